@@ -1,0 +1,132 @@
+//! [`Error`]: what kind of thing went wrong, and the error below it.
+
+use std::{convert::Infallible, error::Error as StdError, fmt};
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The one error of this crate: a [kind](ErrorKind) to match on, a fixed sentence and, where there is one, its source.
+///
+/// `Display` never shows a token, a user id or a value of session data, so an error can be logged as it is.
+///
+/// ```
+/// use tower_guestbook::{ErrorKind, UserId};
+///
+/// let error = UserId::try_from("").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+/// assert_eq!(error.to_string(), "invalid input: a user id must not be empty");
+/// ```
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    context: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What went wrong, in the terms in which a caller can act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A value breaks a documented rule. Trying again changes nothing.
+    InvalidInput,
+    /// A stored value is not of the type that was asked for.
+    WrongType,
+    /// A limit on session data was exceeded; nothing of the change was stored.
+    TooLarge,
+    /// The key or id is taken, or a parallel change won every attempt.
+    Conflict,
+    /// The session has ended, or there never was one.
+    Ended,
+    /// The user has as many sessions as the policy allows.
+    SessionLimit,
+    /// The settings contradict each other, or something needed is missing.
+    Configuration,
+    /// The store cannot be reached, is locked or is shutting down. Trying later may work.
+    Unavailable,
+    /// The store did not answer within the configured time. The operation may still take effect.
+    Timeout,
+    /// The disk, or the size the store may take, is full.
+    StorageFull,
+    /// The store can be read but not written.
+    ReadOnly,
+    /// The file is not a database of this crate.
+    NotADatabase,
+    /// The database was written by a newer version of this crate.
+    NewerSchema,
+    /// The stored bytes are damaged.
+    Corrupt,
+    /// Something else failed in the store or the operating system; the source tells.
+    Internal,
+}
+
+impl Error {
+    /// An error of `kind`; `context` says what was being done, without secrets and without personal data.
+    pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Self { inner: Box::new(Inner { kind, context: context.into(), source: None }) }
+    }
+
+    /// The same error on top of the one that caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.inner.kind, self.inner.context)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("context", &self.inner.context)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidInput => "invalid input",
+            Self::WrongType => "wrong type",
+            Self::TooLarge => "too large",
+            Self::Conflict => "conflict",
+            Self::Ended => "session ended",
+            Self::SessionLimit => "too many sessions",
+            Self::Configuration => "configuration",
+            Self::Unavailable => "store unavailable",
+            Self::Timeout => "store timed out",
+            Self::StorageFull => "storage full",
+            Self::ReadOnly => "store is read-only",
+            Self::NotADatabase => "not a guestbook database",
+            Self::NewerSchema => "database is newer than this program",
+            Self::Corrupt => "damaged data",
+            Self::Internal => "internal error",
+        })
+    }
+}

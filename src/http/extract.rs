@@ -1,0 +1,84 @@
+//! Extractors for axum: views of the [`Visit`] that the layer put into the request.
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::request::Parts;
+
+use super::problem::Problem;
+use crate::{
+    id::UserId,
+    visit::{Session, Visit},
+};
+
+/// The user who is logged in. Without one the answer is 401 with `application/problem+json`.
+///
+/// `Option<CurrentUser>` is for routes that also welcome strangers.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_guestbook::CurrentUser;
+///
+/// async fn profile(CurrentUser(user): CurrentUser) -> String {
+///     format!("Hello, {}", user.as_str())
+/// }
+/// let app: Router = Router::new().route("/profile", get(profile));
+/// # let _ = app;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentUser(pub UserId);
+
+/// Why an extractor refused a request; an answer of `application/problem+json`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rejection {
+    problem: Problem,
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        session(parts)
+    }
+}
+
+/// `None` if the request has no live session.
+impl<S: Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        Ok(Some(session(parts)?).filter(Session::exists))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for CurrentUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        session(parts)?.user_id().map(Self).ok_or(Rejection { problem: Problem::LOGIN_REQUIRED })
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for CurrentUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        Ok(session(parts)?.user_id().map(Self))
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        self.problem.response_with(Body::from)
+    }
+}
+
+fn session(parts: &Parts) -> Result<Session, Rejection> {
+    let visit = parts.extensions.get::<Visit>().map(Visit::session);
+    visit.ok_or_else(|| {
+        tracing::error!("{}", Problem::LAYER_MISSING.detail);
+        Rejection { problem: Problem::LAYER_MISSING }
+    })
+}

@@ -1,0 +1,147 @@
+//! [`SessionFuture`]: load, respond, commit.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Request, Response, header};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::layer::Shared;
+use crate::{
+    error::{ErrorKind, Result},
+    http::{ResponseBody, problem::Problem},
+    store::dynamic::BoxFuture,
+    visit::{CookieChange, Visit},
+};
+
+pin_project! {
+    /// The response of a [`SessionService`](super::SessionService).
+    ///
+    /// Dropped before it is ready, because the client left, say, it saves what the handler changed in the background.
+    pub struct SessionFuture<S, B, R>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, S::Future, B, R>,
+        shared: Arc<Shared>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, F, B, R> {
+        Load { load: BoxFuture<'static, Result<Visit>>, request: Option<Request<B>>, service: S },
+        Respond { #[pin] future: F, visit: Visit },
+        Commit { commit: BoxFuture<'static, Result<()>>, response: Option<Response<R>>, visit: Visit },
+    }
+}
+
+impl<S, B, R> SessionFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    pub(super) fn respond(future: S::Future, visit: Visit, shared: Arc<Shared>) -> Self {
+        Self { state: State::Respond { future, visit }, shared }
+    }
+
+    pub(super) fn load(
+        load: BoxFuture<'static, Result<Visit>>,
+        request: Request<B>,
+        service: S,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { state: State::Load { load, request: Some(request), service }, shared }
+    }
+}
+
+impl<S, B, R> Future for SessionFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProjection::Load { load, request, service } => {
+                    let Ok(visit) = ready!(load.as_mut().poll(context)) else {
+                        return Poll::Ready(Ok(Problem::STORE_UNAVAILABLE.response()));
+                    };
+                    let mut request = request.take().expect("a request is loaded once");
+                    request.extensions_mut().insert(visit.clone());
+                    State::Respond { future: service.call(request), visit }
+                }
+                StateProjection::Respond { future, visit } => {
+                    let response = ready!(future.poll(context))?;
+                    if !visit.needs_finish() {
+                        return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    }
+                    let visit = visit.clone();
+                    if !visit.has_unsaved_changes() {
+                        return Poll::Ready(Ok(this.shared.finish(response.map(ResponseBody::inner), &visit)));
+                    }
+                    let saver = visit.clone();
+                    let commit = Box::pin(async move { saver.commit().await });
+                    State::Commit { commit, response: Some(response), visit }
+                }
+                StateProjection::Commit { commit, response, visit } => {
+                    let response = match ready!(commit.as_mut().poll(context)) {
+                        Ok(()) => response.take().expect("a commit is ready once").map(ResponseBody::inner),
+                        Err(error) => {
+                            tracing::error!(%error, "session changes could not be saved");
+                            match error.kind() {
+                                ErrorKind::TooLarge => Problem::SESSION_TOO_LARGE.response(),
+                                _ => Problem::STORE_UNAVAILABLE.response(),
+                            }
+                        }
+                    };
+                    return Poll::Ready(Ok(this.shared.finish(response, visit)));
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl Shared {
+    /// Tells the client, and caches on the way, what became of the session.
+    fn finish<R>(&self, mut response: Response<R>, visit: &Visit) -> Response<R> {
+        let headers = response.headers_mut();
+        let cookie = match visit.cookie_change() {
+            CookieChange::Keep => None,
+            CookieChange::Set(token, max_age) => Some(self.transport.cookie.set(&token, max_age)),
+            CookieChange::Remove => Some(self.transport.cookie.remove()),
+        };
+        let read = visit.was_read();
+        if read || cookie.is_some() {
+            headers.append(header::VARY, self.transport.vary.clone());
+        }
+        if let Some(cookie) = cookie {
+            headers.append(header::SET_COOKIE, cookie);
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+        } else if read && visit.is_guest() && !headers.contains_key(header::CACHE_CONTROL) {
+            // So that the back button shows nothing after a logout (OWASP ASVS 7.4.1).
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+        }
+        response
+    }
+}
+
+impl<S, B, R> fmt::Debug for SessionFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionFuture").finish_non_exhaustive()
+    }
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -1,0 +1,77 @@
+//! [`SessionLayer`] and what it was told.
+
+use std::{fmt, sync::Arc};
+
+use tower_layer::Layer;
+
+use super::SessionService;
+use crate::{
+    http::{ClientSettings, Transport},
+    sessions::Sessions,
+};
+
+/// Gives each request its [`Session`](crate::Session). Made by [`Guestbook::session_layer`](crate::Guestbook::session_layer).
+///
+/// It goes around any `Service<Request<B>, Response = Response<R>>` that can be cloned. The inner service is called as
+/// it was polled ready; it is cloned only when the store has to be asked first.
+#[derive(Clone)]
+pub struct SessionLayer {
+    shared: Arc<Shared>,
+}
+
+/// What a request gets when its session cannot be loaded, because the store fails or is slow.
+///
+/// Failing to *save* is always answered with 503: the handler's response would promise what did not happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnStoreError {
+    /// 503 with `application/problem+json` and `Retry-After`; the handler does not run. Requests without a token are
+    /// not affected. No cookie is touched.
+    #[default]
+    Refuse,
+    /// The handler runs as if nobody were logged in; whatever it tries to write or to log in fails with
+    /// [`Unavailable`](crate::ErrorKind::Unavailable). No cookie is touched.
+    ContinueWithoutSession,
+}
+
+pub(crate) struct Shared {
+    pub(super) sessions: Sessions,
+    pub(super) transport: Transport,
+    pub(super) client: ClientSettings,
+    pub(super) on_store_error: OnStoreError,
+}
+
+impl SessionLayer {
+    pub(crate) fn new(
+        sessions: Sessions,
+        transport: Transport,
+        client: ClientSettings,
+        on_store_error: OnStoreError,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { sessions, transport, client, on_store_error }) }
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService { inner, shared: self.shared.clone() }
+    }
+}
+
+impl fmt::Debug for SessionLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("transport", &self.transport)
+            .field("client", &self.client)
+            .field("on_store_error", &self.on_store_error)
+            .finish_non_exhaustive()
+    }
+}

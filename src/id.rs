@@ -1,0 +1,273 @@
+//! Who and which: [`UserId`], the public [`SessionId`], the secret [`SessionToken`] and its hash, [`SessionKey`].
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    time::Timestamp,
+};
+
+/// The application's own name for a user: 1 to 255 bytes without control characters, compared byte for byte.
+///
+/// ```
+/// use tower_guestbook::UserId;
+///
+/// assert_eq!(UserId::from(42).as_str(), "42");
+/// assert_eq!(UserId::try_from("ada")?.as_str(), "ada");
+/// assert!(UserId::try_from("a\nb").is_err());
+/// assert!(UserId::try_from("x".repeat(256)).is_err());
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn checked(text: &str) -> Result<Self> {
+        let problem = if text.is_empty() {
+            "a user id must not be empty"
+        } else if text.len() > 255 {
+            "a user id has at most 255 bytes"
+        } else if text.chars().any(char::is_control) {
+            "a user id must not contain control characters"
+        } else {
+            return Ok(Self(text.into()));
+        };
+        Err(Error::new(ErrorKind::InvalidInput, problem))
+    }
+}
+
+impl From<i64> for UserId {
+    fn from(id: i64) -> Self {
+        Self(id.to_string().into())
+    }
+}
+
+impl From<Uuid> for UserId {
+    fn from(id: Uuid) -> Self {
+        Self(id.to_string().into())
+    }
+}
+
+impl TryFrom<&str> for UserId {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        Self::checked(text)
+    }
+}
+
+impl TryFrom<String> for UserId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::checked(&text)
+    }
+}
+
+impl From<&UserId> for UserId {
+    fn from(id: &UserId) -> Self {
+        id.clone()
+    }
+}
+
+/// Redacted: a user id is personal data. Use [`as_str`](UserId::as_str) where it is meant to be seen.
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserId(redacted)")
+    }
+}
+
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// The public name of a session, a UUIDv7 (RFC 9562). It may appear in lists and logs; it lets nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    /// A new id of the given time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] if the operating system gives no random bytes.
+    pub fn generate(now: Timestamp) -> Result<Self> {
+        let mut random = [0; 10];
+        fill_random(&mut random)?;
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        Ok(Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()))
+    }
+
+    /// The id as a UUID.
+    pub fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl From<Uuid> for SessionId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Uuid::parse_str(text)
+            .map(Self)
+            .map_err(|error| Error::new(ErrorKind::InvalidInput, "a session id is a UUID").with_source(error))
+    }
+}
+
+/// The secret that lets a client in: 256 bits from the operating system, 43 characters of base64url on the wire.
+///
+/// It is never stored, has no `Display`, shows nothing in `Debug` and is wiped when dropped.
+///
+/// ```
+/// use tower_guestbook::SessionToken;
+///
+/// let token = SessionToken::generate()?;
+/// let text = token.expose_secret();
+/// assert_eq!(text.len(), 43);
+/// assert_eq!(SessionToken::parse(text.as_bytes()).unwrap().key(), token.key());
+/// assert_eq!(format!("{token:?}"), "SessionToken(redacted)");
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SessionToken([u8; 32]);
+
+impl SessionToken {
+    /// The length of a token on the wire.
+    pub(crate) const ENCODED_LEN: usize = 43;
+
+    /// A new token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] if the operating system gives no random bytes.
+    pub fn generate() -> Result<Self> {
+        let mut bytes = [0; 32];
+        fill_random(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// Reads a token as a client sends it. Anything but the one canonical encoding of 32 bytes is `None`.
+    pub fn parse(encoded: &[u8]) -> Option<Self> {
+        if encoded.len() != Self::ENCODED_LEN {
+            return None;
+        }
+        let mut token = Self([0; 32]);
+        Base64UrlUnpadded::decode(encoded, &mut token.0).ok()?;
+        // 43 characters carry 258 bits. The two spare ones must be zero, or four texts would name one session.
+        matches!(encoded[42], b'A' | b'E' | b'I' | b'M' | b'Q' | b'U' | b'Y' | b'c' | b'g' | b'k' | b'o' | b's' | b'w' | b'0' | b'4' | b'8')
+            .then_some(token)
+    }
+
+    /// The token as it goes to the client. The text is wiped when dropped; do not log or store it.
+    pub fn expose_secret(&self) -> Zeroizing<String> {
+        Zeroizing::new(Base64UrlUnpadded::encode_string(&self.0))
+    }
+
+    /// Under which key the session is stored.
+    pub fn key(&self) -> SessionKey {
+        SessionKey(Sha256::digest(self.0).into())
+    }
+}
+
+impl Drop for SessionToken {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(redacted)")
+    }
+}
+
+/// The SHA-256 of a [`SessionToken`]: what a store knows a session by. Who reads the store cannot log in with it.
+///
+/// A token has 256 random bits, so a plain fast hash is enough: there is nothing to guess that salt would protect.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey([u8; 32]);
+
+impl SessionKey {
+    /// From stored bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKey(redacted)")
+    }
+}
+
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
+    getrandom::fill(bytes).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the operating system gave no random bytes").with_source(error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_one_spelling() {
+        let token = SessionToken::generate().unwrap();
+        let text = token.expose_secret();
+        let last = text.as_bytes()[42];
+        let twin = (0..=u8::MAX).filter(|byte| {
+            let mut changed = text.as_bytes().to_vec();
+            changed[42] = *byte;
+            *byte != last && SessionToken::parse(&changed).is_some_and(|other| other.key() == token.key())
+        });
+        assert_eq!(twin.count(), 0);
+        assert!(SessionToken::parse(format!("{}=", &*text).as_bytes()).is_none());
+        assert!(SessionToken::parse(&text.as_bytes()[..42]).is_none());
+    }
+
+    #[test]
+    fn a_million_tokens_are_unique_and_their_bits_are_balanced() {
+        let mut keys = std::collections::HashSet::with_capacity(1_000_000);
+        let mut ones = [0u32; 256];
+        for _ in 0..1_000_000 {
+            let token = SessionToken::generate().unwrap();
+            for (bit, count) in ones.iter_mut().enumerate() {
+                *count += u32::from(token.0[bit / 8] >> (bit % 8) & 1);
+            }
+            assert!(keys.insert(token.0));
+        }
+        // Ten standard deviations of a fair coin (500 each): a healthy generator fails once in 10^20 runs.
+        assert!(ones.iter().all(|count| count.abs_diff(500_000) < 5_000));
+    }
+}

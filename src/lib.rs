@@ -1,0 +1,79 @@
+//! Who is here: sessions for any Tower service, on a store that is part of the program.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_guestbook::{Guestbook, Session, store::MemoryStore};
+//!
+//! async fn visits(session: Session) -> tower_guestbook::Result<String, String> {
+//!     let count = session.update("visits", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await;
+//!     Ok(format!("visit number {}", count.map_err(|error| error.to_string())?.unwrap_or(0)))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+//! let app: Router = Router::new().route("/", get(visits)).layer(guestbook.session_layer());
+//! # use tower::ServiceExt;
+//! # let request = http::Request::get("/").body(axum::body::Body::empty()).unwrap();
+//! # assert!(app.oneshot(request).await.unwrap().headers().contains_key("set-cookie"));
+//! # Ok(()) }
+//! ```
+//!
+//! # A request as data
+//!
+//! ```text
+//! Cookie / Authorization / a named header
+//!   -> http::transport    bytes -> SessionToken (secret) -> SessionKey (its SHA-256)
+//!   -> store::cache       SessionKey -> session, bounded in number, bytes and age; no waiting
+//!   -> SessionStore       on a miss only
+//!   -> session::judge     (session, now) -> Keep | Touch | Expire
+//!   -> Visit              put once into the request's extensions
+//!   -> handler            Session: a view of the Visit; reads do not wait
+//!   -> SessionStore       changes, merged key by key, before the response's head
+//!   -> Set-Cookie         only if the client has to learn something
+//! ```
+//!
+//! # Map
+//!
+//! - [`Guestbook`]: built once on a store; hands out layers, owns the background tasks.
+//! - [`Session`]: what a handler works with. [`Sessions`]: the same for administration, outside a request.
+//! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
+//! - [`session`]: the noun: data, limits, lifetimes. [`store`]: the contract of a store, and the stores.
+//! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
+//!
+//! # Features
+//!
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
+//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`; axum's `ConnectInfo` as peer address |
+//! | `testing` | | `store::testing`, the conformance suite for your own store |
+
+pub mod error;
+pub mod guestbook;
+pub mod http;
+pub mod id;
+pub mod security;
+pub mod session;
+pub mod sessions;
+pub mod store;
+pub mod time;
+pub mod visit;
+
+#[cfg(feature = "axum")]
+pub use self::http::CurrentUser;
+#[cfg(feature = "sqlite")]
+pub use self::store::SqliteStore;
+pub use self::{
+    error::{Error, ErrorKind, Result},
+    guestbook::{Guestbook, GuestbookBuilder},
+    http::SessionLayer,
+    id::{SessionId, SessionKey, SessionToken, UserId},
+    sessions::Sessions,
+    time::{Clock, Timestamp},
+    visit::{Flash, Session, Visit},
+};
+
+/// The README's examples are tests.
+#[cfg(all(doctest, feature = "sqlite", feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,132 @@
+//! How long a session lives and how many a user may have: rules as functions from values to values.
+
+use std::time::Duration;
+
+use super::record::SessionHead;
+use crate::time::Timestamp;
+
+/// How long a session lives. Both limits are enforced by the server; the earlier one ends the session.
+///
+/// The default, 30 minutes idle and 12 hours in all, is what NIST SP 800-63B asks for at AAL3 (idle 15 to 30 minutes,
+/// 12 hours) and stricter than AAL2 (1 hour, 24 hours).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::session::Lifetime;
+///
+/// let day = Duration::from_secs(86_400);
+/// let remembered = Lifetime::new(14 * day, 90 * day).persistent();
+/// assert!(remembered.persistent);
+/// assert_eq!(remembered.touch_interval(), Duration::from_secs(60));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lifetime {
+    /// How long it may go unused.
+    pub idle: Duration,
+    /// How long it may last, however much it is used.
+    pub absolute: Duration,
+    /// Whether the browser keeps the cookie when it is closed ("remember me").
+    pub persistent: bool,
+}
+
+impl Lifetime {
+    /// A lifetime that ends with the browser session or with either limit, whichever comes first.
+    pub const fn new(idle: Duration, absolute: Duration) -> Self {
+        Self { idle, absolute, persistent: false }
+    }
+
+    /// 14 days idle, 90 days in all, kept by the browser: the usual "remember me".
+    pub const fn remembered() -> Self {
+        const DAY: u64 = 24 * 60 * 60;
+        Self::new(Duration::from_secs(14 * DAY), Duration::from_secs(90 * DAY)).persistent()
+    }
+
+    /// The same lifetime with a cookie that outlives the browser.
+    #[must_use]
+    pub const fn persistent(mut self) -> Self {
+        self.persistent = true;
+        self
+    }
+
+    /// How often at most a request is recorded as activity: every 60 seconds, or every twentieth of a short idle time.
+    ///
+    /// So a session ends between `idle - touch_interval` and `idle` after its last request, never later.
+    pub fn touch_interval(&self) -> Duration {
+        Duration::from_secs(60).min(self.idle / 20)
+    }
+}
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(30 * 60), Duration::from_secs(12 * 60 * 60))
+    }
+}
+
+/// How many sessions a user may have at a time (OWASP ASVS 7.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionCap {
+    /// The number, at least 1. Default: 100.
+    pub max: u32,
+    /// What a login does when there are that many. Default: end the oldest.
+    pub on_limit: OnSessionLimit,
+}
+
+impl Default for SessionCap {
+    fn default() -> Self {
+        Self { max: 100, on_limit: OnSessionLimit::EndOldest }
+    }
+}
+
+/// What a login does when the user has as many sessions as allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnSessionLimit {
+    /// The session that was not seen for the longest time ends.
+    EndOldest,
+    /// The login fails with [`ErrorKind::SessionLimit`](crate::ErrorKind::SessionLimit).
+    Refuse,
+}
+
+/// What is to be done with a session that a request presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is live and was recorded as seen a moment ago.
+    Keep,
+    /// It is live and this request is to be recorded.
+    Touch,
+    /// It is over.
+    Expire,
+}
+
+/// What is to be done with the session `head` at `now`.
+pub fn judge(head: &SessionHead, now: Timestamp) -> Verdict {
+    if head.is_expired(now) {
+        Verdict::Expire
+    } else if now.since(head.last_seen) >= head.lifetime.touch_interval() {
+        Verdict::Touch
+    } else {
+        Verdict::Keep
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SessionId;
+
+    #[test]
+    fn each_limit_ends_a_session_to_the_millisecond() {
+        let id = SessionId::from(uuid::Uuid::nil());
+        let at = Timestamp::from_millis;
+        let lifetime = Lifetime::new(Duration::from_millis(2_000), Duration::from_millis(5_000));
+        let mut head = SessionHead::new(id, at(0), lifetime);
+        assert_eq!(judge(&head, at(99)), Verdict::Keep);
+        assert_eq!(judge(&head, at(100)), Verdict::Touch);
+        assert_eq!(judge(&head, at(1_999)), Verdict::Touch);
+        assert_eq!(judge(&head, at(2_000)), Verdict::Expire);
+        head.last_seen = at(4_990);
+        assert_eq!(judge(&head, at(4_999)), Verdict::Keep);
+        assert_eq!(judge(&head, at(5_000)), Verdict::Expire);
+    }
+}

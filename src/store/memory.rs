@@ -1,0 +1,247 @@
+//! [`MemoryStore`]: sessions in this process only.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionKey, UserId},
+    session::{Changes, Merge, OnSessionLimit, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    time::Timestamp,
+};
+
+/// Sessions in memory, gone with the process: for tests, and for data that may be lost.
+///
+/// It is the reference for how a [`SessionStore`] behaves, written to be read rather than to be fast: one lock, and
+/// listing looks at every session. It holds a bounded number of sessions (default 100,000); when it is full and
+/// nothing in it is expired, a new session is refused with [`ErrorKind::StorageFull`] rather than an old one forgotten.
+///
+/// ```
+/// use tower_guestbook::store::MemoryStore;
+///
+/// let store = MemoryStore::new().capacity(1_000);
+/// # let _ = store;
+/// ```
+#[derive(Debug)]
+pub struct MemoryStore {
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
+    keys: HashMap<SessionKey, SessionId>,
+    ended: HashMap<SessionKey, Timestamp>,
+}
+
+impl MemoryStore {
+    /// An empty store for 100,000 sessions.
+    pub fn new() -> Self {
+        Self { capacity: 100_000, state: Mutex::default() }
+    }
+
+    /// Holds at most `sessions` at a time.
+    #[must_use]
+    pub fn capacity(mut self, sessions: usize) -> Self {
+        self.capacity = sessions;
+        self
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change below is made after all that can fail, so a poisoned state is still a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SessionStore for MemoryStore {
+    async fn insert(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> Result<Started> {
+        let mut state = self.state();
+        state.check_free(&key, record.head.id)?;
+        if state.sessions.len() >= self.capacity {
+            state.purge(now, usize::MAX);
+        }
+        if state.sessions.len() >= self.capacity {
+            return Err(Error::new(ErrorKind::StorageFull, format!("the memory store holds {} sessions", self.capacity)));
+        }
+        let ended = state.over_cap(&record.head, None, cap, now)?;
+        state.end_all(&ended, now);
+        state.put(key, record.clone());
+        Ok(Started { record, ended })
+    }
+
+    async fn load(&self, key: SessionKey) -> Result<Loaded> {
+        let state = self.state();
+        Ok(match state.keys.get(&key).and_then(|id| state.sessions.get(id)) {
+            Some((_, record)) => Loaded::Found(record.clone()),
+            None if state.ended.contains_key(&key) => Loaded::Ended,
+            None => Loaded::Unknown,
+        })
+    }
+
+    async fn apply(
+        &self,
+        id: SessionId,
+        changes: Changes,
+        limits: SessionLimits,
+        now: Timestamp,
+    ) -> Result<Applied> {
+        let mut state = self.state();
+        let Some((_, record)) = state.live(id, now) else { return Ok(Applied::Ended) };
+        Ok(match changes.merge(&record.data, &limits)? {
+            Merge::Merged(data) => {
+                record.data = data;
+                Applied::Merged(record.clone())
+            }
+            Merge::Mismatch => Applied::Mismatch(record.clone()),
+        })
+    }
+
+    async fn touch(&self, id: SessionId, now: Timestamp) -> Result<bool> {
+        let mut state = self.state();
+        let Some((_, record)) = state.live(id, now) else { return Ok(false) };
+        record.head.last_seen = record.head.last_seen.max(now);
+        Ok(true)
+    }
+
+    async fn rotate(
+        &self,
+        rotation: Rotation,
+        limits: SessionLimits,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> Result<Option<Started>> {
+        let mut state = self.state();
+        let Some((key, record)) = state.live(rotation.id, now) else { return Ok(None) };
+        if *key != rotation.key {
+            return Ok(None);
+        }
+        let Merge::Merged(data) = rotation.changes.merge(&record.data, &limits)? else {
+            return Err(Error::new(ErrorKind::Conflict, "a session value was changed in parallel"));
+        };
+        if state.keys.contains_key(&rotation.new_key) {
+            return Err(taken());
+        }
+        if rotation.head.id != rotation.id && state.sessions.contains_key(&rotation.head.id) {
+            return Err(taken());
+        }
+        let ended = state.over_cap(&rotation.head, Some(rotation.id), cap, now)?;
+        state.end_all(&ended, now);
+        state.end(rotation.id, now);
+        let record = SessionRecord { head: rotation.head, data };
+        state.put(rotation.new_key, record.clone());
+        Ok(Some(Started { record, ended }))
+    }
+
+    async fn delete(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
+        Ok(self.state().end(id, now))
+    }
+
+    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+        let mut heads = self.state().of_user(&user, now);
+        heads.truncate(limit);
+        Ok(heads)
+    }
+
+    async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
+        let mut state = self.state();
+        let matching = state.sessions.values().filter(|(_, record)| revocation.matches(&record.head));
+        let ids: Vec<_> = matching.map(|(_, record)| record.head.id).collect();
+        state.end_all(&ids, now);
+        Ok(ids.len() as u64)
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        Ok(self.state().purge(now, limit))
+    }
+}
+
+impl State {
+    fn check_free(&self, key: &SessionKey, id: SessionId) -> Result<()> {
+        if self.keys.contains_key(key) || self.sessions.contains_key(&id) { Err(taken()) } else { Ok(()) }
+    }
+
+    fn live(&mut self, id: SessionId, now: Timestamp) -> Option<&mut (SessionKey, SessionRecord)> {
+        self.sessions.get_mut(&id).filter(|(_, record)| !record.head.is_expired(now))
+    }
+
+    /// The live sessions of a user, the last seen first.
+    fn of_user(&self, user: &UserId, now: Timestamp) -> Vec<SessionHead> {
+        let heads = self.sessions.values().map(|(_, record)| &record.head);
+        let mut heads: Vec<_> =
+            heads.filter(|head| head.user.as_ref() == Some(user) && !head.is_expired(now)).cloned().collect();
+        heads.sort_by_key(|head| std::cmp::Reverse((head.last_seen, head.id)));
+        heads
+    }
+
+    /// Which sessions must end so that `head` fits under the cap; `replaced` ends anyway.
+    fn over_cap(
+        &self,
+        head: &SessionHead,
+        replaced: Option<SessionId>,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>> {
+        let Some(user) = &head.user else { return Ok(Vec::new()) };
+        let mut others = self.of_user(user, now);
+        others.retain(|other| Some(other.id) != replaced && other.id != head.id);
+        let room = (cap.max as usize).saturating_sub(1);
+        match cap.on_limit {
+            _ if others.len() <= room => Ok(Vec::new()),
+            OnSessionLimit::EndOldest => Ok(others.drain(room..).map(|head| head.id).collect()),
+            OnSessionLimit::Refuse => Err(over_limit(cap)),
+        }
+    }
+
+    fn put(&mut self, key: SessionKey, record: SessionRecord) {
+        self.keys.insert(key, record.head.id);
+        self.sessions.insert(record.head.id, (key, record));
+    }
+
+    fn end(&mut self, id: SessionId, now: Timestamp) -> Option<SessionKey> {
+        let (key, _) = self.sessions.remove(&id)?;
+        self.keys.remove(&key);
+        self.ended.insert(key, now);
+        Some(key)
+    }
+
+    fn end_all(&mut self, ids: &[SessionId], now: Timestamp) {
+        for id in ids {
+            self.end(*id, now);
+        }
+    }
+
+    fn purge(&mut self, now: Timestamp, limit: usize) -> usize {
+        self.ended.retain(|_, ended| now.since(*ended) <= ENDED_MEMORY);
+        let expired = self.sessions.values().filter(|(_, record)| record.head.is_expired(now));
+        let expired: Vec<_> = expired.take(limit).map(|(key, record)| (*key, record.head.id)).collect();
+        for (key, id) in &expired {
+            self.keys.remove(key);
+            self.sessions.remove(id);
+        }
+        expired.len()
+    }
+}
+
+fn taken() -> Error {
+    Error::new(ErrorKind::Conflict, "the session key or id is taken")
+}
+
+pub(super) fn over_limit(cap: SessionCap) -> Error {
+    Error::new(ErrorKind::SessionLimit, format!("a user has at most {} sessions", cap.max))
+}

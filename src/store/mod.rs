@@ -1,0 +1,193 @@
+//! Where sessions are kept: the [`SessionStore`] contract and its implementations.
+//!
+//! | store | for |
+//! |---|---|
+#![cfg_attr(feature = "sqlite", doc = "| [`SqliteStore`] | one machine, any number of processes: the default |")]
+//! | [`MemoryStore`] | tests and throw-away data; the reference for how a store behaves |
+//!
+//! Your own store implements [`SessionStore`] and is right when the conformance suite `store::testing` (feature
+//! `testing`) passes on it.
+
+pub(crate) mod cache;
+pub(crate) mod dynamic;
+mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+use std::{future::Future, time::Duration};
+
+pub use self::memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteStore;
+use crate::{
+    error::Result,
+    id::{SessionId, SessionKey, UserId},
+    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    time::Timestamp,
+};
+
+/// A place where sessions are kept.
+///
+/// # Contract
+///
+/// A session has one [`SessionId`] for all its life and one [`SessionKey`] at a time. It is **live** at `now` if it is
+/// stored and not [expired](SessionHead::is_expired) at `now`.
+///
+/// 1. **What has ended stays ended.** Only [`insert`](Self::insert) and [`rotate`](Self::rotate) make a session;
+///    `apply` and `touch` on one that is not live at `now` change nothing and say so.
+/// 2. **Every verb is atomic**, also against other processes on the same store: all of it happens or none, and a
+///    reader never sees half.
+/// 3. **Changes are merged by key**, on what is stored when they arrive ([`Changes::merge`]), never on what the caller
+///    had read. Two callers that set different keys both win.
+/// 4. **An answer is a promise.** When `insert`, `apply`, `rotate`, `delete` or `revoke` answer with success, a crash
+///    of the process does not undo it; what a crash of the machine may undo, the store documents. `touch` promises nothing.
+/// 5. **A dropped future** may or may not have had its effect, but never half of it.
+/// 6. **A key that has ended is remembered** for at least [`ENDED_MEMORY`]: `load` answers [`Loaded::Ended`], so that a
+///    request that was under way while its session was rotated can be told from one with a forged token.
+/// 7. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying later may help, never a
+///    made-up "no such session".
+///
+/// Time is an argument; a store never asks the clock.
+pub trait SessionStore: Send + Sync + 'static {
+    /// Stores a new session under `key`, and ends others of the same user if `cap` says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](crate::ErrorKind::Conflict) if the key or the id is taken,
+    /// [`SessionLimit`](crate::ErrorKind::SessionLimit) if `cap` refuses. Nothing is stored then.
+    fn insert(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Started>> + Send;
+
+    /// What is stored under `key`, expired or not: the caller judges.
+    fn load(&self, key: SessionKey) -> impl Future<Output = Result<Loaded>> + Send;
+
+    /// Merges `changes` into the data of the live session `id`. A rotation meanwhile does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) if the merged data exceeds `limits`. Nothing is changed then.
+    fn apply(
+        &self,
+        id: SessionId,
+        changes: Changes,
+        limits: SessionLimits,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Applied>> + Send;
+
+    /// Sets `last_seen` of the live session `id` to `now` if it is earlier. `false` if the session is not live.
+    fn touch(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Gives a live session a new key, and with a head of another id a new identity (a login).
+    ///
+    /// The stored data with `rotation.changes` in it goes along. The old key is over when this answers.
+    /// `None` if the session is not live, or its key is no longer the one the caller knows.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert) and [`apply`](Self::apply). The old session is as it was then.
+    fn rotate(
+        &self,
+        rotation: Rotation,
+        limits: SessionLimits,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Started>>> + Send;
+
+    /// Ends the session `id`, whatever its key is now. The key, or `None` if nothing was stored.
+    fn delete(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionKey>>> + Send;
+
+    /// The live sessions of `user`, at most `limit`, the last seen first.
+    fn list(
+        &self,
+        user: UserId,
+        limit: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
+
+    /// Ends the sessions that `revocation` names. How many there were.
+    fn revoke(&self, revocation: Revocation, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Removes at most `limit` sessions that are expired at `now`, and the memory of keys that ended longer than
+    /// [`ENDED_MEMORY`] ago. How many sessions were removed: less than `limit` means that none is left.
+    fn purge_expired(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
+}
+
+/// How long at least a store remembers a key that was rotated, deleted or revoked.
+pub const ENDED_MEMORY: Duration = Duration::from_secs(60);
+
+/// What [`SessionStore::load`] found under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// A session, perhaps expired.
+    Found(SessionRecord),
+    /// A key that was valid until a moment ago.
+    Ended,
+    /// A key that nobody knows.
+    Unknown,
+}
+
+/// What became of [`SessionStore::apply`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The changes are stored; the session as it is now.
+    Merged(SessionRecord),
+    /// An [expected](Changes::expect) value was another one; the session as it is.
+    Mismatch(SessionRecord),
+    /// The session is not live. Nothing was changed.
+    Ended,
+}
+
+/// A session that [`SessionStore::insert`] or [`SessionStore::rotate`] made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The session as it is stored now.
+    pub record: SessionRecord,
+    /// The sessions that ended to make room under the cap.
+    pub ended: Vec<SessionId>,
+}
+
+/// A change of key, see [`SessionStore::rotate`].
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Which session.
+    pub id: SessionId,
+    /// The key that the caller presented.
+    pub key: SessionKey,
+    /// The key from now on.
+    pub new_key: SessionKey,
+    /// The head from now on. With another id the old session has ended and a new one begins with its data.
+    pub head: SessionHead,
+    /// Changes to the data that belong to the same step.
+    pub changes: Changes,
+}
+
+/// Which sessions to end, see [`SessionStore::revoke`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// One session, if it is that user's.
+    One(UserId, SessionId),
+    /// All sessions of a user but one.
+    Others(UserId, SessionId),
+    /// All sessions of a user.
+    User(UserId),
+    /// All sessions of everybody, anonymous ones too.
+    All,
+}
+
+impl Revocation {
+    pub(crate) fn matches(&self, head: &SessionHead) -> bool {
+        match self {
+            Self::One(user, id) => head.user.as_ref() == Some(user) && head.id == *id,
+            Self::Others(user, keep) => head.user.as_ref() == Some(user) && head.id != *keep,
+            Self::User(user) => head.user.as_ref() == Some(user),
+            Self::All => true,
+        }
+    }
+}

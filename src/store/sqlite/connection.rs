@@ -1,0 +1,216 @@
+//! Opening a connection: settings that are asserted, the schema that is brought up to date, errors that are told apart.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+
+use super::{Durability, Settings};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Marks a database as ours: "gbok" in ASCII.
+const APPLICATION_ID: i64 = 0x67_62_6f_6b;
+
+/// What brings the schema from version `index` to `index + 1`. Append only.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE users (
+        id INTEGER PRIMARY KEY,
+        external TEXT NOT NULL UNIQUE
+    ) STRICT;
+
+    CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY,
+        public_id BLOB NOT NULL UNIQUE,
+        key BLOB NOT NULL UNIQUE,
+        user INTEGER REFERENCES users (id),
+        created_at INTEGER NOT NULL,
+        authenticated_at INTEGER,
+        last_seen INTEGER NOT NULL,
+        idle INTEGER NOT NULL,
+        absolute INTEGER NOT NULL,
+        persistent INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        device TEXT,
+        address TEXT,
+        data TEXT NOT NULL
+    ) STRICT;
+
+    -- Purging: the expired ones, a chunk at a time.
+    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+    -- A user's sessions, the last seen first: lists, revocations and the cap. Anonymous sessions pay nothing.
+    CREATE INDEX sessions_by_user ON sessions (user, last_seen) WHERE user IS NOT NULL;
+
+    -- Keys that were valid a moment ago.
+    CREATE TABLE ended_sessions (
+        key BLOB PRIMARY KEY,
+        ended_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX ended_sessions_by_time ON ended_sessions (ended_at);
+"];
+
+/// Opens the connection that writes, and makes or upgrades the database with it.
+pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut database = open(settings, flags, settings.busy_timeout)?;
+    let version = check_ours(&database)?;
+    if version == 0 {
+        set(&database, "auto_vacuum", "INCREMENTAL")?;
+    }
+    switch_to_wal(&database, settings.busy_timeout)?;
+    migrate(&mut database)?;
+    assert_is(&database, "auto_vacuum", 2)?;
+    set_synchronous(&database, settings.durability)?;
+    // A log that a long transaction blew up shrinks again.
+    set(&database, "journal_size_limit", "67108864")?;
+    if let Some(bytes) = settings.max_bytes {
+        let page_size: i64 = pragma(&database, "page_size")?;
+        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page_size;
+        set(&database, "max_page_count", &pages.max(1).to_string())?;
+    }
+    Ok(database)
+}
+
+/// Opens a connection that can only read and that does not wait.
+pub(super) fn open_for_reading(settings: &Settings) -> Result<Connection> {
+    // Not SQLITE_OPEN_READ_ONLY: a reader of a write-ahead log must be able to write its index.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = open(settings, flags, Duration::ZERO)?;
+    set(&database, "query_only", "ON")?;
+    Ok(database)
+}
+
+pub(super) fn set_synchronous(database: &Connection, durability: Durability) -> Result<()> {
+    set(database, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })
+}
+
+pub(super) fn checkpoint(database: &Connection) -> Result<()> {
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).sql()
+}
+
+/// Turns what rusqlite reports into our error, so that its types stay inside.
+pub(super) trait Sql<T> {
+    fn sql(self) -> Result<T>;
+}
+
+impl<T> Sql<T> for rusqlite::Result<T> {
+    fn sql(self) -> Result<T> {
+        self.map_err(failure)
+    }
+}
+
+pub(super) fn is_busy(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<rusqlite::Error>());
+    let code = source.and_then(rusqlite::Error::sqlite_error_code);
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn failure(error: rusqlite::Error) -> Error {
+    let (kind, context) = match (error.sqlite_error_code(), extended_code(&error)) {
+        // The shared index of the log could not grow: another way for a disk to be full.
+        (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_SHMSIZE)) => {
+            (ErrorKind::StorageFull, "the disk or the allowed size of the database is full")
+        }
+        (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _) => {
+            (ErrorKind::Unavailable, "the database is locked by another process")
+        }
+        (Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied), _) => {
+            (ErrorKind::ReadOnly, "the database file or its directory cannot be written")
+        }
+        (Some(ErrorCode::NotADatabase), _) => (ErrorKind::NotADatabase, "the file is not a SQLite database"),
+        (Some(ErrorCode::DatabaseCorrupt), _) => {
+            (ErrorKind::Corrupt, "the database is damaged: restore a backup, or rescue it with sqlite3's .recover")
+        }
+        (Some(ErrorCode::CannotOpen), _) => {
+            (ErrorKind::Configuration, "the database file cannot be opened: is its directory there and writable?")
+        }
+        (Some(ErrorCode::SystemIoFailure), _) => (ErrorKind::Unavailable, "the disk reports an error"),
+        _ => (ErrorKind::Internal, "SQLite reports an error"),
+    };
+    Error::new(kind, context).with_source(error)
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
+}
+
+fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result<Connection> {
+    let database = Connection::open_with_flags(&settings.path, flags).sql()?;
+    database.busy_timeout(busy_timeout).sql()?;
+    database.set_prepared_statement_cache_capacity(64);
+    set(&database, "secure_delete", "ON")?;
+    assert_is(&database, "secure_delete", 1)?;
+    set(&database, "foreign_keys", "ON")?;
+    assert_is(&database, "foreign_keys", 1)?;
+    Ok(database)
+}
+
+/// The version of our schema in the file, 0 for a new one. Nothing is written before this is known.
+fn check_ours(database: &Connection) -> Result<i64> {
+    let tables: i64 = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).sql()?;
+    let application: i64 = pragma(database, "application_id")?;
+    let version: i64 = pragma(database, "user_version")?;
+    if application != APPLICATION_ID {
+        if tables == 0 && application == 0 && version == 0 {
+            return Ok(0);
+        }
+        return Err(Error::new(
+            ErrorKind::NotADatabase,
+            "the file is another application's database: give the guestbook a file of its own",
+        ));
+    }
+    let known = MIGRATIONS.len() as i64;
+    if version > known {
+        let context = format!("its schema has version {version}, this program knows {known}: update the program");
+        return Err(Error::new(ErrorKind::NewerSchema, context));
+    }
+    Ok(version)
+}
+
+/// Another process that opens the file at the same time holds a lock for which SQLite does not always wait by itself.
+fn switch_to_wal(database: &Connection, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let mode = database.query_row("PRAGMA journal_mode=WAL", [], |row| row.get::<_, String>(0)).sql();
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => {
+                let context = "the file system does not support SQLite's write-ahead log";
+                return Err(Error::new(ErrorKind::Configuration, context));
+            }
+            Err(error) if is_busy(&error) && Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn migrate(database: &mut Connection) -> Result<()> {
+    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).sql()?;
+    // Another process may have been faster while this one waited for the lock.
+    let version = check_ours(&transaction)?;
+    let pending = MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(usize::MAX));
+    for migration in pending {
+        transaction.execute_batch(migration).sql()?;
+    }
+    if version < MIGRATIONS.len() as i64 {
+        set(&transaction, "application_id", &APPLICATION_ID.to_string())?;
+        set(&transaction, "user_version", &MIGRATIONS.len().to_string())?;
+    }
+    transaction.commit().sql()
+}
+
+fn pragma(database: &Connection, name: &str) -> Result<i64> {
+    database.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).sql()
+}
+
+fn set(database: &Connection, name: &str, value: &str) -> Result<()> {
+    database.execute_batch(&format!("PRAGMA {name}={value}")).sql()
+}
+
+fn assert_is(database: &Connection, name: &str, expected: i64) -> Result<()> {
+    if pragma(database, name)? == expected {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Configuration, format!("SQLite did not accept PRAGMA {name}={expected}")))
+}

@@ -1,0 +1,275 @@
+//! [`SqliteStore`]: sessions in one file beside the program, for any number of processes on one machine.
+//!
+//! # Files and settings
+//!
+//! Write-ahead log, so that readers and the writer do not wait for each other; `secure_delete`, so that what is
+//! deleted is overwritten; `auto_vacuum=INCREMENTAL`, foreign keys, `STRICT` tables. Each connection asserts its
+//! settings when it opens. The file is this crate's own: it is marked with an `application_id`, and another
+//! program's database is refused rather than changed.
+//!
+//! # Writing
+//!
+//! One thread writes. What waits when it is free goes into one transaction, each operation in a savepoint of its
+//! own, and each caller is answered after that transaction is committed (group commit): parallel writers share the
+//! wait for the disk. With [`Durability::Full`], the default, an answered write survives a power failure; touches
+//! promise nothing and are never waited for.
+//!
+//! # Reading
+//!
+//! A read is a prepared lookup of a few microseconds, done in place on the calling thread: a hop to another thread
+//! takes longer than the read. On a slow or remote disk choose [`Reads::Blocking`].
+//!
+//! # When something is wrong
+//!
+//! | what | then |
+//! |---|---|
+//! | disk full | writes fail with [`StorageFull`](ErrorKind::StorageFull), reads go on; works again once there is room |
+//! | another process holds the lock | writes wait for [`busy_timeout`](SqliteStoreBuilder::busy_timeout), then fail with [`Unavailable`](ErrorKind::Unavailable) |
+//! | file or directory is read-only | [`ReadOnly`](ErrorKind::ReadOnly) at `open` |
+//! | not a database, or somebody else's | [`NotADatabase`](ErrorKind::NotADatabase) at `open`, nothing is touched |
+//! | written by a newer version | [`NewerSchema`](ErrorKind::NewerSchema) at `open`, nothing is touched |
+//! | `kill -9`, panic, power failure | what was acknowledged is there at the next `open` |
+//! | the queue is full | callers wait for a place, bounded by the guestbook's store timeout |
+//!
+//! ```
+//! use tower_guestbook::{Guestbook, SqliteStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("guestbook.db");
+//! let store = SqliteStore::open(&path)?;
+//! let guestbook = Guestbook::builder(store.clone()).build()?;
+//! assert_eq!(guestbook.sessions().purge_expired().await?, 0);
+//! guestbook.shutdown().await;
+//! store.close().await?;
+//! # Ok(()) }
+//! ```
+
+mod connection;
+mod reader;
+mod sessions;
+mod writer;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use self::{reader::Readers, writer::Writer};
+use super::{Applied, Loaded, Revocation, Rotation, SessionStore, Started};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::{
+    error::Result,
+    id::{SessionId, SessionKey, UserId},
+    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    time::Timestamp,
+};
+
+/// Sessions in a SQLite file. A clone is another handle to the same.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: Writer,
+    readers: Readers,
+}
+
+/// What a [`SqliteStore`] is told before it is opened.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SqliteStoreBuilder {
+    settings: Settings,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    path: PathBuf,
+    busy_timeout: Duration,
+    durability: Durability,
+    reads: Reads,
+    read_connections: usize,
+    queue: usize,
+    max_bytes: Option<u64>,
+}
+
+/// What an answered write survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// A power failure (`synchronous=FULL`).
+    #[default]
+    Full,
+    /// A crash of the process; the last writes before a power failure may be undone (`synchronous=NORMAL`).
+    Normal,
+}
+
+/// Where reads happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reads {
+    /// On the calling thread: fastest as long as the file is in the page cache or on a local disk.
+    #[default]
+    Inline,
+    /// On Tokio's blocking threads: a disk that hangs does not hold up the runtime.
+    Blocking,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or makes it. The call blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    ///
+    /// See [`SqliteStoreBuilder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder(path).open()
+    }
+
+    /// Begins a store at `path` with other settings.
+    pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
+        SqliteStoreBuilder {
+            settings: Settings {
+                path: path.as_ref().to_owned(),
+                busy_timeout: Duration::from_secs(3),
+                durability: Durability::default(),
+                reads: Reads::default(),
+                read_connections: 4,
+                queue: 1_024,
+                max_bytes: None,
+            },
+        }
+    }
+
+    /// Finishes what is queued, moves the write-ahead log into the database and closes the file. Later writes fail
+    /// with [`ErrorKind::Unavailable`]. Without it, the last handle that is dropped lets the writer finish in the background.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports of the last checkpoint. Nothing is lost then; the log stays beside the database.
+    pub async fn close(&self) -> Result<()> {
+        let closed = self.inner.writer.close().await;
+        self.inner.readers.close();
+        closed
+    }
+}
+
+impl SqliteStoreBuilder {
+    /// How long to wait for another process that holds the lock. Default: 3 seconds; keep it below the guestbook's
+    /// store timeout, or callers learn "timeout" instead of "locked".
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.busy_timeout = timeout;
+        self
+    }
+
+    /// What an answered write survives. Default: a power failure.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
+    }
+
+    /// Where reads happen. Default: on the calling thread.
+    pub fn reads(mut self, reads: Reads) -> Self {
+        self.settings.reads = reads;
+        self
+    }
+
+    /// How many connections for reading are kept open. Default: 4; more are opened when needed and closed again.
+    pub fn read_connections(mut self, connections: usize) -> Self {
+        self.settings.read_connections = connections;
+        self
+    }
+
+    /// How many writes may wait; at least 1. Default: 1,024. Callers beyond wait for a place.
+    pub fn queue(mut self, writes: usize) -> Self {
+        self.settings.queue = writes.max(1);
+        self
+    }
+
+    /// How large the database may become. Default: as large as the disk allows.
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.settings.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Opens the database, or makes it, brings its schema up to date and starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// [`NotADatabase`](ErrorKind::NotADatabase), [`NewerSchema`](ErrorKind::NewerSchema),
+    /// [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull),
+    /// [`Unavailable`](ErrorKind::Unavailable) if it is locked, [`Configuration`](ErrorKind::Configuration) if the
+    /// file cannot be opened, for example because its directory does not exist.
+    pub fn open(self) -> Result<SqliteStore> {
+        let settings = Arc::new(self.settings);
+        let connection = connection::open_for_writing(&settings)?;
+        let readers = Readers::open(settings.clone())?;
+        let writer = Writer::start(connection, &settings)?;
+        Ok(SqliteStore { inner: Arc::new(Inner { writer, readers }) })
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("settings", self.inner.readers.settings()).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for SqliteStore {
+    async fn insert(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> Result<Started> {
+        self.inner.writer.run(true, move |database| sessions::insert(database, &key, record, cap, now)).await
+    }
+
+    async fn load(&self, key: SessionKey) -> Result<Loaded> {
+        self.inner.readers.read(move |database| sessions::load(database, &key)).await
+    }
+
+    async fn apply(
+        &self,
+        id: SessionId,
+        changes: Changes,
+        limits: SessionLimits,
+        now: Timestamp,
+    ) -> Result<Applied> {
+        self.inner.writer.run(true, move |database| sessions::apply(database, id, &changes, &limits, now)).await
+    }
+
+    async fn touch(&self, id: SessionId, now: Timestamp) -> Result<bool> {
+        self.inner.writer.run(false, move |database| sessions::touch(database, id, now)).await
+    }
+
+    async fn rotate(
+        &self,
+        rotation: Rotation,
+        limits: SessionLimits,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> Result<Option<Started>> {
+        self.inner.writer.run(true, move |database| sessions::rotate(database, rotation, &limits, cap, now)).await
+    }
+
+    async fn delete(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
+        self.inner.writer.run(true, move |database| sessions::delete(database, id, now)).await
+    }
+
+    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+        self.inner.readers.read(move |database| sessions::list(database, &user, limit, now)).await
+    }
+
+    async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
+        self.inner.writer.run(true, move |database| sessions::revoke(database, &revocation, now)).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.inner.writer.run(false, move |database| sessions::purge_expired(database, now, limit)).await
+    }
+}

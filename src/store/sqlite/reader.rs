@@ -1,0 +1,91 @@
+//! [`Readers`]: a few connections that read where they are called.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::Connection;
+
+use super::{
+    Reads, Settings,
+    connection::{self, Sql},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Clone)]
+pub(super) struct Readers {
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    settings: Arc<Settings>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// With one connection, so that what is wrong shows now.
+    pub(super) fn open(settings: Arc<Settings>) -> Result<Self> {
+        let idle = Mutex::new(vec![connection::open_for_reading(&settings)?]);
+        Ok(Self { pool: Arc::new(Pool { settings, idle }) })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.pool.settings
+    }
+
+    /// Runs `read`, a few microseconds of work, in place. Only when somebody holds the database exclusively, which
+    /// readers of a write-ahead log hardly ever see, it moves to a thread that may wait.
+    pub(super) async fn read<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T> + Send + 'static,
+    {
+        if self.pool.settings.reads == Reads::Inline {
+            match self.pool.with(&read) {
+                Err(error) if connection::is_busy(&error) => {}
+                result => return result,
+            }
+        }
+        let pool = self.pool.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            pool.with(|database| {
+                database.busy_timeout(pool.settings.busy_timeout).sql()?;
+                let result = read(database);
+                database.busy_timeout(std::time::Duration::ZERO).sql()?;
+                result
+            })
+        });
+        task.await.map_err(|panic| Error::new(ErrorKind::Internal, "a read panicked").with_source(panic))?
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.idle().clear();
+    }
+}
+
+impl Pool {
+    fn with<T>(&self, read: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.idle().pop();
+        let database = match idle {
+            Some(database) => database,
+            None => connection::open_for_reading(&self.settings)?,
+        };
+        let result = read(&database);
+        let mut idle = self.idle();
+        if idle.len() < self.settings.read_connections {
+            idle.push(database);
+        }
+        result
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readers").finish_non_exhaustive()
+    }
+}

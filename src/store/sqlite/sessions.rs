@@ -1,0 +1,284 @@
+//! The verbs of [`SessionStore`](crate::store::SessionStore) in SQL. Each runs inside the writer's transaction, or reads.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::connection::Sql;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionKey, UserId},
+    session::{
+        Changes, Device, Lifetime, Merge, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionLimits,
+        SessionRecord,
+    },
+    store::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, Started, memory::over_limit},
+    time::{Timestamp, to_millis},
+};
+
+/// The columns that [`read_record`] reads, in its order.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.public_id, u.external, s.created_at, s.authenticated_at, s.last_seen, s.idle, s.absolute, ",
+            "s.persistent, s.device, s.address, s.data, s.key ",
+            "FROM sessions s LEFT JOIN users u ON u.id = s.user ",
+            $rest
+        )
+    };
+}
+
+const LOAD: &str = select!("WHERE s.key = ?1");
+const ENDED: &str = "SELECT 1 FROM ended_sessions WHERE key = ?1";
+
+pub(super) fn load(database: &Connection, key: &SessionKey) -> Result<Loaded> {
+    let found = database
+        .prepare_cached(LOAD)
+        .sql()?
+        .query_row([key.as_bytes().as_slice()], |row| Ok(read_record(row)))
+        .optional()
+        .sql()?;
+    if let Some(record) = found {
+        return Ok(Loaded::Found(record?.1));
+    }
+    let mut ended = database.prepare_cached(ENDED).sql()?;
+    let ended = ended.exists([key.as_bytes().as_slice()]).sql()?;
+    Ok(if ended { Loaded::Ended } else { Loaded::Unknown })
+}
+
+// Through `sessions_by_user`.
+const LIST: &str = select!(
+    "WHERE s.user = (SELECT id FROM users WHERE external = ?1) AND s.expires_at > ?2 \
+     ORDER BY s.last_seen DESC, s.public_id DESC LIMIT ?3"
+);
+
+pub(super) fn list(database: &Connection, user: &UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = database.prepare_cached(LIST).sql()?;
+    let rows = statement.query_map(params![user.as_str(), now.as_millis(), limit], |row| Ok(read_record(row)));
+    rows.sql()?.map(|row| Ok(row.sql()??.1.head)).collect()
+}
+
+pub(super) fn insert(
+    database: &Connection,
+    key: &SessionKey,
+    record: SessionRecord,
+    cap: SessionCap,
+    now: Timestamp,
+) -> Result<Started> {
+    let ended = enforce_cap(database, &record.head, None, cap, now)?;
+    put(database, key, &record)?;
+    Ok(Started { record, ended })
+}
+
+// Through the index of the UNIQUE column.
+const LIVE: &str = select!("WHERE s.public_id = ?1 AND s.expires_at > ?2");
+const SET_DATA: &str = "UPDATE sessions SET data = ?2 WHERE public_id = ?1";
+
+pub(super) fn apply(
+    database: &Connection,
+    id: SessionId,
+    changes: &Changes,
+    limits: &SessionLimits,
+    now: Timestamp,
+) -> Result<Applied> {
+    let Some((_, mut record)) = live(database, id, now)? else { return Ok(Applied::Ended) };
+    let Merge::Merged(data) = changes.merge(&record.data, limits)? else { return Ok(Applied::Mismatch(record)) };
+    let mut statement = database.prepare_cached(SET_DATA).sql()?;
+    statement.execute(params![id.as_uuid().as_bytes().as_slice(), data.to_json()]).sql()?;
+    record.data = data;
+    Ok(Applied::Merged(record))
+}
+
+const TOUCH: &str = "
+    UPDATE sessions SET
+        last_seen = max(last_seen, ?2),
+        expires_at = min(max(last_seen, ?2) + idle, created_at + absolute)
+    WHERE public_id = ?1 AND expires_at > ?2";
+
+pub(super) fn touch(database: &Connection, id: SessionId, now: Timestamp) -> Result<bool> {
+    let mut statement = database.prepare_cached(TOUCH).sql()?;
+    let touched = statement.execute(params![id.as_uuid().as_bytes().as_slice(), now.as_millis()]).sql()?;
+    Ok(touched > 0)
+}
+
+pub(super) fn rotate(
+    database: &Connection,
+    rotation: Rotation,
+    limits: &SessionLimits,
+    cap: SessionCap,
+    now: Timestamp,
+) -> Result<Option<Started>> {
+    let Some((key, record)) = live(database, rotation.id, now)? else { return Ok(None) };
+    if key != rotation.key {
+        return Ok(None);
+    }
+    let Merge::Merged(data) = rotation.changes.merge(&record.data, limits)? else {
+        return Err(Error::new(ErrorKind::Conflict, "a session value was changed in parallel"));
+    };
+    let ended = enforce_cap(database, &rotation.head, Some(rotation.id), cap, now)?;
+    delete(database, rotation.id, now)?;
+    let record = SessionRecord { head: rotation.head, data };
+    put(database, &rotation.new_key, &record)?;
+    Ok(Some(Started { record, ended }))
+}
+
+const REMEMBER_ENDED: &str = "INSERT OR REPLACE INTO ended_sessions (key, ended_at) VALUES (?1, ?2)";
+const DELETE: &str = "DELETE FROM sessions WHERE public_id = ?1 RETURNING key";
+
+pub(super) fn delete(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
+    let mut statement = database.prepare_cached(DELETE).sql()?;
+    let key = statement.query_row([id.as_uuid().as_bytes().as_slice()], |row| row.get(0)).optional().sql()?;
+    let Some(key) = key.map(SessionKey::from_bytes) else { return Ok(None) };
+    let mut statement = database.prepare_cached(REMEMBER_ENDED).sql()?;
+    statement.execute(params![key.as_bytes().as_slice(), now.as_millis()]).sql()?;
+    Ok(Some(key))
+}
+
+/// The condition of a revocation, its parameters from ?2 on, once to remember the keys and once to delete the rows.
+macro_rules! revocation {
+    ($condition:literal) => {
+        (
+            concat!("INSERT OR REPLACE INTO ended_sessions (key, ended_at) SELECT key, ?1 FROM sessions WHERE ", $condition),
+            concat!("DELETE FROM sessions WHERE ?1 = ?1 AND ", $condition),
+        )
+    };
+}
+
+pub(super) fn revoke(database: &Connection, revocation: &Revocation, now: Timestamp) -> Result<u64> {
+    let bytes = |id: &SessionId| id.as_uuid().as_bytes().to_vec();
+    let ((remember, delete), user, id) = match revocation {
+        Revocation::One(user, id) => (
+            revocation!("user = (SELECT id FROM users WHERE external = ?2) AND public_id = ?3"),
+            Some(user.as_str()),
+            Some(bytes(id)),
+        ),
+        Revocation::Others(user, id) => (
+            revocation!("user = (SELECT id FROM users WHERE external = ?2) AND public_id <> ?3"),
+            Some(user.as_str()),
+            Some(bytes(id)),
+        ),
+        Revocation::User(user) => (
+            revocation!("user = (SELECT id FROM users WHERE external = ?2) AND ?3 IS NULL"),
+            Some(user.as_str()),
+            None,
+        ),
+        Revocation::All => (revocation!("?2 IS NULL AND ?3 IS NULL"), None, None),
+    };
+    let parameters = params![now.as_millis(), user, id];
+    database.prepare_cached(remember).and_then(|mut statement| statement.execute(parameters)).sql()?;
+    let ended = database.prepare_cached(delete).and_then(|mut statement| statement.execute(parameters)).sql()?;
+    Ok(ended as u64)
+}
+
+// Through `sessions_by_expiry` and `ended_sessions_by_time`.
+const PURGE: &str = "
+    DELETE FROM sessions WHERE id IN
+        (SELECT id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+const FORGET_ENDED: &str = "
+    DELETE FROM ended_sessions WHERE key IN
+        (SELECT key FROM ended_sessions WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
+
+pub(super) fn purge_expired(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut forget = database.prepare_cached(FORGET_ENDED).sql()?;
+    forget.execute(params![now.as_millis().saturating_sub(to_millis(ENDED_MEMORY)), limit]).sql()?;
+    let mut purge = database.prepare_cached(PURGE).sql()?;
+    purge.execute(params![now.as_millis(), limit]).sql()
+}
+
+fn live(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<(SessionKey, SessionRecord)>> {
+    let mut statement = database.prepare_cached(LIVE).sql()?;
+    let found = statement
+        .query_row(params![id.as_uuid().as_bytes().as_slice(), now.as_millis()], |row| Ok(read_record(row)))
+        .optional();
+    found.sql()?.transpose()
+}
+
+// Through `sessions_by_user`. The first ?4 may stay.
+const OVER_CAP: &str = "
+    SELECT public_id FROM sessions
+    WHERE user = (SELECT id FROM users WHERE external = ?1) AND expires_at > ?2 AND public_id IS NOT ?3
+    ORDER BY last_seen DESC, public_id DESC LIMIT -1 OFFSET ?4";
+
+/// Ends what must end so that `head` fits under the cap; `replaced` ends anyway.
+fn enforce_cap(
+    database: &Connection,
+    head: &SessionHead,
+    replaced: Option<SessionId>,
+    cap: SessionCap,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let Some(user) = &head.user else { return Ok(Vec::new()) };
+    let replaced = replaced.map(|id| id.as_uuid().as_bytes().to_vec());
+    let room = i64::from(cap.max) - 1;
+    let mut statement = database.prepare_cached(OVER_CAP).sql()?;
+    let parameters = params![user.as_str(), now.as_millis(), replaced, room.max(0)];
+    let over = statement.query_map(parameters, |row| row.get(0)).sql()?;
+    let over = over.map(|id| Ok(SessionId::from(Uuid::from_bytes(id.sql()?)))).collect::<Result<Vec<_>>>()?;
+    if cap.on_limit == OnSessionLimit::Refuse && !over.is_empty() {
+        return Err(over_limit(cap));
+    }
+    for id in &over {
+        delete(database, *id, now)?;
+    }
+    Ok(over)
+}
+
+const INTERN_USER: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
+const PUT: &str = "
+    INSERT INTO sessions (public_id, key, user, created_at, authenticated_at, last_seen, idle, absolute, persistent,
+        expires_at, device, address, data)
+    VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+    ON CONFLICT DO NOTHING";
+
+/// 285,000 years, in milliseconds: sums of times in SQL must not overflow.
+const LONGEST: i64 = 1 << 53;
+
+fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Result<()> {
+    let head = &record.head;
+    if let Some(user) = &head.user {
+        database.prepare_cached(INTERN_USER).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+    }
+    let mut statement = database.prepare_cached(PUT).sql()?;
+    let inserted = statement.execute(params![
+        head.id.as_uuid().as_bytes().as_slice(),
+        key.as_bytes().as_slice(),
+        head.user.as_ref().map(UserId::as_str),
+        head.created_at.as_millis(),
+        head.authenticated_at.map(Timestamp::as_millis),
+        head.last_seen.as_millis(),
+        to_millis(head.lifetime.idle).min(LONGEST),
+        to_millis(head.lifetime.absolute).min(LONGEST),
+        head.lifetime.persistent,
+        head.expires_at().as_millis(),
+        head.device.as_ref().map(Device::as_str),
+        head.address.map(|address| address.to_string()),
+        record.data.to_json(),
+    ]);
+    match inserted.sql()? {
+        0 => Err(Error::new(ErrorKind::Conflict, "the session key or id is taken")),
+        _ => Ok(()),
+    }
+}
+
+/// A row of [`select!`]. Two errors: SQLite's own, and a value that this crate never wrote.
+fn read_record(row: &Row<'_>) -> Result<(SessionKey, SessionRecord)> {
+    let user: Option<String> = row.get(1).sql()?;
+    let authenticated_at: Option<i64> = row.get(3).sql()?;
+    let device: Option<String> = row.get(8).sql()?;
+    let address: Option<String> = row.get(9).sql()?;
+    let data = row.get_ref(10).sql()?;
+    let data = data.as_str().map_err(|error| Error::new(ErrorKind::Corrupt, "session data is no text").with_source(error))?;
+    let time = |column| row.get(column).map(Timestamp::from_millis).sql();
+    let duration = |column| row.get::<_, i64>(column).map(|millis| std::time::Duration::from_millis(millis.unsigned_abs())).sql();
+    let mut lifetime = Lifetime::new(duration(5)?, duration(6)?);
+    lifetime.persistent = row.get(7).sql()?;
+    let mut head = SessionHead::new(SessionId::from(Uuid::from_bytes(row.get(0).sql()?)), time(2)?, lifetime);
+    head.user = user.map(UserId::try_from).transpose()?;
+    head.authenticated_at = authenticated_at.map(Timestamp::from_millis);
+    head.last_seen = time(4)?;
+    head.device = device.as_deref().map(Device::from_words);
+    head.address = address.as_deref().map(str::parse).transpose()?;
+    let key = SessionKey::from_bytes(row.get(11).sql()?);
+    Ok((key, SessionRecord { head, data: SessionData::from_json(data.as_bytes())? }))
+}

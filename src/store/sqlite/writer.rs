@@ -1,0 +1,179 @@
+//! [`Writer`]: one thread, one transaction for all that waits, an answer to each caller after the commit.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Durability, Settings,
+    connection::{self, Sql},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The caller's end.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Write(Box<dyn Write>),
+    Close(oneshot::Sender<Result<()>>),
+}
+
+/// One caller's operation, in two steps: inside the transaction, and after it.
+trait Write: Send {
+    fn is_durable(&self) -> bool;
+    fn run(&mut self, database: &Connection) -> Result<()>;
+    fn answer(self: Box<Self>, commit: &Result<(), Arc<Error>>);
+}
+
+struct Call<T, F> {
+    durable: bool,
+    operation: Option<F>,
+    result: Option<Result<T>>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+/// The writer's end.
+struct Worker {
+    database: Connection,
+    queue: mpsc::Receiver<Message>,
+    durability: Durability,
+    synchronous: Durability,
+}
+
+/// So many operations share a transaction at most: a batch must not keep its first caller waiting for long.
+const BATCH: usize = 256;
+
+impl Writer {
+    pub(super) fn start(database: Connection, settings: &Settings) -> Result<Self> {
+        let (sender, queue) = mpsc::channel(settings.queue);
+        let durability = settings.durability;
+        let worker = Worker { database, queue, durability, synchronous: durability };
+        thread::Builder::new()
+            .name("guestbook-sqlite".into())
+            .spawn(|| worker.run())
+            .map_err(|error| Error::new(ErrorKind::Internal, "no thread for writing").with_source(error))?;
+        Ok(Self { queue: sender })
+    }
+
+    /// Queues `operation` and waits for the commit of its transaction. Once queued, it happens whether or not anybody
+    /// waits. `durable`: the disk is waited for, if the store is set to do that.
+    pub(super) async fn run<T, F>(&self, durable: bool, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let call = Call { durable, operation: Some(operation), result: None, caller };
+        self.queue.send(Message::Write(Box::new(call))).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    pub(super) async fn close(&self) -> Result<()> {
+        let (caller, answer) = oneshot::channel();
+        match self.queue.send(Message::Close(caller)).await {
+            Ok(()) => answer.await.map_err(|_| closed())?,
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Worker {
+    fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            let (mut batch, mut close) = (Vec::new(), None);
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Write(write) => batch.push(write),
+                    Message::Close(caller) => close = Some(caller),
+                }
+                next = if batch.len() < BATCH && close.is_none() { self.queue.try_recv().ok() } else { None };
+            }
+            if !batch.is_empty() {
+                let commit = self.commit(&mut batch).map_err(Arc::new);
+                batch.into_iter().for_each(|write| write.answer(&commit));
+            }
+            if let Some(caller) = close {
+                let checkpoint = connection::checkpoint(&self.database);
+                drop(self);
+                // Whoever asked for it may have left.
+                let _ = caller.send(checkpoint);
+                return;
+            }
+        }
+    }
+
+    /// One transaction for all of `batch`. On an error none of it has happened.
+    fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Result<()> {
+        let durable = batch.iter().any(|write| write.is_durable());
+        let synchronous = if durable { self.durability } else { Durability::Normal };
+        if synchronous != self.synchronous {
+            connection::set_synchronous(&self.database, synchronous)?;
+            self.synchronous = synchronous;
+        }
+        self.statement("BEGIN IMMEDIATE")?;
+        let written = batch.iter_mut().try_for_each(|write| write.run(&self.database));
+        let result = written.and_then(|()| self.statement("COMMIT"));
+        if result.is_err() && !self.database.is_autocommit() {
+            self.statement("ROLLBACK")?;
+        }
+        result
+    }
+
+    fn statement(&self, sql: &str) -> Result<()> {
+        self.database.prepare_cached(sql).and_then(|mut statement| statement.execute([])).sql()?;
+        Ok(())
+    }
+}
+
+impl<T, F> Write for Call<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T> + Send,
+{
+    fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    /// An operation that fails undoes itself; only what makes the transaction impossible is an error here.
+    fn run(&mut self, database: &Connection) -> Result<()> {
+        let Some(operation) = self.operation.take() else { return Ok(()) };
+        let statement =
+            |sql: &str| database.prepare_cached(sql).and_then(|mut statement| statement.execute([])).sql();
+        statement("SAVEPOINT operation")?;
+        let result = catch_unwind(AssertUnwindSafe(|| operation(database)))
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "an operation of the store panicked")));
+        match result {
+            // SQLite gave up the whole transaction: the disk is full, say.
+            Err(error) if database.is_autocommit() => return Err(error),
+            Err(error) => {
+                self.result = Some(Err(error));
+                statement("ROLLBACK TO operation")?;
+            }
+            Ok(value) => self.result = Some(Ok(value)),
+        }
+        statement("RELEASE operation")?;
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, commit: &Result<(), Arc<Error>>) {
+        let result = match commit {
+            Ok(()) => self.result.unwrap_or_else(|| Err(closed())),
+            Err(error) => Err(Error::new(error.kind(), "the transaction was undone").with_source(error.clone())),
+        };
+        // A caller that left does not care.
+        let _ = self.caller.send(result);
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the SQLite store is closed")
+}

@@ -1,0 +1,310 @@
+//! [`Visit`]: one request's view of its guest, made before the handler runs and shared by everybody who asks.
+
+mod flash;
+mod session;
+
+use std::{
+    fmt, mem,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use http::HeaderValue;
+
+pub use self::{flash::Flash, session::Session};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionKey, SessionToken},
+    session::{Changes, Device, Lifetime, SessionHead, SessionRecord, TruncatedAddress},
+    sessions::Sessions,
+    store::Applied,
+};
+
+/// What is known of the guest of one request: for now, the session.
+///
+/// The layer puts one into the request's extensions. A clone is another handle to the same visit.
+#[derive(Clone)]
+pub struct Visit {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sessions: Sessions,
+    client: Client,
+    flags: AtomicU8,
+    state: Mutex<State>,
+}
+
+/// Where a request comes from, as far as a session remembers it.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    pub(crate) user_agent: Option<HeaderValue>,
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// How a request came to its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It presented no token, or one that is nobody's.
+    Stranger,
+    /// It presented a token that can never let anybody in again: an expired or a malformed one.
+    Lapsed,
+    /// It presented a token that was valid until a moment ago. A parallel request may have a new one already.
+    JustEnded,
+    /// The store could not be asked, and the policy is to go on.
+    Unavailable,
+    /// It presented a live session.
+    Guest,
+}
+
+/// What the response is to tell the client about its cookie.
+#[derive(Debug)]
+pub(crate) enum CookieChange {
+    Keep,
+    Set(SessionToken, Option<Duration>),
+    Remove,
+}
+
+struct State {
+    current: Option<Current>,
+    changes: Changes,
+    /// The token that this request made.
+    issued: Option<SessionToken>,
+    /// The token that the client has, if its persistent cookie is due for a new Max-Age.
+    renewal: Option<SessionToken>,
+    arrival: Arrival,
+    logged_out: bool,
+}
+
+#[derive(Clone)]
+struct Current {
+    key: SessionKey,
+    record: Arc<SessionRecord>,
+}
+
+/// Somebody looked at the session: the response depends on it.
+const READ: u8 = 1;
+/// Something is to be saved or told to the client.
+const CHANGED: u8 = 2;
+/// The head of the response is out, and with it the last chance for a cookie.
+const HEAD_SENT: u8 = 4;
+
+impl Visit {
+    pub(crate) fn new(
+        sessions: Sessions,
+        client: Client,
+        arrival: Arrival,
+        session: Option<(SessionKey, Arc<SessionRecord>)>,
+        renewal: Option<SessionToken>,
+    ) -> Self {
+        let cookie_due = arrival == Arrival::Lapsed || renewal.is_some();
+        let state = State {
+            current: session.map(|(key, record)| Current { key, record }),
+            changes: Changes::default(),
+            issued: None,
+            renewal,
+            arrival,
+            logged_out: false,
+        };
+        let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
+        Self { inner: Arc::new(Inner { sessions, client, flags, state: Mutex::new(state) }) }
+    }
+
+    /// The session of this visit; it may be one that does not exist yet.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// Saves what is left to save and closes the visit for cookies. Whether there is anything to tell the client.
+    ///
+    /// The fast path, where nobody touched the session, is one atomic instruction.
+    pub(crate) fn needs_finish(&self) -> bool {
+        self.inner.flags.fetch_or(HEAD_SENT, Ordering::AcqRel) != 0
+    }
+
+    pub(crate) fn has_unsaved_changes(&self) -> bool {
+        !self.state().changes.is_empty()
+    }
+
+    pub(crate) fn was_read(&self) -> bool {
+        self.inner.flags.load(Ordering::Acquire) & READ != 0
+    }
+
+    pub(crate) fn is_guest(&self) -> bool {
+        self.state().current.is_some()
+    }
+
+    /// Saves the changes of this request; a session that ended meanwhile stays ended and is no error.
+    pub(crate) async fn commit(&self) -> Result<()> {
+        let current = self.state().current.clone();
+        match self.save(true).await {
+            Err(error) if error.kind() == ErrorKind::Ended => {
+                let id = current.map(|current| current.record.head.id);
+                tracing::info!(session = ?id, "changes to a session that has ended are dropped");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// What the `Set-Cookie` of this response is to be.
+    pub(crate) fn cookie_change(&self) -> CookieChange {
+        let state = self.state();
+        let max_age = |record: &SessionRecord| {
+            let head = &record.head;
+            head.lifetime.persistent.then(|| head.expires_at().since(self.inner.sessions.now()))
+        };
+        match &state.current {
+            Some(current) => match state.issued.as_ref().or(state.renewal.as_ref()) {
+                Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
+                None => CookieChange::Keep,
+            },
+            None if state.logged_out || state.arrival == Arrival::Lapsed => CookieChange::Remove,
+            None => CookieChange::Keep,
+        }
+    }
+
+    /// Stores the pending changes, in a new session if there is none. `at_head`: the response's head is being made.
+    async fn save(&self, at_head: bool) -> Result<()> {
+        let (current, changes) = {
+            let mut state = self.state();
+            if state.changes.is_empty() {
+                return Ok(());
+            }
+            (state.current.clone(), mem::take(&mut state.changes))
+        };
+        let Some(current) = current else {
+            return self.start(changes, at_head).await;
+        };
+        let id = current.record.head.id;
+        match self.inner.sessions.apply(current.key, id, changes).await? {
+            Applied::Merged(record) | Applied::Mismatch(record) => {
+                self.saw(id, record);
+                Ok(())
+            }
+            Applied::Ended => {
+                self.state().current = None;
+                Err(ended())
+            }
+        }
+    }
+
+    /// Stores a new anonymous session and has its cookie set.
+    async fn start(&self, changes: Changes, at_head: bool) -> Result<()> {
+        self.check_can_start(at_head)?;
+        if self.state().arrival == Arrival::JustEnded {
+            // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
+            return Err(ended());
+        }
+        let now = self.inner.sessions.now();
+        let head = self.describe(SessionHead::new(
+            SessionId::generate(now)?,
+            now,
+            self.inner.sessions.settings().lifetime,
+        ));
+        self.begin(head, &changes).await
+    }
+
+    /// Stores a new session with `head` and `changes` as its data.
+    async fn begin(&self, head: SessionHead, changes: &Changes) -> Result<()> {
+        let limits = &self.inner.sessions.settings().limits;
+        let data = changes.resolve(limits)?;
+        let token = SessionToken::generate()?;
+        let key = token.key();
+        let started = self.inner.sessions.insert(key, SessionRecord { head, data }).await?;
+        self.issue(token, started.record);
+        Ok(())
+    }
+
+    /// Takes over a session that this request made or rotated.
+    fn issue(&self, token: SessionToken, record: SessionRecord) {
+        let mut state = self.state();
+        state.current = Some(Current { key: token.key(), record: Arc::new(record) });
+        state.issued = Some(token);
+        state.logged_out = false;
+        self.mark(CHANGED);
+    }
+
+    /// Takes over what the store says of the current session.
+    fn saw(&self, id: SessionId, record: SessionRecord) {
+        let mut state = self.state();
+        if let Some(current) = state.current.as_mut().filter(|current| current.record.head.id == id) {
+            current.record = Arc::new(record);
+        }
+    }
+
+    fn check_can_start(&self, at_head: bool) -> Result<()> {
+        if !at_head && self.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0 {
+            return Err(Error::new(
+                ErrorKind::Ended,
+                "the head of the response is out: a new session can no longer get its cookie",
+            ));
+        }
+        if self.state().arrival == Arrival::Unavailable { Err(unavailable()) } else { Ok(()) }
+    }
+
+    fn describe(&self, mut head: SessionHead) -> SessionHead {
+        let client = &self.inner.client;
+        let agent = client.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        head.device = agent.map(|agent| Device::from_user_agent(&agent));
+        head.address = client.address.map(TruncatedAddress::from);
+        head
+    }
+
+    fn mark(&self, flag: u8) {
+        if self.inner.flags.load(Ordering::Relaxed) & flag == 0 {
+            self.inner.flags.fetch_or(flag, Ordering::AcqRel);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn default_lifetime(&self) -> Lifetime {
+        self.inner.sessions.settings().lifetime
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.state().current.as_ref().map(|current| current.record.head.id);
+        f.debug_struct("Visit").field("session", &id).finish_non_exhaustive()
+    }
+}
+
+/// Whoever held the visit last is gone: the client left, the handler panicked, or a streaming body has ended. What is
+/// still unsaved is saved in the background, unless there is no session that it could belong to.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.changes.is_empty() {
+            return;
+        }
+        let (Some(current), changes) = (state.current.take(), mem::take(&mut state.changes)) else { return };
+        let id = current.record.head.id;
+        if tokio::runtime::Handle::try_current().is_err() {
+            tracing::warn!(session = %id, "changes are lost: the visit ended outside the Tokio runtime");
+            return;
+        }
+        let sessions = self.sessions.clone();
+        self.sessions.tasks().clone().spawn(async move {
+            match sessions.apply(current.key, id, changes).await {
+                Ok(_) => tracing::debug!(session = %id, "changes of an abandoned request are saved"),
+                Err(error) => tracing::warn!(session = %id, %error, "changes of an abandoned request are lost"),
+            }
+        });
+    }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Ended, "the session has ended")
+}
+
+fn unavailable() -> Error {
+    Error::new(ErrorKind::Unavailable, "the session store could not be asked")
+}

@@ -1,0 +1,331 @@
+//! A session from its first write to its end.
+
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use serde_json::{Value, json};
+use tower_guestbook::{
+    ErrorKind, UserId,
+    session::{Lifetime, OnSessionLimit, SessionCap},
+    store::MemoryStore,
+};
+
+use crate::support::{Guest, START, app, builder, memory_app, minutes, until};
+
+#[tokio::test]
+async fn a_visit_without_a_write_makes_no_session_and_no_cookie() {
+    let (app, _, _) = memory_app();
+    let mut guest = Guest::new(&app);
+    for path in ["/", "/session", "/get/a", "/maybe", "/clear", "/remove/a", "/logout", "/flashes"] {
+        let answer = guest.ok(path).await;
+        if path == "/logout" {
+            assert!(answer.removes_cookie(), "whoever asks to be logged out keeps nothing");
+        } else {
+            assert_eq!(answer.set_cookie(), None, "{path}");
+        }
+    }
+    assert_eq!(guest.ok("/maybe").await.json(), json!(false));
+}
+
+#[tokio::test]
+async fn a_first_write_makes_an_anonymous_session_with_a_safe_cookie() {
+    let (app, _, _) = memory_app();
+    let mut guest = Guest::new(&app);
+    let answer = guest.ok("/set/theme/dark").await;
+    let cookie = answer.set_cookie().unwrap();
+    assert!(cookie.ends_with("; Path=/; SameSite=Lax; Secure; HttpOnly"), "{cookie}");
+    assert_eq!(answer.cookie().unwrap().len(), 43);
+    assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"));
+    assert_eq!(guest.value("theme").await, json!("dark"));
+    assert_eq!(guest.ok("/maybe").await.json(), json!(true));
+    assert_eq!(guest.user().await, None);
+    let again = guest.ok("/set/theme/light").await;
+    assert_eq!(again.set_cookie(), None, "the client has its cookie");
+    guest.ok("/remove/theme").await;
+    assert_eq!(guest.value("theme").await, Value::Null);
+}
+
+#[tokio::test]
+async fn login_keeps_the_data_and_a_planted_token_is_worth_nothing() {
+    let (app, _, _) = memory_app();
+    let mut attacker = Guest::new(&app);
+    attacker.ok("/set/cart/book").await;
+    let planted = attacker.cookie.clone().unwrap();
+
+    let mut victim = Guest::with_cookie(&app, planted.clone());
+    let before = victim.ok("/session").await.json();
+    victim.ok("/login/ada").await;
+    let after = victim.ok("/session").await.json();
+    assert_ne!(victim.cookie.as_ref(), Some(&planted));
+    assert_ne!(before["id"], after["id"]);
+    assert_eq!(victim.value("cart").await, json!("book"));
+    assert_eq!(victim.user().await.as_deref(), Some("ada"));
+
+    assert_eq!(attacker.user().await, None);
+    assert_eq!(attacker.value("cart").await, Value::Null);
+    let late = attacker.ok("/set/cart/bomb").await;
+    assert_eq!(late.set_cookie(), None, "it would overwrite the cookie of the login");
+    assert_eq!(attacker.get("/save/cart/bomb").await.status, StatusCode::GONE);
+    assert_eq!(victim.value("cart").await, json!("book"));
+}
+
+#[tokio::test]
+async fn a_second_login_gives_a_new_token_and_another_user_gets_no_data() {
+    let (app, _, _) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    guest.ok("/set/secret/hers").await;
+    let mut old = guest.clone();
+    guest.ok("/login/ada").await;
+    assert_eq!(guest.value("secret").await, json!("hers"));
+    assert_eq!(old.user().await, None);
+    guest.ok("/login/bob").await;
+    assert_eq!(guest.value("secret").await, Value::Null);
+    assert_eq!(guest.user().await.as_deref(), Some("bob"));
+}
+
+#[tokio::test]
+async fn logout_ends_the_session_for_everybody_who_has_the_token() {
+    let (app, _, _) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    guest.ok("/set/a/1").await;
+    let mut replay = guest.clone();
+    assert!(guest.ok("/logout").await.removes_cookie());
+    for _ in 0..2 {
+        assert_eq!(replay.user().await, None);
+        assert_eq!(replay.value("a").await, Value::Null);
+    }
+    assert_eq!(guest.user().await, None);
+}
+
+#[tokio::test]
+async fn rotation_keeps_everything_but_the_token() {
+    let (app, _, _) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    guest.ok("/set/a/1").await;
+    let before = guest.ok("/session").await.json();
+    let mut old = guest.clone();
+    let token = guest.ok("/rotate").await.body;
+    assert_eq!(guest.cookie.as_ref(), Some(&token));
+    assert_eq!(guest.ok("/session").await.json(), before);
+    let refused = old.get("/user").await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(refused.set_cookie(), None, "a removal would take the new cookie away");
+    assert_eq!(old.get("/rotate").await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn an_idle_session_ends_to_the_millisecond() {
+    let (app, _, clock) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    clock.advance(minutes(30) - Duration::from_millis(1));
+    assert_eq!(guest.user().await.as_deref(), Some("ada"));
+    let seen = guest.ok("/session").await.json();
+    assert_eq!(seen["last_seen"], json!(clock.now()));
+    clock.advance(minutes(30));
+    let answer = guest.get("/user").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.removes_cookie());
+}
+
+#[tokio::test]
+async fn a_busy_session_ends_at_its_absolute_limit_to_the_millisecond() {
+    let (app, _, clock) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    for _ in 0..35 {
+        clock.advance(minutes(20));
+        assert!(guest.user().await.is_some());
+    }
+    clock.advance(minutes(20) - Duration::from_millis(1));
+    assert!(guest.user().await.is_some());
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(clock.now().since(START), minutes(12 * 60));
+    assert_eq!(guest.user().await, None);
+}
+
+#[tokio::test]
+async fn a_request_is_recorded_at_most_once_a_minute() {
+    let (app, guestbook, clock) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    let ada = UserId::try_from("ada").unwrap();
+    let stored = async || guestbook.sessions().list(&ada).await.unwrap()[0].last_seen;
+    clock.advance(Duration::from_millis(59_999));
+    guest.ok("/user").await;
+    tokio::task::yield_now().await;
+    assert_eq!(stored().await, START);
+    clock.advance(Duration::from_millis(1));
+    guest.ok("/user").await;
+    until(async || stored().await == clock.now()).await;
+}
+
+#[tokio::test]
+async fn remember_me_is_a_matter_of_the_login() {
+    let (app, _, clock) = memory_app();
+    let mut guest = Guest::new(&app);
+    let answer = guest.ok("/remember/ada").await;
+    let days = |days: u64| days * 24 * 60 * 60;
+    assert!(answer.set_cookie().unwrap().ends_with(&format!("; Max-Age={}", days(14))));
+    let plain = Guest::new(&app).ok("/login/ada").await;
+    assert!(!plain.set_cookie().unwrap().contains("Max-Age"));
+
+    clock.advance(Duration::from_secs(days(13)));
+    let renewed = guest.ok("/").await;
+    assert!(renewed.set_cookie().unwrap().ends_with(&format!("; Max-Age={}", days(14))), "{renewed:?}");
+    assert_eq!(guest.ok("/").await.set_cookie(), None, "renewed with a touch only");
+    for _ in 0..5 {
+        clock.advance(Duration::from_secs(days(13)));
+        assert!(guest.user().await.is_some());
+    }
+    let last = days(90) - days(13) * 6;
+    let rest = guest.clone().ok("/session").await.json();
+    assert_eq!(rest["expires_at"], json!(clock.now().after(Duration::from_secs(last))), "the absolute limit holds");
+    clock.advance(Duration::from_secs(last));
+    assert_eq!(guest.user().await, None);
+}
+
+#[tokio::test]
+async fn a_user_sees_and_ends_their_sessions() {
+    let (app, _, clock) = memory_app();
+    let mut laptop = Guest::new(&app);
+    let mut phone = Guest::new(&app);
+    let mut stranger = Guest::new(&app);
+    laptop.ok("/login/ada").await;
+    clock.advance(Duration::from_secs(5));
+    phone.ok("/login/ada").await;
+    stranger.ok("/login/eve").await;
+
+    let list = laptop.ok("/list").await.json();
+    let list = list.as_array().unwrap();
+    assert_eq!(list.len(), 2);
+    assert_eq!(list[0]["current"], json!(false));
+    assert_eq!(list[1]["current"], json!(true));
+    assert_eq!(list[0]["device"], json!("Firefox on Linux"));
+    assert_eq!(list[0]["address"], json!("203.0.113.0/24"));
+    assert_eq!(list[0]["created_at"], json!(clock.now()));
+
+    let phone_id = list[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(stranger.ok(&format!("/revoke/{phone_id}")).await.json(), json!(false));
+    assert!(phone.user().await.is_some());
+    assert_eq!(laptop.ok(&format!("/revoke/{phone_id}")).await.json(), json!(true));
+    assert_eq!(phone.user().await, None);
+    let own = list[1]["id"].as_str().unwrap();
+    assert!(laptop.ok(&format!("/revoke/{own}")).await.removes_cookie());
+    assert_eq!(laptop.user().await, None);
+    assert!(stranger.user().await.is_some());
+}
+
+#[tokio::test]
+async fn others_or_all_sessions_can_be_ended_at_once() {
+    let (app, guestbook, _) = memory_app();
+    let mut guests: Vec<_> = (0..4).map(|_| Guest::new(&app)).collect();
+    for guest in &mut guests {
+        guest.ok("/login/ada").await;
+    }
+    assert_eq!(guests[0].ok("/others").await.json(), json!(3));
+    assert_eq!(guests[0].user().await.as_deref(), Some("ada"));
+    for guest in &mut guests[1..] {
+        assert_eq!(guest.user().await, None);
+        guest.ok("/login/ada").await;
+    }
+    assert!(guests[1].ok("/everywhere").await.removes_cookie());
+    for guest in &mut guests {
+        assert_eq!(guest.user().await, None);
+        guest.ok("/login/ada").await;
+    }
+    assert_eq!(guestbook.sessions().revoke_user(&UserId::try_from("ada").unwrap()).await.unwrap(), 4);
+    guests[0].ok("/login/eve").await;
+    guests[1].cookie = None;
+    guests[1].ok("/set/a/1").await;
+    assert_eq!(guestbook.sessions().revoke_all().await.unwrap(), 2);
+    assert_eq!(guests[0].user().await, None);
+    assert_eq!(guests[1].value("a").await, Value::Null);
+}
+
+#[tokio::test]
+async fn the_number_of_sessions_is_limited_as_configured() {
+    let with = |on_limit| {
+        let (builder, clock) = builder(MemoryStore::new());
+        let guestbook = builder.sessions_per_user(SessionCap { max: 2, on_limit }).build().unwrap();
+        (app(&guestbook), clock)
+    };
+    let (app, clock) = with(OnSessionLimit::EndOldest);
+    let mut guests: Vec<_> = (0..3).map(|_| Guest::new(&app)).collect();
+    for guest in &mut guests {
+        clock.advance(Duration::from_secs(1));
+        guest.ok("/login/ada").await;
+        assert!(guest.user().await.is_some(), "now in the cache");
+    }
+    assert_eq!(guests[0].user().await, None);
+    assert!(guests[1].user().await.is_some() && guests[2].user().await.is_some());
+
+    let (app, _) = with(OnSessionLimit::Refuse);
+    let mut third = Guest::new(&app);
+    Guest::new(&app).ok("/login/ada").await;
+    Guest::new(&app).ok("/login/ada").await;
+    let refused = third.get("/login/ada").await;
+    assert_eq!((refused.status, refused.set_cookie()), (StatusCode::CONFLICT, None));
+    assert!(refused.body.contains("at most 2 sessions"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_flash_message_is_shown_once() {
+    let (app, _, clock) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/flash/saved").await;
+    clock.advance(Duration::from_millis(1));
+    guest.ok("/flash/sent").await;
+    assert_eq!(guest.ok("/session").await.json()["keys"], json!([]), "messages are not the application's keys");
+    let shown = guest.ok("/flashes").await.json();
+    assert_eq!(shown, json!([{"level": "info", "text": "saved"}, {"level": "info", "text": "sent"}]));
+    assert_eq!(guest.ok("/flashes").await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn data_beyond_the_limit_is_refused_with_its_limit() {
+    let (app, _, _) = memory_app();
+    let mut guest = Guest::new(&app);
+    guest.ok("/fill/a/30000").await;
+    guest.ok("/fill/b/30000").await;
+    let refused = guest.get("/fill/c/30000").await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(refused.body, "too large: session data has at most 65536 bytes");
+    assert_eq!(guest.value("c").await, Value::Null);
+    let key = "k".repeat(129);
+    assert_eq!(guest.get(&format!("/set/{key}/1")).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(guest.get("/set/guestbook.x/1").await.status, StatusCode::BAD_REQUEST);
+    guest.ok("/clear").await;
+    guest.ok("/fill/c/30000").await;
+}
+
+#[tokio::test]
+async fn impossible_settings_are_named_at_build() {
+    type Setting = fn(tower_guestbook::GuestbookBuilder<MemoryStore>) -> tower_guestbook::GuestbookBuilder<MemoryStore>;
+    let settings: [(&str, Setting); 6] = [
+        ("session_lifetime", |builder| builder.session_lifetime(Lifetime::new(minutes(2), minutes(1)))),
+        ("sessions_per_user", |builder| {
+            builder.sessions_per_user(SessionCap { max: 0, on_limit: OnSessionLimit::Refuse })
+        }),
+        ("accept_header", |builder| builder.accept_header("no header")),
+        ("store_timeout", |builder| builder.store_timeout(Duration::ZERO)),
+        ("client_address", |builder| {
+            builder.client_address(tower_guestbook::http::ClientAddress::XForwardedFor { proxies: 0 })
+        }),
+        ("cookie", |builder| builder.cookie(tower_guestbook::http::SessionCookie::new().insecure_without_secure())),
+    ];
+    for (name, set) in settings {
+        let error = set(builder(MemoryStore::new()).0).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_guestbook_without_a_runtime_says_how_to_get_one() {
+    let error = builder(MemoryStore::new()).0.build().unwrap_err();
+    assert!(error.to_string().contains("#[tokio::main]"), "{error}");
+}

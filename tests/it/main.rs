@@ -1,0 +1,11 @@
+//! Behaviour through the public API.
+
+mod cookies;
+mod faults;
+mod gates;
+mod layering;
+mod lifecycle;
+mod parallel;
+#[cfg(feature = "sqlite")]
+mod processes;
+mod support;

@@ -1,0 +1,69 @@
+//! Requests at the same time lose nothing.
+
+use serde_json::json;
+use tower_guestbook::store::{MemoryStore, SessionStore};
+
+use crate::support::{Guest, app, builder};
+
+async fn parallel_writers<S: SessionStore>(store: S) {
+    let guestbook = builder(store).0.build().unwrap();
+    let app = app(&guestbook);
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    let writers = (0..64).map(|writer| {
+        let mut guest = guest.clone();
+        tokio::spawn(async move {
+            guest.ok(&format!("/set/key{writer}/{writer}")).await;
+            guest.ok("/count").await;
+            // What this client was told is stored, it reads.
+            assert_eq!(guest.value(&format!("key{writer}")).await, json!(writer.to_string()));
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    for writer in 0..64 {
+        assert_eq!(guest.value(&format!("key{writer}")).await, json!(writer.to_string()));
+    }
+    assert_eq!(guest.value("count").await, json!(64));
+}
+
+async fn writers_beside_rotations<S: SessionStore>(store: S) {
+    let guestbook = builder(store).0.build().unwrap();
+    let app = app(&guestbook);
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    for round in 0..20 {
+        let writers = (0..4).map(|writer| {
+            let mut guest = guest.clone();
+            tokio::spawn(async move {
+                let key = format!("r{round}w{writer}");
+                (guest.get(&format!("/set/{key}/1")).await, key)
+            })
+        });
+        let writers: Vec<_> = writers.collect();
+        guest.ok("/rotate").await;
+        for writer in writers {
+            let (answer, key) = writer.await.unwrap();
+            assert_eq!(answer.set_cookie(), None, "the new cookie must not be overwritten");
+            // Whoever came with a token that was live then is stored; whoever came too late had no session.
+            let stored = guest.value(&key).await == json!("1");
+            assert_eq!(answer.json(), json!(stored), "{key}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_requests_lose_no_key_and_no_count_in_memory() {
+    parallel_writers(MemoryStore::new()).await;
+    writers_beside_rotations(MemoryStore::new()).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_requests_lose_no_key_and_no_count_on_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |name: &str| tower_guestbook::SqliteStore::open(directory.path().join(name)).unwrap();
+    parallel_writers(open("writers.db")).await;
+    writers_beside_rotations(open("rotations.db")).await;
+}
