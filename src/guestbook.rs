@@ -196,9 +196,11 @@ impl<S: SessionStore> GuestbookBuilder<S> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
             wrong("build() needs a Tokio runtime: call it inside #[tokio::main]").with_source(error)
         })?;
-        let header = self.header.map(HeaderName::try_from).transpose().map_err(|error| {
-            wrong("accept_header() needs a header name of RFC 9110").with_source(error)
-        })?;
+        let header = self
+            .header
+            .map(HeaderName::try_from)
+            .transpose()
+            .map_err(|error| wrong("accept_header() needs a header name of RFC 9110").with_source(error))?;
         let Lifetime { idle, absolute, .. } = self.settings.lifetime;
         if idle < Duration::from_millis(1) || absolute < idle {
             return Err(wrong("session_lifetime() needs an idle time of at least 1 ms and at most the absolute one"));

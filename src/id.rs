@@ -180,8 +180,25 @@ impl SessionToken {
         let mut token = Self([0; 32]);
         Base64UrlUnpadded::decode(encoded, &mut token.0).ok()?;
         // 43 characters carry 258 bits. The two spare ones must be zero, or four texts would name one session.
-        matches!(encoded[42], b'A' | b'E' | b'I' | b'M' | b'Q' | b'U' | b'Y' | b'c' | b'g' | b'k' | b'o' | b's' | b'w' | b'0' | b'4' | b'8')
-            .then_some(token)
+        matches!(
+            encoded[42],
+            b'A' | b'E'
+                | b'I'
+                | b'M'
+                | b'Q'
+                | b'U'
+                | b'Y'
+                | b'c'
+                | b'g'
+                | b'k'
+                | b'o'
+                | b's'
+                | b'w'
+                | b'0'
+                | b'4'
+                | b'8'
+        )
+        .then_some(token)
     }
 
     /// The token as it goes to the client. The text is wiped when dropped; do not log or store it.

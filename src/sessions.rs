@@ -15,9 +15,7 @@ use tokio::sync::Notify;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
-    session::{
-        Changes, Lifetime, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict, judge,
-    },
+    session::{Changes, Lifetime, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict, judge},
     store::{
         Applied, Loaded, Revocation, Rotation, SessionStore, Started,
         cache::SessionCache,

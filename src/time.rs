@@ -71,9 +71,7 @@ impl Clock {
         match &self.manual {
             Some(hand) => Timestamp(hand.load(Ordering::SeqCst)),
             // A system clock set before 1970 reads as 1970: nothing was created earlier, so nothing looks older.
-            None => Timestamp(
-                SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, to_millis),
-            ),
+            None => Timestamp(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, to_millis)),
         }
     }
 

@@ -43,7 +43,9 @@ impl ClientSettings {
             user_agent: headers.get(header::USER_AGENT).cloned(),
             address: match self.address {
                 ClientAddress::Peer => peer(request.extensions()),
-                ClientAddress::Forwarded { proxies } => nth_from_right(headers, &header::FORWARDED, proxies, forwarded_for),
+                ClientAddress::Forwarded { proxies } => {
+                    nth_from_right(headers, &header::FORWARDED, proxies, forwarded_for)
+                }
                 ClientAddress::XForwardedFor { proxies } => nth_from_right(headers, &X_FORWARDED_FOR, proxies, address),
             },
         }

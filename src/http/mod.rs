@@ -11,7 +11,8 @@ mod recent_login;
 mod session;
 mod transport;
 
-pub(crate) use self::{client::ClientSettings, transport::Transport};
+#[cfg(feature = "axum")]
+pub use self::extract::{CurrentUser, Rejection};
 pub use self::{
     body::ResponseBody,
     client::{ClientAddress, PeerAddress},
@@ -20,5 +21,4 @@ pub use self::{
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
 };
-#[cfg(feature = "axum")]
-pub use self::extract::{CurrentUser, Rejection};
+pub(crate) use self::{client::ClientSettings, transport::Transport};

@@ -29,11 +29,8 @@ impl Problem {
         title: "Cross-origin request refused",
         detail: "This request would change something and comes from another origin.",
     };
-    pub(crate) const LOGIN_REQUIRED: Self = Self {
-        status: StatusCode::UNAUTHORIZED,
-        title: "Login required",
-        detail: "Nobody is logged in.",
-    };
+    pub(crate) const LOGIN_REQUIRED: Self =
+        Self { status: StatusCode::UNAUTHORIZED, title: "Login required", detail: "Nobody is logged in." };
     pub(crate) const RECENT_LOGIN_REQUIRED: Self = Self {
         status: StatusCode::UNAUTHORIZED,
         title: "Recent login required",

@@ -50,7 +50,8 @@ const ENTRY_OVERHEAD: usize = 512;
 impl SessionCache {
     pub(crate) fn new(max_entries: usize, max_bytes: usize, max_age: Duration) -> Self {
         let per_shard = NonZeroUsize::new(max_entries / SHARDS).unwrap_or(NonZeroUsize::MIN);
-        let shard = || Shard { entries: LruCache::unbounded_with_hasher(BuildHasherDefault::default()), bytes: 0, epoch: 0 };
+        let shard =
+            || Shard { entries: LruCache::unbounded_with_hasher(BuildHasherDefault::default()), bytes: 0, epoch: 0 };
         let shards = std::iter::repeat_with(|| {
             let mut shard = shard();
             shard.entries.resize(per_shard);
@@ -175,7 +176,10 @@ mod tests {
         let Merge::Merged(data) = changes.merge(&SessionData::default(), &SessionLimits::default()).unwrap() else {
             panic!("nothing was expected")
         };
-        Arc::new(SessionRecord { head: SessionHead::new(SessionId::generate(now).unwrap(), now, Lifetime::default()), data })
+        Arc::new(SessionRecord {
+            head: SessionHead::new(SessionId::generate(now).unwrap(), now, Lifetime::default()),
+            data,
+        })
     }
 
     fn key() -> SessionKey {
@@ -184,7 +188,8 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_removal_is_not_kept_after_it() {
-        let (cache, key, now) = (SessionCache::new(64, 1 << 20, Duration::from_secs(1)), key(), Timestamp::from_millis(5));
+        let (cache, key, now) =
+            (SessionCache::new(64, 1 << 20, Duration::from_secs(1)), key(), Timestamp::from_millis(5));
         let ticket = cache.ticket(&key);
         cache.remove(&key);
         cache.put(key, record(1), now, ticket);
@@ -195,7 +200,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_used_for_its_age_and_not_when_the_clock_goes_back() {
-        let (cache, key, at) = (SessionCache::new(64, 1 << 20, Duration::from_millis(1_000)), key(), Timestamp::from_millis);
+        let (cache, key, at) =
+            (SessionCache::new(64, 1 << 20, Duration::from_millis(1_000)), key(), Timestamp::from_millis);
         cache.put(key, record(1), at(5_000), cache.ticket(&key));
         cache.touch(&key, at(5_500));
         assert!(cache.get(&key, at(5_999)).is_some());

@@ -64,20 +64,17 @@ impl Default for MemoryStore {
 }
 
 impl SessionStore for MemoryStore {
-    async fn insert(
-        &self,
-        key: SessionKey,
-        record: SessionRecord,
-        cap: SessionCap,
-        now: Timestamp,
-    ) -> Result<Started> {
+    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
         let mut state = self.state();
         state.check_free(&key, record.head.id)?;
         if state.sessions.len() >= self.capacity {
             state.purge(now, usize::MAX);
         }
         if state.sessions.len() >= self.capacity {
-            return Err(Error::new(ErrorKind::StorageFull, format!("the memory store holds {} sessions", self.capacity)));
+            return Err(Error::new(
+                ErrorKind::StorageFull,
+                format!("the memory store holds {} sessions", self.capacity),
+            ));
         }
         let ended = state.over_cap(&record.head, None, cap, now)?;
         state.end_all(&ended, now);
@@ -94,13 +91,7 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    async fn apply(
-        &self,
-        id: SessionId,
-        changes: Changes,
-        limits: SessionLimits,
-        now: Timestamp,
-    ) -> Result<Applied> {
+    async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
         let mut state = self.state();
         let Some((_, record)) = state.live(id, now) else { return Ok(Applied::Ended) };
         Ok(match changes.merge(&record.data, &limits)? {

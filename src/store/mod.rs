@@ -104,12 +104,8 @@ pub trait SessionStore: Send + Sync + 'static {
     fn delete(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionKey>>> + Send;
 
     /// The live sessions of `user`, at most `limit`, the last seen first.
-    fn list(
-        &self,
-        user: UserId,
-        limit: usize,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
+    fn list(&self, user: UserId, limit: usize, now: Timestamp)
+    -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
 
     /// Ends the sessions that `revocation` names. How many there were.
     fn revoke(&self, revocation: Revocation, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;

@@ -201,11 +201,8 @@ impl Visit {
             return Err(ended());
         }
         let now = self.inner.sessions.now();
-        let head = self.describe(SessionHead::new(
-            SessionId::generate(now)?,
-            now,
-            self.inner.sessions.settings().lifetime,
-        ));
+        let head =
+            self.describe(SessionHead::new(SessionId::generate(now)?, now, self.inner.sessions.settings().lifetime));
         self.begin(head, &changes).await
     }
 

@@ -416,8 +416,7 @@ impl Session {
         let sessions = &self.visit.inner.sessions;
         head.last_seen = sessions.now();
         let token = SessionToken::generate()?;
-        let rotation =
-            Rotation { id: from.record.head.id, key: from.key, new_key: token.key(), head, changes };
+        let rotation = Rotation { id: from.record.head.id, key: from.key, new_key: token.key(), head, changes };
         let Some(started) = sessions.rotate(rotation).await? else { return Ok(false) };
         self.visit.issue(token, started.record);
         Ok(true)

@@ -111,7 +111,11 @@ async fn ten_thousand_random_and_mutated_cookie_headers_let_nobody_in() {
             let mut header = good.clone();
             for (index, byte) in splices.new_tree(&mut runner).unwrap().current() {
                 let index = index.index(header.len());
-                if byte == 0x7f { header.truncate(index) } else { header[index] = byte }
+                if byte == 0x7f {
+                    header.truncate(index)
+                } else {
+                    header[index] = byte
+                }
                 if header.is_empty() {
                     break;
                 }

@@ -220,16 +220,22 @@ async fn changes_are_saved_when_the_handler_never_answers() {
     let (builder, _) = builder(store.clone());
     let guestbook = builder.build().unwrap();
     let stuck = routes()
-        .route("/stuck", get(async |session: Session| {
-            session.insert("a", "from a request without an end").unwrap();
-            pending::<()>().await
-        }))
-        .route("/panic", get(async |session: Session| {
-            session.insert("b", "from a request that panics").unwrap();
-            if true {
-                panic!("on purpose")
-            }
-        }))
+        .route(
+            "/stuck",
+            get(async |session: Session| {
+                session.insert("a", "from a request without an end").unwrap();
+                pending::<()>().await
+            }),
+        )
+        .route(
+            "/panic",
+            get(async |session: Session| {
+                session.insert("b", "from a request that panics").unwrap();
+                if true {
+                    panic!("on purpose")
+                }
+            }),
+        )
         .layer(guestbook.session_layer());
     let mut guest = Guest::new(&stuck);
     guest.ok("/login/ada").await;
@@ -345,10 +351,7 @@ struct Once<F>(Option<F>);
 impl<F: FnOnce() -> bool + Unpin> futures_core::Stream for Once<F> {
     type Item = Result<http_body::Frame<bytes::Bytes>, std::convert::Infallible>;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(self.0.take().map(|frame| Ok(http_body::Frame::data(frame().to_string().into()))))
     }
 }
@@ -376,10 +379,13 @@ async fn parallel_growth_beyond_the_limit_is_told_and_not_stored() {
 async fn a_body_is_passed_on_as_it_is() {
     let guestbook = builder(MemoryStore::new()).0.build().unwrap();
     let big = Router::new()
-        .route("/", get(async |session: Session| {
-            session.insert("a", "b").unwrap();
-            vec![7u8; 1 << 20]
-        }))
+        .route(
+            "/",
+            get(async |session: Session| {
+                session.insert("a", "b").unwrap();
+                vec![7u8; 1 << 20]
+            }),
+        )
         .layer(guestbook.session_layer());
     let response = big.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_LENGTH], "1048576");

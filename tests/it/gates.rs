@@ -48,7 +48,8 @@ async fn requests_of_other_sites_change_nothing() {
         .allow_origin("https://friend.example")
         .unwrap()
         .insecure_bypass(|_, uri| uri.path() == "/hook");
-    let app = Router::new().route("/", post(async || "changed").get(async || "seen")).route("/hook", post(async || "hook"));
+    let app =
+        Router::new().route("/", post(async || "changed").get(async || "seen")).route("/hook", post(async || "hook"));
     let app = app.layer(guard);
     let ask = async |method: Method, path: &str, headers: &[(&str, &str)]| {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "app.example");

@@ -29,7 +29,8 @@ fn no_module_imports_from_a_row_above_or_beside_it() {
         }
         let text = fs::read_to_string(&file).unwrap();
         // Code in docs is a user of the crate and may use everything.
-        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
         for used in imports(&code) {
             checked += 1;
             assert!(

@@ -1,5 +1,6 @@
 //! Behaviour through the public API.
 
+mod conformance;
 mod cookies;
 mod faults;
 mod gates;

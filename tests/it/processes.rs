@@ -98,7 +98,9 @@ async fn every_acknowledged_login_survives_a_kill() {
         child.kill().unwrap();
         child.wait().unwrap();
         // What the pipe still holds was acknowledged as well; the last line may be cut off.
-        logins.extend(lines.filter(acknowledged).filter(|line| line.split(' ').nth(3).is_some_and(|token| token.len() == 43)));
+        logins.extend(
+            lines.filter(acknowledged).filter(|line| line.split(' ').nth(3).is_some_and(|token| token.len() == 43)),
+        );
         assert!(logins.len() >= moment);
 
         let guestbook = Guestbook::builder(SqliteStore::open(&database).unwrap()).build().unwrap();

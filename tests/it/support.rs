@@ -1,9 +1,6 @@
 //! An application with a route for each thing a session can do, and a guest who keeps a cookie like a browser.
 
-use std::{
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Json, Router,
@@ -50,54 +47,86 @@ pub(crate) fn routes() -> Router {
         .route("/session", get(describe))
         .route("/user", get(async |CurrentUser(user): CurrentUser| user.as_str().to_owned()))
         .route("/maybe", get(async |session: Option<Session>| Json(session.is_some())))
-        .route("/get/{key}", get(async |session: Session, Path(key): Path<String>| {
-            Ok::<_, Failure>(Json(session.get::<Value>(&key)?))
-        }))
-        .route("/set/{key}/{value}", get(async |session: Session, Path((key, value)): Path<(String, String)>| {
-            session.insert(&key, &value)?;
-            Ok::<_, Failure>(Json(session.exists()))
-        }))
-        .route("/save/{key}/{value}", get(async |session: Session, Path((key, value)): Path<(String, String)>| {
-            session.insert(&key, &value)?;
-            Ok::<_, Failure>(session.save().await?)
-        }))
-        .route("/fill/{key}/{bytes}", get(async |session: Session, Path((key, bytes)): Path<(String, usize)>| {
-            Ok::<_, Failure>(session.insert(&key, &"x".repeat(bytes))?)
-        }))
-        .route("/remove/{key}", get(async |session: Session, Path(key): Path<String>| {
-            Ok::<_, Failure>(session.remove(&key)?)
-        }))
+        .route(
+            "/get/{key}",
+            get(async |session: Session, Path(key): Path<String>| Ok::<_, Failure>(Json(session.get::<Value>(&key)?))),
+        )
+        .route(
+            "/set/{key}/{value}",
+            get(async |session: Session, Path((key, value)): Path<(String, String)>| {
+                session.insert(&key, &value)?;
+                Ok::<_, Failure>(Json(session.exists()))
+            }),
+        )
+        .route(
+            "/save/{key}/{value}",
+            get(async |session: Session, Path((key, value)): Path<(String, String)>| {
+                session.insert(&key, &value)?;
+                Ok::<_, Failure>(session.save().await?)
+            }),
+        )
+        .route(
+            "/fill/{key}/{bytes}",
+            get(async |session: Session, Path((key, bytes)): Path<(String, usize)>| {
+                Ok::<_, Failure>(session.insert(&key, &"x".repeat(bytes))?)
+            }),
+        )
+        .route(
+            "/remove/{key}",
+            get(async |session: Session, Path(key): Path<String>| Ok::<_, Failure>(session.remove(&key)?)),
+        )
         .route("/clear", get(async |session: Session| Ok::<_, Failure>(session.clear()?)))
-        .route("/count", get(async |session: Session| {
-            let count = session.update("count", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await?;
-            Ok::<_, Failure>(Json(count))
-        }))
-        .route("/login/{user}", get(async |session: Session, Path(user): Path<String>| {
-            session.login(user).await?;
-            Ok::<_, Failure>(session.issued_token().map(|token| token.expose_secret().to_string()).unwrap_or_default())
-        }))
-        .route("/remember/{user}", get(async |session: Session, Path(user): Path<String>| {
-            Ok::<_, Failure>(session.login_with(user, Lifetime::remembered()).await?)
-        }))
+        .route(
+            "/count",
+            get(async |session: Session| {
+                let count = session.update("count", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await?;
+                Ok::<_, Failure>(Json(count))
+            }),
+        )
+        .route(
+            "/login/{user}",
+            get(async |session: Session, Path(user): Path<String>| {
+                session.login(user).await?;
+                Ok::<_, Failure>(
+                    session.issued_token().map(|token| token.expose_secret().to_string()).unwrap_or_default(),
+                )
+            }),
+        )
+        .route(
+            "/remember/{user}",
+            get(async |session: Session, Path(user): Path<String>| {
+                Ok::<_, Failure>(session.login_with(user, Lifetime::remembered()).await?)
+            }),
+        )
         .route("/logout", get(async |session: Session| Ok::<_, Failure>(session.logout().await?)))
-        .route("/rotate", get(async |session: Session| {
-            session.rotate().await?;
-            Ok::<_, Failure>(session.issued_token().map(|token| token.expose_secret().to_string()).unwrap_or_default())
-        }))
+        .route(
+            "/rotate",
+            get(async |session: Session| {
+                session.rotate().await?;
+                Ok::<_, Failure>(
+                    session.issued_token().map(|token| token.expose_secret().to_string()).unwrap_or_default(),
+                )
+            }),
+        )
         .route("/others", get(async |session: Session| Ok::<_, Failure>(Json(session.logout_others().await?))))
         .route("/everywhere", get(async |session: Session| Ok::<_, Failure>(Json(session.logout_everywhere().await?))))
         .route("/list", get(async |session: Session| Ok::<_, Failure>(Json(session.list().await?))))
-        .route("/revoke/{id}", get(async |session: Session, Path(id): Path<SessionId>| {
-            Ok::<_, Failure>(Json(session.revoke(id).await?))
-        }))
-        .route("/flash/{text}", get(async |session: Session, Path(text): Path<String>| {
-            Ok::<_, Failure>(session.flash("info", &text)?)
-        }))
+        .route(
+            "/revoke/{id}",
+            get(async |session: Session, Path(id): Path<SessionId>| Ok::<_, Failure>(Json(session.revoke(id).await?))),
+        )
+        .route(
+            "/flash/{text}",
+            get(async |session: Session, Path(text): Path<String>| Ok::<_, Failure>(session.flash("info", &text)?)),
+        )
         .route("/flashes", get(async |session: Session| Ok::<_, Failure>(Json(session.take_flashes()?))))
-        .route("/fail/{key}/{value}", get(async |session: Session, Path((key, value)): Path<(String, String)>| {
-            session.insert(&key, &value)?;
-            Ok::<_, Failure>(StatusCode::INTERNAL_SERVER_ERROR)
-        }))
+        .route(
+            "/fail/{key}/{value}",
+            get(async |session: Session, Path((key, value)): Path<(String, String)>| {
+                session.insert(&key, &value)?;
+                Ok::<_, Failure>(StatusCode::INTERNAL_SERVER_ERROR)
+            }),
+        )
 }
 
 async fn describe(session: Session) -> Json<Value> {

@@ -9,10 +9,7 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{
-    OnStoreError, SessionFuture,
-    layer::Shared,
-};
+use super::{OnStoreError, SessionFuture, layer::Shared};
 use crate::{
     error::Result,
     http::{ResponseBody, transport::Presented},

@@ -219,13 +219,7 @@ impl fmt::Debug for SqliteStore {
 }
 
 impl SessionStore for SqliteStore {
-    async fn insert(
-        &self,
-        key: SessionKey,
-        record: SessionRecord,
-        cap: SessionCap,
-        now: Timestamp,
-    ) -> Result<Started> {
+    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
         self.inner.writer.run(true, move |database| sessions::insert(database, &key, record, cap, now)).await
     }
 
@@ -233,13 +227,7 @@ impl SessionStore for SqliteStore {
         self.inner.readers.read(move |database| sessions::load(database, &key)).await
     }
 
-    async fn apply(
-        &self,
-        id: SessionId,
-        changes: Changes,
-        limits: SessionLimits,
-        now: Timestamp,
-    ) -> Result<Applied> {
+    async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
         self.inner.writer.run(true, move |database| sessions::apply(database, id, &changes, &limits, now)).await
     }
 

@@ -138,7 +138,10 @@ pub(super) fn delete(database: &Connection, id: SessionId, now: Timestamp) -> Re
 macro_rules! revocation {
     ($condition:literal) => {
         (
-            concat!("INSERT OR REPLACE INTO ended_sessions (key, ended_at) SELECT key, ?1 FROM sessions WHERE ", $condition),
+            concat!(
+                "INSERT OR REPLACE INTO ended_sessions (key, ended_at) SELECT key, ?1 FROM sessions WHERE ",
+                $condition
+            ),
             concat!("DELETE FROM sessions WHERE ?1 = ?1 AND ", $condition),
         )
     };
@@ -157,11 +160,9 @@ pub(super) fn revoke(database: &Connection, revocation: &Revocation, now: Timest
             Some(user.as_str()),
             Some(bytes(id)),
         ),
-        Revocation::User(user) => (
-            revocation!("user = (SELECT id FROM users WHERE external = ?2) AND ?3 IS NULL"),
-            Some(user.as_str()),
-            None,
-        ),
+        Revocation::User(user) => {
+            (revocation!("user = (SELECT id FROM users WHERE external = ?2) AND ?3 IS NULL"), Some(user.as_str()), None)
+        }
         Revocation::All => (revocation!("?2 IS NULL AND ?3 IS NULL"), None, None),
     };
     let parameters = params![now.as_millis(), user, id];
@@ -268,9 +269,11 @@ fn read_record(row: &Row<'_>) -> Result<(SessionKey, SessionRecord)> {
     let device: Option<String> = row.get(8).sql()?;
     let address: Option<String> = row.get(9).sql()?;
     let data = row.get_ref(10).sql()?;
-    let data = data.as_str().map_err(|error| Error::new(ErrorKind::Corrupt, "session data is no text").with_source(error))?;
+    let data =
+        data.as_str().map_err(|error| Error::new(ErrorKind::Corrupt, "session data is no text").with_source(error))?;
     let time = |column| row.get(column).map(Timestamp::from_millis).sql();
-    let duration = |column| row.get::<_, i64>(column).map(|millis| std::time::Duration::from_millis(millis.unsigned_abs())).sql();
+    let duration =
+        |column| row.get::<_, i64>(column).map(|millis| std::time::Duration::from_millis(millis.unsigned_abs())).sql();
     let mut lifetime = Lifetime::new(duration(5)?, duration(6)?);
     lifetime.persistent = row.get(7).sql()?;
     let mut head = SessionHead::new(SessionId::from(Uuid::from_bytes(row.get(0).sql()?)), time(2)?, lifetime);

@@ -146,8 +146,7 @@ where
     /// An operation that fails undoes itself; only what makes the transaction impossible is an error here.
     fn run(&mut self, database: &Connection) -> Result<()> {
         let Some(operation) = self.operation.take() else { return Ok(()) };
-        let statement =
-            |sql: &str| database.prepare_cached(sql).and_then(|mut statement| statement.execute([])).sql();
+        let statement = |sql: &str| database.prepare_cached(sql).and_then(|mut statement| statement.execute([])).sql();
         statement("SAVEPOINT operation")?;
         let result = catch_unwind(AssertUnwindSafe(|| operation(database)))
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "an operation of the store panicked")));

@@ -1,0 +1,44 @@
+//! A caller that leaves at any of the points where it waits.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
+
+use super::{CAP, START, SessionStore, changes, found, start, value};
+use crate::session::SessionLimits;
+
+/// Polls `future` at most `polls` times and drops it.
+async fn poll_and_leave<F: Future>(future: F, polls: usize) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(super) async fn a_dropped_future_leaves_all_or_nothing<S: SessionStore>(store: Arc<S>) {
+    for polls in 0..20 {
+        let stored = start(&*store, Some("ada"), START).await;
+        let both = changes(&[("a", "1"), ("b", "1")]);
+        poll_and_leave(store.apply(stored.id(), both, SessionLimits::default(), START), polls).await;
+        let rotation = stored.to(stored.record.head.clone(), changes(&[("c", "1"), ("d", "1")]));
+        let new_key = rotation.new_key;
+        poll_and_leave(store.rotate(rotation, SessionLimits::default(), CAP, START), polls).await;
+        // What was under way is done once a later operation on the same session is answered.
+        store.touch(stored.id(), START).await.expect("touched");
+        let (old, new) = (found(&*store, stored.key).await, found(&*store, new_key).await);
+        assert!(old.is_some() != new.is_some(), "one key is live after {polls} polls");
+        let key = if old.is_some() { stored.key } else { new_key };
+        assert_eq!(value(&*store, key, "a").await, value(&*store, key, "b").await);
+        assert_eq!(value(&*store, key, "c").await, value(&*store, key, "d").await);
+        assert_eq!(value(&*store, key, "c").await.is_some(), new.is_some());
+        poll_and_leave(store.delete(stored.id(), START), polls).await;
+        store.touch(stored.id(), START).await.expect("answered");
+        assert!(found(&*store, key).await.is_none_or(|record| record.head.id == stored.id()));
+    }
+}

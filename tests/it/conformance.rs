@@ -1,0 +1,22 @@
+//! Each backend passes the conformance suite.
+
+use tower_guestbook::store::{MemoryStore, testing::conformance};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_memory_store_conforms() {
+    conformance(async || MemoryStore::new()).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sqlite_store_conforms() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let directory = tempfile::tempdir().unwrap();
+    let number = AtomicUsize::new(0);
+    conformance(async || {
+        let file = format!("{}.db", number.fetch_add(1, Ordering::Relaxed));
+        tower_guestbook::SqliteStore::open(directory.path().join(file)).unwrap()
+    })
+    .await;
+}
