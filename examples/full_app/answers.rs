@@ -1,0 +1,71 @@
+//! The shapes of what is answered.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use tower_guestbook::ErrorKind;
+
+/// What a route answers when it does not do what it was asked.
+pub(crate) struct Refusal(Response);
+
+pub(crate) type Answer<T = Json<Value>> = Result<T, Refusal>;
+
+pub(crate) fn success(message: &str) -> Json<Value> {
+    Json(json!({ "status": "success", "message": message }))
+}
+
+pub(crate) fn refuse(status: StatusCode, error: &str) -> Refusal {
+    Refusal((status, Json(json!({ "error": error }))).into_response())
+}
+
+pub(crate) fn unauthorized() -> Refusal {
+    let body = json!({ "error": "Unauthorized", "message": "Valid session required" });
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+    Refusal((StatusCode::UNAUTHORIZED, challenge, Json(body)).into_response())
+}
+
+pub(crate) fn wait(seconds: u64) -> Refusal {
+    let body = json!({ "error": "Too many failed logins", "message": format!("Try again in {seconds} seconds") });
+    Refusal((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], Json(body)).into_response())
+}
+
+pub(crate) async fn not_found() -> Refusal {
+    refuse(StatusCode::NOT_FOUND, "Not found")
+}
+
+pub(crate) async fn method_not_allowed() -> Refusal {
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl From<tower_guestbook::Error> for Refusal {
+    fn from(error: tower_guestbook::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Ended => unauthorized(),
+            ErrorKind::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
+            ErrorKind::InvalidInput => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+            kind => {
+                tracing::error!(%error, "the guestbook failed");
+                let unavailable = matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::StorageFull);
+                let status =
+                    if unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
+                refuse(status, "The session could not be read or saved")
+            }
+        }
+    }
+}
+
+impl From<crate::Error> for Refusal {
+    fn from(error: crate::Error) -> Self {
+        tracing::error!(%error, "the application failed");
+        refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+    }
+}

@@ -1,0 +1,102 @@
+//! Login, logout, change of password.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{ConnectInfo, State},
+    http::StatusCode,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_guestbook::{CurrentUser, Session, session::Lifetime};
+
+use crate::{
+    App,
+    answers::{Answer, Refusal, refuse, success, unauthorized, wait},
+};
+
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: String,
+    #[serde(default)]
+    remember: bool,
+}
+
+pub(crate) async fn login(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    session: Session,
+    body: Bytes,
+) -> Answer {
+    let login: Login = parse(&body, "Username and password required")?;
+    // Longer ones cannot be right; they would only fill memory.
+    if login.username.len() > 255 || login.password.len() > 1_024 {
+        return Err(refuse(StatusCode::UNAUTHORIZED, "Invalid credentials"));
+    }
+    app.attempts.begin(&login.username, peer.ip()).map_err(|left| wait(left.as_secs() + 1))?;
+    let Some(user) = app.users.authenticate(&login.username, &login.password).await? else {
+        return Err(refuse(StatusCode::UNAUTHORIZED, "Invalid credentials"));
+    };
+    app.attempts.forgive(&login.username, peer.ip());
+    let lifetime = if login.remember { Lifetime::remembered() } else { Lifetime::default() };
+    session.login_with(user, lifetime).await?;
+    session.flash("info", &format!("Welcome, {}.", login.username))?;
+    // For clients without cookies, which send it as `X-Session-ID`. Browsers have their cookie, out of reach of scripts.
+    let token = session.issued_token().map(|token| token.expose_secret().to_string());
+    Ok(Json(json!({ "status": "success", "message": "Login successful", "session_id": token, "user_id": user })))
+}
+
+pub(crate) async fn logout(session: Session) -> Answer {
+    if !session.exists() {
+        return Err(unauthorized());
+    }
+    session.logout().await?;
+    Ok(success("Logged out"))
+}
+
+#[derive(Deserialize)]
+struct ChangePassword {
+    old_password: String,
+    new_password: String,
+}
+
+/// Behind a gate for recent logins. Whoever else was logged in as this user no longer is.
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    CurrentUser(user): CurrentUser,
+    session: Session,
+    body: Bytes,
+) -> Answer {
+    let change: ChangePassword = parse(&body, "Old and new password required")?;
+    let length = change.new_password.chars().count();
+    if !(8..=128).contains(&length) {
+        return Err(refuse(StatusCode::BAD_REQUEST, "A password has 8 to 128 characters"));
+    }
+    let account = format!("password of {}", user.as_str());
+    app.attempts.begin(&account, peer.ip()).map_err(|left| wait(left.as_secs() + 1))?;
+    let id = user.as_str().parse().map_err(|_| unauthorized())?;
+    if !app.users.change_password(id, &change.old_password, &change.new_password).await? {
+        return Err(refuse(StatusCode::FORBIDDEN, "The old password is not right"));
+    }
+    app.attempts.forgive(&account, peer.ip());
+    let ended = session.logout_others().await?;
+    session.rotate().await?;
+    Ok(Json(json!({ "status": "success", "message": "Password changed", "ended_sessions": ended })))
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], problem: &str) -> Result<T, Refusal> {
+    let value: Result<T, _> = serde_json::from_slice(body);
+    value.map_err(|error| {
+        let problem = if error.is_data() { problem } else { "The body must be JSON" };
+        refuse(StatusCode::BAD_REQUEST, problem)
+    })
+}
+
+/// JSON of any shape.
+pub(crate) fn parse_value(body: &[u8]) -> Result<Value, Refusal> {
+    parse(body, "The body must be JSON")
+}

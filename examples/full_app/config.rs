@@ -1,0 +1,54 @@
+//! What the server is told: flags, then environment variables, then defaults.
+
+use std::{env, ffi::OsString, net::SocketAddr, path::PathBuf};
+
+pub(crate) const HELP: &str = "\
+usage: full_app [--addr ADDRESS:PORT] [--database FILE]
+
+  --addr      where to listen (FULL_APP_ADDR, default 127.0.0.1:3000; port 0 takes a free one)
+  --database  the SQLite file of the sessions (DATABASE_PATH, default guestbook.db);
+              the users are kept beside it in FILE.users";
+
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) address: SocketAddr,
+    pub(crate) database: PathBuf,
+}
+
+impl Config {
+    /// `None` if help was asked for.
+    pub(crate) fn from_environment() -> Result<Option<Self>, String> {
+        Self::new(env::args_os().skip(1), |name| env::var_os(name))
+    }
+
+    fn new(
+        mut arguments: impl Iterator<Item = OsString>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<Self>, String> {
+        let mut address = variable("FULL_APP_ADDR");
+        let mut database = variable("DATABASE_PATH");
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_string_lossy().into_owned();
+            let (flag, inline) = match text.split_once('=') {
+                Some((flag, value)) => (flag.to_owned(), Some(OsString::from(value))),
+                None => (text, None),
+            };
+            let target = match flag.as_str() {
+                "--help" | "-h" => return Ok(None),
+                "--addr" => &mut address,
+                "--database" => &mut database,
+                other => return Err(format!("unknown argument {other:?}")),
+            };
+            *target = Some(inline.or_else(|| arguments.next()).ok_or_else(|| format!("{flag} needs a value"))?);
+        }
+        let address = address.map_or_else(|| "127.0.0.1:3000".into(), |address| address.to_string_lossy().into_owned());
+        let address = address.parse().map_err(|_| format!("{address:?} is not an address and a port"))?;
+        Ok(Some(Self { address, database: database.map_or_else(|| "guestbook.db".into(), PathBuf::from) }))
+    }
+
+    pub(crate) fn users_database(&self) -> PathBuf {
+        let mut path = self.database.clone().into_os_string();
+        path.push(".users");
+        path.into()
+    }
+}

@@ -1,0 +1,170 @@
+//! A server that shows everything: sessions over JSON and in the browser.
+//!
+//! ```sh
+//! cargo run --release --example full_app
+//! ```
+//!
+//! Then open <http://127.0.0.1:3000> and log in as `admin` / `admin123` or `user1` / `user123`, or:
+//!
+//! ```sh
+//! curl -c jar -H 'content-type: application/json' -d '{"username":"admin","password":"admin123"}' \
+//!     http://127.0.0.1:3000/auth/login
+//! curl -b jar http://127.0.0.1:3000/api/session
+//! ```
+
+mod answers;
+mod attempts;
+mod auth;
+mod config;
+mod page;
+mod sessions;
+mod users;
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::{self, Next},
+    response::Response,
+    routing::{delete, get, post},
+};
+use tokio::{net::TcpListener, signal};
+use tower_guestbook::{
+    Guestbook, SqliteStore,
+    http::{CrossOriginGuardLayer, RequireRecentLogin, SessionCookie},
+};
+use tracing_subscriber::EnvFilter;
+
+use self::{attempts::Attempts, config::Config, users::Users};
+
+/// What the routes share.
+#[derive(Clone)]
+struct App {
+    guestbook: Guestbook,
+    users: Arc<Users>,
+    attempts: Arc<Attempts>,
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = match Config::from_environment() {
+        Ok(Some(config)) => config,
+        Ok(None) => {
+            println!("{}", config::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(problem) => {
+            eprintln!("{problem}\n\n{}", config::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match serve(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut problem = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                problem.push_str(&format!(": {error}"));
+                cause = error.source();
+            }
+            eprintln!("full_app: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Error> {
+    let listener = TcpListener::bind(config.address).await.map_err(|error| format!("{}: {error}", config.address))?;
+    let address = listener.local_addr()?;
+    let users = Users::open(&config.users_database())?;
+    let store = SqliteStore::open(&config.database)?;
+
+    let secure = !address.ip().is_loopback();
+    let cookie = SessionCookie::new().name("session_id");
+    let cookie = if secure { cookie } else { cookie.insecure_without_secure() };
+    let guestbook =
+        Guestbook::builder(store.clone()).cookie(cookie).accept_bearer().accept_header("x-session-id").build()?;
+    tracing::info!(secure, "the session cookie is Secure on every address but loopback");
+    if secure {
+        tracing::warn!("browsers send a Secure cookie over HTTPS only: put a TLS proxy in front of this server");
+    }
+
+    let app = App { guestbook: guestbook.clone(), users: Arc::new(users), attempts: Arc::default() };
+    let server = axum::serve(listener, routes(app).into_make_service_with_connect_info::<SocketAddr>());
+    println!("listening on http://{address}");
+    server.with_graceful_shutdown(stop()).await?;
+    guestbook.shutdown().await;
+    store.close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn routes(app: App) -> Router {
+    let sensitive = Router::new()
+        .route("/auth/password", post(auth::change_password))
+        .layer(RequireRecentLogin::new(Duration::from_secs(300)));
+    Router::new()
+        .route("/", get(page::index))
+        .route("/app.js", get(page::script))
+        .route("/style.css", get(page::style))
+        .route("/health", get(page::health))
+        .route("/auth/login", post(auth::login))
+        .route("/auth/logout", post(auth::logout))
+        .merge(sensitive)
+        .route("/api/session", get(sessions::current))
+        .route("/api/session/messages", post(sessions::messages))
+        .route("/api/session/data/{key}", get(sessions::get_data).put(sessions::put_data).delete(sessions::delete_data))
+        .route("/api/sessions", get(sessions::list))
+        .route("/api/sessions/{id}", delete(sessions::revoke))
+        .route("/api/sessions/logout-others", post(sessions::logout_others))
+        .route("/api/sessions/logout-everywhere", post(sessions::logout_everywhere))
+        .route("/api/admin/sessions", delete(sessions::admin_revoke_all))
+        .route("/api/admin/users/{id}/sessions", delete(sessions::admin_revoke_user))
+        .fallback(answers::not_found)
+        .method_not_allowed_fallback(answers::method_not_allowed)
+        .layer(app.guestbook.session_layer())
+        .layer(CrossOriginGuardLayer::new())
+        .layer(middleware::map_response(page::security_headers))
+        .layer(middleware::from_fn(log))
+        .with_state(app)
+}
+
+/// One line a request: the route's template, never the path, the address or a header.
+async fn log(request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    tracing::info!(%method, route = route.as_deref().unwrap_or("-"), status = response.status().as_u16(), "request");
+    response
+}
+
+async fn stop() {
+    let interrupt = async {
+        if let Err(error) = signal::ctrl_c().await {
+            tracing::error!(%error, "no handler for SIGINT");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::error!(%error, "no handler for SIGTERM");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+    tracing::info!("stopping: no new connections, requests under way are finished");
+}

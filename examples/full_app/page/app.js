@@ -1,0 +1,135 @@
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+
+async function call(method, path, body) {
+  const init = { method, headers: {} };
+  if (body !== undefined) {
+    init.headers["content-type"] = "application/json";
+    init.body = JSON.stringify(body);
+  }
+  const response = await fetch(path, init);
+  const json = await response.json().catch(() => ({}));
+  return { ok: response.ok, status: response.status, json };
+}
+
+function say(text, isError) {
+  $("message").textContent = text;
+  $("message").className = isError ? "error" : "";
+  $("message").hidden = !text;
+}
+
+function problem(answer) {
+  const { error, message, title, detail } = answer.json;
+  say([error || title, message || detail].filter(Boolean).join(": ") || `The server answered ${answer.status}.`, true);
+}
+
+const time = (millis) => new Date(millis).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function cell(row, text) {
+  row.insertCell().textContent = text;
+}
+
+async function showSessions() {
+  const answer = await call("GET", "/api/sessions");
+  if (!answer.ok) return problem(answer);
+  const rows = answer.json.sessions.map((session) => {
+    const row = document.createElement("tr");
+    cell(row, session.device || "Unknown device");
+    cell(row, session.address || "");
+    cell(row, time(session.created_at));
+    cell(row, time(session.last_seen));
+    const last = row.insertCell();
+    if (session.current) {
+      last.textContent = "this device";
+    } else {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Log out";
+      button.setAttribute("aria-label", `Log out ${session.device || "unknown device"}`);
+      button.addEventListener("click", async () => {
+        const ended = await call("DELETE", `/api/sessions/${session.id}`);
+        if (!ended.ok) problem(ended);
+        await showSessions();
+      });
+      last.append(button);
+    }
+    return row;
+  });
+  $("sessions").replaceChildren(...rows);
+}
+
+async function show() {
+  const answer = await call("GET", "/api/session");
+  const isGuest = answer.ok;
+  if (!isGuest && answer.status !== 401) problem(answer);
+  $("who").hidden = $("account").hidden = !isGuest;
+  $("login").hidden = isGuest;
+  $("user").textContent = isGuest ? `user ${answer.json.user_id}` : "";
+  $("sessions").replaceChildren();
+  $("note-form").elements.note.value = "";
+  if (!isGuest) return;
+  await showSessions();
+  const note = await call("GET", "/api/session/data/note");
+  if (note.ok) $("note-form").elements.note.value = note.json.value;
+  const { json } = await call("POST", "/api/session/messages");
+  if (json.messages && json.messages.length) say(json.messages.map((message) => message.text).join(" "));
+}
+
+function onSubmit(id, send) {
+  $(id).addEventListener("submit", async (event) => {
+    event.preventDefault();
+    say("");
+    const form = event.target;
+    const button = form.querySelector("button");
+    button.disabled = true;
+    try {
+      await send(form);
+    } catch {
+      say("The server cannot be reached.", true);
+    }
+    button.disabled = false;
+  });
+}
+
+onSubmit("login-form", async (form) => {
+  const { username, password, remember } = form.elements;
+  const body = { username: username.value, password: password.value, remember: remember.checked };
+  const answer = await call("POST", "/auth/login", body);
+  if (!answer.ok) return problem(answer);
+  form.reset();
+  await show();
+});
+
+onSubmit("note-form", async (form) => {
+  const answer = await call("PUT", "/api/session/data/note", form.elements.note.value);
+  if (answer.ok) say("Kept.");
+  else problem(answer);
+});
+
+onSubmit("password-form", async (form) => {
+  const { old_password, new_password } = form.elements;
+  const body = { old_password: old_password.value, new_password: new_password.value };
+  const answer = await call("POST", "/auth/password", body);
+  if (!answer.ok) return problem(answer);
+  form.reset();
+  await show();
+  say("Password changed. All other devices are logged out.");
+});
+
+$("logout").addEventListener("click", async () => {
+  say("");
+  const answer = await call("POST", "/auth/logout");
+  if (!answer.ok && answer.status !== 401) problem(answer);
+  await show();
+});
+
+$("others").addEventListener("click", async () => {
+  const answer = await call("POST", "/api/sessions/logout-others");
+  if (answer.ok) say(`Ended: ${answer.json.ended_sessions}.`);
+  else problem(answer);
+  await showSessions();
+});
+
+// A page from the back-forward cache shows what was; ask what is.
+addEventListener("pageshow", () => show());

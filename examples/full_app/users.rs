@@ -1,0 +1,96 @@
+//! The application's own users, in a SQLite file of their own. The guestbook knows them by their id only.
+
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::Semaphore;
+
+use crate::Error;
+
+pub(crate) struct Users {
+    database: Mutex<Connection>,
+    /// Hashing takes 19 MiB and tens of milliseconds: so many at a time as there are cores.
+    hashing: Semaphore,
+    /// What is verified for a name that nobody has, so that it takes as long.
+    nobody: String,
+}
+
+impl Users {
+    /// Opens the users, or makes the file with two of them.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let database = Connection::open(path)?;
+        database.execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE IF NOT EXISTS users (
+                 id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, password TEXT NOT NULL
+             ) STRICT;",
+        )?;
+        let count: i64 = database.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?;
+        if count == 0 {
+            for (id, name, password) in [(1, "admin", "admin123"), (2, "user1", "user123")] {
+                database.execute("INSERT INTO users VALUES (?1, ?2, ?3)", params![id, name, hash(password)?])?;
+            }
+            tracing::warn!("first start: users with well-known passwords were made; this is a demonstration");
+        }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let nobody = hash("a password that nobody has")?;
+        Ok(Self { database: Mutex::new(database), hashing: Semaphore::new(cores), nobody })
+    }
+
+    /// The id of the user with this name and password. Takes as long for a name that nobody has.
+    pub(crate) async fn authenticate(&self, name: &str, password: &str) -> Result<Option<i64>, Error> {
+        let found = self.with(|database| {
+            let query = "SELECT id, password FROM users WHERE name = ?1";
+            database.query_row(query, [name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })?;
+        let (id, hash) = match found {
+            Some((id, hash)) => (Some(id), hash),
+            None => (None, self.nobody.clone()),
+        };
+        let right = self.verify(hash, password).await?;
+        Ok(id.filter(|_| right))
+    }
+
+    /// Changes the password of a user who knows the old one.
+    pub(crate) async fn change_password(&self, id: i64, old: &str, new: &str) -> Result<bool, Error> {
+        let query = "SELECT password FROM users WHERE id = ?1";
+        let found = self.with(|database| database.query_row(query, [id], |row| row.get(0)).optional())?;
+        let Some(current) = found else { return Ok(false) };
+        if !self.verify(current, old).await? {
+            return Ok(false);
+        }
+        let permit = self.hashing.acquire().await?;
+        let new = new.to_owned();
+        let new = tokio::task::spawn_blocking(move || hash(&new)).await??;
+        drop(permit);
+        self.with(|database| database.execute("UPDATE users SET password = ?2 WHERE id = ?1", params![id, new]))?;
+        Ok(true)
+    }
+
+    async fn verify(&self, hash: String, password: &str) -> Result<bool, Error> {
+        let _permit = self.hashing.acquire().await?;
+        let password = password.to_owned();
+        let right = tokio::task::spawn_blocking(move || {
+            let hash = PasswordHash::new(&hash)?;
+            Ok::<_, Error>(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        });
+        right.await?
+    }
+
+    fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        query(&self.database.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Argon2id with the parameters of RFC 9106's second choice as OWASP has them: 19 MiB, two passes, one lane.
+fn hash(password: &str) -> Result<String, Error> {
+    Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
+}

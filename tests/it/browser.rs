@@ -1,0 +1,164 @@
+//! The example server in a real browser: headless Chromium, driven over WebDriver.
+//!
+//! Runs where `GUESTBOOK_BROWSER` is set; `chromium` and `chromedriver` must be installed then.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use axum::http::Method;
+use base64ct::Encoding;
+use serde_json::{Value, json};
+
+use crate::server::{Server, ask};
+
+struct Browser {
+    driver: Child,
+    address: String,
+    session: String,
+}
+
+impl Browser {
+    async fn start(profile: &Path) -> Self {
+        let mut driver =
+            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.map(Result::unwrap).find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let address = format!("127.0.0.1:{}", port.expect("chromedriver says its port"));
+        let profile = format!("--user-data-dir={}", profile.display());
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            &profile,
+        ];
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": { "args": arguments },
+        } } });
+        let reply = ask(&address, Method::POST, "/session", &[], capabilities.to_string()).await;
+        let session = reply.json["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{}", reply.json)).to_owned();
+        let browser = Self { driver, address, session };
+        browser.command(Method::POST, "timeouts", json!({ "implicit": 10_000, "script": 10_000 })).await;
+        browser
+    }
+
+    async fn command(&self, method: Method, command: &str, body: Value) -> Value {
+        let path = format!("/session/{}/{command}", self.session);
+        let body = if method == Method::GET { String::new() } else { body.to_string() };
+        let reply = ask(&self.address, method, &path, &[], body).await;
+        assert!(reply.status.is_success(), "{command}: {}", reply.json);
+        reply.json["value"].clone()
+    }
+
+    /// The element that `selector` finds, waiting for it.
+    async fn element(&self, selector: &str) -> String {
+        let found = self.command(Method::POST, "element", json!({ "using": "css selector", "value": selector })).await;
+        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    async fn click(&self, selector: &str) {
+        let element = self.element(selector).await;
+        self.command(Method::POST, &format!("element/{element}/click"), json!({})).await;
+    }
+
+    async fn enter(&self, selector: &str, text: &str) {
+        let element = self.element(selector).await;
+        self.command(Method::POST, &format!("element/{element}/value"), json!({ "text": text })).await;
+    }
+
+    async fn script(&self, script: &str) -> Value {
+        self.command(Method::POST, "execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// What a person sees.
+    async fn text(&self) -> String {
+        self.script("return document.body.innerText").await.as_str().unwrap().to_owned()
+    }
+
+    async fn screenshot(&self, file: &Path) {
+        let image = self.command(Method::GET, "screenshot", Value::Null).await;
+        let bytes = base64ct::Base64::decode_vec(image.as_str().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+#[tokio::test]
+async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
+    if std::env::var_os("GUESTBOOK_BROWSER").is_none() {
+        eprintln!("not run: GUESTBOOK_BROWSER is not set");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let browser = Browser::start(&directory.path().join("profile")).await;
+    let shots = std::env::var_os("GUESTBOOK_SCREENSHOTS").map(std::path::PathBuf::from);
+    let shoot = async |name: &str| {
+        if let Some(shots) = &shots {
+            browser.screenshot(&shots.join(name)).await;
+        }
+    };
+    let page = json!({ "url": format!("http://{}/", server.address) });
+    browser.command(Method::POST, "url", page.clone()).await;
+
+    browser.element("#login:not([hidden])").await;
+    assert!(!browser.text().await.contains("Log out"));
+    shoot("login.png").await;
+    browser.enter("[name=username]", "admin").await;
+    browser.enter("[name=password]", "wrong").await;
+    browser.click("#login-form button").await;
+    browser.element("#message.error:not([hidden])").await;
+    assert!(browser.text().await.contains("Invalid credentials"));
+    browser.script("document.querySelector('[name=password]').value = ''").await;
+    browser.enter("[name=password]", "admin123").await;
+    browser.click("#login-form button").await;
+
+    // Logout is visible, the session is listed with its device, the message is shown.
+    browser.element("#sessions tr").await;
+    browser.element("#message:not(.error):not([hidden])").await;
+    let text = browser.text().await;
+    for seen in ["Logged in as user 1", "Log out", "Chrome on Linux", "127.0.0.0/24", "this device", "Welcome, admin."]
+    {
+        assert!(text.contains(seen), "{seen}: {text}");
+    }
+    shoot("account.png").await;
+    assert_eq!(browser.script("return document.cookie").await, json!(""), "no script reads the token");
+    browser.enter("[name=note]", "remember the milk").await;
+    browser.click("#note-form button").await;
+
+    browser.command(Method::POST, "refresh", json!({})).await;
+    browser.element("#sessions tr").await;
+    browser.command(Method::POST, "execute/async", json!({
+        "script": "const done = arguments[0]; const poll = () => document.querySelector('[name=note]').value ? done() : setTimeout(poll, 10); poll();",
+        "args": [],
+    })).await;
+    assert_eq!(browser.script("return document.querySelector('[name=note]').value").await, "remember the milk");
+    assert!(!browser.text().await.contains("Welcome"), "a message is shown once");
+
+    browser.click("#logout").await;
+    browser.element("#login:not([hidden])").await;
+    browser.command(Method::POST, "url", json!({ "url": format!("http://{}/health", server.address) })).await;
+    browser.command(Method::POST, "back", json!({})).await;
+    browser.element("#login:not([hidden])").await;
+    let text = browser.text().await;
+    for gone in ["Logged in", "Chrome on Linux", "remember the milk"] {
+        assert!(!text.contains(gone), "after a logout the back button shows {gone}");
+    }
+    assert_eq!(browser.script("return document.querySelector('[name=note]').value").await, "");
+}
