@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tower_guestbook::ErrorKind;
 
 /// What a route answers when it does not do what it was asked.
-pub(crate) struct Refusal(Response);
+pub(crate) struct Refusal(Box<Response>);
 
 pub(crate) type Answer<T = Json<Value>> = Result<T, Refusal>;
 
@@ -18,18 +18,18 @@ pub(crate) fn success(message: &str) -> Json<Value> {
 }
 
 pub(crate) fn refuse(status: StatusCode, error: &str) -> Refusal {
-    Refusal((status, Json(json!({ "error": error }))).into_response())
+    Refusal(Box::new((status, Json(json!({ "error": error }))).into_response()))
 }
 
 pub(crate) fn unauthorized() -> Refusal {
     let body = json!({ "error": "Unauthorized", "message": "Valid session required" });
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    Refusal((StatusCode::UNAUTHORIZED, challenge, Json(body)).into_response())
+    Refusal(Box::new((StatusCode::UNAUTHORIZED, challenge, Json(body)).into_response()))
 }
 
 pub(crate) fn wait(seconds: u64) -> Refusal {
     let body = json!({ "error": "Too many failed logins", "message": format!("Try again in {seconds} seconds") });
-    Refusal((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], Json(body)).into_response())
+    Refusal(Box::new((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], Json(body)).into_response()))
 }
 
 pub(crate) async fn not_found() -> Refusal {
@@ -42,7 +42,7 @@ pub(crate) async fn method_not_allowed() -> Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        self.0
+        *self.0
     }
 }
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cookie::{CookieFormat, MAX_CANDIDATES};
-use crate::id::SessionToken;
+use crate::{id::SessionToken, visit::Arrival};
 
 /// The ways that are open: the cookie always, `Authorization: Bearer` and a header of the application's if asked for.
 #[derive(Debug)]
@@ -53,6 +53,13 @@ impl Transport {
     fn header_token(&self, headers: &HeaderMap) -> Option<SessionToken> {
         let bearer = self.bearer.then(|| headers.get(header::AUTHORIZATION)).flatten().and_then(bearer_token);
         bearer.or_else(|| SessionToken::parse(headers.get(self.header.as_ref()?)?.as_bytes()))
+    }
+}
+
+impl Presented {
+    /// How the request comes to its session if no token is live.
+    pub(crate) fn without_session(&self) -> Arrival {
+        if self.malformed { Arrival::Lapsed } else { Arrival::Stranger }
     }
 }
 

@@ -89,8 +89,7 @@ impl Changes {
     ///
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if the result exceeds `limits`.
     pub fn merge(&self, data: &SessionData, limits: &SessionLimits) -> Result<Merge> {
-        let differs = |(key, value): (&Box<str>, &Option<Arc<str>>)| data.shared(key) != value.as_ref();
-        if self.expected.iter().any(differs) {
+        if self.expected.iter().any(|(key, value)| data.shared(key) != value.as_ref()) {
             return Ok(Merge::Mismatch);
         }
         let mut merged = if self.clear { SessionData::default() } else { data.clone() };

@@ -61,6 +61,21 @@ pub(crate) enum Arrival {
     Guest,
 }
 
+/// Who a request turned out to be.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) arrival: Arrival,
+    pub(crate) session: Option<(SessionKey, Arc<SessionRecord>)>,
+    /// The token that the client has, if its persistent cookie is due for a new Max-Age.
+    pub(crate) renewal: Option<SessionToken>,
+}
+
+impl Guest {
+    pub(crate) fn nobody(arrival: Arrival) -> Self {
+        Self { arrival, session: None, renewal: None }
+    }
+}
+
 /// What the response is to tell the client about its cookie.
 #[derive(Debug)]
 pub(crate) enum CookieChange {
@@ -94,20 +109,14 @@ const CHANGED: u8 = 2;
 const HEAD_SENT: u8 = 4;
 
 impl Visit {
-    pub(crate) fn new(
-        sessions: Sessions,
-        client: Client,
-        arrival: Arrival,
-        session: Option<(SessionKey, Arc<SessionRecord>)>,
-        renewal: Option<SessionToken>,
-    ) -> Self {
-        let cookie_due = arrival == Arrival::Lapsed || renewal.is_some();
+    pub(crate) fn new(sessions: Sessions, client: Client, guest: Guest) -> Self {
+        let cookie_due = guest.arrival == Arrival::Lapsed || guest.renewal.is_some();
         let state = State {
-            current: session.map(|(key, record)| Current { key, record }),
+            current: guest.session.map(|(key, record)| Current { key, record }),
             changes: Changes::default(),
             issued: None,
-            renewal,
-            arrival,
+            renewal: guest.renewal,
+            arrival: guest.arrival,
             logged_out: false,
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });

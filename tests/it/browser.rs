@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::http::Method;
-use base64ct::Encoding;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use crate::server::{Server, ask};
@@ -87,8 +87,16 @@ impl Browser {
 
     async fn screenshot(&self, file: &Path) {
         let image = self.command(Method::GET, "screenshot", Value::Null).await;
-        let bytes = base64ct::Base64::decode_vec(image.as_str().unwrap()).unwrap();
+        let bytes = BASE64_STANDARD.decode(image.as_str().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
+    }
+}
+
+impl Browser {
+    /// Ends the browser itself; `Drop` ends its driver.
+    async fn quit(self) {
+        let path = format!("/session/{}", self.session);
+        ask(&self.address, Method::DELETE, &path, &[], "").await;
     }
 }
 
@@ -161,4 +169,5 @@ async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
         assert!(!text.contains(gone), "after a logout the back button shows {gone}");
     }
     assert_eq!(browser.script("return document.querySelector('[name=note]').value").await, "");
+    browser.quit().await;
 }

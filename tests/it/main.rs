@@ -1,5 +1,7 @@
 //! Behaviour through the public API.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[cfg(feature = "sqlite")]
 mod browser;
 mod conformance;
@@ -15,4 +17,6 @@ mod parallel;
 mod processes;
 #[cfg(feature = "sqlite")]
 mod server;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod support;

@@ -37,10 +37,17 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, F, B, R> {
-        Load { load: BoxFuture<'static, Result<Visit>>, request: Option<Request<B>>, service: S },
+        Load { loading: Box<Loading<S, B>> },
         Respond { #[pin] future: F, visit: Visit },
-        Commit { commit: BoxFuture<'static, Result<()>>, response: Option<Response<R>>, visit: Visit },
+        Commit { commit: BoxFuture<'static, Result<()>>, response: Box<Option<Response<R>>>, visit: Visit },
     }
+}
+
+/// What only a request needs that waits for the store: boxed, so that the others do not carry it around.
+struct Loading<S, B> {
+    load: BoxFuture<'static, Result<Visit>>,
+    request: Option<Request<B>>,
+    service: S,
 }
 
 impl<S, B, R> SessionFuture<S, B, R>
@@ -57,7 +64,7 @@ where
         service: S,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { state: State::Load { load, request: Some(request), service }, shared }
+        Self { state: State::Load { loading: Box::new(Loading { load, request: Some(request), service }) }, shared }
     }
 }
 
@@ -71,13 +78,13 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProjection::Load { load, request, service } => {
-                    let Ok(visit) = ready!(load.as_mut().poll(context)) else {
+                StateProjection::Load { loading } => {
+                    let Ok(visit) = ready!(loading.load.as_mut().poll(context)) else {
                         return Poll::Ready(Ok(Problem::STORE_UNAVAILABLE.response()));
                     };
-                    let mut request = request.take().expect("a request is loaded once");
+                    let mut request = loading.request.take().expect("a request is loaded once");
                     request.extensions_mut().insert(visit.clone());
-                    State::Respond { future: service.call(request), visit }
+                    State::Respond { future: loading.service.call(request), visit }
                 }
                 StateProjection::Respond { future, visit } => {
                     let response = ready!(future.poll(context))?;
@@ -90,7 +97,7 @@ where
                     }
                     let saver = visit.clone();
                     let commit = Box::pin(async move { saver.commit().await });
-                    State::Commit { commit, response: Some(response), visit }
+                    State::Commit { commit, response: Box::new(Some(response)), visit }
                 }
                 StateProjection::Commit { commit, response, visit } => {
                     let response = match ready!(commit.as_mut().poll(context)) {

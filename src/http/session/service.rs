@@ -16,7 +16,7 @@ use crate::{
     id::SessionToken,
     session::SessionRecord,
     sessions::Finding,
-    visit::{Arrival, Client, Visit},
+    visit::{Arrival, Client, Guest, Visit},
 };
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
@@ -42,68 +42,55 @@ where
         let shared = &self.shared;
         let client = shared.client.client(&request);
         let presented = shared.transport.presented(request.headers());
-        match shared.arrive(client, presented) {
-            Ok(visit) => {
-                request.extensions_mut().insert(visit.clone());
-                SessionFuture::respond(self.inner.call(request), visit, shared.clone())
-            }
-            Err(stranger) => {
-                // The clone waits its turn; the service that was polled ready is the one to be called.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                SessionFuture::load(Box::pin(shared.clone().load(stranger)), request, ready, shared.clone())
-            }
+        if let Some(guest) = shared.known(&presented) {
+            let visit = Visit::new(shared.sessions.clone(), client, guest);
+            request.extensions_mut().insert(visit.clone());
+            return SessionFuture::respond(self.inner.call(request), visit, shared.clone());
         }
+        // The clone waits its turn; the service that was polled ready is the one to be called.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        SessionFuture::load(Box::pin(shared.clone().load(client, presented)), request, ready, shared.clone())
     }
-}
-
-/// A request whose session has to be loaded from the store.
-pub(super) struct Unknown {
-    client: Client,
-    presented: Presented,
 }
 
 impl Shared {
-    /// The visit, if it can be told without asking the store.
-    fn arrive(&self, client: Client, presented: Presented) -> Result<Visit, Unknown> {
+    /// Who it is, if that can be told without asking the store.
+    fn known(&self, presented: &Presented) -> Option<Guest> {
         let Some(first) = &presented.tokens[0] else {
-            if presented.tokens.iter().any(Option::is_some) {
-                return Err(Unknown { client, presented });
-            }
-            let arrival = if presented.malformed { Arrival::Lapsed } else { Arrival::Stranger };
-            return Ok(Visit::new(self.sessions.clone(), client, arrival, None, None));
+            let another = presented.tokens.iter().any(Option::is_some);
+            return (!another).then(|| Guest::nobody(presented.without_session()));
         };
         let key = first.key();
-        match self.sessions.cached(&key) {
-            Some((record, touched)) => {
-                let renewal = renewal(&record, touched, first, &presented);
-                Ok(Visit::new(self.sessions.clone(), client, Arrival::Guest, Some((key, record)), renewal))
-            }
-            None => Err(Unknown { client, presented }),
-        }
+        let (record, touched) = self.sessions.cached(&key)?;
+        let renewal = renewal(&record, touched, first, presented);
+        Some(Guest { arrival: Arrival::Guest, session: Some((key, record)), renewal })
     }
 
-    /// The visit, after asking the store for each token until one is live.
-    async fn load(self: Arc<Self>, unknown: Unknown) -> Result<Visit> {
-        let Unknown { client, presented } = unknown;
-        let mut arrival = if presented.malformed { Arrival::Lapsed } else { Arrival::Stranger };
+    /// Who it is, after asking the store for each token until one is live.
+    async fn load(self: Arc<Self>, client: Client, presented: Presented) -> Result<Visit> {
+        let guest = self.find(&presented).await?;
+        Ok(Visit::new(self.sessions.clone(), client, guest))
+    }
+
+    async fn find(&self, presented: &Presented) -> Result<Guest> {
+        let mut arrival = presented.without_session();
         for token in presented.tokens.iter().flatten() {
             let key = token.key();
             match self.sessions.find(&key).await {
                 Ok((Finding::Live(record), touched)) => {
-                    let renewal = renewal(&record, touched, token, &presented);
-                    let session = Some((key, record));
-                    return Ok(Visit::new(self.sessions.clone(), client, Arrival::Guest, session, renewal));
+                    let renewal = renewal(&record, touched, token, presented);
+                    return Ok(Guest { arrival: Arrival::Guest, session: Some((key, record)), renewal });
                 }
                 Ok((Finding::Ended, _)) => arrival = Arrival::JustEnded,
                 Ok((Finding::Expired | Finding::Unknown, _)) if arrival == Arrival::JustEnded => {}
                 Ok((Finding::Expired | Finding::Unknown, _)) => arrival = Arrival::Lapsed,
                 Err(error) => {
                     tracing::error!(%error, "a session could not be loaded");
-                    if self.on_store_error == OnStoreError::Refuse {
-                        return Err(error);
-                    }
-                    return Ok(Visit::new(self.sessions.clone(), client, Arrival::Unavailable, None, None));
+                    return match self.on_store_error {
+                        OnStoreError::Refuse => Err(error),
+                        OnStoreError::ContinueWithoutSession => Ok(Guest::nobody(Arrival::Unavailable)),
+                    };
                 }
             }
         }
@@ -111,7 +98,7 @@ impl Shared {
             // There is no cookie to remove.
             arrival = Arrival::Stranger;
         }
-        Ok(Visit::new(self.sessions.clone(), client, arrival, None, None))
+        Ok(Guest::nobody(arrival))
     }
 }
 

@@ -137,6 +137,10 @@ fn extended_code(error: &rusqlite::Error) -> Option<i32> {
 
 fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result<Connection> {
     let database = Connection::open_with_flags(&settings.path, flags).sql()?;
+    // SQLite falls back to reading where it may not write.
+    if database.is_readonly(rusqlite::MAIN_DB).sql()? {
+        return Err(Error::new(ErrorKind::ReadOnly, "the database file cannot be written"));
+    }
     database.busy_timeout(busy_timeout).sql()?;
     database.set_prepared_statement_cache_capacity(64);
     set(&database, "secure_delete", "ON")?;
