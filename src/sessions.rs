@@ -217,6 +217,10 @@ impl Sessions {
             let limits = sessions.inner.settings.limits;
             let applied = sessions.inner.store.apply(id, changes, limits, now).await;
             sessions.inner.cache.remove(&key);
+            if let Ok(Applied::Merged { key: current, .. }) = &applied {
+                // Another request may have rotated the session and read it under its new key meanwhile.
+                sessions.inner.cache.remove(current);
+            }
             applied
         })
         .await

@@ -93,11 +93,11 @@ impl SessionStore for MemoryStore {
 
     async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
         let mut state = self.state();
-        let Some((_, record)) = state.live(id, now) else { return Ok(Applied::Ended) };
+        let Some((key, record)) = state.live(id, now) else { return Ok(Applied::Ended) };
         Ok(match changes.merge(&record.data, &limits)? {
             Merge::Merged(data) => {
                 record.data = data;
-                Applied::Merged(record.clone())
+                Applied::Merged { key: *key, record: record.clone() }
             }
             Merge::Mismatch => Applied::Mismatch(record.clone()),
         })

@@ -132,8 +132,13 @@ pub enum Loaded {
 /// What became of [`SessionStore::apply`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// The changes are stored; the session as it is now.
-    Merged(SessionRecord),
+    /// The changes are stored.
+    Merged {
+        /// The key that the session has now; a rotation may have been faster.
+        key: SessionKey,
+        /// The session as it is now.
+        record: SessionRecord,
+    },
     /// An [expected](Changes::expect) value was another one; the session as it is.
     Mismatch(SessionRecord),
     /// The session is not live. Nothing was changed.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 pub use self::{flash::Flash, session::Session};
 use crate::{
@@ -33,10 +33,29 @@ pub struct Visit {
 }
 
 struct Inner {
-    sessions: Sessions,
+    host: Arc<dyn Host>,
     client: Client,
     flags: AtomicU8,
     state: Mutex<State>,
+}
+
+/// What a visit needs of the layer that received it: one pointer for all of it, as each costs every request.
+pub(crate) trait Host: Send + Sync {
+    /// The sessions that the visit's session is one of.
+    fn sessions(&self) -> &Sessions;
+
+    /// Writes what the client and the caches on the way must know into the head of the response.
+    fn tell(&self, headers: &mut HeaderMap, outcome: Outcome);
+}
+
+/// What became of the session, for the head of the response.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) cookie: CookieChange,
+    /// Somebody looked at the session: the response depends on it.
+    pub(crate) read: bool,
+    /// There is a session.
+    pub(crate) guest: bool,
 }
 
 /// Where a request comes from, as far as a session remembers it.
@@ -109,7 +128,7 @@ const CHANGED: u8 = 2;
 const HEAD_SENT: u8 = 4;
 
 impl Visit {
-    pub(crate) fn new(sessions: Sessions, client: Client, guest: Guest) -> Self {
+    pub(crate) fn new(host: Arc<dyn Host>, client: Client, guest: Guest) -> Self {
         let cookie_due = guest.arrival == Arrival::Lapsed || guest.renewal.is_some();
         let state = State {
             current: guest.session.map(|(key, record)| Current { key, record }),
@@ -120,7 +139,7 @@ impl Visit {
             logged_out: false,
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
-        Self { inner: Arc::new(Inner { sessions, client, flags, state: Mutex::new(state) }) }
+        Self { inner: Arc::new(Inner { host, client, flags, state: Mutex::new(state) }) }
     }
 
     /// The session of this visit; it may be one that does not exist yet.
@@ -139,14 +158,6 @@ impl Visit {
         !self.state().changes.is_empty()
     }
 
-    pub(crate) fn was_read(&self) -> bool {
-        self.inner.flags.load(Ordering::Acquire) & READ != 0
-    }
-
-    pub(crate) fn is_guest(&self) -> bool {
-        self.state().current.is_some()
-    }
-
     /// Saves the changes of this request; a session that ended meanwhile stays ended and is no error.
     pub(crate) async fn commit(&self) -> Result<()> {
         let current = self.state().current.clone();
@@ -160,21 +171,25 @@ impl Visit {
         }
     }
 
-    /// What the `Set-Cookie` of this response is to be.
-    pub(crate) fn cookie_change(&self) -> CookieChange {
+    /// Tells the client, and caches on the way, what became of the session.
+    pub(crate) fn finish(&self, headers: &mut HeaderMap) {
         let state = self.state();
         let max_age = |record: &SessionRecord| {
             let head = &record.head;
-            head.lifetime.persistent.then(|| head.expires_at().since(self.inner.sessions.now()))
+            head.lifetime.persistent.then(|| head.expires_at().since(self.sessions().now()))
         };
-        match &state.current {
+        let cookie = match &state.current {
             Some(current) => match state.issued.as_ref().or(state.renewal.as_ref()) {
                 Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
                 None => CookieChange::Keep,
             },
             None if state.logged_out || state.arrival == Arrival::Lapsed => CookieChange::Remove,
             None => CookieChange::Keep,
-        }
+        };
+        let read = self.inner.flags.load(Ordering::Acquire) & READ != 0;
+        let outcome = Outcome { cookie, read, guest: state.current.is_some() };
+        drop(state);
+        self.inner.host.tell(headers, outcome);
     }
 
     /// Stores the pending changes, in a new session if there is none. `at_head`: the response's head is being made.
@@ -190,8 +205,8 @@ impl Visit {
             return self.start(changes, at_head).await;
         };
         let id = current.record.head.id;
-        match self.inner.sessions.apply(current.key, id, changes).await? {
-            Applied::Merged(record) | Applied::Mismatch(record) => {
+        match self.sessions().apply(current.key, id, changes).await? {
+            Applied::Merged { record, .. } | Applied::Mismatch(record) => {
                 self.saw(id, record);
                 Ok(())
             }
@@ -209,19 +224,18 @@ impl Visit {
             // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
             return Err(ended());
         }
-        let now = self.inner.sessions.now();
-        let head =
-            self.describe(SessionHead::new(SessionId::generate(now)?, now, self.inner.sessions.settings().lifetime));
+        let now = self.sessions().now();
+        let head = self.describe(SessionHead::new(SessionId::generate(now)?, now, self.sessions().settings().lifetime));
         self.begin(head, &changes).await
     }
 
     /// Stores a new session with `head` and `changes` as its data.
     async fn begin(&self, head: SessionHead, changes: &Changes) -> Result<()> {
-        let limits = &self.inner.sessions.settings().limits;
+        let limits = &self.sessions().settings().limits;
         let data = changes.resolve(limits)?;
         let token = SessionToken::generate()?;
         let key = token.key();
-        let started = self.inner.sessions.insert(key, SessionRecord { head, data }).await?;
+        let started = self.sessions().insert(key, SessionRecord { head, data }).await?;
         self.issue(token, started.record);
         Ok(())
     }
@@ -261,6 +275,10 @@ impl Visit {
         head
     }
 
+    fn sessions(&self) -> &Sessions {
+        self.inner.host.sessions()
+    }
+
     fn mark(&self, flag: u8) {
         if self.inner.flags.load(Ordering::Relaxed) & flag == 0 {
             self.inner.flags.fetch_or(flag, Ordering::AcqRel);
@@ -272,7 +290,7 @@ impl Visit {
     }
 
     fn default_lifetime(&self) -> Lifetime {
-        self.inner.sessions.settings().lifetime
+        self.sessions().settings().lifetime
     }
 }
 
@@ -297,8 +315,8 @@ impl Drop for Inner {
             tracing::warn!(session = %id, "changes are lost: the visit ended outside the Tokio runtime");
             return;
         }
-        let sessions = self.sessions.clone();
-        self.sessions.tasks().clone().spawn(async move {
+        let sessions = self.host.sessions().clone();
+        self.host.sessions().tasks().clone().spawn(async move {
             match sessions.apply(current.key, id, changes).await {
                 Ok(_) => tracing::debug!(session = %id, "changes of an abandoned request are saved"),
                 Err(error) => tracing::warn!(session = %id, %error, "changes of an abandoned request are lost"),

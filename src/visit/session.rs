@@ -141,8 +141,8 @@ impl Session {
                 None => changes.remove(key),
             }
             let id = record.head.id;
-            match self.visit.inner.sessions.apply(session_key, id, changes).await? {
-                Applied::Merged(record) => {
+            match self.visit.sessions().apply(session_key, id, changes).await? {
+                Applied::Merged { record, .. } => {
                     self.visit.saw(id, record);
                     return Ok(next);
                 }
@@ -198,7 +198,7 @@ impl Session {
 
     /// Whether the user logged in at most `max_age` ago: for what must not be done from a forgotten session.
     pub fn authenticated_within(&self, max_age: Duration) -> bool {
-        let now = self.visit.inner.sessions.now();
+        let now = self.visit.sessions().now();
         self.authenticated_at().is_some_and(|at| now.since(at) <= max_age)
     }
 
@@ -232,7 +232,7 @@ impl Session {
     {
         let user = user.try_into()?;
         self.check_head()?;
-        let now = self.visit.inner.sessions.now();
+        let now = self.visit.sessions().now();
         let mut head = self.visit.describe(SessionHead::new(SessionId::generate(now)?, now, lifetime));
         head.authenticated_at = Some(now);
         head.user = Some(user);
@@ -274,7 +274,7 @@ impl Session {
             state.current.clone()
         };
         if let Some(current) = current {
-            self.visit.inner.sessions.delete(current.key, current.record.head.id).await?;
+            self.visit.sessions().delete(current.key, current.record.head.id).await?;
         }
         self.over();
         Ok(())
@@ -287,7 +287,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn logout_others(&self) -> Result<u64> {
         let (user, id) = self.user_and_id()?;
-        self.visit.inner.sessions.end(Revocation::Others(user, id)).await
+        self.visit.sessions().end(Revocation::Others(user, id)).await
     }
 
     /// Ends all sessions of the user, this one too. How many there were.
@@ -297,7 +297,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn logout_everywhere(&self) -> Result<u64> {
         let (user, _) = self.user_and_id()?;
-        let ended = self.visit.inner.sessions.end(Revocation::User(user)).await?;
+        let ended = self.visit.sessions().end(Revocation::User(user)).await?;
         self.over();
         Ok(ended)
     }
@@ -309,7 +309,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn list(&self) -> Result<Vec<SessionInfo>> {
         let (user, id) = self.user_and_id()?;
-        self.visit.inner.sessions.list_as(&user, Some(id)).await
+        self.visit.sessions().list_as(&user, Some(id)).await
     }
 
     /// Ends one session of the user. `false` if it was over already or belongs to somebody else.
@@ -319,7 +319,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn revoke(&self, id: SessionId) -> Result<bool> {
         let (user, current) = self.user_and_id()?;
-        let ended = self.visit.inner.sessions.revoke(&user, id).await?;
+        let ended = self.visit.sessions().revoke(&user, id).await?;
         if id == current {
             self.over();
         }
@@ -355,9 +355,9 @@ impl Session {
     /// What the store reports.
     pub async fn revalidate(&self) -> Result<bool> {
         let Some(current) = self.visit.state().current.clone() else { return Ok(false) };
-        let loaded = self.visit.inner.sessions.reload(&current.key).await?;
+        let loaded = self.visit.sessions().reload(&current.key).await?;
         match loaded {
-            Loaded::Found(record) if !record.head.is_expired(self.visit.inner.sessions.now()) => {
+            Loaded::Found(record) if !record.head.is_expired(self.visit.sessions().now()) => {
                 self.visit.saw(record.head.id, record);
                 Ok(true)
             }
@@ -393,7 +393,7 @@ impl Session {
     }
 
     pub(super) fn visit_now(&self) -> Timestamp {
-        self.visit.inner.sessions.now()
+        self.visit.sessions().now()
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Changes) -> Result<()>) -> Result<()> {
@@ -405,7 +405,7 @@ impl Session {
         let mut changes = state.changes.clone();
         change(&mut changes)?;
         let data = state.current.as_ref().map_or(&empty, |current| &current.record.data);
-        changes.merge(data, &self.visit.inner.sessions.settings().limits)?;
+        changes.merge(data, &self.visit.sessions().settings().limits)?;
         state.changes = changes;
         self.visit.mark(CHANGED);
         Ok(())
@@ -413,7 +413,7 @@ impl Session {
 
     /// Moves the session to a new token and `head`. `false` if it is over or was moved by somebody else.
     async fn move_to(&self, from: &Current, mut head: SessionHead, changes: Changes) -> Result<bool> {
-        let sessions = &self.visit.inner.sessions;
+        let sessions = self.visit.sessions();
         head.last_seen = sessions.now();
         let token = SessionToken::generate()?;
         let rotation = Rotation { id: from.record.head.id, key: from.key, new_key: token.key(), head, changes };

@@ -293,23 +293,42 @@ async fn a_client_that_leaves_at_any_point_leaves_a_whole_session_behind() {
     }
 }
 
-#[tokio::test]
-async fn a_session_that_ends_while_a_request_runs_stays_ended() {
+/// A route that says it is there, waits until it is told, and writes.
+fn slow_writer(guestbook: &Guestbook) -> (Router, tokio::sync::broadcast::Sender<()>) {
     let (gate, _) = tokio::sync::broadcast::channel::<()>(4);
-    let store = Moody::default();
-    let guestbook = builder(store).0.build().unwrap();
-    let handler = {
-        let gate = gate.clone();
-        move |session: Session| {
-            let mut gate = gate.subscribe();
-            async move {
-                gate.recv().await.unwrap();
-                session.insert("late", "write").unwrap();
-                "done"
-            }
+    let sender = gate.clone();
+    let handler = move |session: Session| {
+        let mut gate = gate.subscribe();
+        async move {
+            gate.recv().await.unwrap();
+            session.insert("late", "write").unwrap();
+            "done"
         }
     };
-    let app = routes().route("/slow", get(handler)).layer(guestbook.session_layer());
+    (routes().route("/slow", get(handler)).layer(guestbook.session_layer()), sender)
+}
+
+#[tokio::test]
+async fn a_write_that_was_under_way_during_a_rotation_is_kept_and_seen_at_once() {
+    let guestbook = builder(Moody::default()).0.build().unwrap();
+    let (app, gate) = slow_writer(&guestbook);
+    let mut guest = Guest::new(&app);
+    guest.ok("/login/ada").await;
+    let mut slow = guest.clone();
+    let slow_request = tokio::spawn(async move { slow.get("/slow").await });
+    until(async || gate.receiver_count() > 0).await;
+    guest.ok("/rotate").await;
+    assert_eq!(guest.value("late").await, Value::Null, "now in the cache under the new key");
+    gate.send(()).unwrap();
+    let answer = slow_request.await.unwrap();
+    assert_eq!((answer.status, answer.set_cookie()), (StatusCode::OK, None));
+    assert_eq!(guest.value("late").await, json!("write"));
+}
+
+#[tokio::test]
+async fn a_session_that_ends_while_a_request_runs_stays_ended() {
+    let guestbook = builder(Moody::default()).0.build().unwrap();
+    let (app, gate) = slow_writer(&guestbook);
     let mut guest = Guest::new(&app);
     guest.ok("/login/ada").await;
     let ada = UserId::try_from("ada").unwrap();

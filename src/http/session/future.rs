@@ -4,20 +4,18 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::Shared;
 use crate::{
     error::{ErrorKind, Result},
     http::{ResponseBody, problem::Problem},
     store::dynamic::BoxFuture,
-    visit::{CookieChange, Visit},
+    visit::Visit,
 };
 
 pin_project! {
@@ -30,7 +28,6 @@ pin_project! {
     {
         #[pin]
         state: State<S, S::Future, B, R>,
-        shared: Arc<Shared>,
     }
 }
 
@@ -54,17 +51,12 @@ impl<S, B, R> SessionFuture<S, B, R>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    pub(super) fn respond(future: S::Future, visit: Visit, shared: Arc<Shared>) -> Self {
-        Self { state: State::Respond { future, visit }, shared }
+    pub(super) fn respond(future: S::Future, visit: Visit) -> Self {
+        Self { state: State::Respond { future, visit } }
     }
 
-    pub(super) fn load(
-        load: BoxFuture<'static, Result<Visit>>,
-        request: Request<B>,
-        service: S,
-        shared: Arc<Shared>,
-    ) -> Self {
-        Self { state: State::Load { loading: Box::new(Loading { load, request: Some(request), service }) }, shared }
+    pub(super) fn load(load: BoxFuture<'static, Result<Visit>>, request: Request<B>, service: S) -> Self {
+        Self { state: State::Load { loading: Box::new(Loading { load, request: Some(request), service }) } }
     }
 }
 
@@ -93,7 +85,7 @@ where
                     }
                     let visit = visit.clone();
                     if !visit.has_unsaved_changes() {
-                        return Poll::Ready(Ok(this.shared.finish(response.map(ResponseBody::inner), &visit)));
+                        return Poll::Ready(Ok(finish(response.map(ResponseBody::inner), &visit)));
                     }
                     let saver = visit.clone();
                     let commit = Box::pin(async move { saver.commit().await });
@@ -110,7 +102,7 @@ where
                             }
                         }
                     };
-                    return Poll::Ready(Ok(this.shared.finish(response, visit)));
+                    return Poll::Ready(Ok(finish(response, visit)));
                 }
             };
             this.state.set(next);
@@ -118,28 +110,9 @@ where
     }
 }
 
-impl Shared {
-    /// Tells the client, and caches on the way, what became of the session.
-    fn finish<R>(&self, mut response: Response<R>, visit: &Visit) -> Response<R> {
-        let headers = response.headers_mut();
-        let cookie = match visit.cookie_change() {
-            CookieChange::Keep => None,
-            CookieChange::Set(token, max_age) => Some(self.transport.cookie.set(&token, max_age)),
-            CookieChange::Remove => Some(self.transport.cookie.remove()),
-        };
-        let read = visit.was_read();
-        if read || cookie.is_some() {
-            headers.append(header::VARY, self.transport.vary.clone());
-        }
-        if let Some(cookie) = cookie {
-            headers.append(header::SET_COOKIE, cookie);
-            headers.insert(header::CACHE_CONTROL, NO_STORE);
-        } else if read && visit.is_guest() && !headers.contains_key(header::CACHE_CONTROL) {
-            // So that the back button shows nothing after a logout (OWASP ASVS 7.4.1).
-            headers.insert(header::CACHE_CONTROL, NO_STORE);
-        }
-        response
-    }
+fn finish<R>(mut response: Response<R>, visit: &Visit) -> Response<R> {
+    visit.finish(response.headers_mut());
+    response
 }
 
 impl<S, B, R> fmt::Debug for SessionFuture<S, B, R>
@@ -150,5 +123,3 @@ where
         f.debug_struct("SessionFuture").finish_non_exhaustive()
     }
 }
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -2,12 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
+use http::{HeaderMap, HeaderValue, header};
 use tower_layer::Layer;
 
 use super::SessionService;
 use crate::{
     http::{ClientSettings, Transport},
     sessions::Sessions,
+    visit::{CookieChange, Host, Outcome},
 };
 
 /// Gives each request its [`Session`](crate::Session). Made by [`Guestbook::session_layer`](crate::Guestbook::session_layer).
@@ -52,6 +54,30 @@ impl SessionLayer {
     }
 }
 
+impl Host for Shared {
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    fn tell(&self, headers: &mut HeaderMap, outcome: Outcome) {
+        let cookie = match outcome.cookie {
+            CookieChange::Keep => None,
+            CookieChange::Set(token, max_age) => Some(self.transport.cookie.set(&token, max_age)),
+            CookieChange::Remove => Some(self.transport.cookie.remove()),
+        };
+        if outcome.read || cookie.is_some() {
+            headers.append(header::VARY, self.transport.vary.clone());
+        }
+        if let Some(cookie) = cookie {
+            headers.append(header::SET_COOKIE, cookie);
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+        } else if outcome.read && outcome.guest && !headers.contains_key(header::CACHE_CONTROL) {
+            // So that the back button shows nothing after a logout (OWASP ASVS 7.4.1).
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+        }
+    }
+}
+
 impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
@@ -75,3 +101,5 @@ impl fmt::Debug for Shared {
             .finish_non_exhaustive()
     }
 }
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -43,14 +43,14 @@ where
         let client = shared.client.client(&request);
         let presented = shared.transport.presented(request.headers());
         if let Some(guest) = shared.known(&presented) {
-            let visit = Visit::new(shared.sessions.clone(), client, guest);
+            let visit = Visit::new(shared.clone(), client, guest);
             request.extensions_mut().insert(visit.clone());
-            return SessionFuture::respond(self.inner.call(request), visit, shared.clone());
+            return SessionFuture::respond(self.inner.call(request), visit);
         }
         // The clone waits its turn; the service that was polled ready is the one to be called.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        SessionFuture::load(Box::pin(shared.clone().load(client, presented)), request, ready, shared.clone())
+        SessionFuture::load(Box::pin(shared.clone().load(client, presented)), request, ready)
     }
 }
 
@@ -70,7 +70,7 @@ impl Shared {
     /// Who it is, after asking the store for each token until one is live.
     async fn load(self: Arc<Self>, client: Client, presented: Presented) -> Result<Visit> {
         let guest = self.find(&presented).await?;
-        Ok(Visit::new(self.sessions.clone(), client, guest))
+        Ok(Visit::new(self, client, guest))
     }
 
     async fn find(&self, presented: &Presented) -> Result<Guest> {

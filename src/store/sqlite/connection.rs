@@ -151,10 +151,17 @@ fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result
 }
 
 /// The version of our schema in the file, 0 for a new one. Nothing is written before this is known.
+///
+/// All is read in one transaction, or a file that another process is just making would look like somebody else's.
 fn check_ours(database: &Connection) -> Result<i64> {
-    let tables: i64 = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).sql()?;
-    let application: i64 = pragma(database, "application_id")?;
-    let version: i64 = pragma(database, "user_version")?;
+    database.execute_batch("SAVEPOINT reading").sql()?;
+    let read = || -> Result<(i64, i64, i64)> {
+        let tables = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).sql()?;
+        Ok((tables, pragma(database, "application_id")?, pragma(database, "user_version")?))
+    };
+    let values = read();
+    database.execute_batch("RELEASE reading").sql()?;
+    let (tables, application, version) = values?;
     if application != APPLICATION_ID {
         if tables == 0 && application == 0 && version == 0 {
             return Ok(0);

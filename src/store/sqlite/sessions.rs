@@ -81,12 +81,12 @@ pub(super) fn apply(
     limits: &SessionLimits,
     now: Timestamp,
 ) -> Result<Applied> {
-    let Some((_, mut record)) = live(database, id, now)? else { return Ok(Applied::Ended) };
+    let Some((key, mut record)) = live(database, id, now)? else { return Ok(Applied::Ended) };
     let Merge::Merged(data) = changes.merge(&record.data, limits)? else { return Ok(Applied::Mismatch(record)) };
     let mut statement = database.prepare_cached(SET_DATA).sql()?;
     statement.execute(params![id.as_uuid().as_bytes().as_slice(), data.to_json()]).sql()?;
     record.data = data;
-    Ok(Applied::Merged(record))
+    Ok(Applied::Merged { key, record })
 }
 
 const TOUCH: &str = "

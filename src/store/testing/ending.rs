@@ -75,7 +75,7 @@ pub(super) async fn an_idle_session_ends_to_the_millisecond<S: SessionStore>(sto
     assert!(store.list(user_id("ada"), 10, end).await.expect("readable").is_empty());
     assert!(is_over(&*store, &stored, end).await);
     assert!(found(&*store, stored.key).await.is_some(), "the caller judges what is expired");
-    assert!(matches!(set(&*store, stored.id(), &[("a", "1")], before).await.expect("written"), Applied::Merged(_)));
+    assert!(matches!(set(&*store, stored.id(), &[("a", "1")], before).await.expect("written"), Applied::Merged { .. }));
     assert!(is_over(&*store, &stored, end).await, "a write is no touch");
     assert!(store.touch(stored.id(), before).await.expect("touched"));
     assert!(store.touch(stored.id(), before.after(IDLE - MS)).await.expect("touched"));

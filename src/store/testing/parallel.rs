@@ -32,7 +32,7 @@ pub(super) async fn different_keys_all_survive<S: SessionStore>(store: Arc<S>) {
             for round in 0..8 {
                 let key = format!("{number}-{round}");
                 let applied = set(&*store, id, &[(&key, &key)], START).await.expect("written");
-                let Applied::Merged(record) = applied else { panic!("{applied:?}") };
+                let Applied::Merged { record, .. } = applied else { panic!("{applied:?}") };
                 assert_eq!(record.data.get::<String>(&key).expect("text"), Some(key));
             }
         }
@@ -54,7 +54,7 @@ pub(super) async fn the_same_key_has_one_winner<S: SessionStore>(store: Arc<S>) 
                     let count = seen.get::<u64>("count").expect("a number").unwrap_or(0);
                     changes.set("count", &(count + 1)).expect("a number is JSON");
                     match store.apply(id, changes, SessionLimits::default(), START).await.expect("answered") {
-                        Applied::Merged(record) => {
+                        Applied::Merged { record, .. } => {
                             seen = record.data;
                             break;
                         }
@@ -83,7 +83,7 @@ pub(super) async fn writes_follow_a_rotation<S: SessionStore>(store: Arc<S>) {
             let store = store.clone();
             async move {
                 let applied = set(&*store, id, &[(&format!("{round}-{number}"), "1")], START).await;
-                assert!(matches!(applied.expect("written"), Applied::Merged(_)));
+                assert!(matches!(applied.expect("written"), Applied::Merged { .. }));
             }
         })
         .await;

@@ -55,7 +55,7 @@ pub(super) async fn changes_are_merged_by_key<S: SessionStore>(store: Arc<S>) {
     changes.remove("absent");
     let applied = store.apply(stored.id(), changes, SessionLimits::default(), START).await.expect("written");
     let expected = SessionRecord { data: data(&[("b", "2"), ("c", "2")]), ..stored.record };
-    assert_eq!(applied, Applied::Merged(expected.clone()));
+    assert_eq!(applied, Applied::Merged { key: stored.key, record: expected.clone() });
     assert_eq!(found(&*store, stored.key).await, Some(expected));
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn an_expected_value_must_hold<S: SessionStore>(store: Arc<S>) 
         let mut changes = changes(&[("a", "2"), ("b", "2")]);
         changes.expect(key, &seen);
         let applied = store.apply(stored.id(), changes, SessionLimits::default(), START).await.expect("written");
-        assert_eq!(matches!(applied, Applied::Merged(_)), expected, "{key}");
+        assert_eq!(matches!(applied, Applied::Merged { .. }), expected, "{key}");
         if expected {
             set(&*store, stored.id(), &[("a", "1")], START).await.expect("written");
         } else {
