@@ -1,4 +1,27 @@
 //! The layers, and what they need to know of HTTP. Nothing here depends on a web framework but `extract` (feature `axum`).
+//!
+//! The layers go around any Tower service of HTTP, here a plain function:
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::{Empty, Full};
+//! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+//! use tower_guestbook::{Guestbook, Session, store::MemoryStore};
+//!
+//! async fn page(request: Request<Empty<bytes::Bytes>>) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
+//!     let session = Session::from_extensions(request.extensions()).expect("the layer is below");
+//!     let status = if session.insert("seen", &true).is_ok() { StatusCode::OK } else { StatusCode::CONFLICT };
+//!     Ok(Response::builder().status(status).body(Full::default()).expect("a status is all there is"))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+//! let mut service = ServiceBuilder::new().layer(guestbook.session_layer()).service(service_fn(page));
+//! let response = service.ready().await.unwrap().call(Request::new(Empty::new())).await.unwrap();
+//! assert!(response.headers()["set-cookie"].to_str().unwrap().starts_with("__Host-session="));
+//! # Ok(()) }
+//! ```
 
 mod body;
 mod client;

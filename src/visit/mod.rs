@@ -1,4 +1,40 @@
 //! [`Visit`]: one request's view of its guest, made before the handler runs and shared by everybody who asks.
+//!
+//! [`Session`] is the part of it that handlers work with:
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Request, header};
+//! use tower::ServiceExt;
+//! use tower_guestbook::{Guestbook, Session, store::MemoryStore};
+//!
+//! async fn login(session: Session) -> Result<(), String> {
+//!     session.insert("theme", "dark").map_err(|error| error.to_string())?;
+//!     session.login(42).await.map_err(|error| error.to_string())
+//! }
+//!
+//! async fn page(session: Session) -> String {
+//!     let user = session.user_id();
+//!     let theme: Option<String> = session.get("theme").unwrap_or_default();
+//!     format!("{} likes it {}", user.as_ref().map_or("nobody", |user| user.as_str()), theme.unwrap_or_default())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+//! let app: Router = Router::new()
+//!     .route("/login", get(login))
+//!     .route("/", get(page))
+//!     .layer(guestbook.session_layer());
+//!
+//! let request = Request::get("/login").body(Body::empty()).unwrap();
+//! let response = app.clone().oneshot(request).await.unwrap();
+//! let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+//!
+//! let request = Request::get("/").header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+//! let body = app.oneshot(request).await.unwrap().into_body();
+//! assert_eq!(axum::body::to_bytes(body, 100).await.unwrap(), "42 likes it dark");
+//! # Ok(()) }
+//! ```
 
 mod flash;
 mod session;
