@@ -10,7 +10,7 @@ use crate::{
     http::{ClientAddress, ClientSettings, OnStoreError, SessionCookie, SessionLayer, Transport},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
-    store::SessionStore,
+    store::Store,
     time::Clock,
 };
 
@@ -58,7 +58,7 @@ pub struct GuestbookBuilder<S> {
 
 impl Guestbook {
     /// Begins a guestbook on `store`.
-    pub fn builder<S: SessionStore>(store: S) -> GuestbookBuilder<S> {
+    pub fn builder<S: Store>(store: S) -> GuestbookBuilder<S> {
         GuestbookBuilder {
             store,
             settings: Settings {
@@ -104,7 +104,7 @@ impl Drop for Inner {
     }
 }
 
-impl<S: SessionStore> GuestbookBuilder<S> {
+impl<S: Store> GuestbookBuilder<S> {
     /// How long sessions live unless a login says otherwise. Default: 30 minutes idle, 12 hours in all.
     pub fn session_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.settings.lifetime = lifetime;
@@ -215,7 +215,8 @@ impl<S: SessionStore> GuestbookBuilder<S> {
             return Err(wrong("store_timeout() and sweep_interval() must be longer than zero"));
         }
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
-        let sessions = Sessions::new(self.store, self.clock, self.settings);
+        let store = Arc::new(self.store);
+        let sessions = Sessions::new(store, self.clock, self.settings);
         let client = ClientSettings { address: self.address };
         let session_layer = SessionLayer::new(sessions.clone(), transport, client, self.on_store_error);
         let sweeper = runtime.spawn(sweep(sessions.clone(), self.sweep_interval));

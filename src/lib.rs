@@ -48,6 +48,8 @@
 //! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`; axum's `ConnectInfo` as peer address |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 
+pub mod activity;
+pub mod client;
 pub mod error;
 pub mod guestbook;
 pub mod http;
@@ -67,7 +69,7 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},
     http::SessionLayer,
-    id::{SessionId, SessionKey, SessionToken, UserId},
+    id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
     sessions::Sessions,
     time::{Clock, Timestamp},
     visit::{Flash, Session, Visit},

@@ -17,9 +17,9 @@ use crate::{
     id::{SessionId, SessionKey, UserId},
     session::{Changes, Lifetime, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict, judge},
     store::{
-        Applied, Loaded, Revocation, Rotation, SessionStore, Started,
+        Applied, Loaded, Revocation, Rotation, Started,
         cache::SessionCache,
-        dynamic::{BoxFuture, DynamicStore},
+        dynamic::{BoxFuture, DynamicSessionStore},
     },
     time::{Clock, Timestamp},
 };
@@ -44,7 +44,7 @@ pub struct Sessions {
 }
 
 struct Inner {
-    store: Box<dyn DynamicStore>,
+    store: Arc<dyn DynamicSessionStore>,
     cache: SessionCache,
     clock: Clock,
     settings: Settings,
@@ -78,9 +78,9 @@ const LIST_LIMIT: usize = 1_000;
 const PURGE_CHUNK: usize = 500;
 
 impl Sessions {
-    pub(crate) fn new(store: impl SessionStore, clock: Clock, settings: Settings) -> Self {
+    pub(crate) fn new(store: Arc<dyn DynamicSessionStore>, clock: Clock, settings: Settings) -> Self {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
-        Self { inner: Arc::new(Inner { store: Box::new(store), cache, clock, settings, tasks: Arc::default() }) }
+        Self { inner: Arc::new(Inner { store, cache, clock, settings, tasks: Arc::default() }) }
     }
 
     /// The live sessions of a user, the last seen first, at most 1,000.

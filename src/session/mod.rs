@@ -15,14 +15,14 @@
 
 mod changes;
 mod data;
-mod device;
 mod policy;
 mod record;
+
+pub use crate::client::{Device, TruncatedAddress};
 
 pub use self::{
     changes::{Changes, Merge},
     data::{SessionData, SessionLimits},
-    device::{Device, TruncatedAddress},
     policy::{Lifetime, OnSessionLimit, SessionCap, Verdict, judge},
     record::{SessionHead, SessionInfo, SessionRecord},
 };

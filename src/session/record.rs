@@ -2,12 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    data::SessionData,
-    device::{Device, TruncatedAddress},
-    policy::Lifetime,
-};
+use super::{data::SessionData, policy::Lifetime};
 use crate::{
+    client::{Device, TruncatedAddress},
     id::{SessionId, UserId},
     time::Timestamp,
 };

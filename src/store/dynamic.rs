@@ -1,9 +1,10 @@
-//! The boxed twin of [`SessionStore`], so that no type of a user carries a store parameter.
+//! The boxed twins of the store traits, so that no type of a user carries a store parameter.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{Applied, Loaded, Revocation, Rotation, SessionStore, Started};
+use super::{ActivityStore, Applied, Commit, Loaded, Revocation, Rotation, SessionStore, Started};
 use crate::{
+    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     error::Result,
     id::{SessionId, SessionKey, UserId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
@@ -12,22 +13,31 @@ use crate::{
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Declares the object-safe trait and implements it for every [`SessionStore`].
+/// Declares the object-safe twin of a store trait and implements it for every store.
 macro_rules! twin {
-    ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
-        pub(crate) trait DynamicStore: Send + Sync {
+    ($twin:ident of $trait:ident: $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
+        pub(crate) trait $twin: Send + Sync {
             $(fn $verb(&self, $($name: $type),*) -> BoxFuture<'_, Result<$answer>>;)*
         }
 
-        impl<S: SessionStore> DynamicStore for S {
+        impl<S: $trait> $twin for S {
             $(fn $verb(&self, $($name: $type),*) -> BoxFuture<'_, Result<$answer>> {
-                Box::pin(SessionStore::$verb(self, $($name),*))
+                Box::pin($trait::$verb(self, $($name),*))
             })*
         }
     };
 }
 
 twin! {
+    DynamicActivityStore of ActivityStore:
+    append(entries: Arc<[Entry]>, commit: Commit) -> Vec<Option<u64>>;
+    history(query: HistoryQuery) -> HistoryPage;
+    count(filter: ActivityFilter) -> u64;
+    discard(filter: ActivityFilter, limit: usize) -> usize;
+}
+
+twin! {
+    DynamicSessionStore of SessionStore:
     insert(key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Started;
     load(key: SessionKey) -> Loaded;
     apply(id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Applied;

@@ -1,23 +1,25 @@
-//! [`MemoryStore`]: sessions in this process only.
+//! [`MemoryStore`]: sessions and activities in this process only.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started};
+use super::{ActivityStore, Applied, Commit, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started};
 use crate::{
+    activity::{Activity, ActivityFilter, Entry, EventId, HistoryPage, HistoryQuery, Order},
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
     session::{Changes, Merge, OnSessionLimit, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
-/// Sessions in memory, gone with the process: for tests, and for data that may be lost.
+/// Sessions and activities in memory, gone with the process: for tests, and for data that may be lost.
 ///
-/// It is the reference for how a [`SessionStore`] behaves, written to be read rather than to be fast: one lock, and
-/// listing looks at every session. It holds a bounded number of sessions (default 100,000); when it is full and
-/// nothing in it is expired, a new session is refused with [`ErrorKind::StorageFull`] rather than an old one forgotten.
+/// It is the reference for how a [`SessionStore`] and an [`ActivityStore`] behave, written to be read rather than to be
+/// fast: one lock, and listing looks at every session, history at every activity. It holds a bounded number of either
+/// (default 100,000); when it is full and no session in it is expired, a new one is refused with
+/// [`ErrorKind::StorageFull`] rather than an old one forgotten.
 ///
 /// ```
 /// use tower_guestbook::store::MemoryStore;
@@ -28,6 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryStore {
     capacity: usize,
+    activity_capacity: usize,
     state: Mutex<State>,
 }
 
@@ -36,12 +39,22 @@ struct State {
     sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
     keys: HashMap<SessionKey, SessionId>,
     ended: HashMap<SessionKey, Timestamp>,
+    activities: Vec<Activity>,
+    recorded: HashSet<EventId>,
+    sequence: u64,
 }
 
 impl MemoryStore {
-    /// An empty store for 100,000 sessions.
+    /// An empty store for 100,000 sessions and 100,000 activities.
     pub fn new() -> Self {
-        Self { capacity: 100_000, state: Mutex::default() }
+        Self { capacity: 100_000, activity_capacity: 100_000, state: Mutex::default() }
+    }
+
+    /// Holds at most `activities` at a time.
+    #[must_use]
+    pub fn activity_capacity(mut self, activities: usize) -> Self {
+        self.activity_capacity = activities;
+        self
     }
 
     /// Holds at most `sessions` at a time.
@@ -162,7 +175,53 @@ impl SessionStore for MemoryStore {
     }
 }
 
+impl ActivityStore for MemoryStore {
+    async fn append(&self, entries: Arc<[Entry]>, _: Commit) -> Result<Vec<Option<u64>>> {
+        let mut state = self.state();
+        if state.activities.len() + entries.len() > self.activity_capacity {
+            let context = format!("the memory store holds {} activities", self.activity_capacity);
+            return Err(Error::new(ErrorKind::StorageFull, context));
+        }
+        Ok(entries.iter().map(|entry| state.record(entry)).collect())
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        let state = self.state();
+        let found =
+            |activity: &&Activity| query.filter.matches(&activity.event) && query.is_after_cursor(activity.sequence);
+        let (all, some) = (state.activities.iter(), query.limit + 1);
+        let activities = match query.order {
+            Order::OldestFirst => all.filter(found).take(some).cloned().collect(),
+            Order::NewestFirst => all.rev().filter(found).take(some).cloned().collect(),
+        };
+        Ok(query.page(activities))
+    }
+
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        Ok(self.state().activities.iter().filter(|activity| filter.matches(&activity.event)).count() as u64)
+    }
+
+    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        let mut left = limit;
+        self.state().activities.retain(|activity| {
+            let goes = left > 0 && filter.matches(&activity.event);
+            left -= usize::from(goes);
+            !goes
+        });
+        Ok(limit - left)
+    }
+}
+
 impl State {
+    fn record(&mut self, entry: &Entry) -> Option<u64> {
+        if !self.recorded.insert(entry.id) {
+            return None;
+        }
+        self.sequence += 1;
+        self.activities.push(Activity::new(self.sequence, entry.event.clone()));
+        Some(self.sequence)
+    }
+
     fn check_free(&self, key: &SessionKey, id: SessionId) -> Result<()> {
         if self.keys.contains_key(key) || self.sessions.contains_key(&id) { Err(taken()) } else { Ok(()) }
     }

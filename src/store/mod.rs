@@ -1,16 +1,18 @@
-//! Where sessions are kept: the [`SessionStore`] contract and its implementations.
+//! Where sessions and activities are kept: the contracts [`SessionStore`] and [`ActivityStore`], and the stores.
 //!
 //! | store | for |
 //! |---|---|
 #![cfg_attr(feature = "sqlite", doc = "| [`SqliteStore`] | one machine, any number of processes: the default |")]
 //! | [`MemoryStore`] | tests and throw-away data; the reference for how a store behaves |
 //!
-//! Your own store implements [`SessionStore`] and is right when the conformance suite `store::testing` (feature
-//! `testing`) passes on it.
+//! A guestbook is built on a [`Store`], which is both. Your own store implements one or both; a [`Pair`] completes it.
+//! It is right when the conformance suite `store::testing` (feature `testing`) passes on it.
 
+mod activity;
 pub(crate) mod cache;
 pub(crate) mod dynamic;
 mod memory;
+mod pair;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "testing")]
@@ -18,15 +20,24 @@ pub mod testing;
 
 use std::{future::Future, time::Duration};
 
-pub use self::memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
+pub use self::{
+    activity::{ActivityStore, Commit},
+    memory::MemoryStore,
+    pair::Pair,
+};
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
+
+/// All that a guestbook needs of a store.
+pub trait Store: SessionStore + ActivityStore {}
+
+impl<S: SessionStore + ActivityStore> Store for S {}
 
 /// A place where sessions are kept.
 ///

@@ -2,10 +2,6 @@
 
 use std::{
     future::{Future, pending, poll_fn},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::Poll,
     time::Duration,
 };
@@ -20,105 +16,13 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_guestbook::{
-    Error, ErrorKind, Guestbook, Result, Session, SessionId, SessionKey, Timestamp, UserId,
-    http::OnStoreError,
-    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
-    store::{Applied, Loaded, MemoryStore, Revocation, Rotation, SessionStore, Started},
+    Guestbook, Result, Session, UserId, http::OnStoreError, session::SessionLimits, store::MemoryStore,
 };
 
-use crate::support::{Guest, app, builder, routes, until};
-
-/// A memory store that fails or hangs on demand, and counts how often it is asked.
-#[derive(Clone, Default)]
-struct Moody {
-    store: Arc<MemoryStore>,
-    mood: Arc<Mutex<Mood>>,
-    asked: Arc<AtomicUsize>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq)]
-enum Mood {
-    #[default]
-    Good,
-    Failing,
-    Stuck,
-    /// Reads work, writes fail.
-    ReadOnly,
-}
-
-impl Moody {
-    fn set(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    async fn ask(&self, write: bool) -> Result<()> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        tokio::task::yield_now().await;
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Good => Ok(()),
-            Mood::ReadOnly if !write => Ok(()),
-            Mood::Failing | Mood::ReadOnly => Err(Error::new(ErrorKind::Unavailable, "out of order")),
-            Mood::Stuck => pending().await,
-        }
-    }
-}
-
-impl SessionStore for Moody {
-    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
-        self.ask(true).await?;
-        self.store.insert(key, record, cap, now).await
-    }
-
-    async fn load(&self, key: SessionKey) -> Result<Loaded> {
-        self.ask(false).await?;
-        self.store.load(key).await
-    }
-
-    async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
-        self.ask(true).await?;
-        self.store.apply(id, changes, limits, now).await
-    }
-
-    async fn touch(&self, id: SessionId, now: Timestamp) -> Result<bool> {
-        self.ask(true).await?;
-        self.store.touch(id, now).await
-    }
-
-    async fn rotate(
-        &self,
-        rotation: Rotation,
-        limits: SessionLimits,
-        cap: SessionCap,
-        now: Timestamp,
-    ) -> Result<Option<Started>> {
-        self.ask(true).await?;
-        self.store.rotate(rotation, limits, cap, now).await
-    }
-
-    async fn delete(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
-        self.ask(true).await?;
-        self.store.delete(id, now).await
-    }
-
-    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
-        self.ask(false).await?;
-        self.store.list(user, limit, now).await
-    }
-
-    async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
-        self.ask(true).await?;
-        self.store.revoke(revocation, now).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.store.purge_expired(now, limit).await
-    }
-}
+use crate::{
+    moody::{Mood, Moody},
+    support::{Guest, app, builder, routes, until},
+};
 
 fn moody(policy: OnStoreError) -> (Router, Guestbook, Moody) {
     let store = Moody::default();

@@ -9,7 +9,8 @@ const ROWS: &[&[&str]] = &[
     &["visit"],
     &["sessions"],
     &["store"],
-    &["session"],
+    &["session", "activity"],
+    &["client"],
     &["id"],
     &["time", "error"],
 ];

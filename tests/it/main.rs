@@ -12,6 +12,7 @@ mod full_app;
 mod gates;
 mod layering;
 mod lifecycle;
+mod moody;
 mod parallel;
 #[cfg(feature = "sqlite")]
 mod processes;

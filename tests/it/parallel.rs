@@ -1,11 +1,11 @@
 //! Requests at the same time lose nothing.
 
 use serde_json::json;
-use tower_guestbook::store::{MemoryStore, SessionStore};
+use tower_guestbook::store::{MemoryStore, Store};
 
 use crate::support::{Guest, app, builder};
 
-async fn parallel_writers<S: SessionStore>(store: S) {
+async fn parallel_writers<S: Store>(store: S) {
     let guestbook = builder(store).0.build().unwrap();
     let app = app(&guestbook);
     let mut guest = Guest::new(&app);
@@ -28,7 +28,7 @@ async fn parallel_writers<S: SessionStore>(store: S) {
     assert_eq!(guest.value("count").await, json!(64));
 }
 
-async fn writers_beside_rotations<S: SessionStore>(store: S) {
+async fn writers_beside_rotations<S: Store>(store: S) {
     let guestbook = builder(store).0.build().unwrap();
     let app = app(&guestbook);
     let mut guest = Guest::new(&app);

@@ -17,7 +17,7 @@ use tower_guestbook::{
     Clock, CurrentUser, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, SessionId, Timestamp,
     http::PeerAddress,
     session::Lifetime,
-    store::{MemoryStore, SessionStore},
+    store::{MemoryStore, Store},
 };
 
 /// A start that is far from zero, so that subtractions show.
@@ -25,7 +25,7 @@ pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-pub(crate) fn builder<S: SessionStore>(store: S) -> (GuestbookBuilder<S>, Clock) {
+pub(crate) fn builder<S: Store>(store: S) -> (GuestbookBuilder<S>, Clock) {
     let clock = Clock::manual(START);
     (Guestbook::builder(store).clock(clock.clone()), clock)
 }

@@ -1,20 +1,23 @@
 //! Opening a connection: settings that are asserted, the schema that is brought up to date, errors that are told apart.
 
 use std::{
+    cell::{RefCell, RefMut},
+    ops::Deref,
     thread,
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
-use super::{Durability, Settings};
+use super::{Durability, Settings, activities::Interned};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Marks a database as ours: "gbok" in ASCII.
 const APPLICATION_ID: i64 = 0x67_62_6f_6b;
 
 /// What brings the schema from version `index` to `index + 1`. Append only.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY,
         external TEXT NOT NULL UNIQUE
@@ -48,7 +51,42 @@ const MIGRATIONS: &[&str] = &["
         ended_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX ended_sessions_by_time ON ended_sessions (ended_at);
-"];
+",
+    super::activities::SCHEMA,
+];
+
+/// The connection that writes, and what it remembers between two transactions.
+pub(super) struct Database {
+    connection: Connection,
+    interned: RefCell<Interned>,
+}
+
+impl Database {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, interned: RefCell::default() }
+    }
+
+    /// The ids of names that were looked up before. Within a transaction only: nobody else can change them then.
+    pub(super) fn interned(&self) -> Result<RefMut<'_, Interned>> {
+        let version = pragma(&self.connection, "data_version")?;
+        let mut interned = self.interned.borrow_mut();
+        interned.keep_if_unchanged(version);
+        Ok(interned)
+    }
+
+    /// Something was undone, so an id that was remembered may name nothing, or something else.
+    pub(super) fn forget_interned(&self) {
+        self.interned.take();
+    }
+}
+
+impl Deref for Database {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
 
 /// Opens the connection that writes, and makes or upgrades the database with it.
 pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
@@ -62,6 +100,9 @@ pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
     migrate(&mut database)?;
     assert_is(&database, "auto_vacuum", 2)?;
     set_synchronous(&database, settings.durability)?;
+    // Batches of activities change the same pages again and again: fewer checkpoints copy them less often.
+    set(&database, "wal_autocheckpoint", "4000")?;
+    set(&database, "cache_size", "-32768")?;
     // A log that a long transaction blew up shrinks again.
     set(&database, "journal_size_limit", "67108864")?;
     if let Some(bytes) = settings.max_bytes {

@@ -1,4 +1,4 @@
-//! [`SqliteStore`]: sessions in one file beside the program, for any number of processes on one machine.
+//! [`SqliteStore`]: sessions and activities in one file beside the program, for any number of processes on one machine.
 //!
 //! # Files and settings
 //!
@@ -45,6 +45,7 @@
 //! # Ok(()) }
 //! ```
 
+mod activities;
 mod connection;
 mod reader;
 mod sessions;
@@ -57,18 +58,19 @@ use std::{
     time::Duration,
 };
 
-use self::{reader::Readers, writer::Writer};
-use super::{Applied, Loaded, Revocation, Rotation, SessionStore, Started};
+use self::{connection::Database, reader::Readers, writer::Writer};
+use super::{ActivityStore, Applied, Commit, Loaded, Revocation, Rotation, SessionStore, Started};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
+    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     error::Result,
     id::{SessionId, SessionKey, UserId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
-/// Sessions in a SQLite file. A clone is another handle to the same.
+/// Sessions and activities in a SQLite file. A clone is another handle to the same.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -207,7 +209,7 @@ impl SqliteStoreBuilder {
         let settings = Arc::new(self.settings);
         let connection = connection::open_for_writing(&settings)?;
         let readers = Readers::open(settings.clone())?;
-        let writer = Writer::start(connection, &settings)?;
+        let writer = Writer::start(Database::new(connection), &settings)?;
         Ok(SqliteStore { inner: Arc::new(Inner { writer, readers }) })
     }
 }
@@ -259,5 +261,24 @@ impl SessionStore for SqliteStore {
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
         self.inner.writer.run(false, move |database| sessions::purge_expired(database, now, limit)).await
+    }
+}
+
+impl ActivityStore for SqliteStore {
+    async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
+        let durable = commit == Commit::Durable;
+        self.inner.writer.run(durable, move |database| activities::append(database, &entries)).await
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        self.inner.readers.read_elsewhere(move |database| activities::history(database, &query)).await
+    }
+
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.inner.readers.read_elsewhere(move |database| activities::count(database, &filter)).await
+    }
+
+    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.inner.writer.run(true, move |database| activities::discard(database, &filter, limit)).await
     }
 }

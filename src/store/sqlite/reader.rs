@@ -47,6 +47,15 @@ impl Readers {
                 result => return result,
             }
         }
+        self.read_elsewhere(read).await
+    }
+
+    /// Runs `read`, which may take a while, on a thread for such things.
+    pub(super) async fn read_elsewhere<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T> + Send + 'static,
+    {
         let pool = self.pool.clone();
         let task = tokio::task::spawn_blocking(move || {
             pool.with(|database| {

@@ -6,12 +6,11 @@ use std::{
     thread,
 };
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Durability, Settings,
-    connection::{self, Sql},
+    connection::{self, Database, Sql},
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -29,7 +28,7 @@ enum Message {
 /// One caller's operation, in two steps: inside the transaction, and after it.
 trait Write: Send {
     fn is_durable(&self) -> bool;
-    fn run(&mut self, database: &Connection) -> Result<()>;
+    fn run(&mut self, database: &Database) -> Result<()>;
     fn answer(self: Box<Self>, commit: &Result<(), Arc<Error>>);
 }
 
@@ -42,7 +41,7 @@ struct Call<T, F> {
 
 /// The writer's end.
 struct Worker {
-    database: Connection,
+    database: Database,
     queue: mpsc::Receiver<Message>,
     durability: Durability,
     synchronous: Durability,
@@ -52,7 +51,7 @@ struct Worker {
 const BATCH: usize = 256;
 
 impl Writer {
-    pub(super) fn start(database: Connection, settings: &Settings) -> Result<Self> {
+    pub(super) fn start(database: Database, settings: &Settings) -> Result<Self> {
         let (sender, queue) = mpsc::channel(settings.queue);
         let durability = settings.durability;
         let worker = Worker { database, queue, durability, synchronous: durability };
@@ -68,7 +67,7 @@ impl Writer {
     pub(super) async fn run<T, F>(&self, durable: bool, operation: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Database) -> Result<T> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
         let call = Call { durable, operation: Some(operation), result: None, caller };
@@ -122,6 +121,9 @@ impl Worker {
         self.statement("BEGIN IMMEDIATE")?;
         let written = batch.iter_mut().try_for_each(|write| write.run(&self.database));
         let result = written.and_then(|()| self.statement("COMMIT"));
+        if result.is_err() {
+            self.database.forget_interned();
+        }
         if result.is_err() && !self.database.is_autocommit() {
             self.statement("ROLLBACK")?;
         }
@@ -137,14 +139,14 @@ impl Worker {
 impl<T, F> Write for Call<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Result<T> + Send,
+    F: FnOnce(&Database) -> Result<T> + Send,
 {
     fn is_durable(&self) -> bool {
         self.durable
     }
 
     /// An operation that fails undoes itself; only what makes the transaction impossible is an error here.
-    fn run(&mut self, database: &Connection) -> Result<()> {
+    fn run(&mut self, database: &Database) -> Result<()> {
         let Some(operation) = self.operation.take() else { return Ok(()) };
         let statement = |sql: &str| database.prepare_cached(sql).and_then(|mut statement| statement.execute([])).sql();
         statement("SAVEPOINT operation")?;
@@ -155,6 +157,7 @@ where
             Err(error) if database.is_autocommit() => return Err(error),
             Err(error) => {
                 self.result = Some(Err(error));
+                database.forget_interned();
                 statement("ROLLBACK TO operation")?;
             }
             Ok(value) => self.result = Some(Ok(value)),

@@ -1,4 +1,4 @@
-//! The conformance suite: what every [`SessionStore`] must pass, ours and yours.
+//! The conformance suite: what every [`Store`] must pass, ours and yours.
 //!
 //! Give it a function that makes a fresh, empty store; it runs each case on one of its own and panics with the name
 //! of the case that fails. Run it on a multi-threaded runtime, or the parallel cases are not parallel. It takes
@@ -14,8 +14,11 @@
 //! # }
 //! ```
 //!
+//! A store of one kind only runs [`session_conformance`] or [`activity_conformance`].
+//!
 //! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
 
+mod activities;
 mod cancelled;
 mod ending;
 mod parallel;
@@ -24,7 +27,7 @@ mod rotation;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use super::{Applied, Loaded, Rotation, SessionStore, Started};
+use super::{ActivityStore, Applied, Loaded, Rotation, SessionStore, Started, Store};
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, SessionToken, UserId},
@@ -39,11 +42,48 @@ use crate::{
 /// If a case fails; the message before the panic names it.
 pub async fn conformance<S, F, Fut>(make: F)
 where
+    S: Store,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    session_conformance(&make).await;
+    activity_conformance(&make).await;
+}
+
+/// Runs the cases for [`SessionStore`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn session_conformance<S, F, Fut>(make: F)
+where
     S: SessionStore,
     F: Fn() -> Fut,
     Fut: Future<Output = S>,
 {
-    for (name, case) in cases() {
+    run(session_cases(), make).await;
+}
+
+/// Runs the cases for [`ActivityStore`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn activity_conformance<S, F, Fut>(make: F)
+where
+    S: ActivityStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    run(activity_cases(), make).await;
+}
+
+async fn run<S, F, Fut>(cases: Vec<(&'static str, Case<S>)>, make: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    for (name, case) in cases {
         let named = Named(name);
         case(Arc::new(make().await)).await;
         std::mem::drop(named);
@@ -66,14 +106,30 @@ type Case<S> = fn(Arc<S>) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Lists cases by the name of their function.
 macro_rules! list {
-    ($($module:ident: $($case:ident)*;)*) => {
-        fn cases<S: SessionStore>() -> Vec<(&'static str, Case<S>)> {
+    ($list:ident of $trait:ident; $($module:ident: $($case:ident)*;)*) => {
+        fn $list<S: $trait>() -> Vec<(&'static str, Case<S>)> {
             vec![$($((stringify!($case), |store| Box::pin($module::$case(store))),)*)*]
         }
     };
 }
 
 list! {
+    activity_cases of ActivityStore;
+    activities:
+        what_is_appended_is_read_back
+        an_event_is_stored_once_however_often_it_comes
+        a_discarded_event_does_not_come_back
+        sequences_go_up_and_are_not_reused
+        pages_show_everything_once_in_order
+        pages_hold_while_others_write_and_delete
+        filters_name_what_they_name
+        discarding_takes_the_oldest_in_chunks
+        history_is_long_and_still_right
+        parallel_batches_all_arrive;
+}
+
+list! {
+    session_cases of SessionStore;
     records:
         what_is_inserted_is_loaded
         a_taken_key_or_id_is_a_conflict

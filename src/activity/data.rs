@@ -1,0 +1,266 @@
+//! [`EventData`]: the JSON object that an event carries, and how large it may be.
+
+use std::{io, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned, ser};
+use serde_json::{
+    Value,
+    ser::{CharEscape, CompactFormatter, Formatter},
+    value::RawValue,
+};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The data of an event: one JSON object, kept as text. A clone shares it.
+///
+/// ```
+/// use tower_guestbook::activity::{EventData, EventLimits};
+///
+/// let limits = EventLimits::default();
+/// let data = EventData::from_json(br#"{ "page": "/prices" }"#, &limits)?;
+/// assert_eq!(data.as_json(), r#"{"page":"/prices"}"#);
+/// assert_eq!(data.read::<serde_json::Value>()?["page"], "/prices");
+///
+/// for wrong in ["[1]", "7", "no json", r#"{"a":"nul \u0000"}"#] {
+///     assert!(EventData::from_json(wrong.as_bytes(), &limits).is_err(), "{wrong}");
+/// }
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct EventData(Arc<str>);
+
+/// How much data one event may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventLimits {
+    /// Bytes of JSON. Default: 8,192.
+    pub bytes: usize,
+    /// Levels of nesting, the object itself included. Default: 16; at most 100.
+    pub depth: usize,
+}
+
+impl Default for EventLimits {
+    fn default() -> Self {
+        Self { bytes: 8 * 1024, depth: 16 }
+    }
+}
+
+impl EventData {
+    /// From a value that serializes to a JSON object. Stops writing as soon as a limit is exceeded.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`], naming the limit, and [`ErrorKind::InvalidInput`] if the value is no object, cannot be
+    /// written as JSON or contains the character NUL, which not every store can keep.
+    pub fn new<T: Serialize + ?Sized>(value: &T, limits: &EventLimits) -> Result<Self> {
+        let mut bytes = Vec::new();
+        let output = Bounded { bytes: &mut bytes, limit: limits.bytes };
+        let strict = Strict { compact: CompactFormatter, depth: 0, limit: limits.depth };
+        value
+            .serialize(&mut serde_json::Serializer::with_formatter(output, strict))
+            .map_err(|error| refusal(error, limits))?;
+        if bytes.first() != Some(&b'{') {
+            return Err(Error::new(ErrorKind::InvalidInput, "event data is a JSON object"));
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|error| Error::new(ErrorKind::Internal, "JSON is UTF-8").with_source(error))?;
+        Ok(Self(text.into()))
+    }
+
+    /// From JSON as a client sends it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn from_json(json: &[u8], limits: &EventLimits) -> Result<Self> {
+        // White space may go, so the text may be longer than its limit, but not by any amount.
+        if json.len() > limits.bytes.saturating_mul(2) {
+            return Err(too_large(limits));
+        }
+        let value: Value = serde_json::from_slice(json).map_err(|error| {
+            if error.to_string().starts_with("recursion limit") {
+                return too_deep(limits);
+            }
+            Error::new(ErrorKind::InvalidInput, "event data is not JSON").with_source(error)
+        })?;
+        Self::new(&value, limits)
+    }
+
+    /// The JSON text, without white space.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+
+    /// The data as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongType`] if it is no `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.0)
+            .map_err(|error| Error::new(ErrorKind::WrongType, "event data is of another type").with_source(error))
+    }
+
+    /// From text that this crate stored.
+    pub(crate) fn from_stored(json: impl Into<Arc<str>>) -> Self {
+        Self(json.into())
+    }
+}
+
+/// Redacted: event data may be personal.
+impl std::fmt::Debug for EventData {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventData").field("bytes", &self.0.len()).finish()
+    }
+}
+
+impl Serialize for EventData {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// For what this crate wrote itself; input of others goes through [`EventData::from_json`].
+impl<'de> Deserialize<'de> for EventData {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        if !json.get().starts_with('{') {
+            return Err(de::Error::custom("event data is a JSON object"));
+        }
+        Ok(Self(json.get().into()))
+    }
+}
+
+/// Takes so many bytes and no more.
+struct Bounded<'a> {
+    bytes: &'a mut Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes compact JSON, so deep and no deeper, and no NUL: before the recursion is as deep as the value.
+struct Strict {
+    compact: CompactFormatter,
+    depth: usize,
+    limit: usize,
+}
+
+impl Strict {
+    fn enter(&mut self) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth > self.limit.min(MAX_DEPTH) { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(()) }
+    }
+}
+
+impl Formatter for Strict {
+    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.enter()?;
+        self.compact.begin_array(writer)
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        self.compact.end_array(writer)
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.enter()?;
+        self.compact.begin_object(writer)
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        self.compact.end_object(writer)
+    }
+
+    fn write_char_escape<W: io::Write + ?Sized>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+        if let CharEscape::AsciiControl(0) = escape {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.compact.write_char_escape(writer, escape)
+    }
+}
+
+/// What is stored must be readable: serde_json reads 128 levels.
+const MAX_DEPTH: usize = 100;
+
+fn refusal(error: serde_json::Error, limits: &EventLimits) -> Error {
+    match error.io_error_kind() {
+        Some(io::ErrorKind::FileTooLarge) => too_large(limits),
+        Some(io::ErrorKind::QuotaExceeded) => too_deep(limits),
+        Some(io::ErrorKind::InvalidData) => {
+            Error::new(ErrorKind::InvalidInput, "event data must not contain the character NUL")
+        }
+        _ => Error::new(ErrorKind::InvalidInput, "event data cannot be written as JSON").with_source(error),
+    }
+}
+
+fn too_large(limits: &EventLimits) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("event data has at most {} bytes", limits.bytes))
+}
+
+fn too_deep(limits: &EventLimits) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("event data has at most {} levels", limits.depth.min(MAX_DEPTH)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn limits_hold_to_the_byte_and_to_the_level() {
+        let limits = EventLimits { bytes: 10, depth: 3 };
+        assert!(EventData::new(&json!({ "a": "xx" }), &limits).is_ok());
+        let error = EventData::new(&json!({ "a": "xxx" }), &limits).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().contains("10 bytes")), (ErrorKind::TooLarge, true));
+        assert!(EventData::new(&json!({ "a": [[]] }), &limits).is_ok());
+        let error = EventData::new(&json!({ "a": [[[]]] }), &limits).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().contains("3 levels")), (ErrorKind::TooLarge, true));
+    }
+
+    #[test]
+    fn ten_thousand_levels_are_refused_without_following_them() {
+        let mut value = json!({});
+        for _ in 0..10_000 {
+            value = json!({ "a": value });
+        }
+        let error = EventData::new(&value, &EventLimits::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        // Dropping it would recurse as deep.
+        while let Value::Object(mut map) = value {
+            value = map.remove("a").unwrap_or_default();
+        }
+        let limits = EventLimits { bytes: 1 << 20, depth: 16 };
+        let text = format!("{}{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+        assert_eq!(EventData::from_json(text.as_bytes(), &limits).unwrap_err().kind(), ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn a_mebibyte_and_a_nul_are_refused() {
+        let limits = EventLimits::default();
+        let large = json!({ "a": "x".repeat(1 << 20) });
+        assert_eq!(EventData::new(&large, &limits).unwrap_err().kind(), ErrorKind::TooLarge);
+        assert_eq!(
+            EventData::from_json(large.to_string().as_bytes(), &limits).unwrap_err().kind(),
+            ErrorKind::TooLarge
+        );
+        for nul in [json!({ "a": "\0" }), json!({ "\0": 1 })] {
+            let error = EventData::new(&nul, &limits).unwrap_err();
+            assert_eq!((error.kind(), error.to_string().contains("NUL")), (ErrorKind::InvalidInput, true));
+        }
+    }
+}

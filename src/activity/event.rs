@@ -1,0 +1,116 @@
+//! [`Event`], [`Entry`] and [`Activity`]: what happened, on its way, and stored.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{EventData, EventType, RequestTrace, ResponseTrace};
+use crate::{
+    id::{SessionId, UserId, VisitorId},
+    time::Timestamp,
+};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// What kind of thing.
+    pub event_type: EventType,
+    /// When, by the server's clock, at arrival.
+    #[serde(rename = "timestamp")]
+    pub time: Timestamp,
+    /// When, by the client's own clock, if it said so; at most a day from [`time`](Self::time). Never used for order
+    /// or deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_time: Option<Timestamp>,
+    /// Who was logged in.
+    #[serde(rename = "user_id", default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// In which session: its public id.
+    #[serde(rename = "session_id", default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Which visitor, where visitors are told apart without an account.
+    #[serde(rename = "visitor_id", default, skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<VisitorId>,
+    /// What else there is to say.
+    #[serde(rename = "event_data", default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<EventData>,
+    /// The request that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Arc<RequestTrace>>,
+    /// The response, where the event is the exchange itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<ResponseTrace>,
+}
+
+impl Event {
+    /// An event of this type at this time; nothing else is known of it yet.
+    pub fn new(event_type: EventType, time: Timestamp) -> Self {
+        Self {
+            event_type,
+            time,
+            client_time: None,
+            user: None,
+            session: None,
+            visitor: None,
+            data: None,
+            request: None,
+            response: None,
+        }
+    }
+
+    /// The same event with the client's own time, moved to within a day of the server's.
+    #[must_use]
+    pub fn with_client_time(mut self, time: Timestamp) -> Self {
+        const DAY: i64 = 24 * 60 * 60 * 1_000;
+        let server = self.time.as_millis();
+        let clamped = time.as_millis().clamp(server.saturating_sub(DAY), server.saturating_add(DAY));
+        self.client_time = Some(Timestamp::from_millis(clamped));
+        self
+    }
+}
+
+/// The name under which a store knows an event again: who numbered it, and the number.
+///
+/// A recorder takes a random origin when it starts and counts from 1. A store needs to remember only which ranges of
+/// numbers it has, not every event, and it remembers them after the events themselves are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventId {
+    /// Who numbered it.
+    pub origin: u64,
+    /// Which of them, from 1.
+    pub number: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.origin, self.number)
+    }
+}
+
+/// An event on its way to a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The name by which a store knows it again.
+    pub id: EventId,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A stored event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Activity {
+    /// The store's number for it: later ones are larger, none is used twice. The order of history.
+    pub sequence: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl Activity {
+    /// An event as a store has it.
+    pub fn new(sequence: u64, event: Event) -> Self {
+        Self { sequence, event }
+    }
+}

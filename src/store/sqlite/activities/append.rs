@@ -1,0 +1,152 @@
+//! Storing a batch.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::{BLOCK_SHIFT, type_bit};
+use crate::{
+    activity::{Campaign, Entry, Event, EventData, EventId},
+    client::TruncatedAddress,
+    error::{Error, ErrorKind, Result},
+    store::sqlite::connection::{Database, Sql},
+    time::Timestamp,
+};
+
+const TAKE_SEQUENCES: &str = "UPDATE counters SET value = value + ?1 WHERE name = 'activities' RETURNING value";
+const INSERT: &str = "
+    INSERT INTO activities (sequence, time, type, user, session, visitor, route, agent, network, status, latency,
+        bytes, outcome, client_time, referrer, campaign, data)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+const WIDEN_BLOCK: &str = "
+    INSERT INTO activity_blocks (block, min_time, max_time, types) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (block) DO UPDATE SET
+        min_time = min(min_time, excluded.min_time),
+        max_time = max(max_time, excluded.max_time),
+        types = types | excluded.types";
+
+/// What occurs in the rows of one block.
+struct Block {
+    min_time: i64,
+    max_time: i64,
+    types: i64,
+}
+
+pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -> Result<Vec<Option<u64>>> {
+    let is_new = claim(database, entries)?;
+    let count = is_new.iter().filter(|new| **new).count();
+    if count == 0 {
+        return Ok(vec![None; entries.len()]);
+    }
+    let mut take = database.prepare_cached(TAKE_SEQUENCES).sql()?;
+    let last: i64 = take.query_row([count as i64], |row| row.get(0)).sql()?;
+    let mut sequence = last - count as i64;
+
+    let mut interned = database.interned()?;
+    let mut insert = database.prepare_cached(INSERT).sql()?;
+    let mut blocks = BTreeMap::new();
+    let mut sequences = Vec::with_capacity(entries.len());
+    for (entry, is_new) in entries.iter().zip(is_new) {
+        if !is_new {
+            sequences.push(None);
+            continue;
+        }
+        sequence += 1;
+        sequences.push(Some(sequence as u64));
+        let Event { event_type, time, client_time, user, session, visitor, data, request, response } = &entry.event;
+        let event_type = interned.event_type(database, event_type)?;
+        let user = user.as_ref().map(|user| interned.user(database, user)).transpose()?;
+        let session = session.as_ref().map(|session| interned.session(database, session)).transpose()?;
+        let visitor = visitor.as_ref().map(|visitor| interned.visitor(database, visitor)).transpose()?;
+        let request = request.as_deref();
+        let route = request.map(|request| interned.route(database, request)).transpose()?;
+        let agent = request.map(|request| interned.agent(database, &request.agent)).transpose()?;
+        let campaign = request.and_then(|request| request.campaign.as_deref()).map(campaign_json).transpose()?;
+        insert
+            .execute(params![
+                sequence,
+                time.as_millis(),
+                event_type,
+                user,
+                session,
+                visitor,
+                route,
+                agent,
+                request.and_then(|request| request.network).map(TruncatedAddress::to_number),
+                response.map(|response| response.status),
+                response.map(|response| response.latency as i64),
+                response.map(|response| response.bytes as i64),
+                response.map(|response| response.outcome.code()),
+                client_time.map(Timestamp::as_millis),
+                request.and_then(|request| request.referrer.as_deref()),
+                campaign,
+                data.as_ref().map(EventData::as_json),
+            ])
+            .sql()?;
+        let time = time.as_millis();
+        let block = blocks.entry(sequence >> BLOCK_SHIFT).or_insert(Block { min_time: time, max_time: time, types: 0 });
+        block.min_time = block.min_time.min(time);
+        block.max_time = block.max_time.max(time);
+        block.types |= type_bit(event_type);
+    }
+    let mut widen = database.prepare_cached(WIDEN_BLOCK).sql()?;
+    for (number, block) in blocks {
+        widen.execute(params![number, block.min_time, block.max_time, block.types]).sql()?;
+    }
+    Ok(sequences)
+}
+
+/// For each entry whether it is new, and remembers that it no longer is.
+fn claim(database: &Connection, entries: &[Entry]) -> Result<Vec<bool>> {
+    let mut is_new = Vec::with_capacity(entries.len());
+    let mut rest = entries;
+    while let Some(first) = rest.first() {
+        let run = rest.iter().zip(0..).take_while(|(entry, index)| {
+            entry.id.origin == first.id.origin && entry.id.number.checked_sub(*index) == Some(first.id.number)
+        });
+        let (run, after) = rest.split_at(run.count());
+        claim_run(database, first.id, run.len() as u64, &mut is_new)?;
+        rest = after;
+    }
+    Ok(is_new)
+}
+
+const NEAR: &str = "
+    SELECT first, last FROM recorded_events WHERE origin = ?1 AND first <= ?2 + 1 ORDER BY first DESC";
+const FORGET_RANGE: &str = "DELETE FROM recorded_events WHERE origin = ?1 AND first = ?2";
+const REMEMBER_RANGE: &str = "
+    INSERT INTO recorded_events (origin, first, last) VALUES (?1, ?2, ?3)
+    ON CONFLICT (origin, first) DO UPDATE SET last = excluded.last";
+
+/// Claims `count` numbers from `id` on: marks those that are new, and makes one range of them and what touches them.
+fn claim_run(database: &Connection, id: EventId, count: u64, is_new: &mut Vec<bool>) -> Result<()> {
+    let number = |number| {
+        i64::try_from(number)
+            .map_err(|error| Error::new(ErrorKind::InvalidInput, "an event number is too large").with_source(error))
+    };
+    let origin = id.origin as i64;
+    let (first, last) = (number(id.number)?, number(id.number.saturating_add(count - 1))?);
+    let mut near = Vec::new();
+    let mut statement = database.prepare_cached(NEAR).sql()?;
+    let mut rows = statement.query([origin, last]).sql()?;
+    while let Some(row) = rows.next().sql()? {
+        let range: (i64, i64) = (row.get(0).sql()?, row.get(1).sql()?);
+        if range.1 < first - 1 {
+            break;
+        }
+        near.push(range);
+    }
+    is_new.extend((first..=last).map(|number| !near.iter().any(|(first, last)| (first..=last).contains(&&number))));
+    let merged = near.iter().fold((first, last), |merged, range| (merged.0.min(range.0), merged.1.max(range.1)));
+    let mut forget = database.prepare_cached(FORGET_RANGE).sql()?;
+    for (range, _) in near.iter().filter(|(range, _)| *range != merged.0) {
+        forget.execute([origin, *range]).sql()?;
+    }
+    database.prepare_cached(REMEMBER_RANGE).sql()?.execute([origin, merged.0, merged.1]).sql()?;
+    Ok(())
+}
+
+fn campaign_json(campaign: &Campaign) -> Result<String> {
+    serde_json::to_string(campaign)
+        .map_err(|error| Error::new(ErrorKind::Internal, "a campaign is JSON").with_source(error))
+}

@@ -1,0 +1,264 @@
+//! Reading history, and counting it.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use rusqlite::{Connection, Row, named_params};
+use uuid::Uuid;
+
+use super::{
+    BLOCK_SHIFT, SEGMENT_SHIFT,
+    interned::{find_session, find_type, find_user},
+    type_bit,
+};
+use crate::{
+    activity::{
+        Activity, ActivityFilter, Event, EventData, EventType, HistoryPage, HistoryQuery, Method, Order, Outcome,
+        RequestTrace, ResponseTrace,
+    },
+    client::{Agent, TruncatedAddress},
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, UserId, VisitorId},
+    store::sqlite::connection::Sql,
+    time::Timestamp,
+};
+
+/// A filter in numbers.
+pub(super) struct Numbers {
+    user: Option<i64>,
+    session: Option<i64>,
+    event_type: Option<i64>,
+    from: i64,
+    until: i64,
+}
+
+impl Numbers {
+    /// `None` if a name is unknown: then nothing matches.
+    pub(super) fn of(database: &Connection, filter: &ActivityFilter) -> Result<Option<Self>> {
+        let mut numbers = Self {
+            user: None,
+            session: None,
+            event_type: None,
+            from: filter.from.map_or(i64::MIN, Timestamp::as_millis),
+            until: filter.until.map_or(i64::MAX, Timestamp::as_millis),
+        };
+        for (asked, number, found) in [
+            (filter.user.is_some(), &mut numbers.user, filter.user.as_ref().map(|user| find_user(database, user))),
+            (
+                filter.session.is_some(),
+                &mut numbers.session,
+                filter.session.as_ref().map(|session| find_session(database, session)),
+            ),
+            (
+                filter.event_type.is_some(),
+                &mut numbers.event_type,
+                filter.event_type.as_ref().map(|event_type| find_type(database, event_type)),
+            ),
+        ] {
+            *number = found.transpose()?.flatten();
+            if asked && number.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(numbers))
+    }
+}
+
+/// Through what the rows are found.
+#[derive(Clone, Copy)]
+enum Path {
+    Session,
+    User,
+    Blocks,
+}
+
+impl Path {
+    fn of(numbers: &Numbers) -> Self {
+        match numbers {
+            Numbers { session: Some(_), .. } => Self::Session,
+            Numbers { user: Some(_), .. } => Self::User,
+            _ => Self::Blocks,
+        }
+    }
+
+    fn source(self) -> &'static str {
+        match self {
+            Self::Session | Self::User => "activities a",
+            // CROSS JOIN: the blocks are the outer loop, or each row would look for its block.
+            Self::Blocks => "activity_blocks b CROSS JOIN activities a",
+        }
+    }
+
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Session => "a.session = :session AND (:user IS NULL OR a.user = :user) AND :segment IS NULL",
+            Self::User => "a.sequence >> 18 = :segment AND a.user = :user AND :session IS NULL",
+            Self::Blocks => {
+                "b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bit) <> 0 \
+                 AND b.block BETWEEN :low >> 10 AND :high >> 10 \
+                 AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 \
+                 AND :session IS NULL AND :user IS NULL AND :segment IS NULL"
+            }
+        }
+    }
+
+    /// The order by sequence, in words that let SQLite see that it needs no sorting.
+    fn order(self, order: Order) -> &'static str {
+        match (self, order) {
+            (Self::Blocks, Order::NewestFirst) => "b.block DESC, a.sequence DESC",
+            (Self::Blocks, Order::OldestFirst) => "b.block, a.sequence",
+            (_, Order::NewestFirst) => "a.sequence DESC",
+            (_, Order::OldestFirst) => "a.sequence",
+        }
+    }
+}
+
+/// Calls `found` with rows of `columns` that match, in order, until it has seen `limit`.
+pub(super) fn matching(
+    database: &Connection,
+    numbers: &Numbers,
+    columns: (&str, &str),
+    order: Option<Order>,
+    range: RangeInclusive<i64>,
+    limit: usize,
+    mut found: impl FnMut(&Row<'_>) -> Result<()>,
+) -> Result<()> {
+    let path = Path::of(numbers);
+    let (columns, joins) = columns;
+    // Every parameter stands in every statement: that is what the conditions are for that say nothing.
+    let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", path.order(order)));
+    let sql = format!(
+        "SELECT {columns} FROM {source} {joins} WHERE {condition} \
+         AND (:type IS NULL OR a.type = :type) AND (:type_bit = :type_bit) \
+         AND a.time >= :from AND a.time < :until AND a.sequence BETWEEN :low AND :high {order_by} LIMIT :limit",
+        source = path.source(),
+        condition = path.condition(),
+    );
+    let mut statement = database.prepare_cached(&sql).sql()?;
+    let mut left = limit;
+    for segment in segments(database, path, order, &range)? {
+        let mut rows = statement
+            .query(named_params! {
+                ":user": numbers.user,
+                ":session": numbers.session,
+                ":segment": segment,
+                ":type": numbers.event_type,
+                ":type_bit": numbers.event_type.map_or(-1, type_bit),
+                ":from": numbers.from,
+                ":until": numbers.until,
+                ":low": range.start(),
+                ":high": range.end(),
+                ":limit": i64::try_from(left).unwrap_or(i64::MAX),
+            })
+            .sql()?;
+        while let Some(row) = rows.next().sql()? {
+            found(row)?;
+            left -= 1;
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The segments to look into, in order; a single `None` where segments do not matter.
+fn segments(
+    database: &Connection,
+    path: Path,
+    order: Option<Order>,
+    range: &RangeInclusive<i64>,
+) -> Result<Vec<Option<i64>>> {
+    let Path::User = path else { return Ok(vec![None]) };
+    let edge =
+        |sql| -> Result<Option<i64>> { database.prepare_cached(sql).sql()?.query_row([], |row| row.get(0)).sql() };
+    let (Some(first), Some(last)) =
+        (edge("SELECT min(sequence) FROM activities")?, edge("SELECT max(sequence) FROM activities")?)
+    else {
+        return Ok(Vec::new());
+    };
+    let segments = (first.max(*range.start()) >> SEGMENT_SHIFT)..=(last.min(*range.end()) >> SEGMENT_SHIFT);
+    let segments = segments.map(Some);
+    Ok(if order == Some(Order::NewestFirst) { segments.rev().collect() } else { segments.collect() })
+}
+
+/// All sequences there can be.
+pub(super) const EVERYTHING: RangeInclusive<i64> = 0..=i64::MAX >> BLOCK_SHIFT;
+
+const COLUMNS: &str = "a.sequence, a.time, t.name, u.external, s.public_id, v.public_id, r.method, r.template, \
+     g.browser, g.major, g.system, g.device, a.network, a.status, a.latency, a.bytes, a.outcome, a.client_time, \
+     a.referrer, a.campaign, a.data";
+const JOINS: &str = "LEFT JOIN event_types t ON t.id = a.type LEFT JOIN users u ON u.id = a.user \
+     LEFT JOIN activity_sessions s ON s.id = a.session LEFT JOIN visitors v ON v.id = a.visitor \
+     LEFT JOIN routes r ON r.id = a.route LEFT JOIN agents g ON g.id = a.agent";
+
+pub(in crate::store::sqlite) fn history(database: &Connection, query: &HistoryQuery) -> Result<HistoryPage> {
+    let mut activities = Vec::new();
+    let range = match (query.order, query.after.map(|after| i64::try_from(after).unwrap_or(i64::MAX))) {
+        (_, None) => EVERYTHING,
+        (Order::NewestFirst, Some(after)) => 0..=after - 1,
+        (Order::OldestFirst, Some(after)) => after.saturating_add(1)..=*EVERYTHING.end(),
+    };
+    if let Some(numbers) = Numbers::of(database, &query.filter)? {
+        matching(database, &numbers, (COLUMNS, JOINS), Some(query.order), range, query.limit + 1, |row| {
+            activities.push(read(row)?);
+            Ok(())
+        })?;
+    }
+    Ok(query.page(activities))
+}
+
+pub(in crate::store::sqlite) fn count(database: &Connection, filter: &ActivityFilter) -> Result<u64> {
+    let mut total = 0;
+    if let Some(numbers) = Numbers::of(database, filter)? {
+        matching(database, &numbers, ("count(*)", ""), None, EVERYTHING, usize::MAX, |row| {
+            total += row.get::<_, i64>(0).sql()? as u64;
+            Ok(())
+        })?;
+    }
+    Ok(total)
+}
+
+/// A row of [`COLUMNS`].
+fn read(row: &Row<'_>) -> Result<Activity> {
+    let event_type: Option<String> = row.get(2).sql()?;
+    let event_type = event_type.ok_or_else(|| damaged("an activity has no type"))?;
+    let uuid = |column| row.get::<_, Option<[u8; 16]>>(column).map(|bytes| bytes.map(Uuid::from_bytes)).sql();
+    let user: Option<String> = row.get(3).sql()?;
+    let data: Option<String> = row.get(20).sql()?;
+    let mut event = Event::new(EventType::new(&event_type)?, Timestamp::from_millis(row.get(1).sql()?));
+    event.user = user.map(UserId::try_from).transpose()?;
+    event.session = uuid(4)?.map(SessionId::from);
+    event.visitor = uuid(5)?.map(VisitorId::from);
+    event.client_time = row.get::<_, Option<i64>>(17).sql()?.map(Timestamp::from_millis);
+    event.data = data.map(EventData::from_stored);
+    event.request = read_request(row)?.map(Arc::new);
+    event.response = read_response(row)?;
+    Ok(Activity::new(row.get::<_, i64>(0).sql()? as u64, event))
+}
+
+fn read_request(row: &Row<'_>) -> Result<Option<RequestTrace>> {
+    let Some(method) = row.get::<_, Option<String>>(6).sql()? else { return Ok(None) };
+    let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default).sql();
+    let major: Option<u16> = row.get(9).sql()?;
+    let campaign: Option<String> = row.get(19).sql()?;
+    let campaign = campaign.map(|json| serde_json::from_str(&json)).transpose();
+    Ok(Some(RequestTrace {
+        route: text(7)?.into(),
+        method: Method::from_name(&method),
+        referrer: row.get::<_, Option<String>>(18).sql()?.map(String::into_boxed_str),
+        campaign: campaign.map_err(|error| damaged("a campaign is no JSON").with_source(error))?,
+        agent: Agent::from_parts(&text(8)?, major.filter(|major| *major > 0), &text(10)?, &text(11)?),
+        network: row.get::<_, Option<i64>>(12).sql()?.map(TruncatedAddress::from_number),
+    }))
+}
+
+fn read_response(row: &Row<'_>) -> Result<Option<ResponseTrace>> {
+    let Some(status) = row.get(13).sql()? else { return Ok(None) };
+    let number = |column| row.get::<_, i64>(column).map(|number| number as u64).sql();
+    let outcome = Outcome::from_code(row.get(16).sql()?).ok_or_else(|| damaged("an unknown outcome"))?;
+    Ok(Some(ResponseTrace::new(status, number(14)?, number(15)?, outcome)))
+}
+
+fn damaged(context: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, context)
+}

@@ -1,0 +1,139 @@
+//! [`Interned`]: ids of names that were looked up before, so that a row costs no lookup.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use rusqlite::{Connection, OptionalExtension, Params, params};
+
+use crate::{
+    activity::{EventType, Method, RequestTrace},
+    client::Agent,
+    error::Result,
+    id::{SessionId, UserId, VisitorId},
+    store::sqlite::connection::Sql,
+};
+
+/// Ids of names, as of a version of the database.
+#[derive(Default)]
+pub(in crate::store::sqlite) struct Interned {
+    version: i64,
+    types: HashMap<EventType, i64>,
+    users: HashMap<UserId, i64>,
+    sessions: HashMap<SessionId, i64>,
+    visitors: HashMap<VisitorId, i64>,
+    routes: HashMap<(Method, Arc<str>), i64>,
+    agents: HashMap<Agent, i64>,
+}
+
+/// So many names of one kind are remembered; then they are looked up anew.
+const CAPACITY: usize = 50_000;
+
+/// How to find a name and how to add it.
+struct Table {
+    find: &'static str,
+    add: &'static str,
+}
+
+const TYPES: Table = Table {
+    find: "SELECT id FROM event_types WHERE name = ?1",
+    add: "INSERT INTO event_types (name) VALUES (?1) RETURNING id",
+};
+const USERS: Table = Table {
+    find: "SELECT id FROM users WHERE external = ?1",
+    add: "INSERT INTO users (external) VALUES (?1) RETURNING id",
+};
+const SESSIONS: Table = Table {
+    find: "SELECT id FROM activity_sessions WHERE public_id = ?1",
+    add: "INSERT INTO activity_sessions (public_id) VALUES (?1) RETURNING id",
+};
+const VISITORS: Table = Table {
+    find: "SELECT id FROM visitors WHERE public_id = ?1",
+    add: "INSERT INTO visitors (public_id) VALUES (?1) RETURNING id",
+};
+const ROUTES: Table = Table {
+    find: "SELECT id FROM routes WHERE method = ?1 AND template = ?2",
+    add: "INSERT INTO routes (method, template) VALUES (?1, ?2) RETURNING id",
+};
+const AGENTS: Table = Table {
+    find: "SELECT id FROM agents WHERE browser = ?1 AND major = ?2 AND system = ?3 AND device = ?4",
+    add: "INSERT INTO agents (browser, major, system, device) VALUES (?1, ?2, ?3, ?4) RETURNING id",
+};
+
+impl Interned {
+    /// Forgets everything if somebody else has written to the database meanwhile.
+    pub(in crate::store::sqlite) fn keep_if_unchanged(&mut self, version: i64) {
+        if self.version != version {
+            *self = Self { version, ..Self::default() };
+        }
+    }
+
+    pub(super) fn event_type(&mut self, database: &Connection, event_type: &EventType) -> Result<i64> {
+        id(&mut self.types, event_type, || TYPES.intern(database, [event_type.as_str()]))
+    }
+
+    pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<i64> {
+        id(&mut self.users, user, || USERS.intern(database, [user.as_str()]))
+    }
+
+    pub(super) fn session(&mut self, database: &Connection, session: &SessionId) -> Result<i64> {
+        id(&mut self.sessions, session, || SESSIONS.intern(database, [session.as_uuid().as_bytes().as_slice()]))
+    }
+
+    pub(super) fn visitor(&mut self, database: &Connection, visitor: &VisitorId) -> Result<i64> {
+        id(&mut self.visitors, visitor, || VISITORS.intern(database, [visitor.as_uuid().as_bytes().as_slice()]))
+    }
+
+    pub(super) fn route(&mut self, database: &Connection, request: &RequestTrace) -> Result<i64> {
+        let key = (request.method, request.route.clone());
+        id(&mut self.routes, &key, || ROUTES.intern(database, [request.method.as_str(), &request.route]))
+    }
+
+    pub(super) fn agent(&mut self, database: &Connection, agent: &Agent) -> Result<i64> {
+        id(&mut self.agents, agent, || {
+            let (browser, system) = (agent.browser.unwrap_or_default(), agent.system.unwrap_or_default());
+            AGENTS.intern(database, params![browser, agent.browser_major.unwrap_or(0), system, agent.device.as_str()])
+        })
+    }
+}
+
+/// The id of a type, if an event of it was ever stored.
+pub(super) fn find_type(database: &Connection, event_type: &EventType) -> Result<Option<i64>> {
+    TYPES.find(database, [event_type.as_str()])
+}
+
+pub(super) fn find_user(database: &Connection, user: &UserId) -> Result<Option<i64>> {
+    USERS.find(database, [user.as_str()])
+}
+
+pub(super) fn find_session(database: &Connection, session: &SessionId) -> Result<Option<i64>> {
+    SESSIONS.find(database, [session.as_uuid().as_bytes().as_slice()])
+}
+
+impl Table {
+    fn find(&self, database: &Connection, name: impl Params) -> Result<Option<i64>> {
+        let mut statement = database.prepare_cached(self.find).sql()?;
+        statement.query_row(name, |row| row.get(0)).optional().sql()
+    }
+
+    fn intern(&self, database: &Connection, name: impl Params + Clone) -> Result<i64> {
+        if let Some(id) = self.find(database, name.clone())? {
+            return Ok(id);
+        }
+        database.prepare_cached(self.add).sql()?.query_row(name, |row| row.get(0)).sql()
+    }
+}
+
+fn id<K: Clone + Eq + Hash>(
+    known: &mut HashMap<K, i64>,
+    key: &K,
+    look_up: impl FnOnce() -> Result<i64>,
+) -> Result<i64> {
+    if let Some(id) = known.get(key) {
+        return Ok(*id);
+    }
+    let id = look_up()?;
+    if known.len() >= CAPACITY {
+        known.clear();
+    }
+    known.insert(key.clone(), id);
+    Ok(id)
+}

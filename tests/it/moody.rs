@@ -1,0 +1,130 @@
+//! A store that fails or hangs on demand.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tower_guestbook::{
+    Error, ErrorKind, Result, SessionId, SessionKey, Timestamp, UserId,
+    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    store::{ActivityStore, Applied, Commit, Loaded, MemoryStore, Revocation, Rotation, SessionStore, Started},
+};
+
+/// A memory store that fails or hangs on demand, and counts how often it is asked.
+#[derive(Clone, Default)]
+pub(crate) struct Moody {
+    pub(crate) store: Arc<MemoryStore>,
+    mood: Arc<Mutex<Mood>>,
+    asked: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(crate) enum Mood {
+    #[default]
+    Good,
+    Failing,
+    Stuck,
+    /// Reads work, writes fail.
+    ReadOnly,
+}
+
+impl Moody {
+    pub(crate) fn set(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn ask(&self, write: bool) -> Result<()> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Good => Ok(()),
+            Mood::ReadOnly if !write => Ok(()),
+            Mood::Failing | Mood::ReadOnly => Err(Error::new(ErrorKind::Unavailable, "out of order")),
+            Mood::Stuck => pending().await,
+        }
+    }
+}
+
+impl SessionStore for Moody {
+    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
+        self.ask(true).await?;
+        self.store.insert(key, record, cap, now).await
+    }
+
+    async fn load(&self, key: SessionKey) -> Result<Loaded> {
+        self.ask(false).await?;
+        self.store.load(key).await
+    }
+
+    async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
+        self.ask(true).await?;
+        self.store.apply(id, changes, limits, now).await
+    }
+
+    async fn touch(&self, id: SessionId, now: Timestamp) -> Result<bool> {
+        self.ask(true).await?;
+        self.store.touch(id, now).await
+    }
+
+    async fn rotate(
+        &self,
+        rotation: Rotation,
+        limits: SessionLimits,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> Result<Option<Started>> {
+        self.ask(true).await?;
+        self.store.rotate(rotation, limits, cap, now).await
+    }
+
+    async fn delete(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
+        self.ask(true).await?;
+        self.store.delete(id, now).await
+    }
+
+    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+        self.ask(false).await?;
+        self.store.list(user, limit, now).await
+    }
+
+    async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
+        self.ask(true).await?;
+        self.store.revoke(revocation, now).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.store.purge_expired(now, limit).await
+    }
+}
+
+impl ActivityStore for Moody {
+    async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
+        self.ask(true).await?;
+        self.store.append(entries, commit).await
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        self.ask(false).await?;
+        self.store.history(query).await
+    }
+
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.ask(false).await?;
+        self.store.count(filter).await
+    }
+
+    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.ask(true).await?;
+        self.store.discard(filter, limit).await
+    }
+}
