@@ -75,6 +75,11 @@ impl Error {
         self
     }
 
+    /// The same error for somebody else who waits: the same kind and words, without the source.
+    pub(crate) fn twin(&self) -> Self {
+        Self::new(self.inner.kind, self.inner.context.clone())
+    }
+
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind

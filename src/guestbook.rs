@@ -6,8 +6,14 @@ use http::HeaderName;
 use tokio::task::JoinHandle;
 
 use crate::{
+    activities::Activities,
+    activity::ActivityFilter,
     error::{Error, ErrorKind, Result},
-    http::{ClientAddress, ClientSettings, OnStoreError, SessionCookie, SessionLayer, Transport},
+    http::{
+        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, GuestbookLayer, OnStoreError, SessionCookie,
+        SessionLayer, Transport,
+    },
+    recorder::{Recorder, RecorderSettings, ShutdownReport, Subscription},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
     store::Store,
@@ -37,7 +43,10 @@ pub struct Guestbook {
 #[derive(Debug)]
 struct Inner {
     sessions: Sessions,
+    activities: Activities,
+    recorder: Recorder,
     session_layer: SessionLayer,
+    activity_layer: ActivityLayer,
     sweeper: JoinHandle<()>,
 }
 
@@ -51,6 +60,8 @@ pub struct GuestbookBuilder<S> {
     bearer: bool,
     header: Option<String>,
     address: ClientAddress,
+    rules: ActivityRules,
+    recorder: RecorderSettings,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     clock: Clock,
@@ -74,10 +85,22 @@ impl Guestbook {
             bearer: false,
             header: None,
             address: ClientAddress::Peer,
+            rules: ActivityRules::new(),
+            recorder: RecorderSettings::new(),
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             clock: Clock::system(),
         }
+    }
+
+    /// All layers as one: each request gets its [`Session`](crate::Session) and leaves its trace.
+    pub fn layer(&self) -> GuestbookLayer {
+        GuestbookLayer::new(self.session_layer(), self.activity_layer())
+    }
+
+    /// The layer that records requests. Inside the session layer it knows who is there; alone it records strangers.
+    pub fn activity_layer(&self) -> ActivityLayer {
+        self.inner.activity_layer.clone()
     }
 
     /// The layer that gives each request its [`Session`](crate::Session).
@@ -90,11 +113,41 @@ impl Guestbook {
         &self.inner.sessions
     }
 
+    /// What was recorded: history, counts, deletion.
+    pub fn activities(&self) -> &Activities {
+        &self.inner.activities
+    }
+
+    /// The recorder: for events that happen outside a request, and for its figures.
+    pub fn recorder(&self) -> &Recorder {
+        &self.inner.recorder
+    }
+
+    /// Waits until every event that was queued before is stored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Recorder::flush`].
+    pub async fn flush(&self) -> Result<()> {
+        self.inner.recorder.flush().await
+    }
+
+    /// Events as this process stores them, those that `filter` means, from now on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Recorder::subscribe`].
+    pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
+        self.inner.recorder.subscribe(filter)
+    }
+
     /// Stops the background tasks, after what requests left behind is saved. Call it when the server has stopped
-    /// taking requests; each piece of work is bounded by the store timeout.
-    pub async fn shutdown(&self) {
+    /// taking requests. Sessions are bounded by the store timeout; events have ten seconds, and the report says what could
+    /// not be stored. For another deadline call [`Recorder::shutdown`] before.
+    pub async fn shutdown(&self) -> ShutdownReport {
         self.inner.sweeper.abort();
         self.inner.sessions.tasks().all_done().await;
+        self.inner.recorder.shutdown(SHUTDOWN_DEADLINE).await
     }
 }
 
@@ -103,6 +156,9 @@ impl Drop for Inner {
         self.sweeper.abort();
     }
 }
+
+/// How long a shutdown stores events at most.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 
 impl<S: Store> GuestbookBuilder<S> {
     /// How long sessions live unless a login says otherwise. Default: 30 minutes idle, 12 hours in all.
@@ -145,6 +201,18 @@ impl<S: Store> GuestbookBuilder<S> {
     /// Where the client's address comes from. Default: the connection; no header is trusted.
     pub fn client_address(mut self, address: ClientAddress) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Which requests leave a trace, and what is in it.
+    pub fn activity(mut self, rules: ActivityRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// How events are queued and stored. Default: [`RecorderSettings::new`].
+    pub fn recorder(mut self, settings: RecorderSettings) -> Self {
+        self.recorder = settings;
         self
     }
 
@@ -214,13 +282,21 @@ impl<S: Store> GuestbookBuilder<S> {
         if self.settings.store_timeout.is_zero() || self.sweep_interval.is_zero() {
             return Err(wrong("store_timeout() and sweep_interval() must be longer than zero"));
         }
+        let rules = self.rules.check(header.as_ref())?;
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
         let store = Arc::new(self.store);
+        let activities = Activities::new(store.clone(), self.settings.store_timeout);
+        let (recorder, worker) = Recorder::pair_dynamic(store.clone(), self.recorder, self.clock.clone())?;
         let sessions = Sessions::new(store, self.clock, self.settings);
         let client = ClientSettings { address: self.address };
-        let session_layer = SessionLayer::new(sessions.clone(), transport, client, self.on_store_error);
+        let session_layer =
+            SessionLayer::new(sessions.clone(), recorder.clone(), transport, client, self.on_store_error);
+        let activity_layer = ActivityLayer::new(recorder.clone(), rules, client);
         let sweeper = runtime.spawn(sweep(sessions.clone(), self.sweep_interval));
-        Ok(Guestbook { inner: Arc::new(Inner { sessions, session_layer, sweeper }) })
+        runtime.spawn(worker.run());
+        Ok(Guestbook {
+            inner: Arc::new(Inner { sessions, activities, recorder, session_layer, activity_layer, sweeper }),
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who is here: sessions for any Tower service, on a store that is part of the program.
+//! Who is here and what they do: sessions and activity for any Tower service, on a store that is part of the program.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -48,12 +48,14 @@
 //! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`; axum's `ConnectInfo` as peer address |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 
+pub mod activities;
 pub mod activity;
 pub mod client;
 pub mod error;
 pub mod guestbook;
 pub mod http;
 pub mod id;
+pub mod recorder;
 pub mod security;
 pub mod session;
 pub mod sessions;
@@ -66,13 +68,14 @@ pub use self::http::CurrentUser;
 #[cfg(feature = "sqlite")]
 pub use self::store::SqliteStore;
 pub use self::{
+    activities::Activities,
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},
-    http::SessionLayer,
+    http::{ActivityLayer, GuestbookLayer, SessionLayer},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
     sessions::Sessions,
     time::{Clock, Timestamp},
-    visit::{Flash, Session, Visit},
+    visit::{Flash, Session, Tracker, Visit},
 };
 
 /// The README's examples are tests.

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,14 @@ impl Clock {
         }
     }
 
+    /// Begins to measure how long something takes.
+    pub(crate) fn stopwatch(&self) -> Stopwatch {
+        match &self.manual {
+            Some(_) => Stopwatch::Manual(self.now()),
+            None => Stopwatch::System(Instant::now()),
+        }
+    }
+
     /// Moves a manual clock forward by whole milliseconds.
     ///
     /// # Panics
@@ -92,6 +100,24 @@ impl fmt::Debug for Clock {
             Some(hand) => f.debug_tuple("Manual").field(hand).finish(),
             None => f.write_str("System"),
         }
+    }
+}
+
+/// The beginning of something, by a clock that is never set back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stopwatch {
+    System(Instant),
+    Manual(Timestamp),
+}
+
+impl Stopwatch {
+    /// How long it has taken by now, in microseconds.
+    pub(crate) fn micros(self, clock: &Clock) -> u64 {
+        let elapsed = match self {
+            Self::System(begin) => begin.elapsed(),
+            Self::Manual(begin) => clock.now().since(begin),
+        };
+        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
     }
 }
 

@@ -45,7 +45,7 @@ fn is_variable(segment: &str) -> bool {
         || !bytes.iter().all(named)
         || (bytes.len() >= 8 && digits > 0 && bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-'))
         || (bytes.len() >= 8 && digits >= 2 && bytes.iter().any(u8::is_ascii_uppercase))
-        || (bytes.len() >= 16 && digits * 4 >= bytes.len())
+        || (bytes.len() >= 12 && digits * 4 >= bytes.len() && bytes.iter().all(u8::is_ascii_alphanumeric))
 }
 
 #[cfg(test)]
@@ -62,6 +62,7 @@ mod tests {
             ("/files/0123456789abcdef0123456789abcdef", "/files/:id"),
             ("/t/eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8opsbCGfG_HACGpVUMN_a9IV7pAx_Zmeo", "/t/:id"),
             ("/t/dGhpc2lzYTE5c2VjcmV0", "/t/:id"),
+            ("/i/a8fk29xqz1mm", "/i/:id"),
             ("/o/0190163d-8694-739b-aea5", "/o/:id"),
             ("/a/b%00c", "/a/:id"),
             ("/wiki/Rust_(language)", "/wiki/:id"),

@@ -38,16 +38,15 @@ pub(crate) struct ClientSettings {
 
 impl ClientSettings {
     pub(crate) fn client<B>(self, request: &Request<B>) -> Client {
+        Client { user_agent: request.headers().get(header::USER_AGENT).cloned(), address: self.address(request) }
+    }
+
+    pub(crate) fn address<B>(self, request: &Request<B>) -> Option<IpAddr> {
         let headers = request.headers();
-        Client {
-            user_agent: headers.get(header::USER_AGENT).cloned(),
-            address: match self.address {
-                ClientAddress::Peer => peer(request.extensions()),
-                ClientAddress::Forwarded { proxies } => {
-                    nth_from_right(headers, &header::FORWARDED, proxies, forwarded_for)
-                }
-                ClientAddress::XForwardedFor { proxies } => nth_from_right(headers, &X_FORWARDED_FOR, proxies, address),
-            },
+        match self.address {
+            ClientAddress::Peer => peer(request.extensions()),
+            ClientAddress::Forwarded { proxies } => nth_from_right(headers, &header::FORWARDED, proxies, forwarded_for),
+            ClientAddress::XForwardedFor { proxies } => nth_from_right(headers, &X_FORWARDED_FOR, proxies, address),
         }
     }
 }

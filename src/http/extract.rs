@@ -10,7 +10,7 @@ use http::request::Parts;
 use super::problem::Problem;
 use crate::{
     id::UserId,
-    visit::{Session, Visit},
+    visit::{Session, Tracker, Visit},
 };
 
 /// The user who is logged in. Without one the answer is 401 with `application/problem+json`.
@@ -66,6 +66,17 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentUser {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
         Ok(session(parts)?.user_id().map(Self))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Tracker {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Self::from_extensions(&parts.extensions).ok_or_else(|| {
+            tracing::error!("{}", Problem::TRACKER_MISSING.detail);
+            Rejection { problem: Problem::TRACKER_MISSING }
+        })
     }
 }
 

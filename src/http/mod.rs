@@ -23,6 +23,7 @@
 //! # Ok(()) }
 //! ```
 
+mod activity;
 mod body;
 mod client;
 mod cookie;
@@ -32,16 +33,22 @@ mod extract;
 mod problem;
 mod recent_login;
 mod session;
+mod stack;
 mod transport;
 
 #[cfg(feature = "axum")]
 pub use self::extract::{CurrentUser, Rejection};
 pub use self::{
+    activity::{
+        ActivityBody, ActivityFuture, ActivityLayer, ActivityRules, ActivityService, Answered, RequestHead,
+        RouteTemplate, Skipped, Unrecorded, UnrecordedFuture, UnrecordedService,
+    },
     body::ResponseBody,
     client::{ClientAddress, PeerAddress},
     cookie::{SameSite, SessionCookie},
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
+    stack::GuestbookLayer,
 };
 pub(crate) use self::{client::ClientSettings, transport::Transport};

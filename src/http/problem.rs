@@ -43,6 +43,13 @@ impl Problem {
         detail: "This route does not go through the session layer. Add `.layer(guestbook.session_layer())` after the route; if it is there, two versions of tower-guestbook are in the dependency tree (`cargo tree -d`).",
     };
 
+    #[cfg(feature = "axum")]
+    pub(crate) const TRACKER_MISSING: Self = Self {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "Activity layer missing",
+        detail: "This route goes through neither the session nor the activity layer. Add `.layer(guestbook.layer())` after the route; if it is there, two versions of tower-guestbook are in the dependency tree (`cargo tree -d`).",
+    };
+
     pub(crate) fn response<R>(self) -> Response<ResponseBody<R>> {
         self.response_with(ResponseBody::problem)
     }

@@ -38,29 +38,33 @@
 
 mod flash;
 mod session;
+mod tracker;
 
 use std::{
     fmt, mem,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use http::{HeaderMap, HeaderValue};
+use serde::Serialize;
 
-pub use self::{flash::Flash, session::Session};
+pub use self::{flash::Flash, session::Session, tracker::Tracker};
 use crate::{
+    activity::{EventType, RequestTrace},
     error::{Error, ErrorKind, Result},
-    id::{SessionId, SessionKey, SessionToken},
+    id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
+    recorder::Recorder,
     session::{Changes, Device, Lifetime, SessionHead, SessionRecord, TruncatedAddress},
     sessions::Sessions,
     store::Applied,
 };
 
-/// What is known of the guest of one request: for now, the session.
+/// What is known of the guest of one request: the session, and what it takes to record what the guest does.
 ///
 /// The layer puts one into the request's extensions. A clone is another handle to the same visit.
 #[derive(Clone)]
@@ -73,12 +77,24 @@ struct Inner {
     client: Client,
     flags: AtomicU8,
     state: Mutex<State>,
+    /// What the activity layer saw of the request, if it is there.
+    seen: OnceLock<Seen>,
+}
+
+/// What the activity layer saw of a request.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) trace: Arc<RequestTrace>,
+    pub(crate) visitor: Option<VisitorId>,
 }
 
 /// What a visit needs of the layer that received it: one pointer for all of it, as each costs every request.
 pub(crate) trait Host: Send + Sync {
     /// The sessions that the visit's session is one of.
     fn sessions(&self) -> &Sessions;
+
+    /// Where the visit's events go.
+    fn recorder(&self) -> &Recorder;
 
     /// Writes what the client and the caches on the way must know into the head of the response.
     fn tell(&self, headers: &mut HeaderMap, outcome: Outcome);
@@ -175,12 +191,65 @@ impl Visit {
             logged_out: false,
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
-        Self { inner: Arc::new(Inner { host, client, flags, state: Mutex::new(state) }) }
+        Self { inner: Arc::new(Inner { host, client, flags, state: Mutex::new(state), seen: OnceLock::new() }) }
     }
 
     /// The session of this visit; it may be one that does not exist yet.
     pub fn session(&self) -> Session {
         Session::new(self.clone())
+    }
+
+    /// Records what the guest does.
+    pub fn tracker(&self) -> Tracker {
+        let seen = self.inner.seen.get();
+        let (trace, visitor) = (seen.map(|seen| seen.trace.clone()), seen.and_then(|seen| seen.visitor));
+        Tracker::new(self.inner.host.recorder().clone(), Some(self.clone()), trace, visitor)
+    }
+
+    /// Queues an event, see [`Tracker::track`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tracker::track`].
+    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<()>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        self.tracker().track(event_type, data)
+    }
+
+    /// Stores an event, see [`Tracker::track_durable`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tracker::track_durable`].
+    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<()>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        self.tracker().track_durable(event_type, data).await
+    }
+
+    /// Takes what the activity layer saw. From now on logins and logouts are recorded.
+    pub(crate) fn see(&self, seen: Seen) {
+        // A second activity layer has nothing to add.
+        let _ = self.inner.seen.set(seen);
+    }
+
+    /// The tracker, if the activity layer is there.
+    fn activity(&self) -> Option<Tracker> {
+        self.inner.seen.get().map(|_| self.tracker())
+    }
+
+    /// Who is logged in and in which session, at this moment. The response does not depend on it.
+    pub(crate) fn who(&self) -> (Option<UserId>, Option<SessionId>) {
+        let state = self.state();
+        let head = state.current.as_ref().map(|current| &current.record.head);
+        (head.and_then(|head| head.user.clone()), head.map(|head| head.id))
     }
 
     /// Saves what is left to save and closes the visit for cookies. Whether there is anything to tell the client.

@@ -219,6 +219,7 @@ impl Session {
     ///
     /// A new session begins, with a new token, a new id and the data of the one before, which ends: its token stops
     /// working at once, so a token that somebody planted is worth nothing. It is stored when this returns.
+    /// With the activity layer a `login` is recorded.
     ///
     /// # Errors
     ///
@@ -230,7 +231,14 @@ impl Session {
         U: TryInto<UserId>,
         Error: From<U::Error>,
     {
-        let user = user.try_into()?;
+        self.begin_login(user.try_into()?, lifetime).await?;
+        if let Some(activity) = self.visit.activity() {
+            activity.login();
+        }
+        Ok(())
+    }
+
+    async fn begin_login(&self, user: UserId, lifetime: Lifetime) -> Result<()> {
         self.check_head()?;
         let now = self.visit.sessions().now();
         let mut head = self.visit.describe(SessionHead::new(SessionId::generate(now)?, now, lifetime));
@@ -260,6 +268,7 @@ impl Session {
     }
 
     /// Logs out: the session and its data are over, in the store, when this returns. The cookie is removed.
+    /// With the activity layer a `logout` is recorded, if somebody was logged in.
     ///
     /// # Errors
     ///
@@ -276,7 +285,7 @@ impl Session {
         if let Some(current) = current {
             self.visit.sessions().delete(current.key, current.record.head.id).await?;
         }
-        self.over();
+        self.logged_out();
         Ok(())
     }
 
@@ -298,7 +307,7 @@ impl Session {
     pub async fn logout_everywhere(&self) -> Result<u64> {
         let (user, _) = self.user_and_id()?;
         let ended = self.visit.sessions().end(Revocation::User(user)).await?;
-        self.over();
+        self.logged_out();
         Ok(ended)
     }
 
@@ -321,7 +330,7 @@ impl Session {
         let (user, current) = self.user_and_id()?;
         let ended = self.visit.sessions().revoke(&user, id).await?;
         if id == current {
-            self.over();
+            self.logged_out();
         }
         Ok(ended)
     }
@@ -420,6 +429,13 @@ impl Session {
         let Some(started) = sessions.rotate(rotation).await? else { return Ok(false) };
         self.visit.issue(token, started.record);
         Ok(true)
+    }
+
+    fn logged_out(&self) {
+        if let Some(activity) = self.visit.activity().filter(|_| self.visit.who().0.is_some()) {
+            activity.logout();
+        }
+        self.over();
     }
 
     fn over(&self) {

@@ -7,7 +7,7 @@ const ROWS: &[&[&str]] = &[
     &["lib", "guestbook", "security"],
     &["http"],
     &["visit"],
-    &["sessions"],
+    &["sessions", "activities", "recorder"],
     &["store"],
     &["session", "activity"],
     &["client"],

@@ -8,6 +8,7 @@ use tower_layer::Layer;
 use super::SessionService;
 use crate::{
     http::{ClientSettings, Transport},
+    recorder::Recorder,
     sessions::Sessions,
     visit::{CookieChange, Host, Outcome},
 };
@@ -38,6 +39,7 @@ pub enum OnStoreError {
 
 pub(crate) struct Shared {
     pub(super) sessions: Sessions,
+    recorder: Recorder,
     pub(super) transport: Transport,
     pub(super) client: ClientSettings,
     pub(super) on_store_error: OnStoreError,
@@ -46,17 +48,22 @@ pub(crate) struct Shared {
 impl SessionLayer {
     pub(crate) fn new(
         sessions: Sessions,
+        recorder: Recorder,
         transport: Transport,
         client: ClientSettings,
         on_store_error: OnStoreError,
     ) -> Self {
-        Self { shared: Arc::new(Shared { sessions, transport, client, on_store_error }) }
+        Self { shared: Arc::new(Shared { sessions, recorder, transport, client, on_store_error }) }
     }
 }
 
 impl Host for Shared {
     fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     fn tell(&self, headers: &mut HeaderMap, outcome: Outcome) {

@@ -267,7 +267,7 @@ impl SessionStore for SqliteStore {
 impl ActivityStore for SqliteStore {
     async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
         let durable = commit == Commit::Durable;
-        self.inner.writer.run(durable, move |database| activities::append(database, &entries)).await
+        self.inner.writer.run_alone(durable, move |database| activities::append(database, &entries)).await
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
@@ -279,6 +279,6 @@ impl ActivityStore for SqliteStore {
     }
 
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.inner.writer.run(true, move |database| activities::discard(database, &filter, limit)).await
+        self.inner.writer.run_alone(true, move |database| activities::discard(database, &filter, limit)).await
     }
 }

@@ -25,7 +25,7 @@ pub(in crate::store::sqlite) struct Interned {
 }
 
 /// So many names of one kind are remembered; then they are looked up anew.
-const CAPACITY: usize = 50_000;
+const CAPACITY: usize = 131_072;
 
 /// How to find a name and how to add it.
 struct Table {

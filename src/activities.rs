@@ -1,0 +1,88 @@
+//! [`Activities`]: what was recorded, read back, counted and deleted.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    activity::{ActivityFilter, HistoryPage, HistoryQuery},
+    error::{Error, ErrorKind, Result},
+    store::dynamic::{BoxFuture, DynamicActivityStore},
+};
+
+/// The activities of a guestbook, for what is done outside the recording of them. A clone is another handle.
+///
+/// Events are visible here once they are stored, which is some 50 ms after they happened; call
+/// [`Guestbook::flush`](crate::Guestbook::flush) first where that matters.
+///
+/// ```
+/// use tower_guestbook::{Guestbook, UserId, activity::{ActivityFilter, HistoryQuery}, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let of_seven = ActivityFilter::new().user(UserId::from(7));
+/// let page = guestbook.activities().history(HistoryQuery::new(of_seven).limit(20)).await?;
+/// assert!(page.activities.is_empty() && page.next.is_none());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Activities {
+    store: Arc<dyn DynamicActivityStore>,
+    timeout: Duration,
+}
+
+/// How many events one step deletes: a few milliseconds, so that others get their turn.
+const DISCARD_CHUNK: usize = 500;
+
+impl Activities {
+    pub(crate) fn new(store: Arc<dyn DynamicActivityStore>, timeout: Duration) -> Self {
+        Self { store, timeout }
+    }
+
+    /// A page of history.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports; [`ErrorKind::Timeout`] if it does not answer.
+    pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        self.within(self.store.history(query)).await
+    }
+
+    /// How many events `filter` means. Costs a look at each of them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`history`](Self::history).
+    pub async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.within(self.store.count(filter)).await
+    }
+
+    /// Deletes the events that `filter` means, in small steps. How many there were.
+    ///
+    /// # Errors
+    ///
+    /// As for [`history`](Self::history). What was deleted before stays deleted.
+    pub async fn discard(&self, filter: ActivityFilter) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            let deleted = self.within(self.store.discard(filter.clone(), DISCARD_CHUNK)).await?;
+            total += deleted as u64;
+            if deleted < DISCARD_CHUNK {
+                return Ok(total);
+            }
+        }
+    }
+
+    async fn within<T>(&self, answer: BoxFuture<'_, Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(result) => result,
+            Err(elapsed) => {
+                Err(Error::new(ErrorKind::Timeout, "the store did not answer in time").with_source(elapsed))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Activities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Activities").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! [`Agents`]: what a `User-Agent` says, read once for each text.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{PoisonError, RwLock},
+};
+
+use crate::client::{Agent, DeviceClass};
+
+/// A bounded memory of user agents. When it is full it starts anew: browsers send few different texts.
+#[derive(Debug, Default)]
+pub(super) struct Agents {
+    known: RwLock<HashMap<Box<str>, Agent>>,
+}
+
+const CAPACITY: usize = 4_096;
+
+/// What is longer is no browser's.
+const MAX_BYTES: usize = 480;
+
+impl Agents {
+    /// Families of browser and system; [`DeviceClass::Bot`] for a program that no person sits at.
+    pub(super) fn read(&self, text: &str) -> Agent {
+        if let Some(agent) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(text) {
+            return *agent;
+        }
+        let agent = read(text);
+        if text.len() <= MAX_BYTES {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= CAPACITY {
+                known.clear();
+            }
+            known.insert(text.into(), agent);
+        }
+        agent
+    }
+}
+
+fn read(text: &str) -> Agent {
+    let mut agent = Agent::from_user_agent(text);
+    if text.len() > MAX_BYTES || is_crawler(text) {
+        agent.device = DeviceClass::Bot;
+    }
+    agent
+}
+
+/// The detector keeps verdicts by address and by the first and last bytes of a text, in which two texts can agree. So
+/// each text gets an end of its own.
+fn is_crawler(text: &str) -> bool {
+    thread_local!(static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
+    let number = CALLS.replace(CALLS.get().wrapping_add(1));
+    let mut unique = String::with_capacity(text.len() + 20);
+    unique.push_str(text);
+    if !text.is_empty() {
+        // Writing to a string does not fail.
+        let _ = write!(unique, " {number:08}");
+    }
+    iscrawl::is_crawler(&unique)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bots_are_told_from_browsers_however_often_they_alternate() {
+        let agents = Agents::default();
+        // Of the same length, with the same first and last eight bytes.
+        let browser =
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
+        let bot = browser.replace("Linux x86_64", "Googlebot/21");
+        assert_eq!(browser.len(), bot.len());
+        let mut buffer = String::new();
+        for round in 0..10_000 {
+            for (text, expected) in [(browser, DeviceClass::Desktop), (bot.as_str(), DeviceClass::Bot)] {
+                buffer.clear();
+                buffer.push_str(text);
+                assert_eq!(read(&buffer).device, expected, "round {round}");
+                assert_eq!(agents.read(&buffer).device, expected);
+            }
+        }
+        assert_eq!(agents.read("").device, DeviceClass::Bot);
+        assert_eq!(agents.read(&browser.repeat(10)).device, DeviceClass::Bot);
+        assert_eq!(agents.read("kube-probe/1.29").device, DeviceClass::Bot);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let agents = Agents::default();
+        for number in 0..3 * CAPACITY {
+            agents.read(&format!("Mozilla/5.0 Firefox/{number}"));
+        }
+        assert!(agents.known.read().unwrap().len() <= CAPACITY);
+    }
+}

@@ -1,0 +1,68 @@
+//! [`ActivityLayer`] and what it was told.
+
+use std::{fmt, sync::Arc};
+
+use tower_layer::Layer;
+
+use super::{ActivityService, Skipped, agents::Agents, routes::Routes, rules::ActivityRules, skipped::SkipCounters};
+use crate::{http::ClientSettings, recorder::Recorder};
+
+/// Records each request once, when its response has ended. Made by
+/// [`Guestbook::activity_layer`](crate::Guestbook::activity_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts it
+/// inside the session layer, so that it knows who is there.
+///
+/// A trace is written when the body ends, fails, or is dropped because the client left; when the service answers with an
+/// error or panics; never twice. The body is passed on as it is, frame by frame. Nothing is written where
+/// [`ActivityRules`] leave a request out.
+///
+/// In axum, put it on the router with `Router::layer`: there it sees the route's template. Wrapped around the whole
+/// router from outside it does not, and normalises paths instead.
+#[derive(Clone)]
+pub struct ActivityLayer {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(super) recorder: Recorder,
+    pub(super) rules: ActivityRules,
+    pub(super) client: ClientSettings,
+    pub(super) routes: Routes,
+    pub(super) agents: Agents,
+    pub(super) skipped: SkipCounters,
+}
+
+impl ActivityLayer {
+    pub(crate) fn new(recorder: Recorder, rules: ActivityRules, client: ClientSettings) -> Self {
+        let routes = Routes::new(rules.route_capacity);
+        let (agents, skipped) = (Agents::default(), SkipCounters::default());
+        Self { shared: Arc::new(Shared { recorder, rules, client, routes, agents, skipped }) }
+    }
+
+    /// How many requests were left out, by reason.
+    pub fn skipped(&self) -> Skipped {
+        self.shared.skipped.snapshot()
+    }
+}
+
+impl<S> Layer<S> for ActivityLayer {
+    type Service = ActivityService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ActivityService { inner, shared: self.shared.clone() }
+    }
+}
+
+impl fmt::Debug for ActivityLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivityLayer")
+            .field("rules", &self.rules)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,153 @@
+//! [`Recording`]: the trace of a request from its arrival to its end, whatever the end is.
+
+use std::{fmt, sync::Arc};
+
+use http::{Response, StatusCode, header};
+use http_body::Body;
+
+use super::{Unrecorded, layer::Shared, routes::RouteTemplate, rules::Answered, skipped::Reason};
+use crate::{
+    activity::{Event, Method, Outcome, ResponseTrace},
+    recorder::Place,
+    time::Stopwatch,
+    visit::Visit,
+};
+
+/// A trace that is not complete yet. It is handed over to the recorder by [`end`](Self::end), or when it is dropped.
+pub(super) struct Recording {
+    shared: Arc<Shared>,
+    visit: Option<Visit>,
+    /// `None` once it is handed over, or left out.
+    event: Option<Event>,
+    pub(super) place: Option<Place>,
+    begin: Stopwatch,
+    is_template: bool,
+    by_script: bool,
+    status: u16,
+    bytes: u64,
+    /// How many bytes the body will have, if that is known.
+    expected: Option<u64>,
+}
+
+impl Recording {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        visit: Option<Visit>,
+        event: Event,
+        is_template: bool,
+        by_script: bool,
+    ) -> Self {
+        let begin = shared.recorder.clock().stopwatch();
+        Self {
+            shared,
+            visit,
+            event: Some(event),
+            place: None,
+            begin,
+            is_template,
+            by_script,
+            status: 0,
+            bytes: 0,
+            expected: None,
+        }
+    }
+
+    /// The head of the response is there. `false` if the request leaves no trace after all.
+    pub(super) fn answered<R: Body>(&mut self, response: &Response<R>) -> bool {
+        let Some(event) = &mut self.event else { return false };
+        let status = response.status();
+        if response.extensions().get::<Unrecorded>().is_some() {
+            return self.leave_out(Reason::OptOut);
+        }
+        let method = event.request.as_ref().map(|request| request.method).unwrap_or_default();
+        let routes = &self.shared.routes;
+        if let Some(request) = &mut event.request {
+            if let Some(RouteTemplate(template)) = response.extensions().get() {
+                Arc::make_mut(request).route = routes.template(template);
+            } else if !self.is_template && status == StatusCode::NOT_FOUND {
+                let route = routes.not_found(&request.route);
+                Arc::make_mut(request).route = route;
+            }
+        }
+        let route = event.request.as_ref().map(|request| request.route.clone()).unwrap_or_default();
+        let answer = Answered { method, route: &route, by_script: self.by_script, status, headers: response.headers() };
+        match self.shared.rules.kind(answer) {
+            Some(event_type) => event.event_type = event_type,
+            None => return self.leave_out(Reason::Rule),
+        }
+        self.status = status.as_u16();
+        self.expected = expected_bytes(method, response);
+        true
+    }
+
+    /// Some bytes of the body went by.
+    pub(super) fn passed(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Whether the body has given all that it announced: nobody asks it for more then.
+    fn is_complete(&self) -> bool {
+        self.expected.is_some_and(|expected| self.bytes >= expected)
+    }
+
+    /// Hands the trace over. Never waits; what is too much is dropped and counted.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        let Some(mut event) = self.event.take() else { return };
+        let latency = self.begin.micros(self.shared.recorder.clock());
+        event.response = Some(ResponseTrace::new(self.status, latency, self.bytes, outcome));
+        if let Some(visit) = self.visit.take().filter(|_| event.user.is_none()) {
+            // Whoever logged in just now did this, too.
+            let (user, session) = visit.who();
+            if user.is_some() || event.session.is_none() {
+                (event.user, event.session) = (user, session);
+            }
+        }
+        match self.place.take() {
+            Some(place) => place.record(event),
+            None => self.shared.recorder.record(event),
+        }
+    }
+
+    fn leave_out(&mut self, reason: Reason) -> bool {
+        self.shared.skipped.count(reason);
+        self.event = None;
+        self.place = None;
+        false
+    }
+}
+
+/// While a service or a body runs, its recording is a local variable of ours: so a panic drops it at once, and only then
+/// the thread is panicking.
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.end(if std::thread::panicking() {
+            Outcome::Panicked
+        } else if self.is_complete() {
+            Outcome::Completed
+        } else {
+            Outcome::Abandoned
+        });
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").field("status", &self.status).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// How many bytes the server will take from the body. Of some responses it takes none, whatever they have.
+fn expected_bytes<R: Body>(method: Method, response: &Response<R>) -> Option<u64> {
+    let status = response.status();
+    let bodiless = method == Method::Head
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || (method == Method::Connect && status.is_success());
+    if bodiless || response.body().is_end_stream() {
+        return Some(0);
+    }
+    let announced =
+        response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    announced.or_else(|| response.body().size_hint().exact())
+}

@@ -1,0 +1,252 @@
+//! What of a request goes into its trace, and whether it leaves one.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use serde_json::{Map, Value};
+
+use super::{
+    rules::{ActivityRules, RequestHead},
+    skipped::Reason,
+};
+use crate::{
+    activity::{Campaign, EventData, EventLimits},
+    client::{Agent, DeviceClass},
+};
+
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+const PURPOSE: HeaderName = HeaderName::from_static("purpose");
+const X_MOZ: HeaderName = HeaderName::from_static("x-moz");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// The extensions of files that pages consist of.
+const STATIC_EXTENSIONS: &[&str] = &[
+    "js",
+    "mjs",
+    "css",
+    "map",
+    "wasm",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "svg",
+    "webp",
+    "avif",
+    "ico",
+    "bmp",
+    "woff",
+    "woff2",
+    "ttf",
+    "otf",
+    "eot",
+    "mp3",
+    "mp4",
+    "webm",
+    "ogg",
+    "wav",
+    "webmanifest",
+];
+
+/// What a browser fetches for a page, not as one.
+const STATIC_DESTINATIONS: &[&str] = &[
+    "image",
+    "style",
+    "script",
+    "font",
+    "audio",
+    "video",
+    "track",
+    "manifest",
+    "worker",
+    "sharedworker",
+    "serviceworker",
+];
+
+/// Why the request leaves no trace, by what it is; hooks and sampling come later.
+pub(super) fn reason_to_skip(
+    rules: &ActivityRules,
+    request: RequestHead<'_>,
+    agent: Agent,
+    logged_in: bool,
+) -> Option<Reason> {
+    let (method, headers, path) = (request.method, request.headers, request.uri.path());
+    if !rules.options && method == http::Method::OPTIONS {
+        return Some(Reason::Options);
+    }
+    if !rules.health && rules.health_paths.iter().any(|known| is_at_or_below(path, known)) {
+        return Some(Reason::Health);
+    }
+    if !rules.static_files
+        && (method == http::Method::GET || method == http::Method::HEAD)
+        && is_static(rules, path, headers)
+    {
+        return Some(Reason::Static);
+    }
+    if !rules.prefetch && [SEC_PURPOSE, PURPOSE, X_MOZ].iter().any(|name| says_prefetch(headers.get(name))) {
+        return Some(Reason::Prefetch);
+    }
+    if !rules.bots && !logged_in {
+        let is_bot = match &rules.is_bot {
+            Some(detector) => detector(request),
+            None => agent.device == DeviceClass::Bot || is_bare_head(request),
+        };
+        return is_bot.then_some(Reason::Bot);
+    }
+    None
+}
+
+fn is_at_or_below(path: &str, known: &str) -> bool {
+    path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || known.ends_with('/'))
+}
+
+fn is_static(rules: &ActivityRules, path: &str, headers: &HeaderMap) -> bool {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let extension = file.rsplit_once('.').map(|(_, extension)| extension);
+    let destination = headers.get(SEC_FETCH_DEST).and_then(|value| value.to_str().ok());
+    rules.static_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()))
+        || extension.is_some_and(|known| STATIC_EXTENSIONS.iter().any(|one| known.eq_ignore_ascii_case(one)))
+        || destination.is_some_and(|known| STATIC_DESTINATIONS.contains(&known))
+}
+
+fn says_prefetch(value: Option<&HeaderValue>) -> bool {
+    value.is_some_and(|value| value.as_bytes().windows(8).any(|part| part.eq_ignore_ascii_case(b"prefetch")))
+}
+
+/// No person's browser asks like this.
+fn is_bare_head(request: RequestHead<'_>) -> bool {
+    request.method == http::Method::HEAD
+        && !request.headers.contains_key(header::ACCEPT_LANGUAGE)
+        && !request.headers.contains_key(header::COOKIE)
+}
+
+/// Whether a script asked: the browser says that it wants neither a document nor a frame.
+pub(super) fn is_by_script(headers: &HeaderMap) -> bool {
+    headers
+        .get(SEC_FETCH_DEST)
+        .is_some_and(|value| ![b"document".as_slice(), b"iframe", b"frame", b"fencedframe"].contains(&value.as_bytes()))
+}
+
+/// The host that the client came from, if it is not this one.
+pub(super) fn referrer(headers: &HeaderMap, uri: &Uri) -> Option<Box<str>> {
+    let referrer = host(headers.get(header::REFERER)?.to_str().ok()?)?;
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.host());
+    let own = own.map(without_port);
+    (!own.is_some_and(|own| own.eq_ignore_ascii_case(referrer))).then(|| referrer.to_ascii_lowercase().into())
+}
+
+fn host(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let host = without_port(authority.rsplit('@').next()?);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.[]:".contains(&byte);
+    (!host.is_empty() && host.len() <= 253 && host.bytes().all(allowed)).then_some(host)
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) && !host.ends_with(':') => host,
+        _ => authority,
+    }
+}
+
+/// The `utm_*` parameters.
+pub(super) fn campaign(uri: &Uri) -> Option<Box<Campaign>> {
+    let query = uri.query().filter(|query| query.contains("utm_"))?;
+    let mut campaign = Campaign::default();
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        let field = match &*key {
+            "utm_source" => &mut campaign.source,
+            "utm_medium" => &mut campaign.medium,
+            "utm_campaign" => &mut campaign.campaign,
+            "utm_term" => &mut campaign.term,
+            "utm_content" => &mut campaign.content,
+            _ => continue,
+        };
+        if field.is_none() && !value.is_empty() {
+            *field = Some(clean(&value, 100).into());
+        }
+    }
+    (campaign != Campaign::default()).then(|| Box::new(campaign))
+}
+
+/// What the rules allow of query and headers.
+pub(super) fn data(rules: &ActivityRules, request: RequestHead<'_>, limits: &EventLimits) -> Option<EventData> {
+    if rules.query_keys.is_empty() && rules.headers.is_empty() {
+        return None;
+    }
+    let mut data = Map::new();
+    let pairs = form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes());
+    let query: Map<_, _> = pairs
+        .filter(|(key, _)| rules.query_keys.iter().any(|allowed| *allowed == **key))
+        .map(|(key, value)| (key.into_owned(), Value::from(clean(&value, 100))))
+        .collect();
+    let headers: Map<_, _> = rules
+        .headers
+        .iter()
+        .filter_map(|name| {
+            let value = request.headers.get(name)?;
+            Some((name.as_str().to_owned(), clean(&String::from_utf8_lossy(value.as_bytes()), 200).into()))
+        })
+        .collect();
+    for (name, part) in [("query", query), ("headers", headers)] {
+        if !part.is_empty() {
+            data.insert(name.into(), part.into());
+        }
+    }
+    // Too much of it is as good as nothing: a request is recorded all the same.
+    if data.is_empty() { None } else { EventData::new(&data, limits).ok() }
+}
+
+/// At most so many bytes, without control characters.
+fn clean(text: &str, max_bytes: usize) -> String {
+    let mut clean = String::with_capacity(text.len().min(max_bytes));
+    for character in text.chars().filter(|character| !character.is_control()) {
+        if clean.len() + character.len_utf8() > max_bytes {
+            break;
+        }
+        clean.push(character);
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_referrer_only_a_foreign_host_is_kept() {
+        let seen = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("shop.example:8080"));
+            headers.insert(header::REFERER, HeaderValue::from_str(value).unwrap());
+            referrer(&headers, &Uri::from_static("/")).map(String::from)
+        };
+        assert_eq!(seen("https://News.example/article?id=7#x").as_deref(), Some("news.example"));
+        assert_eq!(seen("https://user:secret@news.example:8443/").as_deref(), Some("news.example"));
+        assert_eq!(seen("https://[2001:db8::1]:8443/").as_deref(), Some("[2001:db8::1]"));
+        for own_or_odd in
+            ["https://shop.example/", "http://SHOP.example:80/x", "android-app://x.y", "about:blank", "https:///", "x"]
+        {
+            assert_eq!(seen(own_or_odd), None, "{own_or_odd}");
+        }
+    }
+
+    #[test]
+    fn campaigns_are_short_and_clean() {
+        let uri: Uri =
+            format!("/?utm_source=a%00b&x=secret&utm_term={}&utm_source=second", "é".repeat(99)).parse().unwrap();
+        let campaign = campaign(&uri).unwrap();
+        assert_eq!(campaign.source.as_deref(), Some("ab"));
+        assert_eq!(campaign.term.as_deref().map(str::len), Some(100));
+        assert!(super::campaign(&Uri::from_static("/?utm_=1&utm_source=")).is_none());
+    }
+
+    #[test]
+    fn paths_match_whole_segments() {
+        for (path, expected) in [("/health", true), ("/health/live", true), ("/healthy", false), ("/", false)] {
+            assert_eq!(is_at_or_below(path, "/health"), expected, "{path}");
+        }
+    }
+}

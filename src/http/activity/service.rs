@@ -1,0 +1,194 @@
+//! [`ActivityService`]: decides whether a request leaves a trace, and begins it.
+
+use std::{
+    hash::{Hash, Hasher},
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response, header};
+use tower_service::Service;
+
+use super::{
+    ActivityBody, ActivityFuture, Unrecorded,
+    layer::Shared,
+    recording::Recording,
+    request::{campaign, data, is_by_script, reason_to_skip, referrer},
+    routes::RouteTemplate,
+    rules::RequestHead,
+    skipped::Reason,
+};
+use crate::{
+    activity::{Event, EventType, Method, RequestTrace},
+    client::{Agent, DeviceClass, TruncatedAddress},
+    id::{SessionId, VisitorId},
+    recorder::Overload,
+    visit::{Seen, Tracker, Visit},
+};
+
+/// The service that [`ActivityLayer`](super::ActivityLayer) makes.
+#[derive(Clone, Debug)]
+pub struct ActivityService<S> {
+    pub(super) inner: S,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl<S, B, R> Service<Request<B>> for ActivityService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    R: http_body::Body,
+{
+    type Response = Response<ActivityBody<R>>;
+    type Error = S::Error;
+    type Future = ActivityFuture<S, B, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(mut recording) = self.shared.begin(&mut request) else {
+            return ActivityFuture::respond(self.inner.call(request), None);
+        };
+        if let Some(patience) = self.shared.patience() {
+            let recorder = &self.shared.recorder;
+            match recorder.place_now() {
+                Some(place) => recording.place = Some(place),
+                None => {
+                    // The clone waits its turn; the service that was polled ready is the one to be called.
+                    let clone = self.inner.clone();
+                    let ready = mem::replace(&mut self.inner, clone);
+                    let recorder = recorder.clone();
+                    let waiting = Box::pin(async move { recorder.place(patience).await });
+                    return ActivityFuture::wait(waiting, recording, request, ready);
+                }
+            }
+        }
+        ActivityFuture::respond(self.inner.call(request), Some(recording))
+    }
+}
+
+impl Shared {
+    fn patience(&self) -> Option<Duration> {
+        match self.recorder.settings().overload_policy() {
+            Overload::DropNewest => None,
+            Overload::Wait(patience) => Some(patience),
+        }
+    }
+
+    /// Shows the request to its visit, or gives it a tracker, and begins its trace if it leaves one.
+    fn begin<B>(self: &Arc<Self>, request: &mut Request<B>) -> Option<Box<Recording>> {
+        let head = head(request);
+        let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let agent = self.agents.read(agent);
+        let network = self.client.address(request).map(TruncatedAddress::from);
+        let visitor = head.extensions.get::<VisitorId>().copied();
+        let visit = head.extensions.get::<Visit>().cloned();
+        let (user, session) = visit.as_ref().map(Visit::who).unwrap_or_default();
+        let reason = self.reason_to_skip(head, agent, user.is_some(), session, network);
+
+        let (route, is_template) = self.route(head);
+        let trace = Arc::new(RequestTrace {
+            route,
+            method: Method::from_name(head.method.as_str()),
+            referrer: referrer(head.headers, head.uri),
+            campaign: campaign(head.uri),
+            agent: if user.is_some() { person(agent) } else { agent },
+            network,
+        });
+        let recording = match reason {
+            Some(reason) => {
+                self.skipped.count(reason);
+                None
+            }
+            None => {
+                let head = self::head(request);
+                let mut event = Event::new(EventType::API_CALL, self.recorder.clock().now());
+                event.data = data(&self.rules, head, self.recorder.settings().limits());
+                event.visitor = visitor;
+                event.user = user;
+                event.session = session;
+                event.request = Some(trace.clone());
+                if let Some(enrich) = &self.rules.enrich {
+                    enrich(head, &mut event);
+                }
+                let by_script = is_by_script(head.headers);
+                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, is_template, by_script)))
+            }
+        };
+        match visit {
+            Some(visit) => visit.see(Seen { trace, visitor }),
+            None => {
+                let tracker = Tracker::new(self.recorder.clone(), None, Some(trace), visitor);
+                request.extensions_mut().insert(tracker);
+            }
+        }
+        recording
+    }
+
+    fn reason_to_skip(
+        &self,
+        head: RequestHead<'_>,
+        agent: Agent,
+        logged_in: bool,
+        session: Option<SessionId>,
+        network: Option<TruncatedAddress>,
+    ) -> Option<Reason> {
+        if let Some(reason) = reason_to_skip(&self.rules, head, agent, logged_in) {
+            return Some(reason);
+        }
+        if head.extensions.get::<Unrecorded>().is_some() {
+            return Some(Reason::OptOut);
+        }
+        if self.rules.should_record.as_ref().is_some_and(|hook| !hook(head)) {
+            return Some(Reason::Rule);
+        }
+        (!self.is_in_sample(session, agent, network)).then_some(Reason::Sampling)
+    }
+
+    /// The same answer for all requests of a session.
+    fn is_in_sample(&self, session: Option<SessionId>, agent: Agent, network: Option<TruncatedAddress>) -> bool {
+        let rate = self.rules.sample_rate;
+        if rate >= 1.0 {
+            return true;
+        }
+        // Without keys it gives the same result in every process of one build.
+        let mut hasher = std::hash::DefaultHasher::new();
+        match session {
+            Some(session) => session.hash(&mut hasher),
+            None => (agent, network).hash(&mut hasher),
+        }
+        ((hasher.finish() >> 11) as f64) < rate * (1u64 << 53) as f64
+    }
+
+    /// The route, and whether it is one that the application has named.
+    fn route(&self, head: RequestHead<'_>) -> (Arc<str>, bool) {
+        if let Some(RouteTemplate(template)) = head.extensions.get() {
+            return (self.routes.template(template), true);
+        }
+        #[cfg(feature = "axum")]
+        if let Some(matched) = head.extensions.get::<axum::extract::MatchedPath>() {
+            return (self.routes.template(matched.as_str()), true);
+        }
+        (self.routes.path(head.uri.path()), false)
+    }
+}
+
+/// Whoever is logged in is no bot, whatever the program is called.
+fn person(mut agent: Agent) -> Agent {
+    if agent.device == DeviceClass::Bot {
+        agent.device = DeviceClass::Other;
+    }
+    agent
+}
+
+fn head<B>(request: &Request<B>) -> RequestHead<'_> {
+    RequestHead {
+        method: request.method(),
+        uri: request.uri(),
+        headers: request.headers(),
+        extensions: request.extensions(),
+    }
+}

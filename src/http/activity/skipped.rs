@@ -1,0 +1,73 @@
+//! [`Skipped`]: what was left out, by reason.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+/// Why a request leaves no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Options,
+    Static,
+    Health,
+    Prefetch,
+    Bot,
+    Rule,
+    Sampling,
+    OptOut,
+}
+
+/// How many requests left no trace since the start, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// `OPTIONS` requests.
+    pub options: u64,
+    /// Static files.
+    pub static_files: u64,
+    /// Health checks and the like.
+    pub health: u64,
+    /// What browsers fetch before anybody wants to see it.
+    pub prefetch: u64,
+    /// Programs that no person sits at.
+    pub bots: u64,
+    /// By the `should_record` or `classify` hook.
+    pub by_rule: u64,
+    /// Not in the sample.
+    pub sampled_out: u64,
+    /// The route or the response said [`Unrecorded`](super::Unrecorded).
+    pub opted_out: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SkipCounters([AtomicU64; 8]);
+
+impl SkipCounters {
+    pub(crate) fn count(&self, reason: Reason) {
+        self.0[reason as usize].fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "metrics")]
+        metrics::counter!("guestbook_requests_skipped_total", "reason" => reason.name()).increment(1);
+    }
+
+    pub(crate) fn snapshot(&self) -> Skipped {
+        let [options, static_files, health, prefetch, bots, by_rule, sampled_out, opted_out] =
+            self.0.each_ref().map(|counter| counter.load(Ordering::Relaxed));
+        Skipped { options, static_files, health, prefetch, bots, by_rule, sampled_out, opted_out }
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Options => "options",
+            Self::Static => "static_file",
+            Self::Health => "health",
+            Self::Prefetch => "prefetch",
+            Self::Bot => "bot",
+            Self::Rule => "rule",
+            Self::Sampling => "sampling",
+            Self::OptOut => "opt_out",
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! [`Recorder`] and [`Worker`]: a bounded queue that takes events without waiting, and a task that stores them in batches.
+//!
+//! A guestbook makes both and runs the worker. [`Recorder::pair`] gives the worker to a caller who wants to run it.
+//!
+//! # What happens when
+//!
+//! | what | then |
+//! |---|---|
+//! | a batch is full (1,024) or old (50 ms), somebody flushes or waits for a durable event | it goes to the store, as one transaction |
+//! | the queue is full (8,192) | [`record`](Recorder::record) drops the event and counts it, or with [`Overload::Wait`] requests wait for a place before their handler runs; [`record_durable`](Recorder::record_durable) waits |
+//! | the store fails or does not answer | whoever waits for a durable event is told; the others are tried again, five times with growing pauses; the queue fills meanwhile |
+//! | it goes on failing | the batch goes to the [spool](RecorderSettings::spool), a bounded file, from where it is stored once the store is back; without a spool it is lost, counted, and an error event says so |
+//! | the spool is full, or its disk | lost, counted, an error event |
+//! | the process is killed | events that were queued and not durable are lost (50 ms of them); what is in the spool is stored at the next start; nothing is stored twice |
+//! | `shutdown` | what is queued is stored or spooled until the deadline; the report says what was not |
+//!
+//! At any time `offered` = `written` + `duplicates` + `dropped` + `refused` + `lost` + what is queued + what is in the spool
+//! ([`RecorderStats`]).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tower_guestbook::{
+//!     Clock, activity::{ActivityFilter, Event, EventType},
+//!     recorder::{Recorder, RecorderSettings}, store::{ActivityStore, MemoryStore},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! let (store, clock) = (Arc::new(MemoryStore::new()), Clock::system());
+//! let (recorder, worker) = Recorder::pair(store.clone(), RecorderSettings::new(), clock.clone())?;
+//! tokio::spawn(worker.run());
+//!
+//! recorder.record(Event::new(EventType::LOGIN, clock.now()));
+//! recorder.flush().await?;
+//! assert_eq!(store.count(ActivityFilter::new()).await?, 1);
+//!
+//! let report = recorder.shutdown(std::time::Duration::from_secs(5)).await;
+//! assert_eq!(report.lost, 0);
+//! # Ok(()) }
+//! ```
+
+mod live;
+mod metrics;
+mod settings;
+mod spool;
+mod stats;
+mod worker;
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc, oneshot, watch},
+    time::Instant,
+};
+
+use self::{live::Subscribers, stats::Counters, worker::Phase};
+pub use self::{
+    live::{Live, Subscription},
+    settings::{Overload, RecorderSettings},
+    stats::{RecorderStats, ShutdownReport},
+    worker::Worker,
+};
+use crate::{
+    activity::{ActivityFilter, Event, EventData, EventType},
+    error::{Error, ErrorKind, Result},
+    store::{ActivityStore, dynamic::DynamicActivityStore},
+    time::Clock,
+};
+
+/// Takes events and passes them on to a [`Worker`]. A clone is another handle to the same queue.
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+    settings: RecorderSettings,
+    clock: Clock,
+    phase: watch::Sender<Phase>,
+}
+
+/// What the handles and the worker have in common.
+struct Shared {
+    counters: Counters,
+    subscribers: Subscribers,
+    /// Tells the worker not to wait for the batch to grow older.
+    hurry: Notify,
+}
+
+enum Message {
+    Event(Event),
+    Durable(Event, oneshot::Sender<Result<()>>),
+    Flush(oneshot::Sender<Result<()>>),
+}
+
+/// A place in the queue, for one event.
+pub(crate) struct Place {
+    place: mpsc::OwnedPermit<Message>,
+    recorder: Recorder,
+}
+
+impl Recorder {
+    /// A recorder and the worker that stores its events in `store`. Nothing is stored until the worker runs.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if a setting is impossible or the spool's directory cannot be used.
+    pub fn pair<S: ActivityStore>(store: Arc<S>, settings: RecorderSettings, clock: Clock) -> Result<(Self, Worker)> {
+        Self::pair_dynamic(store, settings, clock)
+    }
+
+    pub(crate) fn pair_dynamic(
+        store: Arc<dyn DynamicActivityStore>,
+        settings: RecorderSettings,
+        clock: Clock,
+    ) -> Result<(Self, Worker)> {
+        settings.check()?;
+        let (sender, queue) = mpsc::channel(settings.queue);
+        let (phase, phases) = watch::channel(Phase::Running);
+        let shared = Arc::new(Shared {
+            counters: Counters::default(),
+            subscribers: Subscribers::new(settings.subscribers),
+            hurry: Notify::new(),
+        });
+        let worker = Worker::new(store, queue, shared.clone(), &settings, clock.clone(), phase.clone(), phases)?;
+        Ok((Self { inner: Arc::new(Inner { queue: sender, shared, settings, clock, phase }) }, worker))
+    }
+
+    /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event is dropped and counted.
+    pub fn record(&self, event: Event) {
+        self.count_offered();
+        match self.inner.queue.try_send(Message::Event(event)) {
+            Ok(()) => self.hurry_if_full(),
+            Err(_) => self.inner.shared.counters.drop_one(),
+        }
+    }
+
+    /// Stores an event. It is in the store when this returns, as durably as the store can.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports; then the event is not stored. [`ErrorKind::Timeout`] if the store or the queue takes longer
+    /// than the store timeout; then it may be stored later. [`ErrorKind::Unavailable`] after a shutdown.
+    pub async fn record_durable(&self, event: Event) -> Result<()> {
+        let (caller, answer) = oneshot::channel();
+        self.ask(Message::Durable(event, caller), answer, true).await
+    }
+
+    /// Waits until everything that was queued before is stored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`record_durable`](Self::record_durable), if part of it could not be stored. It may be in the spool then.
+    pub async fn flush(&self) -> Result<()> {
+        let (caller, answer) = oneshot::channel();
+        self.ask(Message::Flush(caller), answer, false).await
+    }
+
+    /// Events as they are stored, those that `filter` means, from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if there are as many subscriptions as the settings allow.
+    pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
+        self.inner.shared.subscribers.subscribe(filter, self.inner.settings.subscription_queue)
+    }
+
+    /// What has become of the events so far.
+    pub fn stats(&self) -> RecorderStats {
+        self.inner.shared.counters.snapshot(self.queued() as u64)
+    }
+
+    /// Takes no more events, stores what is queued until `deadline` has passed, and says what could not be stored.
+    /// What is left then goes to the spool, if there is one. Later calls give the same report.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let until = Instant::now() + deadline;
+        self.inner.phase.send_if_modified(|phase| {
+            let running = matches!(phase, Phase::Running);
+            if running {
+                *phase = Phase::Closing(until);
+            }
+            running
+        });
+        let mut phases = self.inner.phase.subscribe();
+        let closed = phases.wait_for(|phase| matches!(phase, Phase::Closed(_))).await;
+        match closed.as_deref() {
+            Ok(Phase::Closed(report)) => *report,
+            // This handle is the sender, so the channel is open.
+            _ => ShutdownReport::default(),
+        }
+    }
+
+    /// A new event, if its type and data are what the application has registered.
+    pub(crate) fn event(&self, event_type: EventType, data: Option<EventData>) -> Result<Event> {
+        self.inner.settings.types.check(&event_type, data.as_ref())?;
+        let mut event = Event::new(event_type, self.inner.clock.now());
+        event.data = data;
+        Ok(event)
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn settings(&self) -> &RecorderSettings {
+        &self.inner.settings
+    }
+
+    /// A place in the queue, if one is free now.
+    pub(crate) fn place_now(&self) -> Option<Place> {
+        let place = self.inner.queue.clone().try_reserve_owned().ok()?;
+        Some(Place { place, recorder: self.clone() })
+    }
+
+    /// A place in the queue, waited for so long. `None` if there is none; then the event will be dropped.
+    pub(crate) async fn place(&self, at_most: Duration) -> Option<Place> {
+        let place = self.inner.queue.clone().reserve_owned();
+        let place = tokio::time::timeout(at_most, place).await.ok()?.ok()?;
+        Some(Place { place, recorder: self.clone() })
+    }
+
+    async fn ask(&self, message: Message, answer: oneshot::Receiver<Result<()>>, counts: bool) -> Result<()> {
+        let exchange = async {
+            let place = self.inner.queue.reserve().await.map_err(|_| closed())?;
+            if counts {
+                self.count_offered();
+            }
+            place.send(message);
+            self.inner.shared.hurry.notify_one();
+            answer.await.map_err(|_| closed())?
+        };
+        match tokio::time::timeout(self.inner.settings.store_timeout, exchange).await {
+            Ok(result) => result,
+            Err(elapsed) => {
+                let context = "the event was not stored in time; it may be stored later";
+                Err(Error::new(ErrorKind::Timeout, context).with_source(elapsed))
+            }
+        }
+    }
+
+    fn count_offered(&self) {
+        self.inner.shared.counters.offered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn hurry_if_full(&self) {
+        if self.queued() >= self.inner.settings.batch {
+            self.inner.shared.hurry.notify_one();
+        }
+    }
+
+    fn queued(&self) -> usize {
+        self.inner.queue.max_capacity() - self.inner.queue.capacity()
+    }
+}
+
+impl Place {
+    pub(crate) fn record(self, event: Event) {
+        if self.recorder.inner.queue.is_closed() {
+            return self.recorder.record(event);
+        }
+        self.recorder.count_offered();
+        self.place.send(Message::Event(event));
+        self.recorder.hurry_if_full();
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the recorder is shut down")
+}

@@ -1,0 +1,95 @@
+//! [`RecorderStats`]: what has become of the events.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+/// Counts since the start of the recorder. They are read one by one, so while events come they fit each other only nearly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RecorderStats {
+    /// Events that were offered and valid.
+    pub offered: u64,
+    /// Stored, from the queue or from the spool.
+    pub written: u64,
+    /// Not stored because they were stored already: by an attempt whose answer was late, or before a crash.
+    pub duplicates: u64,
+    /// Dropped because the queue was full or the recorder shut down.
+    pub dropped: u64,
+    /// Durable events whose caller was told that they are not stored.
+    pub refused: u64,
+    /// Lost because neither the store nor the spool took them.
+    pub lost: u64,
+    /// In the spool now, those that an earlier process left included.
+    pub spooled: u64,
+    /// In the queue now, or in the batch that is being stored.
+    pub queued: u64,
+    /// Found in the spool at the start: `offered` by an earlier process.
+    pub adopted: u64,
+    /// Batches stored.
+    pub batches: u64,
+    /// Events in the last batch.
+    pub last_batch: u64,
+    /// How long the oldest event of the last batch had waited when it was stored.
+    #[serde(rename = "lag_us", serialize_with = "micros")]
+    pub lag: Duration,
+}
+
+/// What a [`shutdown`](super::Recorder::shutdown) could do before its deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Events stored since the shutdown began.
+    pub written: u64,
+    /// Events left in the spool: the next start stores them.
+    pub spooled: u64,
+    /// Events lost since the shutdown began.
+    pub lost: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) offered: AtomicU64,
+    pub(super) written: AtomicU64,
+    pub(super) duplicates: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) lost: AtomicU64,
+    pub(super) spooled: AtomicU64,
+    pub(super) in_hand: AtomicU64,
+    pub(super) adopted: AtomicU64,
+    pub(super) batches: AtomicU64,
+    pub(super) last_batch: AtomicU64,
+    pub(super) lag_micros: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn snapshot(&self, queued: u64) -> RecorderStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        RecorderStats {
+            offered: read(&self.offered),
+            written: read(&self.written),
+            duplicates: read(&self.duplicates),
+            dropped: read(&self.dropped),
+            refused: read(&self.refused),
+            lost: read(&self.lost),
+            spooled: read(&self.spooled),
+            queued: queued + read(&self.in_hand),
+            adopted: read(&self.adopted),
+            batches: read(&self.batches),
+            last_batch: read(&self.last_batch),
+            lag: Duration::from_micros(read(&self.lag_micros)),
+        }
+    }
+}
+
+fn micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
