@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod activity;
 #[cfg(feature = "sqlite")]
 mod browser;
 mod conformance;
