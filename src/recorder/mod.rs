@@ -148,7 +148,7 @@ impl Recorder {
     /// than the store timeout; then it may be stored later. [`ErrorKind::Unavailable`] after a shutdown.
     pub async fn record_durable(&self, event: Event) -> Result<()> {
         let (caller, answer) = oneshot::channel();
-        self.ask(Message::Durable(event, caller), answer, true).await
+        self.ask(Message::Durable(event, caller), answer).await
     }
 
     /// Waits until everything that was queued before is stored.
@@ -158,7 +158,7 @@ impl Recorder {
     /// As for [`record_durable`](Self::record_durable), if part of it could not be stored. It may be in the spool then.
     pub async fn flush(&self) -> Result<()> {
         let (caller, answer) = oneshot::channel();
-        self.ask(Message::Flush(caller), answer, false).await
+        self.ask(Message::Flush(caller), answer).await
     }
 
     /// Events as they are stored, those that `filter` means, from now on.
@@ -224,12 +224,13 @@ impl Recorder {
         Some(Place { place, recorder: self.clone() })
     }
 
-    async fn ask(&self, message: Message, answer: oneshot::Receiver<Result<()>>, counts: bool) -> Result<()> {
+    async fn ask(&self, message: Message, answer: oneshot::Receiver<Result<()>>) -> Result<()> {
         let exchange = async {
             let place = self.inner.queue.reserve().await.map_err(|_| closed())?;
-            if counts {
-                self.count_offered();
-            }
+            match message {
+                Message::Flush(_) => self.inner.shared.counters.flushes.fetch_add(1, Ordering::Relaxed),
+                _ => self.inner.shared.counters.offered.fetch_add(1, Ordering::Relaxed),
+            };
             place.send(message);
             self.inner.shared.hurry.notify_one();
             answer.await.map_err(|_| closed())?

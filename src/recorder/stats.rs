@@ -59,7 +59,10 @@ pub(super) struct Counters {
     pub(super) refused: AtomicU64,
     pub(super) lost: AtomicU64,
     pub(super) spooled: AtomicU64,
+    /// Events that the worker has taken from the queue and not yet stored.
     pub(super) in_hand: AtomicU64,
+    /// Places in the queue that no event takes.
+    pub(super) flushes: AtomicU64,
     pub(super) adopted: AtomicU64,
     pub(super) batches: AtomicU64,
     pub(super) last_batch: AtomicU64,
@@ -81,7 +84,7 @@ impl Counters {
             refused: read(&self.refused),
             lost: read(&self.lost),
             spooled: read(&self.spooled),
-            queued: queued + read(&self.in_hand),
+            queued: queued.saturating_sub(read(&self.flushes)) + read(&self.in_hand),
             adopted: read(&self.adopted),
             batches: read(&self.batches),
             last_batch: read(&self.last_batch),

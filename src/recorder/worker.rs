@@ -133,17 +133,25 @@ impl Worker {
                 () = tokio::time::sleep(idle) => self.replay().await,
             }
         }
-        let urgent = |inbox: &[Message]| inbox.iter().any(|message| !matches!(message, Message::Event(_)));
-        if self.inbox.len() < self.batch_size && !urgent(&self.inbox) {
-            // The first event waits for others, unless somebody is in a hurry.
+        self.gather().await;
+        true
+    }
+
+    /// The first event waits for others until the batch is full or old, or somebody is in a hurry.
+    async fn gather(&mut self) {
+        let old = Instant::now() + self.batch_age;
+        loop {
+            self.take_what_waits();
+            let urgent = self.inbox.iter().any(|message| !matches!(message, Message::Event(_)));
+            if urgent || self.inbox.len() >= self.batch_size {
+                return;
+            }
             tokio::select! {
-                _ = closing(&mut self.phases) => {}
+                _ = closing(&mut self.phases) => return,
                 () = self.shared.hurry.notified() => {}
-                () = tokio::time::sleep(self.batch_age) => {}
+                () = tokio::time::sleep_until(old) => return,
             }
         }
-        self.take_what_waits();
-        true
     }
 
     fn take_what_waits(&mut self) {
@@ -153,12 +161,13 @@ impl Worker {
                 Err(_) => break,
             }
         }
+        let events = self.inbox.iter().filter(|message| !matches!(message, Message::Flush(_))).count() as u64;
+        self.shared.counters.in_hand.store(events, Ordering::Relaxed);
     }
 
     /// Stores what is in the inbox, or says what became of it.
     async fn store_inbox(&mut self) {
         let mut batch = self.take_batch();
-        self.shared.counters.in_hand.store(batch.entries.len() as u64, Ordering::Relaxed);
         let mut attempt = 1;
         let result = loop {
             let Err(error) = self.append(&mut batch).await else { break Ok(()) };
@@ -206,6 +215,7 @@ impl Worker {
                 Message::Event(event) => (event, None),
                 Message::Durable(event, waiting) => (event, Some(waiting)),
                 Message::Flush(waiting) => {
+                    self.shared.counters.flushes.fetch_sub(1, Ordering::Relaxed);
                     batch.flushes.push(waiting);
                     continue;
                 }
@@ -285,6 +295,7 @@ impl Worker {
             return;
         }
         self.shared.counters.refused.fetch_add(refused.len() as u64, Ordering::Relaxed);
+        self.shared.counters.in_hand.fetch_sub(refused.len() as u64, Ordering::Relaxed);
         let mut place = 0;
         batch.entries.retain(|_| {
             place += 1;
@@ -415,12 +426,15 @@ impl Drop for Worker {
             return;
         }
         self.queue.close();
-        self.take_what_waits();
-        let mut lost = self.shared.counters.in_hand.swap(0, Ordering::Relaxed);
-        while !self.inbox.is_empty() {
-            lost += self.inbox.iter().filter(|message| !matches!(message, Message::Flush(_))).count() as u64;
+        // What is in hand, and what still waits.
+        let mut lost = self.shared.counters.in_hand.load(Ordering::Relaxed);
+        loop {
             self.inbox.clear();
             self.take_what_waits();
+            if self.inbox.is_empty() {
+                break;
+            }
+            lost += self.shared.counters.in_hand.load(Ordering::Relaxed);
         }
         self.shared.counters.lost.fetch_add(lost, Ordering::Relaxed);
         if lost > 0 {

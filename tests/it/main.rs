@@ -17,6 +17,7 @@ mod moody;
 mod parallel;
 #[cfg(feature = "sqlite")]
 mod processes;
+mod recorder;
 #[cfg(feature = "sqlite")]
 mod server;
 #[cfg(feature = "sqlite")]

@@ -23,7 +23,7 @@ pub(crate) struct Moody {
     asked: Arc<AtomicUsize>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Mood {
     #[default]
     Good,

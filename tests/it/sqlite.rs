@@ -47,17 +47,17 @@ fn open_error(path: &Path) -> tower_guestbook::Error {
 }
 
 /// A file system of its own, which only the superuser can mount.
-struct Disk(PathBuf);
+pub(crate) struct Disk(pub(crate) PathBuf);
 
 impl Disk {
-    fn mount(path: PathBuf, size: &str) -> Option<Self> {
+    pub(crate) fn mount(path: PathBuf, size: &str) -> Option<Self> {
         std::fs::create_dir(&path).unwrap();
         let size = format!("size={size}");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).output();
         mounted.is_ok_and(|output| output.status.success()).then_some(Self(path))
     }
 
-    fn remount(&self, option: &str) {
+    pub(crate) fn remount(&self, option: &str) {
         let option = format!("remount,{option}");
         assert!(Command::new("mount").args(["-o", &option]).arg(&self.0).status().unwrap().success());
     }

@@ -1,0 +1,628 @@
+//! The recorder and what can happen to it: a full queue, a store that fails, a disk that is full.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use serde_json::json;
+use tower_guestbook::{
+    Clock, Error, ErrorKind, Guestbook, Result, Timestamp, UserId,
+    activity::{ActivityFilter, Entry, Event, EventData, EventLimits, EventType, HistoryPage, HistoryQuery, Order},
+    recorder::{Live, Overload, Recorder, RecorderSettings, RecorderStats, Worker},
+    store::{ActivityStore, Commit, MemoryStore},
+};
+
+use crate::{
+    moody::{Mood, Moody},
+    support::{START, until},
+};
+
+fn event(number: usize) -> Event {
+    let mut event = Event::new(EventType::ACTION, START.after(Duration::from_millis(number as u64)));
+    event.user = Some(UserId::from(number as i64 % 3));
+    let data = json!({ "number": number });
+    event.data = Some(EventData::new(&data, &EventLimits::default()).unwrap());
+    event
+}
+
+fn numbers(page: &HistoryPage) -> Vec<usize> {
+    let number = |event: &Event| event.data.as_ref().unwrap().read::<serde_json::Value>().unwrap()["number"].as_u64();
+    page.activities.iter().map(|activity| number(&activity.event).unwrap() as usize).collect()
+}
+
+async fn stored<S: ActivityStore>(store: &S) -> Vec<usize> {
+    let query = HistoryQuery::new(ActivityFilter::new()).order(Order::OldestFirst).limit(1_000);
+    numbers(&store.history(query).await.unwrap())
+}
+
+fn pair(store: &Moody, settings: RecorderSettings) -> (Recorder, Worker) {
+    Recorder::pair(Arc::new(store.clone()), settings, Clock::manual(START)).unwrap()
+}
+
+fn running(store: &Moody, settings: RecorderSettings) -> Recorder {
+    let (recorder, worker) = pair(store, settings);
+    tokio::spawn(worker.run());
+    recorder
+}
+
+/// Every event that was offered has become something.
+fn assert_balanced(stats: &RecorderStats) {
+    let RecorderStats { offered, written, duplicates, dropped, refused, lost, spooled, queued, adopted, .. } = *stats;
+    assert_eq!(offered + adopted, written + duplicates + dropped + refused + lost + spooled + queued, "{stats:?}");
+}
+
+fn spool_files(directory: &Path) -> usize {
+    fs::read_dir(directory).unwrap().count()
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_the_newest_and_counts_them() {
+    let store = Moody::default();
+    let (recorder, worker) = pair(&store, RecorderSettings::new().queue(4).batch(4, Duration::from_millis(50)));
+    (0..10).for_each(|number| recorder.record(event(number)));
+    let stats = recorder.stats();
+    assert_eq!((stats.offered, stats.dropped, stats.queued), (10, 6, 4));
+    tokio::spawn(worker.run());
+    recorder.flush().await.unwrap();
+    assert_eq!(stored(&*store.store).await, [0, 1, 2, 3]);
+    assert_eq!(recorder.stats().written, 4);
+    assert_balanced(&recorder.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_goes_out_when_it_is_full_or_old_or_somebody_waits() {
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new().batch(3, Duration::from_millis(50)));
+    let begin = tokio::time::Instant::now();
+    (0..3).for_each(|number| recorder.record(event(number)));
+    until(async || store.store.count(ActivityFilter::new()).await.unwrap() == 3).await;
+    assert!(begin.elapsed() < Duration::from_millis(5), "full");
+    recorder.record(event(3));
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    assert_eq!(recorder.stats().written, 3);
+    tokio::time::sleep(Duration::from_millis(11)).await;
+    until(async || recorder.stats().written == 4).await;
+    assert!(begin.elapsed() < Duration::from_millis(60), "old");
+    recorder.record(event(4));
+    tokio::task::yield_now().await;
+    recorder.record_durable(event(5)).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_millis(70), "somebody waits");
+    assert_eq!(stored(&*store.store).await, [0, 1, 2, 3, 4, 5]);
+    assert_eq!(recorder.stats().last_batch, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_stuck_for_ten_seconds_loses_nothing() {
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new());
+    store.set(Mood::Stuck);
+    (0..500).for_each(|number| recorder.record(event(number)));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(stored(&*store.store).await, [] as [usize; 0]);
+    store.set(Mood::Good);
+    (500..600).for_each(|number| recorder.record(event(number)));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(stored(&*store.store).await, (0..600).collect::<Vec<_>>());
+    let stats = recorder.stats();
+    assert_eq!((stats.written, stats.lost, stats.dropped, stats.queued), (600, 0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_stuck_memory_stays_bounded_and_the_drops_are_counted() {
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new().queue(100).batch(10, Duration::ZERO));
+    store.set(Mood::Stuck);
+    for number in 0..1_000 {
+        recorder.record(event(number));
+        tokio::task::yield_now().await;
+    }
+    let stats = recorder.stats();
+    assert!((890..=900).contains(&stats.dropped) && stats.queued <= 110, "{stats:?}");
+    assert_balanced(&stats);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counted_and_told() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new());
+    store.set(Mood::Failing);
+    (0..7).for_each(|number| recorder.record(event(number)));
+    let error = recorder.flush().await.unwrap_err();
+    assert_eq!((error.kind(), store.asked()), (ErrorKind::Unavailable, 5));
+    assert_eq!((recorder.stats().lost, recorder.stats().written), (7, 0));
+    assert!(
+        log.text().contains("ERROR") && log.text().contains("activities are lost") && log.text().contains("events=7")
+    );
+    // From now on a batch is tried once, until the store is back.
+    recorder.record(event(7));
+    assert!(recorder.flush().await.is_err());
+    assert_eq!((store.asked(), recorder.stats().lost), (6, 8));
+    store.set(Mood::Good);
+    recorder.record(event(8));
+    recorder.flush().await.unwrap();
+    assert_eq!(stored(&*store.store).await, [8]);
+    assert_balanced(&recorder.stats());
+}
+
+/// What `tracing` writes.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Moody::default();
+    let settings = RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
+    let recorder = running(&store, settings);
+    store.set(Mood::Failing);
+    for number in 0..30 {
+        recorder.record(event(number));
+        if number % 10 == 9 {
+            recorder.flush().await.unwrap_err();
+        }
+    }
+    let stats = recorder.stats();
+    assert_eq!((stats.spooled, stats.lost, stats.written), (30, 0, 0));
+    assert_eq!(spool_files(directory.path()), 1);
+    store.set(Mood::Good);
+    recorder.record(event(30));
+    until_spool_is_empty(&recorder).await;
+    let mut all = stored(&*store.store).await;
+    assert_eq!(all[0], 30, "new events do not wait for old ones");
+    all.sort_unstable();
+    assert_eq!(all, (0..=30).collect::<Vec<_>>());
+    assert_eq!(spool_files(directory.path()), 0);
+    assert_balanced(&recorder.stats());
+    recorder.shutdown(Duration::from_secs(5)).await;
+}
+
+/// The spool is read on another thread; waits for it without a clock.
+async fn until_spool_is_empty(recorder: &Recorder) {
+    while recorder.stats().spooled > 0 || recorder.stats().queued > 0 {
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
+        // A batch to be stored makes the worker look at the spool.
+        let _ = recorder.flush().await;
+    }
+}
+
+#[tokio::test]
+async fn a_spool_takes_so_many_bytes_and_the_rest_is_a_counted_loss() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 10_000));
+    store.set(Mood::Failing);
+    for number in 0..200 {
+        recorder.record(event(number));
+        recorder.flush().await.unwrap_err();
+    }
+    let stats = recorder.stats();
+    assert!(stats.spooled > 20 && stats.lost > 20 && stats.spooled + stats.lost == 200, "{stats:?}");
+    let bytes: u64 = fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes <= 10_000);
+}
+
+#[tokio::test]
+async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let dead = Moody::default();
+    let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
+    dead.set(Mood::Failing);
+    let recorder = running(&dead, settings());
+    (0..5).for_each(|number| recorder.record(event(number)));
+    recorder.flush().await.unwrap_err();
+    let report = recorder.shutdown(Duration::from_secs(1)).await;
+    assert_eq!((report.spooled, report.lost), (5, 0));
+    drop(recorder);
+    let file = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&file).unwrap();
+    assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 5, "a line each");
+    bytes.extend_from_slice(br#"{"id":{"origin":1,"num"#);
+    bytes.extend_from_slice(b"\nnot json at all\n");
+    fs::write(&file, bytes).unwrap();
+
+    let living = Moody::default();
+    living.set(Mood::Failing);
+    let recorder = running(&living, settings());
+    recorder.record(event(77));
+    recorder.flush().await.unwrap_err();
+    let other = Moody::default();
+    let second = running(&other, settings());
+    until_spool_is_empty(&second).await;
+    assert_eq!(stored(&*other.store).await, [] as [usize; 0], "both files have an owner");
+
+    living.set(Mood::Good);
+    until_spool_is_empty(&recorder).await;
+    let mut all = stored(&*living.store).await;
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3, 4, 77], "damaged lines are left out");
+    assert_eq!(spool_files(directory.path()), 0);
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_is_an_error_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let settings = RecorderSettings::new().spool(&file, 1 << 20);
+    let error = Guestbook::builder(MemoryStore::new()).recorder(settings).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    for settings in [
+        RecorderSettings::new().queue(0),
+        RecorderSettings::new().queue(10).batch(11, Duration::ZERO),
+        RecorderSettings::new().retry(0, Duration::ZERO),
+        RecorderSettings::new().store_timeout(Duration::ZERO),
+    ] {
+        let error = Guestbook::builder(MemoryStore::new()).recorder(settings).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+    }
+}
+
+/// Stores every batch and says every other time that it has not.
+#[derive(Default)]
+struct Ambiguous {
+    store: MemoryStore,
+    calls: AtomicUsize,
+}
+
+impl ActivityStore for Ambiguous {
+    async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
+        let sequences = self.store.append(entries, commit).await?;
+        match self.calls.fetch_add(1, Ordering::SeqCst) % 2 {
+            0 => Err(Error::new(ErrorKind::Unavailable, "the answer was lost")),
+            _ => Ok(sequences),
+        }
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        self.store.history(query).await
+    }
+
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.store.count(filter).await
+    }
+
+    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.store.discard(filter, limit).await
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_stores_nothing_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Ambiguous::default());
+    for attempts in [3, 1] {
+        let settings = RecorderSettings::new().retry(attempts, Duration::ZERO).spool(directory.path(), 1 << 20);
+        let (recorder, worker) = Recorder::pair(store.clone(), settings, Clock::manual(START)).unwrap();
+        tokio::spawn(worker.run());
+        let before = stored(&*store).await.len();
+        for number in 0..20 {
+            recorder.record(event(number));
+            let _ = recorder.flush().await;
+        }
+        until_spool_is_empty(&recorder).await;
+        assert_eq!(stored(&*store).await.len() - before, 20);
+        let stats = recorder.stats();
+        assert_eq!((stats.written + stats.duplicates, stats.lost), (20, 0), "{stats:?}");
+        recorder.shutdown(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_event_is_stored_or_its_caller_is_told() {
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new());
+    recorder.record_durable(event(1)).await.unwrap();
+    assert_eq!(stored(&*store.store).await, [1]);
+
+    store.set(Mood::Failing);
+    recorder.record(event(2));
+    let error = recorder.record_durable(event(3)).await.unwrap_err();
+    assert_eq!((error.kind(), store.asked()), (ErrorKind::Unavailable, 2), "told after the first attempt");
+    store.set(Mood::Good);
+    recorder.flush().await.unwrap();
+    assert_eq!(stored(&*store.store).await, [1, 2], "what was refused is not stored later");
+    assert_eq!(recorder.stats().refused, 1);
+
+    store.set(Mood::Stuck);
+    let error = recorder.record_durable(event(4)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    store.set(Mood::Good);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(stored(&*store.store).await, [1, 2, 4], "a timeout is no promise either way");
+    assert_balanced(&recorder.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_runs() {
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use tower::ServiceExt;
+
+    let store = Moody::default();
+    let settings = RecorderSettings::new()
+        .queue(2)
+        .batch(1, Duration::ZERO)
+        .retry(100, Duration::from_millis(10))
+        .overload(Overload::Wait(Duration::from_millis(500)));
+    let (builder, _) = crate::support::builder(store.clone());
+    let guestbook = builder.recorder(settings).build().unwrap();
+    let handled = Arc::new(AtomicUsize::new(0));
+    let count = handled.clone();
+    let app = Router::new()
+        .route("/", get(async move || count.fetch_add(1, Ordering::SeqCst).to_string()))
+        .layer(guestbook.layer());
+    let request = || {
+        let request = Request::get("/").header("user-agent", crate::support::FIREFOX).body(Body::empty());
+        app.clone().oneshot(request.unwrap())
+    };
+    store.set(Mood::Failing);
+    // One in hand, two in the queue.
+    for number in 1..=3 {
+        drop(request().await.unwrap());
+        until(async || guestbook.recorder().stats().queued == number).await;
+    }
+    let waiting = tokio::spawn(request());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(handled.load(Ordering::SeqCst), 3, "it waits");
+    store.set(Mood::Good);
+    drop(waiting.await.unwrap().unwrap());
+    guestbook.flush().await.unwrap();
+    let stats = guestbook.recorder().stats();
+    assert_eq!((handled.load(Ordering::SeqCst), stats.written, stats.dropped), (4, 4, 0));
+
+    store.set(Mood::Failing);
+    for number in 1..=3 {
+        drop(request().await.unwrap());
+        until(async || guestbook.recorder().stats().queued == number).await;
+    }
+    let begin = tokio::time::Instant::now();
+    drop(request().await.unwrap());
+    assert!(begin.elapsed() >= Duration::from_millis(500));
+    assert_eq!((handled.load(Ordering::SeqCst), guestbook.recorder().stats().dropped), (8, 1), "served all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new().batch(10, Duration::from_secs(60)));
+    (0..25).for_each(|number| recorder.record(event(number)));
+    let report = recorder.shutdown(Duration::from_secs(5)).await;
+    assert_eq!((report.written, report.lost, report.spooled), (25, 0, 0));
+    assert_eq!(stored(&*store.store).await.len(), 25);
+    recorder.record(event(25));
+    assert_eq!(recorder.stats().dropped, 1);
+    assert_eq!(recorder.record_durable(event(26)).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(recorder.flush().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(recorder.shutdown(Duration::ZERO).await, report, "the same again");
+
+    let recorder = running(&store, RecorderSettings::new().batch(10, Duration::from_secs(60)));
+    store.set(Mood::Stuck);
+    (0..25).for_each(|number| recorder.record(event(number)));
+    let begin = tokio::time::Instant::now();
+    let report = recorder.shutdown(Duration::from_secs(3)).await;
+    assert_eq!((report.written, report.lost), (0, 25));
+    assert!(begin.elapsed() <= Duration::from_secs(4), "the deadline holds");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_dropped_takes_nothing_along_uncounted() {
+    let store = Moody::default();
+    let (recorder, worker) = pair(&store, RecorderSettings::new());
+    (0..5).for_each(|number| recorder.record(event(number)));
+    drop(worker);
+    assert_eq!(recorder.stats().lost, 5);
+    assert_eq!(recorder.record_durable(event(5)).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    recorder.record(event(6));
+    assert_eq!(recorder.shutdown(Duration::from_secs(1)).await.lost, 5);
+    assert_balanced(&recorder.stats());
+}
+
+#[tokio::test]
+async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed() {
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new().subscriptions(2, 3));
+    let mut all = recorder.subscribe(ActivityFilter::new()).unwrap();
+    let mut ones = recorder.subscribe(ActivityFilter::new().user(UserId::from(1))).unwrap();
+    assert_eq!(recorder.subscribe(ActivityFilter::new()).unwrap_err().kind(), ErrorKind::Unavailable);
+    for number in 0..6 {
+        recorder.record(event(number));
+    }
+    recorder.flush().await.unwrap();
+    let number = |live: Option<Live>| match live {
+        Some(Live::Activity(activity)) => activity.event.time.since(START).as_millis() as i64,
+        Some(Live::Missed(count)) => -(count as i64),
+        other => panic!("{other:?}"),
+    };
+    let seen = [number(all.next().await), number(all.next().await), number(all.next().await), number(all.next().await)];
+    assert_eq!(seen, [0, 1, 2, -3]);
+    recorder.record(event(6));
+    recorder.flush().await.unwrap();
+    assert_eq!(number(all.next().await), 6);
+    // Missed in the middle: told before what came after.
+    (0..4).for_each(|number| recorder.record(event(number)));
+    recorder.flush().await.unwrap();
+    assert_eq!(number(all.next().await), 0);
+    recorder.record(event(9));
+    recorder.flush().await.unwrap();
+    let seen = [number(all.next().await), number(all.next().await), number(all.next().await), number(all.next().await)];
+    assert_eq!(seen, [1, 2, -1, 9]);
+
+    assert_eq!([number(ones.next().await), number(ones.next().await)], [1, 4], "their own only");
+    drop(all);
+    recorder.subscribe(ActivityFilter::new()).expect("there is room again");
+    recorder.shutdown(Duration::from_secs(1)).await;
+    assert_eq!(number(ones.next().await), 1, "what was queued is still there");
+    assert_eq!(ones.next().await, None);
+}
+
+#[tokio::test]
+async fn what_subscribers_see_has_the_sequence_of_the_history() {
+    let store = Moody::default();
+    let recorder = running(&store, RecorderSettings::new());
+    let mut live = recorder.subscribe(ActivityFilter::new()).unwrap();
+    recorder.record_durable(event(7)).await.unwrap();
+    let Some(Live::Activity(seen)) = live.next().await else { panic!("an event") };
+    let page = store.store.history(HistoryQuery::new(ActivityFilter::new())).await.unwrap();
+    assert_eq!(*seen, page.activities[0]);
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_disk_that_is_full_fills_the_spool_and_once_there_is_room_everything_is_stored() {
+    use tower_guestbook::{SqliteStore, activity::Campaign, activity::RequestTrace};
+
+    let directory = tempfile::tempdir().unwrap();
+    let spool = directory.path().join("spool");
+    let Some(disk) = crate::sqlite::Disk::mount(directory.path().join("disk"), "2m") else {
+        eprintln!("not run: mounting needs the superuser");
+        return;
+    };
+    let store = SqliteStore::open(disk.0.join("guestbook.db")).unwrap();
+    let settings = RecorderSettings::new().retry(1, Duration::ZERO).spool(&spool, 64 << 20);
+    let (recorder, worker) = Recorder::pair(Arc::new(store.clone()), settings, Clock::manual(START)).unwrap();
+    tokio::spawn(worker.run());
+    let big = |number: usize| {
+        let mut event = event(number);
+        let mut trace = RequestTrace::default();
+        let mut campaign = Campaign::default();
+        campaign.term = Some("x".repeat(4_000).into());
+        trace.campaign = Some(Box::new(campaign));
+        event.request = Some(Arc::new(trace));
+        event
+    };
+    let mut number = 0;
+    while recorder.stats().spooled < 100 {
+        recorder.record(big(number));
+        number += 1;
+        if number % 50 == 0
+            && let Err(error) = recorder.flush().await
+        {
+            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+        }
+        assert!(number < 2_000, "the disk is full by now");
+    }
+    let _ = recorder.flush().await;
+    assert!(recorder.stats().written > 0);
+    disk.remount("size=64m");
+    until_spool_is_empty(&recorder).await;
+    let count = store.count(ActivityFilter::new()).await.unwrap();
+    let stats = recorder.stats();
+    assert_eq!((count, stats.written, stats.lost), (number as u64, number as u64, 0));
+    recorder.shutdown(Duration::from_secs(5)).await;
+    store.close().await.unwrap();
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Record(u8),
+    Durable,
+    Flush,
+    Mood(Mood),
+    Pause,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1u8..40).prop_map(Step::Record),
+        1 => Just(Step::Durable),
+        1 => Just(Step::Flush),
+        2 => prop_oneof![Just(Mood::Good), Just(Mood::Failing), Just(Mood::Stuck)].prop_map(Step::Mood),
+        1 => Just(Step::Pause),
+    ];
+    prop::collection::vec(step, 1..25)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_stored_and_counted_drops_are_the_events_offered(steps in steps(), spool in any::<bool>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Moody::default();
+            let settings = RecorderSettings::new()
+                .queue(64)
+                .batch(16, Duration::from_millis(50))
+                .retry(3, Duration::from_millis(100));
+            let settings = if spool { settings.spool(directory.path(), 20_000) } else { settings };
+            let recorder = running(&store, settings);
+            let (mut offered, mut next) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Record(count) => for _ in 0..count {
+                        recorder.record(event(next));
+                        next += 1;
+                        offered += 1;
+                    },
+                    // It may not get into the queue in time; then it was not offered.
+                    Step::Durable => {
+                        let before = recorder.stats().offered;
+                        let _ = recorder.record_durable(event(next)).await;
+                        next += 1;
+                        offered += recorder.stats().offered - before;
+                    }
+                    Step::Flush => { let _ = recorder.flush().await; }
+                    Step::Mood(mood) => store.set(mood),
+                    Step::Pause => tokio::time::sleep(Duration::from_secs(3)).await,
+                }
+                assert_balanced(&recorder.stats());
+            }
+            store.set(Mood::Good);
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            recorder.shutdown(Duration::from_secs(60)).await;
+            let stats = recorder.stats();
+            prop_assert_eq!(stats.offered, offered);
+            assert_balanced(&stats);
+            prop_assert_eq!(stats.queued, 0);
+            let rows = store.store.count(ActivityFilter::new()).await.unwrap();
+            prop_assert_eq!(rows, stats.written, "{:?}", stats);
+            prop_assert_eq!(rows + stats.dropped + stats.refused + stats.lost + stats.spooled + stats.duplicates, offered);
+            Ok(())
+        })?;
+    }
+}
+
+#[tokio::test]
+async fn a_client_time_is_kept_beside_the_servers_and_near_it() {
+    let event = |millis: i64| event(0).with_client_time(Timestamp::from_millis(START.as_millis() + millis));
+    let day = 24 * 60 * 60 * 1_000;
+    for (claimed, kept) in [(5, 5), (-day, -day), (day + 1, day), (i64::MAX / 2, day), (i64::MIN / 2, -day)] {
+        let event = event(claimed);
+        assert_eq!(event.client_time.unwrap().as_millis() - START.as_millis(), kept);
+        assert_eq!(event.time, START);
+    }
+}
