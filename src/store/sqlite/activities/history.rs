@@ -101,6 +101,18 @@ impl Path {
         }
     }
 
+    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>) -> String {
+        let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
+        // Every parameter stands in every statement: that is what the conditions are for that say nothing.
+        format!(
+            "SELECT {columns} FROM {source} {joins} WHERE {condition} \
+             AND (:type IS NULL OR a.type = :type) AND (:type_bit = :type_bit) \
+             AND a.time >= :from AND a.time < :until AND a.sequence BETWEEN :low AND :high {order_by} LIMIT :limit",
+            source = self.source(),
+            condition = self.condition(),
+        )
+    }
+
     /// The order by sequence, in words that let SQLite see that it needs no sorting.
     fn order(self, order: Order) -> &'static str {
         match (self, order) {
@@ -123,16 +135,7 @@ pub(super) fn matching(
     mut found: impl FnMut(&Row<'_>) -> Result<()>,
 ) -> Result<()> {
     let path = Path::of(numbers);
-    let (columns, joins) = columns;
-    // Every parameter stands in every statement: that is what the conditions are for that say nothing.
-    let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", path.order(order)));
-    let sql = format!(
-        "SELECT {columns} FROM {source} {joins} WHERE {condition} \
-         AND (:type IS NULL OR a.type = :type) AND (:type_bit = :type_bit) \
-         AND a.time >= :from AND a.time < :until AND a.sequence BETWEEN :low AND :high {order_by} LIMIT :limit",
-        source = path.source(),
-        condition = path.condition(),
-    );
+    let sql = path.sql(columns, order);
     let mut statement = database.prepare_cached(&sql).sql()?;
     let mut left = limit;
     for segment in segments(database, path, order, &range)? {
@@ -261,4 +264,40 @@ fn read_response(row: &Row<'_>) -> Result<Option<ResponseTrace>> {
 
 fn damaged(context: &str) -> Error {
     Error::new(ErrorKind::Corrupt, context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The steps of SQLite's plan.
+    fn plan(path: Path, order: Option<Order>) -> Vec<String> {
+        let database = Connection::open_in_memory().unwrap();
+        database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
+        database.execute_batch(super::super::SCHEMA).unwrap();
+        let columns = if order.is_some() { (COLUMNS, JOINS) } else { ("count(*)", "") };
+        let sql = format!("EXPLAIN QUERY PLAN {}", path.sql(columns, order));
+        let mut statement = database.prepare(&sql).unwrap();
+        let mut rows = statement.raw_query();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get(3).unwrap());
+        }
+        steps
+    }
+
+    #[test]
+    fn each_question_is_answered_through_what_the_table_in_the_docs_says_and_without_sorting() {
+        for order in [Some(Order::NewestFirst), Some(Order::OldestFirst), None] {
+            for (path, expected) in [
+                (Path::Session, "SEARCH a USING INDEX activities_by_session (session=?"),
+                (Path::User, "SEARCH a USING INDEX activities_by_user (<expr>=? AND user=?"),
+                (Path::Blocks, "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+            ] {
+                let plan = plan(path, order);
+                assert!(plan.iter().any(|step| step.replace("COVERING ", "").contains(expected)), "{plan:#?}");
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN a")), "{plan:#?}");
+            }
+        }
+    }
 }
