@@ -4,6 +4,8 @@
 
 mod activity;
 #[cfg(feature = "sqlite")]
+mod activity_files;
+#[cfg(feature = "sqlite")]
 mod browser;
 mod conformance;
 mod cookies;

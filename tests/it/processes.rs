@@ -3,15 +3,25 @@
 //! A child process is this test binary again, told by an environment variable which part to play.
 
 use std::{
+    collections::HashMap,
     env,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use serde_json::json;
-use tower_guestbook::{Guestbook, SqliteStore, UserId};
+use serde_json::{Value, json};
+use tower_guestbook::{
+    Clock, Error, ErrorKind, Guestbook, Result, SqliteStore, UserId,
+    activity::{ActivityFilter, Entry, Event, EventData, EventLimits, EventType, HistoryPage, HistoryQuery, Order},
+    recorder::{Recorder, RecorderSettings},
+    store::{ActivityStore, Commit},
+};
 
 use crate::support::{Guest, app, builder};
 
@@ -117,4 +127,122 @@ async fn every_acknowledged_login_survives_a_kill() {
         let verdict: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(verdict, "ok");
     }
+}
+
+/// A store whose answers cannot be relied on: of three batches one is stored and denied, one is refused.
+struct Unreliable {
+    store: SqliteStore,
+    calls: AtomicUsize,
+}
+
+impl ActivityStore for Unreliable {
+    async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
+        let failure = || Error::new(ErrorKind::Unavailable, "no answer");
+        match self.calls.fetch_add(1, Ordering::SeqCst) % 3 {
+            0 => self.store.append(entries, commit).await,
+            1 => self.store.append(entries, commit).await.and(Err(failure())),
+            _ => Err(failure()),
+        }
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        self.store.history(query).await
+    }
+
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.store.count(filter).await
+    }
+
+    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.store.discard(filter, limit).await
+    }
+}
+
+fn spooling(database: &Path) -> RecorderSettings {
+    RecorderSettings::new().retry(1, Duration::ZERO).spool(database.with_extension("spool"), 64 << 20)
+}
+
+/// Part of a child: records events as fast as it can, and says which durable ones are acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn child_that_tracks() {
+    let Some(database) = env::var_os(DATABASE) else { return };
+    let database = Path::new(&database);
+    let store = Unreliable { store: SqliteStore::open(database).unwrap(), calls: AtomicUsize::new(0) };
+    let (recorder, worker) = Recorder::pair(Arc::new(store), spooling(database), Clock::system()).unwrap();
+    tokio::spawn(worker.run());
+    let life = tower_guestbook::SessionId::generate(Clock::system().now()).unwrap();
+    let tasks = (0..8).map(|task| {
+        let recorder = recorder.clone();
+        tokio::spawn(async move {
+            for number in 0..100_000 {
+                let name = format!("{life}-{task}-{number}");
+                let mut event = Event::new(EventType::ACTION, Clock::system().now());
+                event.data = Some(EventData::new(&json!({ "name": name }), &EventLimits::default()).unwrap());
+                if number % 4 == 0 {
+                    recorder.record(event);
+                } else if recorder.record_durable(event).await.is_ok() {
+                    std::io::stdout().write_all(format!("acknowledged {name} .\n").as_bytes()).unwrap();
+                }
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_no_acknowledged_event_is_missing_and_none_is_there_twice() {
+    let rounds = env::var("GUESTBOOK_KILL_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("guestbook.db");
+    let mut acknowledged = Vec::new();
+    let mut replayed = 0;
+    for round in 0..rounds {
+        let mut child = child("child_that_tracks", &database);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut names =
+            lines.filter_map(|line| Some(line.strip_prefix("acknowledged ")?.strip_suffix(" .")?.to_owned()));
+        let moment = 20 + (round * 7919) % 397;
+        acknowledged.extend(names.by_ref().take(moment));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What the pipe still holds was acknowledged as well.
+        acknowledged.extend(names);
+
+        // The next start stores what the dead process left in its spool.
+        let store = Arc::new(SqliteStore::open(&database).unwrap());
+        let (recorder, worker) = Recorder::pair(store.clone(), spooling(&database), Clock::system()).unwrap();
+        replayed += recorder.stats().adopted;
+        let worker = tokio::spawn(worker.run());
+        // A flush is answered after the adopted files are.
+        recorder.flush().await.unwrap();
+        let stats = recorder.stats();
+        assert_eq!((stats.spooled, stats.lost), (0, 0), "{stats:?}");
+        recorder.shutdown(Duration::from_secs(10)).await;
+        worker.await.unwrap();
+        store.close().await.unwrap();
+    }
+    let store = SqliteStore::open(&database).unwrap();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut query = HistoryQuery::new(ActivityFilter::new()).order(Order::OldestFirst).limit(1_000);
+    loop {
+        let page = store.history(query.clone()).await.unwrap();
+        for activity in &page.activities {
+            let data: Value = activity.event.data.as_ref().unwrap().read().unwrap();
+            *seen.entry(data["name"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        match page.next {
+            Some(next) => query = query.after(next),
+            None => break,
+        }
+    }
+    assert!(acknowledged.len() >= 20 * rounds && replayed > 0, "{replayed} events came from spools");
+    for name in &acknowledged {
+        assert_eq!(seen.get(name), Some(&1), "{name} was acknowledged");
+    }
+    assert!(seen.values().all(|times| *times == 1), "nothing is stored twice");
+    let check = rusqlite::Connection::open(&database).unwrap();
+    let verdict: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
 }

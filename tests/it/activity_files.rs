@@ -1,0 +1,285 @@
+//! Activities in a SQLite file: what is in it, what is not, what happens to it.
+
+use std::{path::Path, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, header},
+    routing::post,
+};
+use http_body_util::BodyExt;
+use rusqlite::Connection;
+use serde_json::json;
+use tower::ServiceExt;
+use tower_guestbook::{
+    ErrorKind, Guestbook, Session, SessionId, SqliteStore, Timestamp, Tracker, UserId, VisitorId,
+    activity::{
+        ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Method, Outcome, RequestTrace, ResponseTrace,
+    },
+    client::Agent,
+    http::PeerAddress,
+    store::{ActivityStore, Commit},
+};
+
+use crate::support::{FIREFOX, START};
+
+/// A plain page view as the layer records it.
+fn page_view(number: u64) -> Event {
+    let mut event = Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(START.as_millis() + number as i64 * 300));
+    event.user = Some(UserId::from((number * 7_919 % 1_000) as i64));
+    // Ten events a session.
+    event.session = Some(SessionId::from(uuid::Uuid::from_u128(u128::from(number / 10) << 64 | 7)));
+    let mut request = RequestTrace::default();
+    request.route = format!("/section/{}", number % 40).into();
+    request.method = Method::Get;
+    request.agent = Agent::from_user_agent(FIREFOX);
+    request.network = Some(std::net::IpAddr::from([203, 0, (number % 200) as u8, 7]).into());
+    event.request = Some(Arc::new(request));
+    event.response = Some(ResponseTrace::new(200, 200 + number % 20_000, 500 + number % 60_000, Outcome::Completed));
+    event
+}
+
+fn entry(origin: u64, number: u64, event: Event) -> Entry {
+    Entry { id: EventId { origin, number }, event }
+}
+
+async fn append(store: &SqliteStore, entries: Vec<Entry>) {
+    store.append(entries.into(), Commit::Relaxed).await.unwrap();
+}
+
+/// Whether any file of the database has these bytes.
+fn found(directory: &Path, needle: &[u8]) -> bool {
+    std::fs::read_dir(directory).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(needle.len()).any(|window| window == needle)
+    })
+}
+
+#[tokio::test]
+async fn a_plain_page_view_takes_at_most_120_bytes_of_disk_with_its_indexes() {
+    const ROWS: u64 = 100_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let empty = {
+        store.append(Arc::new([]), Commit::Relaxed).await.unwrap();
+        std::fs::metadata(&path).unwrap().len()
+    };
+    for first in (1..=ROWS).step_by(1_000) {
+        append(&store, (first..first + 1_000).map(|number| entry(1, number, page_view(number))).collect()).await;
+    }
+    store.close().await.unwrap();
+    let bytes = (std::fs::metadata(&path).unwrap().len() - empty) as f64 / ROWS as f64;
+    println!("bytes a row: {bytes:.1}");
+    assert!(bytes <= 120.0, "{bytes} bytes a row");
+}
+
+#[tokio::test]
+async fn no_secret_and_no_full_address_is_in_any_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let guestbook = Guestbook::builder(store.clone()).accept_bearer().accept_header("x-session-id").build().unwrap();
+    let handler = async |session: Session, tracker: Tracker| {
+        session.login("ada").await.unwrap();
+        tracker.track("seen", &json!({ "needle": "kept" })).unwrap();
+        ([(header::SET_COOKIE, "own=needleownsetcookie")], "needleresponsebody")
+    };
+    let app = Router::new().route("/login/{code}", post(handler)).fallback(async || "x").layer(guestbook.layer());
+    let token = "needletokenneedletokenneedletokenneedletoke";
+    let send = async |path: &str| {
+        let mut request = Request::post(path)
+            .header(header::USER_AGENT, format!("{FIREFOX} needleagent"))
+            .header(header::COOKIE, "__Host-session=needlecookie; other=needleothercookie")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("x-session-id", token)
+            .header("x-api-key", "needleapikey")
+            .header("x-own", "needleheader")
+            .header(header::REFERER, "https://news.example/needlereferrerpath?q=needlereferrerquery")
+            .body(Body::from("needlerequestbody"))
+            .unwrap();
+        request.extensions_mut().insert(PeerAddress(([203, 0, 113, 77], 40_000).into()));
+        let response = app.clone().oneshot(request).await.unwrap();
+        let cookie = response.headers().get(header::SET_COOKIE).cloned();
+        response.into_body().collect().await.unwrap();
+        cookie
+    };
+    let cookie = send("/login/needlepathcode77?token=needlequery&needlekey=1").await;
+    send("/reset/needle-at%40example.org?x=needlequery").await;
+    guestbook.flush().await.unwrap();
+    let history = guestbook.activities().history(HistoryQuery::new(ActivityFilter::new())).await.unwrap();
+    assert_eq!(history.activities.len(), 4, "login, seen and two requests");
+    assert!(found(directory.path(), b"kept") && found(directory.path(), b"/login/{code}"));
+
+    for closed in [false, true] {
+        if closed {
+            guestbook.shutdown().await;
+            store.close().await.unwrap();
+        }
+        let issued = cookie.as_ref().unwrap().to_str().unwrap();
+        let issued = issued.split(['=', ';']).nth(1).unwrap();
+        for needle in [
+            "needletoken",
+            "needlecookie",
+            "needleothercookie",
+            "needleapikey",
+            "needleheader",
+            "needleagent",
+            "needlereferrerpath",
+            "needlereferrerquery",
+            "needlerequestbody",
+            "needleresponsebody",
+            "needleownsetcookie",
+            "needlequery",
+            "needlekey",
+            "needlepathcode77",
+            "needle-at",
+            "203.0.113.77",
+            "Bearer",
+            issued,
+        ] {
+            assert!(!found(directory.path(), needle.as_bytes()), "{needle} is in a file");
+        }
+        let address = [203u8, 0, 113, 77];
+        assert!(!found(directory.path(), &address), "the address as bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let guestbook = Guestbook::builder(store.clone()).build().unwrap();
+    let app = crate::support::app(&guestbook);
+    let mut guest = crate::support::Guest::new(&app);
+    guest.ok("/login/ada").await;
+    guestbook.shutdown().await;
+    store.close().await.unwrap();
+    // What the first version knew are sessions and users.
+    let raw = Connection::open(&path).unwrap();
+    for table in [
+        "activities",
+        "activity_blocks",
+        "activity_sessions",
+        "agents",
+        "counters",
+        "event_types",
+        "recorded_events",
+        "routes",
+        "visitors",
+    ] {
+        raw.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    }
+    let left: Vec<String> = raw
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
+    assert_eq!(left, ["ended_sessions", "sessions", "users"]);
+    raw.execute_batch("PRAGMA user_version = 1").unwrap();
+    drop(raw);
+
+    let store = SqliteStore::open(&path).unwrap();
+    let guestbook = Guestbook::builder(store.clone()).build().unwrap();
+    guest.app = crate::support::routes().layer(guestbook.layer());
+    assert_eq!(guest.user().await.as_deref(), Some("ada"), "still logged in");
+    guestbook.flush().await.unwrap();
+    let ada = ActivityFilter::new().user(UserId::try_from("ada").unwrap());
+    assert_eq!(guestbook.activities().count(ada).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn two_writers_on_one_file_mix_up_no_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
+    let named = |number: u64, name: &str| {
+        let mut event = page_view(number);
+        event.user = Some(UserId::try_from(name).unwrap());
+        event.event_type = EventType::new(name).unwrap();
+        event
+    };
+    // Each learns names that the other gives other numbers to, if it does not look again.
+    for round in 0..20u64 {
+        for (origin, store) in (0u64..).zip(&stores) {
+            let names = [format!("name{}", round % 7), format!("own{origin}x{round}"), "shared".to_owned()];
+            let entries =
+                names.iter().zip(1..).map(|(name, number)| entry(origin, round * 3 + number, named(number, name)));
+            append(store, entries.collect()).await;
+        }
+        if round % 5 == 4 {
+            // Rows and their sessions go while the other still knows their numbers.
+            stores[0].discard(ActivityFilter::new().event_type(EventType::new("shared").unwrap()), 100).await.unwrap();
+        }
+    }
+    let history = stores[1].history(HistoryQuery::new(ActivityFilter::new()).limit(1_000)).await.unwrap();
+    assert_eq!(history.activities.len(), 80);
+    for activity in &history.activities {
+        assert_eq!(activity.event.user.as_ref().unwrap().as_str(), activity.event.event_type.as_str());
+        assert!(activity.event.session.is_some() && activity.event.request.is_some(), "no number points to nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_leaves_nothing_behind_and_the_next_one_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let store = SqliteStore::open(&path).unwrap();
+    append(&store, vec![entry(1, 1, page_view(1))]).await;
+    let mut own = page_view(2);
+    own.user = Some(UserId::try_from("new user").unwrap());
+    own.visitor = Some(VisitorId::from(uuid::Uuid::from_u128(3)));
+    // A number that no store can keep makes the batch fail after its first entries.
+    let broken = vec![entry(1, 2, own.clone()), entry(1, u64::MAX, page_view(3))];
+    let error = store.append(broken.into(), Commit::Relaxed).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    // Something that was looked up in a batch that was undone must be looked up again.
+    let raw = Connection::open(&path).unwrap();
+    raw.execute_batch("CREATE TRIGGER full BEFORE INSERT ON activity_blocks BEGIN SELECT raise(ABORT, 'no'); END")
+        .unwrap();
+    store.append(vec![entry(1, 2, own.clone())].into(), Commit::Relaxed).await.unwrap_err();
+    raw.execute_batch("DROP TRIGGER full").unwrap();
+    append(&store, vec![entry(1, 2, own.clone())]).await;
+    let history = store.history(HistoryQuery::new(ActivityFilter::new())).await.unwrap();
+    let events: Vec<_> = history.activities.into_iter().map(|activity| activity.event).collect();
+    assert_eq!(events, [own, page_view(1)]);
+}
+
+#[tokio::test]
+async fn what_is_discarded_is_not_in_the_file_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let session = uuid::Uuid::from_u128(0x5e55_1011_5e55_1011_5e55_1011_5e55_1011);
+    let visitor = uuid::Uuid::from_u128(0x7151_7041_7151_7041_7151_7041_7151_7041);
+    let entries = (1..=2_000).map(|number| {
+        let mut event = page_view(number);
+        if number % 100 == 0 {
+            event.session = Some(SessionId::from(session));
+            event.visitor = Some(VisitorId::from(visitor));
+            let mut trace = RequestTrace::default();
+            trace.referrer = Some("needle.example".into());
+            event.request = Some(Arc::new(trace));
+        }
+        entry(1, number, event)
+    });
+    append(&store, entries.collect()).await;
+    assert!(found(directory.path(), session.as_bytes()) && found(directory.path(), visitor.as_bytes()));
+    let of_session = ActivityFilter::new().session(SessionId::from(session));
+    assert_eq!(store.discard(of_session, 1_000).await.unwrap(), 20);
+    store.close().await.unwrap();
+    for needle in [session.as_bytes().as_slice(), visitor.as_bytes(), b"needle.example"] {
+        assert!(!found(directory.path(), needle));
+    }
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.discard(ActivityFilter::new(), 10_000).await.unwrap(), 1_980);
+    store.close().await.unwrap();
+    let raw = Connection::open(&path).unwrap();
+    for table in ["activities", "activity_blocks", "activity_sessions", "visitors"] {
+        let rows: i64 = raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 0, "{table}");
+    }
+}
