@@ -8,6 +8,7 @@ mod activity_files;
 #[cfg(feature = "sqlite")]
 mod browser;
 mod conformance;
+mod connections;
 mod cookies;
 mod faults;
 #[cfg(feature = "sqlite")]
