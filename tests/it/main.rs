@@ -16,6 +16,7 @@ mod full_app;
 mod gates;
 mod layering;
 mod lifecycle;
+mod metrics;
 mod moody;
 mod parallel;
 #[cfg(feature = "sqlite")]
