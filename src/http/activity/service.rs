@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, header};
+use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
     ActivityBody, ActivityFuture, Unrecorded,
     layer::Shared,
     recording::Recording,
-    request::{campaign, data, is_by_script, reason_to_skip, referrer},
+    request::{Facts, campaign, data, reason_to_skip, referrer},
     routes::RouteTemplate,
     rules::RequestHead,
     skipped::Reason,
@@ -81,23 +81,24 @@ impl Shared {
     /// Shows the request to its visit, or gives it a tracker, and begins its trace if it leaves one.
     fn begin<B>(self: &Arc<Self>, request: &mut Request<B>) -> Option<Box<Recording>> {
         let head = head(request);
-        let agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-        let agent = self.agents.read(agent);
+        let facts = Facts::of(head.headers);
+        let agent = self.agents.read(std::str::from_utf8(facts.agent).unwrap_or_default());
         let network = self.client.address(request).map(TruncatedAddress::from);
         let visitor = head.extensions.get::<VisitorId>().copied();
         let visit = head.extensions.get::<Visit>().cloned();
         let (user, session) = visit.as_ref().map(Visit::who).unwrap_or_default();
-        let reason = self.reason_to_skip(head, agent, user.is_some(), session, network);
+        let reason = self.reason_to_skip(head, &facts, agent, user.is_some(), session, network);
 
         let (route, is_template) = self.route(head);
         let trace = Arc::new(RequestTrace {
             route,
             method: Method::from_name(head.method.as_str()),
-            referrer: referrer(head.headers, head.uri),
+            referrer: referrer(&facts, head.uri),
             campaign: campaign(head.uri),
             agent: if user.is_some() { person(agent) } else { agent },
             network,
         });
+        let by_script = facts.is_by_script();
         let recording = match reason {
             Some(reason) => {
                 self.skipped.count(reason);
@@ -114,7 +115,6 @@ impl Shared {
                 if let Some(enrich) = &self.rules.enrich {
                     enrich(head, &mut event);
                 }
-                let by_script = is_by_script(head.headers);
                 Some(Box::new(Recording::new(self.clone(), visit.clone(), event, is_template, by_script)))
             }
         };
@@ -131,12 +131,13 @@ impl Shared {
     fn reason_to_skip(
         &self,
         head: RequestHead<'_>,
+        facts: &Facts<'_>,
         agent: Agent,
         logged_in: bool,
         session: Option<SessionId>,
         network: Option<TruncatedAddress>,
     ) -> Option<Reason> {
-        if let Some(reason) = reason_to_skip(&self.rules, head, agent, logged_in) {
+        if let Some(reason) = reason_to_skip(&self.rules, head, facts, agent, logged_in) {
             return Some(reason);
         }
         if head.extensions.get::<Unrecorded>().is_some() {
