@@ -11,7 +11,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 //! let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-//! let app: Router = Router::new().route("/", get(visits)).layer(guestbook.session_layer());
+//! let app: Router = Router::new().route("/", get(visits)).layer(guestbook.layer());
 //! # use tower::ServiceExt;
 //! # let request = http::Request::get("/").body(axum::body::Body::empty()).unwrap();
 //! # assert!(app.oneshot(request).await.unwrap().headers().contains_key("set-cookie"));
@@ -30,14 +30,24 @@
 //!   -> handler            Session: a view of the Visit; reads do not wait
 //!   -> SessionStore       changes, merged key by key, before the response's head
 //!   -> Set-Cookie         only if the client has to learn something
+//!
+//! the same request, seen by the activity layer
+//!   -> ActivityRules      does it leave a trace? (static files, health checks, prefetches, bots: no)
+//!   -> RequestTrace       route, method, referring host, families of browser and system, network; nothing else
+//!   -> handler            Tracker: explicit events, queued or durable
+//!   -> response body      watched to its end, failure or drop, passed on frame by frame
+//!   -> Recorder           a bounded queue; never waits; what is too much is dropped and counted
+//!   -> ActivityStore      batches, one transaction each; every event once, by its id
 //! ```
 //!
 //! # Map
 //!
 //! - [`Guestbook`]: built once on a store; hands out layers, owns the background tasks.
 //! - [`Session`]: what a handler works with. [`Sessions`]: the same for administration, outside a request.
+//! - [`Tracker`]: what a handler records. [`Activities`]: history, counts, deletion. [`recorder`]: the queue and its worker,
+//!   and what happens when they are overloaded or the store fails.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
-//! - [`session`]: the noun: data, limits, lifetimes. [`store`]: the contract of a store, and the stores.
+//! - [`session`], [`activity`], [`client`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
 //! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
 //!
 //! # Features
@@ -45,7 +55,8 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
-//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`; axum's `ConnectInfo` as peer address |
+//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
+//! | `metrics` | | counters and gauges of the recorder through the `metrics` facade |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 
 pub mod activities;

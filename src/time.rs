@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant, SystemTime},
@@ -75,12 +75,22 @@ impl Clock {
         }
     }
 
-    /// Begins to measure how long something takes.
-    pub(crate) fn stopwatch(&self) -> Stopwatch {
-        match &self.manual {
-            Some(_) => Stopwatch::Manual(self.now()),
-            None => Stopwatch::System(Instant::now()),
+    /// The current time, and the beginning of a measurement of how long something takes.
+    ///
+    /// Asks one clock where others need two: the wall clock is asked every [`WALL_CLOCK_AGE`] and counted on from there.
+    pub(crate) fn arrival(&self) -> (Timestamp, Stopwatch) {
+        if self.manual.is_some() {
+            let now = self.now();
+            return (now, Stopwatch::Manual(now));
         }
+        let begin = Instant::now();
+        let millis = to_millis(begin.duration_since(*START.get_or_init(|| begin)));
+        if millis >= ASK_AGAIN.load(Ordering::Acquire) {
+            AHEAD.store(self.now().0.saturating_sub(millis), Ordering::Release);
+            // After the answer: who sees that nothing is to be asked sees the answer as well.
+            ASK_AGAIN.store(millis.saturating_add(to_millis(WALL_CLOCK_AGE)), Ordering::Release);
+        }
+        (Timestamp(millis.saturating_add(AHEAD.load(Ordering::Relaxed))), Stopwatch::System(begin))
     }
 
     /// Moves a manual clock forward by whole milliseconds.
@@ -103,6 +113,16 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// So late at most [`Clock::arrival`] notices that the wall clock was set.
+const WALL_CLOCK_AGE: Duration = Duration::from_millis(100);
+
+/// When the process first asked for the time.
+static START: OnceLock<Instant> = OnceLock::new();
+/// So many milliseconds the wall clock is ahead of those since the start.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+/// From so many milliseconds after the start on the wall clock is asked again.
+static ASK_AGAIN: AtomicI64 = AtomicI64::new(0);
+
 /// The beginning of something, by a clock that is never set back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stopwatch {
@@ -123,4 +143,25 @@ impl Stopwatch {
 
 pub(crate) fn to_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arrival_is_at_the_time_that_the_clock_shows() {
+        let clock = Clock::system();
+        for _ in 0..100_000 {
+            let before = clock.now();
+            let (arrival, _) = clock.arrival();
+            let after = clock.now();
+            // All are cut to whole milliseconds, from different beginnings.
+            assert!((before.0 - 1..=after.0 + 1).contains(&arrival.0), "{arrival:?} between {before:?} and {after:?}");
+        }
+        let clock = Clock::manual(Timestamp(7));
+        let (arrival, stopwatch) = clock.arrival();
+        clock.advance(Duration::from_millis(3));
+        assert_eq!((arrival, stopwatch.micros(&clock)), (Timestamp(7), 3_000));
+    }
 }

@@ -34,10 +34,10 @@ impl Recording {
         shared: Arc<Shared>,
         visit: Option<Visit>,
         event: Event,
+        begin: Stopwatch,
         is_template: bool,
         by_script: bool,
     ) -> Self {
-        let begin = shared.recorder.clock().stopwatch();
         Self {
             shared,
             visit,

@@ -79,21 +79,6 @@ const STATIC_EXTENSIONS: &[&str] = &[
     "webmanifest",
 ];
 
-/// What a browser fetches for a page, not as one.
-const STATIC_DESTINATIONS: &[&str] = &[
-    "image",
-    "style",
-    "script",
-    "font",
-    "audio",
-    "video",
-    "track",
-    "manifest",
-    "worker",
-    "sharedworker",
-    "serviceworker",
-];
-
 /// Why the request leaves no trace, by what it is; hooks and sampling come later.
 pub(super) fn reason_to_skip(
     rules: &ActivityRules,
@@ -130,7 +115,9 @@ pub(super) fn reason_to_skip(
 }
 
 fn is_at_or_below(path: &str, known: &str) -> bool {
-    path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || known.ends_with('/'))
+    // Most paths differ at once.
+    (known.len() < 2 || path.as_bytes().get(1) == known.as_bytes().get(1))
+        && path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || known.ends_with('/'))
 }
 
 fn is_static(rules: &ActivityRules, path: &str, facts: &Facts<'_>) -> bool {
@@ -139,7 +126,16 @@ fn is_static(rules: &ActivityRules, path: &str, facts: &Facts<'_>) -> bool {
     let extension = end.filter(|end| bytes[*end] == b'.').map(|end| &bytes[end + 1..]);
     rules.static_prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()))
         || extension.is_some_and(|known| STATIC_EXTENSIONS.iter().any(|one| known.eq_ignore_ascii_case(one.as_bytes())))
-        || facts.destination.is_some_and(|known| STATIC_DESTINATIONS.iter().any(|one| known == one.as_bytes()))
+        || facts.destination.is_some_and(is_part_of_a_page)
+}
+
+/// What a browser fetches for a page, not as one.
+fn is_part_of_a_page(destination: &[u8]) -> bool {
+    match destination {
+        b"image" | b"style" | b"script" | b"font" | b"audio" | b"video" | b"track" | b"manifest" => true,
+        b"worker" | b"sharedworker" | b"serviceworker" => true,
+        _ => false,
+    }
 }
 
 fn says_prefetch(value: &[u8]) -> bool {
@@ -148,12 +144,23 @@ fn says_prefetch(value: &[u8]) -> bool {
 
 /// The host that the client came from, if it is not this one.
 pub(super) fn referrer(facts: &Facts<'_>, uri: &Uri) -> Option<Box<str>> {
-    let referrer = host(facts.referrer?)?;
+    let referrer = facts.referrer?;
+    if facts.host.is_some_and(|own| is_url_of(referrer, own)) {
+        return None;
+    }
+    let referrer = host(referrer)?;
     let own = facts.host.or_else(|| uri.host().map(str::as_bytes)).map(without_port);
     if own.is_some_and(|own| own.eq_ignore_ascii_case(referrer)) {
         return None;
     }
     std::str::from_utf8(referrer).ok().map(|host| host.to_ascii_lowercase().into())
+}
+
+/// Whether a URL is one of this very host: the usual case, told without taking it apart.
+fn is_url_of(url: &[u8], host: &[u8]) -> bool {
+    let rest = url.strip_prefix(b"https://").or_else(|| url.strip_prefix(b"http://"));
+    let rest = rest.and_then(|rest| rest.strip_prefix(host));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?' | b'#')))
 }
 
 fn host(url: &[u8]) -> Option<&[u8]> {
@@ -274,5 +281,6 @@ mod tests {
         for (path, expected) in [("/health", true), ("/health/live", true), ("/healthy", false), ("/", false)] {
             assert_eq!(is_at_or_below(path, "/health"), expected, "{path}");
         }
+        assert!(is_at_or_below("/x", "/") && is_at_or_below("/", "/") && !is_at_or_below("/", "/x"));
     }
 }

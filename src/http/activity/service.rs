@@ -106,7 +106,8 @@ impl Shared {
             }
             None => {
                 let head = self::head(request);
-                let mut event = Event::new(EventType::API_CALL, self.recorder.clock().now());
+                let (time, begin) = self.recorder.clock().arrival();
+                let mut event = Event::new(EventType::API_CALL, time);
                 event.data = data(&self.rules, head, self.recorder.settings().limits());
                 event.visitor = visitor;
                 event.user = user;
@@ -115,7 +116,7 @@ impl Shared {
                 if let Some(enrich) = &self.rules.enrich {
                     enrich(head, &mut event);
                 }
-                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, is_template, by_script)))
+                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, begin, is_template, by_script)))
             }
         };
         match visit {
