@@ -75,6 +75,11 @@ impl Error {
         self
     }
 
+    /// The error with the errors below it, for a log: they name no personal values either.
+    pub(crate) fn chain(&self) -> Chain<'_> {
+        Chain(self)
+    }
+
     /// The same error for somebody else who waits: the same kind and words, without the source.
     pub(crate) fn twin(&self) -> Self {
         Self::new(self.inner.kind, self.inner.context.clone())
@@ -83,6 +88,21 @@ impl Error {
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
+    }
+}
+
+/// An error and all below it.
+pub(crate) struct Chain<'a>(&'a Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut below = self.0.source();
+        while let Some(error) = below {
+            write!(f, ": {error}")?;
+            below = error.source();
+        }
+        Ok(())
     }
 }
 

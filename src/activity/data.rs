@@ -191,6 +191,14 @@ impl Formatter for Strict {
         }
         self.compact.write_char_escape(writer, escape)
     }
+
+    /// JSON that somebody has ready: written anew, or it would bring along what is checked here.
+    fn write_raw_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // It is JSON, so only its depth can keep it from being read.
+        let value: Value = serde_json::from_str(fragment).map_err(|_| io::ErrorKind::QuotaExceeded)?;
+        let strict = Self { compact: CompactFormatter, depth: self.depth, limit: self.limit };
+        Ok(value.serialize(&mut serde_json::Serializer::with_formatter(writer, strict))?)
+    }
 }
 
 /// What is stored must be readable: serde_json reads 128 levels.
@@ -248,6 +256,25 @@ mod tests {
         let limits = EventLimits { bytes: 1 << 20, depth: 16 };
         let text = format!("{}{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
         assert_eq!(EventData::from_json(text.as_bytes(), &limits).unwrap_err().kind(), ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn json_that_is_ready_is_judged_like_any_other() {
+        let limits = EventLimits::default();
+        let raw = |json: String| RawValue::from_string(json).unwrap();
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        for (json, kind) in [
+            (deep, ErrorKind::TooLarge),
+            (format!("{}{}", "[".repeat(16), "]".repeat(16)), ErrorKind::TooLarge),
+            (r#""\u0000""#.to_owned(), ErrorKind::InvalidInput),
+            (format!("\"{}\"", "x".repeat(9_000)), ErrorKind::TooLarge),
+        ] {
+            let error = EventData::new(&std::collections::BTreeMap::from([("a", raw(json))]), &limits).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+        let inner = EventData::new(&raw("{ \"b\":\n 1 }".to_owned()), &limits).unwrap();
+        let outer = EventData::new(&std::collections::BTreeMap::from([("a", inner)]), &limits).unwrap();
+        assert_eq!(outer.as_json(), r#"{"a":{"b":1}}"#);
     }
 
     #[test]

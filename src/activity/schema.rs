@@ -30,7 +30,7 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// assert!(types.check(&watched, Some(&data(r#"{"seconds":12}"#)?)).is_ok());
 /// let error = types.check(&watched, Some(&data(r#"{"seconds":"long"}"#)?)).unwrap_err();
-/// assert!(error.to_string().contains("video_watched"));
+/// assert_eq!(error.to_string(), "invalid input: the data of video_watched is refused: invalid type, expected u32");
 /// assert!(types.check(&EventType::new("video_liked")?, None).is_err(), "not registered");
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
@@ -55,7 +55,7 @@ impl EventTypes {
     ///
     /// [`ErrorKind::InvalidInput`] if the name breaks the rules of [`EventType`].
     pub fn register<T: DeserializeOwned + 'static>(self, name: &str) -> Result<Self> {
-        self.insert(name, Arc::new(|json| serde_json::from_str::<T>(json).map(drop).map_err(|error| error.to_string())))
+        self.insert(name, Arc::new(|json| serde_json::from_str::<T>(json).map(drop).map_err(|error| reason(&error))))
     }
 
     /// Registers a type whose data `check` judges: with a compiled JSON Schema, say. The message of a refusal must not
@@ -68,7 +68,7 @@ impl EventTypes {
     where
         F: Fn(&Value) -> Result<(), String> + Send + Sync + 'static,
     {
-        let read = move |json: &str| serde_json::from_str(json).map_err(|error| error.to_string());
+        let read = move |json: &str| serde_json::from_str(json).map_err(|error| reason(&error));
         self.insert(name, Arc::new(move |json| check(&read(json)?)))
     }
 
@@ -82,7 +82,7 @@ impl EventTypes {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`], naming the type, if it is refused.
+    /// [`ErrorKind::InvalidInput`], naming the type and the reason, if it is refused.
     pub fn check(&self, event_type: &EventType, data: Option<&EventData>) -> Result<()> {
         let Some(check) = self.checks.get(event_type) else {
             if self.closed && !event_type.is_well_known() {
@@ -92,11 +92,7 @@ impl EventTypes {
             return Ok(());
         };
         check(data.map_or("{}", EventData::as_json)).map_err(|problem| {
-            Error::new(ErrorKind::InvalidInput, format!("the data of {event_type} is refused")).with_source(Box::<
-                dyn std::error::Error + Send + Sync,
-            >::from(
-                problem
-            ))
+            Error::new(ErrorKind::InvalidInput, format!("the data of {event_type} is refused: {problem}"))
         })
     }
 
@@ -106,8 +102,63 @@ impl EventTypes {
     }
 }
 
+/// What serde says, without the value that it says it of: that may be personal, or anything at all.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    for kind in ["invalid type", "invalid value", "invalid length", "unknown field", "unknown variant"] {
+        if text.starts_with(kind) {
+            let expected = text.rfind(", expected").map_or("", |at| &text[at..]);
+            return format!("{kind}{expected}");
+        }
+    }
+    // Names of fields of the application's own type.
+    let is_own = text.starts_with("missing field") || text.starts_with("duplicate field");
+    if is_own { text.into() } else { "wrong shape".into() }
+}
+
 impl fmt::Debug for EventTypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventTypes").field("registered", &self.checks.keys()).field("closed", &self.closed).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::activity::EventLimits;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only read")]
+    struct Order {
+        amount: u32,
+        kind: Kind,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Book,
+        Film,
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_repeats_nothing_of_the_data() {
+        let types = EventTypes::new().register::<Order>("order").unwrap();
+        for (json, reason) in [
+            (r#"{"amount":"needle","kind":"book"}"#, "invalid type, expected u32"),
+            (r#"{"amount":-7,"kind":"book"}"#, "invalid value, expected u32"),
+            (r#"{"amount":7}"#, "missing field `kind`"),
+            (r#"{"amount":7,"kind":"needle, expected x"}"#, "unknown variant, expected"),
+            (r#"{"amount":7,"kind":"film","needle":1}"#, "unknown field, expected"),
+        ] {
+            let data = EventData::from_json(json.as_bytes(), &EventLimits::default()).unwrap();
+            let error = types.check(&EventType::new("order").unwrap(), Some(&data)).unwrap_err().to_string();
+            assert!(error.contains("order") && error.contains(reason) && !error.contains("needle"), "{error}");
+        }
+        assert!(types.check(&EventType::new("order").unwrap(), None).is_err(), "no data is an empty object");
     }
 }

@@ -92,9 +92,10 @@ struct Shared {
     hurry: Notify,
 }
 
+/// Boxed, so that the queue consists of small blocks: an allocator works hard for large ones.
 enum Message {
-    Event(Event),
-    Durable(Event, oneshot::Sender<Result<()>>),
+    Event(Box<Event>),
+    Durable(Box<Event>, oneshot::Sender<Result<()>>),
     Flush(oneshot::Sender<Result<()>>),
 }
 
@@ -134,7 +135,7 @@ impl Recorder {
     /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event is dropped and counted.
     pub fn record(&self, event: Event) {
         self.count_offered();
-        match self.inner.queue.try_send(Message::Event(event)) {
+        match self.inner.queue.try_send(Message::Event(Box::new(event))) {
             Ok(()) => self.hurry_if_full(),
             Err(_) => self.inner.shared.counters.drop_one(),
         }
@@ -148,7 +149,7 @@ impl Recorder {
     /// than the store timeout; then it may be stored later. [`ErrorKind::Unavailable`] after a shutdown.
     pub async fn record_durable(&self, event: Event) -> Result<()> {
         let (caller, answer) = oneshot::channel();
-        self.ask(Message::Durable(event, caller), answer).await
+        self.ask(Message::Durable(Box::new(event), caller), answer).await
     }
 
     /// Waits until everything that was queued before is stored.
@@ -161,11 +162,15 @@ impl Recorder {
         self.ask(Message::Flush(caller), answer).await
     }
 
-    /// Events as they are stored, those that `filter` means, from now on.
+    /// Events as they are stored, those that `filter` means, from now on; the first may have happened a moment before.
+    ///
+    /// The subscription ends when the recorder is shut down. A server that waits for open connections before it shuts the
+    /// recorder down must end its streams itself: `examples/full_app/live.rs` shows how.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if there are as many subscriptions as the settings allow.
+    /// [`ErrorKind::Unavailable`] if there are as many subscriptions as the settings allow. They are limited as a whole: limit
+    /// those of one user where users open them.
     pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
         self.inner.shared.subscribers.subscribe(filter, self.inner.settings.subscription_queue)
     }
@@ -225,6 +230,10 @@ impl Recorder {
     }
 
     async fn ask(&self, message: Message, answer: oneshot::Receiver<Result<()>>) -> Result<()> {
+        let late = match message {
+            Message::Flush(_) => "the events were not stored in time; they go on waiting",
+            _ => "the event was not stored in time; it may be stored later",
+        };
         let exchange = async {
             let place = self.inner.queue.reserve().await.map_err(|_| closed())?;
             match message {
@@ -237,10 +246,7 @@ impl Recorder {
         };
         match tokio::time::timeout(self.inner.settings.store_timeout, exchange).await {
             Ok(result) => result,
-            Err(elapsed) => {
-                let context = "the event was not stored in time; it may be stored later";
-                Err(Error::new(ErrorKind::Timeout, context).with_source(elapsed))
-            }
+            Err(elapsed) => Err(Error::new(ErrorKind::Timeout, late).with_source(elapsed)),
         }
     }
 
@@ -265,7 +271,7 @@ impl Place {
             return self.recorder.record(event);
         }
         self.recorder.count_offered();
-        self.place.send(Message::Event(event));
+        self.place.send(Message::Event(Box::new(event)));
         self.recorder.hurry_if_full();
     }
 }

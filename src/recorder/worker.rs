@@ -185,7 +185,7 @@ impl Worker {
                 break Err(error);
             }
             let pause = self.first_pause.saturating_mul(1 << (attempt - 1).min(16));
-            tracing::warn!(%error, attempt, events = batch.entries.len(), "activities could not be stored; trying again");
+            tracing::warn!(error = %error.chain(), attempt, events = batch.entries.len(), "activities could not be stored; trying again");
             self.pause(pause).await;
             attempt += 1;
         };
@@ -222,7 +222,7 @@ impl Worker {
             };
             batch.durable.extend(waiting.map(|waiting| (batch.entries.len(), waiting)));
             batch.oldest = Some(batch.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
-            batch.entries.push(self.number(event));
+            batch.entries.push(self.number(*event));
         }
         self.inbox.reserve(self.batch_size);
         batch
@@ -321,15 +321,15 @@ impl Worker {
         match spooled {
             Some(Ok(())) => {
                 self.shared.counters.spooled.fetch_add(count, Ordering::Relaxed);
-                tracing::error!(%error, events = count, "activities could not be stored; they are in the spool");
+                tracing::error!(error = %error.chain(), events = count, "activities could not be stored; they are in the spool");
             }
             Some(Err(spool_error)) => {
                 self.shared.counters.lost.fetch_add(count, Ordering::Relaxed);
-                tracing::error!(%error, %spool_error, events = count, "activities are lost: neither store nor spool took them");
+                tracing::error!(error = %error.chain(), %spool_error, events = count, "activities are lost: neither store nor spool took them");
             }
             None => {
                 self.shared.counters.lost.fetch_add(count, Ordering::Relaxed);
-                tracing::error!(%error, events = count, "activities are lost: they could not be stored and there is no spool");
+                tracing::error!(error = %error.chain(), events = count, "activities are lost: they could not be stored and there is no spool");
             }
         }
     }
@@ -350,7 +350,7 @@ impl Worker {
                 && let Err(error) = self.append_entries(chunk.entries.clone().into(), Commit::Durable).await
             {
                 self.failing = true;
-                return tracing::debug!(%error, "the spool has to wait");
+                return tracing::debug!(error = %error.chain(), "the spool has to wait");
             }
             self.failing = false;
             let done = self.with_spool(move |spool| spool.done(&chunk).map(|()| spool.len())).await;
@@ -469,5 +469,5 @@ async fn newly_closing(phases: &mut watch::Receiver<Phase>) {
 }
 
 fn again(result: &Result<()>) -> Result<()> {
-    result.as_ref().map(|()| ()).map_err(Error::twin)
+    result.as_ref().copied().map_err(Error::twin)
 }

@@ -6,12 +6,14 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
+use foldhash::fast::RandomState;
+
 use crate::client::{Agent, DeviceClass};
 
 /// A bounded memory of user agents. When it is full it starts anew: browsers send few different texts.
 #[derive(Debug, Default)]
 pub(super) struct Agents {
-    known: RwLock<HashMap<Box<str>, Agent>>,
+    known: RwLock<HashMap<Box<str>, Agent, RandomState>>,
 }
 
 const CAPACITY: usize = 4_096;

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use foldhash::fast::RandomState;
+
 use crate::activity::normalize_path;
 
 /// The template of a route, for servers whose router the layer does not know: put it into the extensions of the request
@@ -29,7 +31,7 @@ impl RouteTemplate {
 /// The names that were seen. Those beyond the capacity are all [`OTHER`](Self::OTHER).
 #[derive(Debug)]
 pub(super) struct Routes {
-    names: RwLock<HashSet<Arc<str>>>,
+    names: RwLock<HashSet<Arc<str>, RandomState>>,
     capacity: usize,
     other: Arc<str>,
     unmatched: Arc<str>,

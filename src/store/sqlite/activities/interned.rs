@@ -1,7 +1,8 @@
 //! [`Interned`]: ids of names that were looked up before, so that a row costs no lookup.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{hash::Hash, sync::Arc};
 
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::{
@@ -11,6 +12,8 @@ use crate::{
     id::{SessionId, UserId, VisitorId},
     store::sqlite::connection::Sql,
 };
+
+type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 
 /// Ids of names, as of a version of the database.
 #[derive(Default)]
