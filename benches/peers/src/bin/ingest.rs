@@ -187,7 +187,10 @@ async fn main() {
         println!("{:>12} {:>10.2} {:>10.2} {:>6.0}%", (index + 1) * step, raw / 1e3, ours / 1e3, 100.0 * raw / ours);
     }
     let (raw, ours) = (raw_steps.iter().sum::<f64>(), our_steps.iter().sum::<f64>());
-    println!("all: {:.0}% of the raw rate; the last tenth: {:.0}% of the raw rate at the beginning", 100.0 * raw / ours,
-        100.0 * raw_steps[0] / our_steps[our_steps.len() - 1]);
+    println!(
+        "all: {:.0}% of the raw rate; the last tenth: {:.0}% of the raw rate at the beginning",
+        100.0 * raw / ours,
+        100.0 * raw_steps[0] / our_steps[our_steps.len() - 1]
+    );
     println!("bytes a row: {:.1}", megabytes(&path) * 1e6 / number as f64);
 }
