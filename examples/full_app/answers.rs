@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    extract::rejection::BytesRejection,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -32,6 +33,22 @@ pub(crate) fn wait(seconds: u64) -> Refusal {
     Refusal(Box::new((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], Json(body)).into_response()))
 }
 
+pub(crate) fn busy(error: &str) -> Refusal {
+    let retry = [(header::RETRY_AFTER, "10")];
+    Refusal(Box::new((StatusCode::SERVICE_UNAVAILABLE, retry, Json(json!({ "error": error }))).into_response()))
+}
+
+/// An error and what is below it, in one line.
+pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut problem = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        problem.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    problem
+}
+
 pub(crate) async fn not_found() -> Refusal {
     refuse(StatusCode::NOT_FOUND, "Not found")
 }
@@ -46,6 +63,13 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// A body that is too large, or did not come to its end.
+impl From<BytesRejection> for Refusal {
+    fn from(rejection: BytesRejection) -> Self {
+        refuse(rejection.status(), &rejection.body_text())
+    }
+}
+
 impl From<tower_guestbook::Error> for Refusal {
     fn from(error: tower_guestbook::Error) -> Self {
         match error.kind() {
@@ -57,7 +81,7 @@ impl From<tower_guestbook::Error> for Refusal {
                 let unavailable = matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::StorageFull);
                 let status =
                     if unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
-                refuse(status, "The session could not be read or saved")
+                refuse(status, "The guestbook could not be read or written")
             }
         }
     }

@@ -88,7 +88,8 @@ pub(crate) async fn change_password(
     Ok(Json(json!({ "status": "success", "message": "Password changed", "ended_sessions": ended })))
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], problem: &str) -> Result<T, Refusal> {
+/// A `T` in JSON, or `problem` if it is JSON but no `T`.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], problem: &str) -> Result<T, Refusal> {
     let value: Result<T, _> = serde_json::from_slice(body);
     value.map_err(|error| {
         let problem = if error.is_data() { problem } else { "The body must be JSON" };

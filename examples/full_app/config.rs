@@ -1,18 +1,28 @@
 //! What the server is told: flags, then environment variables, then defaults.
 
-use std::{env, ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 pub(crate) const HELP: &str = "\
-usage: full_app [--addr ADDRESS:PORT] [--database FILE]
+usage: full_app [--addr ADDRESS:PORT] [--database FILE] [--recording on|off] [--spool DIRECTORY]
 
-  --addr      where to listen (FULL_APP_ADDR, default 127.0.0.1:3000; port 0 takes a free one)
-  --database  the SQLite file of the sessions (DATABASE_PATH, default guestbook.db);
-              the users are kept beside it in FILE.users";
+  --addr       where to listen (FULL_APP_ADDR, default 127.0.0.1:3000; port 0 takes a free one)
+  --database   the SQLite file of sessions and activities (DATABASE_PATH, default guestbook.db);
+               the users are kept beside it in FILE.users
+  --recording  whether each request leaves a trace (FULL_APP_RECORDING, default on);
+               what the client tracks is recorded all the same
+  --spool      where events wait while the database does not take them (FULL_APP_SPOOL, default FILE.spool)";
 
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) address: SocketAddr,
     pub(crate) database: PathBuf,
+    pub(crate) recording: bool,
+    pub(crate) spool: PathBuf,
 }
 
 impl Config {
@@ -27,6 +37,8 @@ impl Config {
     ) -> Result<Option<Self>, String> {
         let mut address = variable("FULL_APP_ADDR");
         let mut database = variable("DATABASE_PATH");
+        let mut recording = variable("FULL_APP_RECORDING");
+        let mut spool = variable("FULL_APP_SPOOL");
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy().into_owned();
             let (flag, inline) = match text.split_once('=') {
@@ -37,18 +49,31 @@ impl Config {
                 "--help" | "-h" => return Ok(None),
                 "--addr" => &mut address,
                 "--database" => &mut database,
+                "--recording" => &mut recording,
+                "--spool" => &mut spool,
                 other => return Err(format!("unknown argument {other:?}")),
             };
             *target = Some(inline.or_else(|| arguments.next()).ok_or_else(|| format!("{flag} needs a value"))?);
         }
         let address = address.map_or_else(|| "127.0.0.1:3000".into(), |address| address.to_string_lossy().into_owned());
         let address = address.parse().map_err(|_| format!("{address:?} is not an address and a port"))?;
-        Ok(Some(Self { address, database: database.map_or_else(|| "guestbook.db".into(), PathBuf::from) }))
+        let recording = match recording.as_ref().map(|recording| recording.to_string_lossy()).as_deref() {
+            None | Some("on") => true,
+            Some("off") => false,
+            Some(other) => return Err(format!("recording is on or off, not {other:?}")),
+        };
+        let database = database.map_or_else(|| "guestbook.db".into(), PathBuf::from);
+        let spool = spool.map_or_else(|| beside(&database, ".spool"), PathBuf::from);
+        Ok(Some(Self { address, database, recording, spool }))
     }
 
     pub(crate) fn users_database(&self) -> PathBuf {
-        let mut path = self.database.clone().into_os_string();
-        path.push(".users");
-        path.into()
+        beside(&self.database, ".users")
     }
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
 }

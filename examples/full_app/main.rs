@@ -1,4 +1,4 @@
-//! A server that shows everything: sessions over JSON and in the browser.
+//! A server that shows everything: sessions and activities, over JSON and in the browser.
 //!
 //! ```sh
 //! cargo run --release --example full_app
@@ -10,29 +10,35 @@
 //! curl -c jar -H 'content-type: application/json' -d '{"username":"admin","password":"admin123"}' \
 //!     http://127.0.0.1:3000/auth/login
 //! curl -b jar http://127.0.0.1:3000/api/session
+//! curl -b jar -d '{"action":"wave","details":{"hands":2}}' http://127.0.0.1:3000/api/track/action
+//! curl -b jar 'http://127.0.0.1:3000/api/activities?type=button_click&limit=10'
 //! ```
 
+mod activities;
 mod answers;
 mod attempts;
 mod auth;
 mod config;
+mod live;
 mod page;
 mod sessions;
+mod tracking;
 mod users;
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{future::IntoFuture, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
     middleware::{self, Next},
     response::Response,
     routing::{delete, get, post},
 };
-use tokio::{net::TcpListener, signal};
+use tokio::{net::TcpListener, signal, sync::watch};
 use tower_guestbook::{
     Guestbook, SqliteStore,
-    http::{CrossOriginGuardLayer, RequireRecentLogin, SessionCookie},
+    http::{CrossOriginGuardLayer, RequireRecentLogin, SessionCookie, Unrecorded},
+    recorder::RecorderSettings,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -44,6 +50,8 @@ struct App {
     guestbook: Guestbook,
     users: Arc<Users>,
     attempts: Arc<Attempts>,
+    /// Changes when the server is asked to stop.
+    stopping: watch::Receiver<bool>,
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -66,13 +74,7 @@ async fn main() -> ExitCode {
     match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut problem = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                problem.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
-            eprintln!("full_app: {problem}");
+            eprintln!("full_app: {}", answers::explain(&*error));
             ExitCode::FAILURE
         }
     }
@@ -87,28 +89,66 @@ async fn serve(config: Config) -> Result<(), Error> {
     let secure = !address.ip().is_loopback();
     let cookie = SessionCookie::new().name("session_id");
     let cookie = if secure { cookie } else { cookie.insecure_without_secure() };
-    let guestbook =
-        Guestbook::builder(store.clone()).cookie(cookie).accept_bearer().accept_header("x-session-id").build()?;
+    let recorder = RecorderSettings::new()
+        .event_types(tracking::event_types()?)
+        .spool(&config.spool, SPOOL_BYTES)
+        .subscriptions(LIVE_CONNECTIONS, 256);
+    let guestbook = Guestbook::builder(store.clone())
+        .cookie(cookie)
+        .accept_bearer()
+        .accept_header("x-session-id")
+        .recorder(recorder)
+        .build()?;
     tracing::info!(secure, "the session cookie is Secure on every address but loopback");
     if secure {
         tracing::warn!("browsers send a Secure cookie over HTTPS only: put a TLS proxy in front of this server");
     }
 
-    let app = App { guestbook: guestbook.clone(), users: Arc::new(users), attempts: Arc::default() };
-    let server = axum::serve(listener, routes(app).into_make_service_with_connect_info::<SocketAddr>());
+    let (stop, stopping) = watch::channel(false);
+    let app = App { guestbook: guestbook.clone(), users: Arc::new(users), attempts: Arc::default(), stopping };
+    let mut asked = app.stopping.clone();
+    let routes = routes(app, config.recording);
+    let server = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>());
     println!("listening on http://{address}");
-    server.with_graceful_shutdown(stop()).await?;
-    guestbook.shutdown().await;
+    let stop = async move {
+        asked_to_stop().await;
+        stop.send_replace(true);
+    };
+    // Whoever reads nothing, from a computer that sleeps, say, would be waited for for hours.
+    let patience = async move {
+        let _ = asked.changed().await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        served = server.with_graceful_shutdown(stop).into_future() => served?,
+        () = patience => tracing::warn!("connections that did not end are cut off"),
+    }
+    let report = guestbook.shutdown().await;
+    tracing::info!(written = report.written, spooled = report.spooled, lost = report.lost, "the last events");
     store.close().await?;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn routes(app: App) -> Router {
+/// Where events wait while the database does not take them.
+const SPOOL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long a stop waits for requests under way.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Each is an open connection, which most systems give a process a thousand of.
+const LIVE_CONNECTIONS: usize = 100;
+
+fn routes(app: App, recording: bool) -> Router {
     let sensitive = Router::new()
         .route("/auth/password", post(auth::change_password))
         .layer(RequireRecentLogin::new(Duration::from_secs(300)));
-    Router::new()
+    let tracking = Router::new()
+        .route("/api/track", post(tracking::batch))
+        .route("/api/track/page", post(tracking::page))
+        .route("/api/track/action", post(tracking::action))
+        .layer(DefaultBodyLimit::max(tracking::MAX_BODY));
+    let router = Router::new()
         .route("/", get(page::index))
         .route("/app.js", get(page::script))
         .route("/style.css", get(page::style))
@@ -116,6 +156,7 @@ fn routes(app: App) -> Router {
         .route("/auth/login", post(auth::login))
         .route("/auth/logout", post(auth::logout))
         .merge(sensitive)
+        .merge(tracking)
         .route("/api/session", get(sessions::current))
         .route("/api/session/messages", post(sessions::messages))
         .route("/api/session/data/{key}", get(sessions::get_data).put(sessions::put_data).delete(sessions::delete_data))
@@ -123,11 +164,16 @@ fn routes(app: App) -> Router {
         .route("/api/sessions/{id}", delete(sessions::revoke))
         .route("/api/sessions/logout-others", post(sessions::logout_others))
         .route("/api/sessions/logout-everywhere", post(sessions::logout_everywhere))
+        .route("/api/activities", get(activities::own))
+        .route("/api/activities/live", get(live::own).layer(Unrecorded))
+        .route("/api/admin/recorder", get(activities::recorder))
         .route("/api/admin/sessions", delete(sessions::admin_revoke_all))
         .route("/api/admin/users/{id}/sessions", delete(sessions::admin_revoke_user))
         .fallback(answers::not_found)
-        .method_not_allowed_fallback(answers::method_not_allowed)
-        .layer(app.guestbook.session_layer())
+        .method_not_allowed_fallback(answers::method_not_allowed);
+    let router =
+        if recording { router.layer(app.guestbook.layer()) } else { router.layer(app.guestbook.session_layer()) };
+    router
         .layer(CrossOriginGuardLayer::new())
         .layer(middleware::map_response(page::security_headers))
         .layer(middleware::from_fn(log))
@@ -143,7 +189,7 @@ async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-async fn stop() {
+async fn asked_to_stop() {
     let interrupt = async {
         if let Err(error) = signal::ctrl_c().await {
             tracing::error!(%error, "no handler for SIGINT");

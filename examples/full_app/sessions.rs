@@ -7,12 +7,13 @@ use axum::{
     http::StatusCode,
 };
 use serde_json::{Value, json};
-use tower_guestbook::{CurrentUser, Session, UserId};
+use tower_guestbook::{CurrentUser, Session, Tracker, UserId};
 
 use crate::{
     App,
     answers::{Answer, refuse, success, unauthorized},
     auth::parse_value,
+    tracking,
 };
 
 /// The user whom the guestbook knows by this id administers the others.
@@ -67,8 +68,12 @@ pub(crate) async fn get_data(session: Session, Path(key): Path<String>) -> Answe
     Ok(Json(json!({ "key": key, "value": value })))
 }
 
-pub(crate) async fn put_data(session: Session, Path(key): Path<String>, body: Bytes) -> Answer {
-    session.insert(&key, &parse_value(&body)?)?;
+pub(crate) async fn put_data(session: Session, tracker: Tracker, Path(key): Path<String>, body: Bytes) -> Answer {
+    let value = parse_value(&body)?;
+    session.insert(&key, &value)?;
+    if let ("note", Some(note)) = (key.as_str(), value.as_str()) {
+        tracking::note_kept(&tracker, note)?;
+    }
     Ok(success("Stored"))
 }
 
@@ -96,7 +101,7 @@ pub(crate) async fn admin_revoke_all(State(app): State<App>, user: Option<Curren
     Ok(Json(json!({ "status": "success", "message": "All sessions ended", "ended_sessions": ended })))
 }
 
-fn check_admin(user: Option<CurrentUser>) -> Answer<()> {
+pub(crate) fn check_admin(user: Option<CurrentUser>) -> Answer<()> {
     let CurrentUser(user) = user.ok_or_else(unauthorized)?;
     if user.as_str() == ADMIN { Ok(()) } else { Err(refuse(StatusCode::FORBIDDEN, "Forbidden")) }
 }

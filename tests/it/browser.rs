@@ -40,6 +40,7 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            "--window-size=1000,1400",
             &profile,
         ];
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
@@ -62,7 +63,16 @@ impl Browser {
 
     /// The element that `selector` finds, waiting for it.
     async fn element(&self, selector: &str) -> String {
-        let found = self.command(Method::POST, "element", json!({ "using": "css selector", "value": selector })).await;
+        self.find("css selector", selector).await
+    }
+
+    /// The row of what was done in which a cell says `text`, waiting for it.
+    async fn activity(&self, text: &str) -> String {
+        self.find("xpath", &format!("//*[@id='activities']/tr[td='{text}']")).await
+    }
+
+    async fn find(&self, using: &str, value: &str) -> String {
+        let found = self.command(Method::POST, "element", json!({ "using": using, "value": value })).await;
         found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
     }
 
@@ -145,10 +155,23 @@ async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
     {
         assert!(text.contains(seen), "{seen}: {text}");
     }
+
+    // What was done is there, and what is done comes by itself.
+    browser.activity("user_logged_in").await;
+    assert!(!browser.text().await.contains("button_click"));
+    browser.script("window.isSamePage = true").await;
+    browser.click("#wave").await;
+    browser.activity("wave").await;
+    assert_eq!(browser.script("return window.isSamePage").await, true, "without a reload");
+    let what = "return [...document.querySelectorAll('#activities tr')].map((row) => row.cells[1].textContent)";
+    let what: Vec<String> = serde_json::from_value(browser.script(what).await).unwrap();
+    let place = |kind| what.iter().position(|what| what == kind).unwrap();
+    assert!(place("button_click") < place("login"), "the newest is on top: {what:?}");
     shoot("account.png").await;
     assert_eq!(browser.script("return document.cookie").await, json!(""), "no script reads the token");
     browser.enter("[name=note]", "remember the milk").await;
     browser.click("#note-form button").await;
+    browser.activity("note_kept").await;
 
     browser.command(Method::POST, "refresh", json!({})).await;
     browser.element("#sessions tr").await;
@@ -169,5 +192,29 @@ async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
         assert!(!text.contains(gone), "after a logout the back button shows {gone}");
     }
     assert_eq!(browser.script("return document.querySelector('[name=note]').value").await, "");
+    assert_eq!(browser.script("return document.querySelectorAll('#activities tr').length").await, 0);
+
+    // Whoever comes next sees their own.
+    browser.enter("[name=username]", "user1").await;
+    browser.enter("[name=password]", "user123").await;
+    browser.click("#login-form button").await;
+    browser.activity("user_logged_in").await;
+    browser.click("#wave").await;
+    browser.activity("wave").await;
+    let what = browser.script("return document.querySelector('#activities').innerText").await;
+    let what = what.as_str().unwrap();
+    assert_eq!((what.matches("user_logged_in").count(), what.matches("button_click").count()), (1, 1), "{what}");
+    assert!(!what.contains("note_kept"), "{what}");
+    shoot("next.png").await;
+
+    // Logged out on another device, which the page notices by itself.
+    let login = json!({ "username": "user1", "password": "user123" }).to_string();
+    let login = ask(&server.address, Method::POST, "/auth/login", &[], login).await;
+    let token = login.json["session_id"].as_str().unwrap();
+    let path = "/api/sessions/logout-everywhere";
+    let everywhere = ask(&server.address, Method::POST, path, &[("x-session-id", token)], "").await;
+    assert_eq!(everywhere.json["ended_sessions"], 2);
+    browser.element("#login:not([hidden])").await;
+    assert_eq!(browser.script("return document.querySelectorAll('#activities tr').length").await, 0);
     browser.quit().await;
 }

@@ -1,5 +1,8 @@
 //! The example server, from outside.
 
+mod activity;
+mod live;
+
 use std::process::Command;
 
 use axum::http::{Method, StatusCode, header};
@@ -209,6 +212,7 @@ fn full_app_says_what_is_wrong_with_its_settings() {
         (vec!["--what"], 2, "unknown argument"),
         (vec!["--addr"], 2, "needs a value"),
         (vec!["--addr", "nowhere"], 2, "not an address and a port"),
+        (vec!["--recording", "maybe"], 2, "on or off"),
         (vec!["--addr", &taken], 1, "in use"),
         (vec!["--addr", "127.0.0.1:0", "--database", junk], 1, "not a SQLite database"),
         (vec!["--addr", "127.0.0.1:0", "--database", "/nowhere/at/all.db"], 1, "unable to open"),

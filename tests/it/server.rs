@@ -4,11 +4,13 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
+    time::Duration,
 };
 
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 
@@ -29,9 +31,14 @@ pub(crate) fn full_app() -> PathBuf {
 
 impl Server {
     pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, &[])
+    }
+
+    pub(crate) fn start_with(directory: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(full_app())
             .args(["--addr", "127.0.0.1:0", "--database"])
             .arg(directory.join("guestbook.db"))
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -72,6 +79,47 @@ pub(crate) struct Reply {
     pub(crate) json: Value,
 }
 
+/// Server-sent events, as they come.
+pub(crate) struct EventStream {
+    response: Response<Incoming>,
+    text: String,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct ServerSent {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) data: Value,
+}
+
+impl EventStream {
+    pub(crate) async fn open(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let response = send(address, Method::GET, path, headers, Bytes::new()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        Self { response, text: String::new() }
+    }
+
+    /// The next event that is no comment; `None` at a clean end.
+    pub(crate) async fn next(&mut self) -> Option<ServerSent> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+                let (name, id) = (field("event: ").to_owned(), field("id: ").to_owned());
+                let data = serde_json::from_str(field("data: ")).unwrap_or_default();
+                self.text = rest.to_owned();
+                if !name.is_empty() {
+                    return Some(ServerSent { name, id, data });
+                }
+            }
+            let frame = tokio::time::timeout(Duration::from_secs(30), self.response.body_mut().frame());
+            let frame = frame.await.expect("something comes in time, if only a comment")?.unwrap();
+            self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+        }
+    }
+}
+
 /// One request over a real connection; `cookie` and `body` only if they are not empty.
 pub(crate) async fn ask(
     address: &str,
@@ -80,16 +128,19 @@ pub(crate) async fn ask(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Reply {
+    let (parts, body) = send(address, method, path, headers, body.into()).await.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Reply { status: parts.status, headers: parts.headers, json }
+}
+
+async fn send(address: &str, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Response<Incoming> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Reply { status: parts.status, headers: parts.headers, json }
+    client.request(request.body(Full::new(body)).unwrap()).await.unwrap()
 }
 
 impl Reply {

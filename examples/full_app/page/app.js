@@ -59,7 +59,64 @@ async function showSessions() {
   $("sessions").replaceChildren(...rows);
 }
 
+// What the user did, by sequence; and the connection that tells what comes next.
+let activities = new Map();
+let live = null;
+
+function showActivities() {
+  const newest = [...activities.values()].sort((one, other) => other.sequence - one.sequence).slice(0, 20);
+  activities = new Map(newest.map((activity) => [activity.sequence, activity]));
+  const rows = newest.map(({ timestamp, event_type, event_data = {}, request, response }) => {
+    const row = document.createElement("tr");
+    cell(row, new Date(timestamp).toLocaleTimeString());
+    cell(row, event_type);
+    cell(row, event_data.page || event_data.action || (request ? `${request.method} ${request.route}` : ""));
+    cell(row, response ? response.status || response.outcome : "");
+    return row;
+  });
+  $("activities").replaceChildren(...rows);
+}
+
+async function loadActivities(source) {
+  const answer = await call("GET", "/api/activities?limit=20");
+  // Somebody else may be logged in by now.
+  if (source !== live) return;
+  if (answer.status === 401) return show();
+  if (!answer.ok) return problem(answer);
+  for (const activity of answer.json.activities) activities.set(activity.sequence, activity);
+  showActivities();
+}
+
+function follow() {
+  unfollow();
+  const source = live = new EventSource("/api/activities/live");
+  const load = () => loadActivities(source).catch(() => {});
+  source.addEventListener("activity", (event) => {
+    const activity = JSON.parse(event.data);
+    activities.set(activity.sequence, activity);
+    showActivities();
+  });
+  // What came before, or while the connection was away, is in the history.
+  source.addEventListener("open", load);
+  source.addEventListener("missed", load);
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) load();
+  });
+}
+
+function unfollow() {
+  if (live) live.close();
+  live = null;
+}
+
+function forgetActivities() {
+  unfollow();
+  activities.clear();
+  showActivities();
+}
+
 async function show() {
+  forgetActivities();
   const answer = await call("GET", "/api/session");
   const isGuest = answer.ok;
   if (!isGuest && answer.status !== 401) problem(answer);
@@ -69,6 +126,7 @@ async function show() {
   $("sessions").replaceChildren();
   $("note-form").elements.note.value = "";
   if (!isGuest) return;
+  follow();
   await showSessions();
   const note = await call("GET", "/api/session/data/note");
   if (note.ok) $("note-form").elements.note.value = note.json.value;
@@ -89,6 +147,17 @@ function onSubmit(id, send) {
       say("The server cannot be reached.", true);
     }
     button.disabled = false;
+  });
+}
+
+function onClick(id, act) {
+  $(id).addEventListener("click", async () => {
+    say("");
+    try {
+      await act();
+    } catch {
+      say("The server cannot be reached.", true);
+    }
   });
 }
 
@@ -117,18 +186,29 @@ onSubmit("password-form", async (form) => {
   say("Password changed. All other devices are logged out.");
 });
 
-$("logout").addEventListener("click", async () => {
-  say("");
+onClick("logout", async () => {
+  forgetActivities();
   const answer = await call("POST", "/auth/logout");
   if (!answer.ok && answer.status !== 401) problem(answer);
   await show();
 });
 
-$("others").addEventListener("click", async () => {
+onClick("others", async () => {
   const answer = await call("POST", "/api/sessions/logout-others");
   if (answer.ok) say(`Ended: ${answer.json.ended_sessions}.`);
   else problem(answer);
   await showSessions();
+});
+
+onClick("wave", async () => {
+  const answer = await call("POST", "/api/track/action", { action: "wave", details: {} });
+  if (!answer.ok) problem(answer);
+});
+
+// A browser has six connections for all tabs of a server (HTTP/1.1): a tab that nobody looks at needs none.
+addEventListener("visibilitychange", () => {
+  if (document.hidden) unfollow();
+  else if (!$("account").hidden) follow();
 });
 
 // A page from the back-forward cache shows what was; ask what is.

@@ -1,0 +1,115 @@
+//! What users do, as the client tells it: pages, actions, batches of typed events. And the one type that is ours.
+
+use axum::{Json, body::Bytes, extract::rejection::BytesRejection, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tower_guestbook::{
+    CurrentUser, Timestamp, Tracker,
+    activity::{Event, EventTypes},
+};
+
+use crate::{
+    answers::{Answer, explain, refuse, success, unauthorized},
+    auth::{parse, parse_value},
+};
+
+/// The largest body that is read: a hundred events with all the data that an event may have fit in.
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
+
+const MAX_EVENTS: usize = 100;
+
+const NOTE_KEPT: &str = "note_kept";
+
+/// The data of a `note_kept`: that there is a note, not what it says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoteKept {
+    length: u32,
+}
+
+/// Clients name the types of their events, so there are no others than these.
+pub(crate) fn event_types() -> tower_guestbook::Result<EventTypes> {
+    Ok(EventTypes::new().register::<NoteKept>(NOTE_KEPT)?.closed())
+}
+
+pub(crate) fn note_kept(tracker: &Tracker, note: &str) -> tower_guestbook::Result<()> {
+    let length = u32::try_from(note.chars().count()).unwrap_or(u32::MAX);
+    tracker.track(NOTE_KEPT, &NoteKept { length })
+}
+
+#[derive(Deserialize)]
+struct Page {
+    page: String,
+}
+
+pub(crate) async fn page(user: Option<CurrentUser>, tracker: Tracker, body: Result<Bytes, BytesRejection>) -> Answer {
+    const PROBLEM: &str = "Page required";
+    user.ok_or_else(unauthorized)?;
+    let Page { page } = parse(&body?, PROBLEM)?;
+    if page.trim().is_empty() {
+        return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
+    }
+    tracker.page_view(&page)?;
+    Ok(success("Page view tracked"))
+}
+
+#[derive(Deserialize)]
+struct Action {
+    action: String,
+    #[serde(default)]
+    details: Value,
+}
+
+pub(crate) async fn action(user: Option<CurrentUser>, tracker: Tracker, body: Result<Bytes, BytesRejection>) -> Answer {
+    const PROBLEM: &str = "Action required";
+    user.ok_or_else(unauthorized)?;
+    let Action { action, details } = parse(&body?, PROBLEM)?;
+    if action.trim().is_empty() {
+        return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
+    }
+    tracker.action(&action, &or_empty(details))?;
+    Ok(success("Action tracked"))
+}
+
+/// Events that a client has gathered: `{"events":[…]}` or the array alone. Each is judged on its own.
+pub(crate) async fn batch(user: Option<CurrentUser>, tracker: Tracker, body: Result<Bytes, BytesRejection>) -> Answer {
+    user.ok_or_else(unauthorized)?;
+    let mut body = parse_value(&body?)?;
+    let events = body.get_mut("events").map(Value::take).unwrap_or(body);
+    let Value::Array(events) = events else {
+        return Err(refuse(StatusCode::BAD_REQUEST, "Events required"));
+    };
+    if events.len() > MAX_EVENTS {
+        let problem = format!("At most {MAX_EVENTS} events at a time");
+        return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &problem));
+    }
+    let mut accepted = 0;
+    let results: Vec<_> = events
+        .into_iter()
+        .map(|event| match judge(&tracker, event) {
+            Ok(event) => {
+                tracker.record(event);
+                accepted += 1;
+                json!({ "status": "accepted" })
+            }
+            Err(problem) => json!({ "status": "refused", "error": problem }),
+        })
+        .collect();
+    Ok(Json(json!({ "status": "success", "accepted": accepted, "results": results })))
+}
+
+/// The event that the client means, or why there is none.
+fn judge(tracker: &Tracker, mut said: Value) -> Result<Event, String> {
+    let data = or_empty(said.get_mut("event_data").map(Value::take).unwrap_or_default());
+    let event_type = said["event_type"].as_str().ok_or("event_type is required, a text")?;
+    let event = tracker.prepare(event_type, &data).map_err(|error| explain(&error))?;
+    if said["client_time"].is_null() {
+        return Ok(event);
+    }
+    let millis = said["client_time"].as_i64().ok_or("client_time is a whole number of milliseconds since 1970")?;
+    Ok(event.with_client_time(Timestamp::from_millis(millis)))
+}
+
+fn or_empty(value: Value) -> Value {
+    if value.is_null() { json!({}) } else { value }
+}
