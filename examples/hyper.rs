@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 request.extensions_mut().insert(PeerAddress(peer));
                 request
             })
-            .layer(guestbook.session_layer())
+            .layer(guestbook.layer())
             .service(service_fn(visits));
         tokio::spawn(async move {
             let connection = auto::Builder::new(TokioExecutor::new());

@@ -12,7 +12,7 @@ async fn visits(session: Session) -> Result<String, StatusCode> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let guestbook = Guestbook::builder(SqliteStore::open("guestbook.db")?).build()?;
-    let app = Router::new().route("/", get(visits)).layer(guestbook.session_layer());
+    let app = Router::new().route("/", get(visits)).layer(guestbook.layer());
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
     Ok(())
 }

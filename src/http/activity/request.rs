@@ -131,11 +131,20 @@ fn is_static(rules: &ActivityRules, path: &str, facts: &Facts<'_>) -> bool {
 
 /// What a browser fetches for a page, not as one.
 fn is_part_of_a_page(destination: &[u8]) -> bool {
-    match destination {
-        b"image" | b"style" | b"script" | b"font" | b"audio" | b"video" | b"track" | b"manifest" => true,
-        b"worker" | b"sharedworker" | b"serviceworker" => true,
-        _ => false,
-    }
+    matches!(
+        destination,
+        b"image"
+            | b"style"
+            | b"script"
+            | b"font"
+            | b"audio"
+            | b"video"
+            | b"track"
+            | b"manifest"
+            | b"worker"
+            | b"sharedworker"
+            | b"serviceworker"
+    )
 }
 
 fn says_prefetch(value: &[u8]) -> bool {

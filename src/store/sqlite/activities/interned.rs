@@ -27,8 +27,11 @@ pub(in crate::store::sqlite) struct Interned {
     agents: HashMap<Agent, i64>,
 }
 
-/// So many names of one kind are remembered; then they are looked up anew.
-const CAPACITY: usize = 131_072;
+/// So many users are remembered, then they are looked up anew. Most of those who are active come again.
+const MANY: usize = 131_072;
+
+/// So many names of another kind. Sessions end; a smaller table is faster.
+const SOME: usize = 16_384;
 
 /// How to find a name and how to add it.
 struct Table {
@@ -46,11 +49,11 @@ const USERS: Table = Table {
 };
 const SESSIONS: Table = Table {
     find: "SELECT id FROM activity_sessions WHERE public_id = ?1",
-    add: "INSERT INTO activity_sessions (public_id) VALUES (?1) RETURNING id",
+    add: "INSERT INTO activity_sessions (public_id) VALUES (?1) ON CONFLICT DO NOTHING RETURNING id",
 };
 const VISITORS: Table = Table {
     find: "SELECT id FROM visitors WHERE public_id = ?1",
-    add: "INSERT INTO visitors (public_id) VALUES (?1) RETURNING id",
+    add: "INSERT INTO visitors (public_id) VALUES (?1) ON CONFLICT DO NOTHING RETURNING id",
 };
 const ROUTES: Table = Table {
     find: "SELECT id FROM routes WHERE method = ?1 AND template = ?2",
@@ -70,28 +73,32 @@ impl Interned {
     }
 
     pub(super) fn event_type(&mut self, database: &Connection, event_type: &EventType) -> Result<i64> {
-        id(&mut self.types, event_type, || TYPES.intern(database, [event_type.as_str()]))
+        id(&mut self.types, event_type, SOME, || TYPES.intern(database, [event_type.as_str()]))
     }
 
     pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<i64> {
-        id(&mut self.users, user, || USERS.intern(database, [user.as_str()]))
+        id(&mut self.users, user, MANY, || USERS.intern(database, [user.as_str()]))
     }
 
     pub(super) fn session(&mut self, database: &Connection, session: &SessionId) -> Result<i64> {
-        id(&mut self.sessions, session, || SESSIONS.intern(database, [session.as_uuid().as_bytes().as_slice()]))
+        id(&mut self.sessions, session, SOME, || {
+            SESSIONS.intern_new(database, [session.as_uuid().as_bytes().as_slice()])
+        })
     }
 
     pub(super) fn visitor(&mut self, database: &Connection, visitor: &VisitorId) -> Result<i64> {
-        id(&mut self.visitors, visitor, || VISITORS.intern(database, [visitor.as_uuid().as_bytes().as_slice()]))
+        id(&mut self.visitors, visitor, SOME, || {
+            VISITORS.intern_new(database, [visitor.as_uuid().as_bytes().as_slice()])
+        })
     }
 
     pub(super) fn route(&mut self, database: &Connection, request: &RequestTrace) -> Result<i64> {
         let key = (request.method, request.route.clone());
-        id(&mut self.routes, &key, || ROUTES.intern(database, [request.method.as_str(), &request.route]))
+        id(&mut self.routes, &key, SOME, || ROUTES.intern(database, [request.method.as_str(), &request.route]))
     }
 
     pub(super) fn agent(&mut self, database: &Connection, agent: &Agent) -> Result<i64> {
-        id(&mut self.agents, agent, || {
+        id(&mut self.agents, agent, SOME, || {
             let (browser, system) = (agent.browser.unwrap_or_default(), agent.system.unwrap_or_default());
             AGENTS.intern(database, params![browser, agent.browser_major.unwrap_or(0), system, agent.device.as_str()])
         })
@@ -123,18 +130,28 @@ impl Table {
         }
         database.prepare_cached(self.add).sql()?.query_row(name, |row| row.get(0)).sql()
     }
+
+    /// As [`intern`](Self::intern), for names that are new more often than not.
+    fn intern_new(&self, database: &Connection, name: impl Params + Clone) -> Result<i64> {
+        let mut add = database.prepare_cached(self.add).sql()?;
+        match add.query_row(name.clone(), |row| row.get(0)).optional().sql()? {
+            Some(id) => Ok(id),
+            None => database.prepare_cached(self.find).sql()?.query_row(name, |row| row.get(0)).sql(),
+        }
+    }
 }
 
 fn id<K: Clone + Eq + Hash>(
     known: &mut HashMap<K, i64>,
     key: &K,
+    capacity: usize,
     look_up: impl FnOnce() -> Result<i64>,
 ) -> Result<i64> {
     if let Some(id) = known.get(key) {
         return Ok(*id);
     }
     let id = look_up()?;
-    if known.len() >= CAPACITY {
+    if known.len() >= capacity {
         known.clear();
     }
     known.insert(key.clone(), id);
