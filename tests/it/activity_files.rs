@@ -161,6 +161,8 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     for table in [
         "activities",
         "activity_blocks",
+        "activity_session_blocks",
+        "activity_user_blocks",
         "activity_sessions",
         "agents",
         "counters",
@@ -278,8 +280,73 @@ async fn what_is_discarded_is_not_in_the_file_any_more() {
     assert_eq!(store.discard(ActivityFilter::new(), 10_000).await.unwrap(), 1_980);
     store.close().await.unwrap();
     let raw = Connection::open(&path).unwrap();
-    for table in ["activities", "activity_blocks", "activity_sessions", "visitors"] {
+    for table in [
+        "activities",
+        "activity_blocks",
+        "activity_session_blocks",
+        "activity_user_blocks",
+        "activity_sessions",
+        "visitors",
+    ] {
         let rows: i64 = raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_tables_of_blocks_say_what_is_in_the_blocks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let check = |round: usize| {
+        let raw = Connection::open(&path).unwrap();
+        for (table, stored, counted) in [
+            ("users", "SELECT segment << 8, block, user FROM activity_user_blocks", "user"),
+            ("sessions", "SELECT 0, block, session FROM activity_session_blocks", "session"),
+        ] {
+            let segment = if counted == "user" { "sequence >> 18 << 8" } else { "0" };
+            let counted = format!(
+                "SELECT DISTINCT {segment}, sequence >> 10, {counted} FROM activities WHERE {counted} IS NOT NULL"
+            );
+            let differs = format!(
+                "SELECT count(*) FROM (SELECT * FROM ({counted} EXCEPT {stored}) UNION ALL SELECT * FROM ({stored} EXCEPT {counted}))"
+            );
+            let differs: i64 = raw.query_row(&differs, [], |row| row.get(0)).unwrap();
+            assert_eq!(differs, 0, "{table} after round {round}");
+        }
+        let outside: i64 = raw
+            .query_row(
+                "SELECT count(*) FROM activities a LEFT JOIN activity_blocks b ON b.block = a.sequence >> 10
+                 WHERE b.block IS NULL OR a.time NOT BETWEEN b.min_time AND b.max_time
+                    OR b.types & (1 << a.type % 63) = 0",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(outside, 0, "after round {round}");
+    };
+    let mut number = 0;
+    for round in 0..30 {
+        // From one event to more than a block.
+        let size = [1, 7, 300, 1_500][round % 4];
+        append(
+            &store,
+            (0..size)
+                .map(|_| {
+                    number += 1;
+                    entry(1, number, page_view(number * 31 % 5_000))
+                })
+                .collect(),
+        )
+        .await;
+        check(round);
+        let filter = ActivityFilter::new();
+        let filter = match round % 3 {
+            0 => filter.user(UserId::from((round as i64 * 37) % 1_000)),
+            1 => filter.until(Timestamp::from_millis(START.as_millis() + round as i64 * 7_000)),
+            _ => filter.session(page_view(round as u64 * 31 % 5_000).session.unwrap()),
+        };
+        store.discard(filter, 200).await.unwrap();
+        check(round);
     }
 }

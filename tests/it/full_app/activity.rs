@@ -122,7 +122,7 @@ async fn full_app_judges_each_event_of_a_batch_on_its_own() {
         let (accepted, refused) = results.split_at(3);
         assert!(accepted.iter().all(|result| *result == json!({ "status": "accepted" })), "{accepted:?}");
         let words = [
-            "unknown field `text`",
+            "unknown field, expected `length`",
             "missing field `length`",
             "made_up is not registered",
             "consists of a to z",

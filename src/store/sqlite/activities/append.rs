@@ -1,10 +1,10 @@
 //! Storing a batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
-use super::{BLOCK_SHIFT, type_bit};
+use super::{BLOCK_SHIFT, SEGMENT_SHIFT, type_bit};
 use crate::{
     activity::{Campaign, Entry, Event, EventData, EventId},
     client::TruncatedAddress,
@@ -29,8 +29,14 @@ const WIDEN_BLOCK: &str = "
         max_time = max(max_time, excluded.max_time),
         types = types | excluded.types";
 
+const ADD_USER: &str = "
+    INSERT INTO activity_user_blocks (segment, user, block) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+const ADD_SESSION: &str = "INSERT INTO activity_session_blocks (session, block) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+
 /// What occurs in the rows of one block.
 struct Block {
+    users: BTreeSet<i64>,
+    sessions: BTreeSet<i64>,
     min_time: i64,
     max_time: i64,
     types: i64,
@@ -101,16 +107,33 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
             ];
             insert_plain.execute(row).sql()?;
         }
-        let block = blocks.entry(sequence >> BLOCK_SHIFT).or_insert(Block { min_time: time, max_time: time, types: 0 });
+        let block = blocks.entry(sequence >> BLOCK_SHIFT).or_insert_with(|| Block::at(time));
+        block.users.extend(user);
+        block.sessions.extend(session);
         block.min_time = block.min_time.min(time);
         block.max_time = block.max_time.max(time);
         block.types |= type_bit(event_type);
     }
     let mut widen = database.prepare_cached(WIDEN_BLOCK).sql()?;
+    let mut add_user = database.prepare_cached(ADD_USER).sql()?;
+    let mut add_session = database.prepare_cached(ADD_SESSION).sql()?;
     for (number, block) in blocks {
         widen.execute(params![number, block.min_time, block.max_time, block.types]).sql()?;
+        for user in block.users {
+            add_user.execute([number >> SEGMENT_SHIFT, user, number]).sql()?;
+        }
+        for session in block.sessions {
+            add_session.execute([session, number]).sql()?;
+        }
     }
     Ok(sequences)
+}
+
+impl Block {
+    /// A block with nothing in it yet but a time.
+    fn at(time: i64) -> Self {
+        Self { users: BTreeSet::new(), sessions: BTreeSet::new(), min_time: time, max_time: time, types: 0 }
+    }
 }
 
 /// For each entry whether it is new, and remembers that it no longer is.
