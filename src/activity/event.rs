@@ -1,6 +1,6 @@
 //! [`Event`], [`Entry`] and [`Activity`]: what happened, on its way, and stored.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ pub struct Event {
     pub data: Option<EventData>,
     /// The request that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<Arc<RequestTrace>>,
+    pub request: Option<RequestTrace>,
     /// The response, where the event is the exchange itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseTrace>,

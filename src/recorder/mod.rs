@@ -40,6 +40,7 @@
 
 mod live;
 mod metrics;
+mod queue;
 mod settings;
 mod spool;
 mod stats;
@@ -52,11 +53,16 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, oneshot, watch},
     time::Instant,
 };
 
-use self::{live::Subscribers, stats::Counters, worker::Phase};
+use self::{
+    live::Subscribers,
+    queue::{Message, Queue},
+    stats::Counters,
+    worker::Phase,
+};
 pub use self::{
     live::{Live, Subscription},
     settings::{Overload, RecorderSettings},
@@ -77,7 +83,6 @@ pub struct Recorder {
 }
 
 struct Inner {
-    queue: mpsc::Sender<Message>,
     shared: Arc<Shared>,
     settings: RecorderSettings,
     clock: Clock,
@@ -86,23 +91,17 @@ struct Inner {
 
 /// What the handles and the worker have in common.
 struct Shared {
+    queue: Queue,
     counters: Counters,
     subscribers: Subscribers,
     /// Tells the worker not to wait for the batch to grow older.
     hurry: Notify,
 }
 
-/// Boxed, so that the queue consists of small blocks: an allocator works hard for large ones.
-enum Message {
-    Event(Box<Event>),
-    Durable(Box<Event>, oneshot::Sender<Result<()>>),
-    Flush(oneshot::Sender<Result<()>>),
-}
-
 /// A place in the queue, for one event.
 pub(crate) struct Place {
-    place: mpsc::OwnedPermit<Message>,
     recorder: Recorder,
+    is_used: bool,
 }
 
 impl Recorder {
@@ -121,23 +120,25 @@ impl Recorder {
         clock: Clock,
     ) -> Result<(Self, Worker)> {
         settings.check()?;
-        let (sender, queue) = mpsc::channel(settings.queue);
         let (phase, phases) = watch::channel(Phase::Running);
         let shared = Arc::new(Shared {
+            queue: Queue::new(settings.queue),
             counters: Counters::default(),
             subscribers: Subscribers::new(settings.subscribers),
             hurry: Notify::new(),
         });
-        let worker = Worker::new(store, queue, shared.clone(), &settings, clock.clone(), phase.clone(), phases)?;
-        Ok((Self { inner: Arc::new(Inner { queue: sender, shared, settings, clock, phase }) }, worker))
+        let worker = Worker::new(store, shared.clone(), &settings, clock.clone(), phase.clone(), phases)?;
+        Ok((Self { inner: Arc::new(Inner { shared, settings, clock, phase }) }, worker))
     }
 
     /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event is dropped and counted.
     pub fn record(&self, event: Event) {
         self.count_offered();
-        match self.inner.queue.try_send(Message::Event(Box::new(event))) {
-            Ok(()) => self.hurry_if_full(),
-            Err(_) => self.inner.shared.counters.drop_one(),
+        let queue = &self.inner.shared.queue;
+        if queue.try_take_place() && queue.push(Message::Event(event)) {
+            self.hurry_if_full();
+        } else {
+            self.inner.shared.counters.drop_one();
         }
     }
 
@@ -149,7 +150,7 @@ impl Recorder {
     /// than the store timeout; then it may be stored later. [`ErrorKind::Unavailable`] after a shutdown.
     pub async fn record_durable(&self, event: Event) -> Result<()> {
         let (caller, answer) = oneshot::channel();
-        self.ask(Message::Durable(Box::new(event), caller), answer).await
+        self.ask(Message::Durable(event, caller), answer).await
     }
 
     /// Waits until everything that was queued before is stored.
@@ -218,29 +219,32 @@ impl Recorder {
 
     /// A place in the queue, if one is free now.
     pub(crate) fn place_now(&self) -> Option<Place> {
-        let place = self.inner.queue.clone().try_reserve_owned().ok()?;
-        Some(Place { place, recorder: self.clone() })
+        self.inner.shared.queue.try_take_place().then(|| Place { recorder: self.clone(), is_used: false })
     }
 
     /// A place in the queue, waited for so long. `None` if there is none; then the event will be dropped.
     pub(crate) async fn place(&self, at_most: Duration) -> Option<Place> {
-        let place = self.inner.queue.clone().reserve_owned();
-        let place = tokio::time::timeout(at_most, place).await.ok()?.ok()?;
-        Some(Place { place, recorder: self.clone() })
+        let taken = tokio::time::timeout(at_most, self.inner.shared.queue.take_place()).await;
+        taken.is_ok_and(|taken| taken).then(|| Place { recorder: self.clone(), is_used: false })
     }
 
     async fn ask(&self, message: Message, answer: oneshot::Receiver<Result<()>>) -> Result<()> {
-        let late = match message {
-            Message::Flush(_) => "the events were not stored in time; they go on waiting",
-            _ => "the event was not stored in time; it may be stored later",
+        let late = if message.is_event() {
+            "the event was not stored in time; it may be stored later"
+        } else {
+            "the events were not stored in time; they go on waiting"
         };
         let exchange = async {
-            let place = self.inner.queue.reserve().await.map_err(|_| closed())?;
-            match message {
-                Message::Flush(_) => self.inner.shared.counters.flushes.fetch_add(1, Ordering::Relaxed),
-                _ => self.inner.shared.counters.offered.fetch_add(1, Ordering::Relaxed),
-            };
-            place.send(message);
+            let shared = &self.inner.shared;
+            if !shared.queue.take_place().await {
+                return Err(closed());
+            }
+            let counter = if message.is_event() { &shared.counters.offered } else { &shared.counters.flushes };
+            counter.fetch_add(1, Ordering::Relaxed);
+            if !shared.queue.push(message) {
+                counter.fetch_sub(1, Ordering::Relaxed);
+                return Err(closed());
+            }
             self.inner.shared.hurry.notify_one();
             answer.await.map_err(|_| closed())?
         };
@@ -261,18 +265,34 @@ impl Recorder {
     }
 
     fn queued(&self) -> usize {
-        self.inner.queue.max_capacity() - self.inner.queue.capacity()
+        self.inner.shared.queue.len()
     }
 }
 
 impl Place {
-    pub(crate) fn record(self, event: Event) {
-        if self.recorder.inner.queue.is_closed() {
-            return self.recorder.record(event);
-        }
+    pub(crate) fn record(mut self, event: Event) {
+        self.is_used = true;
         self.recorder.count_offered();
-        self.place.send(Message::Event(Box::new(event)));
-        self.recorder.hurry_if_full();
+        if self.recorder.inner.shared.queue.push(Message::Event(event)) {
+            self.recorder.hurry_if_full();
+        } else {
+            self.recorder.inner.shared.counters.drop_one();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_used {
+            self.recorder.inner.shared.queue.give_back();
+        }
+    }
+}
+
+/// The last handle is gone: nothing will be recorded any more.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.queue.abandon();
     }
 }
 

@@ -7,13 +7,17 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     time::Instant,
 };
 
-use super::{Message, RecorderSettings, RecorderStats, Shared, ShutdownReport, metrics, spool::Spool};
+use super::{
+    RecorderSettings, RecorderStats, Shared, ShutdownReport, metrics,
+    queue::{Fetched, Message},
+    spool::Spool,
+};
 use crate::{
-    activity::{Activity, Entry, Event, EventId},
+    activity::{Activity, Entry, EventId},
     error::{Error, ErrorKind, Result},
     id::fill_random,
     store::{Commit, dynamic::DynamicActivityStore},
@@ -23,8 +27,8 @@ use crate::{
 /// Stores the events of a [`Recorder`](super::Recorder). [`run`](Self::run) it.
 pub struct Worker {
     store: Arc<dyn DynamicActivityStore>,
-    queue: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
+    fetched: Fetched,
     clock: Clock,
     phase: watch::Sender<Phase>,
     phases: watch::Receiver<Phase>,
@@ -66,7 +70,6 @@ const REPLAY_INTERVAL: Duration = Duration::from_secs(1);
 impl Worker {
     pub(super) fn new(
         store: Arc<dyn DynamicActivityStore>,
-        queue: mpsc::Receiver<Message>,
         shared: Arc<Shared>,
         settings: &RecorderSettings,
         clock: Clock,
@@ -85,8 +88,8 @@ impl Worker {
         shared.counters.spooled.store(adopted, Ordering::Relaxed);
         Ok(Self {
             store,
-            queue,
             shared,
+            fetched: Fetched::default(),
             clock,
             phase,
             phases,
@@ -124,12 +127,13 @@ impl Worker {
             tokio::select! {
                 biased;
                 _ = closing(&mut self.phases) => return false,
-                received = self.queue.recv_many(&mut self.inbox, self.batch_size) => {
-                    if received == 0 {
+                is_there = self.shared.queue.wait(), if self.fetched.is_empty() => {
+                    if !is_there {
                         return false;
                     }
                     break;
                 }
+                () = std::future::ready(()), if !self.fetched.is_empty() => break,
                 () = tokio::time::sleep(idle) => self.replay().await,
             }
         }
@@ -142,8 +146,8 @@ impl Worker {
         let old = Instant::now() + self.batch_age;
         loop {
             self.take_what_waits();
-            let urgent = self.inbox.iter().any(|message| !matches!(message, Message::Event(_)));
-            if urgent || self.inbox.len() >= self.batch_size {
+            let is_urgent = self.inbox.iter().any(Message::is_urgent);
+            if is_urgent || self.inbox.len() >= self.batch_size {
                 return;
             }
             tokio::select! {
@@ -155,13 +159,8 @@ impl Worker {
     }
 
     fn take_what_waits(&mut self) {
-        while self.inbox.len() < self.batch_size {
-            match self.queue.try_recv() {
-                Ok(message) => self.inbox.push(message),
-                Err(_) => break,
-            }
-        }
-        let events = self.inbox.iter().filter(|message| !matches!(message, Message::Flush(_))).count() as u64;
+        self.shared.queue.take(&mut self.fetched, &mut self.inbox, self.batch_size);
+        let events = self.inbox.iter().filter(|message| message.is_event()).count() as u64;
         self.shared.counters.in_hand.store(events, Ordering::Relaxed);
     }
 
@@ -210,7 +209,7 @@ impl Worker {
 
     fn take_batch(&mut self) -> Batch {
         let mut batch = Batch::default();
-        for message in mem::take(&mut self.inbox) {
+        for message in self.inbox.drain(..) {
             let (event, waiting) = match message {
                 Message::Event(event) => (event, None),
                 Message::Durable(event, waiting) => (event, Some(waiting)),
@@ -222,15 +221,10 @@ impl Worker {
             };
             batch.durable.extend(waiting.map(|waiting| (batch.entries.len(), waiting)));
             batch.oldest = Some(batch.oldest.map_or(event.time, |oldest| oldest.min(event.time)));
-            batch.entries.push(self.number(*event));
+            self.number += 1;
+            batch.entries.push(Entry { id: EventId { origin: self.origin, number: self.number }, event });
         }
-        self.inbox.reserve(self.batch_size);
         batch
-    }
-
-    fn number(&mut self, event: Event) -> Entry {
-        self.number += 1;
-        Entry { id: EventId { origin: self.origin, number: self.number }, event }
     }
 
     /// One attempt. On success everybody is told; on failure `batch` is as it was.
@@ -382,7 +376,7 @@ impl Worker {
     /// Takes no more events and stores those that are left, until the deadline.
     async fn finish(&mut self) {
         let before = self.shared.counters.snapshot(0);
-        self.queue.close();
+        self.shared.queue.close();
         loop {
             self.take_what_waits();
             if self.inbox.is_empty() {
@@ -409,7 +403,7 @@ impl Worker {
     }
 
     fn report(&mut self) {
-        let now = self.shared.counters.snapshot(self.queue.len() as u64);
+        let now = self.shared.counters.snapshot(self.shared.queue.len() as u64);
         if now.dropped > self.reported.dropped {
             let dropped = now.dropped - self.reported.dropped;
             tracing::warn!(dropped, "activities were dropped: the queue was full");
@@ -425,7 +419,7 @@ impl Drop for Worker {
         if matches!(*self.phase.borrow(), Phase::Closed(_)) {
             return;
         }
-        self.queue.close();
+        self.shared.queue.close();
         // What is in hand, and what still waits.
         let mut lost = self.shared.counters.in_hand.load(Ordering::Relaxed);
         loop {

@@ -84,7 +84,7 @@ struct Inner {
 /// What the activity layer saw of a request.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    pub(crate) trace: Arc<RequestTrace>,
+    pub(crate) trace: RequestTrace,
     pub(crate) visitor: Option<VisitorId>,
 }
 

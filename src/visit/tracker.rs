@@ -1,6 +1,6 @@
 //! [`Tracker`]: records what the guest of a request does.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::json;
@@ -41,7 +41,7 @@ use crate::{
 pub struct Tracker {
     recorder: Recorder,
     visit: Option<Visit>,
-    trace: Option<Arc<RequestTrace>>,
+    trace: Option<RequestTrace>,
     visitor: Option<VisitorId>,
 }
 
@@ -49,7 +49,7 @@ impl Tracker {
     pub(crate) fn new(
         recorder: Recorder,
         visit: Option<Visit>,
-        trace: Option<Arc<RequestTrace>>,
+        trace: Option<RequestTrace>,
         visitor: Option<VisitorId>,
     ) -> Self {
         Self { recorder, visit, trace, visitor }

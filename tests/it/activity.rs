@@ -622,7 +622,7 @@ async fn hooks_decide_and_add() {
         .enrich(|request, event| {
             event.visitor = Some(VisitorId::from(uuid::Uuid::from_u128(9)));
             if let Some(trace) = &mut event.request {
-                Arc::make_mut(trace).network = None;
+                trace.network = None;
             }
             assert!(request.extensions.get::<PeerAddress>().is_some());
         });

@@ -35,7 +35,7 @@ fn page_view(number: u64) -> Event {
     request.method = Method::Get;
     request.agent = Agent::from_user_agent(FIREFOX);
     request.network = Some(std::net::IpAddr::from([203, 0, (number % 200) as u8, 7]).into());
-    event.request = Some(Arc::new(request));
+    event.request = Some(request);
     event.response = Some(ResponseTrace::new(200, 200 + number % 20_000, 500 + number % 60_000, Outcome::Completed));
     event
 }
@@ -264,7 +264,7 @@ async fn what_is_discarded_is_not_in_the_file_any_more() {
             event.visitor = Some(VisitorId::from(visitor));
             let mut trace = RequestTrace::default();
             trace.referrer = Some("needle.example".into());
-            event.request = Some(Arc::new(trace));
+            event.request = Some(trace);
         }
         entry(1, number, event)
     });

@@ -520,7 +520,7 @@ async fn a_disk_that_is_full_fills_the_spool_and_once_there_is_room_everything_i
         let mut campaign = Campaign::default();
         campaign.term = Some("x".repeat(4_000).into());
         trace.campaign = Some(Box::new(campaign));
-        event.request = Some(Arc::new(trace));
+        event.request = Some(trace);
         event
     };
     let mut number = 0;

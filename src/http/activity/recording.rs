@@ -63,10 +63,9 @@ impl Recording {
         let routes = &self.shared.routes;
         if let Some(request) = &mut event.request {
             if let Some(RouteTemplate(template)) = response.extensions().get() {
-                Arc::make_mut(request).route = routes.template(template);
+                request.route = routes.template(template);
             } else if !self.is_template && status == StatusCode::NOT_FOUND {
-                let route = routes.not_found(&request.route);
-                Arc::make_mut(request).route = route;
+                request.route = routes.not_found(&request.route);
             }
         }
         let route = event.request.as_ref().map(|request| request.route.clone()).unwrap_or_default();

@@ -90,14 +90,14 @@ impl Shared {
         let reason = self.reason_to_skip(head, &facts, agent, user.is_some(), session, network);
 
         let (route, is_template) = self.route(head);
-        let trace = Arc::new(RequestTrace {
+        let trace = RequestTrace {
             route,
             method: Method::from_name(head.method.as_str()),
             referrer: referrer(&facts, head.uri),
             campaign: campaign(head.uri),
             agent: if user.is_some() { person(agent) } else { agent },
             network,
-        });
+        };
         let by_script = facts.is_by_script();
         let recording = match reason {
             Some(reason) => {

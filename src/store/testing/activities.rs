@@ -40,14 +40,14 @@ fn full(time: Timestamp) -> Event {
     event.visitor = Some(VisitorId::from(uuid::Uuid::from_u128(2)));
     let data = json!({ "title": "für 'Ada' \\ \"x\" \u{1f600}", "list": [1, 2.5, null, true], "empty": {} });
     event.data = Some(EventData::new(&data, &EventLimits::default()).expect("small"));
-    event.request = Some(Arc::new(RequestTrace {
+    event.request = Some(RequestTrace {
         route: "/videos/{id}".into(),
         method: Method::Patch,
         referrer: Some("example.org".into()),
         campaign: Some(Box::new(Campaign { source: Some("news".into()), ..Campaign::default() })),
         agent: Agent::from_user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
         network: Some("2001:db8:77::/48".parse().expect("a network")),
-    }));
+    });
     event.response = Some(ResponseTrace::new(206, 12_345, 1 << 40, Outcome::Abandoned));
     event
 }
@@ -79,7 +79,7 @@ fn times(activities: &[Activity]) -> Vec<Timestamp> {
 
 pub(super) async fn what_is_appended_is_read_back<S: ActivityStore>(store: Arc<S>) {
     let mut bare = Event::new(EventType::LOGIN, at(1));
-    bare.request = Some(Arc::new(RequestTrace { method: Method::Other, ..RequestTrace::default() }));
+    bare.request = Some(RequestTrace { method: Method::Other, ..RequestTrace::default() });
     let events = [full(at(0)), bare, Event::new(EventType::ERROR, Timestamp::from_millis(-1))];
     let entries: Vec<_> = events.iter().cloned().zip(1..).map(|(event, number)| entry(number, event)).collect();
     let sequences = store.append(entries.into(), Commit::Durable).await.expect("appended");

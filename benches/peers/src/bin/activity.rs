@@ -174,7 +174,7 @@ async fn main() {
     }
     let before = guestbook.recorder().stats();
 
-    let trace = Arc::new(RequestTrace::default());
+    let trace = RequestTrace::default();
     let data = EventData::new(&serde_json::json!({ "page": "/prices" }), &EventLimits::default()).expect("small");
     let deadline = Instant::now() + Duration::from_secs(5);
     let memory = LIVE.load(Ordering::Relaxed);

@@ -92,7 +92,7 @@ fn event(row: Row, routes: &[Arc<str>]) -> Event {
     request.agent = Agent::from_user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
     request.agent.browser_major = Some(100 + row.agent as u16);
     request.network = Some(std::net::IpAddr::from([198, 51, row.agent as u8, 7]).into());
-    event.request = Some(Arc::new(request));
+    event.request = Some(request);
     event.response = Some(ResponseTrace::new(200, row.latency, row.bytes, Outcome::Completed));
     event
 }

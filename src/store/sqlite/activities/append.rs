@@ -69,7 +69,7 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
         let user = user.as_ref().map(|user| interned.user(database, user)).transpose()?;
         let session = session.as_ref().map(|session| interned.session(database, session)).transpose()?;
         let visitor = visitor.as_ref().map(|visitor| interned.visitor(database, visitor)).transpose()?;
-        let request = request.as_deref();
+        let request = request.as_ref();
         let route = request.map(|request| interned.route(database, request)).transpose()?;
         let agent = request.map(|request| interned.agent(database, &request.agent)).transpose()?;
         let campaign = request.and_then(|request| request.campaign.as_deref()).map(campaign_json).transpose()?;

@@ -1,6 +1,6 @@
 //! Reading history, and counting it.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
@@ -236,7 +236,7 @@ fn read(row: &Row<'_>) -> Result<Activity> {
     event.visitor = uuid(5)?.map(VisitorId::from);
     event.client_time = row.get::<_, Option<i64>>(17).sql()?.map(Timestamp::from_millis);
     event.data = data.map(EventData::from_stored);
-    event.request = read_request(row)?.map(Arc::new);
+    event.request = read_request(row)?;
     event.response = read_response(row)?;
     Ok(Activity::new(row.get::<_, i64>(0).sql()? as u64, event))
 }
