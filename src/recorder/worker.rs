@@ -111,10 +111,11 @@ impl Worker {
     pub async fn run(mut self) {
         self.replay().await;
         while self.fill().await {
-            self.store_inbox().await;
+            let (result, flushes) = self.store_inbox().await;
             if !self.failing {
                 self.replay().await;
             }
+            self.answer(result, flushes);
             self.report();
         }
         self.finish().await;
@@ -164,8 +165,8 @@ impl Worker {
         self.shared.counters.in_hand.store(events, Ordering::Relaxed);
     }
 
-    /// Stores what is in the inbox, or says what became of it.
-    async fn store_inbox(&mut self) {
+    /// Stores what is in the inbox, or says what became of it; and to whom else that is to be said.
+    async fn store_inbox(&mut self) -> (Result<()>, Vec<oneshot::Sender<Result<()>>>) {
         let mut batch = self.take_batch();
         let mut attempt = 1;
         let result = loop {
@@ -201,9 +202,18 @@ impl Worker {
             }
         };
         self.shared.counters.in_hand.store(0, Ordering::Relaxed);
-        for flush in batch.flushes {
+        (result, batch.flushes)
+    }
+
+    /// Tells those who wait for everything before, what an earlier batch has left in the spool included.
+    fn answer(&self, result: Result<()>, flushes: Vec<oneshot::Sender<Result<()>>>) {
+        let result = result.and_then(|()| match self.spooled() {
+            0 => Ok(()),
+            _ => Err(Error::new(ErrorKind::Unavailable, "some events wait in the spool until the store takes them")),
+        });
+        for flush in flushes {
             // Whoever asked may have left.
-            let _ = flush.send(again(&result));
+            let _ = flush.send(result.as_ref().copied().map_err(Error::twin));
         }
     }
 
@@ -382,7 +392,8 @@ impl Worker {
             if self.inbox.is_empty() {
                 break;
             }
-            self.store_inbox().await;
+            let (result, flushes) = self.store_inbox().await;
+            self.answer(result, flushes);
         }
         self.report();
         let now = self.shared.counters.snapshot(0);
@@ -460,8 +471,4 @@ async fn newly_closing(phases: &mut watch::Receiver<Phase>) {
         std::future::pending::<()>().await;
     }
     closing(phases).await;
-}
-
-fn again(result: &Result<()>) -> Result<()> {
-    result.as_ref().copied().map_err(Error::twin)
 }

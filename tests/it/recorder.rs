@@ -198,6 +198,8 @@ async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
     let stats = recorder.stats();
     assert_eq!((stats.spooled, stats.lost, stats.written), (30, 0, 0));
     assert_eq!(spool_files(directory.path()), 1);
+    let error = recorder.flush().await.unwrap_err();
+    assert!(error.to_string().contains("spool"), "nothing new, but not everything is stored: {error}");
     store.set(Mood::Good);
     recorder.record(event(30));
     until_spool_is_empty(&recorder).await;

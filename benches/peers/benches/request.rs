@@ -7,17 +7,29 @@ use std::{
 
 use axum::Router;
 use criterion::{Criterion, criterion_group, criterion_main};
-use peers::{Extension, Nothing, bare, call, cookie, guestbook, ours, request, theirs_memory, theirs_rusqlite};
+use peers::{
+    Extension, Nothing, bare, browser_request, call, cookie, guestbook, ours, request, theirs_memory, theirs_rusqlite,
+};
 use tokio::runtime::Runtime;
 
 /// The request is made inside the loop, the same for all: what counts is the difference to the layer that does nothing.
 fn measure(criterion: &mut Criterion, runtime: &Runtime, name: &str, app: &Router, path: &str, cookie: Option<&str>) {
+    measure_requests(criterion, runtime, name, app, || request(path, cookie));
+}
+
+fn measure_requests(
+    criterion: &mut Criterion,
+    runtime: &Runtime,
+    name: &str,
+    app: &Router,
+    request: impl Fn() -> http::Request<axum::body::Body>,
+) {
     criterion.bench_function(name, |bencher| {
         bencher.to_async(runtime).iter_custom(async |iterations| {
             let mut app = app.clone();
             let begin = Instant::now();
             for _ in 0..iterations {
-                black_box(call(&mut app, request(path, cookie)).await);
+                black_box(call(&mut app, request()).await);
             }
             begin.elapsed()
         });
@@ -47,6 +59,17 @@ fn benches(criterion: &mut Criterion) {
         measure(criterion, &runtime, &format!("unused/{name}"), app, "/", Some(&cookie));
         measure(criterion, &runtime, &format!("read/{name}"), app, "/read", Some(&cookie));
         measure(criterion, &runtime, &format!("write/{name}"), app, "/write", Some(&cookie));
+    }
+
+    // Recording at full speed: what the store does not keep up with is dropped, as the layer promises.
+    let (book, _) = guestbook(&path("activity.db"), Duration::from_secs(1));
+    for (name, app) in [
+        ("activity/layer that does nothing", bare().layer(Nothing)),
+        ("activity/sessions", bare().layer(book.session_layer())),
+        ("activity/recorded", bare().layer(book.activity_layer())),
+        ("activity/sessions and recorded", bare().layer(book.layer())),
+    ] {
+        measure_requests(criterion, &runtime, name, &app, || browser_request("/"));
     }
 
     let (book, _) = guestbook(&path("cold.db"), Duration::ZERO);

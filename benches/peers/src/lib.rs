@@ -135,6 +135,14 @@ pub fn request(path: &str, cookie: Option<&str>) -> Request<Body> {
     request.body(Body::empty()).expect("this is a request")
 }
 
+/// A request as a browser sends it, which is recorded; one without a `User-Agent` is a bot's and is not.
+pub fn browser_request(path: &str) -> Request<Body> {
+    let mut request = request(path, None);
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static(agent));
+    request
+}
+
 pub async fn call(app: &mut Router, request: Request<Body>) -> Response {
     let response = Service::call(app, request).await.unwrap_or_else(|never| match never {});
     assert_eq!(response.status(), StatusCode::OK);
