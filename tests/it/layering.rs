@@ -9,7 +9,7 @@ const ROWS: &[&[&str]] = &[
     &["visit"],
     &["sessions", "activities", "recorder"],
     &["store"],
-    &["session", "activity"],
+    &["session", "activity", "consent"],
     &["client"],
     &["id"],
     &["time", "error"],

@@ -5,7 +5,6 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     convert::Infallible,
     sync::{
-        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},

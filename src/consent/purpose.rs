@@ -1,0 +1,278 @@
+//! [`Purpose`]: what data is used for, on what legal basis, and what it takes to be allowed.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The name of a purpose: 1 to 64 bytes of `a` to `z`, digits, `_` and `-`, beginning with a letter.
+///
+/// ```
+/// use tower_guestbook::consent::PurposeId;
+///
+/// assert_eq!(PurposeId::new("analytics")?, PurposeId::ANALYTICS);
+/// assert!(PurposeId::new("Two Words").is_err());
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct PurposeId(Name);
+
+#[derive(Clone)]
+enum Name {
+    Known(&'static str),
+    Own(Arc<str>),
+}
+
+/// What kind of purpose it is, for a page that groups them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Category {
+    /// Without it the service that the user asked for cannot be given.
+    Necessary,
+    /// Comfort: language, theme, remembered choices.
+    Functional,
+    /// Measuring how the service is used.
+    Analytics,
+    /// Advertising.
+    Marketing,
+    /// Content chosen for the person.
+    Personalisation,
+    /// The application's own kind.
+    #[serde(untagged)]
+    Own(Arc<str>),
+}
+
+/// The legal basis of processing (GDPR, Article 6(1)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LegalBasis {
+    /// (a) The person has agreed.
+    Consent,
+    /// (b) A contract with the person needs it.
+    Contract,
+    /// (c) A law asks for it.
+    LegalObligation,
+    /// (d) Somebody's life depends on it.
+    VitalInterests,
+    /// (e) A public task needs it.
+    PublicTask,
+    /// (f) An interest that outweighs the person's.
+    LegitimateInterests,
+}
+
+/// What holds as long as somebody has decided nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Mode {
+    /// Always allowed; there is nothing to decide.
+    Necessary,
+    /// Allowed until somebody objects: what a law exempts from consent, such as plain audience measurement.
+    ExemptWithObjection,
+    /// Not allowed until somebody agrees.
+    OptIn,
+    /// Allowed until somebody declines.
+    OptOut,
+    /// Allowed; people are told.
+    NoticeOnly,
+}
+
+/// Under which rules a request falls. The strictest where nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Regime {
+    /// A purpose's own [mode](Purpose::mode) holds. For places with prior consent, and unknown ones.
+    #[default]
+    Strictest,
+    /// A purpose's mode for [places where declining is enough](Purpose::mode_where_declining_is_enough) holds.
+    DecliningIsEnough,
+}
+
+/// A purpose, as the application declares it. [`Purposes`](super::Purposes) checks it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct Purpose {
+    pub(super) id: String,
+    pub(super) category: Category,
+    pub(super) basis: LegalBasis,
+    pub(super) mode: Mode,
+    pub(super) lenient_mode: Option<Mode>,
+    pub(super) notice_version: u32,
+    #[serde(rename = "expiry_seconds", serialize_with = "seconds")]
+    pub(super) expiry: Option<Duration>,
+    pub(super) cookies: Vec<String>,
+    pub(super) sells_or_shares: bool,
+}
+
+impl PurposeId {
+    /// The purpose that [`Category::Necessary`] usually has.
+    pub const NECESSARY: Self = Self(Name::Known("necessary"));
+    /// Comfort.
+    pub const FUNCTIONAL: Self = Self(Name::Known("functional"));
+    /// Measuring how the service is used.
+    pub const ANALYTICS: Self = Self(Name::Known("analytics"));
+    /// Advertising.
+    pub const MARKETING: Self = Self(Name::Known("marketing"));
+    /// Content chosen for the person.
+    pub const PERSONALISATION: Self = Self(Name::Known("personalisation"));
+
+    const KNOWN: [Self; 5] =
+        [Self::NECESSARY, Self::FUNCTIONAL, Self::ANALYTICS, Self::MARKETING, Self::PERSONALISATION];
+
+    /// The purpose with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the name breaks the rules.
+    pub fn new(name: &str) -> Result<Self> {
+        if let Some(known) = Self::KNOWN.into_iter().find(|known| known.as_str() == name) {
+            return Ok(known);
+        }
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        let begins = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+        if !begins || name.len() > 64 || !name.bytes().all(allowed) {
+            let context = "a purpose is named by 1 to 64 bytes of a to z, digits, '_' and '-', beginning with a letter";
+            return Err(Error::new(ErrorKind::InvalidInput, context));
+        }
+        Ok(Self(Name::Own(name.into())))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Name::Known(name) => name,
+            Name::Own(name) => name,
+        }
+    }
+}
+
+impl Purpose {
+    /// A purpose of this name and category. A necessary one is allowed always, on the basis of the contract; another one
+    /// needs consent before, and must be told how long consent lasts.
+    pub fn new(id: impl Into<String>, category: Category) -> Self {
+        let (basis, mode) = match category {
+            Category::Necessary => (LegalBasis::Contract, Mode::Necessary),
+            _ => (LegalBasis::Consent, Mode::OptIn),
+        };
+        Self {
+            id: id.into(),
+            category,
+            basis,
+            mode,
+            lenient_mode: None,
+            notice_version: 1,
+            expiry: None,
+            cookies: Vec::new(),
+            sells_or_shares: false,
+        }
+    }
+
+    /// The legal basis. Default: consent, or the contract for what is necessary.
+    pub fn basis(mut self, basis: LegalBasis) -> Self {
+        self.basis = basis;
+        self
+    }
+
+    /// What holds as long as somebody has decided nothing. Default: not allowed, or always for what is necessary.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The mode under [`Regime::DecliningIsEnough`]. Default: the same as everywhere.
+    pub fn mode_where_declining_is_enough(mut self, mode: Mode) -> Self {
+        self.lenient_mode = Some(mode);
+        self
+    }
+
+    /// The version of the notice that says what is done. A grant under another version no longer counts. Default: 1.
+    pub fn notice_version(mut self, version: u32) -> Self {
+        self.notice_version = version;
+        self
+    }
+
+    /// How long a decision lasts, from one second to 395 days (13 months); 180 days are usual. Required where a decision
+    /// makes a difference for long: opt-in and opt-out.
+    pub fn expiry(mut self, expiry: Duration) -> Self {
+        self.expiry = Some(expiry);
+        self
+    }
+
+    /// The cookies that serve this purpose: removed when consent is withdrawn.
+    pub fn cookies<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
+        self.cookies = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Data is sold or shared for it, as the CCPA means that: `Sec-GPC` opts out of it. Default: no.
+    pub fn sells_or_shares(mut self, sells_or_shares: bool) -> Self {
+        self.sells_or_shares = sells_or_shares;
+        self
+    }
+
+    /// The mode under `regime`.
+    pub(super) fn mode_under(&self, regime: Regime) -> Mode {
+        match regime {
+            Regime::Strictest => self.mode,
+            Regime::DecliningIsEnough => self.lenient_mode.unwrap_or(self.mode),
+        }
+    }
+}
+
+impl PartialEq for PurposeId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for PurposeId {}
+
+impl PartialOrd for PurposeId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PurposeId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl std::hash::Hash for PurposeId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for PurposeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PurposeId({})", self.as_str())
+    }
+}
+
+impl fmt::Display for PurposeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for PurposeId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for PurposeId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+fn seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration.map(|duration| duration.as_secs()).serialize(serializer)
+}
