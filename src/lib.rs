@@ -47,7 +47,7 @@
 //! - [`Tracker`]: what a handler records. [`Activities`]: history, counts, deletion. [`recorder`]: the queue and its worker,
 //!   and what happens when they are overloaded or the store fails.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
-//! - [`session`], [`activity`], [`client`], [`consent`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
+//! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
 //! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
 //!
 //! # Features
@@ -67,6 +67,7 @@ pub mod error;
 pub mod guestbook;
 pub mod http;
 pub mod id;
+pub mod preferences;
 pub mod recorder;
 pub mod security;
 pub mod session;

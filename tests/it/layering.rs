@@ -9,7 +9,7 @@ const ROWS: &[&[&str]] = &[
     &["visit"],
     &["sessions", "activities", "recorder"],
     &["store"],
-    &["session", "activity", "consent"],
+    &["session", "activity", "consent", "preferences"],
     &["client"],
     &["id"],
     &["time", "error"],
