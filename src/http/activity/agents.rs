@@ -13,7 +13,7 @@ use crate::client::{Agent, DeviceClass};
 /// A bounded memory of user agents. When it is full it starts anew: browsers send few different texts.
 #[derive(Debug, Default)]
 pub(super) struct Agents {
-    known: RwLock<HashMap<Box<str>, Agent, RandomState>>,
+    known: RwLock<HashMap<Box<[u8]>, Agent, RandomState>>,
 }
 
 const CAPACITY: usize = 4_096;
@@ -23,11 +23,12 @@ const MAX_BYTES: usize = 480;
 
 impl Agents {
     /// Families of browser and system; [`DeviceClass::Bot`] for a program that no person sits at.
-    pub(super) fn read(&self, text: &str) -> Agent {
+    pub(super) fn read(&self, text: &[u8]) -> Agent {
         if let Some(agent) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(text) {
             return *agent;
         }
-        let agent = read(text);
+        // What is no text is no browser's.
+        let agent = read(std::str::from_utf8(text).unwrap_or_default());
         if text.len() <= MAX_BYTES {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= CAPACITY {
@@ -79,19 +80,19 @@ mod tests {
                 buffer.clear();
                 buffer.push_str(text);
                 assert_eq!(read(&buffer).device, expected, "round {round}");
-                assert_eq!(agents.read(&buffer).device, expected);
+                assert_eq!(agents.read(buffer.as_bytes()).device, expected);
             }
         }
-        assert_eq!(agents.read("").device, DeviceClass::Bot);
-        assert_eq!(agents.read(&browser.repeat(10)).device, DeviceClass::Bot);
-        assert_eq!(agents.read("kube-probe/1.29").device, DeviceClass::Bot);
+        assert_eq!(agents.read(b"").device, DeviceClass::Bot);
+        assert_eq!(agents.read(browser.repeat(10).as_bytes()).device, DeviceClass::Bot);
+        assert_eq!(agents.read(b"kube-probe/1.29").device, DeviceClass::Bot);
     }
 
     #[test]
     fn the_memory_is_bounded() {
         let agents = Agents::default();
         for number in 0..3 * CAPACITY {
-            agents.read(&format!("Mozilla/5.0 Firefox/{number}"));
+            agents.read(format!("Mozilla/5.0 Firefox/{number}").as_bytes());
         }
         assert!(agents.known.read().unwrap().len() <= CAPACITY);
     }

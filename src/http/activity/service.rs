@@ -82,7 +82,7 @@ impl Shared {
     fn begin<B>(self: &Arc<Self>, request: &mut Request<B>) -> Option<Box<Recording>> {
         let head = head(request);
         let facts = Facts::of(head.headers);
-        let agent = self.agents.read(std::str::from_utf8(facts.agent).unwrap_or_default());
+        let agent = self.agents.read(facts.agent);
         let network = self.client.address(request).map(TruncatedAddress::from);
         let visitor = head.extensions.get::<VisitorId>().copied();
         let visit = head.extensions.get::<Visit>().cloned();
