@@ -31,7 +31,7 @@ mod standard;
 
 pub use self::{
     negotiate::{ColorScheme, lookup_language},
-    overrides::Overrides,
+    overrides::{Overrides, Patch},
     schema::{Effective, Schema},
     standard::{Notifications, Privacy, StandardPreferences, Theme},
 };

@@ -4,6 +4,14 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// A change of preferences that a [`Schema`](super::Schema) has checked, so that a store can apply it key by key to whatever
+/// is stored by then: two tabs that change different keys lose nothing.
+#[derive(Clone, PartialEq)]
+pub struct Patch {
+    pub(super) changes: Map<String, Value>,
+    pub(super) max_bytes: usize,
+}
+
 /// Preferences that somebody has set: a JSON object of categories and keys, without those that are at their default.
 #[derive(Clone, Default, PartialEq)]
 pub struct Overrides(Map<String, Value>);
@@ -40,6 +48,19 @@ impl Overrides {
         map.get(*last)
     }
 
+    /// These overrides with `patch` in them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] if they exceed the schema's limit then.
+    pub fn with(&self, patch: &Patch) -> Result<Self> {
+        let merged = self.merged(&patch.changes);
+        if merged.to_json().len() > patch.max_bytes {
+            return Err(Error::new(ErrorKind::TooLarge, format!("preferences have at most {} bytes", patch.max_bytes)));
+        }
+        Ok(merged)
+    }
+
     /// These overrides with `patch` in them, as RFC 7396 says: null removes, objects are merged, everything else replaces.
     /// Objects that become empty are removed.
     pub(super) fn merged(&self, patch: &Map<String, Value>) -> Self {
@@ -73,6 +94,13 @@ fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
                 target.insert(key.clone(), value.clone());
             }
         }
+    }
+}
+
+/// Redacted, as [`Overrides`].
+impl std::fmt::Debug for Patch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Patch").field("categories", &self.changes.len()).finish()
     }
 }
 

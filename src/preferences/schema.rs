@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::Overrides;
+use super::{Overrides, Patch};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The preferences of an application: a struct whose fields are the categories, with `Default` and serde.
@@ -77,17 +77,21 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     /// [`ErrorKind::InvalidInput`], naming the key, if it is unknown or its value is not right;
     /// [`ErrorKind::TooLarge`] if the overrides exceed the limit.
     pub fn merge(&self, overrides: &Overrides, patch: &Value) -> Result<Overrides> {
+        overrides.with(&self.patch(patch)?)
+    }
+
+    /// `patch`, checked, for a store to apply.
+    ///
+    /// # Errors
+    ///
+    /// As for [`merge`](Self::merge), the size aside.
+    pub fn patch(&self, patch: &Value) -> Result<Patch> {
         let Value::Object(patch) = patch else {
             return Err(Error::new(ErrorKind::InvalidInput, "preferences are a JSON object"));
         };
-        let mut checked = Map::new();
-        let mut path = Vec::new();
-        self.check(patch, &mut path, &mut checked)?;
-        let merged = overrides.merged(&checked);
-        if merged.to_json().len() > self.max_bytes {
-            return Err(Error::new(ErrorKind::TooLarge, format!("preferences have at most {} bytes", self.max_bytes)));
-        }
-        Ok(merged)
+        let mut changes = Map::new();
+        self.check(patch, &mut Vec::new(), &mut changes)?;
+        Ok(Patch { changes, max_bytes: self.max_bytes })
     }
 
     /// What takes effect: the defaults, and over them each of `layers`, the last one last. A stored value that is not right

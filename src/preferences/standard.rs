@@ -46,7 +46,8 @@ pub struct Privacy {
     pub profile_public: bool,
     /// Whether others see what the user does. Default: yes.
     pub show_activity: bool,
-    /// Whether the user's activity may be analysed. Default: yes.
+    /// Whether the user's activity may be analysed, as the user wishes it. Default: yes. Nothing acts on it by itself: what is
+    /// allowed is for [`consent`](crate::consent) to say.
     pub allow_analytics: bool,
 }
 

@@ -5,11 +5,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{ActivityStore, Applied, Commit, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started};
+use super::{
+    ActivityStore, Applied, Commit, ENDED_MEMORY, Loaded, PreferenceChange, PreferenceStore, Revocation, Rotation,
+    SessionStore, Started, StoredPreferences,
+};
 use crate::{
     activity::{Activity, ActivityFilter, Entry, EventId, HistoryPage, HistoryQuery, Order},
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
+    preferences::Patch,
     session::{Changes, Merge, OnSessionLimit, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -39,6 +43,7 @@ struct State {
     sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
     keys: HashMap<SessionKey, SessionId>,
     ended: HashMap<SessionKey, Timestamp>,
+    preferences: HashMap<UserId, StoredPreferences>,
     activities: Vec<Activity>,
     recorded: HashSet<EventId>,
     sequence: u64,
@@ -209,6 +214,22 @@ impl ActivityStore for MemoryStore {
             !goes
         });
         Ok(limit - left)
+    }
+}
+
+impl PreferenceStore for MemoryStore {
+    async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
+        Ok(self.state().preferences.get(&user).cloned().unwrap_or_default())
+    }
+
+    async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
+        let mut state = self.state();
+        let stored = state.preferences.get(&user).cloned().unwrap_or_default();
+        let change = stored.change(&patch, expected)?;
+        if let PreferenceChange::Stored(stored) = &change {
+            state.preferences.insert(user, stored.clone());
+        }
+        Ok(change)
     }
 }
 

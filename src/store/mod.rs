@@ -1,4 +1,5 @@
-//! Where sessions and activities are kept: the contracts [`SessionStore`] and [`ActivityStore`], and the stores.
+//! Where sessions, activities and preferences are kept: the contracts [`SessionStore`], [`ActivityStore`] and
+//! [`PreferenceStore`], and the stores.
 //!
 //! | store | for |
 //! |---|---|
@@ -13,6 +14,7 @@ pub(crate) mod cache;
 pub(crate) mod dynamic;
 mod memory;
 mod pair;
+mod preference;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "testing")]
@@ -26,6 +28,7 @@ pub use self::{
     activity::{ActivityStore, Commit},
     memory::MemoryStore,
     pair::Pair,
+    preference::{PreferenceChange, PreferenceStore, StoredPreferences},
 };
 use crate::{
     error::Result,

@@ -167,6 +167,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "agents",
         "counters",
         "event_types",
+        "preferences",
         "recorded_events",
         "routes",
         "visitors",

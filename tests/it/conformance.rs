@@ -1,10 +1,14 @@
 //! Each backend passes the conformance suite.
 
-use tower_guestbook::store::{MemoryStore, testing::conformance};
+use tower_guestbook::store::{
+    MemoryStore,
+    testing::{conformance, preference_conformance},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_conforms() {
     conformance(async || MemoryStore::new()).await;
+    preference_conformance(async || MemoryStore::new()).await;
 }
 
 #[cfg(feature = "sqlite")]
@@ -14,9 +18,10 @@ async fn the_sqlite_store_conforms() {
 
     let directory = tempfile::tempdir().unwrap();
     let number = AtomicUsize::new(0);
-    conformance(async || {
+    let make = async || {
         let file = format!("{}.db", number.fetch_add(1, Ordering::Relaxed));
         tower_guestbook::SqliteStore::open(directory.path().join(file)).unwrap()
-    })
-    .await;
+    };
+    conformance(&make).await;
+    preference_conformance(&make).await;
 }

@@ -53,6 +53,7 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX ended_sessions_by_time ON ended_sessions (ended_at);
 ",
     super::activities::SCHEMA,
+    super::preferences::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

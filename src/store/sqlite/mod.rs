@@ -1,4 +1,4 @@
-//! [`SqliteStore`]: sessions and activities in one file beside the program, for any number of processes on one machine.
+//! [`SqliteStore`]: sessions, activities and preferences in one file beside the program, for any number of processes on one machine.
 //!
 //! # Files and settings
 //!
@@ -47,6 +47,7 @@
 
 mod activities;
 mod connection;
+mod preferences;
 mod reader;
 mod sessions;
 mod writer;
@@ -59,18 +60,22 @@ use std::{
 };
 
 use self::{connection::Database, reader::Readers, writer::Writer};
-use super::{ActivityStore, Applied, Commit, Loaded, Revocation, Rotation, SessionStore, Started};
+use super::{
+    ActivityStore, Applied, Commit, Loaded, PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore,
+    Started, StoredPreferences,
+};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     error::Result,
     id::{SessionId, SessionKey, UserId},
+    preferences::Patch,
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
-/// Sessions and activities in a SQLite file. A clone is another handle to the same.
+/// Sessions, activities and preferences in a SQLite file. A clone is another handle to the same.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -280,5 +285,15 @@ impl ActivityStore for SqliteStore {
 
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.inner.writer.run_alone(true, move |database| activities::discard(database, &filter, limit)).await
+    }
+}
+
+impl PreferenceStore for SqliteStore {
+    async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
+        self.inner.readers.read(move |database| preferences::load(database, &user)).await
+    }
+
+    async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
+        self.inner.writer.run(true, move |database| preferences::change(database, &user, &patch, expected)).await
     }
 }

@@ -14,7 +14,8 @@
 //! # }
 //! ```
 //!
-//! A store of one kind only runs [`session_conformance`] or [`activity_conformance`].
+//! A store of one kind only runs [`session_conformance`] or [`activity_conformance`]. Preferences have
+//! [`preference_conformance`], which every store that keeps them runs beside the others.
 //!
 //! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
 
@@ -22,12 +23,13 @@ mod activities;
 mod cancelled;
 mod ending;
 mod parallel;
+mod preferences;
 mod records;
 mod rotation;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use super::{ActivityStore, Applied, Loaded, Rotation, SessionStore, Started, Store};
+use super::{ActivityStore, Applied, Loaded, PreferenceStore, Rotation, SessionStore, Started, Store};
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, SessionToken, UserId},
@@ -78,6 +80,20 @@ where
     run(activity_cases(), make).await;
 }
 
+/// Runs the cases for [`PreferenceStore`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn preference_conformance<S, F, Fut>(make: F)
+where
+    S: PreferenceStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    run(preference_cases(), make).await;
+}
+
 async fn run<S, F, Fut>(cases: Vec<(&'static str, Case<S>)>, make: F)
 where
     F: Fn() -> Fut,
@@ -126,6 +142,17 @@ list! {
         discarding_takes_the_oldest_in_chunks
         history_is_long_and_still_right
         parallel_batches_all_arrive;
+}
+
+list! {
+    preference_cases of PreferenceStore;
+    preferences:
+        a_user_who_has_set_nothing_has_no_overrides
+        preferences_are_merged_by_key_and_belong_to_one_user
+        a_version_goes_up_with_each_change_and_can_be_asked_for
+        too_many_preferences_are_refused_and_nothing_is_changed
+        parallel_changes_of_different_keys_all_survive
+        of_parallel_changes_of_one_version_one_wins;
 }
 
 list! {

@@ -1,0 +1,53 @@
+//! The verbs of [`PreferenceStore`](crate::store::PreferenceStore) in SQL: one row a user.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::connection::Sql;
+use crate::{
+    error::Result,
+    id::UserId,
+    preferences::{Overrides, Patch},
+    store::{PreferenceChange, StoredPreferences},
+};
+
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE preferences (
+        user INTEGER PRIMARY KEY REFERENCES users (id),
+        version INTEGER NOT NULL,
+        overrides TEXT NOT NULL
+    ) STRICT;
+";
+
+const LOAD: &str = "
+    SELECT p.version, p.overrides FROM preferences p JOIN users u ON u.id = p.user WHERE u.external = ?1";
+
+pub(super) fn load(database: &Connection, user: &UserId) -> Result<StoredPreferences> {
+    let mut statement = database.prepare_cached(LOAD).sql()?;
+    let row = statement.query_row([user.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
+    let Some((version, overrides)) = row.optional().sql()? else { return Ok(StoredPreferences::default()) };
+    Ok(StoredPreferences { overrides: Overrides::from_json(overrides.as_bytes())?, version: version as u64 })
+}
+
+const INTERN_USER: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
+const STORE: &str = "
+    INSERT INTO preferences (user, version, overrides) VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3)
+    ON CONFLICT (user) DO UPDATE SET version = excluded.version, overrides = excluded.overrides";
+
+pub(super) fn change(
+    database: &Connection,
+    user: &UserId,
+    patch: &Patch,
+    expected: Option<u64>,
+) -> Result<PreferenceChange> {
+    let before = load(database, user)?;
+    let version = before.version;
+    let change = before.change(patch, expected)?;
+    if let PreferenceChange::Stored(stored) = &change
+        && stored.version != version
+    {
+        database.prepare_cached(INTERN_USER).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+        let row = params![user.as_str(), stored.version as i64, stored.overrides.to_json()];
+        database.prepare_cached(STORE).and_then(|mut statement| statement.execute(row)).sql()?;
+    }
+    Ok(change)
+}
