@@ -605,7 +605,7 @@ async fn routes_can_opt_out_and_name_themselves() {
 async fn the_number_of_routes_is_bounded() {
     let (guestbook, _) = guestbook(ActivityRules::new().route_capacity(2));
     let app = Router::new().fallback(async || "x").layer(guestbook.layer());
-    for path in ["/a", "/b", "/c", "/d", "/a"] {
+    for path in ["/x.css", "/static/y", "/health/z", "/a", "/b", "/c", "/d", "/a"] {
         finish(&app, get_(path)).await;
     }
     let routes: Vec<_> = events(&guestbook).await.iter().map(|event| brief(event).0).collect();
@@ -627,15 +627,26 @@ async fn hooks_decide_and_add() {
             assert!(request.extensions.get::<PeerAddress>().is_some());
         });
     let (guestbook, _) = guestbook(rules);
-    let app = Router::new().fallback(async || "x").layer(guestbook.layer());
+    let handler = async |tracker: Tracker, path: axum::http::Uri| {
+        if path.path() == "/list" {
+            tracker.track("own", &json!({})).unwrap();
+        }
+    };
+    let app = Router::new().fallback(handler).layer(guestbook.layer());
     for path in ["/internal", "/robot"] {
         finish(&app, get_(path)).await;
     }
     let mut request = get_("/list?page=2&token=secret&page2=x");
     request.headers_mut().insert(header::ACCEPT_LANGUAGE, "eo".parse().unwrap());
     finish(&app, request).await;
-    let events = events(&guestbook).await;
-    assert_eq!(events.len(), 1);
+    let mut events = events(&guestbook).await;
+    assert_eq!(events.len(), 2);
+    let own = events.remove(0);
+    assert_eq!(
+        (own.event_type.as_str(), own.visitor),
+        ("own", events[0].visitor),
+        "explicit events know the visitor, too"
+    );
     let expected = r#"{"headers":{"accept-language":"eo"},"query":{"page":"2"}}"#;
     assert_eq!(events[0].data.as_ref().unwrap().as_json(), expected);
     assert_eq!((events[0].visitor.is_some(), events[0].request.as_ref().unwrap().network), (true, None));

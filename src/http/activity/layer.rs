@@ -9,14 +9,16 @@ use crate::{http::ClientSettings, recorder::Recorder};
 
 /// Records each request once, when its response has ended. Made by
 /// [`Guestbook::activity_layer`](crate::Guestbook::activity_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts it
-/// inside the session layer, so that it knows who is there.
+/// inside the session layer, so that it knows who is there. What the session layer answers itself, a 503 while the store is
+/// out of reach, leaves no trace then.
 ///
 /// A trace is written when the body ends, fails, or is dropped because the client left; when the service answers with an
 /// error or panics; never twice. The body is passed on as it is, frame by frame. Nothing is written where
 /// [`ActivityRules`] leave a request out.
 ///
 /// In axum, put it on the router with `Router::layer`: there it sees the route's template. Wrapped around the whole
-/// router from outside it does not, and normalises paths instead.
+/// router from outside it does not, and normalises paths instead; a [`RouteTemplate`](super::RouteTemplate) tells it
+/// better. A path without a template that is answered with 404 is recorded as `:unmatched`.
 #[derive(Clone)]
 pub struct ActivityLayer {
     shared: Arc<Shared>,

@@ -21,7 +21,7 @@ use super::{
     skipped::Reason,
 };
 use crate::{
-    activity::{Event, EventType, Method, RequestTrace},
+    activity::{Event, EventType, Method, RequestTrace, normalize_path},
     client::{Agent, DeviceClass, TruncatedAddress},
     id::{SessionId, VisitorId},
     recorder::Overload,
@@ -84,12 +84,12 @@ impl Shared {
         let facts = Facts::of(head.headers);
         let agent = self.agents.read(facts.agent);
         let network = self.client.address(request).map(TruncatedAddress::from);
-        let visitor = head.extensions.get::<VisitorId>().copied();
+        let mut visitor = head.extensions.get::<VisitorId>().copied();
         let visit = head.extensions.get::<Visit>().cloned();
         let (user, session) = visit.as_ref().map(Visit::who).unwrap_or_default();
         let reason = self.reason_to_skip(head, &facts, agent, user.is_some(), session, network);
 
-        let (route, is_template) = self.route(head);
+        let (route, is_template) = self.route(head, reason);
         let trace = RequestTrace {
             route,
             method: Method::from_name(head.method.as_str()),
@@ -115,6 +115,7 @@ impl Shared {
                 event.request = Some(trace.clone());
                 if let Some(enrich) = &self.rules.enrich {
                     enrich(head, &mut event);
+                    visitor = event.visitor;
                 }
                 Some(Box::new(Recording::new(self.clone(), visit.clone(), event, begin, is_template, by_script)))
             }
@@ -166,7 +167,7 @@ impl Shared {
     }
 
     /// The route, and whether it is one that the application has named.
-    fn route(&self, head: RequestHead<'_>) -> (Arc<str>, bool) {
+    fn route(&self, head: RequestHead<'_>, skipped: Option<Reason>) -> (Arc<str>, bool) {
         if let Some(RouteTemplate(template)) = head.extensions.get() {
             return (self.routes.template(template), true);
         }
@@ -174,7 +175,9 @@ impl Shared {
         if let Some(matched) = head.extensions.get::<axum::extract::MatchedPath>() {
             return (self.routes.template(matched.as_str()), true);
         }
-        (self.routes.path(head.uri.path()), false)
+        // Files are many; they must not use up the names of routes.
+        let counts = !matches!(skipped, Some(Reason::Static | Reason::Health | Reason::Options | Reason::Prefetch));
+        (if counts { self.routes.path(head.uri.path()) } else { normalize_path(head.uri.path()).into() }, false)
     }
 }
 
