@@ -50,6 +50,7 @@ mod connection;
 mod preferences;
 mod reader;
 mod sessions;
+mod users;
 mod writer;
 
 use std::{

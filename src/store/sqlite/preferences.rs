@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::connection::Sql;
+use super::{connection::Sql, users};
 use crate::{
     error::Result,
     id::UserId,
@@ -28,7 +28,6 @@ pub(super) fn load(database: &Connection, user: &UserId) -> Result<StoredPrefere
     Ok(StoredPreferences { overrides: Overrides::from_json(overrides.as_bytes())?, version: version as u64 })
 }
 
-const INTERN_USER: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
 const STORE: &str = "
     INSERT INTO preferences (user, version, overrides) VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3)
     ON CONFLICT (user) DO UPDATE SET version = excluded.version, overrides = excluded.overrides";
@@ -45,7 +44,7 @@ pub(super) fn change(
     if let PreferenceChange::Stored(stored) = &change
         && stored.version != version
     {
-        database.prepare_cached(INTERN_USER).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+        users::intern(database, user)?;
         let row = params![user.as_str(), stored.version as i64, stored.overrides.to_json()];
         database.prepare_cached(STORE).and_then(|mut statement| statement.execute(row)).sql()?;
     }

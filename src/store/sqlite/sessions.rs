@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::connection::Sql;
+use super::{connection::Sql, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
@@ -225,7 +225,6 @@ fn enforce_cap(
     Ok(over)
 }
 
-const INTERN_USER: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
 const PUT: &str = "
     INSERT INTO sessions (public_id, key, user, created_at, authenticated_at, last_seen, idle, absolute, persistent,
         expires_at, device, address, data)
@@ -238,7 +237,7 @@ const LONGEST: i64 = 1 << 53;
 fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Result<()> {
     let head = &record.head;
     if let Some(user) = &head.user {
-        database.prepare_cached(INTERN_USER).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+        users::intern(database, user)?;
     }
     let mut statement = database.prepare_cached(PUT).sql()?;
     let inserted = statement.execute(params![

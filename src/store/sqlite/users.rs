@@ -1,0 +1,14 @@
+//! Users, whom the application names and a row refers to by a number.
+
+use rusqlite::Connection;
+
+use super::connection::Sql;
+use crate::{error::Result, id::UserId};
+
+const INTERN: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
+
+/// Gives the user a number, if they have none yet.
+pub(super) fn intern(database: &Connection, user: &UserId) -> Result<()> {
+    database.prepare_cached(INTERN).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+    Ok(())
+}
