@@ -4,9 +4,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     convert::Infallible,
-    sync::{
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 

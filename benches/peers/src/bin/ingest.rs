@@ -1,7 +1,8 @@
 //! What storing activities costs beside a raw prepared batch insert of the same rows, and how large a row is.
 //!
-//! `cargo run --release --bin ingest -- 1000000 [uniform]`: so many rows; `uniform` takes a random user for each row, the
-//! worst case for an index, instead of sessions of some ten events.
+//! `cargo run --release --bin ingest -- 1000000 [uniform] [apart]`: so many rows; `uniform` takes a random user for each row,
+//! the worst case for an index, instead of sessions of some ten events; `apart` measures one side after the other instead of
+//! in turns, so that neither has to share the disk and the caches.
 
 use std::{sync::Arc, time::Instant};
 
@@ -134,7 +135,8 @@ fn insert_raw(raw: &mut Connection, batch: &[Row], sequence: &mut i64) {
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let count: usize = arguments.next().map_or(1_000_000, |count| count.parse().expect("a number"));
-    let uniform = arguments.next().is_some_and(|word| word == "uniform");
+    let words: Vec<String> = arguments.collect();
+    let (uniform, apart) = (words.iter().any(|word| word == "uniform"), words.iter().any(|word| word == "apart"));
     let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).expect("a directory on disk");
     let routes: Vec<Arc<str>> = (0..40).map(|route| format!("/section/{route}").into()).collect();
     let step = (count / 10 / BATCH).max(1) * BATCH;
@@ -172,28 +174,37 @@ async fn main() {
         }
     });
     let mut number = 0;
-    while number < count as u64 {
-        let (mut raw_time, mut our_time) = (0, 0);
-        for _ in 0..step / BATCH {
-            let batch: Vec<Row> = (0..BATCH).map(|_| raw_rows.next()).collect();
-            let begin = Instant::now();
-            to_raw.send(batch).expect("the thread is there");
-            from_raw.recv().expect("inserted");
-            raw_time += begin.elapsed().as_nanos();
-
-            let entries: Vec<Entry> = (0..BATCH)
-                .map(|_| {
-                    number += 1;
-                    Entry { id: EventId { origin: 1, number }, event: event(our_rows.next(), &routes) }
-                })
-                .collect();
-            let entries: Arc<[Entry]> = entries.into();
-            let begin = Instant::now();
-            store.append(entries.clone(), Commit::Relaxed).await.expect("appended");
-            our_time += begin.elapsed().as_nanos();
+    let steps = count.div_ceil(step);
+    let passes: &[(bool, bool)] = if apart { &[(true, false), (false, true)] } else { &[(true, true)] };
+    for (with_raw, with_ours) in passes {
+        for _ in 0..steps {
+            let (mut raw_time, mut our_time) = (0, 0);
+            for _ in 0..step / BATCH {
+                if *with_raw {
+                    let batch: Vec<Row> = (0..BATCH).map(|_| raw_rows.next()).collect();
+                    let begin = Instant::now();
+                    to_raw.send(batch).expect("the thread is there");
+                    from_raw.recv().expect("inserted");
+                    raw_time += begin.elapsed().as_nanos();
+                }
+                if *with_ours {
+                    let entries = (0..BATCH).map(|_| {
+                        number += 1;
+                        Entry { id: EventId { origin: 1, number }, event: event(our_rows.next(), &routes) }
+                    });
+                    let entries: Arc<[Entry]> = entries.collect();
+                    let begin = Instant::now();
+                    store.append(entries.clone(), Commit::Relaxed).await.expect("appended");
+                    our_time += begin.elapsed().as_nanos();
+                }
+            }
+            if *with_raw {
+                raw_steps.push(raw_time as f64 / step as f64);
+            }
+            if *with_ours {
+                our_steps.push(our_time as f64 / step as f64);
+            }
         }
-        raw_steps.push(raw_time as f64 / step as f64);
-        our_steps.push(our_time as f64 / step as f64);
     }
     drop(to_raw);
     raw.join().expect("no panic");
