@@ -11,6 +11,7 @@
 //! | the store fails or does not answer | whoever waits for a durable event is told; the others are tried again, five times with growing pauses; the queue fills meanwhile |
 //! | it goes on failing | the batch goes to the [spool](RecorderSettings::spool), a bounded file, from where it is stored once the store is back; without a spool it is lost, counted, and an error event says so |
 //! | the spool is full, or its disk | lost, counted, an error event |
+//! | the store says that a batch is wrong (`InvalidInput`, `TooLarge`) | lost, counted, an error event: waiting would not help |
 //! | the process is killed | events that were queued and not durable are lost (50 ms of them); what is in the spool is stored at the next start; nothing is stored twice |
 //! | `shutdown` | what is queued is stored or spooled until the deadline; the report says what was not |
 //!

@@ -84,7 +84,11 @@ impl Spool {
         }
         let part = match &mut self.own {
             Some(part) => part,
-            none => none.insert(Part::create(self.directory.join(&self.name))?),
+            none => {
+                let path = self.directory.join(&self.name);
+                let part = Part::create(path.clone()).or_else(|_| Part::create(path))?;
+                none.insert(part)
+            }
         };
         part.push(&lines, entries.len() as u64)
     }
@@ -130,6 +134,11 @@ impl Part {
             return Ok(None);
         }
         let bytes = file.metadata()?.len();
+        if bytes == 0 {
+            // Its owner died before it wrote anything.
+            fs::remove_file(path)?;
+            return Ok(None);
+        }
         let entries = BufReader::new(&file).lines().count() as u64;
         Ok(Some(Self { path, file, read: 0, bytes, entries }))
     }
@@ -141,6 +150,10 @@ impl Part {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path)?;
         file.try_lock()?;
+        if !path.exists() {
+            // Another process, just starting, took the empty file for a dead one's.
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file of the spool was removed"));
+        }
         Ok(Self { path, file, read: 0, bytes: 0, entries: 0 })
     }
 

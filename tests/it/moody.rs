@@ -29,6 +29,8 @@ pub(crate) enum Mood {
     Good,
     Failing,
     Stuck,
+    /// What is asked of it is wrong.
+    Refusing,
     /// Reads work, writes fail.
     ReadOnly,
 }
@@ -51,6 +53,7 @@ impl Moody {
             Mood::ReadOnly if !write => Ok(()),
             Mood::Failing | Mood::ReadOnly => Err(Error::new(ErrorKind::Unavailable, "out of order")),
             Mood::Stuck => pending().await,
+            Mood::Refusing => Err(Error::new(ErrorKind::InvalidInput, "this is wrong")),
         }
     }
 }

@@ -275,6 +275,30 @@ async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() 
 }
 
 #[tokio::test]
+async fn what_the_store_finds_wrong_is_lost_and_keeps_nothing_else_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Moody::default();
+    fs::write(directory.path().join("guestbook-spool-0000000000000007.ndjson"), "").unwrap();
+    let recorder = running(&store, RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20));
+    assert_eq!(spool_files(directory.path()), 0, "a file without a line is removed");
+    store.set(Mood::Failing);
+    recorder.record(event(1));
+    recorder.flush().await.unwrap_err();
+    store.set(Mood::Refusing);
+    recorder.record(event(2));
+    assert_eq!(recorder.flush().await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!((recorder.stats().lost, recorder.stats().spooled), (1, 1));
+    // What is in the spool is wrong now, too.
+    until_spool_is_empty(&recorder).await;
+    assert_eq!((recorder.stats().lost, spool_files(directory.path())), (2, 0));
+    store.set(Mood::Good);
+    recorder.record(event(3));
+    recorder.flush().await.unwrap();
+    assert_eq!(stored(&*store.store).await, [3]);
+    assert_balanced(&recorder.stats());
+}
+
+#[tokio::test]
 async fn a_spool_that_cannot_be_is_an_error_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");

@@ -43,10 +43,8 @@ impl Worker {
                 Phase::Closing(until) => Instant::now() >= until,
                 Phase::Closed(_) => true,
             };
-            let hopeless = matches!(
-                error.kind(),
-                ErrorKind::InvalidInput | ErrorKind::Configuration | ErrorKind::ReadOnly | ErrorKind::Corrupt
-            );
+            let hopeless = never_helps(&error)
+                || matches!(error.kind(), ErrorKind::Configuration | ErrorKind::ReadOnly | ErrorKind::Corrupt);
             if batch.entries.is_empty() || hopeless || self.failing || attempt >= self.attempts || deadline_passed {
                 break Err(error);
             }
@@ -56,6 +54,10 @@ impl Worker {
             attempt += 1;
         };
         let result = match result {
+            Err(error) if never_helps(&error) => {
+                self.lose(batch.entries.len() as u64, &error);
+                Err(error)
+            }
             Err(error) if !batch.entries.is_empty() => {
                 self.failing = true;
                 let entries = mem::take(&mut batch.entries);
@@ -185,6 +187,14 @@ impl Worker {
         }
     }
 
+    /// The store will never take these events, so the spool would keep them in vain.
+    fn lose(&self, count: u64, error: &Error) {
+        self.shared.counters.lost.fetch_add(count, Ordering::Relaxed);
+        if count > 0 {
+            tracing::error!(error = %error.chain(), events = count, "activities are lost: the store finds them wrong");
+        }
+    }
+
     async fn spool_or_lose(&self, entries: Vec<Entry>, error: &Error) {
         let count = entries.len() as u64;
         let spooled = self.with_spool(move |spool| spool.push(&entries)).await;
@@ -211,28 +221,33 @@ impl Worker {
                 return;
             }
             let limit = self.batch_size;
-            let chunk = match self.with_spool(move |spool| spool.peek(limit)).await {
+            let mut chunk = match self.with_spool(move |spool| spool.peek(limit)).await {
                 Some(Ok(Some(chunk))) => chunk,
                 Some(Err(error)) => return tracing::error!(%error, "the spool cannot be read"),
                 _ => return,
             };
-            if !chunk.entries.is_empty()
-                && let Err(error) = self.append_entries(chunk.entries.clone().into(), Commit::Durable).await
-            {
-                self.failing = true;
-                return tracing::debug!(error = %error.chain(), "the spool has to wait");
-            }
-            self.failing = false;
-            let done = self.with_spool(move |spool| spool.done(&chunk).map(|()| spool.len())).await;
-            match done {
-                Some(Ok(left)) => {
-                    self.shared.counters.spooled.store(left, Ordering::Relaxed);
-                    if left == 0 {
-                        tracing::info!("all that was in the spool is stored");
+            let entries = mem::take(&mut chunk.entries);
+            let count = entries.len() as u64;
+            if !entries.is_empty() {
+                match self.append_entries(entries.into(), Commit::Durable).await {
+                    Ok(()) => self.failing = false,
+                    // They would keep all others waiting for ever.
+                    Err(error) if never_helps(&error) => self.lose(count, &error),
+                    Err(error) => {
+                        self.failing = true;
+                        return tracing::debug!(error = %error.chain(), "the spool has to wait");
                     }
                 }
-                Some(Err(error)) => return tracing::error!(%error, "the spool cannot be cleared"),
-                None => return,
+            }
+            let Some((done, left)) = self.with_spool(move |spool| (spool.done(&chunk), spool.len())).await else {
+                return;
+            };
+            self.shared.counters.spooled.store(left, Ordering::Relaxed);
+            if let Err(error) = done {
+                // The next start finds the file again, and the store knows its events.
+                tracing::error!(%error, "a file of the spool that is stored cannot be removed");
+            } else if left == 0 {
+                tracing::info!("all that was in the spool is stored");
             }
         }
     }
@@ -248,6 +263,11 @@ impl Worker {
     pub(super) fn spooled(&self) -> u64 {
         self.shared.counters.spooled.load(Ordering::Relaxed)
     }
+}
+
+/// Whether trying again changes nothing, whenever that is.
+fn never_helps(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::TooLarge)
 }
 
 /// As [`closing`], but once it is closing, that is no news.
