@@ -1,11 +1,14 @@
 //! [`Activities`]: what was recorded, read back, counted and deleted.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::{
     activity::{ActivityFilter, HistoryPage, HistoryQuery},
-    error::{Error, ErrorKind, Result},
-    store::dynamic::{BoxFuture, DynamicActivityStore},
+    error::Result,
+    store::dynamic::DynamicActivityStore,
+    tasks::Tasks,
 };
 
 /// The activities of a guestbook, for what is done outside the recording of them. A clone is another handle.
@@ -26,15 +29,15 @@ use crate::{
 #[derive(Clone)]
 pub struct Activities {
     store: Arc<dyn DynamicActivityStore>,
-    timeout: Duration,
+    tasks: Tasks,
 }
 
 /// How many events one step deletes: a few milliseconds, so that others get their turn.
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
-    pub(crate) fn new(store: Arc<dyn DynamicActivityStore>, timeout: Duration) -> Self {
-        Self { store, timeout }
+    pub(crate) fn new(store: Arc<dyn DynamicActivityStore>, tasks: Tasks) -> Self {
+        Self { store, tasks }
     }
 
     /// A page of history.
@@ -43,7 +46,7 @@ impl Activities {
     ///
     /// What the store reports; [`ErrorKind::Timeout`] if it does not answer.
     pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
-        self.within(self.store.history(query)).await
+        self.tasks.within(self.store.history(query)).await
     }
 
     /// How many events `filter` means. Costs a look at each of them.
@@ -52,7 +55,7 @@ impl Activities {
     ///
     /// As for [`history`](Self::history).
     pub async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        self.within(self.store.count(filter)).await
+        self.tasks.within(self.store.count(filter)).await
     }
 
     /// Deletes the events that `filter` means, in small steps. How many there were.
@@ -63,19 +66,10 @@ impl Activities {
     pub async fn discard(&self, filter: ActivityFilter) -> Result<u64> {
         let mut total = 0;
         loop {
-            let deleted = self.within(self.store.discard(filter.clone(), DISCARD_CHUNK)).await?;
+            let deleted = self.tasks.within(self.store.discard(filter.clone(), DISCARD_CHUNK)).await?;
             total += deleted as u64;
             if deleted < DISCARD_CHUNK {
                 return Ok(total);
-            }
-        }
-    }
-
-    async fn within<T>(&self, answer: BoxFuture<'_, Result<T>>) -> Result<T> {
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(result) => result,
-            Err(elapsed) => {
-                Err(Error::new(ErrorKind::Timeout, "the store did not answer in time").with_source(elapsed))
             }
         }
     }
@@ -83,6 +77,6 @@ impl Activities {
 
 impl fmt::Debug for Activities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Activities").field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("Activities").field("tasks", &self.tasks).finish_non_exhaustive()
     }
 }

@@ -38,6 +38,10 @@ pub enum ErrorKind {
     TooLarge,
     /// The key or id is taken, or a parallel change won every attempt.
     Conflict,
+    /// What was to be changed is no longer in the version that the caller knows.
+    VersionMismatch,
+    /// The purpose is not allowed: nobody agreed, or somebody said no.
+    ConsentRequired,
     /// The session has ended, or there never was one.
     Ended,
     /// The user has as many sessions as the policy allows.
@@ -141,6 +145,8 @@ impl fmt::Display for ErrorKind {
             Self::WrongType => "wrong type",
             Self::TooLarge => "too large",
             Self::Conflict => "conflict",
+            Self::VersionMismatch => "version mismatch",
+            Self::ConsentRequired => "consent required",
             Self::Ended => "session ended",
             Self::SessionLimit => "too many sessions",
             Self::Configuration => "configuration",

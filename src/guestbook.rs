@@ -1,23 +1,29 @@
 //! [`Guestbook`]: built once; hands out layers, owns the background tasks.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderName;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::task::JoinHandle;
 
 use crate::{
+    accounts::Accounts,
     activities::Activities,
     activity::ActivityFilter,
+    consent::PurposeId,
+    consents::Consents,
     error::{Error, ErrorKind, Result},
     http::{
-        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, GuestbookLayer, OnStoreError, SessionCookie,
-        SessionLayer, Transport,
+        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, GuestbookLayer,
+        Manners, OnStoreError, RequireConsent, SessionCookie, SessionLayer, Transport,
     },
     recorder::{Recorder, RecorderSettings, ShutdownReport, Subscription},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
-    store::Store,
+    store::{Store, dynamic::DynamicStore},
+    tasks::Tasks,
     time::Clock,
+    user_preferences::{DynamicPreferences, PreferenceRules, UserPreferences},
 };
 
 /// The guestbook of a service: a store, the rules, and the layers that apply them. A clone is another handle.
@@ -35,23 +41,25 @@ use crate::{
 /// guestbook.shutdown().await;
 /// # let _ = app; Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Guestbook {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     sessions: Sessions,
     activities: Activities,
     recorder: Recorder,
+    consents: Option<Consents>,
+    preferences: Option<Arc<dyn DynamicPreferences>>,
     session_layer: SessionLayer,
+    consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
+    manners: Option<Arc<Manners>>,
     sweeper: JoinHandle<()>,
 }
 
 /// What a [`Guestbook`] is told before it is built. Everything has a default that is safe.
-#[derive(Debug)]
 #[must_use]
 pub struct GuestbookBuilder<S> {
     store: S,
@@ -62,9 +70,22 @@ pub struct GuestbookBuilder<S> {
     address: ClientAddress,
     rules: ActivityRules,
     recorder: RecorderSettings,
+    consent: Option<ConsentRules>,
+    preferences: Option<Box<MakePreferences>>,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     clock: Clock,
+}
+
+/// Makes the preferences, whose type only the caller of [`GuestbookBuilder::preferences`] knows.
+type MakePreferences = dyn FnOnce(Parts) -> Result<Arc<dyn DynamicPreferences>> + Send + Sync;
+
+/// What preferences are made of, beside their rules.
+struct Parts {
+    store: Arc<dyn DynamicStore>,
+    accounts: Accounts,
+    tasks: Tasks,
+    consents: Option<Consents>,
 }
 
 impl Guestbook {
@@ -87,6 +108,8 @@ impl Guestbook {
             address: ClientAddress::Peer,
             rules: ActivityRules::new(),
             recorder: RecorderSettings::new(),
+            consent: None,
+            preferences: None,
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             clock: Clock::system(),
@@ -95,7 +118,27 @@ impl Guestbook {
 
     /// All layers as one: each request gets its [`Session`](crate::Session) and leaves its trace.
     pub fn layer(&self) -> GuestbookLayer {
-        GuestbookLayer::new(self.session_layer(), self.activity_layer())
+        GuestbookLayer::new(self.session_layer(), self.consent_layer(), self.activity_layer())
+    }
+
+    /// The layer that keeps cookies out whose purpose is not allowed. It goes inside the session layer. Without
+    /// [consent](GuestbookBuilder::consent) it lets everything pass.
+    pub fn consent_layer(&self) -> ConsentLayer {
+        self.inner.consent_layer.clone()
+    }
+
+    /// A gate for what cannot be served without this purpose: a layer for routes, inside the session layer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the purpose is not declared.
+    pub fn require(&self, purpose: PurposeId) -> Result<RequireConsent> {
+        match &self.inner.manners {
+            Some(manners) if manners.consents.purposes().get(&purpose).is_some() => {
+                Ok(RequireConsent::new(purpose, manners.clone()))
+            }
+            _ => Err(wrong(&format!("require(): purpose {:?} is not declared in consent()", purpose.as_str()))),
+        }
     }
 
     /// The layer that records requests. Inside the session layer it knows who is there; alone it records strangers.
@@ -111,6 +154,16 @@ impl Guestbook {
     /// The sessions, for administration.
     pub fn sessions(&self) -> &Sessions {
         &self.inner.sessions
+    }
+
+    /// The decisions of everybody, if [consent](GuestbookBuilder::consent) is configured.
+    pub fn consents(&self) -> Option<&Consents> {
+        self.inner.consents.as_ref()
+    }
+
+    /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with this type.
+    pub fn preferences<T: 'static>(&self) -> Option<&UserPreferences<T>> {
+        self.inner.preferences.as_ref()?.as_any().downcast_ref()
     }
 
     /// What was recorded: history, counts, deletion.
@@ -216,6 +269,25 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// The purposes for which consent is asked, and how decisions are enforced. Default: none; nothing depends on consent.
+    pub fn consent(mut self, rules: ConsentRules) -> Self {
+        self.consent = Some(rules);
+        self
+    }
+
+    /// What preferences there are. Default: none.
+    pub fn preferences<T>(mut self, rules: PreferenceRules<T>) -> Self
+    where
+        T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
+    {
+        self.preferences = Some(Box::new(move |parts| {
+            let Parts { store, accounts, tasks, consents } = parts;
+            let rules = rules.check(consents.as_ref())?;
+            Ok(Arc::new(UserPreferences::new(store, accounts, tasks, consents, rules)))
+        }));
+        self
+    }
+
     /// What a request gets whose session cannot be loaded. Default: 503.
     pub fn on_store_error(mut self, policy: OnStoreError) -> Self {
         self.on_store_error = policy;
@@ -283,20 +355,76 @@ impl<S: Store> GuestbookBuilder<S> {
             return Err(wrong("store_timeout() and sweep_interval() must be longer than zero"));
         }
         let rules = self.rules.check(header.as_ref())?;
+        let (store, clock, tasks) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
+        let accounts = (self.consent.is_some() || self.preferences.is_some()).then(|| {
+            let size = (self.settings.cache_entries, self.settings.cache_bytes);
+            Accounts::new(store.clone(), clock.clone(), tasks.clone(), size, self.settings.cache_age)
+        });
+        let (mut consents, mut door, mut manners) = (None, None, None);
+        if let (Some(rules), Some(accounts)) = (self.consent, &accounts) {
+            rules.settings().check()?;
+            let (store, settings) = (store.clone(), rules.settings().clone());
+            let all = Consents::new(store, accounts.clone(), tasks.clone(), clock.clone(), settings);
+            let (at_the_door, inside) = rules.check(&self.cookie, all.clone())?;
+            (consents, door, manners) = (Some(all), Some(at_the_door), Some(Arc::new(inside)));
+        }
+        let mut preferences = None;
+        if let (Some(make), Some(accounts)) = (self.preferences, &accounts) {
+            let (store, accounts, tasks) = (store.clone(), accounts.clone(), tasks.clone());
+            preferences = Some(make(Parts { store, accounts, tasks, consents: consents.clone() })?);
+        }
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
-        let store = Arc::new(self.store);
-        let activities = Activities::new(store.clone(), self.settings.store_timeout);
-        let (recorder, worker) = Recorder::pair_dynamic(store.clone(), self.recorder, self.clock.clone())?;
-        let sessions = Sessions::new(store, self.clock, self.settings);
+        let activities = Activities::new(store.clone(), tasks.clone());
+        let (recorder, worker) = Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?;
+        let sessions = Sessions::new(store, accounts, clock, tasks, self.settings);
         let client = ClientSettings { address: self.address };
-        let session_layer =
-            SessionLayer::new(sessions.clone(), recorder.clone(), transport, client, self.on_store_error);
-        let activity_layer = ActivityLayer::new(recorder.clone(), rules, client);
+        let on_store_error = self.on_store_error;
+        let session_layer = SessionLayer::new(
+            sessions.clone(),
+            recorder.clone(),
+            transport,
+            client,
+            on_store_error,
+            door,
+            preferences.clone(),
+        );
+        let activity_layer = ActivityLayer::new(recorder.clone(), consents.clone(), rules, client);
+        let consent_layer = ConsentLayer::new(manners.clone());
         let sweeper = runtime.spawn(sweep(sessions.clone(), self.sweep_interval));
         runtime.spawn(worker.run());
-        Ok(Guestbook {
-            inner: Arc::new(Inner { sessions, activities, recorder, session_layer, activity_layer, sweeper }),
-        })
+        let inner = Inner {
+            sessions,
+            activities,
+            recorder,
+            consents,
+            preferences,
+            session_layer,
+            consent_layer,
+            activity_layer,
+            manners,
+            sweeper,
+        };
+        Ok(Guestbook { inner: Arc::new(inner) })
+    }
+}
+
+impl fmt::Debug for Guestbook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guestbook")
+            .field("sessions", &self.inner.sessions)
+            .field("recorder", &self.inner.recorder)
+            .field("consents", &self.inner.consents)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for GuestbookBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestbookBuilder")
+            .field("store", &self.store)
+            .field("settings", &self.settings)
+            .field("consent", &self.consent)
+            .finish_non_exhaustive()
     }
 }
 

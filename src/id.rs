@@ -100,14 +100,33 @@ impl<'de> Deserialize<'de> for UserId {
     }
 }
 
-/// A visitor without an account, where the application tells visitors apart: a random UUID.
+/// A visitor without an account: a random UUID.
 ///
-/// Put one into the request's extensions before the activity layer, or set it in its `enrich` hook.
+/// Where consent is configured, a visitor who decides gets one, in a cookie. Otherwise the application may put one into the
+/// request's extensions before the activity layer, or set it in its `enrich` hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VisitorId(Uuid);
 
 impl VisitorId {
+    /// A new id: 122 random bits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] if the operating system gives no random bytes.
+    pub fn generate() -> Result<Self> {
+        let mut random = [0; 16];
+        fill_random(&mut random)?;
+        Ok(Self(uuid::Builder::from_random_bytes(random).into_uuid()))
+    }
+
+    /// Reads an id as a client sends it: the one spelling of 32 lower-case hexadecimal digits.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let is_plain = text.len() == 32 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let id = is_plain.then(|| Uuid::try_parse_ascii(text).ok()).flatten()?;
+        (id.get_version_num() == 4).then_some(Self(id))
+    }
+
     /// The id as a UUID.
     pub fn as_uuid(&self) -> &Uuid {
         &self.0
@@ -132,10 +151,7 @@ impl SessionId {
     ///
     /// [`ErrorKind::Internal`] if the operating system gives no random bytes.
     pub fn generate(now: Timestamp) -> Result<Self> {
-        let mut random = [0; 10];
-        fill_random(&mut random)?;
-        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-        Ok(Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()))
+        uuid_of(now).map(Self)
     }
 
     /// The id as a UUID.
@@ -256,6 +272,14 @@ impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionKey(redacted)")
     }
+}
+
+/// A new UUIDv7.
+pub(crate) fn uuid_of(now: Timestamp) -> Result<Uuid> {
+    let mut random = [0; 10];
+    fill_random(&mut random)?;
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }
 
 pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {

@@ -59,10 +59,12 @@
 //! | `metrics` | | counters and gauges of the recorder through the `metrics` facade |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 
+mod accounts;
 pub mod activities;
 pub mod activity;
 pub mod client;
 pub mod consent;
+pub mod consents;
 pub mod error;
 pub mod guestbook;
 pub mod http;
@@ -73,7 +75,9 @@ pub mod security;
 pub mod session;
 pub mod sessions;
 pub mod store;
+mod tasks;
 pub mod time;
+pub mod user_preferences;
 pub mod visit;
 
 #[cfg(feature = "axum")]
@@ -82,13 +86,15 @@ pub use self::http::CurrentUser;
 pub use self::store::SqliteStore;
 pub use self::{
     activities::Activities,
+    consents::Consents,
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},
-    http::{ActivityLayer, GuestbookLayer, SessionLayer},
+    http::{ActivityLayer, ConsentLayer, GuestbookLayer, SessionLayer},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
     sessions::Sessions,
     time::{Clock, Timestamp},
-    visit::{Flash, Session, Tracker, Visit},
+    user_preferences::UserPreferences,
+    visit::{Consent, Flash, Preferences, Session, Tracker, Visit},
 };
 
 /// The README's examples are tests.

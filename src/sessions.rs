@@ -1,26 +1,21 @@
 //! [`Sessions`]: the sessions of a guestbook, found, started and ended. Store, cache, rules and clock come together here.
 
-use std::{
-    fmt,
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
-
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::{
-    error::{Error, ErrorKind, Result},
-    id::{SessionId, SessionKey, UserId},
+    accounts::{Accounts, KeptAccount},
+    consent::Subject,
+    error::Result,
+    id::{SessionId, SessionKey, UserId, VisitorId},
     session::{Changes, Lifetime, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict, judge},
     store::{
-        Applied, Loaded, Revocation, Rotation, Started,
-        cache::SessionCache,
-        dynamic::{BoxFuture, DynamicSessionStore},
+        Applied, Loaded, LoadedGuest, Revocation, Rotation, Started,
+        cache::{self, SessionCache},
+        dynamic::DynamicStore,
     },
+    tasks::Tasks,
     time::{Clock, Timestamp},
 };
 
@@ -44,11 +39,13 @@ pub struct Sessions {
 }
 
 struct Inner {
-    store: Arc<dyn DynamicSessionStore>,
+    store: Arc<dyn DynamicStore>,
     cache: SessionCache,
+    /// If there is anything to know of a guest beside the session.
+    accounts: Option<Accounts>,
     clock: Clock,
     settings: Settings,
-    tasks: Arc<Tasks>,
+    tasks: Tasks,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +68,16 @@ pub(crate) enum Finding {
     Unknown,
 }
 
+/// What [`Sessions::find`] found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) finding: Finding,
+    /// Whether it was touched just now.
+    pub(crate) touched: bool,
+    /// The guest's account, if the store was asked for it and the session is live.
+    pub(crate) account: Option<Arc<KeptAccount>>,
+}
+
 /// A list shows no more sessions than this.
 const LIST_LIMIT: usize = 1_000;
 
@@ -78,9 +85,15 @@ const LIST_LIMIT: usize = 1_000;
 const PURGE_CHUNK: usize = 500;
 
 impl Sessions {
-    pub(crate) fn new(store: Arc<dyn DynamicSessionStore>, clock: Clock, settings: Settings) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn DynamicStore>,
+        accounts: Option<Accounts>,
+        clock: Clock,
+        tasks: Tasks,
+        settings: Settings,
+    ) -> Self {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
-        Self { inner: Arc::new(Inner { store, cache, clock, settings, tasks: Arc::default() }) }
+        Self { inner: Arc::new(Inner { store, cache, accounts, clock, settings, tasks }) }
     }
 
     /// The live sessions of a user, the last seen first, at most 1,000.
@@ -128,7 +141,7 @@ impl Sessions {
         let mut total = 0;
         loop {
             let now = self.now();
-            let removed = self.within(self.inner.store.purge_expired(now, PURGE_CHUNK)).await?;
+            let removed = self.inner.tasks.within(self.inner.store.purge_expired(now, PURGE_CHUNK)).await?;
             total += removed as u64;
             if removed < PURGE_CHUNK {
                 return Ok(total);
@@ -144,13 +157,16 @@ impl Sessions {
         &self.inner.settings
     }
 
-    pub(crate) fn tasks(&self) -> &Arc<Tasks> {
+    pub(crate) fn accounts(&self) -> Option<&Accounts> {
+        self.inner.accounts.as_ref()
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
         &self.inner.tasks
     }
 
     /// The session under `key` without asking the store, and whether it was touched just now.
-    pub(crate) fn cached(&self, key: &SessionKey) -> Option<(Arc<SessionRecord>, bool)> {
-        let now = self.now();
+    pub(crate) fn cached(&self, key: &SessionKey, now: Timestamp) -> Option<(Arc<SessionRecord>, bool)> {
         let record = self.inner.cache.get(key, now)?;
         match judge(&record.head, now) {
             Verdict::Keep => Some((record, false)),
@@ -160,34 +176,45 @@ impl Sessions {
         }
     }
 
-    /// What the store has under `key`, and whether it was touched just now.
-    pub(crate) async fn find(&self, key: &SessionKey) -> Result<(Finding, bool)> {
+    /// What the store has under `key`, and in the same trip of the guest, who is `visitor` if nobody is logged in.
+    pub(crate) async fn find(&self, key: &SessionKey, visitor: Option<VisitorId>) -> Result<Found> {
         let ticket = self.inner.cache.ticket(key);
-        let loaded = self.within(self.inner.store.load(*key)).await?;
+        let (loaded, account) = match &self.inner.accounts {
+            Some(accounts) => {
+                let ticket = accounts.ticket();
+                let guest = self.inner.tasks.within(self.inner.store.load_guest(*key, visitor)).await?;
+                let LoadedGuest { session, subject, account } = guest;
+                let kept = subject.map(|subject| (accounts.keep(&subject, account, ticket), subject));
+                (session, kept)
+            }
+            None => (self.inner.tasks.within(self.inner.store.load(*key)).await?, None),
+        };
+        let nobody = |finding| Found { finding, touched: false, account: None };
         let record = match loaded {
             Loaded::Found(record) => Arc::new(record),
-            Loaded::Ended => return Ok((Finding::Ended, false)),
-            Loaded::Unknown => return Ok((Finding::Unknown, false)),
+            Loaded::Ended => return Ok(nobody(Finding::Ended)),
+            Loaded::Unknown => return Ok(nobody(Finding::Unknown)),
         };
         let now = self.now();
         let verdict = judge(&record.head, now);
         if verdict == Verdict::Expire {
-            return Ok((Finding::Expired, false));
+            return Ok(nobody(Finding::Expired));
         }
+        let subject = record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor));
+        let account = account.filter(|(_, whose)| Some(whose) == subject.as_ref()).map(|(account, _)| account);
         self.inner.cache.put(*key, record.clone(), now, ticket);
-        if verdict == Verdict::Touch {
-            return Ok((Finding::Live(self.touch(key, record, now)), true));
-        }
-        Ok((Finding::Live(record), false))
+        let touched = verdict == Verdict::Touch;
+        let record = if touched { self.touch(key, record, now) } else { record };
+        Ok(Found { finding: Finding::Live(record), touched, account })
     }
 
     /// Records a request. The answer does not wait for it: a touch that is lost costs a minute of idle time.
     fn touch(&self, key: &SessionKey, mut record: Arc<SessionRecord>, now: Timestamp) -> Arc<SessionRecord> {
         Arc::make_mut(&mut record).head.last_seen = now;
-        self.inner.cache.touch(key, now);
+        cache::touch(&self.inner.cache, key, now);
         let (sessions, key, id) = (self.clone(), *key, record.head.id);
-        self.inner.tasks.clone().spawn(async move {
-            match sessions.within(sessions.inner.store.touch(id, now)).await {
+        self.inner.tasks.spawn(async move {
+            match sessions.inner.tasks.within(sessions.inner.store.touch(id, now)).await {
                 Ok(true) => {}
                 Ok(false) => sessions.inner.cache.remove(&key),
                 Err(error) => tracing::warn!(session = %id, %error, "a session could not be touched"),
@@ -198,103 +225,95 @@ impl Sessions {
 
     /// What the store has under `key` now, whatever the cache has.
     pub(crate) async fn reload(&self, key: &SessionKey) -> Result<Loaded> {
-        self.within(self.inner.store.load(*key)).await
+        self.inner.tasks.within(self.inner.store.load(*key)).await
     }
 
     pub(crate) async fn insert(&self, key: SessionKey, record: SessionRecord) -> Result<Started> {
         let now = self.now();
-        self.finish(async move |sessions: Self| {
-            let started = sessions.inner.store.insert(key, record, sessions.inner.settings.cap, now).await?;
-            sessions.forget(&started.ended);
-            Ok(started)
-        })
-        .await
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let started = sessions.inner.store.insert(key, record, sessions.inner.settings.cap, now).await?;
+                sessions.forget(&started.ended);
+                Ok(started)
+            })
+            .await
     }
 
     pub(crate) async fn apply(&self, key: SessionKey, id: SessionId, changes: Changes) -> Result<Applied> {
         let now = self.now();
-        self.finish(async move |sessions: Self| {
-            let limits = sessions.inner.settings.limits;
-            let applied = sessions.inner.store.apply(id, changes, limits, now).await;
-            sessions.inner.cache.remove(&key);
-            if let Ok(Applied::Merged { key: current, .. }) = &applied {
-                // Another request may have rotated the session and read it under its new key meanwhile.
-                sessions.inner.cache.remove(current);
-            }
-            applied
-        })
-        .await
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let limits = sessions.inner.settings.limits;
+                let applied = sessions.inner.store.apply(id, changes, limits, now).await;
+                sessions.inner.cache.remove(&key);
+                if let Ok(Applied::Merged { key: current, .. }) = &applied {
+                    // Another request may have rotated the session and read it under its new key meanwhile.
+                    sessions.inner.cache.remove(current);
+                }
+                applied
+            })
+            .await
     }
 
     pub(crate) async fn rotate(&self, rotation: Rotation) -> Result<Option<Started>> {
         let now = self.now();
-        self.finish(async move |sessions: Self| {
-            let (old, Settings { limits, cap, .. }) = (rotation.key, &sessions.inner.settings);
-            let rotated = sessions.inner.store.rotate(rotation, *limits, *cap, now).await;
-            sessions.inner.cache.remove(&old);
-            if let Ok(Some(started)) = &rotated {
-                sessions.forget(&started.ended);
-            }
-            rotated
-        })
-        .await
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let (old, Settings { limits, cap, .. }) = (rotation.key, &sessions.inner.settings);
+                let rotated = sessions.inner.store.rotate(rotation, *limits, *cap, now).await;
+                sessions.inner.cache.remove(&old);
+                if let Ok(Some(started)) = &rotated {
+                    sessions.forget(&started.ended);
+                }
+                rotated
+            })
+            .await
     }
 
     pub(crate) async fn delete(&self, key: SessionKey, id: SessionId) -> Result<bool> {
         let now = self.now();
-        self.finish(async move |sessions: Self| {
-            let deleted = sessions.inner.store.delete(id, now).await;
-            sessions.inner.cache.remove(&key);
-            let deleted = deleted?;
-            if let Some(current) = deleted {
-                sessions.inner.cache.remove(&current);
-            }
-            Ok(deleted.is_some())
-        })
-        .await
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let deleted = sessions.inner.store.delete(id, now).await;
+                sessions.inner.cache.remove(&key);
+                let deleted = deleted?;
+                if let Some(current) = deleted {
+                    sessions.inner.cache.remove(&current);
+                }
+                Ok(deleted.is_some())
+            })
+            .await
     }
 
     pub(crate) async fn end(&self, revocation: Revocation) -> Result<u64> {
         let now = self.now();
-        self.finish(async move |sessions: Self| {
-            let revoked = sessions.inner.store.revoke(revocation.clone(), now).await;
-            sessions.inner.cache.remove_where(|head| revocation.matches(head));
-            revoked
-        })
-        .await
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let revoked = sessions.inner.store.revoke(revocation.clone(), now).await;
+                sessions.inner.cache.remove_where(|record| revocation.matches(&record.head));
+                revoked
+            })
+            .await
     }
 
     pub(crate) async fn list_as(&self, user: &UserId, current: Option<SessionId>) -> Result<Vec<SessionInfo>> {
-        let heads = self.within(self.inner.store.list(user.clone(), LIST_LIMIT, self.now())).await?;
+        let heads = self.inner.tasks.within(self.inner.store.list(user.clone(), LIST_LIMIT, self.now())).await?;
         Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
     }
 
     fn forget(&self, ended: &[SessionId]) {
         if !ended.is_empty() {
-            self.inner.cache.remove_where(|head| ended.contains(&head.id));
-        }
-    }
-
-    async fn within<T>(&self, answer: BoxFuture<'_, Result<T>>) -> Result<T> {
-        match tokio::time::timeout(self.inner.settings.store_timeout, answer).await {
-            Ok(result) => result,
-            Err(elapsed) => Err(timed_out().with_source(elapsed)),
-        }
-    }
-
-    /// Runs a change to its end in a task of its own, so that a client that leaves cannot stop it half-way: between
-    /// the store and the cache, say.
-    async fn finish<T, F, Fut>(&self, change: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(Self) -> Fut,
-        Fut: Future<Output = Result<T>> + Send + 'static,
-    {
-        let task = self.inner.tasks.clone().spawn(change(self.clone()));
-        match tokio::time::timeout(self.inner.settings.store_timeout, task).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(Error::new(ErrorKind::Internal, "the store panicked").with_source(panic)),
-            Err(elapsed) => Err(timed_out().with_source(elapsed)),
+            self.inner.cache.remove_where(|record| ended.contains(&record.head.id));
         }
     }
 }
@@ -306,49 +325,4 @@ impl fmt::Debug for Sessions {
             .field("cache", &self.inner.cache)
             .finish_non_exhaustive()
     }
-}
-
-/// Counts what runs in the background, so that a shutdown can wait for it.
-#[derive(Debug, Default)]
-pub(crate) struct Tasks {
-    running: AtomicUsize,
-    idle: Notify,
-}
-
-impl Tasks {
-    pub(crate) fn spawn<T: Send + 'static>(
-        self: Arc<Self>,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.running.fetch_add(1, Ordering::SeqCst);
-        let running = Running(self);
-        tokio::spawn(async move {
-            let _running = running;
-            task.await
-        })
-    }
-
-    pub(crate) async fn all_done(&self) {
-        loop {
-            let idle = self.idle.notified();
-            if self.running.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            idle.await;
-        }
-    }
-}
-
-struct Running(Arc<Tasks>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.idle.notify_waiters();
-        }
-    }
-}
-
-fn timed_out() -> Error {
-    Error::new(ErrorKind::Timeout, "the store did not answer in time")
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EventData, EventType, RequestTrace, ResponseTrace};
 use crate::{
+    client::Agent,
     id::{SessionId, UserId, VisitorId},
     time::Timestamp,
 };
@@ -44,6 +45,17 @@ pub struct Event {
 }
 
 impl Event {
+    /// That it happened, and nothing that somebody could be told by.
+    #[must_use]
+    pub(crate) fn without_person(mut self) -> Self {
+        (self.client_time, self.user, self.session, self.visitor, self.data) = (None, None, None, None, None);
+        if let Some(request) = &mut self.request {
+            (request.referrer, request.campaign, request.network) = (None, None, None);
+            request.agent = Agent::default();
+        }
+        self
+    }
+
     /// An event of this type at this time; nothing else is known of it yet.
     pub fn new(event_type: EventType, time: Timestamp) -> Self {
         Self {

@@ -1,7 +1,8 @@
 //! The noun: for what purposes data is used, what somebody decided, and what follows from it. No I/O here.
 //!
 //! An application declares its [`Purpose`]s once, in a [`Purposes`] registry that checks them. Somebody decides; decisions are
-//! only ever added ([`Decision`], [`Decided`]), and where they stand is a [`Standing`] that can be made again from them.
+//! only ever added ([`Decision`], [`ConsentRecord`] with its [`Proof`]), and where they stand is a [`Standing`] that can be made
+//! again from them. What was shown is a [`Notice`], kept by its hash.
 //! [`resolve`] says whether a purpose is allowed now, and why: a pure function, whose order of rules is in its docs.
 //!
 //! ```
@@ -31,14 +32,25 @@
 //! # Ok::<(), tower_guestbook::Error>(())
 //! ```
 
+mod choice;
 mod decision;
+mod notice;
 mod purpose;
+mod record;
 mod registry;
 mod resolve;
+mod standings;
+mod subject;
 
+pub(crate) use self::choice::Choice;
 pub use self::{
+    choice::{Choices, Circumstances, Jurisdiction},
     decision::{Decided, Decision, Standing},
+    notice::{Notice, NoticeHash},
     purpose::{Category, LegalBasis, Mode, Purpose, PurposeId, Regime},
+    record::{ConsentId, ConsentRecord, Method, Proof},
     registry::{Purposes, PurposesBuilder},
     resolve::{Signals, Verdict, Why, resolve},
+    standings::{Held, MergePolicy, Standings},
+    subject::Subject,
 };

@@ -81,7 +81,7 @@ pub enum Mode {
 }
 
 /// Under which rules a request falls. The strictest where nobody knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Regime {
@@ -202,7 +202,8 @@ impl Purpose {
         self
     }
 
-    /// The cookies that serve this purpose: removed when consent is withdrawn.
+    /// The cookies that serve this purpose: kept out, and removed, while it is not allowed. A name that ends with `*` stands for
+    /// all that begin like it: `_ga*`.
     pub fn cookies<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
         self.cookies = names.into_iter().map(Into::into).collect();
         self
@@ -214,8 +215,43 @@ impl Purpose {
         self
     }
 
-    /// The mode under `regime`.
-    pub(super) fn mode_under(&self, regime: Regime) -> Mode {
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.id
+    }
+
+    /// The category.
+    pub fn category(&self) -> &Category {
+        &self.category
+    }
+
+    /// The version of its notice.
+    pub fn version(&self) -> u32 {
+        self.notice_version
+    }
+
+    /// The cookies that were declared for it.
+    pub fn cookie_names(&self) -> &[String] {
+        &self.cookies
+    }
+
+    /// Whether data is sold or shared for it.
+    pub fn is_sold_or_shared(&self) -> bool {
+        self.sells_or_shares
+    }
+
+    /// The legal basis.
+    pub fn legal_basis(&self) -> LegalBasis {
+        self.basis
+    }
+
+    /// How long a grant lasts.
+    pub fn duration(&self) -> Option<Duration> {
+        self.expiry
+    }
+
+    /// What holds under `regime` as long as nobody has decided.
+    pub fn mode_under(&self, regime: Regime) -> Mode {
         match regime {
             Regime::Strictest => self.mode,
             Regime::DecliningIsEnough => self.lenient_mode.unwrap_or(self.mode),

@@ -85,9 +85,19 @@ pub enum Why {
     Expired,
     /// A grant was given under another version of the notice; the mode decides.
     Stale,
+    /// The store could not be asked what was decided.
+    Unavailable,
 }
 
 impl Verdict {
+    /// What holds as long as nobody can say what was decided: only what is necessary is allowed.
+    pub(crate) fn unavailable(purpose: &Purpose, regime: Regime) -> Self {
+        match purpose.mode_under(regime) {
+            Mode::Necessary => Self { is_allowed: true, why: Why::Necessary, is_to_be_asked: false },
+            _ => Self { is_allowed: false, why: Why::Unavailable, is_to_be_asked: false },
+        }
+    }
+
     /// Whether the purpose is allowed.
     pub fn is_allowed(self) -> bool {
         self.is_allowed

@@ -1,4 +1,4 @@
-//! [`ResponseBody`]: the inner service's body, or a problem of ours in its place.
+//! [`ResponseBody`]: the inner service's body, or something of ours in its place.
 
 use std::{
     pin::Pin,
@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 pin_project! {
     /// The body of a response that went through a layer of this crate: that of the inner service, untouched and
-    /// unbuffered, or the JSON of a problem (RFC 9457).
+    /// unbuffered, or something of ours in its place: the JSON of a problem (RFC 9457).
     #[derive(Debug)]
     pub struct ResponseBody<R> {
         #[pin]
@@ -24,17 +24,21 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<R> {
         Inner { #[pin] body: R },
-        Problem { json: Option<Bytes> },
+        Ours { bytes: Option<Bytes> },
     }
 }
+
+/// The body of an inner service that there is not.
+#[derive(Debug)]
+pub enum NoBody {}
 
 impl<R> ResponseBody<R> {
     pub(crate) fn inner(body: R) -> Self {
         Self { kind: Kind::Inner { body } }
     }
 
-    pub(crate) fn problem(json: Bytes) -> Self {
-        Self { kind: Kind::Problem { json: Some(json) } }
+    pub(crate) fn ours(bytes: Bytes) -> Self {
+        Self { kind: Kind::Ours { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()) } }
     }
 }
 
@@ -52,21 +56,30 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().kind.project() {
             KindProjection::Inner { body } => body.poll_frame(context),
-            KindProjection::Problem { json } => Poll::Ready(json.take().map(|json| Ok(Frame::data(json.into())))),
+            KindProjection::Ours { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Inner { body } => body.is_end_stream(),
-            Kind::Problem { json } => json.is_none(),
+            Kind::Ours { bytes } => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
-            Kind::Problem { json } => SizeHint::with_exact(json.as_ref().map_or(0, |json| json.len() as u64)),
+            Kind::Ours { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
+    }
+}
+
+impl Body for NoBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match *self {}
     }
 }

@@ -38,7 +38,8 @@ pub(crate) struct ClientSettings {
 
 impl ClientSettings {
     pub(crate) fn client<B>(self, request: &Request<B>) -> Client {
-        Client { user_agent: request.headers().get(header::USER_AGENT).cloned(), address: self.address(request) }
+        let user_agent = request.headers().get(header::USER_AGENT).cloned();
+        Client { user_agent, address: self.address(request), ..Client::default() }
     }
 
     pub(crate) fn address<B>(self, request: &Request<B>) -> Option<IpAddr> {

@@ -105,6 +105,12 @@ impl SessionCookie {
         &self.name
     }
 
+    /// Another cookie with the same attributes. `with_prefix`: its name gets the prefix that this one's has.
+    pub(crate) fn sibling(&self, name: &str, with_prefix: bool) -> Self {
+        let prefix = ["__Host-", "__Secure-"].into_iter().find(|prefix| with_prefix && self.name.starts_with(prefix));
+        Self { name: format!("{}{name}", prefix.unwrap_or_default()), http_only: true, ..self.clone() }
+    }
+
     pub(crate) fn build(self) -> Result<CookieFormat> {
         let problem = if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
             Some("the cookie's name must be a token of RFC 9110")

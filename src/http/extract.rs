@@ -6,11 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::request::Parts;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::problem::Problem;
 use crate::{
     id::UserId,
-    visit::{Session, Tracker, Visit},
+    visit::{Consent, Preferences, Session, Tracker, Visit},
 };
 
 /// The user who is logged in. Without one the answer is 401 with `application/problem+json`.
@@ -76,6 +77,34 @@ impl<S: Sync> FromRequestParts<S> for Tracker {
         Self::from_extensions(&parts.extensions).ok_or_else(|| {
             tracing::error!("{}", Problem::TRACKER_MISSING.detail);
             Rejection { problem: Problem::TRACKER_MISSING }
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Consent {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        session(parts)?;
+        Self::from_extensions(&parts.extensions).ok_or_else(|| {
+            tracing::error!("{}", Problem::CONSENT_MISSING.detail);
+            Rejection { problem: Problem::CONSENT_MISSING }
+        })
+    }
+}
+
+impl<S, T> FromRequestParts<S> for Preferences<T>
+where
+    S: Sync,
+    T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        session(parts)?;
+        Self::from_parts(&parts.headers, &parts.extensions).ok_or_else(|| {
+            tracing::error!("{}", Problem::PREFERENCES_MISSING.detail);
+            Rejection { problem: Problem::PREFERENCES_MISSING }
         })
     }
 }

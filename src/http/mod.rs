@@ -26,6 +26,7 @@
 mod activity;
 mod body;
 mod client;
+mod consent;
 mod cookie;
 mod cross_origin;
 #[cfg(feature = "axum")]
@@ -43,12 +44,20 @@ pub use self::{
         ActivityBody, ActivityFuture, ActivityLayer, ActivityRules, ActivityService, Answered, RequestHead,
         RouteTemplate, Skipped, Unrecorded, UnrecordedFuture, UnrecordedService,
     },
-    body::ResponseBody,
+    body::{NoBody, ResponseBody},
     client::{ClientAddress, PeerAddress},
+    consent::{
+        ConsentFuture, ConsentLayer, ConsentRules, ConsentService, GpcSupport, Jurisdictions, RequireConsent,
+        RequireConsentFuture, RequireConsentService, UndeclaredCookies, local_path,
+    },
     cookie::{SameSite, SessionCookie},
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
     stack::GuestbookLayer,
 };
-pub(crate) use self::{client::ClientSettings, transport::Transport};
+pub(crate) use self::{
+    client::ClientSettings,
+    consent::{Door, Manners},
+    transport::Transport,
+};

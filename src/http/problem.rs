@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
 
 use super::body::ResponseBody;
 
@@ -36,6 +37,33 @@ impl Problem {
         title: "Recent login required",
         detail: "The last login is too long ago for this. Please log in again.",
     };
+    pub(crate) const CONSENT_REQUIRED: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        title: "Consent required",
+        detail: "This needs a consent that was not given, or does not count any more.",
+    };
+    pub(crate) const CONSENT_UNAVAILABLE: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        title: "Consent is unavailable",
+        detail: "What was agreed to could not be loaded. Please try again in a moment.",
+    };
+    pub(crate) const BLOCKED_PLACE: Self = Self {
+        status: StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
+        title: "Not available here",
+        detail: "The law of the place where this request comes from forbids to serve this.",
+    };
+    #[cfg(feature = "axum")]
+    pub(crate) const CONSENT_MISSING: Self = Self {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "Consent is not configured",
+        detail: "This route asks for consent. Build the guestbook with `.consent(rules)` and add `.layer(guestbook.layer())` after the route.",
+    };
+    #[cfg(feature = "axum")]
+    pub(crate) const PREFERENCES_MISSING: Self = Self {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "Preferences are not configured",
+        detail: "This route asks for preferences of a type that the guestbook was not built with. Build it with `.preferences(rules)` for this type.",
+    };
     #[cfg(feature = "axum")]
     pub(crate) const LAYER_MISSING: Self = Self {
         status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -51,16 +79,29 @@ impl Problem {
     };
 
     pub(crate) fn response<R>(self) -> Response<ResponseBody<R>> {
-        self.response_with(ResponseBody::problem)
+        self.response_with(ResponseBody::ours)
+    }
+
+    /// With members beside those that RFC 9457 names, and a type of its own.
+    pub(crate) fn response_with_members<R>(self, members: Value) -> Response<ResponseBody<R>> {
+        self.render(ResponseBody::ours, Some(members))
     }
 
     pub(crate) fn response_with<R>(self, body: impl FnOnce(Bytes) -> R) -> Response<R> {
-        let json = serde_json::json!({
-            "type": "about:blank",
+        self.render(body, None)
+    }
+
+    fn render<R>(self, body: impl FnOnce(Bytes) -> R, members: Option<Value>) -> Response<R> {
+        let kind = if members.is_some() { CONSENT_REQUIRED_TYPE } else { "about:blank" };
+        let mut json = json!({
+            "type": kind,
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let (Some(json), Some(Value::Object(members))) = (json.as_object_mut(), members) {
+            json.extend(members);
+        }
         let mut response = Response::new(body(json.to_string().into()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -79,3 +120,7 @@ impl Problem {
         response
     }
 }
+
+/// What the type of that problem is documented by.
+const CONSENT_REQUIRED_TYPE: &str =
+    "https://docs.rs/tower-guestbook/latest/tower_guestbook/http/struct.RequireConsent.html#consent-required";

@@ -29,9 +29,10 @@ mod overrides;
 mod schema;
 mod standard;
 
+pub(crate) use self::negotiate::lookup_language_index;
 pub use self::{
     negotiate::{ColorScheme, lookup_language},
     overrides::{Overrides, Patch},
     schema::{Effective, Schema},
-    standard::{Notifications, Privacy, StandardPreferences, Theme},
+    standard::{Notifications, Privacy, StandardPreferences, Theme, Viewer},
 };

@@ -44,54 +44,78 @@ const MAX_RANGES: usize = 32;
 /// assert_eq!(lookup_language("zh-Hant-TW", &supported), Some("zh-Hant"));
 /// assert_eq!(lookup_language("de;q=0, *", &supported), None);
 /// ```
-pub fn lookup_language<'a>(header: &str, supported: &[&'a str]) -> Option<&'a str> {
-    let mut ranges: Vec<(&str, u16)> = header.split(',').take(MAX_RANGES).filter_map(range).collect();
-    let refused: Vec<&str> = ranges.iter().filter(|(_, weight)| *weight == 0).map(|(range, _)| *range).collect();
+pub fn lookup_language<'a, L: AsRef<str>>(header: &str, supported: &'a [L]) -> Option<&'a str> {
+    lookup_language_index(header, supported).map(|index| supported[index].as_ref())
+}
+
+/// As [`lookup_language`], and answers which one it is.
+pub(crate) fn lookup_language_index<L: AsRef<str>>(header: &str, supported: &[L]) -> Option<usize> {
+    let mut ranges: [Range<'_>; MAX_RANGES] = [(b"", 0); MAX_RANGES];
+    let mut count = 0;
+    for range in header.as_bytes().split(|byte| *byte == b',').take(MAX_RANGES).filter_map(range) {
+        ranges[count] = range;
+        count += 1;
+    }
+    let ranges = &mut ranges[..count];
     // Stable: of the same weight the first wins.
     ranges.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
-    let accepted = ranges.into_iter().filter(|(_, weight)| *weight > 0);
-    accepted.into_iter().find_map(|(range, _)| look_up(range, supported, &refused))
+    let refused = ranges.iter().position(|(_, weight)| *weight == 0).unwrap_or(count);
+    let (accepted, refused) = ranges.split_at(refused);
+    accepted.iter().find_map(|(range, _)| look_up(range, supported, refused))
 }
 
 /// A language range and its weight, in thousandths.
-fn range(element: &str) -> Option<(&str, u16)> {
-    let mut parts = element.split(';');
-    let range = parts.next()?.trim();
-    let weight = match parts.next().map(str::trim) {
+type Range<'a> = (&'a [u8], u16);
+
+fn range(element: &[u8]) -> Option<Range<'_>> {
+    let element = element.trim_ascii();
+    let end = element.iter().position(|byte| *byte == b';').unwrap_or(element.len());
+    let (range, weight) = element.split_at(end);
+    let range = range.trim_ascii_end();
+    let weight = match weight.split_first() {
         None => 1_000,
-        Some(weight) => qvalue(weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?)?,
+        Some((_, weight)) => {
+            let weight = weight.trim_ascii();
+            qvalue(weight.strip_prefix(b"q=").or_else(|| weight.strip_prefix(b"Q="))?)?
+        }
     };
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'*';
-    (!range.is_empty() && range.bytes().all(allowed) && parts.next().is_none()).then_some((range, weight))
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'*';
+    (!range.is_empty() && range.iter().all(allowed)).then_some((range, weight))
 }
 
 /// A qvalue of RFC 9110: `0` or `1`, with at most three decimals.
-fn qvalue(text: &str) -> Option<u16> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    if decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
+fn qvalue(text: &[u8]) -> Option<u16> {
+    let (whole, decimals) = text.split_first()?;
+    let decimals = match decimals.split_first() {
+        None => decimals,
+        Some((b'.', decimals)) => decimals,
+        Some(_) => return None,
+    };
+    if decimals.len() > 3 || !decimals.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let thousandths: u16 = format!("{decimals:0<3}").parse().ok()?;
+    let digits = decimals.iter().chain(std::iter::repeat(&b'0')).take(3);
+    let thousandths = digits.fold(0, |thousandths, digit| thousandths * 10 + u16::from(digit - b'0'));
     match whole {
-        "0" => Some(thousandths),
-        "1" if thousandths == 0 => Some(1_000),
+        b'0' => Some(thousandths),
+        b'1' if thousandths == 0 => Some(1_000),
         _ => None,
     }
 }
 
 /// Takes subtags from the end of `range` until it is one of `supported`.
-fn look_up<'a>(range: &str, supported: &[&'a str], refused: &[&str]) -> Option<&'a str> {
+fn look_up<L: AsRef<str>>(range: &[u8], supported: &[L], refused: &[Range<'_>]) -> Option<usize> {
     let mut range = range;
     loop {
-        let found = supported.iter().find(|tag| tag.eq_ignore_ascii_case(range));
-        if let Some(tag) = found.filter(|tag| !refused.iter().any(|refused| refused.eq_ignore_ascii_case(tag))) {
-            return Some(tag);
+        let tag = |index: usize| supported[index].as_ref().as_bytes();
+        let found = (0..supported.len()).find(|index| tag(*index).eq_ignore_ascii_case(range));
+        let is_refused = |tag: &[u8]| refused.iter().any(|(refused, _)| refused.eq_ignore_ascii_case(tag));
+        if let Some(index) = found.filter(|index| !is_refused(tag(*index))) {
+            return Some(index);
         }
-        range = &range[..range.rfind('-')?];
+        range = &range[..range.iter().rposition(|byte| *byte == b'-')?];
         // A single character introduces an extension and says nothing without it.
-        if let Some((shorter, single)) = range.rsplit_once('-')
-            && single.len() == 1
-        {
+        if let [shorter @ .., b'-', _] = range {
             range = shorter;
         }
     }

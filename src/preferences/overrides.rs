@@ -39,13 +39,13 @@ impl Overrides {
     }
 
     /// The value at a path of keys, if it is set.
-    pub fn get(&self, path: &[&str]) -> Option<&Value> {
+    pub fn get<K: AsRef<str>>(&self, path: &[K]) -> Option<&Value> {
         let (last, above) = path.split_last()?;
         let mut map = &self.0;
         for key in above {
-            map = map.get(*key)?.as_object()?;
+            map = map.get(key.as_ref())?.as_object()?;
         }
-        map.get(*last)
+        map.get(last.as_ref())
     }
 
     /// These overrides with `patch` in them.
@@ -69,8 +69,63 @@ impl Overrides {
         Self(map)
     }
 
+    /// One value at a path of keys.
+    pub(crate) fn of(path: &[String], value: Value) -> Self {
+        let nested =
+            path.iter().rev().fold(value, |value, key| Value::Object([(key.clone(), value)].into_iter().collect()));
+        match nested {
+            Value::Object(map) => Self(map),
+            _ => Self::default(),
+        }
+    }
+
+    /// These overrides but for the keys that `others` have.
+    pub(crate) fn without_those_of(&self, others: &Self) -> Self {
+        fn rest(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> Map<String, Value> {
+            let left = ours.iter().filter_map(|(key, value)| match (value, theirs.get(key)) {
+                (value, None) => Some((key.clone(), value.clone())),
+                (Value::Object(ours), Some(Value::Object(theirs))) => {
+                    let left = rest(ours, theirs);
+                    (!left.is_empty()).then(|| (key.clone(), left.into()))
+                }
+                _ => None,
+            });
+            left.collect()
+        }
+        Self(rest(&self.0, &others.0))
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
+    /// How many bytes they take in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        fn of(value: &Value) -> usize {
+            64 + match value {
+                Value::String(text) => text.len(),
+                Value::Array(values) => values.iter().map(of).sum(),
+                Value::Object(map) => map.iter().map(|(key, value)| key.len() + of(value)).sum(),
+                _ => 0,
+            }
+        }
+        self.0.iter().map(|(key, value)| key.len() + of(value)).sum()
+    }
+
     pub(super) fn as_map(&self) -> &Map<String, Value> {
         &self.0
+    }
+}
+
+impl From<Map<String, Value>> for Overrides {
+    fn from(map: Map<String, Value>) -> Self {
+        Self(map)
+    }
+}
+
+impl From<Overrides> for Map<String, Value> {
+    fn from(overrides: Overrides) -> Self {
+        overrides.0
     }
 }
 

@@ -17,11 +17,13 @@ pub struct Schema<T> {
     defaults: Map<String, Value>,
     allow_unknown: bool,
     max_bytes: usize,
+    /// Where a value is kept even if it is the default.
+    kept: Vec<Vec<String>>,
     kind: PhantomData<fn() -> T>,
 }
 
 /// Preferences as they take effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effective<T> {
     /// The value: defaults, with what is set in them.
@@ -44,7 +46,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
             .map_err(|error| wrong("the default preferences cannot be read back").with_source(error))?;
         match defaults {
             Value::Object(defaults) => {
-                Ok(Self { defaults, allow_unknown: false, max_bytes: 16 * 1024, kind: PhantomData })
+                Ok(Self { defaults, allow_unknown: false, max_bytes: 16 * 1024, kept: Vec::new(), kind: PhantomData })
             }
             _ => Err(wrong("preferences are a struct with named fields")),
         }
@@ -62,6 +64,12 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
+    }
+
+    /// Keeps the value at this path even if it is the default: where something else takes effect as long as nobody has chosen,
+    /// who chooses the default has chosen.
+    pub(crate) fn keep(&mut self, path: &str) {
+        self.kept.push(path.split('.').map(str::to_owned).collect());
     }
 
     /// The defaults, as JSON.
@@ -137,9 +145,12 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
                     self.check(inner, path, &mut inner_checked)?;
                     checked.insert(key.clone(), inner_checked.into());
                 }
+                // A category of which nothing is to be changed (RFC 7396).
+                Value::Object(_) if default.is_some_and(Value::is_object) => {}
                 value => {
                     let value = self.check_leaf(path, value)?;
-                    let value = if default == Some(&value) { Value::Null } else { value };
+                    let is_at_default = default == Some(&value) && !self.kept.contains(path);
+                    let value = if is_at_default { Value::Null } else { value };
                     checked.insert(key.clone(), value);
                 }
             }
@@ -162,6 +173,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         let written = serde_json::to_value(read)
             .map_err(|error| Error::new(ErrorKind::Internal, "preferences can be written").with_source(error))?;
         match written.as_object().and_then(|written| at(written, path)) {
+            // An object that is empty, or is when its nulls are gone, was left out, and the default is there.
+            Some(written) if value.is_object() && !written.is_object() => Err(wrong("the value is not right")),
             Some(written) => Ok(written.clone()),
             None if self.allow_unknown => Ok(value.clone()),
             None => Err(wrong("there is no such preference")),

@@ -46,9 +46,40 @@ pub struct Privacy {
     pub profile_public: bool,
     /// Whether others see what the user does. Default: yes.
     pub show_activity: bool,
-    /// Whether the user's activity may be analysed, as the user wishes it. Default: yes. Nothing acts on it by itself: what is
-    /// allowed is for [`consent`](crate::consent) to say.
+    /// Whether the user's activity may be analysed. Default: yes. Make it a [view on
+    /// consent](crate::user_preferences::PreferenceRules::consent_view), which says what is allowed; by itself nothing acts on it.
     pub allow_analytics: bool,
+}
+
+/// Who looks at somebody's profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Viewer {
+    /// The user.
+    Owner,
+    /// Everybody else.
+    Other,
+}
+
+impl Privacy {
+    /// Whether this viewer sees the profile.
+    ///
+    /// ```
+    /// use tower_guestbook::preferences::{Privacy, Viewer};
+    ///
+    /// let private = Privacy::default();
+    /// assert!(private.shows_profile_to(Viewer::Owner) && !private.shows_profile_to(Viewer::Other));
+    /// let public = Privacy { profile_public: true, ..private };
+    /// assert!(public.shows_profile_to(Viewer::Other) && public.shows_activity_to(Viewer::Other));
+    /// assert!(!private.shows_activity_to(Viewer::Other), "activity is part of the profile");
+    /// ```
+    pub fn shows_profile_to(self, viewer: Viewer) -> bool {
+        viewer == Viewer::Owner || self.profile_public
+    }
+
+    /// Whether this viewer sees what the user does: part of the profile, and hidden with it.
+    pub fn shows_activity_to(self, viewer: Viewer) -> bool {
+        viewer == Viewer::Owner || (self.profile_public && self.show_activity)
+    }
 }
 
 impl Default for StandardPreferences {

@@ -255,6 +255,11 @@ impl Recorder {
         }
     }
 
+    /// Something was not recorded as it happened, because its purpose is not allowed.
+    pub(crate) fn count_withheld(&self) {
+        self.inner.shared.counters.withheld.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn count_offered(&self) {
         self.inner.shared.counters.offered.fetch_add(1, Ordering::Relaxed);
     }

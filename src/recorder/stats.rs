@@ -23,6 +23,8 @@ pub struct RecorderStats {
     pub refused: u64,
     /// Lost because neither the store nor the spool took them.
     pub lost: u64,
+    /// Never offered, because their purpose is not allowed; or offered without saying who.
+    pub withheld: u64,
     /// In the spool now, those that an earlier process left included.
     pub spooled: u64,
     /// In the queue now, or in the batch that is being stored.
@@ -58,6 +60,7 @@ pub(super) struct Counters {
     pub(super) dropped: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) lost: AtomicU64,
+    pub(super) withheld: AtomicU64,
     pub(super) spooled: AtomicU64,
     /// Events that the worker has taken from the queue and not yet stored.
     pub(super) in_hand: AtomicU64,
@@ -83,6 +86,7 @@ impl Counters {
             dropped: read(&self.dropped),
             refused: read(&self.refused),
             lost: read(&self.lost),
+            withheld: read(&self.withheld),
             spooled: read(&self.spooled),
             queued: queued.saturating_sub(read(&self.flushes)) + read(&self.in_hand),
             adopted: read(&self.adopted),

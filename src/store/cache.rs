@@ -1,150 +1,217 @@
-//! Sessions that were read a moment ago: bounded in number, in bytes and in age.
+//! What was read a moment ago: bounded in number, in bytes and in age.
 
 use std::{
     fmt,
-    hash::{BuildHasherDefault, Hasher},
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use lru::LruCache;
 
 use crate::{
+    consent::Subject,
     id::SessionKey,
     session::{SessionHead, SessionRecord},
     time::Timestamp,
 };
 
-/// A cache from key to session. An entry is used for `max_age` after it was read from the store, so that this is also
-/// the time within which another process's revocation is noticed.
+/// A cache of what a store says. An entry is used for `max_age` after it was read from the store, so that this is also
+/// the time within which a change by another process is noticed.
 ///
-/// Nothing that this process ended is served again: whoever wants to [`put`](Self::put) what it read takes a
+/// Nothing that this process changed is served again: whoever wants to [`put`](Self::put) what it read takes a
 /// [`Ticket`] before it asks the store, and every [`remove`](Self::remove) since then makes the ticket worthless.
-pub(crate) struct SessionCache {
-    shards: Box<[Mutex<Shard>]>,
+pub(crate) struct Cache<K: CacheKey, V> {
+    shards: Box<[Mutex<Shard<K, V>>]>,
+    hasher: K::Hasher,
     max_age: Duration,
     max_bytes: usize,
+    /// Counts the removals of all shards.
+    epoch: AtomicU64,
 }
 
-struct Shard {
-    entries: LruCache<SessionKey, Entry, BuildHasherDefault<KeyHasher>>,
+/// Sessions by their key.
+pub(crate) type SessionCache = Cache<SessionKey, Arc<SessionRecord>>;
+
+pub(crate) trait CacheKey: Clone + Eq + Hash {
+    type Hasher: BuildHasher + Clone + Default;
+
+    /// A number that has nothing to do with the place within a shard.
+    fn number(&self, hasher: &Self::Hasher) -> usize;
+}
+
+pub(crate) trait CacheValue: Clone {
+    /// How many bytes it takes, about.
+    fn weight(&self) -> usize;
+}
+
+struct Shard<K: CacheKey, V> {
+    entries: LruCache<K, Entry<V>, K::Hasher>,
     bytes: usize,
     epoch: u64,
 }
 
-struct Entry {
-    record: Arc<SessionRecord>,
+struct Entry<V> {
+    value: V,
     read_at: Timestamp,
 }
 
 /// Proof that a reader began before or after a removal.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket(u64);
+pub(crate) enum Ticket {
+    /// For one key.
+    Key(u64),
+    /// For whatever key the answer is about: any removal makes it worthless.
+    Any(u64),
+}
 
 const SHARDS: usize = 64;
 
 /// What an entry weighs beside its data: key, head, list links and allocations.
 const ENTRY_OVERHEAD: usize = 512;
 
-impl SessionCache {
+impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     pub(crate) fn new(max_entries: usize, max_bytes: usize, max_age: Duration) -> Self {
         let per_shard = NonZeroUsize::new(max_entries / SHARDS).unwrap_or(NonZeroUsize::MIN);
-        let shard =
-            || Shard { entries: LruCache::unbounded_with_hasher(BuildHasherDefault::default()), bytes: 0, epoch: 0 };
+        let hasher = K::Hasher::default();
         let shards = std::iter::repeat_with(|| {
-            let mut shard = shard();
-            shard.entries.resize(per_shard);
-            Mutex::new(shard)
+            let mut entries = LruCache::unbounded_with_hasher(hasher.clone());
+            entries.resize(per_shard);
+            Mutex::new(Shard { entries, bytes: 0, epoch: 0 })
         });
-        Self { shards: shards.take(SHARDS).collect(), max_age, max_bytes: max_bytes / SHARDS }
+        let shards = shards.take(SHARDS).collect();
+        Self { shards, hasher, max_age, max_bytes: max_bytes / SHARDS, epoch: AtomicU64::new(0) }
     }
 
-    /// The session under `key`, if it was read recently enough.
-    pub(crate) fn get(&self, key: &SessionKey, now: Timestamp) -> Option<Arc<SessionRecord>> {
+    /// What is kept under `key`, if it was read recently enough.
+    pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         let mut shard = self.shard(key);
         let entry = shard.entries.get(key)?;
         // A clock that was set back must not make entries immortal.
         let fresh = entry.read_at <= now && now.since(entry.read_at) < self.max_age;
-        fresh.then(|| entry.record.clone())
+        fresh.then(|| entry.value.clone())
     }
 
-    pub(crate) fn ticket(&self, key: &SessionKey) -> Ticket {
-        Ticket(self.shard(key).epoch)
+    pub(crate) fn ticket(&self, key: &K) -> Ticket {
+        Ticket::Key(self.shard(key).epoch)
+    }
+
+    pub(crate) fn ticket_for_any(&self) -> Ticket {
+        Ticket::Any(self.epoch.load(Ordering::SeqCst))
     }
 
     /// Keeps what was read at `now` with a ticket taken before.
-    pub(crate) fn put(&self, key: SessionKey, record: Arc<SessionRecord>, now: Timestamp, ticket: Ticket) {
-        let weight = weight(&record);
+    pub(crate) fn put(&self, key: K, value: V, now: Timestamp, ticket: Ticket) {
+        let weight = weight(&value);
         let mut shard = self.shard(&key);
-        if shard.epoch != ticket.0 || weight > self.max_bytes {
+        let is_valid = match ticket {
+            Ticket::Key(epoch) => shard.epoch == epoch,
+            Ticket::Any(epoch) => self.epoch.load(Ordering::SeqCst) == epoch,
+        };
+        if !is_valid || weight > self.max_bytes {
             return;
         }
         shard.bytes += weight;
-        if let Some((_, old)) = shard.entries.push(key, Entry { record, read_at: now }) {
-            shard.bytes -= self::weight(&old.record);
+        if let Some((_, old)) = shard.entries.push(key, Entry { value, read_at: now }) {
+            shard.bytes -= self::weight(&old.value);
         }
         while shard.bytes > self.max_bytes {
             let Some((_, old)) = shard.entries.pop_lru() else { break };
-            shard.bytes -= self::weight(&old.record);
+            shard.bytes -= self::weight(&old.value);
         }
     }
 
-    /// Notes a request on a cached session, without making the entry any younger.
-    pub(crate) fn touch(&self, key: &SessionKey, now: Timestamp) {
+    /// Changes what is kept, without making the entry any younger or heavier.
+    pub(crate) fn update(&self, key: &K, change: impl FnOnce(&mut V)) {
         if let Some(entry) = self.shard(key).entries.get_mut(key) {
-            let record = Arc::make_mut(&mut entry.record);
-            record.head.last_seen = record.head.last_seen.max(now);
+            change(&mut entry.value);
         }
     }
 
-    pub(crate) fn remove(&self, key: &SessionKey) {
+    pub(crate) fn remove(&self, key: &K) {
         let mut shard = self.shard(key);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
         shard.epoch += 1;
         if let Some(old) = shard.entries.pop(key) {
-            shard.bytes -= weight(&old.record);
+            shard.bytes -= weight(&old.value);
         }
     }
 
-    /// Removes the sessions that `matches` names. Looks at every entry.
-    pub(crate) fn remove_where(&self, matches: impl Fn(&SessionHead) -> bool) {
+    /// Removes the entries that `matches` names. Looks at every one.
+    pub(crate) fn remove_where(&self, matches: impl Fn(&V) -> bool) {
         for shard in &self.shards {
             let mut shard = lock(shard);
+            self.epoch.fetch_add(1, Ordering::SeqCst);
             shard.epoch += 1;
-            let doomed = shard.entries.iter().filter(|(_, entry)| matches(&entry.record.head));
-            let doomed: Vec<_> = doomed.map(|(key, _)| *key).collect();
+            let doomed = shard.entries.iter().filter(|(_, entry)| matches(&entry.value));
+            let doomed: Vec<_> = doomed.map(|(key, _)| key.clone()).collect();
             for key in doomed {
                 if let Some(old) = shard.entries.pop(&key) {
-                    shard.bytes -= weight(&old.record);
+                    shard.bytes -= weight(&old.value);
                 }
             }
         }
     }
 
-    fn shard(&self, key: &SessionKey) -> MutexGuard<'_, Shard> {
-        // The map inside a shard is addressed by the first bytes of the key, the shard by the last one.
-        lock(&self.shards[usize::from(key.as_bytes()[31]) % SHARDS])
+    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
+        lock(&self.shards[key.number(&self.hasher) % SHARDS])
     }
 }
 
-impl fmt::Debug for SessionCache {
+impl<K: CacheKey, V> fmt::Debug for Cache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionCache").field("max_age", &self.max_age).finish_non_exhaustive()
+        f.debug_struct("Cache").field("max_age", &self.max_age).finish_non_exhaustive()
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+impl CacheKey for SessionKey {
+    type Hasher = BuildHasherDefault<KeyHasher>;
+
+    // The map inside a shard is addressed by the first bytes of the key, the shard by the last one.
+    fn number(&self, _: &Self::Hasher) -> usize {
+        usize::from(self.as_bytes()[31])
+    }
+}
+
+impl CacheKey for Subject {
+    type Hasher = foldhash::fast::RandomState;
+
+    fn number(&self, hasher: &Self::Hasher) -> usize {
+        // The map looks at the lowest and the highest bits.
+        (hasher.hash_one(self) >> 32) as usize
+    }
+}
+
+impl CacheValue for Arc<SessionRecord> {
+    fn weight(&self) -> usize {
+        self.data.bytes()
+    }
+}
+
+fn lock<K: CacheKey, V>(shard: &Mutex<Shard<K, V>>) -> MutexGuard<'_, Shard<K, V>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn weight(record: &SessionRecord) -> usize {
-    ENTRY_OVERHEAD + record.data.bytes()
+fn weight<V: CacheValue>(value: &V) -> usize {
+    ENTRY_OVERHEAD + value.weight()
+}
+
+/// Notes a request on a cached session.
+pub(crate) fn touch(cache: &SessionCache, key: &SessionKey, now: Timestamp) {
+    cache.update(key, |record| {
+        let head: &mut SessionHead = &mut Arc::make_mut(record).head;
+        head.last_seen = head.last_seen.max(now);
+    });
 }
 
 /// A key is a SHA-256 already: its first eight bytes are as good a hash as any. Only who can choose SHA-256 outputs
 /// could make them collide.
 #[derive(Default)]
-struct KeyHasher(u64);
+pub(crate) struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
@@ -203,7 +270,7 @@ mod tests {
         let (cache, key, at) =
             (SessionCache::new(64, 1 << 20, Duration::from_millis(1_000)), key(), Timestamp::from_millis);
         cache.put(key, record(1), at(5_000), cache.ticket(&key));
-        cache.touch(&key, at(5_500));
+        touch(&cache, &key, at(5_500));
         assert!(cache.get(&key, at(5_999)).is_some());
         assert!(cache.get(&key, at(6_000)).is_none());
         assert!(cache.get(&key, at(4_999)).is_none());
@@ -219,7 +286,7 @@ mod tests {
         }
         for shard in &cache.shards {
             let shard = lock(shard);
-            let bytes: usize = shard.entries.iter().map(|(_, entry)| weight(&entry.record)).sum();
+            let bytes: usize = shard.entries.iter().map(|(_, entry)| weight(&entry.value)).sum();
             assert_eq!(bytes, shard.bytes);
             assert!(shard.entries.len() <= 4 && bytes <= max_bytes / SHARDS && bytes > 0);
         }

@@ -2,11 +2,16 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{ActivityStore, Applied, Commit, Loaded, Revocation, Rotation, SessionStore, Started};
+use super::{
+    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, PreferenceChange, PreferenceStore,
+    Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+};
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     error::Result,
-    id::{SessionId, SessionKey, UserId},
+    id::{SessionId, SessionKey, UserId, VisitorId},
+    preferences::Patch,
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -15,8 +20,8 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Declares the object-safe twin of a store trait and implements it for every store.
 macro_rules! twin {
-    ($twin:ident of $trait:ident: $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
-        pub(crate) trait $twin: Send + Sync {
+    ($twin:ident $(: $($above:ident),+)? of $trait:ident: $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
+        pub(crate) trait $twin: $($($above +)+)? Send + Sync {
             $(fn $verb(&self, $($name: $type),*) -> BoxFuture<'_, Result<$answer>>;)*
         }
 
@@ -47,4 +52,27 @@ twin! {
     list(user: UserId, limit: usize, now: Timestamp) -> Vec<SessionHead>;
     revoke(revocation: Revocation, now: Timestamp) -> u64;
     purge_expired(now: Timestamp, limit: usize) -> usize;
+}
+
+twin! {
+    DynamicConsentStore of ConsentStore:
+    record_consents(records: Vec<ConsentRecord>) -> Standings;
+    consent_history(subject: Subject, limit: usize, before: Option<ConsentId>) -> Vec<ConsentRecord>;
+    link_visitor(visitor: VisitorId, user: UserId, policy: MergePolicy, now: Timestamp) -> Standings;
+    rebuild_consents() -> u64;
+    publish_notice(notice: Notice) -> ();
+    notice(hash: NoticeHash) -> Option<Notice>;
+    secret() -> [u8; 32];
+}
+
+twin! {
+    DynamicPreferenceStore of PreferenceStore:
+    preferences(user: UserId) -> StoredPreferences;
+    change_preferences(user: UserId, patch: Patch, expected: Option<u64>) -> PreferenceChange;
+}
+
+twin! {
+    DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore of Store:
+    load_guest(key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest;
+    account(subject: Subject) -> Account;
 }

@@ -1,17 +1,20 @@
-//! Where sessions, activities and preferences are kept: the contracts [`SessionStore`], [`ActivityStore`] and
-//! [`PreferenceStore`], and the stores.
+//! Where everything is kept: the contracts [`SessionStore`], [`ActivityStore`], [`ConsentStore`] and [`PreferenceStore`], and
+//! the stores.
 //!
 //! | store | for |
 //! |---|---|
 #![cfg_attr(feature = "sqlite", doc = "| [`SqliteStore`] | one machine, any number of processes: the default |")]
 //! | [`MemoryStore`] | tests and throw-away data; the reference for how a store behaves |
 //!
-//! A guestbook is built on a [`Store`], which is both. Your own store implements one or both; a [`Pair`] completes it.
+//! A guestbook is built on a [`Store`], which is all of them. Your own store implements all, or those of sessions: a [`Pair`]
+//! completes it.
 //! It is right when the conformance suite `store::testing` (feature `testing`) passes on it.
 
 mod activity;
 pub(crate) mod cache;
+mod consent;
 pub(crate) mod dynamic;
+mod guest;
 mod memory;
 mod pair;
 mod preference;
@@ -26,6 +29,8 @@ use std::{future::Future, time::Duration};
 pub use self::sqlite::SqliteStore;
 pub use self::{
     activity::{ActivityStore, Commit},
+    consent::ConsentStore,
+    guest::{Account, LoadedGuest, Store},
     memory::MemoryStore,
     pair::Pair,
     preference::{PreferenceChange, PreferenceStore, StoredPreferences},
@@ -36,11 +41,6 @@ use crate::{
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
-
-/// All that a guestbook needs of a store.
-pub trait Store: SessionStore + ActivityStore {}
-
-impl<S: SessionStore + ActivityStore> Store for S {}
 
 /// A place where sessions are kept.
 ///

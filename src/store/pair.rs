@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{ActivityStore, Applied, Commit, Loaded, Revocation, Rotation, SessionStore, Started};
+use super::{
+    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, PreferenceChange, PreferenceStore, Revocation,
+    Rotation, SessionStore, Started, Store, StoredPreferences,
+};
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     error::Result,
-    id::{SessionId, SessionKey, UserId},
+    id::{SessionId, SessionKey, UserId, VisitorId},
+    preferences::Patch,
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
-/// Two stores as one: sessions in the first, activities in the second.
+/// Two stores as one: sessions in the first, everything else in the second. A request that is not cached asks both.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, store::{MemoryStore, Pair}};
@@ -23,19 +28,19 @@ use crate::{
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Pair<S, A> {
+pub struct Pair<S, R> {
     sessions: S,
-    activities: A,
+    records: R,
 }
 
-impl<S: SessionStore, A: ActivityStore> Pair<S, A> {
-    /// Sessions in `sessions`, activities in `activities`.
-    pub fn new(sessions: S, activities: A) -> Self {
-        Self { sessions, activities }
+impl<S: SessionStore, R: ActivityStore> Pair<S, R> {
+    /// Sessions in `sessions`, everything else in `records`.
+    pub fn new(sessions: S, records: R) -> Self {
+        Self { sessions, records }
     }
 }
 
-impl<S: SessionStore, A: Send + Sync + 'static> SessionStore for Pair<S, A> {
+impl<S: SessionStore, R: Send + Sync + 'static> SessionStore for Pair<S, R> {
     async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
         self.sessions.insert(key, record, cap, now).await
     }
@@ -79,20 +84,81 @@ impl<S: SessionStore, A: Send + Sync + 'static> SessionStore for Pair<S, A> {
     }
 }
 
-impl<S: Send + Sync + 'static, A: ActivityStore> ActivityStore for Pair<S, A> {
+impl<S: Send + Sync + 'static, R: ActivityStore> ActivityStore for Pair<S, R> {
     async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
-        self.activities.append(entries, commit).await
+        self.records.append(entries, commit).await
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
-        self.activities.history(query).await
+        self.records.history(query).await
     }
 
     async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        self.activities.count(filter).await
+        self.records.count(filter).await
     }
 
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.activities.discard(filter, limit).await
+        self.records.discard(filter, limit).await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for Pair<S, R> {
+    async fn consents(&self, subject: Subject) -> Result<Standings> {
+        self.records.consents(subject).await
+    }
+
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+        self.records.record_consents(records).await
+    }
+
+    async fn consent_history(
+        &self,
+        subject: Subject,
+        limit: usize,
+        before: Option<ConsentId>,
+    ) -> Result<Vec<ConsentRecord>> {
+        self.records.consent_history(subject, limit, before).await
+    }
+
+    async fn link_visitor(
+        &self,
+        visitor: VisitorId,
+        user: UserId,
+        policy: MergePolicy,
+        now: Timestamp,
+    ) -> Result<Standings> {
+        self.records.link_visitor(visitor, user, policy, now).await
+    }
+
+    async fn rebuild_consents(&self) -> Result<u64> {
+        self.records.rebuild_consents().await
+    }
+
+    async fn publish_notice(&self, notice: Notice) -> Result<()> {
+        self.records.publish_notice(notice).await
+    }
+
+    async fn notice(&self, hash: NoticeHash) -> Result<Option<Notice>> {
+        self.records.notice(hash).await
+    }
+
+    async fn secret(&self) -> Result<[u8; 32]> {
+        self.records.secret().await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: PreferenceStore> PreferenceStore for Pair<S, R> {
+    async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
+        self.records.preferences(user).await
+    }
+
+    async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
+        self.records.change_preferences(user, patch, expected).await
+    }
+}
+
+impl<S: SessionStore, R: Store> Store for Pair<S, R> {
+    async fn account(&self, subject: Subject) -> Result<Account> {
+        self.records.account(subject).await
     }
 }

@@ -36,7 +36,10 @@
 //! # Ok(()) }
 //! ```
 
+mod consent;
 mod flash;
+mod permit;
+mod preferences;
 mod session;
 mod tracker;
 
@@ -50,18 +53,30 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
 use serde::Serialize;
 
-pub use self::{flash::Flash, session::Session, tracker::Tracker};
+pub(crate) use self::permit::{Permit, permit};
+pub use self::{
+    consent::Consent,
+    flash::Flash,
+    preferences::{Preferences, expected},
+    session::Session,
+    tracker::Tracker,
+};
 use crate::{
+    accounts::Known,
     activity::{EventType, RequestTrace},
+    consent::{Jurisdiction, Signals, Subject},
+    consents::Consents,
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
     recorder::Recorder,
     session::{Changes, Device, Lifetime, SessionHead, SessionRecord, TruncatedAddress},
     sessions::Sessions,
     store::Applied,
+    time::Timestamp,
+    user_preferences::DynamicPreferences,
 };
 
 /// What is known of the guest of one request: the session, and what it takes to record what the guest does.
@@ -96,6 +111,12 @@ pub(crate) trait Host: Send + Sync {
     /// Where the visit's events go.
     fn recorder(&self) -> &Recorder;
 
+    /// The decisions, if consent is configured.
+    fn consents(&self) -> Option<&Consents>;
+
+    /// What users like, if preferences are configured.
+    fn preferences(&self) -> Option<&dyn DynamicPreferences>;
+
     /// Writes what the client and the caches on the way must know into the head of the response.
     fn tell(&self, headers: &mut HeaderMap, outcome: Outcome);
 }
@@ -108,13 +129,25 @@ pub(crate) struct Outcome {
     pub(crate) read: bool,
     /// There is a session.
     pub(crate) guest: bool,
+    pub(crate) visitor: VisitorCookie,
+    /// Somebody looked at a decision, or at what the browser signals: the response depends on it.
+    pub(crate) consent_read: bool,
+    /// The response depends on the language that the browser asks for.
+    pub(crate) language: bool,
+    /// The response depends on the colour scheme that the browser asks for.
+    pub(crate) scheme: bool,
 }
 
-/// Where a request comes from, as far as a session remembers it.
+/// Where a request comes from, as far as a session or a decision remembers it.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) address: Option<IpAddr>,
+    pub(crate) signals: Signals,
+    pub(crate) jurisdiction: Jurisdiction,
+    pub(crate) arrived_at: Timestamp,
+    /// What the client asked for, if a gate may have to send it back there.
+    pub(crate) target: Option<PathAndQuery>,
 }
 
 /// How a request came to its session.
@@ -139,12 +172,32 @@ pub(crate) struct Guest {
     pub(crate) session: Option<(SessionKey, Arc<SessionRecord>)>,
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     pub(crate) renewal: Option<SessionToken>,
+    /// What is known beside the session: of its user, or else of the visitor.
+    pub(crate) account: Known,
+    /// Which visitor the request says it is.
+    pub(crate) visitor: Option<VisitorId>,
+    pub(crate) visitor_cookie: VisitorCookie,
 }
 
 impl Guest {
     pub(crate) fn nobody(arrival: Arrival) -> Self {
-        Self { arrival, session: None, renewal: None }
+        Self {
+            arrival,
+            session: None,
+            renewal: None,
+            account: Known::Nobody,
+            visitor: None,
+            visitor_cookie: VisitorCookie::Keep,
+        }
     }
+}
+
+/// What the response is to tell the client about the cookie of its visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VisitorCookie {
+    Keep,
+    Set(VisitorId),
+    Remove,
 }
 
 /// What the response is to tell the client about its cookie.
@@ -164,6 +217,11 @@ struct State {
     renewal: Option<SessionToken>,
     arrival: Arrival,
     logged_out: bool,
+    account: Known,
+    /// What was known of somebody who has left since: what they did before is judged by it.
+    former: Option<Known>,
+    visitor: Option<VisitorId>,
+    visitor_cookie: VisitorCookie,
 }
 
 #[derive(Clone)]
@@ -178,10 +236,17 @@ const READ: u8 = 1;
 const CHANGED: u8 = 2;
 /// The head of the response is out, and with it the last chance for a cookie.
 const HEAD_SENT: u8 = 4;
+/// Somebody looked at a decision, or at what the browser signals.
+const CONSENT_READ: u8 = 8;
+/// The language that the browser asks for counts.
+const LANGUAGE: u8 = 16;
+/// The colour scheme that the browser asks for counts.
+const SCHEME: u8 = 32;
 
 impl Visit {
     pub(crate) fn new(host: Arc<dyn Host>, client: Client, guest: Guest) -> Self {
-        let cookie_due = guest.arrival == Arrival::Lapsed || guest.renewal.is_some();
+        let cookie_due =
+            guest.arrival == Arrival::Lapsed || guest.renewal.is_some() || guest.visitor_cookie != VisitorCookie::Keep;
         let state = State {
             current: guest.session.map(|(key, record)| Current { key, record }),
             changes: Changes::default(),
@@ -189,6 +254,10 @@ impl Visit {
             renewal: guest.renewal,
             arrival: guest.arrival,
             logged_out: false,
+            account: guest.account,
+            former: None,
+            visitor: guest.visitor,
+            visitor_cookie: guest.visitor_cookie,
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
         Self { inner: Arc::new(Inner { host, client, flags, state: Mutex::new(state), seen: OnceLock::new() }) }
@@ -199,11 +268,16 @@ impl Visit {
         Session::new(self.clone())
     }
 
+    /// What the guest has agreed to; `None` if the guestbook was built without [`consent`](crate::GuestbookBuilder::consent).
+    pub fn consent(&self) -> Option<Consent> {
+        self.inner.host.consents().map(|_| Consent::new(self.clone()))
+    }
+
     /// Records what the guest does.
     pub fn tracker(&self) -> Tracker {
         let seen = self.inner.seen.get();
         let (trace, visitor) = (seen.map(|seen| seen.trace.clone()), seen.and_then(|seen| seen.visitor));
-        Tracker::new(self.inner.host.recorder().clone(), Some(self.clone()), trace, visitor)
+        Tracker::of_visit(self.clone(), trace, visitor)
     }
 
     /// Queues an event, see [`Tracker::track`].
@@ -276,6 +350,31 @@ impl Visit {
         }
     }
 
+    /// Merges what the visitor decided into the decisions of the account that they log in to.
+    async fn link(&self, user: &UserId) -> Result<()> {
+        let visitor = self.state().visitor;
+        match (self.inner.host.consents(), visitor) {
+            (Some(consents), Some(visitor)) => consents.link(visitor, user.clone()).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody has logged in: what is known of the visitor gives way to what is known of the user.
+    async fn arrive_as(&self, user: UserId) {
+        let Some(accounts) = self.sessions().accounts() else { return };
+        self.adopt_preferences(&user).await;
+        let account = match accounts.load(&Subject::User(user)).await {
+            Ok(account) => Known::Account(account),
+            Err(error) => {
+                tracing::warn!(%error, "what a user has agreed to could not be loaded: nothing optional is allowed");
+                Known::Unavailable
+            }
+        };
+        let mut state = self.state();
+        state.depart();
+        state.account = account;
+    }
+
     /// Tells the client, and caches on the way, what became of the session.
     pub(crate) fn finish(&self, headers: &mut HeaderMap) {
         let state = self.state();
@@ -291,8 +390,16 @@ impl Visit {
             None if state.logged_out || state.arrival == Arrival::Lapsed => CookieChange::Remove,
             None => CookieChange::Keep,
         };
-        let read = self.inner.flags.load(Ordering::Acquire) & READ != 0;
-        let outcome = Outcome { cookie, read, guest: state.current.is_some() };
+        let flags = self.inner.flags.load(Ordering::Acquire);
+        let outcome = Outcome {
+            cookie,
+            read: flags & READ != 0,
+            guest: state.current.is_some(),
+            visitor: state.visitor_cookie,
+            consent_read: flags & CONSENT_READ != 0,
+            language: flags & LANGUAGE != 0,
+            scheme: flags & SCHEME != 0,
+        };
         drop(state);
         self.inner.host.tell(headers, outcome);
     }
@@ -385,7 +492,7 @@ impl Visit {
     }
 
     fn mark(&self, flag: u8) {
-        if self.inner.flags.load(Ordering::Relaxed) & flag == 0 {
+        if self.inner.flags.load(Ordering::Relaxed) & flag != flag {
             self.inner.flags.fetch_or(flag, Ordering::AcqRel);
         }
     }
@@ -396,6 +503,19 @@ impl Visit {
 
     fn default_lifetime(&self) -> Lifetime {
         self.sessions().settings().lifetime
+    }
+}
+
+impl State {
+    /// Whoever was here goes: what they decided stays with them, and the browser is nobody's.
+    fn depart(&mut self) {
+        let account = mem::take(&mut self.account);
+        if self.former.is_none() || !matches!(account, Known::Nobody) {
+            self.former = Some(account);
+        }
+        if self.visitor.take().is_some() {
+            self.visitor_cookie = VisitorCookie::Remove;
+        }
     }
 }
 
@@ -421,7 +541,7 @@ impl Drop for Inner {
             return;
         }
         let sessions = self.host.sessions().clone();
-        self.host.sessions().tasks().clone().spawn(async move {
+        self.host.sessions().tasks().spawn(async move {
             match sessions.apply(current.key, id, changes).await {
                 Ok(_) => tracing::debug!(session = %id, "changes of an abandoned request are saved"),
                 Err(error) => tracing::warn!(session = %id, %error, "changes of an abandoned request are lost"),

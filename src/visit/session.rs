@@ -122,18 +122,27 @@ impl Session {
         F: FnMut(Option<T>) -> Option<T>,
     {
         check_key(key)?;
+        self.update_any(key, |value| Ok(change(value))).await
+    }
+
+    /// As [`update`](Self::update), also for keys of this crate, and with a change that may refuse.
+    pub(super) async fn update_any<T, F>(&self, key: &str, mut change: F) -> Result<Option<T>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> Result<Option<T>>,
+    {
         self.save().await?;
         for _ in 0..UPDATE_ATTEMPTS {
             let current = self.visit.state().current.clone();
             let Some(Current { key: session_key, record }) = current else {
-                let next = change(self.get(key)?);
+                let next = change(self.get(key)?)?;
                 if let Some(value) = &next {
-                    self.insert(key, value)?;
+                    self.change(|changes| changes.set(key, value))?;
                     self.save().await?;
                 }
                 return Ok(next);
             };
-            let next = change(record.data.get(key)?);
+            let next = change(record.data.get(key)?)?;
             let mut changes = Changes::default();
             changes.expect(key, &record.data);
             match &next {
@@ -219,7 +228,8 @@ impl Session {
     ///
     /// A new session begins, with a new token, a new id and the data of the one before, which ends: its token stops
     /// working at once, so a token that somebody planted is worth nothing. It is stored when this returns.
-    /// With the activity layer a `login` is recorded.
+    /// With the activity layer a `login` is recorded. Where consent is configured, what the visitor decided before is merged
+    /// into the account's decisions, most restrictively by default.
     ///
     /// # Errors
     ///
@@ -231,7 +241,11 @@ impl Session {
         U: TryInto<UserId>,
         Error: From<U::Error>,
     {
-        self.begin_login(user.try_into()?, lifetime).await?;
+        let user = user.try_into()?;
+        self.check_head()?;
+        self.visit.link(&user).await?;
+        self.begin_login(user.clone(), lifetime).await?;
+        self.visit.arrive_as(user).await;
         if let Some(activity) = self.visit.activity() {
             activity.login();
         }
@@ -239,7 +253,6 @@ impl Session {
     }
 
     async fn begin_login(&self, user: UserId, lifetime: Lifetime) -> Result<()> {
-        self.check_head()?;
         let now = self.visit.sessions().now();
         let mut head = self.visit.describe(SessionHead::new(SessionId::generate(now)?, now, lifetime));
         head.authenticated_at = Some(now);
@@ -444,6 +457,7 @@ impl Session {
         state.changes = Changes::default();
         state.issued = None;
         state.logged_out = true;
+        state.depart();
         self.visit.mark(CHANGED);
     }
 

@@ -5,15 +5,19 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Visit;
+use super::{Permit, Visit, permit};
 use crate::{
     activity::{Event, EventData, EventType, RequestTrace},
-    error::{Error, Result},
+    consents::Consents,
+    error::{Error, ErrorKind, Result},
     id::VisitorId,
     recorder::Recorder,
 };
 
 /// Records explicit events of one request: who, in which session, on which route, from what kind of device is filled in.
+///
+/// Where consent is configured, an event whose purpose the guest has not allowed is left out and counted
+/// ([`RecorderStats::withheld`](crate::recorder::RecorderStats::withheld)), or recorded without saying who.
 ///
 /// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under overload the event is
 /// dropped and counted, which is no error. [`track_durable`](Self::track_durable) returns when the event is stored.
@@ -41,18 +45,25 @@ use crate::{
 pub struct Tracker {
     recorder: Recorder,
     visit: Option<Visit>,
+    /// For a tracker without a visit.
+    consents: Option<Consents>,
     trace: Option<RequestTrace>,
     visitor: Option<VisitorId>,
 }
 
 impl Tracker {
-    pub(crate) fn new(
+    pub(super) fn of_visit(visit: Visit, trace: Option<RequestTrace>, visitor: Option<VisitorId>) -> Self {
+        let (recorder, consents) = (visit.inner.host.recorder().clone(), visit.inner.host.consents().cloned());
+        Self { recorder, visit: Some(visit), consents, trace, visitor }
+    }
+
+    pub(crate) fn of_stranger(
         recorder: Recorder,
-        visit: Option<Visit>,
-        trace: Option<RequestTrace>,
+        consents: Option<Consents>,
+        trace: RequestTrace,
         visitor: Option<VisitorId>,
     ) -> Self {
-        Self { recorder, visit, trace, visitor }
+        Self { recorder, visit: None, consents, trace: Some(trace), visitor }
     }
 
     /// The tracker of the request with these extensions; `None` if it came through neither the session layer nor the
@@ -85,14 +96,14 @@ impl Tracker {
     ///
     /// # Errors
     ///
-    /// As for [`track`](Self::track), and for [`Recorder::record_durable`].
+    /// As for [`track`](Self::track) and [`record_durable`](Self::record_durable).
     pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<()>
     where
         K: TryInto<EventType>,
         Error: From<K::Error>,
         T: Serialize + ?Sized,
     {
-        self.recorder.record_durable(self.prepare(event_type, data)?).await
+        self.record_durable(self.prepare(event_type, data)?).await
     }
 
     /// Somebody logged in, with data `{"action":"user_logged_in"}`. [`Session::login`](crate::Session::login) does this.
@@ -154,18 +165,32 @@ impl Tracker {
         Ok(self.signed(event))
     }
 
-    /// Queues an event as it is.
+    /// Queues an event as it is, if the guest's decisions allow it.
     pub fn record(&self, event: Event) {
-        self.recorder.record(event);
+        if let Some(event) = self.allowed(event) {
+            self.recorder.record(event);
+        }
     }
 
     /// Stores an event as it is.
     ///
     /// # Errors
     ///
-    /// As for [`Recorder::record_durable`].
+    /// As for [`Recorder::record_durable`]; [`ErrorKind::ConsentRequired`] if the guest's decisions do not allow it.
     pub async fn record_durable(&self, event: Event) -> Result<()> {
+        let Some(event) = self.allowed(event) else {
+            return Err(Error::new(ErrorKind::ConsentRequired, "the event's purpose is not allowed"));
+        };
         self.recorder.record_durable(event).await
+    }
+
+    /// What may be recorded of an event.
+    fn allowed(&self, event: Event) -> Option<Event> {
+        let permit = permit(&event, self.visit.as_ref(), self.consents.as_ref());
+        if !matches!(permit, Permit::Full(_)) {
+            self.recorder.count_withheld();
+        }
+        permit.apply(event)
     }
 
     fn known(&self, event_type: EventType, data: EventData) -> Event {

@@ -165,11 +165,16 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "activity_user_blocks",
         "activity_sessions",
         "agents",
+        // The records before the subjects that they refer to.
+        "consent_records",
+        "consent_subjects",
         "counters",
         "event_types",
+        "notices",
         "preferences",
         "recorded_events",
         "routes",
+        "secrets",
         "visitors",
     ] {
         raw.execute_batch(&format!("DROP TABLE {table}")).unwrap();

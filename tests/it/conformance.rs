@@ -1,14 +1,15 @@
 //! Each backend passes the conformance suite.
 
-use tower_guestbook::store::{
-    MemoryStore,
-    testing::{conformance, preference_conformance},
-};
+use tower_guestbook::store::{MemoryStore, Pair, testing::conformance};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_conforms() {
     conformance(async || MemoryStore::new()).await;
-    preference_conformance(async || MemoryStore::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_of_stores_conforms() {
+    conformance(async || Pair::new(MemoryStore::new(), MemoryStore::new())).await;
 }
 
 #[cfg(feature = "sqlite")]
@@ -23,5 +24,4 @@ async fn the_sqlite_store_conforms() {
         tower_guestbook::SqliteStore::open(directory.path().join(file)).unwrap()
     };
     conformance(&make).await;
-    preference_conformance(&make).await;
 }

@@ -9,6 +9,8 @@ mod activity_files;
 mod browser;
 mod conformance;
 mod connections;
+#[cfg(feature = "sqlite")]
+mod consent_store;
 mod cookies;
 mod faults;
 #[cfg(feature = "sqlite")]

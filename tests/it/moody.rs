@@ -9,10 +9,15 @@ use std::{
 };
 
 use tower_guestbook::{
-    Error, ErrorKind, Result, SessionId, SessionKey, Timestamp, UserId,
+    Error, ErrorKind, Result, SessionId, SessionKey, Timestamp, UserId, VisitorId,
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
+    preferences::Patch,
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
-    store::{ActivityStore, Applied, Commit, Loaded, MemoryStore, Revocation, Rotation, SessionStore, Started},
+    store::{
+        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MemoryStore, PreferenceChange,
+        PreferenceStore, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+    },
 };
 
 /// A memory store that fails or hangs on demand, and counts how often it is asked.
@@ -129,5 +134,84 @@ impl ActivityStore for Moody {
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.ask(true).await?;
         self.store.discard(filter, limit).await
+    }
+}
+
+impl ConsentStore for Moody {
+    async fn consents(&self, subject: Subject) -> Result<Standings> {
+        self.ask(false).await?;
+        self.store.consents(subject).await
+    }
+
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+        self.ask(true).await?;
+        self.store.record_consents(records).await
+    }
+
+    async fn consent_history(
+        &self,
+        subject: Subject,
+        limit: usize,
+        before: Option<ConsentId>,
+    ) -> Result<Vec<ConsentRecord>> {
+        self.ask(false).await?;
+        self.store.consent_history(subject, limit, before).await
+    }
+
+    async fn link_visitor(
+        &self,
+        visitor: VisitorId,
+        user: UserId,
+        policy: MergePolicy,
+        now: Timestamp,
+    ) -> Result<Standings> {
+        self.ask(true).await?;
+        self.store.link_visitor(visitor, user, policy, now).await
+    }
+
+    async fn rebuild_consents(&self) -> Result<u64> {
+        self.ask(true).await?;
+        self.store.rebuild_consents().await
+    }
+
+    async fn publish_notice(&self, notice: Notice) -> Result<()> {
+        self.ask(true).await?;
+        self.store.publish_notice(notice).await
+    }
+
+    async fn notice(&self, hash: NoticeHash) -> Result<Option<Notice>> {
+        self.ask(false).await?;
+        self.store.notice(hash).await
+    }
+
+    /// That it may have to be made first does not make it a write: all but the first caller read it.
+    async fn secret(&self) -> Result<[u8; 32]> {
+        self.ask(false).await?;
+        self.store.secret().await
+    }
+}
+
+impl PreferenceStore for Moody {
+    async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
+        self.ask(false).await?;
+        self.store.preferences(user).await
+    }
+
+    async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
+        self.ask(true).await?;
+        self.store.change_preferences(user, patch, expected).await
+    }
+}
+
+/// One trip each, as of a store that answers at once.
+impl Store for Moody {
+    async fn load_guest(&self, key: SessionKey, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
+        self.ask(false).await?;
+        self.store.load_guest(key, visitor).await
+    }
+
+    async fn account(&self, subject: Subject) -> Result<Account> {
+        self.ask(false).await?;
+        self.store.account(subject).await
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
 use super::{ActivityService, Skipped, agents::Agents, routes::Routes, rules::ActivityRules, skipped::SkipCounters};
-use crate::{http::ClientSettings, recorder::Recorder};
+use crate::{consents::Consents, http::ClientSettings, recorder::Recorder};
 
 /// Records each request once, when its response has ended. Made by
 /// [`Guestbook::activity_layer`](crate::Guestbook::activity_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts it
@@ -15,6 +15,9 @@ use crate::{http::ClientSettings, recorder::Recorder};
 /// A trace is written when the body ends, fails, or is dropped because the client left; when the service answers with an
 /// error or panics; never twice. The body is passed on as it is, frame by frame. Nothing is written where
 /// [`ActivityRules`] leave a request out.
+///
+/// Where consent is configured, a trace is written only if the guest's decisions allow it when the response has ended: what was
+/// withdrawn meanwhile counts.
 ///
 /// In axum, put it on the router with `Router::layer`: there it sees the route's template. Wrapped around the whole
 /// router from outside it does not, and normalises paths instead; a [`RouteTemplate`](super::RouteTemplate) tells it
@@ -26,6 +29,7 @@ pub struct ActivityLayer {
 
 pub(crate) struct Shared {
     pub(super) recorder: Recorder,
+    pub(super) consents: Option<Consents>,
     pub(super) rules: ActivityRules,
     pub(super) client: ClientSettings,
     pub(super) routes: Routes,
@@ -34,10 +38,15 @@ pub(crate) struct Shared {
 }
 
 impl ActivityLayer {
-    pub(crate) fn new(recorder: Recorder, rules: ActivityRules, client: ClientSettings) -> Self {
+    pub(crate) fn new(
+        recorder: Recorder,
+        consents: Option<Consents>,
+        rules: ActivityRules,
+        client: ClientSettings,
+    ) -> Self {
         let routes = Routes::new(rules.route_capacity);
         let (agents, skipped) = (Agents::default(), SkipCounters::default());
-        Self { shared: Arc::new(Shared { recorder, rules, client, routes, agents, skipped }) }
+        Self { shared: Arc::new(Shared { recorder, consents, rules, client, routes, agents, skipped }) }
     }
 
     /// How many requests were left out, by reason.

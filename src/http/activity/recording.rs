@@ -10,7 +10,7 @@ use crate::{
     activity::{Event, Method, Outcome, ResponseTrace},
     recorder::Place,
     time::Stopwatch,
-    visit::Visit,
+    visit::{Permit, Visit, permit},
 };
 
 /// A trace that is not complete yet. It is handed over to the recorder by [`end`](Self::end), or when it is dropped.
@@ -94,13 +94,19 @@ impl Recording {
         let Some(mut event) = self.event.take() else { return };
         let latency = self.begin.micros(self.shared.recorder.clock());
         event.response = Some(ResponseTrace::new(self.status, latency, self.bytes, outcome));
-        if let Some(visit) = self.visit.take().filter(|_| event.user.is_none()) {
+        let visit = self.visit.take();
+        if let Some(visit) = visit.as_ref().filter(|_| event.user.is_none()) {
             // Whoever logged in just now did this, too.
             let (user, session) = visit.who();
             if user.is_some() || event.session.is_none() {
                 (event.user, event.session) = (user, session);
             }
         }
+        let permit = permit(&event, visit.as_ref(), self.shared.consents.as_ref());
+        if !matches!(permit, Permit::Full(_)) {
+            self.shared.recorder.count_withheld();
+        }
+        let Some(event) = permit.apply(event) else { return };
         match self.place.take() {
             Some(place) => place.record(event),
             None => self.shared.recorder.record(event),

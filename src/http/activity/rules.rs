@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
 
 use crate::{
     activity::{Event, EventType},
@@ -90,6 +90,17 @@ pub struct Answered<'a> {
     pub status: StatusCode,
     /// The response's headers.
     pub headers: &'a HeaderMap,
+}
+
+impl<'a> RequestHead<'a> {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
 }
 
 impl ActivityRules {

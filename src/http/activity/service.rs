@@ -80,7 +80,7 @@ impl Shared {
 
     /// Shows the request to its visit, or gives it a tracker, and begins its trace if it leaves one.
     fn begin<B>(self: &Arc<Self>, request: &mut Request<B>) -> Option<Box<Recording>> {
-        let head = head(request);
+        let head = RequestHead::of(request);
         let facts = Facts::of(head.headers);
         let agent = self.agents.read(facts.agent);
         let network = self.client.address(request).map(TruncatedAddress::from);
@@ -105,7 +105,7 @@ impl Shared {
                 None
             }
             None => {
-                let head = self::head(request);
+                let head = RequestHead::of(request);
                 let (time, begin) = self.recorder.clock().arrival();
                 let mut event = Event::new(EventType::API_CALL, time);
                 event.data = data(&self.rules, head, self.recorder.settings().limits());
@@ -123,7 +123,7 @@ impl Shared {
         match visit {
             Some(visit) => visit.see(Seen { trace, visitor }),
             None => {
-                let tracker = Tracker::new(self.recorder.clone(), None, Some(trace), visitor);
+                let tracker = Tracker::of_stranger(self.recorder.clone(), self.consents.clone(), trace, visitor);
                 request.extensions_mut().insert(tracker);
             }
         }
@@ -187,13 +187,4 @@ fn person(mut agent: Agent) -> Agent {
         agent.device = DeviceClass::Other;
     }
     agent
-}
-
-fn head<B>(request: &Request<B>) -> RequestHead<'_> {
-    RequestHead {
-        method: request.method(),
-        uri: request.uri(),
-        headers: request.headers(),
-        extensions: request.extensions(),
-    }
 }

@@ -2,14 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower_layer::Layer;
 
 use super::SessionService;
 use crate::{
-    http::{ClientSettings, Transport},
+    consents::Consents,
+    http::{ClientSettings, Door, Transport},
     recorder::Recorder,
     sessions::Sessions,
+    user_preferences::DynamicPreferences,
     visit::{CookieChange, Host, Outcome},
 };
 
@@ -43,6 +45,11 @@ pub(crate) struct Shared {
     pub(super) transport: Transport,
     pub(super) client: ClientSettings,
     pub(super) on_store_error: OnStoreError,
+    /// If consent is configured.
+    pub(super) door: Option<Door>,
+    /// If preferences are configured.
+    preferences: Option<Arc<dyn DynamicPreferences>>,
+    vary: Varies,
 }
 
 impl SessionLayer {
@@ -52,8 +59,12 @@ impl SessionLayer {
         transport: Transport,
         client: ClientSettings,
         on_store_error: OnStoreError,
+        door: Option<Door>,
+        preferences: Option<Arc<dyn DynamicPreferences>>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { sessions, recorder, transport, client, on_store_error }) }
+        let vary = Varies::new(&transport.vary);
+        let shared = Shared { sessions, recorder, transport, client, on_store_error, door, preferences, vary };
+        Self { shared: Arc::new(shared) }
     }
 }
 
@@ -66,23 +77,79 @@ impl Host for Shared {
         &self.recorder
     }
 
+    fn consents(&self) -> Option<&Consents> {
+        self.door.as_ref().map(|door| &door.consents)
+    }
+
+    fn preferences(&self) -> Option<&dyn DynamicPreferences> {
+        self.preferences.as_deref()
+    }
+
     fn tell(&self, headers: &mut HeaderMap, outcome: Outcome) {
         let cookie = match outcome.cookie {
             CookieChange::Keep => None,
             CookieChange::Set(token, max_age) => Some(self.transport.cookie.set(&token, max_age)),
             CookieChange::Remove => Some(self.transport.cookie.remove()),
         };
-        if outcome.read || cookie.is_some() {
-            headers.append(header::VARY, self.transport.vary.clone());
+        let visitor = self.door.as_ref().and_then(|door| door.cookie(outcome.visitor));
+        let depends = [
+            outcome.read || cookie.is_some(),
+            outcome.consent_read || visitor.is_some(),
+            outcome.language,
+            outcome.scheme,
+        ];
+        if let Some(vary) = self.vary.of(depends) {
+            headers.append(header::VARY, vary.clone());
         }
-        if let Some(cookie) = cookie {
-            headers.append(header::SET_COOKIE, cookie);
+        if outcome.scheme {
+            headers.append(ACCEPT_CH, COLOR_SCHEME);
+        }
+        if cookie.is_some() || visitor.is_some() {
             headers.insert(header::CACHE_CONTROL, NO_STORE);
         } else if outcome.read && outcome.guest && !headers.contains_key(header::CACHE_CONTROL) {
             // So that the back button shows nothing after a logout (OWASP ASVS 7.4.1).
             headers.insert(header::CACHE_CONTROL, NO_STORE);
+        } else if outcome.consent_read && !is_private(headers) {
+            // Where directives contradict each other, caches follow the strictest (RFC 9111, section 4.2.1).
+            headers.append(header::CACHE_CONTROL, PRIVATE);
+        }
+        for cookie in cookie.into_iter().chain(visitor) {
+            headers.append(header::SET_COOKIE, cookie);
         }
     }
+}
+
+/// The `Vary` for each combination of what a response can depend on: made once.
+struct Varies([Option<HeaderValue>; 16]);
+
+impl Varies {
+    fn new(session: &HeaderValue) -> Self {
+        let session = session.to_str().expect("header names are text");
+        Self(std::array::from_fn(|number| {
+            let parts = [session, "sec-gpc, cookie", "accept-language", "sec-ch-prefers-color-scheme"];
+            let mut names: Vec<&str> = Vec::new();
+            for (_, part) in parts.iter().enumerate().filter(|(bit, _)| number & (1 << bit) != 0) {
+                for name in part.split(", ").filter(|name| !name.is_empty()) {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+            }
+            let names = HeaderValue::try_from(names.join(", ")).expect("names of headers are values");
+            (number > 0).then_some(names)
+        }))
+    }
+
+    fn of(&self, depends: [bool; 4]) -> Option<&HeaderValue> {
+        let number = depends.iter().enumerate().fold(0, |number, (bit, depends)| number | usize::from(*depends) << bit);
+        self.0[number].as_ref()
+    }
+}
+
+fn is_private(headers: &HeaderMap) -> bool {
+    let says =
+        |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("private") || text.contains("no-store"));
+    headers.get_all(header::CACHE_CONTROL).iter().any(says)
 }
 
 impl<S> Layer<S> for SessionLayer {
@@ -109,4 +176,7 @@ impl fmt::Debug for Shared {
     }
 }
 
+const COLOR_SCHEME: HeaderValue = HeaderValue::from_static("sec-ch-prefers-color-scheme");
+const ACCEPT_CH: HeaderName = HeaderName::from_static("accept-ch");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

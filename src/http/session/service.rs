@@ -11,12 +11,15 @@ use tower_service::Service;
 
 use super::{OnStoreError, SessionFuture, layer::Shared};
 use crate::{
+    accounts::Known,
+    consent::Subject,
     error::Result,
-    http::{ResponseBody, transport::Presented},
-    id::SessionToken,
+    http::{RequestHead, ResponseBody, transport::Presented},
+    id::{SessionToken, VisitorId},
     session::SessionRecord,
     sessions::Finding,
-    visit::{Arrival, Client, Guest, Visit},
+    time::Timestamp,
+    visit::{Arrival, Client, Guest, Visit, VisitorCookie},
 };
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
@@ -40,58 +43,121 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = &self.shared;
-        let client = shared.client.client(&request);
-        let presented = shared.transport.presented(request.headers());
-        if let Some(guest) = shared.known(&presented) {
-            let visit = Visit::new(shared.clone(), client, guest);
+        let arriving = shared.arriving(&request);
+        if let Some(guest) = shared.known(&arriving) {
+            let visit = shared.clone().receive(arriving, guest);
             request.extensions_mut().insert(visit.clone());
             return SessionFuture::respond(self.inner.call(request), visit);
         }
         // The clone waits its turn; the service that was polled ready is the one to be called.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        SessionFuture::load(Box::pin(shared.clone().load(client, presented)), request, ready)
+        SessionFuture::load(Box::pin(shared.clone().load(arriving)), request, ready)
     }
 }
 
+/// What a request says of who it is, before anybody was asked.
+#[derive(Debug)]
+struct Arriving {
+    client: Client,
+    presented: Presented,
+    visitor: Option<VisitorId>,
+    visitor_cookie: VisitorCookie,
+    is_prefetch: bool,
+}
+
 impl Shared {
+    fn arriving<B>(&self, request: &Request<B>) -> Arriving {
+        let mut client = self.client.client(request);
+        let headers = request.headers();
+        let (mut visitor, mut visitor_cookie) = (None, VisitorCookie::Keep);
+        let mut is_prefetch = false;
+        if let Some(door) = &self.door {
+            door.look(RequestHead::of(request), &mut client);
+            (visitor, visitor_cookie) = door.visitor(headers);
+            is_prefetch = client.signals.gpc && headers.get("sec-purpose").is_some();
+        }
+        let presented = self.transport.presented(headers);
+        if self.door.is_some() || presented.tokens.iter().any(Option::is_some) {
+            client.arrived_at = self.sessions.now();
+        }
+        Arriving { client, presented, visitor, visitor_cookie, is_prefetch }
+    }
+
     /// Who it is, if that can be told without asking the store.
-    fn known(&self, presented: &Presented) -> Option<Guest> {
+    fn known(&self, arriving: &Arriving) -> Option<Guest> {
+        let (presented, now) = (&arriving.presented, arriving.client.arrived_at);
         let Some(first) = &presented.tokens[0] else {
             let another = presented.tokens.iter().any(Option::is_some);
-            return (!another).then(|| Guest::nobody(presented.without_session()));
+            if another {
+                return None;
+            }
+            let account = self.known_account(arriving.visitor.map(Subject::Visitor), now)?;
+            return Some(Guest { account, ..Guest::nobody(presented.without_session()) });
         };
         let key = first.key();
-        let (record, touched) = self.sessions.cached(&key)?;
+        let (record, touched) = self.sessions.cached(&key, now)?;
+        let account = match self.sessions.accounts() {
+            Some(_) => self.known_account(subject(&record, arriving.visitor), now)?,
+            None => Known::Nobody,
+        };
         let renewal = renewal(&record, touched, first, presented);
-        Some(Guest { arrival: Arrival::Guest, session: Some((key, record)), renewal })
+        Some(Guest { session: Some((key, record)), renewal, account, ..Guest::nobody(Arrival::Guest) })
+    }
+
+    /// What is known of somebody without asking the store; `None` if it has to be asked.
+    fn known_account(&self, subject: Option<Subject>, now: Timestamp) -> Option<Known> {
+        match (self.sessions.accounts(), subject) {
+            (Some(accounts), Some(subject)) => accounts.cached(&subject, now).map(Known::Account),
+            _ => Some(Known::Nobody),
+        }
     }
 
     /// Who it is, after asking the store for each token until one is live.
-    async fn load(self: Arc<Self>, client: Client, presented: Presented) -> Result<Visit> {
-        let guest = self.find(&presented).await?;
-        Ok(Visit::new(self, client, guest))
+    async fn load(self: Arc<Self>, arriving: Arriving) -> Result<Visit> {
+        let mut guest = self.find(&arriving).await?;
+        if let (Known::Nobody, Some(visitor), Some(accounts)) =
+            (&guest.account, arriving.visitor, self.sessions.accounts())
+            && guest.session.is_none()
+        {
+            guest.account = match accounts.find(&Subject::Visitor(visitor)).await {
+                Ok(account) => Known::Account(account),
+                Err(error) => {
+                    tracing::error!(%error, "a visitor's decisions could not be loaded: nothing optional is allowed");
+                    Known::Unavailable
+                }
+            };
+        }
+        Ok(self.receive(arriving, guest))
     }
 
-    async fn find(&self, presented: &Presented) -> Result<Guest> {
+    async fn find(&self, arriving: &Arriving) -> Result<Guest> {
+        let presented = &arriving.presented;
         let mut arrival = presented.without_session();
         for token in presented.tokens.iter().flatten() {
             let key = token.key();
-            match self.sessions.find(&key).await {
-                Ok((Finding::Live(record), touched)) => {
-                    let renewal = renewal(&record, touched, token, presented);
-                    return Ok(Guest { arrival: Arrival::Guest, session: Some((key, record)), renewal });
-                }
-                Ok((Finding::Ended, _)) => arrival = Arrival::JustEnded,
-                Ok((Finding::Expired | Finding::Unknown, _)) if arrival == Arrival::JustEnded => {}
-                Ok((Finding::Expired | Finding::Unknown, _)) => arrival = Arrival::Lapsed,
+            let found = match self.sessions.find(&key, arriving.visitor).await {
+                Ok(found) => found,
                 Err(error) => {
                     tracing::error!(%error, "a session could not be loaded");
                     return match self.on_store_error {
                         OnStoreError::Refuse => Err(error),
-                        OnStoreError::ContinueWithoutSession => Ok(Guest::nobody(Arrival::Unavailable)),
+                        OnStoreError::ContinueWithoutSession => {
+                            Ok(Guest { account: Known::Unavailable, ..Guest::nobody(Arrival::Unavailable) })
+                        }
                     };
                 }
+            };
+            match found.finding {
+                Finding::Live(record) => {
+                    let renewal = renewal(&record, found.touched, token, presented);
+                    let account = found.account.map_or(Known::Nobody, Known::Account);
+                    let session = Some((key, record));
+                    return Ok(Guest { session, renewal, account, ..Guest::nobody(Arrival::Guest) });
+                }
+                Finding::Ended => arrival = Arrival::JustEnded,
+                Finding::Expired | Finding::Unknown if arrival == Arrival::JustEnded => {}
+                Finding::Expired | Finding::Unknown => arrival = Arrival::Lapsed,
             }
         }
         if presented.by_header && arrival == Arrival::Lapsed {
@@ -100,6 +166,23 @@ impl Shared {
         }
         Ok(Guest::nobody(arrival))
     }
+
+    /// Makes the visit of a guest who is known now.
+    fn receive(self: Arc<Self>, arriving: Arriving, guest: Guest) -> Visit {
+        let Arriving { client, visitor, visitor_cookie, is_prefetch, .. } = arriving;
+        // What nobody has seen yet is not recorded.
+        let has_signal = client.signals.gpc && !is_prefetch;
+        let visit = Visit::new(self, client, Guest { visitor, visitor_cookie, ..guest });
+        if has_signal {
+            visit.note_signal();
+        }
+        visit
+    }
+}
+
+/// Whose account belongs to a session.
+fn subject(record: &SessionRecord, visitor: Option<VisitorId>) -> Option<Subject> {
+    record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor))
 }
 
 /// The token whose cookie is to be sent again with a new Max-Age.

@@ -54,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
 ",
     super::activities::SCHEMA,
     super::preferences::SCHEMA,
+    super::consents::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -1,4 +1,4 @@
-//! [`SqliteStore`]: sessions, activities and preferences in one file beside the program, for any number of processes on one machine.
+//! [`SqliteStore`]: everything in one file beside the program, for any number of processes on one machine.
 //!
 //! # Files and settings
 //!
@@ -47,10 +47,12 @@
 
 mod activities;
 mod connection;
+mod consents;
 mod preferences;
 mod reader;
 mod sessions;
 mod users;
+mod verbs;
 mod writer;
 
 use std::{
@@ -61,22 +63,11 @@ use std::{
 };
 
 use self::{connection::Database, reader::Readers, writer::Writer};
-use super::{
-    ActivityStore, Applied, Commit, Loaded, PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore,
-    Started, StoredPreferences,
-};
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::{
-    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    error::Result,
-    id::{SessionId, SessionKey, UserId},
-    preferences::Patch,
-    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
-    time::Timestamp,
-};
+use crate::error::Result;
 
-/// Sessions, activities and preferences in a SQLite file. A clone is another handle to the same.
+/// Everything in a SQLite file. A clone is another handle to the same.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -223,78 +214,5 @@ impl SqliteStoreBuilder {
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").field("settings", self.inner.readers.settings()).finish_non_exhaustive()
-    }
-}
-
-impl SessionStore for SqliteStore {
-    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
-        self.inner.writer.run(true, move |database| sessions::insert(database, &key, record, cap, now)).await
-    }
-
-    async fn load(&self, key: SessionKey) -> Result<Loaded> {
-        self.inner.readers.read(move |database| sessions::load(database, &key)).await
-    }
-
-    async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
-        self.inner.writer.run(true, move |database| sessions::apply(database, id, &changes, &limits, now)).await
-    }
-
-    async fn touch(&self, id: SessionId, now: Timestamp) -> Result<bool> {
-        self.inner.writer.run(false, move |database| sessions::touch(database, id, now)).await
-    }
-
-    async fn rotate(
-        &self,
-        rotation: Rotation,
-        limits: SessionLimits,
-        cap: SessionCap,
-        now: Timestamp,
-    ) -> Result<Option<Started>> {
-        self.inner.writer.run(true, move |database| sessions::rotate(database, rotation, &limits, cap, now)).await
-    }
-
-    async fn delete(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
-        self.inner.writer.run(true, move |database| sessions::delete(database, id, now)).await
-    }
-
-    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
-        self.inner.readers.read(move |database| sessions::list(database, &user, limit, now)).await
-    }
-
-    async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
-        self.inner.writer.run(true, move |database| sessions::revoke(database, &revocation, now)).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.inner.writer.run(false, move |database| sessions::purge_expired(database, now, limit)).await
-    }
-}
-
-impl ActivityStore for SqliteStore {
-    async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
-        let durable = commit == Commit::Durable;
-        self.inner.writer.run_alone(durable, move |database| activities::append(database, &entries)).await
-    }
-
-    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
-        self.inner.readers.read_elsewhere(move |database| activities::history(database, &query)).await
-    }
-
-    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        self.inner.readers.read_elsewhere(move |database| activities::count(database, &filter)).await
-    }
-
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.inner.writer.run_alone(true, move |database| activities::discard(database, &filter, limit)).await
-    }
-}
-
-impl PreferenceStore for SqliteStore {
-    async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
-        self.inner.readers.read(move |database| preferences::load(database, &user)).await
-    }
-
-    async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
-        self.inner.writer.run(true, move |database| preferences::change(database, &user, &patch, expected)).await
     }
 }

@@ -23,9 +23,15 @@ const LOAD: &str = "
 
 pub(super) fn load(database: &Connection, user: &UserId) -> Result<StoredPreferences> {
     let mut statement = database.prepare_cached(LOAD).sql()?;
-    let row = statement.query_row([user.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)));
-    let Some((version, overrides)) = row.optional().sql()? else { return Ok(StoredPreferences::default()) };
-    Ok(StoredPreferences { overrides: Overrides::from_json(overrides.as_bytes())?, version: version as u64 })
+    let row = statement.query_row([user.as_str()], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (version, overrides) = row.optional().sql()?.unwrap_or_default();
+    stored(version, overrides)
+}
+
+/// What the two columns say; nothing is stored of users who have set nothing.
+pub(super) fn stored(version: Option<i64>, overrides: Option<String>) -> Result<StoredPreferences> {
+    let overrides = overrides.map(|overrides| Overrides::from_json(overrides.as_bytes())).transpose()?;
+    Ok(StoredPreferences { overrides: overrides.unwrap_or_default(), version: version.unwrap_or_default() as u64 })
 }
 
 const STORE: &str = "

@@ -7,8 +7,15 @@ use std::{
     task::Poll,
 };
 
-use super::{CAP, START, SessionStore, changes, found, start, value};
-use crate::session::SessionLimits;
+use super::{
+    CAP, ConsentStore, START, SessionStore, changes,
+    consents::{checked, decided, history, record, user},
+    found, new_visitor, start, user_id, value,
+};
+use crate::{
+    consent::{Decision, MergePolicy, Notice, PurposeId, Subject},
+    session::SessionLimits,
+};
 
 /// Polls `future` at most `polls` times and drops it.
 async fn poll_and_leave<F: Future>(future: F, polls: usize) {
@@ -41,4 +48,35 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<S: SessionStore>(stor
         store.touch(stored.id(), START).await.expect("answered");
         assert!(found(&*store, key).await.is_none_or(|record| record.head.id == stored.id()));
     }
+}
+
+pub(super) async fn decisions_are_stored_whole_or_not_at_all<S: ConsentStore>(store: Arc<S>) {
+    let both = |who: &Subject| {
+        let decided = |what| decided(who, what, Decision::Granted, START);
+        vec![decided(PurposeId::ANALYTICS), decided(PurposeId::MARKETING)]
+    };
+    for polls in 0..20 {
+        let (name, visitor) = (format!("user {polls}"), new_visitor());
+        let (account, theirs) = (user(&name), Subject::Visitor(visitor));
+        // What was under way is done once a later write is answered.
+        let done = async |who: &Subject| {
+            record(&*store, vec![decided(who, PurposeId::FUNCTIONAL, Decision::Denied, START)]).await;
+            checked(&*store, who).await.len() - 1
+        };
+        poll_and_leave(store.record_consents(both(&theirs)), polls).await;
+        assert!([0, 2].contains(&done(&theirs).await), "half is stored after {polls} polls");
+        record(&*store, both(&theirs)).await;
+        let linking = store.link_visitor(visitor, user_id(&name), MergePolicy::default(), START);
+        poll_and_leave(linking, polls).await;
+        let merged = done(&account).await;
+        let is_linked = history(&*store, &account).await.iter().any(|record| record.subject == theirs);
+        assert_eq!(merged, if is_linked { 3 } else { 0 }, "half is linked after {polls} polls");
+        let text = format!("Text {polls}.");
+        let notice = Notice::new(PurposeId::ANALYTICS, polls as u32 + 1, "en", text).expect("a notice");
+        poll_and_leave(store.publish_notice(notice.clone()), polls).await;
+        store.publish_notice(notice.clone()).await.expect("published, the first or the second time");
+        assert_eq!(store.notice(notice.hash()).await.expect("readable"), Some(notice));
+        poll_and_leave(store.rebuild_consents(), polls).await;
+    }
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }

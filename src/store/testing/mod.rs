@@ -14,28 +14,31 @@
 //! # }
 //! ```
 //!
-//! A store of one kind only runs [`session_conformance`] or [`activity_conformance`]. Preferences have
-//! [`preference_conformance`], which every store that keeps them runs beside the others.
+//! [`conformance`] is all of it, for a [`Store`]. A store of one kind only runs [`session_conformance`],
+//! [`activity_conformance`], [`consent_conformance`] or [`preference_conformance`].
 //!
 //! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
 
 mod activities;
 mod cancelled;
+mod consents;
 mod ending;
+mod guests;
+mod linking;
+mod notices;
 mod parallel;
 mod preferences;
 mod records;
 mod rotation;
+mod support;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{ActivityStore, Applied, Loaded, PreferenceStore, Rotation, SessionStore, Started, Store};
-use crate::{
-    error::Result,
-    id::{SessionId, SessionKey, SessionToken, UserId},
-    session::{Changes, Lifetime, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
-    time::Timestamp,
+use self::support::{
+    ABSOLUTE, CAP, IDLE, START, Stored, at, changes, data, found, head, new_key, new_visitor, set, start, start_with,
+    user_id, value,
 };
+use super::{ActivityStore, Applied, ConsentStore, Loaded, PreferenceStore, SessionStore, Started, Store};
 
 /// Runs every case of the suite, each on a store that `make` makes.
 ///
@@ -50,6 +53,9 @@ where
 {
     session_conformance(&make).await;
     activity_conformance(&make).await;
+    consent_conformance(&make).await;
+    preference_conformance(&make).await;
+    run(guest_cases(), &make).await;
 }
 
 /// Runs the cases for [`SessionStore`].
@@ -78,6 +84,20 @@ where
     Fut: Future<Output = S>,
 {
     run(activity_cases(), make).await;
+}
+
+/// Runs the cases for [`ConsentStore`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn consent_conformance<S, F, Fut>(make: F)
+where
+    S: ConsentStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    run(consent_cases(), make).await;
 }
 
 /// Runs the cases for [`PreferenceStore`].
@@ -145,6 +165,48 @@ list! {
 }
 
 list! {
+    consent_cases of ConsentStore;
+    consents:
+        nobody_who_has_decided_nothing_is_known
+        what_is_recorded_is_read_back_with_its_proof
+        history_comes_in_pages_newest_first
+        records_of_two_subjects_or_none_are_refused
+        a_taken_id_is_a_conflict_and_nothing_is_stored
+        the_projection_is_what_the_records_say
+        a_signal_is_recorded_only_if_it_is_news
+        subjects_do_not_mix;
+    linking:
+        a_login_merges_as_the_policy_says
+        a_merged_decision_keeps_its_proof
+        linking_again_changes_nothing
+        what_was_merged_before_does_not_undo_what_the_user_decided_since
+        a_visitor_who_has_decided_nothing_brings_nothing
+        a_linked_visitor_stays_with_the_first_account
+        a_users_history_has_that_of_linked_visitors
+        of_parallel_links_one_wins;
+    notices:
+        a_notice_is_kept_as_it_is
+        a_hash_finds_the_first_notice_with_the_text
+        of_parallel_texts_of_one_version_one_is_kept
+        a_secret_is_made_once;
+    parallel:
+        parallel_records_all_survive;
+    cancelled:
+        decisions_are_stored_whole_or_not_at_all;
+}
+
+list! {
+    guest_cases of Store;
+    guests:
+        a_user_comes_with_decisions_and_preferences
+        an_account_may_have_one_part_only
+        an_anonymous_session_comes_with_the_account_of_the_visitor
+        a_key_that_is_unknown_or_ended_leaves_the_visitor
+        an_expired_session_still_names_its_user
+        of_nobody_nothing_is_known;
+}
+
+list! {
     preference_cases of PreferenceStore;
     preferences:
         a_user_who_has_set_nothing_has_no_overrides
@@ -191,87 +253,4 @@ list! {
         the_cap_holds_in_parallel;
     cancelled:
         a_dropped_future_leaves_all_or_nothing;
-}
-
-/// A moment far from zero.
-const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-const CAP: SessionCap = SessionCap { max: 1_000, on_limit: crate::session::OnSessionLimit::EndOldest };
-const IDLE: Duration = Duration::from_secs(1_800);
-const ABSOLUTE: Duration = Duration::from_secs(43_200);
-
-fn at(millis: u64) -> Timestamp {
-    START.after(Duration::from_millis(millis))
-}
-
-fn new_key() -> SessionKey {
-    SessionToken::generate().expect("the system has random bytes").key()
-}
-
-fn head(user: Option<&str>, now: Timestamp) -> SessionHead {
-    let id = SessionId::generate(now).expect("the system has random bytes");
-    let mut head = SessionHead::new(id, now, Lifetime::new(IDLE, ABSOLUTE));
-    head.user = user.map(user_id);
-    head.authenticated_at = user.map(|_| now);
-    head
-}
-
-fn user_id(name: &str) -> UserId {
-    UserId::try_from(name).expect("a short name is a user id")
-}
-
-fn changes(values: &[(&str, &str)]) -> Changes {
-    let mut changes = Changes::default();
-    for (key, value) in values {
-        changes.set(key, value).expect("text is JSON");
-    }
-    changes
-}
-
-fn data(values: &[(&str, &str)]) -> SessionData {
-    let json: serde_json::Map<_, _> = values.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-    SessionData::from_json(serde_json::Value::Object(json).to_string().as_bytes()).expect("this is an object")
-}
-
-/// A session that is stored.
-#[derive(Clone)]
-struct Stored {
-    key: SessionKey,
-    record: SessionRecord,
-}
-
-impl Stored {
-    fn id(&self) -> SessionId {
-        self.record.head.id
-    }
-
-    /// The rotation of this session to a new key, with `head`.
-    fn to(&self, head: SessionHead, changes: Changes) -> Rotation {
-        Rotation { id: self.id(), key: self.key, new_key: new_key(), head, changes }
-    }
-}
-
-async fn start<S: SessionStore>(store: &S, user: Option<&str>, now: Timestamp) -> Stored {
-    start_with(store, SessionRecord { head: head(user, now), data: data(&[]) }, now).await
-}
-
-async fn start_with<S: SessionStore>(store: &S, record: SessionRecord, now: Timestamp) -> Stored {
-    let key = new_key();
-    let started = store.insert(key, record.clone(), CAP, now).await.expect("a new session is stored");
-    assert_eq!(started, Started { record: record.clone(), ended: Vec::new() });
-    Stored { key, record }
-}
-
-async fn set<S: SessionStore>(store: &S, id: SessionId, values: &[(&str, &str)], now: Timestamp) -> Result<Applied> {
-    store.apply(id, changes(values), SessionLimits::default(), now).await
-}
-
-async fn found<S: SessionStore>(store: &S, key: SessionKey) -> Option<SessionRecord> {
-    match store.load(key).await.expect("the store can be read") {
-        Loaded::Found(record) => Some(record),
-        Loaded::Ended | Loaded::Unknown => None,
-    }
-}
-
-async fn value<S: SessionStore>(store: &S, key: SessionKey, name: &str) -> Option<String> {
-    found(store, key).await.and_then(|record| record.data.get(name).expect("it was written as text"))
 }

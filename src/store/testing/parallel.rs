@@ -2,8 +2,13 @@
 
 use std::{future::Future, sync::Arc};
 
-use super::{Applied, CAP, START, SessionStore, changes, data, found, head, new_key, set, start, user_id, value};
+use super::{
+    Applied, CAP, ConsentStore, START, SessionStore, changes,
+    consents::{checked, decided, ids, user},
+    data, found, head, new_key, set, start, user_id, value,
+};
 use crate::{
+    consent::{Decision, PurposeId},
     session::{Changes, OnSessionLimit, SessionCap, SessionLimits, SessionRecord},
     store::Revocation,
 };
@@ -11,7 +16,7 @@ use crate::{
 const TASKS: usize = 16;
 
 /// Runs `task` so many times at once.
-async fn at_once<T, Fut>(task: impl Fn(usize) -> Fut) -> Vec<T>
+pub(super) async fn at_once<T, Fut>(task: impl Fn(usize) -> Fut) -> Vec<T>
 where
     T: Send + 'static,
     Fut: Future<Output = T> + Send + 'static,
@@ -155,4 +160,35 @@ pub(super) async fn the_cap_holds_in_parallel<S: SessionStore>(store: Arc<S>) {
     assert_eq!(store.list(user_id("ada"), 100, START).await.expect("readable").len(), 3);
     let refuse = SessionCap { max: 5, on_limit: OnSessionLimit::Refuse };
     assert_eq!(at_once(insert(refuse)).await.into_iter().filter(|stored| *stored).count(), 2);
+}
+
+pub(super) async fn parallel_records_all_survive<S: ConsentStore>(store: Arc<S>) {
+    let ada = user("ada");
+    let stored = at_once(|number| {
+        let (store, ada) = (store.clone(), ada.clone());
+        async move {
+            let mut all = Vec::new();
+            for round in 0..4 {
+                let decision = if (number + round) % 2 == 0 { Decision::Granted } else { Decision::Withdrawn };
+                let decided = |what| decided(&ada, what, decision, START);
+                let records = vec![decided(PurposeId::ANALYTICS), decided(PurposeId::MARKETING)];
+                let standings = store.record_consents(records.clone()).await.expect("stored");
+                for record in records {
+                    let held = standings.held(&record.purpose).map(|held| held.record);
+                    assert_eq!(held, Some(record.id), "the answer is of this moment");
+                    all.push(record.id);
+                }
+            }
+            all
+        }
+    })
+    .await;
+    let records = ids(&checked(&*store, &ada).await);
+    assert_eq!(records.len(), stored.iter().flatten().count());
+    for of_one in stored {
+        let places: Vec<_> = of_one.iter().map(|id| records.iter().position(|record| record == id)).collect();
+        assert!(places.is_sorted() && places.iter().all(Option::is_some), "each task's in its order");
+        assert!(places.chunks(2).all(|pair| pair[0].map(|place| place + 1) == pair[1]), "each call's together");
+    }
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }

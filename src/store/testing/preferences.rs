@@ -15,11 +15,11 @@ fn schema() -> Schema<StandardPreferences> {
     Schema::new().expect("the standard preferences are a schema").allow_unknown_keys().max_bytes(200)
 }
 
-fn patch(patch: Value) -> Patch {
+pub(super) fn patch(patch: Value) -> Patch {
     schema().patch(&patch).expect("the patch is right")
 }
 
-async fn change<S: PreferenceStore>(store: &S, changes: Value) -> StoredPreferences {
+pub(super) async fn change<S: PreferenceStore>(store: &S, changes: Value) -> StoredPreferences {
     match store.change_preferences(user_id("ada"), patch(changes), None).await.expect("changed") {
         PreferenceChange::Stored(stored) => stored,
         PreferenceChange::Mismatch(_) => panic!("no version was expected"),

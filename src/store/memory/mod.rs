@@ -1,26 +1,26 @@
-//! [`MemoryStore`]: sessions and activities in this process only.
+//! [`MemoryStore`]: everything in this process only.
+
+mod activities;
+mod consents;
+mod preferences;
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{
-    ActivityStore, Applied, Commit, ENDED_MEMORY, Loaded, PreferenceChange, PreferenceStore, Revocation, Rotation,
-    SessionStore, Started, StoredPreferences,
-};
+use self::{activities::Activities, consents::Consents};
+use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences};
 use crate::{
-    activity::{Activity, ActivityFilter, Entry, EventId, HistoryPage, HistoryQuery, Order},
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
-    preferences::Patch,
     session::{Changes, Merge, OnSessionLimit, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
-/// Sessions and activities in memory, gone with the process: for tests, and for data that may be lost.
+/// Everything in memory, gone with the process: for tests, and for data that may be lost.
 ///
-/// It is the reference for how a [`SessionStore`] and an [`ActivityStore`] behave, written to be read rather than to be
+/// It is the reference for how a [`Store`] behaves, written to be read rather than to be
 /// fast: one lock, and listing looks at every session, history at every activity. It holds a bounded number of either
 /// (default 100,000); when it is full and no session in it is expired, a new one is refused with
 /// [`ErrorKind::StorageFull`] rather than an old one forgotten.
@@ -44,9 +44,8 @@ struct State {
     keys: HashMap<SessionKey, SessionId>,
     ended: HashMap<SessionKey, Timestamp>,
     preferences: HashMap<UserId, StoredPreferences>,
-    activities: Vec<Activity>,
-    recorded: HashSet<EventId>,
-    sequence: u64,
+    consents: Consents,
+    activities: Activities,
 }
 
 impl MemoryStore {
@@ -180,69 +179,9 @@ impl SessionStore for MemoryStore {
     }
 }
 
-impl ActivityStore for MemoryStore {
-    async fn append(&self, entries: Arc<[Entry]>, _: Commit) -> Result<Vec<Option<u64>>> {
-        let mut state = self.state();
-        if state.activities.len() + entries.len() > self.activity_capacity {
-            let context = format!("the memory store holds {} activities", self.activity_capacity);
-            return Err(Error::new(ErrorKind::StorageFull, context));
-        }
-        Ok(entries.iter().map(|entry| state.record(entry)).collect())
-    }
-
-    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
-        let state = self.state();
-        let found =
-            |activity: &&Activity| query.filter.matches(&activity.event) && query.is_after_cursor(activity.sequence);
-        let (all, some) = (state.activities.iter(), query.limit + 1);
-        let activities = match query.order {
-            Order::OldestFirst => all.filter(found).take(some).cloned().collect(),
-            Order::NewestFirst => all.rev().filter(found).take(some).cloned().collect(),
-        };
-        Ok(query.page(activities))
-    }
-
-    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        Ok(self.state().activities.iter().filter(|activity| filter.matches(&activity.event)).count() as u64)
-    }
-
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        let mut left = limit;
-        self.state().activities.retain(|activity| {
-            let goes = left > 0 && filter.matches(&activity.event);
-            left -= usize::from(goes);
-            !goes
-        });
-        Ok(limit - left)
-    }
-}
-
-impl PreferenceStore for MemoryStore {
-    async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
-        Ok(self.state().preferences.get(&user).cloned().unwrap_or_default())
-    }
-
-    async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
-        let mut state = self.state();
-        let stored = state.preferences.get(&user).cloned().unwrap_or_default();
-        let change = stored.change(&patch, expected)?;
-        if let PreferenceChange::Stored(stored) = &change {
-            state.preferences.insert(user, stored.clone());
-        }
-        Ok(change)
-    }
-}
+impl Store for MemoryStore {}
 
 impl State {
-    fn record(&mut self, entry: &Entry) -> Option<u64> {
-        if !self.recorded.insert(entry.id) {
-            return None;
-        }
-        self.sequence += 1;
-        self.activities.push(Activity::new(self.sequence, entry.event.clone()));
-        Some(self.sequence)
-    }
-
     fn check_free(&self, key: &SessionKey, id: SessionId) -> Result<()> {
         if self.keys.contains_key(key) || self.sessions.contains_key(&id) { Err(taken()) } else { Ok(()) }
     }

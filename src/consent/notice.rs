@@ -1,0 +1,136 @@
+//! [`Notice`]: the text that says what is done with data, kept so that a decision can name it.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+
+use super::PurposeId;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What was shown for a purpose, in one version and one language. A text never changes: another text is another version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    purpose: PurposeId,
+    version: u32,
+    language: String,
+    text: String,
+    hash: NoticeHash,
+}
+
+/// The SHA-256 of a notice: of its text alone, so that the text can be checked by anybody who has it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoticeHash([u8; 32]);
+
+/// A notice has at most so many bytes.
+const MAX_BYTES: usize = 64 * 1024;
+
+impl Notice {
+    /// The text for a version of a purpose's notice, in a language (BCP 47).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the text is empty or longer than 64 KiB, the version is 0 or the language no tag.
+    pub fn new(purpose: PurposeId, version: u32, language: impl Into<String>, text: impl Into<String>) -> Result<Self> {
+        let (language, text) = (language.into(), text.into());
+        let is_tag = (2..=35).contains(&language.len())
+            && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if version == 0 || !is_tag || text.is_empty() || text.len() > MAX_BYTES {
+            let context = "a notice has a version from 1 on, a language tag and a text of at most 64 KiB";
+            return Err(Error::new(ErrorKind::InvalidInput, context));
+        }
+        let hash = NoticeHash::of(&text);
+        Ok(Self { purpose, version, language, text, hash })
+    }
+
+    /// The purpose.
+    pub fn purpose(&self) -> &PurposeId {
+        &self.purpose
+    }
+
+    /// The version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The language.
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The hash of the text.
+    pub fn hash(&self) -> NoticeHash {
+        self.hash
+    }
+}
+
+impl NoticeHash {
+    /// The hash of a text.
+    ///
+    /// ```
+    /// use tower_guestbook::consent::NoticeHash;
+    ///
+    /// let hash = NoticeHash::of("We count visits.");
+    /// assert_eq!(hash.to_string().parse::<NoticeHash>()?, hash);
+    /// # Ok::<(), tower_guestbook::Error>(())
+    /// ```
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// From stored bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for NoticeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for NoticeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NoticeHash({self})")
+    }
+}
+
+impl FromStr for NoticeHash {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::new(ErrorKind::InvalidInput, "the hash of a notice is 64 hexadecimal digits");
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for NoticeHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for NoticeHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,126 @@
+//! [`Standings`]: where all purposes of one subject stand.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConsentId, ConsentRecord, Decision, PurposeId, Standing};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where all purposes of one subject stand: a projection of the records, to be made again from them at any time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Standings {
+    by_purpose: BTreeMap<PurposeId, Held>,
+}
+
+/// A standing and the record that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Held {
+    /// The standing.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// The record.
+    pub record: ConsentId,
+}
+
+/// What becomes of a visitor's decisions when the visitor logs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MergePolicy {
+    /// A no on either side wins; a yes of the visitor counts where the account has not decided. The default.
+    #[default]
+    MostRestrictive,
+    /// The later decision wins.
+    LatestDecision,
+    /// The visitor's decisions count only where the account has not decided.
+    AccountWins,
+}
+
+impl Standings {
+    /// Where `purpose` stands, if anything was decided.
+    pub fn get(&self, purpose: &PurposeId) -> Option<&Standing> {
+        self.by_purpose.get(purpose).map(|held| &held.standing)
+    }
+
+    /// The same, with the record that it comes from.
+    pub fn held(&self, purpose: &PurposeId) -> Option<&Held> {
+        self.by_purpose.get(purpose)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&PurposeId, &Held)> {
+        self.by_purpose.iter()
+    }
+
+    /// How many purposes were decided.
+    pub fn len(&self) -> usize {
+        self.by_purpose.len()
+    }
+
+    /// Whether nothing was decided.
+    pub fn is_empty(&self) -> bool {
+        self.by_purpose.is_empty()
+    }
+
+    /// Takes over what a record says, as the last one. Returns the record before it.
+    pub fn add(&mut self, record: &ConsentRecord) -> Option<ConsentId> {
+        let held = Held { standing: record.standing, record: record.id };
+        self.by_purpose.insert(record.purpose.clone(), held).map(|before| before.record)
+    }
+
+    /// Where all purposes stand after `records`, in the order in which they were stored.
+    pub fn rebuild<'a>(records: impl IntoIterator<Item = &'a ConsentRecord>) -> Self {
+        let mut standings = Self::default();
+        for record in records {
+            standings.add(record);
+        }
+        standings
+    }
+
+    /// What has to be recorded for this account when a visitor with these standings logs in to it.
+    pub fn merge(&self, visitor: &Self, policy: MergePolicy) -> Vec<(PurposeId, Held)> {
+        let news = visitor.iter().filter(|(purpose, theirs)| match (self.get(purpose), policy) {
+            (None, _) => true,
+            (Some(ours), MergePolicy::MostRestrictive) => theirs.standing.decision.is_stricter_than(ours.decision),
+            (Some(ours), MergePolicy::LatestDecision) => {
+                theirs.standing.since > ours.since && theirs.standing.decision != ours.decision
+            }
+            (Some(_), MergePolicy::AccountWins) => false,
+        });
+        news.map(|(purpose, held)| (purpose.clone(), *held)).collect()
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Corrupt`] if the bytes are something else.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json)
+            .map_err(|error| Error::new(ErrorKind::Corrupt, "stored consents are damaged").with_source(error))
+    }
+
+    /// One JSON object, for a store.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("names, numbers and ids can be written")
+    }
+}
+
+impl Decision {
+    /// Whether it is a no, of whatever kind.
+    pub fn is_no(self) -> bool {
+        self != Self::Granted
+    }
+
+    /// An objection outlives a denial or a withdrawal, and each of them a grant.
+    fn is_stricter_than(self, other: Self) -> bool {
+        let rank = |decision| match decision {
+            Self::Granted => 0,
+            Self::Denied | Self::Withdrawn => 1,
+            Self::Objected => 2,
+        };
+        rank(self) > rank(other)
+    }
+}

@@ -1,0 +1,450 @@
+//! [`Consents`]: decisions recorded, read and proved. What handlers work with is [`Consent`](crate::Consent), a view of this.
+
+mod offer;
+mod receipt;
+mod settings;
+mod snapshot;
+
+use std::{fmt, sync::Arc};
+
+use tokio::sync::OnceCell;
+
+pub(crate) use self::settings::ConsentSettings;
+use self::snapshot::{Snapshot, stale};
+pub use self::{
+    offer::{Offer, OfferedPurpose, PurposeState},
+    receipt::{Receipt, ReceiptEvent, ReceiptPurpose},
+    settings::{Controller, UnallowedActivity},
+};
+use crate::{
+    accounts::{Accounts, Known},
+    consent::{
+        Choice, Choices, Circumstances, ConsentId, ConsentRecord, Decided, Decision, Jurisdiction, Method, Mode,
+        Notice, NoticeHash, Proof, Purpose, PurposeId, Purposes, Regime, Signals, Standing, Standings, Subject,
+        Verdict, resolve,
+    },
+    error::{Error, ErrorKind, Result},
+    id::{UserId, VisitorId},
+    preferences::lookup_language,
+    store::dynamic::DynamicStore,
+    tasks::Tasks,
+    time::{Clock, Timestamp},
+};
+
+/// The decisions of all subjects, for what is done outside a request: administration, imports, proofs. A clone is another
+/// handle.
+///
+/// What is recorded here takes effect with the next request of this process, and within
+/// [`cache_age`](crate::GuestbookBuilder::cache_age) in other processes.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{
+///     Guestbook, UserId, consent::{Category, Choices, Circumstances, Method, Purpose, PurposeId, Purposes},
+///     http::ConsentRules, store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let analytics = Purpose::new("analytics", Category::Analytics).expiry(Duration::from_secs(180 * 86_400));
+/// let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?);
+/// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
+/// let consents = guestbook.consents().expect("consent is configured");
+///
+/// let ada = UserId::try_from("ada")?;
+/// let import = Choices::new(Method::Import).grant(PurposeId::ANALYTICS).actor("the old system");
+/// consents.decide(&ada.clone().into(), import, &Circumstances::default()).await?;
+/// consents.withdraw(&ada.clone().into(), &PurposeId::ANALYTICS, &Circumstances::default()).await?;
+/// assert_eq!(consents.history(&ada.into(), 10, None).await?.len(), 2, "nothing is overwritten");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Consents {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn DynamicStore>,
+    accounts: Accounts,
+    tasks: Tasks,
+    clock: Clock,
+    settings: ConsentSettings,
+    secret: OnceCell<[u8; 32]>,
+    notices: OnceCell<()>,
+}
+
+/// What of a request counts for whether a purpose is allowed, beside what was decided.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Situation {
+    pub(crate) signals: Signals,
+    pub(crate) regime: Regime,
+    /// When the request arrived: it is judged as of then.
+    pub(crate) at: Timestamp,
+}
+
+/// So many records a receipt goes back.
+const RECEIPT_RECORDS: usize = 10_000;
+
+impl Consents {
+    pub(crate) fn new(
+        store: Arc<dyn DynamicStore>,
+        accounts: Accounts,
+        tasks: Tasks,
+        clock: Clock,
+        settings: ConsentSettings,
+    ) -> Self {
+        let (secret, notices) = (OnceCell::new(), OnceCell::new());
+        Self { inner: Arc::new(Inner { store, accounts, tasks, clock, settings, secret, notices }) }
+    }
+
+    /// The purposes that are declared.
+    pub fn purposes(&self) -> &Purposes {
+        &self.inner.settings.purposes
+    }
+
+    /// Where the subject stands.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn standings(&self, subject: &Subject) -> Result<Standings> {
+        Ok(self.inner.accounts.load(subject).await?.account().consents.clone())
+    }
+
+    /// Records decisions, all or none. Where the subject stands then; it is stored when this returns, and what this process
+    /// answers from now on obeys it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no choice, a purpose is unknown, there is nothing to decide about
+    /// it, or it is named twice. [`Conflict`](ErrorKind::Conflict) if a grant names no notice, or the choices a notice that was
+    /// not served or is not current. What the store reports. Nothing is stored then.
+    pub async fn decide(
+        &self,
+        subject: &Subject,
+        choices: Choices,
+        circumstances: &Circumstances,
+    ) -> Result<Standings> {
+        let standings = self.inner.accounts.find(subject).await?.account().consents.clone();
+        self.decide_from(subject, choices, circumstances, &standings).await
+    }
+
+    /// As [`decide`](Self::decide), by somebody who is known to stand here.
+    pub(crate) async fn decide_from(
+        &self,
+        subject: &Subject,
+        choices: Choices,
+        circumstances: &Circumstances,
+        standings: &Standings,
+    ) -> Result<Standings> {
+        let shown = match &choices.snapshot {
+            Some(text) => Some(Snapshot::verify(text, self.secret().await?, self.now())?),
+            None => None,
+        };
+        let records = self.records(subject, &choices, shown.as_ref(), circumstances, standings)?;
+        self.publish_notices().await?;
+        self.record(subject, records).await
+    }
+
+    /// Takes a grant back, or objects to what needs none: one call, no notice. Where the subject stands then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`decide`](Self::decide).
+    pub async fn withdraw(
+        &self,
+        subject: &Subject,
+        purpose: &PurposeId,
+        circumstances: &Circumstances,
+    ) -> Result<Standings> {
+        self.decide(subject, Choices::new(Method::Api).decline(purpose.clone()), circumstances).await
+    }
+
+    /// The records of the subject, those of visitors that were linked to it too, the last stored first; at most `limit`, those
+    /// before the record `before`.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn history(
+        &self,
+        subject: &Subject,
+        limit: usize,
+        before: Option<ConsentId>,
+    ) -> Result<Vec<ConsentRecord>> {
+        self.inner.tasks.within(self.inner.store.consent_history(subject.clone(), limit, before)).await
+    }
+
+    /// A receipt of all decisions of the subject, the last 10,000.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn receipt(&self, subject: &Subject) -> Result<Receipt> {
+        let history = self.history(subject, RECEIPT_RECORDS, None).await?;
+        let (id, settings) = (ConsentId::generate(self.now())?, &self.inner.settings);
+        let controller = settings.controller.as_ref();
+        Ok(Receipt::new(id, self.now(), subject.clone(), controller, &settings.purposes, &history))
+    }
+
+    /// What to show to somebody who is to decide, in the first of the application's languages that `accept_language`
+    /// (RFC 9110) asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict) if a notice was published with another text before; what the store reports.
+    pub async fn offer(&self, accept_language: &str, jurisdiction: &Jurisdiction) -> Result<Offer> {
+        self.publish_notices().await?;
+        let (settings, secret) = (&self.inner.settings, self.secret().await?);
+        let languages: Vec<&str> = settings.notices.iter().map(Notice::language).collect();
+        let language = lookup_language(accept_language, &languages).or(languages.first().copied()).unwrap_or("en");
+        let offered = self.purposes().iter().map(|(id, purpose)| OfferedPurpose {
+            id: id.clone(),
+            mode_here: purpose.mode_under(jurisdiction.regime),
+            notice: self.notice_in(id, language).cloned(),
+            purpose: purpose.clone(),
+        });
+        let purposes: Vec<_> = offered.collect();
+        let expires_at = self.now().after(settings.snapshot_lifetime);
+        let shown = purposes.iter().map(|offered| {
+            (offered.id.clone(), (offered.purpose.version(), offered.notice.as_ref().map(Notice::hash)))
+        });
+        let snapshot = Snapshot { expires_at, language: language.to_owned(), shown: shown.collect() };
+        Ok(Offer {
+            purposes,
+            language: language.to_owned(),
+            snapshot: snapshot.sign(secret),
+            snapshot_expires_at: expires_at,
+        })
+    }
+
+    /// The text that a record of consent names.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn notice(&self, hash: NoticeHash) -> Result<Option<Notice>> {
+        self.inner.tasks.within(self.inner.store.notice(hash)).await
+    }
+
+    /// Makes where everybody stands again from the records. How many subjects stood elsewhere: 0 unless somebody else wrote to
+    /// the store. Takes as long as reading all records, and nothing else is written meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports. It is not bounded by the store timeout.
+    pub async fn rebuild(&self) -> Result<u64> {
+        self.inner.store.rebuild_consents().await
+    }
+
+    /// Where all purposes stand for somebody with this account.
+    pub(crate) fn states(&self, account: &Known, situation: Situation) -> Vec<PurposeState> {
+        let state = |(id, purpose): (&PurposeId, &Purpose)| PurposeState {
+            id: id.clone(),
+            notice_version: purpose.version(),
+            verdict: self.verdict(id, account, situation).expect("it is declared"),
+            standing: account.account().and_then(|account| account.account().consents.get(id).copied()),
+        };
+        self.purposes().iter().map(state).collect()
+    }
+
+    /// Links a visitor to the account that they log in to.
+    pub(crate) async fn link(&self, visitor: VisitorId, user: UserId) -> Result<()> {
+        let (consents, now, policy) = (self.clone(), self.now(), self.inner.settings.merge);
+        let link = async move {
+            let linked = consents.inner.store.link_visitor(visitor, user.clone(), policy, now).await;
+            consents.inner.accounts.forget(&Subject::User(user));
+            linked.map(drop)
+        };
+        self.inner.tasks.finish(link).await
+    }
+
+    /// Records the browser's signal for somebody who is logged in, once. Nobody waits for it.
+    pub(crate) fn note_signal(
+        &self,
+        subject: &Subject,
+        standings: &Standings,
+        circumstances: impl FnOnce() -> Circumstances,
+    ) {
+        let is_news = |id: &PurposeId| standings.get(id).is_none_or(|now| !now.decision.is_no() && !now.gpc_present);
+        let sold = self.purposes().iter().filter(|(id, purpose)| {
+            purpose.is_sold_or_shared() && purpose.mode_under(Regime::Strictest) != Mode::Necessary && is_news(id)
+        });
+        let object = |choices: Choices, (id, _): (&PurposeId, &Purpose)| choices.decide(id.clone(), Decision::Objected);
+        let choices = sold.fold(Choices::new(Method::Gpc), object);
+        if choices.made.is_empty() {
+            return;
+        }
+        match self.records(subject, &choices, None, &circumstances(), standings) {
+            Ok(records) => {
+                let (consents, subject) = (self.clone(), subject.clone());
+                self.inner.tasks.spawn(async move {
+                    if let Err(error) = consents.record(&subject, records).await {
+                        tracing::warn!(%error, "a signal could not be recorded; the next request tries again");
+                    }
+                });
+            }
+            Err(error) => tracing::error!(%error, "a signal could not be recorded"),
+        }
+    }
+
+    /// Whether the purpose `id` is allowed for somebody with this account; `None` if there is no such purpose.
+    pub(crate) fn verdict(&self, id: &PurposeId, account: &Known, situation: Situation) -> Option<Verdict> {
+        let Situation { signals, regime, at } = situation;
+        let purpose = self.purposes().get(id)?;
+        let standing = match account {
+            Known::Nobody => None,
+            Known::Account(account) => account.account().consents.get(id),
+            Known::Unavailable => return Some(Verdict::unavailable(purpose, regime)),
+        };
+        Some(resolve(purpose, standing, signals, regime, at))
+    }
+
+    pub(crate) fn settings(&self) -> &ConsentSettings {
+        &self.inner.settings
+    }
+
+    /// Outside a request.
+    pub(crate) fn situation(&self) -> Situation {
+        Situation { at: self.now(), ..Situation::default() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// What is to be stored for `choices` of somebody who is at `standings`.
+    fn records(
+        &self,
+        subject: &Subject,
+        choices: &Choices,
+        shown: Option<&Snapshot>,
+        circumstances: &Circumstances,
+        standings: &Standings,
+    ) -> Result<Vec<ConsentRecord>> {
+        if choices.made.is_empty() {
+            return Err(invalid("there is nothing to decide"));
+        }
+        let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > 200);
+        if too_long(&choices.source) || too_long(&choices.actor) {
+            return Err(invalid("the source and the actor of a decision have at most 200 bytes"));
+        }
+        let mut records = Vec::with_capacity(choices.made.len());
+        for (index, (id, choice)) in choices.made.iter().enumerate() {
+            let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
+            let mode = purpose.mode_under(circumstances.jurisdiction.regime);
+            if mode == Mode::Necessary {
+                return Err(invalid("the purpose is necessary: there is nothing to decide"));
+            }
+            if choices.made[..index].iter().any(|(other, _)| other == id) {
+                return Err(invalid("a purpose is decided twice"));
+            }
+            let before = standings.get(id).map(|standing| standing.decision);
+            let decision = match choice {
+                Choice::Decision(decision) => *decision,
+                Choice::No => no(before, mode),
+            };
+            let notice = self.notice_shown(id, purpose, shown, decision, choices.method)?;
+            records.push(self.a_record(subject, choices, (id, purpose), decision, notice, circumstances)?);
+        }
+        Ok(records)
+    }
+
+    /// Which text a decision about `purpose` may claim: language and hash.
+    fn notice_shown(
+        &self,
+        id: &PurposeId,
+        purpose: &Purpose,
+        shown: Option<&Snapshot>,
+        decision: Decision,
+        method: Method,
+    ) -> Result<Option<(String, Option<NoticeHash>)>> {
+        let Some(snapshot) = shown else {
+            let is_free = decision.is_no() || method == Method::Import || !self.inner.settings.grants_need_a_notice;
+            let missing =
+                || Error::new(ErrorKind::Conflict, "a grant names the notice that was shown: ask for it first");
+            return if is_free { Ok(None) } else { Err(missing()) };
+        };
+        let (version, hash) = snapshot.shown.get(id).ok_or_else(stale)?;
+        let current = self.notice_in(id, &snapshot.language).map(Notice::hash);
+        if *version != purpose.version() || *hash != current {
+            return Err(stale());
+        }
+        Ok(Some((snapshot.language.clone(), *hash)))
+    }
+
+    fn a_record(
+        &self,
+        subject: &Subject,
+        choices: &Choices,
+        (id, purpose): (&PurposeId, &Purpose),
+        decision: Decision,
+        notice: Option<(String, Option<NoticeHash>)>,
+        circumstances: &Circumstances,
+    ) -> Result<ConsentRecord> {
+        let now = self.now();
+        let decided = Decided::new(decision, purpose.version(), now);
+        let decided = if circumstances.signals.gpc { decided.with_gpc() } else { decided };
+        let mut proof = Proof::new(choices.method, now);
+        (proof.language, proof.notice) = notice.map_or((None, None), |(language, hash)| (Some(language), hash));
+        proof.source.clone_from(&choices.source);
+        proof.actor.clone_from(&choices.actor);
+        proof.place.clone_from(&circumstances.jurisdiction.place);
+        proof.regime = circumstances.jurisdiction.regime;
+        proof.dnt_present = circumstances.signals.dnt;
+        (proof.session, proof.network, proof.agent) =
+            (circumstances.session, circumstances.network, circumstances.agent);
+        ConsentRecord::new(subject.clone(), id.clone(), Standing::after(purpose, &decided), proof)
+    }
+
+    async fn record(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<Standings> {
+        let (consents, subject) = (self.clone(), subject.clone());
+        let record = async move {
+            let recorded = consents.inner.store.record_consents(records).await;
+            consents.inner.accounts.forget(&subject);
+            recorded
+        };
+        self.inner.tasks.finish(record).await
+    }
+
+    /// The notice in this language, or in the first that there is.
+    fn notice_in(&self, purpose: &PurposeId, language: &str) -> Option<&Notice> {
+        let mut all = self.inner.settings.notices.iter().filter(|notice| notice.purpose() == purpose);
+        let first = all.clone().next();
+        all.find(|notice| notice.language() == language).or(first)
+    }
+
+    async fn secret(&self) -> Result<&[u8; 32]> {
+        self.inner.secret.get_or_try_init(|| self.inner.tasks.within(self.inner.store.secret())).await
+    }
+
+    /// Keeps the notices before anybody can name them.
+    async fn publish_notices(&self) -> Result<()> {
+        let publish = async || {
+            for notice in &self.inner.settings.notices {
+                self.inner.tasks.within(self.inner.store.publish_notice(notice.clone())).await?;
+            }
+            Ok(())
+        };
+        self.inner.notices.get_or_try_init(publish).await.copied()
+    }
+}
+
+impl fmt::Debug for Consents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consents").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+/// Which kind of no it is.
+fn no(before: Option<Decision>, mode: Mode) -> Decision {
+    match (before, mode) {
+        (Some(Decision::Granted), _) => Decision::Withdrawn,
+        (Some(Decision::Objected), _) => Decision::Objected,
+        (_, Mode::ExemptWithObjection | Mode::NoticeOnly) => Decision::Objected,
+        _ => Decision::Denied,
+    }
+}
+
+fn invalid(problem: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, problem)
+}

@@ -1,0 +1,108 @@
+//! [`ConsentSettings`]: what the service is told.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    activity::EventType,
+    consent::{MergePolicy, Notice, PurposeId, Purposes},
+    error::{Error, ErrorKind, Result},
+};
+
+/// What becomes of activity whose purpose is not allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnallowedActivity {
+    /// It is not written; how much of it there was is counted. The default.
+    #[default]
+    NotWritten,
+    /// It is written as a count: kind, route, method, status and time, without user, session, visitor, network, agent,
+    /// referrer and data.
+    Unlinked,
+}
+
+/// Who is responsible for the processing (GDPR, Article 4(7)), as a receipt names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Controller {
+    /// The name.
+    pub name: String,
+    /// The postal address.
+    pub address: String,
+    /// How to reach them: an e-mail address or a page.
+    pub contact: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ConsentSettings {
+    pub(crate) purposes: Purposes,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) merge: MergePolicy,
+    pub(crate) grants_need_a_notice: bool,
+    pub(crate) snapshot_lifetime: Duration,
+    pub(crate) activity: Option<PurposeId>,
+    pub(crate) event_purposes: Vec<(EventType, Option<PurposeId>)>,
+    pub(crate) unallowed: UnallowedActivity,
+    pub(crate) controller: Option<Controller>,
+}
+
+impl Controller {
+    /// Somebody with this name, this address and this way to be reached.
+    pub fn new(name: impl Into<String>, address: impl Into<String>, contact: impl Into<String>) -> Self {
+        Self { name: name.into(), address: address.into(), contact: contact.into() }
+    }
+}
+
+impl ConsentSettings {
+    pub(crate) fn new(purposes: Purposes) -> Self {
+        let activity = purposes.get(&PurposeId::ANALYTICS).map(|_| PurposeId::ANALYTICS);
+        Self {
+            purposes,
+            notices: Vec::new(),
+            merge: MergePolicy::default(),
+            grants_need_a_notice: true,
+            snapshot_lifetime: Duration::from_secs(24 * 60 * 60),
+            activity,
+            // Who came in and when is needed to keep accounts safe, whatever is measured.
+            event_purposes: vec![(EventType::LOGIN, None), (EventType::LOGOUT, None)],
+            unallowed: UnallowedActivity::default(),
+            controller: None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = |problem: String| Err(Error::new(ErrorKind::Configuration, problem));
+        let named = self.event_purposes.iter().filter_map(|(_, purpose)| purpose.as_ref()).chain(&self.activity);
+        for purpose in named.chain(self.notices.iter().map(Notice::purpose)) {
+            if self.purposes.get(purpose).is_none() {
+                return wrong(format!("consent(): purpose {:?} is used and not declared", purpose.as_str()));
+            }
+        }
+        for (index, notice) in self.notices.iter().enumerate() {
+            let purpose = self.purposes.get(notice.purpose()).expect("it was just looked up");
+            let name = notice.purpose().as_str();
+            if notice.version() != purpose.version() {
+                return wrong(format!(
+                    "consent(): the notice of {name:?} has version {}, the purpose {}",
+                    notice.version(),
+                    purpose.version()
+                ));
+            }
+            let same = |other: &Notice| (other.purpose(), other.language()) == (notice.purpose(), notice.language());
+            if self.notices[..index].iter().any(same) {
+                return wrong(format!("consent(): two notices of {name:?} in {:?}", notice.language()));
+            }
+        }
+        if self.snapshot_lifetime.is_zero() {
+            return wrong("consent(): snapshot_lifetime() must be longer than zero".into());
+        }
+        Ok(())
+    }
+
+    /// The purpose that an event of this type falls under.
+    pub(crate) fn purpose_of(&self, event_type: &EventType) -> Option<&PurposeId> {
+        let named = self.event_purposes.iter().rev().find(|(named, _)| named == event_type);
+        named.map_or(self.activity.as_ref(), |(_, purpose)| purpose.as_ref())
+    }
+}

@@ -1,0 +1,55 @@
+//! [`ConsentFuture`]: the response, without the cookies that must not be set.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use super::rules::Manners;
+use crate::visit::Visit;
+
+pin_project! {
+    /// The response of a [`ConsentService`](super::ConsentService).
+    pub struct ConsentFuture<F> {
+        #[pin]
+        future: F,
+        watch: Option<Watch>,
+    }
+}
+
+/// The rules, whose response it is, and which optional cookies the request carried.
+type Watch = (Arc<Manners>, Option<Visit>, Vec<Box<[u8]>>);
+
+impl<F> ConsentFuture<F> {
+    pub(super) fn new(future: F, watch: Option<Watch>) -> Self {
+        Self { future, watch }
+    }
+}
+
+impl<F, R, E> Future for ConsentFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.future.poll(context))?;
+        if let Some((manners, visit, carried)) = this.watch {
+            manners.cookies.clean_response(response.headers_mut(), visit.as_ref(), carried);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl<F> fmt::Debug for ConsentFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsentFuture").finish_non_exhaustive()
+    }
+}

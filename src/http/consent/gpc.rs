@@ -1,0 +1,84 @@
+//! [`GpcSupport`]: the file that says that the signal is honoured.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use tower_service::Service;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    http::body::{NoBody, ResponseBody},
+};
+
+/// Answers `/.well-known/gpc.json` (Global Privacy Control, section 4): this site honours the signal.
+///
+/// ```
+/// use axum::Router;
+/// use tower_guestbook::http::GpcSupport;
+///
+/// let app: Router = Router::new().route_service("/.well-known/gpc.json", GpcSupport::new("2026-11-25")?);
+/// # let _ = app; Ok::<(), tower_guestbook::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct GpcSupport {
+    json: Bytes,
+}
+
+impl GpcSupport {
+    /// Since `last_update`, a date like `2026-11-25`, it has been so.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if that is no date.
+    pub fn new(last_update: &str) -> Result<Self> {
+        if !is_date(last_update) {
+            return Err(Error::new(ErrorKind::Configuration, "the date of gpc.json is written as 2026-11-25"));
+        }
+        Ok(Self { json: format!(r#"{{"gpc":true,"lastUpdate":"{last_update}"}}"#).into() })
+    }
+}
+
+impl<B> Service<Request<B>> for GpcSupport {
+    type Response = Response<ResponseBody<NoBody>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let body = if *request.method() == Method::GET { self.json.clone() } else { Bytes::new() };
+        let mut response = Response::new(ResponseBody::ours(body));
+        let headers = response.headers_mut();
+        if is_read {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::CONTENT_LENGTH, self.json.len().into());
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+        } else {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        }
+        ready(Ok(response))
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let number = |range: std::ops::Range<usize>| {
+        let digits = text.get(range).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))?;
+        digits.parse::<u32>().ok()
+    };
+    let bytes = text.as_bytes();
+    bytes.len() == 10
+        && bytes[4] == b'-'
+        && bytes[7] == b'-'
+        && number(0..4).is_some()
+        && number(5..7).is_some_and(|month| (1..=12).contains(&month))
+        && number(8..10).is_some_and(|day| (1..=31).contains(&day))
+}

@@ -1,0 +1,79 @@
+//! [`ConsentLayer`]: keeps out what is not allowed.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{ConsentFuture, rules::Manners};
+use crate::visit::Visit;
+
+/// Keeps cookies out, both ways, whose purpose the guest has not allowed, and has those removed that are not allowed any more.
+/// Made by [`Guestbook::consent_layer`](crate::Guestbook::consent_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts
+/// it in its place.
+///
+/// The decisions themselves were put into the [`Visit`] by the session layer, which goes outside. Where that is missing nothing
+/// optional passes. A request is never refused here: what is optional is left out, and the page is served. What cannot be
+/// served without consent goes behind [`Guestbook::require`](crate::Guestbook::require).
+#[derive(Clone)]
+pub struct ConsentLayer {
+    manners: Option<Arc<Manners>>,
+}
+
+/// The service that [`ConsentLayer`] makes.
+#[derive(Clone)]
+pub struct ConsentService<S> {
+    inner: S,
+    manners: Option<Arc<Manners>>,
+}
+
+impl ConsentLayer {
+    pub(crate) fn new(manners: Option<Arc<Manners>>) -> Self {
+        Self { manners }
+    }
+}
+
+impl<S> Layer<S> for ConsentLayer {
+    type Service = ConsentService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ConsentService { inner, manners: self.manners.clone() }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for ConsentService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ConsentFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(manners) = &self.manners else { return ConsentFuture::new(self.inner.call(request), None) };
+        let visit = request.extensions().get::<Visit>().cloned();
+        let carried = manners.cookies.clean_request(request.headers_mut(), visit.as_ref());
+        ConsentFuture::new(self.inner.call(request), Some((manners.clone(), visit, carried)))
+    }
+}
+
+impl fmt::Debug for ConsentLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsentLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for ConsentService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsentService").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! Consent at the door: the rules, the layer that keeps cookies out, the gate, and the signal's support file.
+
+mod cookies;
+mod future;
+mod gate;
+mod gpc;
+mod layer;
+mod path;
+mod rules;
+
+pub(crate) use self::rules::{Door, Manners};
+pub use self::{
+    future::ConsentFuture,
+    gate::{RequireConsent, RequireConsentFuture, RequireConsentService},
+    gpc::GpcSupport,
+    layer::{ConsentLayer, ConsentService},
+    path::local_path,
+    rules::{ConsentRules, Jurisdictions, UndeclaredCookies},
+};

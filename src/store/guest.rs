@@ -1,0 +1,75 @@
+//! [`Store`]: all that a guestbook needs of a store, and what one request needs of it, in one trip.
+
+use std::future::Future;
+
+use super::{ActivityStore, ConsentStore, Loaded, PreferenceStore, SessionStore, StoredPreferences};
+use crate::{
+    consent::{Standings, Subject},
+    error::Result,
+    id::{SessionKey, VisitorId},
+};
+
+/// All that a guestbook needs of a store.
+///
+/// The verbs here have a default that asks the parts one after the other. A store that can answer at once overrides them, as
+/// long as the answer is the same.
+pub trait Store: SessionStore + ActivityStore + ConsentStore + PreferenceStore {
+    /// The session under `key`, and the account of its user; of `visitor` if there is no user.
+    fn load_guest(
+        &self,
+        key: SessionKey,
+        visitor: Option<VisitorId>,
+    ) -> impl Future<Output = Result<LoadedGuest>> + Send {
+        async move {
+            let session = self.load(key).await?;
+            let subject = session.subject(visitor);
+            let account = match &subject {
+                Some(subject) => self.account(subject.clone()).await?,
+                None => Account::default(),
+            };
+            Ok(LoadedGuest { session, subject, account })
+        }
+    }
+
+    /// What is kept of a subject beside sessions and activities.
+    fn account(&self, subject: Subject) -> impl Future<Output = Result<Account>> + Send {
+        async move {
+            let preferences = match &subject {
+                Subject::User(user) => self.preferences(user.clone()).await?,
+                Subject::Visitor(_) => StoredPreferences::default(),
+            };
+            Ok(Account { consents: self.consents(subject).await?, preferences })
+        }
+    }
+}
+
+/// What is kept of a subject beside sessions and activities.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Where they stand.
+    pub consents: Standings,
+    /// What they like; of visitors nothing is kept.
+    pub preferences: StoredPreferences,
+}
+
+/// What [`Store::load_guest`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedGuest {
+    /// The session.
+    pub session: Loaded,
+    /// Whose account it is: the user's of the session, expired or not, or else the visitor's.
+    pub subject: Option<Subject>,
+    /// The account.
+    pub account: Account,
+}
+
+impl Loaded {
+    /// Whose account belongs to it.
+    pub(crate) fn subject(&self, visitor: Option<VisitorId>) -> Option<Subject> {
+        match self {
+            Self::Found(record) => record.head.user.clone().map(Subject::User),
+            Self::Ended | Self::Unknown => None,
+        }
+        .or(visitor.map(Subject::Visitor))
+    }
+}

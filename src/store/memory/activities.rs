@@ -1,0 +1,65 @@
+//! Activities in memory: one list.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::MemoryStore;
+use crate::{
+    activity::{Activity, ActivityFilter, Entry, EventId, HistoryPage, HistoryQuery, Order},
+    error::{Error, ErrorKind, Result},
+    store::{ActivityStore, Commit},
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Activities {
+    all: Vec<Activity>,
+    recorded: HashSet<EventId>,
+    sequence: u64,
+}
+
+impl ActivityStore for MemoryStore {
+    async fn append(&self, entries: Arc<[Entry]>, _: Commit) -> Result<Vec<Option<u64>>> {
+        let mut state = self.state();
+        if state.activities.all.len() + entries.len() > self.activity_capacity {
+            let context = format!("the memory store holds {} activities", self.activity_capacity);
+            return Err(Error::new(ErrorKind::StorageFull, context));
+        }
+        Ok(entries.iter().map(|entry| state.activities.record(entry)).collect())
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        let state = self.state();
+        let found =
+            |activity: &&Activity| query.filter.matches(&activity.event) && query.is_after_cursor(activity.sequence);
+        let (all, some) = (state.activities.all.iter(), query.limit + 1);
+        let activities = match query.order {
+            Order::OldestFirst => all.filter(found).take(some).cloned().collect(),
+            Order::NewestFirst => all.rev().filter(found).take(some).cloned().collect(),
+        };
+        Ok(query.page(activities))
+    }
+
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        Ok(self.state().activities.all.iter().filter(|activity| filter.matches(&activity.event)).count() as u64)
+    }
+
+    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        let mut left = limit;
+        self.state().activities.all.retain(|activity| {
+            let goes = left > 0 && filter.matches(&activity.event);
+            left -= usize::from(goes);
+            !goes
+        });
+        Ok(limit - left)
+    }
+}
+
+impl Activities {
+    fn record(&mut self, entry: &Entry) -> Option<u64> {
+        if !self.recorded.insert(entry.id) {
+            return None;
+        }
+        self.sequence += 1;
+        self.all.push(Activity::new(self.sequence, entry.event.clone()));
+        Some(self.sequence)
+    }
+}

@@ -1,0 +1,164 @@
+//! Decisions in memory: one list of records, and where each subject stands.
+
+use std::collections::HashMap;
+
+use super::MemoryStore;
+use crate::{
+    consent::{ConsentId, ConsentRecord, MergePolicy, Method, Notice, NoticeHash, Proof, Standings, Subject},
+    error::{Error, ErrorKind, Result},
+    id::{UserId, VisitorId, fill_random},
+    store::{
+        ConsentStore,
+        consent::{one_subject, text_changed},
+    },
+    time::Timestamp,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Consents {
+    records: Vec<ConsentRecord>,
+    standings: HashMap<Subject, Standings>,
+    links: HashMap<VisitorId, UserId>,
+    notices: Vec<Notice>,
+    secret: Option<[u8; 32]>,
+}
+
+/// A record is never forgotten, so that is how many there can be.
+const CAPACITY: usize = 100_000;
+
+impl ConsentStore for MemoryStore {
+    async fn consents(&self, subject: Subject) -> Result<Standings> {
+        Ok(self.state().consents.standings(&subject))
+    }
+
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+        let subject = one_subject(&records)?;
+        self.state().consents.add(subject, records)
+    }
+
+    async fn consent_history(
+        &self,
+        subject: Subject,
+        limit: usize,
+        before: Option<ConsentId>,
+    ) -> Result<Vec<ConsentRecord>> {
+        let consents = &self.state().consents;
+        let is_theirs = |record: &&ConsentRecord| match (&record.subject, &subject) {
+            (Subject::Visitor(visitor), Subject::User(user)) => consents.links.get(visitor) == Some(user),
+            (one, other) => one == other,
+        };
+        let end = before.map(|before| consents.place(before).unwrap_or(0));
+        let earlier = &consents.records[..end.unwrap_or(consents.records.len())];
+        Ok(earlier.iter().rev().filter(is_theirs).take(limit).cloned().collect())
+    }
+
+    async fn link_visitor(
+        &self,
+        visitor: VisitorId,
+        user: UserId,
+        policy: MergePolicy,
+        now: Timestamp,
+    ) -> Result<Standings> {
+        let consents = &mut self.state().consents;
+        let (theirs, subject) = (consents.standings(&visitor.into()), Subject::User(user.clone()));
+        let ours = consents.standings(&subject);
+        let linked = consents.links.get(&visitor);
+        if theirs.is_empty() || linked.is_some_and(|linked| *linked != user) {
+            return Ok(ours);
+        }
+        let mut merged = Vec::new();
+        for (purpose, held) in ours.merge(&theirs, policy) {
+            let original = consents.place(held.record).expect("a standing comes from a record");
+            let last = ours.held(&purpose).and_then(|held| consents.place(held.record));
+            // What was there when the visitor was linked had its chance then.
+            if linked.is_some() && last > Some(original) {
+                continue;
+            }
+            let proof = Proof { method: Method::Merge, ..consents.records[original].proof.clone() };
+            let mut record = ConsentRecord::new(subject.clone(), purpose, held.standing, proof)?;
+            record.id = ConsentId::generate(now)?;
+            merged.push(record);
+        }
+        let standings = consents.add(subject, merged)?;
+        consents.links.insert(visitor, user);
+        Ok(standings)
+    }
+
+    async fn rebuild_consents(&self) -> Result<u64> {
+        let consents = &mut self.state().consents;
+        let mut rebuilt: HashMap<Subject, Standings> = HashMap::new();
+        for record in &consents.records {
+            rebuilt.entry(record.subject.clone()).or_default().add(record);
+        }
+        let wrong = rebuilt.iter().filter(|(subject, right)| consents.standings.get(subject) != Some(right)).count()
+            + consents.standings.keys().filter(|subject| !rebuilt.contains_key(subject)).count();
+        consents.standings = rebuilt;
+        Ok(wrong as u64)
+    }
+
+    async fn publish_notice(&self, notice: Notice) -> Result<()> {
+        let notices = &mut self.state().consents.notices;
+        let is_same = |known: &&Notice| {
+            (known.purpose(), known.version(), known.language())
+                == (notice.purpose(), notice.version(), notice.language())
+        };
+        match notices.iter().find(is_same) {
+            Some(known) if known.hash() == notice.hash() => {}
+            Some(_) => return Err(text_changed()),
+            None => notices.push(notice),
+        }
+        Ok(())
+    }
+
+    async fn notice(&self, hash: NoticeHash) -> Result<Option<Notice>> {
+        Ok(self.state().consents.notices.iter().find(|notice| notice.hash() == hash).cloned())
+    }
+
+    async fn secret(&self) -> Result<[u8; 32]> {
+        let secret = &mut self.state().consents.secret;
+        match secret {
+            Some(secret) => Ok(*secret),
+            None => {
+                let mut bytes = [0; 32];
+                fill_random(&mut bytes)?;
+                Ok(*secret.insert(bytes))
+            }
+        }
+    }
+}
+
+impl Consents {
+    pub(super) fn standings(&self, subject: &Subject) -> Standings {
+        self.standings.get(subject).cloned().unwrap_or_default()
+    }
+
+    /// How many records were stored before this one.
+    fn place(&self, id: ConsentId) -> Option<usize> {
+        self.records.iter().position(|record| record.id == id)
+    }
+
+    /// Adds what is news to the subject's records: all of it or, if an id is taken, nothing.
+    fn add(&mut self, subject: Subject, records: Vec<ConsentRecord>) -> Result<Standings> {
+        let mut standings = self.standings(&subject);
+        let mut news: Vec<ConsentRecord> = Vec::new();
+        for mut record in records {
+            if !record.is_news(standings.get(&record.purpose)) {
+                continue;
+            }
+            if self.records.iter().chain(&news).any(|known| known.id == record.id) {
+                return Err(Error::new(ErrorKind::Conflict, "the id of a record of consent is taken"));
+            }
+            record.previous = standings.add(&record);
+            news.push(record);
+        }
+        if self.records.len() + news.len() > CAPACITY {
+            return Err(Error::new(
+                ErrorKind::StorageFull,
+                format!("the memory store holds {CAPACITY} records of consent"),
+            ));
+        }
+        self.records.extend(news);
+        self.standings.insert(subject, standings.clone());
+        Ok(standings)
+    }
+}

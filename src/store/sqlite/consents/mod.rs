@@ -1,0 +1,287 @@
+//! The verbs of [`ConsentStore`](crate::store::ConsentStore) in SQL: records that are only added, and one row for each subject
+//! that says where it stands.
+
+mod linking;
+mod notices;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+pub(super) use self::{
+    linking::link,
+    notices::{make_secret, notice, publish, secret},
+};
+use super::{connection::Sql, users};
+use crate::{
+    consent::{ConsentId, ConsentRecord, Proof, PurposeId, Standing, Standings, Subject},
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    store::{Account, StoredPreferences, consent::one_subject},
+};
+
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE consent_subjects (
+        id INTEGER PRIMARY KEY,
+        user INTEGER UNIQUE REFERENCES users (id),
+        visitor BLOB UNIQUE,
+        -- The account that a visitor logged in to.
+        linked_to INTEGER REFERENCES users (id),
+        -- Where the subject stands: made from the records.
+        standings TEXT NOT NULL,
+        CHECK ((user IS NULL) <> (visitor IS NULL))
+    ) STRICT;
+    CREATE INDEX consent_subjects_by_link ON consent_subjects (linked_to) WHERE linked_to IS NOT NULL;
+
+    CREATE TABLE consent_records (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        public_id BLOB NOT NULL UNIQUE,
+        subject INTEGER NOT NULL REFERENCES consent_subjects (id),
+        purpose TEXT NOT NULL,
+        standing TEXT NOT NULL,
+        proof TEXT NOT NULL,
+        previous BLOB
+    ) STRICT;
+    CREATE INDEX consent_records_by_subject ON consent_records (subject, id);
+    CREATE TRIGGER consent_records_are_only_added BEFORE UPDATE ON consent_records
+        BEGIN SELECT raise(ABORT, 'records of consent are never changed'); END;
+
+    CREATE TABLE notices (
+        id INTEGER PRIMARY KEY,
+        purpose TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        language TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (purpose, version, language)
+    ) STRICT;
+    CREATE INDEX notices_by_hash ON notices (hash);
+    CREATE TRIGGER notices_are_immutable BEFORE UPDATE ON notices
+        BEGIN SELECT raise(ABORT, 'notices are never changed'); END;
+
+    CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+const OF_USER: &str = "
+    SELECT c.standings, p.version, p.overrides FROM users u
+    LEFT JOIN consent_subjects c ON c.user = u.id LEFT JOIN preferences p ON p.user = u.id
+    WHERE u.external = ?1";
+
+pub(super) fn account(database: &Connection, subject: &Subject) -> Result<Account> {
+    let Subject::User(user) = subject else {
+        return Ok(Account { consents: standings(database, subject)?, preferences: StoredPreferences::default() });
+    };
+    let mut statement = database.prepare_cached(OF_USER).sql()?;
+    let row = statement.query_row([user.as_str()], |row| {
+        Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<String>>(2)?))
+    });
+    let Some((standings, version, overrides)) = row.optional().sql()? else { return Ok(Account::default()) };
+    let consents = standings.map(|standings| Standings::from_json(standings.as_bytes())).transpose()?;
+    let preferences = super::preferences::stored(version, overrides)?;
+    Ok(Account { consents: consents.unwrap_or_default(), preferences })
+}
+
+pub(super) fn standings(database: &Connection, subject: &Subject) -> Result<Standings> {
+    Ok(find(database, subject)?.map(|(_, standings)| standings).unwrap_or_default())
+}
+
+const FIND_USER: &str = "
+    SELECT c.id, c.standings FROM consent_subjects c JOIN users u ON u.id = c.user WHERE u.external = ?1";
+const FIND_VISITOR: &str = "SELECT id, standings FROM consent_subjects WHERE visitor = ?1";
+
+/// The subject's number and where it stands, if it has decided anything.
+fn find(database: &Connection, subject: &Subject) -> Result<Option<(i64, Standings)>> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+    let found = match subject {
+        Subject::User(user) => database.prepare_cached(FIND_USER).sql()?.query_row([user.as_str()], read),
+        Subject::Visitor(visitor) => {
+            database.prepare_cached(FIND_VISITOR).sql()?.query_row([visitor.as_uuid().as_bytes().as_slice()], read)
+        }
+    };
+    let found = found.optional().sql()?;
+    found.map(|(id, standings)| Ok((id, Standings::from_json(standings.as_bytes())?))).transpose()
+}
+
+const ADD_USER: &str = "
+    INSERT INTO consent_subjects (user, standings) SELECT id, '{}' FROM users WHERE external = ?1 RETURNING id";
+const ADD_VISITOR: &str = "INSERT INTO consent_subjects (visitor, standings) VALUES (?1, '{}') RETURNING id";
+
+fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, Standings)> {
+    if let Some(found) = find(database, subject)? {
+        return Ok(found);
+    }
+    let id = match subject {
+        Subject::User(user) => {
+            users::intern(database, user)?;
+            database.prepare_cached(ADD_USER).sql()?.query_row([user.as_str()], |row| row.get(0)).sql()?
+        }
+        Subject::Visitor(visitor) => {
+            let visitor = visitor.as_uuid().as_bytes().as_slice();
+            database.prepare_cached(ADD_VISITOR).sql()?.query_row([visitor], |row| row.get(0)).sql()?
+        }
+    };
+    Ok((id, Standings::default()))
+}
+
+pub(super) fn record(database: &Connection, records: Vec<ConsentRecord>) -> Result<Standings> {
+    let subject = one_subject(&records)?;
+    let (id, mut standings) = find_or_add(database, &subject)?;
+    records.into_iter().try_for_each(|record| add(database, id, &mut standings, record))?;
+    set_standings(database, id, &standings)?;
+    Ok(standings)
+}
+
+const ADD: &str = "
+    INSERT INTO consent_records (public_id, subject, purpose, standing, proof, previous)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+
+fn add(database: &Connection, subject: i64, standings: &mut Standings, record: ConsentRecord) -> Result<()> {
+    if !record.is_news(standings.get(&record.purpose)) {
+        return Ok(());
+    }
+    let previous = standings.add(&record);
+    let added = database.prepare_cached(ADD).sql()?.execute(params![
+        record.id.as_uuid().as_bytes().as_slice(),
+        subject,
+        record.purpose.as_str(),
+        serde_json::to_string(&record.standing).expect("numbers and names can be written"),
+        record.proof.to_json(),
+        previous.map(|previous| previous.as_uuid().as_bytes().to_vec()),
+    ]);
+    match added.sql()? {
+        0 => Err(Error::new(ErrorKind::Conflict, "the id of a record of consent is taken")),
+        _ => Ok(()),
+    }
+}
+
+const SET_STANDINGS: &str = "UPDATE consent_subjects SET standings = ?2 WHERE id = ?1";
+
+fn set_standings(database: &Connection, subject: i64, standings: &Standings) -> Result<()> {
+    database.prepare_cached(SET_STANDINGS).sql()?.execute(params![subject, standings.to_json()]).sql()?;
+    Ok(())
+}
+
+/// The columns that [`read_record`] reads, in its order.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.public_id, u.external, c.visitor, r.purpose, r.standing, r.proof, r.previous ",
+            "FROM consent_records r JOIN consent_subjects c ON c.id = r.subject LEFT JOIN users u ON u.id = c.user ",
+            $rest
+        )
+    };
+}
+
+// Through `consent_records_by_subject`, for each subject.
+const HISTORY: &str = select!(
+    "WHERE r.subject IN (SELECT id FROM consent_subjects WHERE visitor = ?1
+        UNION SELECT s.id FROM consent_subjects s JOIN users u ON u.id = s.user WHERE u.external = ?2
+        UNION SELECT s.id FROM consent_subjects s JOIN users u ON u.id = s.linked_to WHERE u.external = ?2)
+     AND r.id < ifnull((SELECT id FROM consent_records WHERE public_id = ?3), iif(?3 IS NULL, 9223372036854775807, 0))
+     ORDER BY r.id DESC LIMIT ?4"
+);
+
+pub(super) fn history(
+    database: &Connection,
+    subject: &Subject,
+    limit: usize,
+    before: Option<ConsentId>,
+) -> Result<Vec<ConsentRecord>> {
+    let (user, visitor) = match subject {
+        Subject::User(user) => (Some(user.as_str()), None),
+        Subject::Visitor(visitor) => (None, Some(visitor.as_uuid().as_bytes().as_slice())),
+    };
+    let before = before.map(|before| before.as_uuid().as_bytes().to_vec());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = database.prepare_cached(HISTORY).sql()?;
+    let rows = statement.query_map(params![visitor, user, before, limit], |row| Ok(read_record(row))).sql()?;
+    rows.map(|row| row.sql()?).collect()
+}
+
+const ONE: &str = select!("WHERE r.public_id = ?1");
+
+const SUBJECTS: &str = "SELECT id, standings FROM consent_subjects ORDER BY id";
+const RECORDS: &str = select!("WHERE r.subject = ?1 ORDER BY r.id");
+
+pub(super) fn rebuild(database: &Connection) -> Result<u64> {
+    let mut wrong = 0;
+    let mut subjects = database.prepare_cached(SUBJECTS).sql()?;
+    let mut subjects = subjects.query([]).sql()?;
+    while let Some(row) = subjects.next().sql()? {
+        let (id, stored): (i64, String) = (row.get(0).sql()?, row.get(1).sql()?);
+        let mut statement = database.prepare_cached(RECORDS).sql()?;
+        let records = statement.query_map([id], |row| Ok(read_record(row))).sql()?;
+        let mut right = Standings::default();
+        for record in records {
+            right.add(&record.sql()??);
+        }
+        if Standings::from_json(stored.as_bytes()).ok().as_ref() != Some(&right) {
+            set_standings(database, id, &right)?;
+            wrong += 1;
+        }
+    }
+    Ok(wrong)
+}
+
+/// A row of [`select!`].
+fn read_record(row: &Row<'_>) -> Result<ConsentRecord> {
+    let user: Option<String> = row.get(1).sql()?;
+    let subject = match user {
+        Some(user) => Subject::User(UserId::try_from(user).map_err(damaged)?),
+        None => Subject::Visitor(Uuid::from_bytes(row.get(2).sql()?).into()),
+    };
+    let (purpose, standing, proof): (String, String, String) =
+        (row.get(3).sql()?, row.get(4).sql()?, row.get(5).sql()?);
+    let purpose = PurposeId::new(&purpose).map_err(damaged)?;
+    let standing: Standing = serde_json::from_str(&standing).map_err(damaged)?;
+    let proof = Proof::from_json(proof.as_bytes())?;
+    let id = Uuid::from_bytes(row.get(0).sql()?).into();
+    let previous = row.get::<_, Option<[u8; 16]>>(6).sql()?.map(|id| Uuid::from_bytes(id).into());
+    Ok(ConsentRecord { id, subject, purpose, standing, proof, previous })
+}
+
+fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Corrupt, "a stored decision is damaged").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        linking::{IS_LATER, LINK, LINKED},
+        notices::NOTICE,
+        *,
+    };
+
+    /// The steps of SQLite's plan.
+    fn plan(sql: &str) -> Vec<String> {
+        let database = Connection::open_in_memory().unwrap();
+        database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
+        database.execute_batch(super::super::preferences::SCHEMA).unwrap();
+        database.execute_batch(SCHEMA).unwrap();
+        let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut rows = statement.raw_query();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get(3).unwrap());
+        }
+        steps
+    }
+
+    #[test]
+    fn no_question_of_a_request_is_answered_by_looking_at_everybody() {
+        for sql in [OF_USER, FIND_USER, FIND_VISITOR, HISTORY, ONE, LINKED, LINK, IS_LATER, RECORDS, NOTICE] {
+            let plan = plan(sql);
+            assert!(
+                !plan.is_empty()
+                    && !plan.iter().any(|step| step.starts_with("SCAN") && !step.ends_with("CONSTANT ROW")),
+                "{sql}: {plan:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_history_reads_the_records_of_its_subjects_only() {
+        let plan = plan(HISTORY);
+        let expected = "SEARCH r USING INDEX consent_records_by_subject (subject=? AND id<?)";
+        assert!(plan.iter().any(|step| step == expected), "{plan:#?}");
+    }
+}

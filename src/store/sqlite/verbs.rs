@@ -1,0 +1,157 @@
+//! The contracts, verb by verb: which connection does what.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::{SqliteStore, activities, consents, preferences, sessions};
+use crate::{
+    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
+    error::Result,
+    id::{SessionId, SessionKey, UserId, VisitorId},
+    preferences::Patch,
+    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    store::{
+        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, PreferenceChange, PreferenceStore,
+        Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+    },
+    time::Timestamp,
+};
+
+impl SessionStore for SqliteStore {
+    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
+        self.inner.writer.run(true, move |database| sessions::insert(database, &key, record, cap, now)).await
+    }
+
+    async fn load(&self, key: SessionKey) -> Result<Loaded> {
+        self.inner.readers.read(move |database| sessions::load(database, &key)).await
+    }
+
+    async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
+        self.inner.writer.run(true, move |database| sessions::apply(database, id, &changes, &limits, now)).await
+    }
+
+    async fn touch(&self, id: SessionId, now: Timestamp) -> Result<bool> {
+        self.inner.writer.run(false, move |database| sessions::touch(database, id, now)).await
+    }
+
+    async fn rotate(
+        &self,
+        rotation: Rotation,
+        limits: SessionLimits,
+        cap: SessionCap,
+        now: Timestamp,
+    ) -> Result<Option<Started>> {
+        self.inner.writer.run(true, move |database| sessions::rotate(database, rotation, &limits, cap, now)).await
+    }
+
+    async fn delete(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
+        self.inner.writer.run(true, move |database| sessions::delete(database, id, now)).await
+    }
+
+    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+        self.inner.readers.read(move |database| sessions::list(database, &user, limit, now)).await
+    }
+
+    async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
+        self.inner.writer.run(true, move |database| sessions::revoke(database, &revocation, now)).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.inner.writer.run(false, move |database| sessions::purge_expired(database, now, limit)).await
+    }
+}
+
+impl ActivityStore for SqliteStore {
+    async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
+        let durable = commit == Commit::Durable;
+        self.inner.writer.run_alone(durable, move |database| activities::append(database, &entries)).await
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        self.inner.readers.read_elsewhere(move |database| activities::history(database, &query)).await
+    }
+
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.inner.readers.read_elsewhere(move |database| activities::count(database, &filter)).await
+    }
+
+    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.inner.writer.run_alone(true, move |database| activities::discard(database, &filter, limit)).await
+    }
+}
+
+impl PreferenceStore for SqliteStore {
+    async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
+        self.inner.readers.read(move |database| preferences::load(database, &user)).await
+    }
+
+    async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
+        self.inner.writer.run(true, move |database| preferences::change(database, &user, &patch, expected)).await
+    }
+}
+
+impl ConsentStore for SqliteStore {
+    async fn consents(&self, subject: Subject) -> Result<Standings> {
+        self.inner.readers.read(move |database| consents::standings(database, &subject)).await
+    }
+
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+        self.inner.writer.run(true, move |database| consents::record(database, records)).await
+    }
+
+    async fn consent_history(
+        &self,
+        subject: Subject,
+        limit: usize,
+        before: Option<ConsentId>,
+    ) -> Result<Vec<ConsentRecord>> {
+        self.inner.readers.read_elsewhere(move |database| consents::history(database, &subject, limit, before)).await
+    }
+
+    async fn link_visitor(
+        &self,
+        visitor: VisitorId,
+        user: UserId,
+        policy: MergePolicy,
+        now: Timestamp,
+    ) -> Result<Standings> {
+        self.inner.writer.run(true, move |database| consents::link(database, visitor, &user, policy, now)).await
+    }
+
+    async fn rebuild_consents(&self) -> Result<u64> {
+        self.inner.writer.run_alone(true, move |database| consents::rebuild(database)).await
+    }
+
+    async fn publish_notice(&self, notice: Notice) -> Result<()> {
+        self.inner.writer.run(true, move |database| consents::publish(database, &notice)).await
+    }
+
+    async fn notice(&self, hash: NoticeHash) -> Result<Option<Notice>> {
+        self.inner.readers.read(move |database| consents::notice(database, hash)).await
+    }
+
+    async fn secret(&self) -> Result<[u8; 32]> {
+        match self.inner.readers.read(consents::secret).await? {
+            Some(secret) => Ok(secret),
+            None => self.inner.writer.run(true, |database| consents::make_secret(database)).await,
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    async fn load_guest(&self, key: SessionKey, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
+        let load = move |database: &Connection| {
+            let session = sessions::load(database, &key)?;
+            let subject = session.subject(visitor);
+            let account = subject.as_ref().map(|subject| consents::account(database, subject)).transpose()?;
+            Ok(LoadedGuest { session, subject, account: account.unwrap_or_default() })
+        };
+        self.inner.readers.read(load).await
+    }
+
+    async fn account(&self, subject: Subject) -> Result<Account> {
+        self.inner.readers.read(move |database| consents::account(database, &subject)).await
+    }
+}

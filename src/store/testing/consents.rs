@@ -1,0 +1,279 @@
+//! Cases for [`ConsentStore`]: records that are only added, and where they lead.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use super::{ConsentStore, START, at, new_visitor, user_id};
+use crate::{
+    client::{Agent, TruncatedAddress},
+    consent::{
+        Category, ConsentId, ConsentRecord, Decided, Decision, Method, NoticeHash, Proof, Purpose, PurposeId, Regime,
+        Standing, Standings, Subject,
+    },
+    error::ErrorKind,
+    id::SessionId,
+    time::Timestamp,
+};
+
+pub(super) fn user(name: &str) -> Subject {
+    Subject::User(user_id(name))
+}
+
+/// A decision that somebody made purpose by purpose, and no more to prove it.
+pub(super) fn decided(who: &Subject, what: PurposeId, decision: Decision, now: Timestamp) -> ConsentRecord {
+    let standing = standing(&what, Decided::new(decision, 1, now));
+    let proof = Proof::new(Method::Custom, now);
+    ConsentRecord::new(who.clone(), what, standing, proof).expect("the system has random bytes")
+}
+
+fn standing(what: &PurposeId, decided: Decided) -> Standing {
+    let purpose = Purpose::new(what.as_str(), Category::Analytics).expiry(Duration::from_secs(180 * 24 * 60 * 60));
+    Standing::after(&purpose, &decided)
+}
+
+/// What a request with `Sec-GPC: 1` leaves.
+fn signal(who: &Subject, what: PurposeId, now: Timestamp) -> ConsentRecord {
+    let mut record = decided(who, what, Decision::Objected, now);
+    record.standing.gpc_present = true;
+    record.proof.method = Method::Gpc;
+    record
+}
+
+/// The same decision, with all that can prove it.
+pub(super) fn proven(mut record: ConsentRecord) -> ConsentRecord {
+    let address = std::net::IpAddr::from([203, 0, 113, 77]);
+    let session = SessionId::generate(START).expect("the system has random bytes");
+    record.proof.notice = Some(NoticeHash::of("We count visits."));
+    record.proof.language = Some("de-CH".into());
+    record.proof.source = Some("/käse'\"\u{0}\u{1f600}".into());
+    record.proof.place = Some("CH".into());
+    record.proof.regime = Regime::DecliningIsEnough;
+    record.proof.dnt_present = true;
+    record.proof.given_at = Timestamp::from_millis(-1);
+    record.proof.session = Some(session);
+    record.proof.network = Some(TruncatedAddress::from(address));
+    record.proof.agent = Some(Agent::from_user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"));
+    record.proof.actor = Some("the guardian".into());
+    record
+}
+
+/// Stores records; the answer is where the subject stands.
+pub(super) async fn record<S: ConsentStore>(store: &S, records: Vec<ConsentRecord>) -> Standings {
+    let subject = records.first().expect("something to store").subject.clone();
+    let standings = store.record_consents(records).await.expect("stored");
+    assert_eq!(standings, consents(store, &subject).await, "the answer is what is stored");
+    standings
+}
+
+pub(super) async fn consents<S: ConsentStore>(store: &S, subject: &Subject) -> Standings {
+    store.consents(subject.clone()).await.expect("readable")
+}
+
+/// All records, the last stored first.
+pub(super) async fn history<S: ConsentStore>(store: &S, subject: &Subject) -> Vec<ConsentRecord> {
+    store.consent_history(subject.clone(), usize::MAX, None).await.expect("readable")
+}
+
+/// The subject's own records in the order of storing, after a look at whether the projection is what they say and each
+/// knows the one before it.
+pub(super) async fn checked<S: ConsentStore>(store: &S, subject: &Subject) -> Vec<ConsentRecord> {
+    let mut records = history(store, subject).await;
+    records.retain(|record| record.subject == *subject);
+    records.reverse();
+    let mut standings = Standings::default();
+    for record in &records {
+        assert_eq!(record.previous, standings.add(record), "the record before this one");
+    }
+    assert_eq!(consents(store, subject).await, standings);
+    assert_eq!(Standings::rebuild(&records), standings);
+    records
+}
+
+pub(super) fn ids(records: &[ConsentRecord]) -> Vec<ConsentId> {
+    records.iter().map(|record| record.id).collect()
+}
+
+pub(super) async fn nobody_who_has_decided_nothing_is_known<S: ConsentStore>(store: Arc<S>) {
+    for subject in [user("ada"), new_visitor().into()] {
+        assert_eq!(consents(&*store, &subject).await, Standings::default());
+        assert_eq!(history(&*store, &subject).await, []);
+    }
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
+}
+
+pub(super) async fn what_is_recorded_is_read_back_with_its_proof<S: ConsentStore>(store: Arc<S>) {
+    let own = PurposeId::new(&format!("x{}", "-9_".repeat(21))).expect("a name of 64 bytes");
+    let long = "ü".repeat(127) + "x";
+    for subject in [user(&long), new_visitor().into()] {
+        let mut first = proven(decided(&subject, own.clone(), Decision::Granted, at(1)));
+        let knowing = Decided::new(Decision::Granted, u32::MAX, Timestamp::from_millis(i64::MAX)).with_gpc();
+        first.standing = standing(&own, knowing);
+        let early = decided(&subject, PurposeId::ANALYTICS, Decision::Denied, Timestamp::from_millis(i64::MIN));
+        let standings = record(&*store, vec![first.clone(), early.clone()]).await;
+        assert_eq!(standings, Standings::rebuild([&first, &early]));
+        let second = decided(&subject, own.clone(), Decision::Withdrawn, at(2));
+        let standings = record(&*store, vec![second.clone()]).await;
+        assert_eq!(standings.held(&own).map(|held| held.record), Some(second.id));
+        assert_eq!(standings.get(&PurposeId::ANALYTICS), Some(&early.standing));
+        let second = ConsentRecord { previous: Some(first.id), ..second };
+        assert_eq!(history(&*store, &subject).await, [second, early, first]);
+    }
+}
+
+pub(super) async fn history_comes_in_pages_newest_first<S: ConsentStore>(store: Arc<S>) {
+    let (ada, bob) = (user("ada"), user("bob"));
+    let mut stored = Vec::new();
+    for number in 0..10 {
+        // The order of storing counts, whatever the clock said.
+        let decided = |who, what| decided(who, what, Decision::Granted, at(100 - number));
+        let records = vec![decided(&ada, PurposeId::ANALYTICS), decided(&ada, PurposeId::MARKETING)];
+        stored.splice(0..0, ids(&records).into_iter().rev());
+        record(&*store, records).await;
+        record(&*store, vec![decided(&bob, PurposeId::ANALYTICS)]).await;
+    }
+    assert_eq!(ids(&history(&*store, &ada).await), stored);
+    let page = async |limit, before| ids(&store.consent_history(user("ada"), limit, before).await.expect("readable"));
+    for size in [1, 3, 7, 20, 100] {
+        let (mut pages, mut before) = (Vec::new(), None);
+        // One page more than there are shows that there is nothing behind the last one.
+        for _ in 0..=stored.len().div_ceil(size) {
+            let ids = page(size, before).await;
+            assert_eq!(
+                ids.len(),
+                size.min(stored.len() - pages.len().min(stored.len())),
+                "only the last page is short"
+            );
+            before = ids.last().copied().or(before);
+            pages.extend(ids);
+        }
+        assert_eq!(pages, stored, "in pages of {size}");
+    }
+    assert_eq!(page(0, None).await, []);
+    let of_bob = history(&*store, &bob).await;
+    assert_eq!(page(2, Some(of_bob[4].id)).await, stored[8..10], "what was stored before the record of somebody else");
+    let unknown = ConsentId::generate(START).expect("the system has random bytes");
+    assert_eq!(page(10, Some(unknown)).await, [], "nothing was stored before what is not stored");
+}
+
+pub(super) async fn records_of_two_subjects_or_none_are_refused<S: ConsentStore>(store: Arc<S>) {
+    let granted = |who: &Subject| decided(who, PurposeId::ANALYTICS, Decision::Granted, START);
+    let (ada, visitor) = (user("ada"), Subject::Visitor(new_visitor()));
+    let mixed = vec![granted(&ada), granted(&ada), granted(&visitor)];
+    for records in [vec![], vec![granted(&ada), granted(&user("bob"))], mixed] {
+        let error = store.record_consents(records).await.expect_err("not of one subject");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    for subject in [ada, visitor] {
+        assert_eq!(history(&*store, &subject).await, []);
+        assert_eq!(consents(&*store, &subject).await, Standings::default());
+    }
+}
+
+pub(super) async fn a_taken_id_is_a_conflict_and_nothing_is_stored<S: ConsentStore>(store: Arc<S>) {
+    let (ada, bob) = (user("ada"), user("bob"));
+    let granted = |who: &Subject, what| decided(who, what, Decision::Granted, START);
+    let taken = granted(&ada, PurposeId::ANALYTICS);
+    let before = record(&*store, vec![taken.clone()]).await;
+    let with_id = |who: &Subject, id| ConsentRecord { id, ..granted(who, PurposeId::MARKETING) };
+    let twice = granted(&ada, PurposeId::FUNCTIONAL);
+    for records in [
+        vec![taken.clone()],
+        vec![granted(&ada, PurposeId::FUNCTIONAL), with_id(&ada, taken.id)],
+        vec![granted(&bob, PurposeId::FUNCTIONAL), with_id(&bob, taken.id)],
+        vec![twice.clone(), with_id(&ada, twice.id)],
+    ] {
+        let error = store.record_consents(records).await.expect_err("the id is taken");
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(checked(&*store, &ada).await, std::slice::from_ref(&taken));
+        assert_eq!(consents(&*store, &ada).await, before);
+        assert_eq!((history(&*store, &bob).await, consents(&*store, &bob).await), (vec![], Standings::default()));
+    }
+    record(&*store, vec![twice]).await;
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
+}
+
+pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(store: Arc<S>) {
+    const DECISIONS: [Decision; 4] = [Decision::Granted, Decision::Denied, Decision::Withdrawn, Decision::Objected];
+    let own = PurposeId::new("own").expect("a name");
+    let purposes = [PurposeId::ANALYTICS, PurposeId::MARKETING, own];
+    let subjects = [user("ada"), user("bob"), new_visitor().into()];
+    let mut seed: u64 = 1;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let mut expected: HashMap<&Subject, (Standings, Vec<ConsentId>)> = HashMap::new();
+    for _ in 0..80 {
+        let subject = &subjects[random(3) as usize];
+        let records: Vec<_> = (0..=random(3))
+            .map(|_| {
+                let (what, decision) = (purposes[random(3) as usize].clone(), DECISIONS[random(4) as usize]);
+                let now = at(random(1_000));
+                let mut record =
+                    if random(3) == 0 { signal(subject, what, now) } else { decided(subject, what, decision, now) };
+                record.standing.gpc_present |= random(4) == 0;
+                record
+            })
+            .collect();
+        let (standings, stored) = expected.entry(subject).or_default();
+        for record in &records {
+            if record.is_news(standings.get(&record.purpose)) {
+                standings.add(record);
+                stored.push(record.id);
+            }
+        }
+        assert_eq!(record(&*store, records).await, *standings);
+    }
+    for (subject, (standings, stored)) in expected {
+        assert_eq!(ids(&checked(&*store, subject).await), stored);
+        assert_eq!(consents(&*store, subject).await, standings);
+    }
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
+}
+
+pub(super) async fn a_signal_is_recorded_only_if_it_is_news<S: ConsentStore>(store: Arc<S>) {
+    let ada = user("ada");
+    let signal = || signal(&ada, PurposeId::MARKETING, START);
+    let decided = |decision| decided(&ada, PurposeId::MARKETING, decision, START);
+    let mut knowing = decided(Decision::Granted);
+    knowing.standing.gpc_present = true;
+    let mut expected = Vec::new();
+    for (records, stored) in [
+        (vec![signal()], 1),
+        (vec![signal()], 0),
+        (vec![decided(Decision::Granted), signal(), signal()], 2),
+        (vec![decided(Decision::Denied), signal()], 1),
+        (vec![decided(Decision::Withdrawn)], 1),
+        (vec![signal(), signal()], 0),
+        (vec![knowing], 1),
+        (vec![signal()], 0),
+        (vec![signal(), decided(Decision::Granted)], 1),
+        (vec![signal()], 1),
+    ] {
+        let news = records.iter().filter(|record| record.proof.method != Method::Gpc);
+        let of_signal = records.iter().find(|record| record.proof.method == Method::Gpc);
+        let mut news: Vec<_> = news.map(|record| record.id).collect();
+        news.extend(of_signal.filter(|_| stored > news.len()).map(|record| record.id));
+        expected.extend(news);
+        record(&*store, records).await;
+        assert_eq!(ids(&checked(&*store, &ada).await), expected);
+    }
+    let other = self::signal(&ada, PurposeId::ANALYTICS, START);
+    let standings = record(&*store, vec![signal(), other]).await;
+    assert_eq!(standings.get(&PurposeId::ANALYTICS).map(|standing| standing.decision), Some(Decision::Objected));
+}
+
+pub(super) async fn subjects_do_not_mix<S: ConsentStore>(store: Arc<S>) {
+    let visitor = new_visitor();
+    let spellings = [visitor.as_uuid().hyphenated().to_string(), visitor.as_uuid().simple().to_string()];
+    let mut subjects = vec![Subject::Visitor(visitor), new_visitor().into(), user(&spellings[0]), user(&spellings[1])];
+    subjects.extend(["1", "01", "ada", "Ada", "ada ", "%", "_", "'", "ä", "a\u{308}"].map(user));
+    for (number, subject) in subjects.iter().enumerate() {
+        for _ in 0..=number {
+            record(&*store, vec![decided(subject, PurposeId::ANALYTICS, Decision::Denied, at(number as u64))]).await;
+        }
+    }
+    for (number, subject) in subjects.iter().enumerate() {
+        let records = checked(&*store, subject).await;
+        assert!(records.len() == number + 1 && records.iter().all(|record| record.standing.since == at(number as u64)));
+    }
+}

@@ -1,0 +1,128 @@
+//! Cases for [`Store`]: what comes in one trip is what the parts answer one after the other.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{
+    ABSOLUTE, Loaded, START, Store,
+    consents::{decided, record, user},
+    new_key, new_visitor, preferences, start, user_id,
+};
+use crate::{
+    consent::{Decision, PurposeId, Subject},
+    id::{SessionKey, VisitorId},
+    store::{Account, LoadedGuest, StoredPreferences},
+};
+
+/// What the store answers at once, after a look at what its parts answer.
+async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest {
+    let session = store.load(key).await.expect("readable");
+    let named = match &session {
+        Loaded::Found(record) => record.head.user.clone().map(Subject::User),
+        Loaded::Ended | Loaded::Unknown => None,
+    };
+    let subject = named.or(visitor.map(Subject::Visitor));
+    let account = match &subject {
+        Some(subject) => account(store, subject).await,
+        None => Account::default(),
+    };
+    let guest = store.load_guest(key, visitor).await.expect("readable");
+    assert_eq!(guest, LoadedGuest { session, subject, account });
+    guest
+}
+
+async fn account<S: Store>(store: &S, subject: &Subject) -> Account {
+    let preferences = match subject {
+        Subject::User(user) => store.preferences(user.clone()).await.expect("readable"),
+        Subject::Visitor(_) => StoredPreferences::default(),
+    };
+    let consents = store.consents(subject.clone()).await.expect("readable");
+    let account = store.account(subject.clone()).await.expect("readable");
+    assert_eq!(account, Account { consents, preferences });
+    account
+}
+
+async fn decide<S: Store>(store: &S, subject: &Subject, decision: Decision) {
+    record(store, vec![decided(subject, PurposeId::ANALYTICS, decision, START)]).await;
+}
+
+fn decision(account: &Account) -> Option<Decision> {
+    account.consents.get(&PurposeId::ANALYTICS).map(|standing| standing.decision)
+}
+
+pub(super) async fn a_user_comes_with_decisions_and_preferences<S: Store>(store: Arc<S>) {
+    let session = start(&*store, Some("ada"), START).await;
+    let visitor = new_visitor();
+    decide(&*store, &user("ada"), Decision::Granted).await;
+    decide(&*store, &user("bob"), Decision::Withdrawn).await;
+    decide(&*store, &visitor.into(), Decision::Denied).await;
+    preferences::change(&*store, json!({ "theme": "dark" })).await;
+    for visitor in [None, Some(visitor), Some(new_visitor())] {
+        let guest = guest(&*store, session.key, visitor).await;
+        assert_eq!((&guest.session, &guest.subject), (&Loaded::Found(session.record.clone()), &Some(user("ada"))));
+        assert_eq!((decision(&guest.account), guest.account.preferences.version), (Some(Decision::Granted), 1));
+    }
+}
+
+pub(super) async fn an_account_may_have_one_part_only<S: Store>(store: Arc<S>) {
+    assert_eq!(account(&*store, &user("ada")).await, Account::default(), "nobody knows the user");
+    let session = start(&*store, Some("ada"), START).await;
+    assert_eq!(guest(&*store, session.key, None).await.account, Account::default());
+    preferences::change(&*store, json!({ "theme": "dark" })).await;
+    let of_ada = guest(&*store, session.key, None).await.account;
+    assert!(of_ada.consents.is_empty() && of_ada.preferences.version == 1);
+    decide(&*store, &user("bob"), Decision::Denied).await;
+    let of_bob = account(&*store, &user("bob")).await;
+    assert_eq!((decision(&of_bob), of_bob.preferences), (Some(Decision::Denied), StoredPreferences::default()));
+}
+
+pub(super) async fn an_anonymous_session_comes_with_the_account_of_the_visitor<S: Store>(store: Arc<S>) {
+    let session = start(&*store, None, START).await;
+    let visitor = new_visitor();
+    decide(&*store, &visitor.into(), Decision::Objected).await;
+    // A user whose name is the visitor's, and who likes something.
+    let namesake = user_id(&visitor.as_uuid().to_string());
+    let patch = preferences::patch(json!({ "theme": "dark" }));
+    store.change_preferences(namesake, patch, None).await.expect("changed");
+    let known = guest(&*store, session.key, Some(visitor)).await;
+    assert_eq!((&known.session, &known.subject), (&Loaded::Found(session.record), &Some(visitor.into())));
+    assert_eq!(decision(&known.account), Some(Decision::Objected));
+    assert_eq!(known.account.preferences, StoredPreferences::default());
+    let other = new_visitor();
+    let unknown = guest(&*store, session.key, Some(other)).await;
+    assert_eq!((unknown.subject, unknown.account), (Some(other.into()), Account::default()));
+    let nobody = guest(&*store, session.key, None).await;
+    assert_eq!((nobody.subject, nobody.account), (None, Account::default()));
+}
+
+pub(super) async fn a_key_that_is_unknown_or_ended_leaves_the_visitor<S: Store>(store: Arc<S>) {
+    let session = start(&*store, Some("ada"), START).await;
+    let visitor = new_visitor();
+    decide(&*store, &user("ada"), Decision::Granted).await;
+    decide(&*store, &visitor.into(), Decision::Denied).await;
+    store.delete(session.id(), START).await.expect("deleted");
+    for (key, expected) in [(session.key, Loaded::Ended), (new_key(), Loaded::Unknown)] {
+        let left = guest(&*store, key, Some(visitor)).await;
+        assert_eq!((left.session, left.subject), (expected, Some(visitor.into())));
+        assert_eq!(decision(&left.account), Some(Decision::Denied));
+        assert_eq!(guest(&*store, key, None).await.subject, None);
+    }
+}
+
+pub(super) async fn an_expired_session_still_names_its_user<S: Store>(store: Arc<S>) {
+    let session = start(&*store, Some("ada"), START).await;
+    decide(&*store, &user("ada"), Decision::Granted).await;
+    let late = START.after(2 * ABSOLUTE);
+    assert!(session.record.head.is_expired(late) && !store.touch(session.id(), late).await.expect("answered"));
+    let expired = guest(&*store, session.key, Some(new_visitor())).await;
+    assert_eq!((expired.session, expired.subject), (Loaded::Found(session.record), Some(user("ada"))));
+    assert_eq!(decision(&expired.account), Some(Decision::Granted));
+}
+
+pub(super) async fn of_nobody_nothing_is_known<S: Store>(store: Arc<S>) {
+    let nobody = guest(&*store, new_key(), None).await;
+    assert_eq!(nobody, LoadedGuest { session: Loaded::Unknown, subject: None, account: Account::default() });
+    let stranger = guest(&*store, new_key(), Some(new_visitor())).await;
+    assert_eq!((stranger.session, stranger.account), (Loaded::Unknown, Account::default()));
+}

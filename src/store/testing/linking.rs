@@ -1,0 +1,214 @@
+//! Cases for [`ConsentStore`]: a visitor logs in.
+
+use std::sync::Arc;
+
+use super::{
+    ConsentStore, START, at,
+    consents::{checked, consents, decided, history, ids, proven, record, user},
+    new_visitor,
+    parallel::at_once,
+    user_id,
+};
+use crate::{
+    consent::{
+        ConsentRecord,
+        Decision::{self, Denied, Granted, Objected, Withdrawn},
+        MergePolicy::{self, AccountWins, LatestDecision, MostRestrictive},
+        Method, Proof, PurposeId, Standings, Subject,
+    },
+    id::VisitorId,
+};
+
+async fn link<S: ConsentStore>(store: &S, visitor: VisitorId, name: &str, policy: MergePolicy) -> Standings {
+    let standings = store.link_visitor(visitor, user_id(name), policy, at(1_000)).await.expect("linked");
+    assert_eq!(standings, consents(store, &user(name)).await, "the answer is what is stored");
+    standings
+}
+
+async fn decide<S: ConsentStore>(store: &S, who: &Subject, decision: Decision, millis: u64) -> ConsentRecord {
+    let decided = decided(who, PurposeId::ANALYTICS, decision, at(millis));
+    record(store, vec![decided.clone()]).await;
+    decided
+}
+
+fn decision(standings: &Standings) -> Option<Decision> {
+    standings.get(&PurposeId::ANALYTICS).map(|standing| standing.decision)
+}
+
+pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Arc<S>) {
+    for (number, (policy, account, theirs, is_merged)) in [
+        (MostRestrictive, None, (Granted, 1), true),
+        (MostRestrictive, None, (Denied, 1), true),
+        (MostRestrictive, Some((Granted, 2)), (Denied, 1), true),
+        (MostRestrictive, Some((Granted, 1)), (Withdrawn, 2), true),
+        (MostRestrictive, Some((Granted, 2)), (Objected, 1), true),
+        (MostRestrictive, Some((Withdrawn, 2)), (Objected, 1), true),
+        (MostRestrictive, Some((Objected, 1)), (Denied, 2), false),
+        (MostRestrictive, Some((Denied, 1)), (Granted, 2), false),
+        (MostRestrictive, Some((Objected, 1)), (Granted, 2), false),
+        (MostRestrictive, Some((Granted, 1)), (Granted, 2), false),
+        (MostRestrictive, Some((Denied, 1)), (Denied, 2), false),
+        (LatestDecision, None, (Granted, 1), true),
+        (LatestDecision, None, (Objected, 1), true),
+        (LatestDecision, Some((Granted, 1)), (Denied, 2), true),
+        (LatestDecision, Some((Granted, 2)), (Denied, 1), false),
+        (LatestDecision, Some((Denied, 1)), (Granted, 2), true),
+        (LatestDecision, Some((Denied, 2)), (Granted, 1), false),
+        (LatestDecision, Some((Granted, 1)), (Granted, 2), false),
+        (AccountWins, None, (Granted, 1), true),
+        (AccountWins, None, (Denied, 1), true),
+        (AccountWins, Some((Granted, 1)), (Denied, 2), false),
+        (AccountWins, Some((Denied, 1)), (Granted, 2), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let row = format!("{policy:?} {account:?} {theirs:?}");
+        let name = format!("user {number}");
+        let (subject, visitor) = (user(&name), new_visitor());
+        let mut before = Standings::default();
+        if let Some((decision, millis)) = account {
+            decide(&*store, &subject, decision, millis).await;
+            before = consents(&*store, &subject).await;
+        }
+        let theirs = decide(&*store, &visitor.into(), theirs.0, theirs.1).await;
+        let after = link(&*store, visitor, &name, policy).await;
+        let records = checked(&*store, &subject).await;
+        assert_eq!(records.len(), usize::from(account.is_some()) + usize::from(is_merged), "{row}");
+        if is_merged {
+            assert_eq!(after.get(&theirs.purpose), Some(&theirs.standing), "{row}");
+        } else {
+            assert_eq!(after, before, "{row}");
+        }
+        assert_eq!(checked(&*store, &visitor.into()).await, [theirs], "{row}");
+    }
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
+}
+
+pub(super) async fn a_merged_decision_keeps_its_proof<S: ConsentStore>(store: Arc<S>) {
+    let (ada, visitor) = (user("ada"), new_visitor());
+    let ours = decided(&ada, PurposeId::MARKETING, Denied, at(5));
+    record(&*store, vec![ours.clone()]).await;
+    let theirs = Subject::Visitor(visitor);
+    let older = decided(&theirs, PurposeId::ANALYTICS, Denied, at(1));
+    let granted = proven(decided(&theirs, PurposeId::ANALYTICS, Granted, at(2)));
+    let objected = decided(&theirs, PurposeId::MARKETING, Objected, at(3));
+    let before = record(&*store, vec![older, objected.clone(), granted.clone()]).await;
+    let of_visitor = history(&*store, &theirs).await;
+
+    link(&*store, visitor, "ada", MostRestrictive).await;
+    let records = checked(&*store, &ada).await;
+    assert_eq!(records.len(), 3);
+    for (original, previous) in [(&granted, None), (&objected, Some(ours.id))] {
+        let merged = records.iter().rfind(|record| record.purpose == original.purpose).expect("it is merged");
+        let proof = Proof { method: Method::Merge, ..original.proof.clone() };
+        let expected = ConsentRecord { id: merged.id, subject: ada.clone(), previous, proof, ..original.clone() };
+        assert_eq!(*merged, expected);
+        assert!(merged.proof.method == Method::Merge && merged.id != original.id);
+    }
+    assert_eq!(history(&*store, &theirs).await, of_visitor, "the visitor's own stay");
+    assert_eq!(consents(&*store, &theirs).await, before);
+}
+
+pub(super) async fn linking_again_changes_nothing<S: ConsentStore>(store: Arc<S>) {
+    for (number, policy) in [MostRestrictive, LatestDecision, AccountWins].into_iter().enumerate() {
+        let (name, visitor) = (format!("user {number}"), new_visitor());
+        let decided = |what, decision, millis| decided(&visitor.into(), what, decision, at(millis));
+        let granted = decided(PurposeId::ANALYTICS, Granted, 1);
+        record(&*store, vec![granted, decided(PurposeId::MARKETING, Denied, 2)]).await;
+        let first = link(&*store, visitor, &name, policy).await;
+        let records = history(&*store, &user(&name)).await;
+        assert_eq!(records.len(), 4);
+        for again in [MostRestrictive, LatestDecision, AccountWins] {
+            assert_eq!(link(&*store, visitor, &name, again).await, first);
+            assert_eq!(history(&*store, &user(&name)).await, records);
+        }
+    }
+}
+
+pub(super) async fn what_was_merged_before_does_not_undo_what_the_user_decided_since<S: ConsentStore>(store: Arc<S>) {
+    let (ada, visitor) = (user("ada"), new_visitor());
+    let theirs = Subject::Visitor(visitor);
+    decide(&*store, &theirs, Denied, 1).await;
+    assert_eq!(decision(&link(&*store, visitor, "ada", MostRestrictive).await), Some(Denied));
+    decide(&*store, &ada, Granted, 2).await;
+    for policy in [MostRestrictive, LatestDecision, AccountWins] {
+        assert_eq!(decision(&link(&*store, visitor, "ada", policy).await), Some(Granted), "{policy:?}");
+    }
+    decide(&*store, &theirs, Objected, 3).await;
+    assert_eq!(decision(&link(&*store, visitor, "ada", MostRestrictive).await), Some(Objected), "a new one counts");
+
+    // Neither does what was not merged, because there was a stricter one.
+    let (bob, visitor) = (user("bob"), new_visitor());
+    decide(&*store, &bob, Objected, 1).await;
+    decide(&*store, &visitor.into(), Denied, 2).await;
+    link(&*store, visitor, "bob", MostRestrictive).await;
+    decide(&*store, &bob, Granted, 3).await;
+    assert_eq!(decision(&link(&*store, visitor, "bob", MostRestrictive).await), Some(Granted));
+}
+
+pub(super) async fn a_visitor_who_has_decided_nothing_brings_nothing<S: ConsentStore>(store: Arc<S>) {
+    let ours = decide(&*store, &user("ada"), Granted, 1).await;
+    for (name, expected) in [("ada", Standings::rebuild([&ours])), ("bob", Standings::default())] {
+        let visitor = new_visitor();
+        assert_eq!(link(&*store, visitor, name, MostRestrictive).await, expected);
+        assert_eq!(history(&*store, &visitor.into()).await, []);
+    }
+    assert_eq!(checked(&*store, &user("ada")).await, [ours]);
+    assert_eq!(checked(&*store, &user("bob")).await, []);
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
+}
+
+pub(super) async fn a_linked_visitor_stays_with_the_first_account<S: ConsentStore>(store: Arc<S>) {
+    let visitor = new_visitor();
+    decide(&*store, &visitor.into(), Denied, 1).await;
+    link(&*store, visitor, "ada", MostRestrictive).await;
+    let ours = decide(&*store, &user("eve"), Granted, 2).await;
+    for name in ["eve", "bob"] {
+        let before = consents(&*store, &user(name)).await;
+        assert_eq!(link(&*store, visitor, name, MostRestrictive).await, before);
+    }
+    decide(&*store, &visitor.into(), Objected, 3).await;
+    link(&*store, visitor, "eve", MostRestrictive).await;
+    assert_eq!(history(&*store, &user("eve")).await, [ours]);
+    assert_eq!(history(&*store, &user("bob")).await, []);
+    assert_eq!(history(&*store, &user("ada")).await.len(), 3, "two of the visitor, one merged");
+}
+
+pub(super) async fn a_users_history_has_that_of_linked_visitors<S: ConsentStore>(store: Arc<S>) {
+    let ada = user("ada");
+    let (phone, laptop, stranger) = (new_visitor(), new_visitor(), new_visitor());
+    let before = decide(&*store, &phone.into(), Granted, 1).await;
+    decide(&*store, &stranger.into(), Granted, 2).await;
+    let own = decide(&*store, &ada, Denied, 3).await;
+    let other = decide(&*store, &laptop.into(), Granted, 4).await;
+    link(&*store, phone, "ada", MostRestrictive).await;
+    link(&*store, laptop, "ada", MostRestrictive).await;
+    link(&*store, stranger, "bob", MostRestrictive).await;
+    let after = decide(&*store, &phone.into(), Withdrawn, 5).await;
+    let expected = [after.id, other.id, own.id, before.id];
+    let all = history(&*store, &ada).await;
+    assert_eq!(ids(&all), expected);
+    assert_eq!(all[0].subject, phone.into());
+    let page = store.consent_history(ada, 2, Some(other.id)).await.expect("readable");
+    assert_eq!(ids(&page), expected[2..]);
+    assert_eq!(ids(&history(&*store, &phone.into()).await), [after.id, before.id], "theirs only");
+}
+
+pub(super) async fn of_parallel_links_one_wins<S: ConsentStore>(store: Arc<S>) {
+    let visitor = new_visitor();
+    decide(&*store, &visitor.into(), Granted, 1).await;
+    let answers = at_once(|number| {
+        let store = store.clone();
+        // Two logins to each account.
+        let name = user_id(&format!("user {}", number / 2));
+        async move { store.link_visitor(visitor, name, MostRestrictive, START).await.expect("answered") }
+    })
+    .await;
+    let winner = answers.iter().position(|standings| !standings.is_empty()).expect("one has won") / 2;
+    for (number, standings) in answers.iter().enumerate() {
+        assert_eq!(standings.is_empty(), number / 2 != winner);
+        let records = history(&*store, &user(&format!("user {}", number / 2))).await;
+        assert_eq!(records.len(), if number / 2 == winner { 2 } else { 0 });
+    }
+}

@@ -1,0 +1,285 @@
+//! [`Consent`]: what a handler does with the decisions of its guest.
+
+use std::{fmt, sync::Arc};
+
+use http::uri::PathAndQuery;
+
+use super::{CHANGED, CONSENT_READ, HEAD_SENT, Visit, VisitorCookie};
+use crate::{
+    accounts::{KeptAccount, Known},
+    client::{Agent, TruncatedAddress},
+    consent::{
+        Choices, Circumstances, ConsentId, ConsentRecord, Jurisdiction, Method, PurposeId, Signals, Standings, Subject,
+        Verdict,
+    },
+    consents::{Consents, Offer, PurposeState, Receipt, Situation},
+    error::{Error, ErrorKind, Result},
+    id::VisitorId,
+    store::Account,
+};
+
+/// What the guest of a request has agreed to. A clone is another handle to the same.
+///
+/// The decisions were loaded with the session, before the handler runs: asking is synchronous, some 50 ns, and
+/// never fails. They hold as of the arrival of the request; what this request itself decides counts at once.
+/// Whoever asks makes the response depend on it: it gets `Vary: Sec-GPC, Cookie` and `Cache-Control: private`.
+///
+/// Somebody who is not logged in decides as a visitor; the first decision sets a cookie with a random id, by which the
+/// decisions are found again. The decisions themselves are in the store only: a cookie that is played back, or overtaken by
+/// the response to a parallel request, cannot bring back what was withdrawn. At login the visitor's decisions are merged into
+/// the account's and the cookie is removed; after a logout the browser is a new visitor.
+///
+/// If the store cannot be asked, only what is necessary is allowed.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum::{Router, http::StatusCode, routing::{get, post}};
+/// use tower_guestbook::{
+///     Consent, Guestbook, consent::{Category, Choices, Method, Purpose, PurposeId, Purposes},
+///     http::ConsentRules, store::MemoryStore,
+/// };
+///
+/// async fn page(consent: Consent) -> &'static str {
+///     if consent.allows(&PurposeId::MARKETING) { "with a banner" } else { "without a banner" }
+/// }
+/// async fn agree(consent: Consent) -> Result<StatusCode, String> {
+///     // `snapshot` comes back with the form that showed the notice: see `Consent::offer`.
+///     let snapshot = consent.offer("en").await.map_err(|error| error.to_string())?.snapshot;
+///     let choices = Choices::new(Method::Custom).grant(PurposeId::MARKETING).notice(snapshot);
+///     consent.decide(choices).await.map_err(|error| error.to_string())?;
+///     Ok(StatusCode::NO_CONTENT)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let marketing = Purpose::new("marketing", Category::Marketing).expiry(Duration::from_secs(180 * 86_400));
+/// let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build()?);
+/// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
+/// let app: Router = Router::new().route("/", get(page)).route("/agree", post(agree)).layer(guestbook.layer());
+/// # use tower::ServiceExt;
+/// # let request = http::Request::post("/agree").body(axum::body::Body::empty()).unwrap();
+/// # let response = app.clone().oneshot(request).await.unwrap();
+/// # assert_eq!(response.status(), StatusCode::NO_CONTENT);
+/// # let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+/// # assert!(cookie.starts_with("__Host-consent="));
+/// # let request = http::Request::get("/").header("cookie", cookie).body(axum::body::Body::empty()).unwrap();
+/// # let body = app.oneshot(request).await.unwrap().into_body();
+/// # assert_eq!(axum::body::to_bytes(body, 100).await.unwrap(), "with a banner");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Consent {
+    visit: Visit,
+}
+
+impl Consent {
+    pub(super) fn new(visit: Visit) -> Self {
+        Self { visit }
+    }
+
+    /// The decisions of the request with these extensions; `None` if it did not come through the session layer of a guestbook
+    /// with consent.
+    pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
+        extensions.get::<Visit>().and_then(Visit::consent)
+    }
+
+    /// Whether this purpose is allowed now. A purpose that is not declared is not.
+    pub fn allows(&self, purpose: &PurposeId) -> bool {
+        self.verdict(purpose).is_some_and(Verdict::is_allowed)
+    }
+
+    /// Whether this purpose is allowed now, and why; `None` if it is not declared.
+    pub fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
+        self.visit.mark(CONSENT_READ);
+        self.visit.verdict(purpose)
+    }
+
+    /// As [`allows`](Self::allows), as an error for `?`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConsentRequired`] if it is not allowed, [`ErrorKind::Unavailable`] if the store could not be asked.
+    pub fn require(&self, purpose: &PurposeId) -> Result<()> {
+        if self.allows(purpose) {
+            return Ok(());
+        }
+        match self.visit.state().account {
+            Known::Unavailable => Err(super::unavailable()),
+            _ => Err(Error::new(ErrorKind::ConsentRequired, format!("purpose {:?} is not allowed", purpose.as_str()))),
+        }
+    }
+
+    /// Where each purpose stands, by name.
+    pub fn states(&self) -> Vec<PurposeState> {
+        self.visit.mark(CONSENT_READ);
+        let state = self.visit.state();
+        self.consents().states(&state.account, self.visit.situation())
+    }
+
+    /// Whether there is a purpose that the guest has not decided about and that a decision would change: time to show the
+    /// question.
+    pub fn is_to_be_asked(&self) -> bool {
+        self.states().iter().any(|state| state.verdict.is_to_be_asked())
+    }
+
+    /// What the browser signals.
+    pub fn signals(&self) -> Signals {
+        self.visit.mark(CONSENT_READ);
+        self.visit.inner.client.signals
+    }
+
+    /// The law that holds for this request.
+    pub fn jurisdiction(&self) -> &Jurisdiction {
+        &self.visit.inner.client.jurisdiction
+    }
+
+    /// Whose decisions they are; `None` for a visitor who has decided nothing.
+    pub fn subject(&self) -> Option<Subject> {
+        let user = self.visit.who().0.map(Subject::User);
+        user.or_else(|| self.visit.state().visitor.map(Subject::Visitor))
+    }
+
+    /// What to show to the guest, in a language that `accept_language` asks for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Consents::offer`].
+    pub async fn offer(&self, accept_language: &str) -> Result<Offer> {
+        self.consents().offer(accept_language, self.jurisdiction()).await
+    }
+
+    /// Records decisions, all or none. They are stored when this returns, and the rest of this request obeys them. A visitor's
+    /// first decision sets a cookie.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Consents::decide`]; [`ErrorKind::Ended`] if the cookie of a new visitor can no longer be set, because the head
+    /// of the response is out.
+    pub async fn decide(&self, choices: Choices) -> Result<()> {
+        let circumstances = self.visit.circumstances();
+        let (subject, standings) = match self.subject() {
+            Some(subject) => {
+                let standings = self.consents().decide(&subject, choices, &circumstances).await?;
+                (subject, standings)
+            }
+            None => {
+                self.visit.check_can_start(false)?;
+                let (subject, nothing) = (Subject::Visitor(VisitorId::generate()?), Standings::default());
+                let standings = self.consents().decide_from(&subject, choices, &circumstances, &nothing).await?;
+                (subject, standings)
+            }
+        };
+        self.decided(subject, standings);
+        Ok(())
+    }
+
+    /// Takes a grant back, or objects: [`decide`](Self::decide) with nothing but a no.
+    ///
+    /// # Errors
+    ///
+    /// As for [`decide`](Self::decide).
+    pub async fn withdraw(&self, purpose: PurposeId) -> Result<()> {
+        self.decide(Choices::new(Method::Custom).decline(purpose)).await
+    }
+
+    /// The guest's decisions, the last first; at most `limit`, those before `before`.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn history(&self, limit: usize, before: Option<ConsentId>) -> Result<Vec<ConsentRecord>> {
+        match self.subject() {
+            Some(subject) => self.consents().history(&subject, limit, before).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A receipt of the guest's decisions; `None` for a visitor who has decided nothing.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn receipt(&self) -> Result<Option<Receipt>> {
+        match self.subject() {
+            Some(subject) => self.consents().receipt(&subject).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn decided(&self, subject: Subject, consents: Standings) {
+        let mut state = self.visit.state();
+        let before = state.account.account().map(|account| account.account().preferences.clone());
+        let account = Account { consents, preferences: before.unwrap_or_default() };
+        state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
+        if let Subject::Visitor(visitor) = subject {
+            state.visitor = Some(visitor);
+            if self.visit.inner.flags.load(std::sync::atomic::Ordering::Acquire) & HEAD_SENT == 0 {
+                state.visitor_cookie = VisitorCookie::Set(visitor);
+            }
+        }
+        self.visit.mark(CHANGED);
+    }
+
+    fn consents(&self) -> &Consents {
+        self.visit.inner.host.consents().expect("a consent is made where there are consents")
+    }
+}
+
+impl Visit {
+    /// Whether this purpose is allowed now. The response does not depend on it.
+    pub(crate) fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
+        self.inner.host.consents()?.verdict(purpose, &self.state().account, self.situation())
+    }
+
+    /// What of this request counts for a verdict.
+    pub(crate) fn situation(&self) -> Situation {
+        let client = &self.inner.client;
+        Situation { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
+    }
+
+    /// Whether the store could not be asked what was decided.
+    pub(crate) fn is_consent_unknown(&self) -> bool {
+        matches!(self.state().account, Known::Unavailable)
+    }
+
+    /// The browser of somebody who is logged in signals that their data must not be sold: that holds for the account as well.
+    pub(crate) fn note_signal(&self) {
+        let (Some(consents), Some(user)) = (self.inner.host.consents(), self.who().0) else { return };
+        let account = self.state().account.account().cloned();
+        if let Some(account) = account {
+            consents.note_signal(&user.into(), &account.account().consents, || self.circumstances());
+        }
+    }
+
+    /// What the client asked for.
+    pub(crate) fn target(&self) -> Option<&PathAndQuery> {
+        self.inner.client.target.as_ref()
+    }
+
+    /// Whether what is gated must not be served to the place where the request comes from.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.inner.client.jurisdiction.is_blocked
+    }
+
+    /// The response depends on what was decided.
+    pub(crate) fn depends_on_consent(&self) {
+        self.mark(CONSENT_READ);
+    }
+
+    pub(crate) fn circumstances(&self) -> Circumstances {
+        let client = &self.inner.client;
+        let agent = client.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        Circumstances {
+            signals: client.signals,
+            jurisdiction: client.jurisdiction.clone(),
+            session: self.who().1,
+            network: client.address.map(TruncatedAddress::from),
+            agent: agent.map(|agent| Agent::from_user_agent(&agent)),
+        }
+    }
+}
+
+impl fmt::Debug for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consent").field("visit", &self.visit).finish()
+    }
+}

@@ -1,0 +1,65 @@
+//! [`permit`]: what of an event may be recorded.
+
+use super::{State, Visit};
+use crate::{
+    accounts::Known,
+    activity::Event,
+    consent::Why,
+    consents::{Consents, UnallowedActivity},
+    id::VisitorId,
+};
+
+/// What of an event may be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permit {
+    /// All of it, and who the visitor is, if they agreed to that.
+    Full(Option<VisitorId>),
+    /// That it happened.
+    Unlinked,
+    /// Nothing.
+    Nothing,
+}
+
+/// What of an event in this visit may be recorded. Without a visit nobody is known, so nobody has agreed.
+pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Consents>) -> Permit {
+    let Some(consents) = consents else { return Permit::Full(None) };
+    let Some(purpose) = consents.settings().purpose_of(&event.event_type) else { return Permit::Full(None) };
+    let (verdict, visitor) = match visit {
+        Some(visit) => {
+            let state = visit.state();
+            (consents.verdict(purpose, state.account_of(event), visit.situation()), state.visitor)
+        }
+        None => (consents.verdict(purpose, &Known::Nobody, consents.situation()), None),
+    };
+    match verdict {
+        Some(verdict) if verdict.is_allowed() => Permit::Full(visitor.filter(|_| verdict.why() == Why::Granted)),
+        _ if consents.settings().unallowed == UnallowedActivity::Unlinked => Permit::Unlinked,
+        _ => Permit::Nothing,
+    }
+}
+
+impl State {
+    /// By whose decisions an event is judged: a logout is the deed of whoever was there before it.
+    fn account_of(&self, event: &Event) -> &Known {
+        let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());
+        let is_of_another = event.user.as_ref().is_some_and(|user| Some(user) != present);
+        match &self.former {
+            Some(former) if self.logged_out || is_of_another => former,
+            _ => &self.account,
+        }
+    }
+}
+
+impl Permit {
+    /// What is left of `event`.
+    pub(crate) fn apply(self, mut event: Event) -> Option<Event> {
+        match self {
+            Self::Full(visitor) => {
+                event.visitor = event.visitor.or(visitor);
+                Some(event)
+            }
+            Self::Unlinked => Some(event.without_person()),
+            Self::Nothing => None,
+        }
+    }
+}
