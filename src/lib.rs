@@ -1,4 +1,5 @@
-//! Who is here and what they do: sessions and activity for any Tower service, on a store that is part of the program.
+//! Who is here, what they do, what they like and what they agreed to: sessions, activity, preferences and consent for any Tower
+//! service, on a store that is part of the program.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -24,10 +25,12 @@
 //! Cookie / Authorization / a named header
 //!   -> http::transport    bytes -> SessionToken (secret) -> SessionKey (its SHA-256)
 //!   -> store::cache       SessionKey -> session, bounded in number, bytes and age; no waiting
-//!   -> SessionStore       on a miss only
+//!   -> Store              on a miss only: session, consent and preferences in one trip
 //!   -> session::judge     (session, now) -> Keep | Touch | Expire
 //!   -> Visit              put once into the request's extensions
-//!   -> handler            Session: a view of the Visit; reads do not wait
+//!   -> consent::resolve   (purpose, decisions, signals, law, now) -> allowed or not, and why
+//!   -> ConsentLayer       takes out cookies that are not allowed, both ways; RequireConsent closes a gate
+//!   -> handler            Session, Consent, Preferences: views of the Visit; reads do not wait
 //!   -> SessionStore       changes, merged key by key, before the response's head
 //!   -> Set-Cookie         only if the client has to learn something
 //!
@@ -36,6 +39,7 @@
 //!   -> RequestTrace       route, method, referring host, families of browser and system, network; nothing else
 //!   -> handler            Tracker: explicit events, queued or durable
 //!   -> response body      watched to its end, failure or drop, passed on frame by frame
+//!   -> consent            is it allowed, now that the response has ended? otherwise it is left out or unlinked
 //!   -> Recorder           a bounded queue; never waits; what is too much is dropped and counted
 //!   -> ActivityStore      batches, one transaction each; every event once, by its id
 //! ```
@@ -46,6 +50,8 @@
 //! - [`Session`]: what a handler works with. [`Sessions`]: the same for administration, outside a request.
 //! - [`Tracker`]: what a handler records. [`Activities`]: history, counts, deletion. [`recorder`]: the queue and its worker,
 //!   and what happens when they are overloaded or the store fails.
+//! - [`Consent`]: what a handler asks and records; [`Consents`]: the same outside a request; [`http::ConsentRules`]: purposes and how
+//!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
 //! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
 //! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
@@ -55,7 +61,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
-//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
+//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
 //! | `metrics` | | counters and gauges of the recorder through the `metrics` facade |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 

@@ -2,7 +2,7 @@
 //!
 //! | name | kind | what |
 //! |---|---|---|
-//! | `guestbook_events_total{result}` | counter | `written`, `duplicate`, `dropped`, `refused`, `lost`, `spooled` |
+//! | `guestbook_events_total{result}` | counter | `written`, `duplicate`, `dropped`, `refused`, `lost`, `spooled`, `withheld` |
 //! | `guestbook_queue_depth` | gauge | events that wait |
 //! | `guestbook_batch_size` | histogram | events per batch |
 //! | `guestbook_recorder_lag_seconds` | histogram | how long the oldest event of a batch had waited |
@@ -17,6 +17,7 @@ pub(super) fn report(before: &RecorderStats, now: &RecorderStats) {
         ("dropped", before.dropped, now.dropped),
         ("refused", before.refused, now.refused),
         ("lost", before.lost, now.lost),
+        ("withheld", before.withheld, now.withheld),
         // A level, of which only the rise is a count.
         ("spooled", before.spooled, now.spooled),
     ] {

@@ -23,7 +23,7 @@ pub struct RecorderStats {
     pub refused: u64,
     /// Lost because neither the store nor the spool took them.
     pub lost: u64,
-    /// Never offered, because their purpose is not allowed; or offered without saying who.
+    /// Not offered, because nobody allowed their purpose, or offered without saying who.
     pub withheld: u64,
     /// In the spool now, those that an earlier process left included.
     pub spooled: u64,
