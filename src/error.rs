@@ -38,6 +38,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The key or id is taken, or a parallel change won every attempt.
     Conflict,
+    /// The user was erased; nothing of them is stored any more.
+    StruckOut,
     /// What was to be changed is no longer in the version that the caller knows.
     VersionMismatch,
     /// The purpose is not allowed: nobody agreed, or somebody said no.
@@ -145,6 +147,7 @@ impl fmt::Display for ErrorKind {
             Self::WrongType => "wrong type",
             Self::TooLarge => "too large",
             Self::Conflict => "conflict",
+            Self::StruckOut => "user erased",
             Self::VersionMismatch => "version mismatch",
             Self::ConsentRequired => "consent required",
             Self::Ended => "session ended",

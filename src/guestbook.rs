@@ -18,6 +18,7 @@ use crate::{
         Manners, OnStoreError, RequireConsent, SessionCookie, SessionLayer, Transport,
     },
     recorder::{Recorder, RecorderSettings, ShutdownReport, Subscription},
+    rights::{PersonalData, Rights},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
     store::{Store, dynamic::DynamicStore},
@@ -52,6 +53,7 @@ struct Inner {
     recorder: Recorder,
     consents: Option<Consents>,
     preferences: Option<Arc<dyn DynamicPreferences>>,
+    rights: Rights,
     session_layer: SessionLayer,
     consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
@@ -72,6 +74,8 @@ pub struct GuestbookBuilder<S> {
     recorder: RecorderSettings,
     consent: Option<ConsentRules>,
     preferences: Option<Box<MakePreferences>>,
+    sources: Vec<Box<dyn PersonalData>>,
+    keep_out: Duration,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     clock: Clock,
@@ -110,6 +114,8 @@ impl Guestbook {
             recorder: RecorderSettings::new(),
             consent: None,
             preferences: None,
+            sources: Vec::new(),
+            keep_out: Duration::from_secs(400 * 24 * 60 * 60),
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             clock: Clock::system(),
@@ -164,6 +170,11 @@ impl Guestbook {
     /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with this type.
     pub fn preferences<T: 'static>(&self) -> Option<&UserPreferences<T>> {
         self.inner.preferences.as_ref()?.as_any().downcast_ref()
+    }
+
+    /// What users may demand: a copy of their data, and to be struck out.
+    pub fn rights(&self) -> &Rights {
+        &self.inner.rights
     }
 
     /// What was recorded: history, counts, deletion.
@@ -288,6 +299,18 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// Adds data of users that the application itself keeps: part of every export and every erasure.
+    pub fn personal_data(mut self, source: impl PersonalData) -> Self {
+        self.sources.push(Box::new(source));
+        self
+    }
+
+    /// How long a user who was erased is kept out: longer than the oldest backup that may be restored. Default: 400 days.
+    pub fn keep_erased_out(mut self, duration: Duration) -> Self {
+        self.keep_out = duration;
+        self
+    }
+
     /// What a request gets whose session cannot be loaded. Default: 503.
     pub fn on_store_error(mut self, policy: OnStoreError) -> Self {
         self.on_store_error = policy;
@@ -376,7 +399,9 @@ impl<S: Store> GuestbookBuilder<S> {
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
         let activities = Activities::new(store.clone(), tasks.clone());
         let (recorder, worker) = Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?;
-        let sessions = Sessions::new(store, accounts, clock, tasks, self.settings);
+        let sessions = Sessions::new(store.clone(), accounts.clone(), clock.clone(), tasks.clone(), self.settings);
+        let (sources, keep_out) = (self.sources, self.keep_out);
+        let rights = Rights::new(store, accounts, sessions.clone(), recorder.clone(), tasks, clock, sources, keep_out);
         let client = ClientSettings { address: self.address };
         let on_store_error = self.on_store_error;
         let session_layer = SessionLayer::new(
@@ -390,7 +415,7 @@ impl<S: Store> GuestbookBuilder<S> {
         );
         let activity_layer = ActivityLayer::new(recorder.clone(), consents.clone(), rules, client);
         let consent_layer = ConsentLayer::new(manners.clone());
-        let sweeper = runtime.spawn(sweep(sessions.clone(), self.sweep_interval));
+        let sweeper = runtime.spawn(sweep(sessions.clone(), rights.clone(), self.sweep_interval));
         runtime.spawn(worker.run());
         let inner = Inner {
             sessions,
@@ -398,6 +423,7 @@ impl<S: Store> GuestbookBuilder<S> {
             recorder,
             consents,
             preferences,
+            rights,
             session_layer,
             consent_layer,
             activity_layer,
@@ -428,8 +454,9 @@ impl<S: fmt::Debug> fmt::Debug for GuestbookBuilder<S> {
     }
 }
 
-/// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.
-async fn sweep(sessions: Sessions, interval: Duration) {
+/// Removes expired sessions and goes on with erasures for as long as the guestbook lives; an error is reported and tried again
+/// next time.
+async fn sweep(sessions: Sessions, rights: Rights, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -438,6 +465,14 @@ async fn sweep(sessions: Sessions, interval: Duration) {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "expired sessions are removed"),
             Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
+        }
+        match rights.resume().await {
+            Ok(0) => {}
+            Ok(finished) => tracing::info!(finished, "erasures that were interrupted are finished"),
+            Err(error) => tracing::warn!(%error, "erasures could not be finished"),
+        }
+        if let Err(error) = rights.forget_old().await {
+            tracing::warn!(%error, "old erasures could not be forgotten");
         }
     }
 }

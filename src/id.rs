@@ -100,9 +100,9 @@ impl<'de> Deserialize<'de> for UserId {
     }
 }
 
-/// A visitor without an account: a random UUID.
+/// A visitor without an account: a UUID that means nothing. It may appear in events and receipts; it lets nobody decide.
 ///
-/// Where consent is configured, a visitor who decides gets one, in a cookie. Otherwise the application may put one into the
+/// Where consent is configured, a visitor who decides gets one: made from the secret in their cookie, by a hash. Otherwise the application may put one into the
 /// request's extensions before the activity layer, or set it in its `enrich` hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -120,13 +120,6 @@ impl VisitorId {
         Ok(Self(uuid::Builder::from_random_bytes(random).into_uuid()))
     }
 
-    /// Reads an id as a client sends it: the one spelling of 32 lower-case hexadecimal digits.
-    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        let is_plain = text.len() == 32 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let id = is_plain.then(|| Uuid::try_parse_ascii(text).ok()).flatten()?;
-        (id.get_version_num() == 4).then_some(Self(id))
-    }
-
     /// The id as a UUID.
     pub fn as_uuid(&self) -> &Uuid {
         &self.0
@@ -136,6 +129,41 @@ impl VisitorId {
 impl From<Uuid> for VisitorId {
     fn from(id: Uuid) -> Self {
         Self(id)
+    }
+}
+
+/// The secret that a visitor's cookie holds: 122 random bits, 32 hexadecimal digits on the wire. Whoever has it can decide as that
+/// visitor, so only what is made from it is stored and shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VisitorToken(Uuid);
+
+impl VisitorToken {
+    pub(crate) fn generate() -> Result<Self> {
+        VisitorId::generate().map(|id| Self(id.0))
+    }
+
+    /// Reads a token as a client sends it: the one spelling of 32 lower-case digits.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let is_plain = text.len() == 32 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let token = is_plain.then(|| Uuid::try_parse_ascii(text).ok()).flatten()?;
+        (token.get_version_num() == 4).then_some(Self(token))
+    }
+
+    pub(crate) fn expose_secret(self) -> String {
+        self.0.as_simple().to_string()
+    }
+
+    /// Who it is.
+    pub(crate) fn visitor(self) -> VisitorId {
+        let digest = Sha256::digest(self.0.as_bytes());
+        let bytes = digest.first_chunk().expect("a digest has 32 bytes");
+        VisitorId(uuid::Builder::from_custom_bytes(*bytes).into_uuid())
+    }
+}
+
+impl fmt::Debug for VisitorToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VisitorToken(redacted)")
     }
 }
 
@@ -305,6 +333,19 @@ mod tests {
         assert_eq!(twin.count(), 0);
         assert!(SessionToken::parse(format!("{}=", &*text).as_bytes()).is_none());
         assert!(SessionToken::parse(&text.as_bytes()[..42]).is_none());
+    }
+
+    #[test]
+    fn a_visitors_token_has_one_spelling_and_its_id_does_not_tell_it() {
+        let token = VisitorToken::generate().unwrap();
+        let text = token.expose_secret();
+        assert_eq!(VisitorToken::parse(text.as_bytes()), Some(token));
+        assert_eq!(token.visitor(), token.visitor());
+        assert_ne!(token.visitor().as_uuid().as_simple().to_string(), text);
+        assert!(VisitorToken::parse(token.visitor().as_uuid().as_simple().to_string().as_bytes()).is_none());
+        for odd in [text.to_uppercase(), format!("{text}0"), text[1..].to_owned(), token.0.to_string()] {
+            assert!(VisitorToken::parse(odd.as_bytes()).is_none(), "{odd}");
+        }
     }
 
     #[test]

@@ -76,7 +76,9 @@ pub mod guestbook;
 pub mod http;
 pub mod id;
 pub mod preferences;
+pub mod privacy;
 pub mod recorder;
+pub mod rights;
 pub mod security;
 pub mod session;
 pub mod sessions;
@@ -97,6 +99,7 @@ pub use self::{
     guestbook::{Guestbook, GuestbookBuilder},
     http::{ActivityLayer, ConsentLayer, GuestbookLayer, SessionLayer},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
+    rights::Rights,
     sessions::Sessions,
     time::{Clock, Timestamp},
     user_preferences::UserPreferences,

@@ -311,6 +311,11 @@ impl Sessions {
         Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
     }
 
+    /// The user's sessions have ended in the store.
+    pub(crate) fn forget_user(&self, user: &UserId) {
+        self.inner.cache.remove_where(|record| record.head.user.as_ref() == Some(user));
+    }
+
     fn forget(&self, ended: &[SessionId]) {
         if !ended.is_empty() {
             self.inner.cache.remove_where(|record| ended.contains(&record.head.id));

@@ -76,6 +76,9 @@ impl From<tower_guestbook::Error> for Refusal {
             ErrorKind::Ended => unauthorized(),
             ErrorKind::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
             ErrorKind::InvalidInput => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+            ErrorKind::ConsentRequired => refuse(StatusCode::FORBIDDEN, &error.to_string()),
+            ErrorKind::Conflict => refuse(StatusCode::CONFLICT, &error.to_string()),
+            ErrorKind::VersionMismatch => refuse(StatusCode::PRECONDITION_FAILED, &error.to_string()),
             kind => {
                 tracing::error!(%error, "the guestbook failed");
                 let unavailable = matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::StorageFull);

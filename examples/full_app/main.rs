@@ -1,4 +1,4 @@
-//! A server that shows everything: sessions and activities, over JSON and in the browser.
+//! A server that shows everything: sessions, activities, consent and preferences, over JSON and in the browser.
 //!
 //! ```sh
 //! cargo run --release --example full_app
@@ -12,6 +12,8 @@
 //! curl -b jar http://127.0.0.1:3000/api/session
 //! curl -b jar -d '{"action":"wave","details":{"hands":2}}' http://127.0.0.1:3000/api/track/action
 //! curl -b jar 'http://127.0.0.1:3000/api/activities?type=button_click&limit=10'
+//! curl -b jar -d '{"consent_type":"analytics","granted":false}' http://127.0.0.1:3000/api/consent
+//! curl -b jar -X PATCH -H 'content-type: application/json' -d '{"theme":"dark"}' http://127.0.0.1:3000/api/preferences
 //! ```
 
 mod activities;
@@ -19,8 +21,11 @@ mod answers;
 mod attempts;
 mod auth;
 mod config;
+mod consent;
 mod live;
 mod page;
+mod preferences;
+mod purposes;
 mod sessions;
 mod tracking;
 mod users;
@@ -37,7 +42,8 @@ use axum::{
 use tokio::{net::TcpListener, signal, sync::watch};
 use tower_guestbook::{
     Guestbook, SqliteStore,
-    http::{CrossOriginGuardLayer, RequireRecentLogin, SessionCookie, Unrecorded},
+    consent::{PurposeId, Purposes},
+    http::{CrossOriginGuardLayer, GpcSupport, RequireRecentLogin, SessionCookie, Unrecorded},
     recorder::RecorderSettings,
 };
 use tracing_subscriber::EnvFilter;
@@ -50,11 +56,19 @@ struct App {
     guestbook: Guestbook,
     users: Arc<Users>,
     attempts: Arc<Attempts>,
+    /// Whether cookies are for HTTPS only.
+    secure: bool,
     /// Changes when the server is asked to stop.
     stopping: watch::Receiver<bool>,
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+impl App {
+    fn purposes(&self) -> &Purposes {
+        self.guestbook.consents().expect("serve() configures consent").purposes()
+    }
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -98,6 +112,8 @@ async fn serve(config: Config) -> Result<(), Error> {
         .accept_bearer()
         .accept_header("x-session-id")
         .recorder(recorder)
+        .consent(purposes::rules()?)
+        .preferences(preferences::rules()?)
         .build()?;
     tracing::info!(secure, "the session cookie is Secure on every address but loopback");
     if secure {
@@ -105,9 +121,9 @@ async fn serve(config: Config) -> Result<(), Error> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let app = App { guestbook: guestbook.clone(), users: Arc::new(users), attempts: Arc::default(), stopping };
+    let app = App { guestbook: guestbook.clone(), users: Arc::new(users), attempts: Arc::default(), secure, stopping };
     let mut asked = app.stopping.clone();
-    let routes = routes(app, config.recording);
+    let routes = routes(app, config.recording)?;
     let server = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>());
     println!("listening on http://{address}");
     let stop = async move {
@@ -139,7 +155,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Each is an open connection, which most systems give a process a thousand of.
 const LIVE_CONNECTIONS: usize = 100;
 
-fn routes(app: App, recording: bool) -> Router {
+/// Since when `Sec-GPC` is honoured.
+const GPC_SINCE: &str = "2026-11-25";
+
+fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
+    let guestbook = &app.guestbook;
     let sensitive = Router::new()
         .route("/auth/password", post(auth::change_password))
         .layer(RequireRecentLogin::new(Duration::from_secs(300)));
@@ -148,15 +168,35 @@ fn routes(app: App, recording: bool) -> Router {
         .route("/api/track/page", post(tracking::page))
         .route("/api/track/action", post(tracking::action))
         .layer(DefaultBodyLimit::max(tracking::MAX_BODY));
+    let consent = Router::new()
+        .route("/api/consent", get(consent::state).post(consent::decide))
+        .route("/api/consent/{purpose}", delete(consent::withdraw))
+        .route("/api/consent/receipt", get(consent::receipt))
+        .layer(DefaultBodyLimit::max(consent::MAX_BODY));
+    let offers = Router::new()
+        .route("/offers", get(consent::offers))
+        .route("/api/offers", get(consent::offers_as_json))
+        .layer(guestbook.require(PurposeId::MARKETING)?);
+    let preferences = Router::new()
+        .route("/api/preferences", get(preferences::get).put(preferences::put).patch(preferences::patch))
+        .route("/api/preferences/{path}", delete(preferences::reset))
+        .layer(DefaultBodyLimit::max(preferences::MAX_BODY));
     let router = Router::new()
         .route("/", get(page::index))
         .route("/app.js", get(page::script))
+        .route("/consent.js", get(page::consent_script))
+        .route("/preferences.js", get(page::preferences_script))
         .route("/style.css", get(page::style))
         .route("/health", get(page::health))
         .route("/auth/login", post(auth::login))
         .route("/auth/logout", post(auth::logout))
+        .route_service("/.well-known/gpc.json", GpcSupport::new(GPC_SINCE)?)
         .merge(sensitive)
         .merge(tracking)
+        .merge(consent)
+        .merge(offers)
+        .merge(preferences)
+        .route("/api/users/{id}/profile", get(preferences::profile))
         .route("/api/session", get(sessions::current))
         .route("/api/session/messages", post(sessions::messages))
         .route("/api/session/data/{key}", get(sessions::get_data).put(sessions::put_data).delete(sessions::delete_data))
@@ -171,13 +211,16 @@ fn routes(app: App, recording: bool) -> Router {
         .route("/api/admin/users/{id}/sessions", delete(sessions::admin_revoke_user))
         .fallback(answers::not_found)
         .method_not_allowed_fallback(answers::method_not_allowed);
-    let router =
-        if recording { router.layer(app.guestbook.layer()) } else { router.layer(app.guestbook.session_layer()) };
-    router
+    let router = if recording {
+        router.layer(guestbook.layer())
+    } else {
+        router.layer(guestbook.consent_layer()).layer(guestbook.session_layer())
+    };
+    Ok(router
         .layer(CrossOriginGuardLayer::new())
         .layer(middleware::map_response(page::security_headers))
         .layer(middleware::from_fn(log))
-        .with_state(app)
+        .with_state(app))
 }
 
 /// One line a request: the route's template, never the path, the address or a header.

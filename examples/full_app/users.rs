@@ -59,6 +59,12 @@ impl Users {
         Ok(id.filter(|_| right))
     }
 
+    /// What the user with this id is called.
+    pub(crate) fn name(&self, id: i64) -> Result<Option<String>, Error> {
+        let query = "SELECT name FROM users WHERE id = ?1";
+        Ok(self.with(|database| database.query_row(query, [id], |row| row.get(0)).optional())?)
+    }
+
     /// Changes the password of a user who knows the old one.
     pub(crate) async fn change_password(&self, id: i64, old: &str, new: &str) -> Result<bool, Error> {
         let query = "SELECT password FROM users WHERE id = ?1";

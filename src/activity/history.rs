@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{Activity, Event, EventType};
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{SessionId, UserId},
+    id::{SessionId, UserId, VisitorId},
     time::Timestamp,
 };
 
@@ -31,6 +31,8 @@ pub struct ActivityFilter {
     pub user: Option<UserId>,
     /// Only events of this session.
     pub session: Option<SessionId>,
+    /// Only events of this visitor.
+    pub visitor: Option<VisitorId>,
     /// Only events of this type.
     pub event_type: Option<EventType>,
     /// Only events at or after this time.
@@ -57,6 +59,12 @@ impl ActivityFilter {
         self
     }
 
+    /// Only events of this visitor.
+    pub fn visitor(mut self, visitor: VisitorId) -> Self {
+        self.visitor = Some(visitor);
+        self
+    }
+
     /// Only events of this type.
     pub fn event_type(mut self, event_type: EventType) -> Self {
         self.event_type = Some(event_type);
@@ -79,6 +87,7 @@ impl ActivityFilter {
     pub fn matches(&self, event: &Event) -> bool {
         self.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
             && self.session.is_none_or(|session| event.session == Some(session))
+            && self.visitor.is_none_or(|visitor| event.visitor == Some(visitor))
             && self.event_type.as_ref().is_none_or(|kind| event.event_type == *kind)
             && self.from.is_none_or(|from| event.time >= from)
             && self.until.is_none_or(|until| event.time < until)

@@ -261,7 +261,7 @@ impl Purpose {
 
 impl PartialEq for PurposeId {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        std::ptr::eq(self.as_str(), other.as_str()) || self.as_str() == other.as_str()
     }
 }
 

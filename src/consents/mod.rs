@@ -116,7 +116,7 @@ impl Consents {
     /// # Errors
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no choice, a purpose is unknown, there is nothing to decide about
-    /// it, or it is named twice. [`Conflict`](ErrorKind::Conflict) if a grant names no notice, or the choices a notice that was
+    /// it, it is named twice, or the choices do not fit their method. [`Conflict`](ErrorKind::Conflict) if a grant names no notice, or the choices a notice that was
     /// not served or is not current. What the store reports. Nothing is stored then.
     pub async fn decide(
         &self,
@@ -141,7 +141,10 @@ impl Consents {
             None => None,
         };
         let records = self.records(subject, &choices, shown.as_ref(), circumstances, standings)?;
-        self.publish_notices().await?;
+        // A no names no notice, and must not fail because of one.
+        if records.iter().any(|record| record.proof.notice.is_some()) {
+            self.publish_notices().await?;
+        }
         self.record(subject, records).await
     }
 
@@ -328,6 +331,15 @@ impl Consents {
         if too_long(&choices.source) || too_long(&choices.actor) {
             return Err(invalid("the source and the actor of a decision have at most 200 bytes"));
         }
+        let is_yes = |choice: &Choice| *choice == Choice::Decision(Decision::Granted);
+        let fits = match choices.method {
+            Method::AcceptAll => choices.made.iter().all(|(_, choice)| is_yes(choice)),
+            Method::RejectAll | Method::Dismiss => !choices.made.iter().any(|(_, choice)| is_yes(choice)),
+            _ => true,
+        };
+        if !fits {
+            return Err(invalid("who accepts all declines nothing, and who rejects all or dismisses grants nothing"));
+        }
         let mut records = Vec::with_capacity(choices.made.len());
         for (index, (id, choice)) in choices.made.iter().enumerate() {
             let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
@@ -365,11 +377,13 @@ impl Consents {
             return if is_free { Ok(None) } else { Err(missing()) };
         };
         let (version, hash) = snapshot.shown.get(id).ok_or_else(stale)?;
-        let current = self.notice_in(id, &snapshot.language).map(Notice::hash);
-        if *version != purpose.version() || *hash != current {
+        let current = self.notice_in(id, &snapshot.language);
+        if *version != purpose.version() || *hash != current.map(Notice::hash) {
             return Err(stale());
         }
-        Ok(Some((snapshot.language.clone(), *hash)))
+        // A purpose without a text in the language of the others was shown in another one.
+        let language = current.map_or(&*snapshot.language, Notice::language);
+        Ok(Some((language.to_owned(), *hash)))
     }
 
     fn a_record(

@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Offer {
-    /// The purposes, by name.
+    /// The purposes, as they were declared.
     pub purposes: Vec<OfferedPurpose>,
     /// In which language the notices are.
     pub language: String,

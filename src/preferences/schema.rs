@@ -102,6 +102,13 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         Ok(Patch { changes, max_bytes: self.max_bytes })
     }
 
+    /// `overrides` without those of its values that are not right, or not any more.
+    pub(crate) fn right_of(&self, overrides: &Overrides) -> Overrides {
+        let each = leaves(overrides.as_map()).map(|(path, value)| nested(&path, value.clone()));
+        let right = each.filter(|leaf| self.patch(&Value::Object(leaf.clone())).is_ok());
+        right.fold(Overrides::default(), |right, leaf| right.merged(&leaf))
+    }
+
     /// What takes effect: the defaults, and over them each of `layers`, the last one last. A stored value that is not right
     /// any more does not count; it is never an error.
     pub fn effective(&self, layers: &[&Overrides]) -> Effective<T> {
@@ -109,19 +116,15 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         if let Ok(value) = self.read(whole.as_map()) {
             return Effective { value, ignored: Vec::new() };
         }
-        let (mut right, mut ignored) = (Overrides::default(), Vec::new());
-        for (path, value) in leaves(whole.as_map()) {
-            let alone = nested(&path, value.clone());
-            match self.read(&alone) {
-                Ok(_) => right = right.merged(&alone),
+        // Each on top of those that are right: of values that do not fit together the first ones count, and all others stay.
+        let (mut right, mut value, mut ignored) = (Overrides::default(), T::default(), Vec::new());
+        for (path, leaf) in leaves(whole.as_map()) {
+            let with = right.merged(&nested(&path, leaf.clone()));
+            match self.read(with.as_map()) {
+                Ok(read) => (right, value) = (with, read),
                 Err(_) => ignored.push(path.join(".")),
             }
         }
-        // Each is right by itself; if they are not together, nobody can say which is wrong.
-        let value = self.read(right.as_map()).unwrap_or_else(|_| {
-            ignored = leaves(whole.as_map()).map(|(path, _)| path.join(".")).collect();
-            T::default()
-        });
         Effective { value, ignored }
     }
 

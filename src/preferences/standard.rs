@@ -60,6 +60,17 @@ pub enum Viewer {
     Other,
 }
 
+impl Theme {
+    /// The name, as it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Dark => "dark",
+            Self::System => "system",
+        }
+    }
+}
+
 impl Privacy {
     /// Whether this viewer sees the profile.
     ///

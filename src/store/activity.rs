@@ -22,7 +22,8 @@ use crate::{
 /// 5. **What comes out is what went in**, but for families of a browser or system that this version does not know.
 /// 6. **A dropped future** may or may not have had its effect, but never half of it.
 pub trait ActivityStore: Send + Sync + 'static {
-    /// Stores those of `entries` that are new. For each the sequence it got, or `None` if it was known.
+    /// Stores those of `entries` that are new. For each the sequence it got, or `None` if it was known, or its user is
+    /// [struck out](super::SubjectStore).
     fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> impl Future<Output = Result<Vec<Option<u64>>>> + Send;
 
     /// A page of history, ordered by sequence.

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::{
     Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, PreferenceChange, PreferenceStore,
-    Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+    Revocation, Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
+    privacy::{Erasure, ErasureId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -72,7 +73,19 @@ twin! {
 }
 
 twin! {
-    DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore of Store:
+    DynamicSubjectStore of SubjectStore:
+    strike_out(user: UserId, until: Timestamp, now: Timestamp) -> Erasure;
+    erase_some(id: ErasureId, limit: usize, now: Timestamp) -> Erasure;
+    unfinished_erasures() -> Vec<Erasure>;
+    erasure_of(user: UserId) -> Option<Erasure>;
+    readmit(user: UserId) -> bool;
+    forget_erasures(now: Timestamp, limit: usize) -> usize;
+    scrub() -> bool;
+}
+
+twin! {
+    DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
+        DynamicSubjectStore of Store:
     load_guest(key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest;
     account(subject: Subject) -> Account;
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::{ActivityStore, ConsentStore, Loaded, PreferenceStore, SessionStore, StoredPreferences};
+use super::{ActivityStore, ConsentStore, Loaded, PreferenceStore, SessionStore, StoredPreferences, SubjectStore};
 use crate::{
     consent::{Standings, Subject},
     error::Result,
@@ -13,7 +13,7 @@ use crate::{
 ///
 /// The verbs here have a default that asks the parts one after the other. A store that can answer at once overrides them, as
 /// long as the answer is the same.
-pub trait Store: SessionStore + ActivityStore + ConsentStore + PreferenceStore {
+pub trait Store: SessionStore + ActivityStore + ConsentStore + PreferenceStore + SubjectStore {
     /// The session under `key`, and the account of its user; of `visitor` if there is no user.
     fn load_guest(
         &self,

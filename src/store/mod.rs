@@ -20,6 +20,7 @@ mod pair;
 mod preference;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod subject;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -34,6 +35,7 @@ pub use self::{
     memory::MemoryStore,
     pair::Pair,
     preference::{PreferenceChange, PreferenceStore, StoredPreferences},
+    subject::SubjectStore,
 };
 use crate::{
     error::Result,

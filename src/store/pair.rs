@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, PreferenceChange, PreferenceStore, Revocation,
-    Rotation, SessionStore, Started, Store, StoredPreferences,
+    Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore, subject::struck_out,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
+    privacy::{Erasure, ErasureId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -40,8 +41,9 @@ impl<S: SessionStore, R: ActivityStore> Pair<S, R> {
     }
 }
 
-impl<S: SessionStore, R: Send + Sync + 'static> SessionStore for Pair<S, R> {
+impl<S: SessionStore, R: SubjectStore> SessionStore for Pair<S, R> {
     async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
+        self.check_user(&record.head).await?;
         self.sessions.insert(key, record, cap, now).await
     }
 
@@ -64,6 +66,7 @@ impl<S: SessionStore, R: Send + Sync + 'static> SessionStore for Pair<S, R> {
         cap: SessionCap,
         now: Timestamp,
     ) -> Result<Option<Started>> {
+        self.check_user(&rotation.head).await?;
         self.sessions.rotate(rotation, limits, cap, now).await
     }
 
@@ -154,6 +157,53 @@ impl<S: Send + Sync + 'static, R: PreferenceStore> PreferenceStore for Pair<S, R
 
     async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
         self.records.change_preferences(user, patch, expected).await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: SubjectStore> Pair<S, R> {
+    /// Two stores have no transaction in common: a login that is under way while its user is struck out may get a session,
+    /// which [`erase_some`](SubjectStore::erase_some) ends.
+    async fn check_user(&self, head: &SessionHead) -> Result<()> {
+        match &head.user {
+            Some(user) if self.records.erasure_of(user.clone()).await?.is_some() => Err(struck_out()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
+    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+        let mut erasure = self.records.strike_out(user.clone(), until, now).await?;
+        erasure.erased.sessions += self.sessions.revoke(Revocation::User(user), now).await?;
+        Ok(erasure)
+    }
+
+    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+        let unfinished = self.records.unfinished_erasures().await?.into_iter().find(|erasure| erasure.id == id);
+        if let Some(user) = unfinished.and_then(|erasure| erasure.user) {
+            self.sessions.revoke(Revocation::User(user), now).await?;
+        }
+        self.records.erase_some(id, limit, now).await
+    }
+
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
+        self.records.unfinished_erasures().await
+    }
+
+    async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {
+        self.records.erasure_of(user).await
+    }
+
+    async fn readmit(&self, user: UserId) -> Result<bool> {
+        self.records.readmit(user).await
+    }
+
+    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.records.forget_erasures(now, limit).await
+    }
+
+    async fn scrub(&self) -> Result<bool> {
+        self.records.scrub().await
     }
 }
 

@@ -117,8 +117,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     ///
     /// What the store reports.
     pub async fn get(&self, user: &UserId) -> Result<PreferencesOf<T>> {
-        let account = Known::Account(self.inner.accounts.load(&Subject::User(user.clone())).await?);
-        Ok(self.of(&account))
+        Ok(self.of(&self.load(user).await?))
     }
 
     /// Applies a patch (RFC 7396): null resets a key or a category. All of it or nothing; what others change meanwhile under
@@ -133,12 +132,13 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// [`TooLarge`](ErrorKind::TooLarge); [`VersionMismatch`](ErrorKind::VersionMismatch); those of
     /// [`Consents::decide`]; what the store reports.
     pub async fn update(&self, user: &UserId, patch: &Value, expected: Option<u64>) -> Result<PreferencesOf<T>> {
-        let subject = Subject::User(user.clone());
-        let account = Known::Account(self.inner.accounts.load(&subject).await?);
+        let account = self.load(user).await?;
         let division = self.divide(patch, &account, self.situation())?;
         check_version(&account, expected)?;
         if let (Some(choices), Some(consents)) = (division.choices(Method::Api), &self.inner.consents) {
-            consents.decide(&subject, choices, &Circumstances::default()).await?;
+            // What is decided stays decided, so the rest must have room before.
+            overrides(&account).with(&division.patch)?;
+            consents.decide(&Subject::User(user.clone()), choices, &Circumstances::default()).await?;
         }
         self.change(user, division.patch, expected).await?;
         self.get(user).await
@@ -161,8 +161,13 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     fn of(&self, account: &Known) -> PreferencesOf<T> {
         let effective = self.effective(account, None, Wish::default(), self.situation());
-        let version = account.account().map_or(0, |account| account.account().preferences.version);
-        PreferencesOf { value: effective.value.clone(), version, ignored: effective.ignored.clone() }
+        let (value, ignored) = (effective.value.clone(), effective.ignored.clone());
+        PreferencesOf { value, version: version(account), ignored }
+    }
+
+    /// What the store has of a user now.
+    pub(crate) async fn load(&self, user: &UserId) -> Result<Known> {
+        self.inner.accounts.load(&Subject::User(user.clone())).await.map(Known::Account)
     }
 
     /// What takes effect: defaults, what the browser asks for, what was set in the session, what the user has set.
@@ -212,6 +217,11 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// Outside a request.
     fn situation(&self) -> Situation {
         self.inner.consents.as_ref().map(Consents::situation).unwrap_or_default()
+    }
+
+    /// Whether there are keys that show a decision.
+    pub(crate) fn has_views(&self) -> bool {
+        !self.inner.rules.views.is_empty()
     }
 
     /// What the views show, a bit for each.
@@ -275,6 +285,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     async fn fill(&self, user: UserId, from_session: Overrides) -> Result<()> {
+        // The session may be from before a change of the schema.
+        let from_session = self.inner.rules.schema.right_of(&from_session);
         for _ in 0..ATTEMPTS {
             let stored = self.inner.tasks.within(self.inner.store.preferences(user.clone())).await?;
             let missing = from_session.without_those_of(&stored.overrides);
@@ -332,8 +344,16 @@ pub(crate) fn reset(path: &str) -> Value {
 }
 
 pub(crate) fn check_version(account: &Known, expected: Option<u64>) -> Result<()> {
-    let version = account.account().map_or(0, |account| account.account().preferences.version);
-    if expected.is_some_and(|expected| expected != version) { Err(mismatch()) } else { Ok(()) }
+    if expected.is_some_and(|expected| expected != version(account)) { Err(mismatch()) } else { Ok(()) }
+}
+
+pub(crate) fn version(account: &Known) -> u64 {
+    account.account().map_or(0, |account| account.account().preferences.version)
+}
+
+/// What is set in an account.
+pub(crate) fn overrides(account: &Known) -> Overrides {
+    account.account().map(|account| account.account().preferences.overrides.clone()).unwrap_or_default()
 }
 
 fn mismatch() -> Error {

@@ -1,20 +1,24 @@
 //! [`Consent`]: what a handler does with the decisions of its guest.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use http::uri::PathAndQuery;
+use serde::Serialize;
 
-use super::{CHANGED, CONSENT_READ, HEAD_SENT, Visit, VisitorCookie};
+use super::{CHANGED, CONSENT_READ, HEAD_SENT, Visit, Visitor, VisitorCookie};
 use crate::{
     accounts::{KeptAccount, Known},
     client::{Agent, TruncatedAddress},
     consent::{
-        Choices, Circumstances, ConsentId, ConsentRecord, Jurisdiction, Method, PurposeId, Signals, Standings, Subject,
-        Verdict,
+        Choices, Circumstances, ConsentId, ConsentRecord, Jurisdiction, Method, PurposeId, Purposes, Signals,
+        Standings, Subject, Verdict,
     },
     consents::{Consents, Offer, PurposeState, Receipt, Situation},
     error::{Error, ErrorKind, Result},
-    id::VisitorId,
+    id::VisitorToken,
     store::Account,
 };
 
@@ -71,6 +75,19 @@ pub struct Consent {
     visit: Visit,
 }
 
+/// What became of `Sec-GPC: 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GlobalPrivacyControl {
+    /// The browser did not send it.
+    NotSent,
+    /// Nothing is sold or shared.
+    Honoured,
+    /// The guest has agreed to a purpose that sells or shares while the browser sent it.
+    Overridden,
+}
+
 impl Consent {
     pub(super) fn new(visit: Visit) -> Self {
         Self { visit }
@@ -108,7 +125,7 @@ impl Consent {
         }
     }
 
-    /// Where each purpose stands, by name.
+    /// Where each purpose stands, as they were declared.
     pub fn states(&self) -> Vec<PurposeState> {
         self.visit.mark(CONSENT_READ);
         let state = self.visit.state();
@@ -121,6 +138,21 @@ impl Consent {
         self.states().iter().any(|state| state.verdict.is_to_be_asked())
     }
 
+    /// The purposes that are declared.
+    pub fn purposes(&self) -> &Purposes {
+        self.consents().purposes()
+    }
+
+    /// What became of the browser's signal, which some laws want to be shown (CCPA, section 7025(c)(6)).
+    pub fn global_privacy_control(&self) -> GlobalPrivacyControl {
+        if !self.signals().gpc {
+            return GlobalPrivacyControl::NotSent;
+        }
+        let sold = self.purposes().iter().filter(|(_, purpose)| purpose.is_sold_or_shared());
+        let is_overridden = sold.into_iter().any(|(id, _)| self.allows(id));
+        if is_overridden { GlobalPrivacyControl::Overridden } else { GlobalPrivacyControl::Honoured }
+    }
+
     /// What the browser signals.
     pub fn signals(&self) -> Signals {
         self.visit.mark(CONSENT_READ);
@@ -129,13 +161,15 @@ impl Consent {
 
     /// The law that holds for this request.
     pub fn jurisdiction(&self) -> &Jurisdiction {
+        self.visit.mark(CONSENT_READ);
         &self.visit.inner.client.jurisdiction
     }
 
     /// Whose decisions they are; `None` for a visitor who has decided nothing.
     pub fn subject(&self) -> Option<Subject> {
+        self.visit.mark(CONSENT_READ);
         let user = self.visit.who().0.map(Subject::User);
-        user.or_else(|| self.visit.state().visitor.map(Subject::Visitor))
+        user.or_else(|| self.visit.state().visitor.map(|visitor| Subject::Visitor(visitor.id)))
     }
 
     /// What to show to the guest, in a language that `accept_language` asks for.
@@ -156,19 +190,16 @@ impl Consent {
     /// of the response is out.
     pub async fn decide(&self, choices: Choices) -> Result<()> {
         let circumstances = self.visit.circumstances();
-        let (subject, standings) = match self.subject() {
-            Some(subject) => {
-                let standings = self.consents().decide(&subject, choices, &circumstances).await?;
-                (subject, standings)
-            }
-            None => {
-                self.visit.check_can_start(false)?;
-                let (subject, nothing) = (Subject::Visitor(VisitorId::generate()?), Standings::default());
-                let standings = self.consents().decide_from(&subject, choices, &circumstances, &nothing).await?;
-                (subject, standings)
-            }
-        };
-        self.decided(subject, standings);
+        if let Some(subject) = self.subject() {
+            let standings = self.consents().decide(&subject, choices, &circumstances).await?;
+            self.decided(standings);
+            return Ok(());
+        }
+        self.visit.check_can_start(false)?;
+        let (visitor, nothing) = (Visitor::from(VisitorToken::generate()?), Standings::default());
+        let standings = self.consents().decide_from(&visitor.id.into(), choices, &circumstances, &nothing).await?;
+        self.visit.state().visitor = Some(visitor);
+        self.decided(standings);
         Ok(())
     }
 
@@ -205,16 +236,14 @@ impl Consent {
         }
     }
 
-    fn decided(&self, subject: Subject, consents: Standings) {
+    fn decided(&self, consents: Standings) {
+        let is_head_sent = self.visit.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0;
         let mut state = self.visit.state();
         let before = state.account.account().map(|account| account.account().preferences.clone());
         let account = Account { consents, preferences: before.unwrap_or_default() };
         state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
-        if let Subject::Visitor(visitor) = subject {
-            state.visitor = Some(visitor);
-            if self.visit.inner.flags.load(std::sync::atomic::Ordering::Acquire) & HEAD_SENT == 0 {
-                state.visitor_cookie = VisitorCookie::Set(visitor);
-            }
+        if let Some(visitor) = state.visitor.filter(|_| !is_head_sent && !state.is_logged_in()) {
+            state.visitor_cookie = VisitorCookie::Set(visitor.token);
         }
         self.visit.mark(CHANGED);
     }

@@ -58,7 +58,7 @@ use serde::Serialize;
 
 pub(crate) use self::permit::{Permit, permit};
 pub use self::{
-    consent::Consent,
+    consent::{Consent, GlobalPrivacyControl},
     flash::Flash,
     preferences::{Preferences, expected},
     session::Session,
@@ -70,7 +70,7 @@ use crate::{
     consent::{Jurisdiction, Signals, Subject},
     consents::Consents,
     error::{Error, ErrorKind, Result},
-    id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
+    id::{SessionId, SessionKey, SessionToken, UserId, VisitorId, VisitorToken},
     recorder::Recorder,
     session::{Changes, Device, Lifetime, SessionHead, SessionRecord, TruncatedAddress},
     sessions::Sessions,
@@ -174,8 +174,8 @@ pub(crate) struct Guest {
     pub(crate) renewal: Option<SessionToken>,
     /// What is known beside the session: of its user, or else of the visitor.
     pub(crate) account: Known,
-    /// Which visitor the request says it is.
-    pub(crate) visitor: Option<VisitorId>,
+    /// Which visitor the request says it is, and by what secret.
+    pub(crate) visitor: Option<Visitor>,
     pub(crate) visitor_cookie: VisitorCookie,
 }
 
@@ -192,11 +192,24 @@ impl Guest {
     }
 }
 
+/// A visitor and the secret that they are known by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) id: VisitorId,
+    pub(crate) token: VisitorToken,
+}
+
+impl From<VisitorToken> for Visitor {
+    fn from(token: VisitorToken) -> Self {
+        Self { id: token.visitor(), token }
+    }
+}
+
 /// What the response is to tell the client about the cookie of its visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VisitorCookie {
     Keep,
-    Set(VisitorId),
+    Set(VisitorToken),
     Remove,
 }
 
@@ -220,7 +233,7 @@ struct State {
     account: Known,
     /// What was known of somebody who has left since: what they did before is judged by it.
     former: Option<Known>,
-    visitor: Option<VisitorId>,
+    visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
 }
 
@@ -334,7 +347,7 @@ impl Visit {
     }
 
     pub(crate) fn has_unsaved_changes(&self) -> bool {
-        !self.state().changes.is_empty()
+        self.inner.flags.load(Ordering::Acquire) & CHANGED != 0 && !self.state().changes.is_empty()
     }
 
     /// Saves the changes of this request; a session that ended meanwhile stays ended and is no error.
@@ -354,7 +367,7 @@ impl Visit {
     async fn link(&self, user: &UserId) -> Result<()> {
         let visitor = self.state().visitor;
         match (self.inner.host.consents(), visitor) {
-            (Some(consents), Some(visitor)) => consents.link(visitor, user.clone()).await,
+            (Some(consents), Some(visitor)) => consents.link(visitor.id, user.clone()).await,
             _ => Ok(()),
         }
     }

@@ -27,7 +27,9 @@ pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Con
     let (verdict, visitor) = match visit {
         Some(visit) => {
             let state = visit.state();
-            (consents.verdict(purpose, state.account_of(event), visit.situation()), state.visitor)
+            // A browser may carry a visitor's cookie beside a login: what a user agrees to is no grant of that visitor.
+            let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
+            (consents.verdict(purpose, state.account_of(event), visit.situation()), visitor)
         }
         None => (consents.verdict(purpose, &Known::Nobody, consents.situation()), None),
     };
@@ -39,6 +41,10 @@ pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Con
 }
 
 impl State {
+    pub(super) fn is_logged_in(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.record.head.user.is_some())
+    }
+
     /// By whose decisions an event is judged: a logout is the deed of whoever was there before it.
     fn account_of(&self, event: &Event) -> &Known {
         let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());

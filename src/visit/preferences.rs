@@ -7,14 +7,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{LANGUAGE, READ, SCHEME, Visit};
+use super::{CONSENT_READ, LANGUAGE, READ, SCHEME, Visit};
 use crate::{
     accounts::{KeptAccount, Known},
     consent::Method,
     error::{Error, ErrorKind, Result},
     preferences::{Effective, Overrides},
     store::Account,
-    user_preferences::{UserPreferences, Wish, check_version, reset},
+    user_preferences::{UserPreferences, Wish, check_version, overrides, reset, version},
 };
 
 /// What the guest of a request likes, as it takes effect. Dereferences to the application's own struct.
@@ -54,7 +54,9 @@ pub struct Preferences<T> {
     visit: Visit,
     all: UserPreferences<T>,
     wish: Wish,
+    version: u64,
     effective: Arc<Effective<T>>,
+    notice: Option<String>,
 }
 
 /// Under which key of the session's data the preferences of somebody stand who is not logged in.
@@ -67,8 +69,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         let visit = extensions.get::<Visit>()?.clone();
         let all = visit.inner.host.preferences()?.as_any().downcast_ref::<UserPreferences<T>>()?.clone();
         let wish = all.wish(headers);
-        let effective = look(&visit, &all, wish);
-        Some(Self { visit, all, wish, effective })
+        let (version, effective) = look(&visit, &all, wish);
+        Some(Self { visit, all, wish, version, effective, notice: None })
     }
 
     /// The value.
@@ -83,12 +85,13 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     /// How often the user has changed them; 0 for those who are not logged in.
     pub fn version(&self) -> u64 {
-        self.visit.state().account.account().map_or(0, |account| account.account().preferences.version)
+        self.version
     }
 
     /// A strong entity tag (RFC 9110) of the value as JSON: it begins with the version, which [`expected`] reads.
     pub fn etag(&self) -> String {
-        let json = serde_json::to_vec(self.value()).unwrap_or_default();
+        // By way of a `Value`, whose keys have an order: those of a hash map have none.
+        let json = serde_json::to_value(self.value()).unwrap_or_default().to_string();
         let digest = Sha256::digest(json);
         let short = digest.iter().take(8).fold(0u64, |short, byte| short << 8 | u64::from(*byte));
         format!("\"{}-{short:016x}\"", self.version())
@@ -102,13 +105,27 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     ///
     /// As for [`UserPreferences::update`]; those of [`Session::update`](crate::Session::update) without a login.
     pub async fn update(&mut self, patch: &Value, expected: Option<u64>) -> Result<()> {
-        let account = self.visit.state().account.clone();
+        let mut account = self.visit.state().account.clone();
         if matches!(account, Known::Unavailable) {
             return Err(super::unavailable());
+        }
+        if let (Err(_), Some(user)) = (check_version(&account, expected), self.visit.who().0) {
+            // Another process may have made the version that is expected since this one looked.
+            account = self.all.load(&user).await?;
         }
         let division = self.all.divide(patch, &account, self.visit.situation())?;
         check_version(&account, expected)?;
         if let (Some(choices), Some(consent)) = (division.choices(Method::Custom), self.visit.consent()) {
+            let choices = match self.notice.take() {
+                Some(snapshot) => choices.notice(snapshot),
+                None => choices,
+            };
+            // What is decided stays decided, so the rest must have room before.
+            let before = match self.visit.who().0 {
+                Some(_) => overrides(&account),
+                None => self.visit.session_overrides().unwrap_or_default(),
+            };
+            before.with(&division.patch)?;
             consent.decide(choices).await?;
         }
         match self.visit.who().0 {
@@ -128,8 +145,14 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                 self.visit.session().update_any(SESSION_KEY, merged).await?;
             }
         }
-        self.effective = look(&self.visit, &self.all, self.wish);
+        (self.version, self.effective) = look(&self.visit, &self.all, self.wish);
         Ok(())
+    }
+
+    /// What proves which notice was shown, for the next [`update`](Self::update) that says yes through a view on consent:
+    /// [`Offer::snapshot`](crate::consents::Offer::snapshot), brought back unchanged.
+    pub fn notice(&mut self, snapshot: impl Into<String>) {
+        self.notice = Some(snapshot.into());
     }
 
     /// Sets a key or a category back: `notifications` or `notifications.email`.
@@ -142,16 +165,17 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 }
 
-/// Looks at what takes effect now, and notes what the response depends on.
-fn look<T>(visit: &Visit, all: &UserPreferences<T>, wish: Wish) -> Arc<Effective<T>>
+/// Looks at what takes effect now and in which version, and notes what the response depends on.
+fn look<T>(visit: &Visit, all: &UserPreferences<T>, wish: Wish) -> (u64, Arc<Effective<T>>)
 where
     T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
 {
     let session = visit.session_overrides();
     let account = visit.state().account.clone();
     let (language, scheme) = all.depends_on(&account, session.as_ref());
-    visit.mark(READ | if language { LANGUAGE } else { 0 } | if scheme { SCHEME } else { 0 });
-    all.effective(&account, session.as_ref(), wish, visit.situation())
+    let flag = |depends, flag| if depends { flag } else { 0 };
+    visit.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
+    (version(&account), all.effective(&account, session.as_ref(), wish, visit.situation()))
 }
 
 /// Which version of preferences a request wants to change, by its `If-Match` (RFC 9110, section 13.1.1): `None` if it has none,
@@ -180,8 +204,10 @@ pub fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
             if tag == "*" {
                 continue;
             }
-            let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.split_once('-')?.0.parse().ok());
-            let version: u64 = version.ok_or_else(other)?;
+            let digits = tag.strip_prefix('"').and_then(|tag| Some(tag.strip_suffix('"')?.split_once('-')?.0));
+            // Digits only: a number may have a sign for the parser.
+            let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+            let version: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(other)?;
             if expected.is_some_and(|expected| expected != version) {
                 return Err(other());
             }

@@ -169,6 +169,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "consent_records",
         "consent_subjects",
         "counters",
+        "erasures",
         "event_types",
         "notices",
         "preferences",

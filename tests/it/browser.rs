@@ -2,9 +2,12 @@
 //!
 //! Runs where `GUESTBOOK_BROWSER` is set; `chromium` and `chromedriver` must be installed then.
 
+mod consent;
+mod preferences;
+
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -90,15 +93,42 @@ impl Browser {
         self.command(Method::POST, "execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    async fn open(&self, url: &str) {
+        self.command(Method::POST, "url", json!({ "url": url })).await;
+    }
+
+    async fn reload(&self) {
+        self.command(Method::POST, "refresh", json!({})).await;
+    }
+
+    /// Waits until an expression is true on the page.
+    async fn until(&self, expression: &str) {
+        let script = format!(
+            "const done = arguments[0]; const poll = () => ({expression}) ? done() : setTimeout(poll, 10); poll();"
+        );
+        self.command(Method::POST, "execute/async", json!({ "script": script, "args": [] })).await;
+    }
+
+    /// The names of all cookies, also of those that no script reads.
+    async fn cookies(&self) -> Vec<String> {
+        let cookies = self.command(Method::GET, "cookie", Value::Null).await;
+        let name = |cookie: &Value| cookie["name"].as_str().unwrap().to_owned();
+        let mut names: Vec<_> = cookies.as_array().unwrap().iter().map(name).collect();
+        names.sort();
+        names
+    }
+
     /// What a person sees.
     async fn text(&self) -> String {
         self.script("return document.body.innerText").await.as_str().unwrap().to_owned()
     }
 
-    async fn screenshot(&self, file: &Path) {
+    /// A screenshot, if somebody has said where they go.
+    async fn shoot(&self, name: &str) {
+        let Some(shots) = std::env::var_os("GUESTBOOK_SCREENSHOTS").map(PathBuf::from) else { return };
         let image = self.command(Method::GET, "screenshot", Value::Null).await;
         let bytes = BASE64_STANDARD.decode(image.as_str().unwrap()).unwrap();
-        std::fs::write(file, bytes).unwrap();
+        std::fs::write(shots.join(name), bytes).unwrap();
     }
 }
 
@@ -117,23 +147,37 @@ impl Drop for Browser {
     }
 }
 
+fn is_wanted() -> bool {
+    let is_wanted = std::env::var_os("GUESTBOOK_BROWSER").is_some();
+    if !is_wanted {
+        eprintln!("not run: GUESTBOOK_BROWSER is not set");
+    }
+    is_wanted
+}
+
+/// Which switches are on, by name.
+async fn switches(browser: &Browser) -> Vec<String> {
+    let on = "return [...document.querySelectorAll('#purposes input:checked')].map((input) => input.name)";
+    serde_json::from_value(browser.script(on).await).unwrap()
+}
+
+/// Clicks on something that records a decision, and waits until it is recorded and shown.
+async fn decide(browser: &Browser, selector: &str) {
+    browser.script("document.querySelector('#message').textContent = ''").await;
+    browser.click(selector).await;
+    browser.until("document.querySelector('#message').textContent === 'Your choices are recorded.'").await;
+}
+
 #[tokio::test]
 async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
-    if std::env::var_os("GUESTBOOK_BROWSER").is_none() {
-        eprintln!("not run: GUESTBOOK_BROWSER is not set");
+    if !is_wanted() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let browser = Browser::start(&directory.path().join("profile")).await;
-    let shots = std::env::var_os("GUESTBOOK_SCREENSHOTS").map(std::path::PathBuf::from);
-    let shoot = async |name: &str| {
-        if let Some(shots) = &shots {
-            browser.screenshot(&shots.join(name)).await;
-        }
-    };
-    let page = json!({ "url": format!("http://{}/", server.address) });
-    browser.command(Method::POST, "url", page.clone()).await;
+    let shoot = async |name: &str| browser.shoot(name).await;
+    browser.open(&format!("http://{}/", server.address)).await;
 
     browser.element("#login:not([hidden])").await;
     assert!(!browser.text().await.contains("Log out"));
@@ -173,18 +217,15 @@ async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
     browser.click("#note-form button").await;
     browser.activity("note_kept").await;
 
-    browser.command(Method::POST, "refresh", json!({})).await;
+    browser.reload().await;
     browser.element("#sessions tr").await;
-    browser.command(Method::POST, "execute/async", json!({
-        "script": "const done = arguments[0]; const poll = () => document.querySelector('[name=note]').value ? done() : setTimeout(poll, 10); poll();",
-        "args": [],
-    })).await;
+    browser.until("document.querySelector('[name=note]').value").await;
     assert_eq!(browser.script("return document.querySelector('[name=note]').value").await, "remember the milk");
     assert!(!browser.text().await.contains("Welcome"), "a message is shown once");
 
     browser.click("#logout").await;
     browser.element("#login:not([hidden])").await;
-    browser.command(Method::POST, "url", json!({ "url": format!("http://{}/health", server.address) })).await;
+    browser.open(&format!("http://{}/health", server.address)).await;
     browser.command(Method::POST, "back", json!({})).await;
     browser.element("#login:not([hidden])").await;
     let text = browser.text().await;

@@ -1,9 +1,13 @@
 //! The example server, from outside.
 
 mod activity;
+mod consent;
+mod effects;
 mod live;
+mod preferences;
+mod profile;
 
-use std::process::Command;
+use std::{collections::BTreeMap, process::Command};
 
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -27,6 +31,70 @@ async fn token(server: &Server, name: &str, password: &str) -> String {
 async fn with(server: &Server, token: &str, method: Method, path: &str, body: &str) -> Reply {
     let cookie = format!("session_id={token}");
     ask(&server.address, method, path, &[("cookie", &cookie), JSON], body.to_owned()).await
+}
+
+/// Somebody with a browser, which keeps cookies from answer to answer.
+struct Guest<'a> {
+    server: &'a Server,
+    cookies: BTreeMap<String, String>,
+}
+
+impl<'a> Guest<'a> {
+    fn new(server: &'a Server) -> Self {
+        Self { server, cookies: BTreeMap::new() }
+    }
+
+    async fn get(&mut self, path: &str) -> Reply {
+        self.ask(Method::GET, path, &[], "").await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: &Value) -> Reply {
+        self.ask(method, path, &[JSON], &body.to_string()).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies = cookies.join("; ");
+        let mut headers = headers.to_vec();
+        if !cookies.is_empty() {
+            headers.push(("cookie", &cookies));
+        }
+        let reply = ask(&self.server.address, method, path, &headers, body.to_owned()).await;
+        for cookie in set_cookies(&reply) {
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            if cookie.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        reply
+    }
+
+    async fn login(&mut self, name: &str, password: &str) -> Reply {
+        let reply = self.send(Method::POST, "/auth/login", &json!({ "username": name, "password": password })).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.json);
+        reply
+    }
+}
+
+fn set_cookies(reply: &Reply) -> Vec<&str> {
+    reply.headers.get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect()
+}
+
+/// The names of the cookies that an answer sets or removes.
+fn cookie_names(reply: &Reply) -> Vec<&str> {
+    set_cookies(reply).into_iter().map(|cookie| cookie.split('=').next().unwrap()).collect()
+}
+
+/// Whether an answer says that it depends on this header of the request.
+fn varies_by(reply: &Reply, header: &str) -> bool {
+    let lines = reply.headers.get_all(header::VARY).iter().map(|line| line.to_str().unwrap());
+    lines.flat_map(|line| line.split(',')).any(|name| name.trim() == header)
+}
+
+fn assert_error(reply: &Reply, status: StatusCode, what: &str) {
+    assert_eq!((reply.status, reply.json["error"].is_string()), (status, true), "{what}: {}", reply.json);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod lifecycle;
 mod metrics;
 mod moody;
 mod parallel;
+mod preferences;
 #[cfg(feature = "sqlite")]
 mod processes;
 mod recorder;

@@ -13,10 +13,11 @@ use tower_guestbook::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     preferences::Patch,
+    privacy::{Erasure, ErasureId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     store::{
         Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MemoryStore, PreferenceChange,
-        PreferenceStore, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+        PreferenceStore, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore,
     },
 };
 
@@ -200,6 +201,42 @@ impl PreferenceStore for Moody {
     async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
         self.ask(true).await?;
         self.store.change_preferences(user, patch, expected).await
+    }
+}
+
+impl SubjectStore for Moody {
+    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+        self.ask(true).await?;
+        self.store.strike_out(user, until, now).await
+    }
+
+    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+        self.ask(true).await?;
+        self.store.erase_some(id, limit, now).await
+    }
+
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
+        // The guestbook asks in the background: nobody's trip.
+        self.store.unfinished_erasures().await
+    }
+
+    async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {
+        self.ask(false).await?;
+        self.store.erasure_of(user).await
+    }
+
+    async fn readmit(&self, user: UserId) -> Result<bool> {
+        self.ask(true).await?;
+        self.store.readmit(user).await
+    }
+
+    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.store.forget_erasures(now, limit).await
+    }
+
+    async fn scrub(&self) -> Result<bool> {
+        self.ask(true).await?;
+        self.store.scrub().await
     }
 }
 

@@ -2,15 +2,15 @@
 
 const $ = (id) => document.getElementById(id);
 
-async function call(method, path, body) {
-  const init = { method, headers: {} };
+async function call(method, path, body, headers = {}) {
+  const init = { method, headers: { ...headers } };
   if (body !== undefined) {
-    init.headers["content-type"] = "application/json";
+    init.headers["content-type"] ??= "application/json";
     init.body = JSON.stringify(body);
   }
   const response = await fetch(path, init);
   const json = await response.json().catch(() => ({}));
-  return { ok: response.ok, status: response.status, json };
+  return { ok: response.ok, status: response.status, etag: response.headers.get("etag"), json };
 }
 
 function say(text, isError) {
@@ -117,6 +117,9 @@ function forgetActivities() {
 
 async function show() {
   forgetActivities();
+  // They do not depend on a login, and are as the guest has them whoever that is.
+  showConsent().catch(() => {});
+  showPreferences().catch(() => {});
   const answer = await call("GET", "/api/session");
   const isGuest = answer.ok;
   if (!isGuest && answer.status !== 401) problem(answer);
@@ -139,7 +142,7 @@ function onSubmit(id, send) {
     event.preventDefault();
     say("");
     const form = event.target;
-    const button = form.querySelector("button");
+    const button = event.submitter || form.querySelector("button");
     button.disabled = true;
     try {
       await send(form);

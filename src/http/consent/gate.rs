@@ -30,7 +30,8 @@ use crate::{
 /// | the place is [blocked](crate::consent::Jurisdiction::blocked) | 451 | 451 |
 /// | there is no session layer outside | 403 | 403 |
 ///
-/// Every answer, of the gate or of what is behind it, says `Vary: Sec-GPC, Cookie` and `Cache-Control: private`.
+/// Every answer, of the gate or of what is behind it, says `Vary: Sec-GPC, Cookie` and `Cache-Control: private`. Where there is
+/// no session layer to say the first, the refusal is the same for everybody, and not kept: `no-store`.
 ///
 /// ```
 /// use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::{
     consents::{ConsentSettings, Consents, Controller, UnallowedActivity},
     error::{Error, ErrorKind, Result},
     http::{RequestHead, SessionCookie, cookie::CookieFormat, local_path},
-    id::VisitorId,
+    id::VisitorToken,
     visit::{Client, VisitorCookie},
 };
 
@@ -249,10 +249,10 @@ impl Door {
     }
 
     /// Which visitor the request says it is, and what is to become of its cookie.
-    pub(crate) fn visitor(&self, headers: &HeaderMap) -> (Option<VisitorId>, VisitorCookie) {
+    pub(crate) fn visitor(&self, headers: &HeaderMap) -> (Option<VisitorToken>, VisitorCookie) {
         let mut cookie = VisitorCookie::Keep;
         for value in self.cookie.values(headers) {
-            match VisitorId::parse(value) {
+            match VisitorToken::parse(value) {
                 Some(visitor) => return (Some(visitor), VisitorCookie::Keep),
                 None => cookie = VisitorCookie::Remove,
             }
@@ -264,10 +264,7 @@ impl Door {
     pub(crate) fn cookie(&self, visitor: VisitorCookie) -> Option<HeaderValue> {
         match visitor {
             VisitorCookie::Keep => None,
-            VisitorCookie::Set(visitor) => {
-                let text = visitor.as_uuid().as_simple().to_string();
-                Some(self.cookie.set_text(&text, Some(self.cookie_age)))
-            }
+            VisitorCookie::Set(token) => Some(self.cookie.set_text(&token.expose_secret(), Some(self.cookie_age))),
             VisitorCookie::Remove => Some(self.cookie.remove()),
         }
     }

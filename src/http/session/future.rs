@@ -83,11 +83,10 @@ where
                     if !visit.needs_finish() {
                         return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                     }
-                    let visit = visit.clone();
                     if !visit.has_unsaved_changes() {
-                        return Poll::Ready(Ok(finish(response.map(ResponseBody::inner), &visit)));
+                        return Poll::Ready(Ok(finish(response.map(ResponseBody::inner), visit)));
                     }
-                    let saver = visit.clone();
+                    let (visit, saver) = (visit.clone(), visit.clone());
                     let commit = Box::pin(async move { saver.commit().await });
                     State::Commit { commit, response: Box::new(Some(response)), visit }
                 }

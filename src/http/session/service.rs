@@ -19,7 +19,7 @@ use crate::{
     session::SessionRecord,
     sessions::Finding,
     time::Timestamp,
-    visit::{Arrival, Client, Guest, Visit, VisitorCookie},
+    visit::{Arrival, Client, Guest, Visit, Visitor, VisitorCookie},
 };
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
@@ -61,9 +61,15 @@ where
 struct Arriving {
     client: Client,
     presented: Presented,
-    visitor: Option<VisitorId>,
+    visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
     is_prefetch: bool,
+}
+
+impl Arriving {
+    fn visitor_id(&self) -> Option<VisitorId> {
+        self.visitor.map(|visitor| visitor.id)
+    }
 }
 
 impl Shared {
@@ -74,7 +80,8 @@ impl Shared {
         let mut is_prefetch = false;
         if let Some(door) = &self.door {
             door.look(RequestHead::of(request), &mut client);
-            (visitor, visitor_cookie) = door.visitor(headers);
+            let (token, cookie) = door.visitor(headers);
+            (visitor, visitor_cookie) = (token.map(Visitor::from), cookie);
             is_prefetch = client.signals.gpc && headers.get("sec-purpose").is_some();
         }
         let presented = self.transport.presented(headers);
@@ -92,13 +99,13 @@ impl Shared {
             if another {
                 return None;
             }
-            let account = self.known_account(arriving.visitor.map(Subject::Visitor), now)?;
+            let account = self.known_account(arriving.visitor_id().map(Subject::Visitor), now)?;
             return Some(Guest { account, ..Guest::nobody(presented.without_session()) });
         };
         let key = first.key();
         let (record, touched) = self.sessions.cached(&key, now)?;
         let account = match self.sessions.accounts() {
-            Some(_) => self.known_account(subject(&record, arriving.visitor), now)?,
+            Some(_) => self.known_account(subject(&record, arriving.visitor_id()), now)?,
             None => Known::Nobody,
         };
         let renewal = renewal(&record, touched, first, presented);
@@ -117,7 +124,7 @@ impl Shared {
     async fn load(self: Arc<Self>, arriving: Arriving) -> Result<Visit> {
         let mut guest = self.find(&arriving).await?;
         if let (Known::Nobody, Some(visitor), Some(accounts)) =
-            (&guest.account, arriving.visitor, self.sessions.accounts())
+            (&guest.account, arriving.visitor_id(), self.sessions.accounts())
             && guest.session.is_none()
         {
             guest.account = match accounts.find(&Subject::Visitor(visitor)).await {
@@ -136,7 +143,7 @@ impl Shared {
         let mut arrival = presented.without_session();
         for token in presented.tokens.iter().flatten() {
             let key = token.key();
-            let found = match self.sessions.find(&key, arriving.visitor).await {
+            let found = match self.sessions.find(&key, arriving.visitor_id()).await {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::error!(%error, "a session could not be loaded");

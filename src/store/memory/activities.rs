@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::MemoryStore;
 use crate::{
-    activity::{Activity, ActivityFilter, Entry, EventId, HistoryPage, HistoryQuery, Order},
+    activity::{Activity, ActivityFilter, Entry, Event, EventId, HistoryPage, HistoryQuery, Order},
     error::{Error, ErrorKind, Result},
     store::{ActivityStore, Commit},
 };
@@ -23,7 +23,15 @@ impl ActivityStore for MemoryStore {
             let context = format!("the memory store holds {} activities", self.activity_capacity);
             return Err(Error::new(ErrorKind::StorageFull, context));
         }
-        Ok(entries.iter().map(|entry| state.activities.record(entry)).collect())
+        let mut sequences = Vec::with_capacity(entries.len());
+        for entry in entries.iter() {
+            let is_struck_out = match &entry.event.user {
+                Some(user) => state.erasure(user)?.is_some(),
+                None => false,
+            };
+            sequences.push(if is_struck_out { None } else { state.activities.record(entry) });
+        }
+        Ok(sequences)
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
@@ -43,17 +51,22 @@ impl ActivityStore for MemoryStore {
     }
 
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        let mut left = limit;
-        self.state().activities.all.retain(|activity| {
-            let goes = left > 0 && filter.matches(&activity.event);
-            left -= usize::from(goes);
-            !goes
-        });
-        Ok(limit - left)
+        Ok(self.state().activities.discard(limit, |event| filter.matches(event)))
     }
 }
 
 impl Activities {
+    /// Deletes at most `limit` events, the oldest first. How many there were.
+    pub(super) fn discard(&mut self, limit: usize, is_meant: impl Fn(&Event) -> bool) -> usize {
+        let mut left = limit;
+        self.all.retain(|activity| {
+            let goes = left > 0 && is_meant(&activity.event);
+            left -= usize::from(goes);
+            !goes
+        });
+        limit - left
+    }
+
     fn record(&mut self, entry: &Entry) -> Option<u64> {
         if !self.recorded.insert(entry.id) {
             return None;

@@ -33,7 +33,11 @@ impl ConsentStore for MemoryStore {
 
     async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
         let subject = one_subject(&records)?;
-        self.state().consents.add(subject, records)
+        let mut state = self.state();
+        if let Subject::User(user) = &subject {
+            state.check_not_struck_out(user)?;
+        }
+        state.consents.add(subject, records)
     }
 
     async fn consent_history(
@@ -59,7 +63,9 @@ impl ConsentStore for MemoryStore {
         policy: MergePolicy,
         now: Timestamp,
     ) -> Result<Standings> {
-        let consents = &mut self.state().consents;
+        let mut state = self.state();
+        state.check_not_struck_out(&user)?;
+        let consents = &mut state.consents;
         let (theirs, subject) = (consents.standings(&visitor.into()), Subject::User(user.clone()));
         let ours = consents.standings(&subject);
         let linked = consents.links.get(&visitor);
@@ -115,19 +121,38 @@ impl ConsentStore for MemoryStore {
     }
 
     async fn secret(&self) -> Result<[u8; 32]> {
-        let secret = &mut self.state().consents.secret;
-        match secret {
-            Some(secret) => Ok(*secret),
-            None => {
-                let mut bytes = [0; 32];
-                fill_random(&mut bytes)?;
-                Ok(*secret.insert(bytes))
-            }
-        }
+        self.state().consents.secret()
     }
 }
 
 impl Consents {
+    pub(super) fn secret(&mut self) -> Result<[u8; 32]> {
+        match self.secret {
+            Some(secret) => Ok(secret),
+            None => {
+                let mut bytes = [0; 32];
+                fill_random(&mut bytes)?;
+                Ok(*self.secret.insert(bytes))
+            }
+        }
+    }
+
+    /// The visitors that were linked to a user.
+    pub(super) fn visitors_of(&self, user: &UserId) -> Vec<VisitorId> {
+        self.links.iter().filter(|(_, linked)| *linked == user).map(|(visitor, _)| *visitor).collect()
+    }
+
+    /// Deletes all records of a subject. How many there were.
+    pub(super) fn forget(&mut self, subject: &Subject) -> u64 {
+        let before = self.records.len();
+        self.records.retain(|record| record.subject != *subject);
+        self.standings.remove(subject);
+        if let Subject::Visitor(visitor) = subject {
+            self.links.remove(visitor);
+        }
+        (before - self.records.len()) as u64
+    }
+
     pub(super) fn standings(&self, subject: &Subject) -> Standings {
         self.standings.get(subject).cloned().unwrap_or_default()
     }

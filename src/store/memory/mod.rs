@@ -3,6 +3,7 @@
 mod activities;
 mod consents;
 mod preferences;
+mod subjects;
 
 use std::{
     collections::HashMap,
@@ -14,6 +15,7 @@ use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, S
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
+    privacy::Erasure,
     session::{Changes, Merge, OnSessionLimit, SessionCap, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -46,6 +48,7 @@ struct State {
     preferences: HashMap<UserId, StoredPreferences>,
     consents: Consents,
     activities: Activities,
+    erasures: Vec<Erasure>,
 }
 
 impl MemoryStore {
@@ -84,6 +87,7 @@ impl SessionStore for MemoryStore {
     async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
         let mut state = self.state();
         state.check_free(&key, record.head.id)?;
+        state.check_user(&record.head)?;
         if state.sessions.len() >= self.capacity {
             state.purge(now, usize::MAX);
         }
@@ -148,6 +152,7 @@ impl SessionStore for MemoryStore {
         if rotation.head.id != rotation.id && state.sessions.contains_key(&rotation.head.id) {
             return Err(taken());
         }
+        state.check_user(&rotation.head)?;
         let ended = state.over_cap(&rotation.head, Some(rotation.id), cap, now)?;
         state.end_all(&ended, now);
         state.end(rotation.id, now);
@@ -168,8 +173,7 @@ impl SessionStore for MemoryStore {
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
         let mut state = self.state();
-        let matching = state.sessions.values().filter(|(_, record)| revocation.matches(&record.head));
-        let ids: Vec<_> = matching.map(|(_, record)| record.head.id).collect();
+        let ids = state.matching(&revocation);
         state.end_all(&ids, now);
         Ok(ids.len() as u64)
     }
@@ -184,6 +188,16 @@ impl Store for MemoryStore {}
 impl State {
     fn check_free(&self, key: &SessionKey, id: SessionId) -> Result<()> {
         if self.keys.contains_key(key) || self.sessions.contains_key(&id) { Err(taken()) } else { Ok(()) }
+    }
+
+    fn check_user(&mut self, head: &SessionHead) -> Result<()> {
+        head.user.as_ref().map_or(Ok(()), |user| self.check_not_struck_out(user))
+    }
+
+    /// The sessions that a revocation names.
+    fn matching(&self, revocation: &Revocation) -> Vec<SessionId> {
+        let matching = self.sessions.values().filter(|(_, record)| revocation.matches(&record.head));
+        matching.map(|(_, record)| record.head.id).collect()
     }
 
     fn live(&mut self, id: SessionId, now: Timestamp) -> Option<&mut (SessionKey, SessionRecord)> {

@@ -55,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     super::activities::SCHEMA,
     super::preferences::SCHEMA,
     super::consents::SCHEMA,
+    super::subjects::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.
@@ -126,6 +127,12 @@ pub(super) fn open_for_reading(settings: &Settings) -> Result<Connection> {
 
 pub(super) fn set_synchronous(database: &Connection, durability: Durability) -> Result<()> {
     set(database, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })
+}
+
+/// Moves the log into the database and empties it. `false` if a reader holds part of it.
+pub(super) fn truncate_log(database: &Connection) -> Result<bool> {
+    let busy: i64 = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).sql()?;
+    Ok(busy == 0)
 }
 
 pub(super) fn checkpoint(database: &Connection) -> Result<()> {

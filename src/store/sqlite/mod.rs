@@ -51,6 +51,7 @@ mod consents;
 mod preferences;
 mod reader;
 mod sessions;
+mod subjects;
 mod users;
 mod verbs;
 mod writer;

@@ -2,13 +2,14 @@
 
 use rusqlite::Connection;
 
-use super::connection::Sql;
+use super::{connection::Sql, subjects};
 use crate::{error::Result, id::UserId};
 
 const INTERN: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
 
-/// Gives the user a number, if they have none yet.
+/// Gives the user a number, if they have none yet and are not struck out.
 pub(super) fn intern(database: &Connection, user: &UserId) -> Result<()> {
+    subjects::check_not_struck_out(database, user)?;
     database.prepare_cached(INTERN).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
     Ok(())
 }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{SqliteStore, activities, consents, preferences, sessions};
+use super::{SqliteStore, activities, consents, preferences, sessions, subjects};
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
+    privacy::{Erasure, ErasureId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     store::{
         Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, PreferenceChange, PreferenceStore,
-        Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+        Revocation, Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore,
     },
     time::Timestamp,
 };
@@ -137,6 +138,36 @@ impl ConsentStore for SqliteStore {
             Some(secret) => Ok(secret),
             None => self.inner.writer.run(true, |database| consents::make_secret(database)).await,
         }
+    }
+}
+
+impl SubjectStore for SqliteStore {
+    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+        self.inner.writer.run(true, move |database| subjects::strike_out(database, user, until, now)).await
+    }
+
+    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+        self.inner.writer.run_alone(true, move |database| subjects::erase_some(database, id, limit, now)).await
+    }
+
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
+        self.inner.readers.read(subjects::unfinished).await
+    }
+
+    async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {
+        self.inner.readers.read(move |database| subjects::of_user(database, &user)).await
+    }
+
+    async fn readmit(&self, user: UserId) -> Result<bool> {
+        self.inner.writer.run(true, move |database| subjects::readmit(database, &user)).await
+    }
+
+    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.inner.writer.run(false, move |database| subjects::forget(database, now, limit)).await
+    }
+
+    async fn scrub(&self) -> Result<bool> {
+        self.inner.writer.run_bare(subjects::scrub).await
     }
 }
 

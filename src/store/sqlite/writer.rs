@@ -29,16 +29,28 @@ enum Message {
 trait Write: Send {
     fn is_durable(&self) -> bool;
     fn is_alone(&self) -> bool;
+    fn is_bare(&self) -> bool;
     fn run(&mut self, database: &Database) -> Result<()>;
     fn answer(self: Box<Self>, commit: &Result<(), Arc<Error>>);
 }
 
 struct Call<T, F> {
     durable: bool,
-    alone: bool,
+    company: Company,
     operation: Option<F>,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
+}
+
+/// With what an operation shares its transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// With whatever waits.
+    Others,
+    /// With nothing.
+    None,
+    /// There is no transaction.
+    NoTransaction,
 }
 
 /// The writer's end.
@@ -71,7 +83,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T> + Send + 'static,
     {
-        self.queue(durable, false, operation).await
+        self.queue(durable, Company::Others, operation).await
     }
 
     /// As [`run`](Self::run), in a transaction of its own. For what changes many pages: a savepoint, which operations
@@ -81,16 +93,25 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T> + Send + 'static,
     {
-        self.queue(durable, true, operation).await
+        self.queue(durable, Company::None, operation).await
     }
 
-    async fn queue<T, F>(&self, durable: bool, alone: bool, operation: F) -> Result<T>
+    /// Outside a transaction: for what SQLite does not do within one.
+    pub(super) async fn run_bare<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Database) -> Result<T> + Send + 'static,
+    {
+        self.queue(false, Company::NoTransaction, operation).await
+    }
+
+    async fn queue<T, F>(&self, durable: bool, company: Company, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let call = Call { durable, alone, operation: Some(operation), result: None, caller };
+        let call = Call { durable, company, operation: Some(operation), result: None, caller };
         self.queue.send(Message::Write(Box::new(call))).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -138,6 +159,11 @@ impl Worker {
 
     /// One transaction for all of `batch`. On an error none of it has happened.
     fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Result<()> {
+        if let [only] = batch
+            && only.is_bare()
+        {
+            return only.run(&self.database);
+        }
         let durable = batch.iter().any(|write| write.is_durable());
         let synchronous = if durable { self.durability } else { Durability::Normal };
         if synchronous != self.synchronous {
@@ -172,7 +198,11 @@ where
     }
 
     fn is_alone(&self) -> bool {
-        self.alone
+        self.company != Company::Others
+    }
+
+    fn is_bare(&self) -> bool {
+        self.company == Company::NoTransaction
     }
 
     /// An operation that fails undoes itself; only what makes the transaction impossible is an error here.
@@ -183,7 +213,7 @@ where
             catch_unwind(run)
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "an operation of the store panicked")))
         };
-        if self.alone {
+        if self.is_alone() {
             // The transaction is its savepoint.
             let result = run();
             let verdict = result.as_ref().map(drop).map_err(|error| Error::new(error.kind(), "the operation failed"));

@@ -62,11 +62,19 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
             sequences.push(None);
             continue;
         }
+        let user = entry.event.user.as_ref();
+        let user = match user.map(|user| interned.user(database, user)).transpose()? {
+            // Struck out.
+            Some(None) => {
+                sequences.push(None);
+                continue;
+            }
+            user => user.flatten(),
+        };
         sequence += 1;
         sequences.push(Some(sequence as u64));
-        let Event { event_type, time, client_time, user, session, visitor, data, request, response } = &entry.event;
+        let Event { event_type, time, client_time, user: _, session, visitor, data, request, response } = &entry.event;
         let event_type = interned.event_type(database, event_type)?;
-        let user = user.as_ref().map(|user| interned.user(database, user)).transpose()?;
         let session = session.as_ref().map(|session| interned.session(database, session)).transpose()?;
         let visitor = visitor.as_ref().map(|visitor| interned.visitor(database, visitor)).transpose()?;
         let request = request.as_ref();

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     BLOCK_SHIFT, SEGMENT_SHIFT,
-    interned::{find_session, find_type, find_user},
+    interned::{find_session, find_type, find_user, find_visitor},
     type_bit,
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
 pub(super) struct Numbers {
     user: Option<i64>,
     session: Option<i64>,
+    visitor: Option<i64>,
     event_type: Option<i64>,
     from: i64,
     until: i64,
@@ -37,6 +38,7 @@ impl Numbers {
         let mut numbers = Self {
             user: None,
             session: None,
+            visitor: None,
             event_type: None,
             from: filter.from.map_or(i64::MIN, Timestamp::as_millis),
             until: filter.until.map_or(i64::MAX, Timestamp::as_millis),
@@ -47,6 +49,11 @@ impl Numbers {
                 filter.session.is_some(),
                 &mut numbers.session,
                 filter.session.as_ref().map(|session| find_session(database, session)),
+            ),
+            (
+                filter.visitor.is_some(),
+                &mut numbers.visitor,
+                filter.visitor.as_ref().map(|visitor| find_visitor(database, visitor)),
             ),
             (
                 filter.event_type.is_some(),
@@ -68,6 +75,7 @@ impl Numbers {
 enum Path {
     Session,
     User,
+    Visitor,
     Blocks,
 }
 
@@ -75,6 +83,7 @@ impl Path {
     fn of(numbers: &Numbers) -> Self {
         match numbers {
             Numbers { session: Some(_), .. } => Self::Session,
+            Numbers { visitor: Some(_), .. } => Self::Visitor,
             Numbers { user: Some(_), .. } => Self::User,
             _ => Self::Blocks,
         }
@@ -85,6 +94,7 @@ impl Path {
             // CROSS JOIN: the blocks are the outer loop, or each row would look for its block.
             Self::Session => "activity_session_blocks b CROSS JOIN activities a",
             Self::User => "activity_user_blocks b CROSS JOIN activities a",
+            Self::Visitor => "activities a INDEXED BY activities_by_visitor",
             Self::Blocks => "activity_blocks b CROSS JOIN activities a",
         }
     }
@@ -92,23 +102,34 @@ impl Path {
     fn condition(self) -> &'static str {
         match self {
             Self::Session => {
-                "b.session = :session AND a.session = :session AND (:user IS NULL OR a.user = :user) AND :segment IS NULL"
+                "b.session = :session AND a.session = :session AND (:user IS NULL OR a.user = :user) \
+                 AND (:visitor IS NULL OR a.visitor = :visitor) AND :segment IS NULL"
             }
-            Self::User => "b.segment = :segment AND b.user = :user AND a.user = :user AND :session IS NULL",
+            Self::User => {
+                "b.segment = :segment AND b.user = :user AND a.user = :user AND :session IS NULL AND :visitor IS NULL"
+            }
+            Self::Visitor => {
+                "a.visitor = :visitor AND (:user IS NULL OR a.user = :user) AND :session IS NULL AND :segment IS NULL"
+            }
             Self::Blocks => {
                 "b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bit) <> 0 \
-                 AND :session IS NULL AND :user IS NULL AND :segment IS NULL"
+                 AND :session IS NULL AND :user IS NULL AND :visitor IS NULL AND :segment IS NULL"
             }
         }
     }
 
     fn sql(self, (columns, joins): (&str, &str), order: Option<Order>) -> String {
-        let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", Self::order(order)));
+        let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
+        let within = match self {
+            Self::Visitor => "",
+            _ => {
+                "AND b.block BETWEEN :low >> 10 AND :high >> 10 \
+                 AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 "
+            }
+        };
         // Every parameter stands in every statement: that is what the conditions are for that say nothing.
         format!(
-            "SELECT {columns} FROM {source} {joins} WHERE {condition} \
-             AND b.block BETWEEN :low >> 10 AND :high >> 10 \
-             AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 \
+            "SELECT {columns} FROM {source} {joins} WHERE {condition} {within}\
              AND (:type IS NULL OR a.type = :type) AND (:type_bit = :type_bit) \
              AND a.time >= :from AND a.time < :until AND a.sequence BETWEEN :low AND :high {order_by} LIMIT :limit",
             source = self.source(),
@@ -117,10 +138,12 @@ impl Path {
     }
 
     /// The order by sequence, in words that let SQLite see that it needs no sorting.
-    fn order(order: Order) -> &'static str {
-        match order {
-            Order::NewestFirst => "b.block DESC, a.sequence DESC",
-            Order::OldestFirst => "b.block, a.sequence",
+    fn order(self, order: Order) -> &'static str {
+        match (self, order) {
+            (Self::Visitor, Order::NewestFirst) => "a.sequence DESC",
+            (Self::Visitor, Order::OldestFirst) => "a.sequence",
+            (_, Order::NewestFirst) => "b.block DESC, a.sequence DESC",
+            (_, Order::OldestFirst) => "b.block, a.sequence",
         }
     }
 }
@@ -144,6 +167,7 @@ pub(super) fn matching(
             .query(named_params! {
                 ":user": numbers.user,
                 ":session": numbers.session,
+                ":visitor": numbers.visitor,
                 ":segment": segment,
                 ":type": numbers.event_type,
                 ":type_bit": numbers.event_type.map_or(-1, type_bit),
@@ -286,6 +310,15 @@ mod tests {
             steps.push(row.get(3).unwrap());
         }
         steps
+    }
+
+    #[test]
+    fn a_visitor_is_found_through_their_index_and_without_sorting() {
+        for order in [Some(Order::NewestFirst), Some(Order::OldestFirst), None] {
+            let plan = plan(Path::Visitor, order);
+            assert_eq!(plan[0], "SEARCH a USING INDEX activities_by_visitor (visitor=? AND rowid>? AND rowid<?)");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN a")), "{plan:#?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     client::Agent,
     error::Result,
     id::{SessionId, UserId, VisitorId},
-    store::sqlite::connection::Sql,
+    store::sqlite::{connection::Sql, subjects},
 };
 
 type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
@@ -76,8 +76,15 @@ impl Interned {
         id(&mut self.types, event_type, SOME, || TYPES.intern(database, [event_type.as_str()]))
     }
 
-    pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<i64> {
-        id(&mut self.users, user, MANY, || USERS.intern(database, [user.as_str()]))
+    /// `None` if the user is struck out. Whoever strikes somebody out has this forgotten.
+    pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<Option<i64>> {
+        if let Some(id) = self.users.get(user) {
+            return Ok(Some(*id));
+        }
+        if subjects::of_user(database, user)?.is_some() {
+            return Ok(None);
+        }
+        id(&mut self.users, user, MANY, || USERS.intern(database, [user.as_str()])).map(Some)
     }
 
     pub(super) fn session(&mut self, database: &Connection, session: &SessionId) -> Result<i64> {
@@ -116,6 +123,10 @@ pub(super) fn find_user(database: &Connection, user: &UserId) -> Result<Option<i
 
 pub(super) fn find_session(database: &Connection, session: &SessionId) -> Result<Option<i64>> {
     SESSIONS.find(database, [session.as_uuid().as_bytes().as_slice()])
+}
+
+pub(super) fn find_visitor(database: &Connection, visitor: &VisitorId) -> Result<Option<i64>> {
+    VISITORS.find(database, [visitor.as_uuid().as_bytes().as_slice()])
 }
 
 impl Table {

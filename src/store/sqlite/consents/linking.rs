@@ -7,7 +7,7 @@ use crate::{
     consent::{ConsentId, ConsentRecord, MergePolicy, Method, Proof, Standings, Subject},
     error::Result,
     id::{UserId, VisitorId},
-    store::sqlite::connection::Sql,
+    store::sqlite::{connection::Sql, subjects},
     time::Timestamp,
 };
 
@@ -25,6 +25,7 @@ pub(in crate::store::sqlite) fn link(
     policy: MergePolicy,
     now: Timestamp,
 ) -> Result<Standings> {
+    subjects::check_not_struck_out(database, user)?;
     let subject = Subject::User(user.clone());
     let Some((visitor, theirs)) = find(database, &visitor.into())? else { return standings(database, &subject) };
     let linked: Option<String> =

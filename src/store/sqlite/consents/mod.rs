@@ -1,6 +1,7 @@
 //! The verbs of [`ConsentStore`](crate::store::ConsentStore) in SQL: records that are only added, and one row for each subject
 //! that says where it stands.
 
+mod erasing;
 mod linking;
 mod notices;
 
@@ -8,10 +9,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 pub(super) use self::{
+    erasing::{erase, visitors_of},
     linking::link,
     notices::{make_secret, notice, publish, secret},
 };
-use super::{connection::Sql, users};
+use super::{connection::Sql, subjects, users};
 use crate::{
     consent::{ConsentId, ConsentRecord, Proof, PurposeId, Standing, Standings, Subject},
     error::{Error, ErrorKind, Result},
@@ -124,6 +126,9 @@ fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, Standin
 
 pub(super) fn record(database: &Connection, records: Vec<ConsentRecord>) -> Result<Standings> {
     let subject = one_subject(&records)?;
+    if let Subject::User(user) = &subject {
+        subjects::check_not_struck_out(database, user)?;
+    }
     let (id, mut standings) = find_or_add(database, &subject)?;
     records.into_iter().try_for_each(|record| add(database, id, &mut standings, record))?;
     set_standings(database, id, &standings)?;

@@ -1,0 +1,161 @@
+//! What the guest agrees to, with and without a login; and the offers, which need that.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_guestbook::{
+    Consent, Preferences, Session,
+    consent::{Choices, Method, PurposeId, Subject},
+    preferences::StandardPreferences,
+};
+
+use crate::{
+    App,
+    answers::{Answer, Refusal, refuse, success},
+    auth::parse,
+    page,
+    purposes::OFFERS_COOKIE,
+};
+
+/// The largest body that is read: all purposes and the snapshot of their notices take a tenth of it.
+pub(crate) const MAX_BODY: usize = 16 * 1024;
+
+/// So much of the history is shown.
+const HISTORY: usize = 100;
+
+const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+/// `consent_type` and `granted`, or several `choices` and the `method` they were made by.
+#[derive(Deserialize)]
+struct Decision {
+    consent_type: Option<String>,
+    granted: Option<bool>,
+    choices: Option<BTreeMap<String, bool>>,
+    method: Option<Button>,
+    /// The snapshot of the notices that were shown.
+    notice: Option<String>,
+}
+
+/// What was clicked on.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Button {
+    AcceptAll,
+    RejectAll,
+    Custom,
+    Dismiss,
+}
+
+pub(crate) async fn decide(consent: Consent, body: Result<Bytes, BytesRejection>) -> Answer {
+    const PROBLEM: &str = "consent_type and granted required, or choices and method";
+    let decision: Decision = parse(&body?, PROBLEM)?;
+    let choices = match (decision.consent_type, decision.granted, decision.choices, decision.method) {
+        (Some(purpose), Some(granted), None, None) => {
+            choose(Choices::new(Method::Api).source("api"), [(purpose, granted)])?
+        }
+        (None, None, Some(choices), Some(button)) if button.fits(&choices) => {
+            choose(Choices::new(button.method()).source("page"), choices)?
+        }
+        _ => return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM)),
+    };
+    consent.decide(decision.notice.into_iter().fold(choices, Choices::notice)).await?;
+    Ok(success("Consent recorded"))
+}
+
+/// Where everything stands, how it came to that, and what to show to somebody who decides.
+pub(crate) async fn state(
+    State(app): State<App>,
+    consent: Consent,
+    preferences: Preferences<StandardPreferences>,
+) -> Answer<impl IntoResponse> {
+    let states = consent.states();
+    let is_sold = |id: &PurposeId| app.purposes().get(id).is_some_and(|purpose| purpose.is_sold_or_shared());
+    let sells = states.iter().any(|state| is_sold(&state.id) && state.verdict.is_allowed());
+    let is_gpc = consent.signals().gpc;
+    // Whose decisions they are, not who: a visitor's id is what the visitor's cookie holds, which no script is to read.
+    let subject = consent.subject().map(|subject| kind(&subject));
+    let state = json!({
+        "subject": subject,
+        "ask": consent.is_to_be_asked(),
+        "purposes": states,
+        "signals": { "gpc": { "received": is_gpc, "honoured": is_gpc && !sells } },
+        "offer": consent.offer(&preferences.language).await?,
+        "history": consent.history(HISTORY, None).await?,
+    });
+    Ok((NO_STORE, Json(state)))
+}
+
+pub(crate) async fn withdraw(State(app): State<App>, consent: Consent, Path(purpose): Path<String>) -> Answer {
+    let purpose = PurposeId::new(&purpose).ok().filter(|id| app.purposes().get(id).is_some());
+    consent.withdraw(purpose.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "No such purpose"))?).await?;
+    Ok(success("Consent withdrawn"))
+}
+
+pub(crate) async fn receipt(consent: Consent) -> Answer<impl IntoResponse> {
+    let receipt = consent.receipt().await?.filter(|receipt| !receipt.pii_processing.is_empty());
+    let receipt = receipt.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "Nothing was decided"))?;
+    let visitor = matches!(receipt.pii_principal_id, Subject::Visitor(_));
+    let mut receipt = serde_json::to_value(receipt).map_err(crate::Error::from)?;
+    if visitor {
+        receipt["pii_principal_id"] = json!({ "kind": "visitor" });
+    }
+    Ok((NO_STORE, Json(receipt)))
+}
+
+/// Behind a gate, as [`offers_as_json`]: it sets a cookie that nobody gets who has not agreed to it.
+pub(crate) async fn offers(
+    State(app): State<App>,
+    preferences: Preferences<StandardPreferences>,
+) -> Result<impl IntoResponse, Refusal> {
+    let secure = if app.secure { "; Secure" } else { "" };
+    let cookie = format!("{OFFERS_COOKIE}=seen; Path=/; SameSite=Lax{secure}");
+    let cookie = HeaderValue::try_from(cookie).map_err(crate::Error::from)?;
+    Ok(([(header::SET_COOKIE, cookie)], page::html(include_str!("page/offers.html"), &preferences)))
+}
+
+pub(crate) async fn offers_as_json(session: Session) -> Json<Value> {
+    let who = if session.user_id().is_some() { "a user" } else { "a visitor" };
+    Json(json!({ "for": who, "offers": ["A pen that writes upside down", "A book of empty pages"] }))
+}
+
+impl Button {
+    /// Whoever accepts everything declines nothing. A record that says otherwise would prove nothing.
+    fn fits(self, choices: &BTreeMap<String, bool>) -> bool {
+        match self {
+            Self::AcceptAll => choices.values().all(|granted| *granted),
+            Self::RejectAll | Self::Dismiss => choices.values().all(|granted| !granted),
+            Self::Custom => true,
+        }
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::AcceptAll => Method::AcceptAll,
+            Self::RejectAll => Method::RejectAll,
+            Self::Custom => Method::Custom,
+            Self::Dismiss => Method::Dismiss,
+        }
+    }
+}
+
+fn choose(none: Choices, made: impl IntoIterator<Item = (String, bool)>) -> tower_guestbook::Result<Choices> {
+    made.into_iter().try_fold(none, |choices, (purpose, granted)| {
+        let purpose = PurposeId::new(&purpose)?;
+        Ok(if granted { choices.grant(purpose) } else { choices.decline(purpose) })
+    })
+}
+
+fn kind(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::User(_) => "user",
+        Subject::Visitor(_) => "visitor",
+    }
+}

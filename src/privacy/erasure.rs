@@ -1,0 +1,138 @@
+//! [`Erasure`]: a user is struck out, step by step, and stays out.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize, Serializer};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::{
+    error::Result,
+    id::{UserId, uuid_of},
+    time::Timestamp,
+};
+
+/// The name of an erasure, a UUIDv7 (RFC 9562).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ErasureId(Uuid);
+
+/// What is left of a user's name: a keyed hash (HMAC-SHA-256), by which the name is recognised and from which it cannot be
+/// made again without the store's secret. It is still personal data for whoever has that (GDPR, recital 26).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pseudonym([u8; 32]);
+
+/// An erasure (GDPR, Article 17), begun or finished. While it is there nothing of the user is stored: it is the tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Erasure {
+    /// Its name.
+    pub id: ErasureId,
+    /// Whom it is about.
+    pub pseudonym: Pseudonym,
+    /// The user, as long as there is something left to erase.
+    #[serde(skip_serializing)]
+    pub user: Option<UserId>,
+    /// Since when nothing more of the user is stored.
+    pub began_at: Timestamp,
+    /// Until when nothing of the user is stored: as long as a backup or a queue may bring something back.
+    pub until: Timestamp,
+    /// When nothing was left; `None` if the erasure is under way.
+    #[serde(rename = "deleted_at")]
+    pub finished_at: Option<Timestamp>,
+    /// What was erased so far.
+    #[serde(flatten)]
+    pub erased: Erased,
+}
+
+/// How many of what were erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Erased {
+    /// Sessions.
+    #[serde(rename = "sessions_deleted")]
+    pub sessions: u64,
+    /// Activities, those of visitors that were linked to the user included.
+    #[serde(rename = "activities_deleted")]
+    pub activities: u64,
+    /// Sets of preferences: one or none.
+    #[serde(rename = "preferences_deleted")]
+    pub preferences: u64,
+    /// Records of consent, those of linked visitors included.
+    #[serde(rename = "consent_deleted")]
+    pub consents: u64,
+}
+
+impl ErasureId {
+    /// A new id of the given time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) if the operating system gives no random bytes.
+    pub fn generate(now: Timestamp) -> Result<Self> {
+        uuid_of(now).map(Self)
+    }
+
+    /// The id as a UUID.
+    pub fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl From<Uuid> for ErasureId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl Pseudonym {
+    /// The pseudonym of a user, for this secret.
+    pub fn of(user: &UserId, secret: &[u8; 32]) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC has any length");
+        mac.update(b"guestbook user 1\n");
+        mac.update(user.as_str().as_bytes());
+        Self(mac.finalize().into_bytes().into())
+    }
+
+    /// From stored bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pseudonym({self})")
+    }
+}
+
+impl Serialize for Pseudonym {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Erasure {
+    /// An erasure that begins now.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ErasureId::generate`].
+    pub fn begin(user: UserId, pseudonym: Pseudonym, now: Timestamp, until: Timestamp) -> Result<Self> {
+        let id = ErasureId::generate(now)?;
+        let erased = Erased::default();
+        Ok(Self { id, pseudonym, user: Some(user), began_at: now, until, finished_at: None, erased })
+    }
+}

@@ -1,0 +1,237 @@
+//! [`Rights`]: what people may demand of those who keep their data: a copy of it (GDPR, Articles 15 and 20), and to be struck out
+//! (Article 17).
+//!
+//! # What an erasure does, and when something goes wrong
+//!
+//! | step | what | if the process dies after it |
+//! |---|---|---|
+//! | 1 | the user is struck out: a tombstone is stored and their sessions end, in one transaction. From now on every verb of the store refuses to keep anything of them | the next start goes on |
+//! | 2 | caches forget them; what waits in the recorder's queue goes to the store, which leaves it out | |
+//! | 3 | each [source](PersonalData) of the application erases | it is asked again |
+//! | 4 | rows are deleted, some hundred at a time, so that others get their turn | goes on where it was |
+//! | 5 | with the last row the name goes; the tombstone keeps a keyed hash of it and the counts | nothing is left to do |
+//! | 6 | the store overwrites residue. If a reader holds it up, the [receipt](ErasureReceipt) says so, and the next sweep tries again | the next start does |
+//!
+//! What this crate cannot reach: backups (the tombstone makes a restored database refuse new data, and
+//! [`Rights::erase`] is to be called again for those who were erased since the backup), replicas, snapshots of a file system,
+//! logs of the application, events in a [spool](crate::recorder::RecorderSettings::spool) until the store takes them (it
+//! leaves them out then, and the file is removed).
+
+mod export;
+mod source;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::Serialize;
+
+pub use self::{
+    export::Export,
+    source::{Answer, ExportedPage, PersonalData},
+};
+use crate::{
+    accounts::Accounts,
+    consent::Subject,
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    privacy::Erasure,
+    recorder::Recorder,
+    sessions::Sessions,
+    store::dynamic::DynamicStore,
+    tasks::Tasks,
+    time::Clock,
+};
+
+/// The rights of users. A clone is another handle.
+///
+/// ```
+/// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let ada = UserId::try_from("ada")?;
+/// let mut export = guestbook.rights().export(&ada).await?;
+/// let mut json = Vec::new();
+/// while let Some(part) = export.next().await {
+///     json.extend(part?);
+/// }
+/// let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+/// assert_eq!(json["user_id"], "ada");
+///
+/// let receipt = guestbook.rights().erase(&ada).await?;
+/// assert_eq!((receipt.erasure.erased.activities, receipt.is_clean), (0, true));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Rights {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn DynamicStore>,
+    accounts: Option<Accounts>,
+    sessions: Sessions,
+    recorder: Recorder,
+    tasks: Tasks,
+    clock: Clock,
+    sources: Vec<Box<dyn PersonalData>>,
+    keep_out: Duration,
+}
+
+/// What became of an erasure. It names nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ErasureReceipt {
+    /// The erasure, with what was erased.
+    #[serde(flatten)]
+    pub erasure: Erasure,
+    /// How many rows each source of the application has erased.
+    pub sources: Vec<(String, u64)>,
+    /// Whether nothing is left of what was deleted: no residue in the store's files.
+    pub is_clean: bool,
+}
+
+/// So many rows are deleted in one step: a few milliseconds, so that others get their turn.
+const CHUNK: usize = 500;
+
+/// So often a reader may hold up the overwriting of residue, and so long it is waited for each time.
+const SCRUBS: u32 = 20;
+const SCRUB_PAUSE: Duration = Duration::from_millis(50);
+
+impl Rights {
+    #[allow(clippy::too_many_arguments, reason = "each is a part of the guestbook, which makes this once")]
+    pub(crate) fn new(
+        store: Arc<dyn DynamicStore>,
+        accounts: Option<Accounts>,
+        sessions: Sessions,
+        recorder: Recorder,
+        tasks: Tasks,
+        clock: Clock,
+        sources: Vec<Box<dyn PersonalData>>,
+        keep_out: Duration,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { store, accounts, sessions, recorder, tasks, clock, sources, keep_out }) }
+    }
+
+    /// A copy of all that is kept of the user, as one JSON document, part by part: memory does not grow with the data.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports. What goes wrong later is the last part of the stream.
+    pub async fn export(&self, user: &UserId) -> Result<Export> {
+        // What happened a moment ago belongs to it.
+        if let Err(error) = self.inner.recorder.flush().await {
+            tracing::warn!(%error, "an export may lack the last events");
+        }
+        Export::new(self.clone(), user.clone()).await
+    }
+
+    /// Strikes the user out of everything, here and in the [sources](PersonalData) of the application; see the
+    /// [table](self#what-an-erasure-does-and-when-something-goes-wrong). Done again it finds nothing more and says so.
+    ///
+    /// The user cannot log in any more until [`readmit`](Self::readmit): a new account gets a new id.
+    ///
+    /// # Errors
+    ///
+    /// What the store or a source reports. The user is struck out then, and the erasure goes on at the next start or call.
+    pub async fn erase(&self, user: &UserId) -> Result<ErasureReceipt> {
+        let (rights, user) = (self.clone(), user.clone());
+        // In a task of its own: a client that leaves must not stop it.
+        let erasing = self.inner.tasks.spawn(async move {
+            let now = rights.inner.clock.now();
+            let until = now.after(rights.inner.keep_out);
+            let erasure = rights.inner.tasks.within(rights.inner.store.strike_out(user.clone(), until, now)).await?;
+            rights.go_on(user, erasure).await
+        });
+        erasing.await.map_err(|panic| Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic))?
+    }
+
+    /// The erasure that keeps the user out, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn erasure_of(&self, user: &UserId) -> Result<Option<Erasure>> {
+        self.inner.tasks.within(self.inner.store.erasure_of(user.clone())).await
+    }
+
+    /// Lets a user in again who was erased. `false` if they were not.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; what the store reports.
+    pub async fn readmit(&self, user: &UserId) -> Result<bool> {
+        self.inner.tasks.within(self.inner.store.readmit(user.clone())).await
+    }
+
+    /// Goes on with erasures that a crash or an error interrupted. The guestbook does this by itself, at its start and with each
+    /// sweep; how many were finished.
+    ///
+    /// # Errors
+    ///
+    /// The first that an erasure met; the others were tried all the same.
+    pub async fn resume(&self) -> Result<u64> {
+        let unfinished = self.inner.tasks.within(self.inner.store.unfinished_erasures()).await?;
+        let (mut finished, mut failed) = (0, None);
+        for erasure in unfinished {
+            let Some(user) = erasure.user.clone() else { continue };
+            match self.go_on(user, erasure).await {
+                Ok(_) => finished += 1,
+                Err(error) => {
+                    tracing::warn!(error = %error.chain(), "an erasure could not be finished");
+                    failed = failed.or(Some(error));
+                }
+            }
+        }
+        match failed {
+            None => Ok(finished),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Forgets erasures that need not be remembered any longer. How many there were.
+    pub(crate) async fn forget_old(&self) -> Result<usize> {
+        let now = self.inner.clock.now();
+        self.inner.tasks.within(self.inner.store.forget_erasures(now, CHUNK)).await
+    }
+
+    async fn go_on(&self, user: UserId, mut erasure: Erasure) -> Result<ErasureReceipt> {
+        let (inner, ended) = (&self.inner, erasure.erased.sessions);
+        inner.sessions.forget_user(&user);
+        if let Some(accounts) = &inner.accounts {
+            accounts.forget(&Subject::User(user.clone()));
+        }
+        if let Err(error) = inner.recorder.flush().await {
+            tracing::warn!(%error, "events that wait are left out when they are stored");
+        }
+        let mut sources = Vec::with_capacity(inner.sources.len());
+        for source in &inner.sources {
+            sources.push((source.name().to_owned(), source.erase(user.clone()).await?));
+        }
+        while erasure.finished_at.is_none() {
+            let step = inner.store.erase_some(erasure.id, CHUNK, inner.clock.now());
+            erasure = inner.tasks.within(step).await?;
+        }
+        // A pair of stores counts sessions where they ended.
+        erasure.erased.sessions = erasure.erased.sessions.max(ended);
+        Ok(ErasureReceipt { erasure, sources, is_clean: self.scrub().await? })
+    }
+
+    /// Has residue overwritten. `false` if readers kept holding it up.
+    pub(crate) async fn scrub(&self) -> Result<bool> {
+        for _ in 0..SCRUBS {
+            if self.inner.tasks.within(self.inner.store.scrub()).await? {
+                return Ok(true);
+            }
+            tokio::time::sleep(SCRUB_PAUSE).await;
+        }
+        tracing::warn!("a reader keeps residue of deleted rows from being overwritten; the next sweep tries again");
+        Ok(false)
+    }
+}
+
+impl fmt::Debug for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<_> = self.inner.sources.iter().map(|source| source.name()).collect();
+        f.debug_struct("Rights").field("sources", &sources).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! Erasure in memory.
+
+use super::{MemoryStore, State};
+use crate::{
+    activity::Event,
+    consent::Subject,
+    error::Result,
+    id::UserId,
+    privacy::{Erasure, ErasureId, Pseudonym},
+    store::{
+        Revocation, SubjectStore,
+        subject::{no_such_erasure, struck_out, under_way},
+    },
+    time::Timestamp,
+};
+
+impl SubjectStore for MemoryStore {
+    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+        let mut state = self.state();
+        let pseudonym = Pseudonym::of(&user, &state.consents.secret()?);
+        if let Some(known) = state.erasures.iter().find(|erasure| erasure.pseudonym == pseudonym) {
+            return Ok(known.clone());
+        }
+        let mut erasure = Erasure::begin(user.clone(), pseudonym, now, until)?;
+        let ids = state.matching(&Revocation::User(user));
+        state.end_all(&ids, now);
+        erasure.erased.sessions = ids.len() as u64;
+        state.erasures.push(erasure.clone());
+        Ok(erasure)
+    }
+
+    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+        let mut state = self.state();
+        let index = state.erasures.iter().position(|erasure| erasure.id == id).ok_or_else(no_such_erasure)?;
+        let Some(user) = state.erasures[index].user.clone() else { return Ok(state.erasures[index].clone()) };
+        let mut erased = state.erasures[index].erased;
+        erased.preferences += u64::from(state.preferences.remove(&user).is_some_and(|stored| stored.version > 0));
+        let visitors = state.consents.visitors_of(&user);
+        let is_theirs = |event: &Event| {
+            event.user.as_ref() == Some(&user) || event.visitor.is_some_and(|visitor| visitors.contains(&visitor))
+        };
+        let gone = state.activities.discard(limit, is_theirs);
+        erased.activities += gone as u64;
+        let is_done = gone < limit;
+        if is_done {
+            let subjects = visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user)]);
+            erased.consents += subjects.map(|subject| state.consents.forget(&subject)).sum::<u64>();
+        }
+        let erasure = &mut state.erasures[index];
+        erasure.erased = erased;
+        if is_done {
+            (erasure.user, erasure.finished_at) = (None, Some(now));
+        }
+        Ok(erasure.clone())
+    }
+
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
+        Ok(self.state().erasures.iter().filter(|erasure| erasure.finished_at.is_none()).cloned().collect())
+    }
+
+    async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {
+        let mut state = self.state();
+        Ok(state.erasure(&user)?.cloned())
+    }
+
+    async fn readmit(&self, user: UserId) -> Result<bool> {
+        let mut state = self.state();
+        let Some(erasure) = state.erasure(&user)? else { return Ok(false) };
+        if erasure.finished_at.is_none() {
+            return Err(under_way());
+        }
+        let id = erasure.id;
+        state.erasures.retain(|erasure| erasure.id != id);
+        Ok(true)
+    }
+
+    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let mut left = limit;
+        self.state().erasures.retain(|erasure| {
+            let goes = left > 0 && erasure.finished_at.is_some() && erasure.until <= now;
+            left -= usize::from(goes);
+            !goes
+        });
+        Ok(limit - left)
+    }
+
+    /// What is freed is not overwritten: memory is gone with the process.
+    async fn scrub(&self) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+impl State {
+    /// The erasure that keeps a user out.
+    pub(super) fn erasure(&mut self, user: &UserId) -> Result<Option<&Erasure>> {
+        if self.erasures.is_empty() {
+            return Ok(None);
+        }
+        let pseudonym = Pseudonym::of(user, &self.consents.secret()?);
+        Ok(self.erasures.iter().find(|erasure| erasure.pseudonym == pseudonym))
+    }
+
+    pub(super) fn check_not_struck_out(&mut self, user: &UserId) -> Result<()> {
+        match self.erasure(user)? {
+            Some(_) => Err(struck_out()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The verbs of [`SubjectStore`](crate::store::SubjectStore) in SQL. A row of `erasures` is a tombstone from the moment it is
+//! there; the user's name stands in it only as long as there is something left to erase.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::{
+    activities, connection,
+    connection::{Database, Sql},
+    consents, sessions,
+};
+use crate::{
+    activity::ActivityFilter,
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    privacy::{Erased, Erasure, ErasureId, Pseudonym},
+    store::{
+        Revocation,
+        subject::{no_such_erasure, struck_out, under_way},
+    },
+    time::Timestamp,
+};
+
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE erasures (
+        id BLOB PRIMARY KEY,
+        pseudonym BLOB NOT NULL UNIQUE,
+        -- Whom to erase; gone when nothing is left.
+        external TEXT,
+        began_at INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        finished_at INTEGER,
+        sessions INTEGER NOT NULL,
+        activities INTEGER NOT NULL,
+        preferences INTEGER NOT NULL,
+        consents INTEGER NOT NULL,
+        CHECK ((external IS NULL) = (finished_at IS NOT NULL))
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The columns that [`read`] reads, in its order.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents ",
+            "FROM erasures ",
+            $rest
+        )
+    };
+}
+
+const ADD: &str = "
+    INSERT INTO erasures (id, pseudonym, external, began_at, until, sessions, activities, preferences, consents)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0)";
+
+pub(super) fn strike_out(database: &Database, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+    let pseudonym = Pseudonym::of(&user, &consents::make_secret(database)?);
+    if let Some(known) = by_pseudonym(database, &pseudonym)? {
+        return Ok(known);
+    }
+    let mut erasure = Erasure::begin(user.clone(), pseudonym, now, until)?;
+    erasure.erased.sessions = sessions::revoke(database, &Revocation::User(user.clone()), now)?;
+    let row = params![
+        erasure.id.as_uuid().as_bytes().as_slice(),
+        pseudonym.as_bytes().as_slice(),
+        user.as_str(),
+        now.as_millis(),
+        until.as_millis(),
+        erasure.erased.sessions as i64,
+    ];
+    database.prepare_cached(ADD).and_then(|mut statement| statement.execute(row)).sql()?;
+    // Batches know the user's number by heart.
+    database.forget_interned();
+    Ok(erasure)
+}
+
+const SET_COUNTS: &str = "
+    UPDATE erasures SET activities = ?2, preferences = ?3, consents = ?4,
+        finished_at = ?5, external = iif(?5 IS NULL, external, NULL) WHERE id = ?1";
+const DELETE_PREFERENCES: &str = "
+    DELETE FROM preferences WHERE user = (SELECT id FROM users WHERE external = ?1)";
+const DELETE_USER: &str = "DELETE FROM users WHERE external = ?1";
+
+pub(super) fn erase_some(database: &Database, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+    let mut erasure = by_id(database, id)?.ok_or_else(no_such_erasure)?;
+    let Some(user) = erasure.user.clone() else { return Ok(erasure) };
+    let preferences = database.prepare_cached(DELETE_PREFERENCES).sql()?.execute([user.as_str()]).sql()?;
+    erasure.erased.preferences += preferences as u64;
+
+    let visitors = consents::visitors_of(database, &user)?;
+    let mut left = limit;
+    let mut discard = |filter: ActivityFilter| -> Result<()> {
+        if left > 0 {
+            left -= activities::discard(database, &filter, left)?;
+        }
+        Ok(())
+    };
+    discard(ActivityFilter::new().user(user.clone()))?;
+    visitors.iter().try_for_each(|visitor| discard(ActivityFilter::new().visitor(*visitor)))?;
+    erasure.erased.activities += (limit - left) as u64;
+
+    if left > 0 {
+        // Nothing refers to the name any more.
+        erasure.erased.consents += consents::erase(database, &user)?;
+        database.prepare_cached(DELETE_USER).sql()?.execute([user.as_str()]).sql()?;
+        (erasure.user, erasure.finished_at) = (None, Some(now));
+    }
+    let row = params![
+        id.as_uuid().as_bytes().as_slice(),
+        erasure.erased.activities as i64,
+        erasure.erased.preferences as i64,
+        erasure.erased.consents as i64,
+        erasure.finished_at.map(Timestamp::as_millis),
+    ];
+    database.prepare_cached(SET_COUNTS).and_then(|mut statement| statement.execute(row)).sql()?;
+    database.forget_interned();
+    Ok(erasure)
+}
+
+// A handful at most: those that are under way.
+const UNFINISHED: &str = select!("WHERE finished_at IS NULL ORDER BY began_at, id");
+
+pub(super) fn unfinished(database: &Connection) -> Result<Vec<Erasure>> {
+    let mut statement = database.prepare_cached(UNFINISHED).sql()?;
+    statement.query_map([], |row| Ok(read(row))).sql()?.map(|row| row.sql()?).collect()
+}
+
+const ANY: &str = "SELECT 1 FROM erasures LIMIT 1";
+
+pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Option<Erasure>> {
+    if !database.prepare_cached(ANY).sql()?.exists([]).sql()? {
+        return Ok(None);
+    }
+    match consents::secret(database)? {
+        Some(secret) => by_pseudonym(database, &Pseudonym::of(user, &secret)),
+        None => Ok(None),
+    }
+}
+
+/// For each verb that would store something for a user, in its transaction.
+pub(super) fn check_not_struck_out(database: &Connection, user: &UserId) -> Result<()> {
+    match of_user(database, user)? {
+        Some(_) => Err(struck_out()),
+        None => Ok(()),
+    }
+}
+
+const DELETE: &str = "DELETE FROM erasures WHERE id = ?1";
+
+pub(super) fn readmit(database: &Database, user: &UserId) -> Result<bool> {
+    let Some(erasure) = of_user(database, user)? else { return Ok(false) };
+    if erasure.finished_at.is_none() {
+        return Err(under_way());
+    }
+    let id = erasure.id.as_uuid().as_bytes().as_slice();
+    database.prepare_cached(DELETE).and_then(|mut statement| statement.execute([id])).sql()?;
+    database.forget_interned();
+    Ok(true)
+}
+
+const FORGET: &str = "
+    DELETE FROM erasures WHERE id IN
+        (SELECT id FROM erasures WHERE finished_at IS NOT NULL AND until <= ?1 ORDER BY until LIMIT ?2)";
+
+pub(super) fn forget(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([now.as_millis(), limit])).sql()
+}
+
+/// Outside a transaction. Free pages were overwritten when they became free (`secure_delete`); the log has the images before.
+/// `false` if a reader holds part of it.
+pub(super) fn scrub(database: &Database) -> Result<bool> {
+    connection::truncate_log(database)
+}
+
+fn by_id(database: &Connection, id: ErasureId) -> Result<Option<Erasure>> {
+    one(database, select!("WHERE id = ?1"), id.as_uuid().as_bytes())
+}
+
+fn by_pseudonym(database: &Connection, pseudonym: &Pseudonym) -> Result<Option<Erasure>> {
+    one(database, select!("WHERE pseudonym = ?1"), pseudonym.as_bytes())
+}
+
+fn one(database: &Connection, sql: &str, key: &[u8]) -> Result<Option<Erasure>> {
+    let mut statement = database.prepare_cached(sql).sql()?;
+    statement.query_row([key], |row| Ok(read(row))).optional().sql()?.transpose()
+}
+
+/// A row of [`select!`].
+fn read(row: &Row<'_>) -> Result<Erasure> {
+    let time = |column| row.get::<_, i64>(column).map(Timestamp::from_millis).sql();
+    let count = |column| row.get::<_, i64>(column).map(|count| count as u64).sql();
+    let user: Option<String> = row.get(2).sql()?;
+    let user = user
+        .map(UserId::try_from)
+        .transpose()
+        .map_err(|error| Error::new(ErrorKind::Corrupt, "a stored erasure is damaged").with_source(error))?;
+    let erased = Erased { sessions: count(6)?, activities: count(7)?, preferences: count(8)?, consents: count(9)? };
+    Ok(Erasure {
+        id: Uuid::from_bytes(row.get(0).sql()?).into(),
+        pseudonym: Pseudonym::from_bytes(row.get(1).sql()?),
+        user,
+        began_at: time(3)?,
+        until: time(4)?,
+        finished_at: row.get::<_, Option<i64>>(5).sql()?.map(Timestamp::from_millis),
+        erased,
+    })
+}

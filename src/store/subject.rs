@@ -1,0 +1,70 @@
+//! [`SubjectStore`]: the contract of a store that can strike somebody out.
+
+use std::future::Future;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    privacy::{Erasure, ErasureId},
+    time::Timestamp,
+};
+
+/// A store that can strike a user out of everything it keeps.
+///
+/// # Contract
+///
+/// 1. **From [`strike_out`](Self::strike_out) on nothing of the user is stored**, whatever was under way: each verb that would store
+///    something for them checks that in its own transaction. Sessions, preferences and decisions are refused with
+///    [`StruckOut`](ErrorKind::StruckOut); events are left out of their batch as if they were known.
+/// 2. **An erasure goes on after a crash**, from where it was; each step is atomic, and doing it again changes nothing.
+/// 3. **When it is finished nothing is left** but the pseudonym and the counts: no row, no name, and where the store can
+///    overwrite what it deletes, no residue once [`scrub`](Self::scrub) has answered yes.
+/// 4. Rows of others are not touched.
+pub trait SubjectStore: Send + Sync + 'static {
+    /// Strikes the user out until `until` and ends their sessions, in one step. If they are struck out already, that erasure.
+    fn strike_out(
+        &self,
+        user: UserId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Erasure>> + Send;
+
+    /// Erases at most `limit` rows of what is left. The erasure as it is then: finished, if nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such erasure.
+    fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> impl Future<Output = Result<Erasure>> + Send;
+
+    /// The erasures that are not finished, the oldest first.
+    fn unfinished_erasures(&self) -> impl Future<Output = Result<Vec<Erasure>>> + Send;
+
+    /// The erasure that keeps the user out, if there is one.
+    fn erasure_of(&self, user: UserId) -> impl Future<Output = Result<Option<Erasure>>> + Send;
+
+    /// Lets a user in again whose erasure is finished. `false` if they are not struck out.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
+    fn readmit(&self, user: UserId) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Forgets at most `limit` finished erasures that need not be remembered any longer at `now`. How many there were.
+    fn forget_erasures(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
+
+    /// Overwrites what was deleted, as far as the store can: the log, free pages. `false` if something may be left for now,
+    /// because somebody is reading; try again later.
+    fn scrub(&self) -> impl Future<Output = Result<bool>> + Send;
+}
+
+pub(super) fn struck_out() -> Error {
+    Error::new(ErrorKind::StruckOut, "the user was erased and is not to be stored")
+}
+
+pub(super) fn no_such_erasure() -> Error {
+    Error::new(ErrorKind::InvalidInput, "there is no such erasure")
+}
+
+pub(super) fn under_way() -> Error {
+    Error::new(ErrorKind::Conflict, "the erasure is under way: finish it first")
+}

@@ -1,0 +1,286 @@
+//! Keys that show a decision, and decide when they are written.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    http::{StatusCode, header},
+};
+use serde_json::{Value, json};
+use tower_guestbook::{
+    ErrorKind, Guestbook,
+    consent::{
+        Category, Choices, Circumstances, Decision, Jurisdiction, Method, Mode, Purpose, PurposeId, Purposes, Regime,
+    },
+    http::{ConsentRules, RequestHead},
+    preferences::{Schema, StandardPreferences},
+    store::MemoryStore,
+    user_preferences::PreferenceRules,
+};
+
+use super::{Browser, app, standard, stored, user};
+use crate::{moody::Moody, support::builder};
+
+pub(super) fn consent(analytics: Purpose) -> ConsentRules {
+    let half_a_year = Duration::from_secs(180 * 86_400);
+    let purposes = Purposes::builder()
+        .purpose(Purpose::new("necessary", Category::Necessary))
+        .purpose(analytics.expiry(half_a_year))
+        .build();
+    ConsentRules::new(purposes.unwrap()).activity_purpose(None)
+}
+
+pub(super) fn analytics(mode: Mode) -> Purpose {
+    Purpose::new("analytics", Category::Analytics).mode(mode)
+}
+
+pub(super) fn view() -> PreferenceRules<StandardPreferences> {
+    PreferenceRules::standard().unwrap().consent_view("privacy.allow_analytics", PurposeId::ANALYTICS)
+}
+
+/// The view on a purpose that is allowed only where somebody agrees, or as `mode` says; grants need no notice.
+fn viewing(mode: Mode) -> (Guestbook, Router, Moody) {
+    let store = Moody::default();
+    let rules = consent(analytics(mode)).accept_grants_without_notice();
+    let guestbook = builder(store.clone()).0.consent(rules).preferences(view()).build().unwrap();
+    let app = app(&guestbook);
+    (guestbook, app, store)
+}
+
+fn allow(allow: bool) -> Value {
+    json!({ "privacy": { "allow_analytics": allow } })
+}
+
+fn shows(value: &Value) -> bool {
+    value["privacy"]["allow_analytics"].as_bool().unwrap()
+}
+
+/// Everybody's browsers: a visitor's and a user's.
+async fn everybody(app: &Router) -> [Browser; 2] {
+    [Browser::new(app), Browser::of(app, "ada").await]
+}
+
+/// What was recorded of the browser's guest, the last first.
+async fn decisions(browser: &mut Browser) -> Vec<(String, String, String)> {
+    let decisions = browser.get("/decisions").await.json();
+    let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
+    let decisions = decisions.as_array().unwrap().iter();
+    decisions.map(|record| (text(record, "decision"), text(record, "method"), text(record, "source"))).collect()
+}
+
+fn recorded(decision: &str) -> (String, String, String) {
+    (decision.into(), "custom".into(), "preferences".into())
+}
+
+#[tokio::test]
+async fn a_key_shows_what_holds_as_long_as_nobody_has_decided() {
+    for (mode, allowed) in
+        [(Mode::OptIn, false), (Mode::OptOut, true), (Mode::ExemptWithObjection, true), (Mode::NoticeOnly, true)]
+    {
+        let (guestbook, app, _) = viewing(mode);
+        for mut browser in everybody(&app).await {
+            assert_eq!(browser.value().await, standard(allow(allowed)), "{mode:?}");
+        }
+        let service = guestbook.preferences::<StandardPreferences>().unwrap();
+        assert_eq!(service.get(&user("ada")).await.unwrap().value.privacy.allow_analytics, allowed);
+    }
+}
+
+#[tokio::test]
+async fn whoever_writes_the_key_decides_and_the_kind_of_no_fits() {
+    for (mode, first_no) in
+        [(Mode::OptOut, "denied"), (Mode::ExemptWithObjection, "objected"), (Mode::NoticeOnly, "objected")]
+    {
+        let (_, app, store) = viewing(mode);
+        for mut browser in everybody(&app).await {
+            assert!(!shows(&browser.set(allow(false)).await));
+            assert!(!shows(&browser.value().await));
+            assert_eq!(decisions(&mut browser).await, [recorded(first_no)]);
+            assert!(shows(&browser.set(allow(true)).await));
+            assert!(shows(&browser.value().await));
+            assert!(!shows(&browser.set(allow(false)).await));
+            let all = [recorded("withdrawn"), recorded("granted"), recorded(first_no)];
+            assert_eq!(decisions(&mut browser).await, all, "{mode:?}");
+        }
+        assert_eq!(stored(&store, "ada").await, (json!({}), 0), "the decision is all there is");
+    }
+}
+
+#[tokio::test]
+async fn writing_what_is_so_already_records_nothing() {
+    let (_, app, store) = viewing(Mode::OptIn);
+    for mut browser in everybody(&app).await {
+        browser.set(allow(false)).await;
+        assert_eq!(decisions(&mut browser).await, []);
+        browser.set(allow(true)).await;
+        browser.set(allow(true)).await;
+        assert_eq!(decisions(&mut browser).await, [recorded("granted")]);
+        // The whole object, as a settings page that knows no better sends it back.
+        browser.set(json!({ "notifications": { "sms": true } })).await;
+        let whole = browser.get("/preferences").await;
+        let read: StandardPreferences = serde_json::from_str(&whole.body).unwrap();
+        assert_eq!(browser.set(serde_json::to_value(read).unwrap()).await, whole.json());
+        assert_eq!(browser.etag().await, whole.header(header::ETAG).unwrap());
+        assert_eq!(decisions(&mut browser).await, [recorded("granted")]);
+    }
+    assert_eq!(stored(&store, "ada").await, (json!({ "notifications": { "sms": true } }), 1));
+}
+
+#[tokio::test]
+async fn a_decision_can_be_changed_and_not_reset() {
+    let (guestbook, app, store) = viewing(Mode::OptIn);
+    let service = guestbook.preferences::<StandardPreferences>().unwrap();
+    for mut browser in everybody(&app).await {
+        browser.set(json!({ "theme": "dark", "privacy": { "profile_public": true, "allow_analytics": true } })).await;
+        for wrong in [json!(null), json!("needle"), json!(1), json!({ "needle": true }), json!([])] {
+            let patch = json!({ "theme": "system", "privacy": { "allow_analytics": wrong } });
+            let answer = browser.patch(patch).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.body);
+            assert!(answer.body.contains("privacy.allow_analytics") && !answer.body.contains("needle"));
+        }
+        let value = browser.reset("privacy").await;
+        assert_eq!(value, standard(json!({ "theme": "dark" })), "the rest of the category only: still granted");
+        assert_eq!(browser.set(json!({ "privacy": null })).await, value);
+        assert_eq!(browser.set(json!({ "privacy": {} })).await, value);
+        assert_eq!(decisions(&mut browser).await, [recorded("granted")]);
+    }
+    let error = service.reset(&user("ada"), "privacy.allow_analytics").await.unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidInput && error.to_string().contains("privacy.allow_analytics"));
+    assert_eq!(stored(&store, "ada").await.0, json!({ "theme": "dark" }));
+}
+
+#[tokio::test]
+async fn the_rest_of_a_patch_is_stored_without_the_decision() {
+    let (_, app, store) = viewing(Mode::OptIn);
+    let mut ada = Browser::of(&app, "ada").await;
+    let patch = json!({ "theme": "dark", "privacy": { "allow_analytics": true, "show_activity": false } });
+    assert_eq!(ada.set(patch.clone()).await, standard(patch));
+    let kept = json!({ "theme": "dark", "privacy": { "show_activity": false } });
+    assert_eq!(stored(&store, "ada").await, (kept, 1));
+}
+
+#[tokio::test]
+async fn a_withdrawal_by_whatever_way_shows_at_once() {
+    let (guestbook, app, _) = viewing(Mode::OptIn);
+    for mut browser in everybody(&app).await {
+        assert!(shows(&browser.set(allow(true)).await));
+        browser.get("/withdraw/analytics").await;
+        assert!(!shows(&browser.value().await));
+    }
+    let (ada, consents) = (user("ada"), guestbook.consents().unwrap());
+    let mut browser = Browser::of(&app, "ada").await;
+    browser.set(allow(true)).await;
+    consents.withdraw(&ada.clone().into(), &PurposeId::ANALYTICS, &Circumstances::default()).await.unwrap();
+    assert!(!shows(&browser.value().await));
+    let grant = Choices::new(Method::Api).grant(PurposeId::ANALYTICS);
+    consents.decide(&ada.into(), grant, &Circumstances::default()).await.unwrap();
+    assert!(shows(&browser.value().await));
+}
+
+#[tokio::test]
+async fn a_key_that_was_stored_before_it_was_a_view_is_of_no_account() {
+    let store = Moody::default();
+    let before = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
+    Browser::of(&app(&before), "ada").await.set(allow(false)).await;
+    let rules = consent(analytics(Mode::ExemptWithObjection)).accept_grants_without_notice();
+    let after = builder(store.clone()).0.consent(rules).preferences(view()).build().unwrap();
+    let mut ada = Browser::of(&app(&after), "ada").await;
+    assert!(shows(&ada.value().await));
+    ada.set(allow(false)).await;
+    assert_eq!(decisions(&mut ada).await, [recorded("objected")]);
+}
+
+#[tokio::test]
+async fn the_service_decides_for_a_user_as_a_program_does() {
+    let (guestbook, _, store) = viewing(Mode::OptIn);
+    let (service, ada) = (guestbook.preferences::<StandardPreferences>().unwrap(), user("ada"));
+    let patch = json!({ "theme": "dark", "privacy": { "allow_analytics": true } });
+    let now = service.update(&ada, &patch, Some(0)).await.unwrap();
+    assert!(now.value.privacy.allow_analytics && now.version == 1);
+    service.update(&ada, &patch, None).await.unwrap();
+    assert!(!service.update(&ada, &allow(false), None).await.unwrap().value.privacy.allow_analytics);
+    let history = guestbook.consents().unwrap().history(&ada.into(), 10, None).await.unwrap();
+    let decisions: Vec<_> = history.iter().map(|record| record.standing.decision).collect();
+    assert_eq!(decisions, [Decision::Withdrawn, Decision::Granted]);
+    for record in &history {
+        assert_eq!((record.proof.method, record.proof.source.as_deref()), (Method::Api, Some("preferences")));
+    }
+    assert_eq!(stored(&store, "ada").await, (json!({ "theme": "dark" }), 1));
+}
+
+#[tokio::test]
+async fn a_grant_that_needs_a_notice_is_refused_with_all_of_its_patch() {
+    let store = Moody::default();
+    let rules = consent(analytics(Mode::OptIn));
+    let guestbook = builder(store.clone()).0.consent(rules).preferences(view()).build().unwrap();
+    let app = app(&guestbook);
+    let patch = json!({ "theme": "dark", "privacy": { "allow_analytics": true } });
+    for mut browser in everybody(&app).await {
+        let cookies = browser.cookies.clone();
+        assert_eq!(browser.patch(patch.clone()).await.status, StatusCode::CONFLICT);
+        assert_eq!((browser.value().await, &browser.cookies), (standard(allow(false)), &cookies));
+        assert_eq!(decisions(&mut browser).await, []);
+    }
+    let service = guestbook.preferences::<StandardPreferences>().unwrap();
+    let error = service.update(&user("ada"), &patch, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(stored(&store, "ada").await, (json!({}), 0));
+}
+
+#[tokio::test]
+async fn a_patch_that_is_refused_decides_nothing() {
+    let store = Moody::default();
+    let schema = Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys().max_bytes(100);
+    let view = PreferenceRules::new(schema).consent_view("privacy.allow_analytics", PurposeId::ANALYTICS);
+    let rules = consent(analytics(Mode::OptIn)).accept_grants_without_notice();
+    let guestbook = builder(store.clone()).0.consent(rules).preferences(view).build().unwrap();
+    let app = app(&guestbook);
+    let service = guestbook.preferences::<StandardPreferences>().unwrap();
+    let patch = |rest: Value| {
+        let mut patch = allow(true);
+        super::merge(&mut patch, &rest);
+        patch
+    };
+    let (wrong, large) = (patch(json!({ "theme": "needle" })), patch(json!({ "large": "x".repeat(100) })));
+    for mut browser in everybody(&app).await {
+        assert_eq!(browser.patch(wrong.clone()).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(browser.patch(large.clone()).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+        let answer = browser.patch_if("\"7-a\"", allow(true)).await;
+        assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED);
+        assert_eq!(decisions(&mut browser).await, []);
+        assert!(!shows(&browser.value().await));
+    }
+    for (patch, expected) in [(wrong, None), (large, None), (allow(true), Some(7))] {
+        service.update(&user("ada"), &patch, expected).await.unwrap_err();
+    }
+    assert!(!service.get(&user("ada")).await.unwrap().value.privacy.allow_analytics);
+}
+
+#[tokio::test]
+async fn a_visitors_decision_goes_along_into_the_account() {
+    let (_, app, _) = viewing(Mode::ExemptWithObjection);
+    let mut browser = Browser::new(&app);
+    browser.set(json!({ "theme": "dark", "privacy": { "allow_analytics": false } })).await;
+    browser.login("ada").await;
+    assert_eq!(browser.value().await, standard(json!({ "theme": "dark", "privacy": { "allow_analytics": false } })));
+    browser.get("/logout").await;
+    assert_eq!(browser.value().await, standard(json!({})), "a new visitor");
+}
+
+#[tokio::test]
+async fn a_response_that_shows_a_decision_depends_on_it() {
+    let sold = analytics(Mode::OptOut).sells_or_shares(true);
+    let rules =
+        consent(sold).jurisdictions(|_: RequestHead<'_>| Some(Jurisdiction::new("US", Regime::DecliningIsEnough)));
+    let guestbook = builder(MemoryStore::new()).0.consent(rules).preferences(view()).build().unwrap();
+    let app = app(&guestbook);
+    for (signal, allowed) in [("0", true), ("1", false)] {
+        let mut stranger = Browser::new(&app).with("sec-gpc", signal);
+        let answer = stranger.get("/preferences").await;
+        assert_eq!(shows(&answer.json()), allowed);
+        let vary: Vec<_> = answer.headers.get_all(header::VARY).iter().map(|vary| vary.to_str().unwrap()).collect();
+        assert!(vary.join(", ").to_ascii_lowercase().contains("sec-gpc"), "{vary:?}");
+        assert!(answer.header(header::CACHE_CONTROL).is_some_and(|control| control.contains("private")));
+        assert!(stranger.get("/plain").await.header(header::VARY).is_none());
+    }
+}
