@@ -14,8 +14,8 @@ use crate::{
     consents::Consents,
     error::{Error, ErrorKind, Result},
     http::{
-        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, GuestbookLayer,
-        Manners, OnStoreError, RequireConsent, SessionCookie, SessionLayer, Transport,
+        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ErasureService,
+        ExportService, GuestbookLayer, Manners, OnStoreError, RequireConsent, SessionCookie, SessionLayer, Transport,
     },
     recorder::{Recorder, RecorderSettings, ShutdownReport, Subscription},
     rights::{PersonalData, Rights},
@@ -54,6 +54,7 @@ struct Inner {
     consents: Option<Consents>,
     preferences: Option<Arc<dyn DynamicPreferences>>,
     rights: Rights,
+    export_service: ExportService,
     session_layer: SessionLayer,
     consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
@@ -170,6 +171,16 @@ impl Guestbook {
     /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with this type.
     pub fn preferences<T: 'static>(&self) -> Option<&UserPreferences<T>> {
         self.inner.preferences.as_ref()?.as_any().downcast_ref()
+    }
+
+    /// A service that gives whoever is logged in a copy of their data: for a route inside the session layer.
+    pub fn export_service(&self) -> ExportService {
+        self.inner.export_service.clone()
+    }
+
+    /// A service that strikes out whoever is logged in: for a route inside the session layer.
+    pub fn erasure_service(&self) -> ErasureService {
+        ErasureService::new(self.inner.rights.clone())
     }
 
     /// What users may demand: a copy of their data, and to be struck out.
@@ -423,6 +434,7 @@ impl<S: Store> GuestbookBuilder<S> {
             recorder,
             consents,
             preferences,
+            export_service: ExportService::new(rights.clone()),
             rights,
             session_layer,
             consent_layer,

@@ -74,6 +74,7 @@ impl From<tower_guestbook::Error> for Refusal {
     fn from(error: tower_guestbook::Error) -> Self {
         match error.kind() {
             ErrorKind::Ended => unauthorized(),
+            ErrorKind::StruckOut => refuse(StatusCode::FORBIDDEN, "This account was deleted"),
             ErrorKind::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
             ErrorKind::InvalidInput => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
             ErrorKind::ConsentRequired => refuse(StatusCode::FORBIDDEN, &error.to_string()),

@@ -48,7 +48,11 @@ use tower_guestbook::{
 };
 use tracing_subscriber::EnvFilter;
 
-use self::{attempts::Attempts, config::Config, users::Users};
+use self::{
+    attempts::Attempts,
+    config::Config,
+    users::{Accounts, Users},
+};
 
 /// What the routes share.
 #[derive(Clone)]
@@ -97,7 +101,7 @@ async fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Error> {
     let listener = TcpListener::bind(config.address).await.map_err(|error| format!("{}: {error}", config.address))?;
     let address = listener.local_addr()?;
-    let users = Users::open(&config.users_database())?;
+    let users = Arc::new(Users::open(&config.users_database())?);
     let store = SqliteStore::open(&config.database)?;
 
     let secure = !address.ip().is_loopback();
@@ -112,6 +116,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         .accept_bearer()
         .accept_header("x-session-id")
         .recorder(recorder)
+        .personal_data(Accounts(users.clone()))
         .consent(purposes::rules()?)
         .preferences(preferences::rules()?)
         .build()?;
@@ -121,7 +126,7 @@ async fn serve(config: Config) -> Result<(), Error> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let app = App { guestbook: guestbook.clone(), users: Arc::new(users), attempts: Arc::default(), secure, stopping };
+    let app = App { guestbook: guestbook.clone(), users, attempts: Arc::default(), secure, stopping };
     let mut asked = app.stopping.clone();
     let routes = routes(app, config.recording)?;
     let server = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>());
@@ -197,6 +202,8 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
         .merge(offers)
         .merge(preferences)
         .route("/api/users/{id}/profile", get(preferences::profile))
+        .route_service("/api/gdpr/export", guestbook.export_service())
+        .route_service("/api/gdpr/delete", guestbook.erasure_service())
         .route("/api/session", get(sessions::current))
         .route("/api/session/messages", post(sessions::messages))
         .route("/api/session/data/{key}", get(sessions::get_data).put(sessions::put_data).delete(sessions::delete_data))

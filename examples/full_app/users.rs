@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 
@@ -11,7 +11,12 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
 use tokio::sync::Semaphore;
+use tower_guestbook::{
+    ErrorKind, UserId,
+    rights::{Answer, ExportedPage, PersonalData},
+};
 
 use crate::Error;
 
@@ -94,6 +99,40 @@ impl Users {
     fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         query(&self.database.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The accounts are data of users, too: part of what they may take along, and struck out with the rest.
+pub(crate) struct Accounts(pub(crate) Arc<Users>);
+
+impl PersonalData for Accounts {
+    fn name(&self) -> &str {
+        "accounts"
+    }
+
+    fn export(&self, user: UserId, _: usize) -> Answer<'_, ExportedPage> {
+        let row = match user.as_str().parse() {
+            Ok(id) => self.0.name(id).map(|name| name.map(|name| json!({ "id": id, "name": name }))),
+            Err(_) => Ok(None),
+        };
+        Box::pin(async move { Ok(ExportedPage::last(row.map_err(failed)?.into_iter().collect())) })
+    }
+
+    fn erase(&self, user: UserId) -> Answer<'_, u64> {
+        let erased = match user.as_str().parse::<i64>() {
+            Ok(id) => self.0.with(|database| {
+                database.execute_batch("PRAGMA secure_delete = ON")?;
+                let erased = database.execute("DELETE FROM users WHERE id = ?1", [id])?;
+                database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+                Ok(erased as u64)
+            }),
+            Err(_) => Ok(0),
+        };
+        Box::pin(async move { erased.map_err(|error| failed(error.into())) })
+    }
+}
+
+fn failed(error: Error) -> tower_guestbook::Error {
+    tower_guestbook::Error::new(ErrorKind::Unavailable, "the database of users failed").with_source(error)
 }
 
 /// Argon2id with the parameters of RFC 9106's second choice as OWASP has them: 19 MiB, two passes, one lane.

@@ -33,6 +33,7 @@ mod cross_origin;
 mod extract;
 mod problem;
 mod recent_login;
+mod rights;
 mod session;
 mod stack;
 mod transport;
@@ -53,6 +54,7 @@ pub use self::{
     cookie::{SameSite, SessionCookie},
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
+    rights::{ErasureService, ExportService, RightsBody, RightsFuture},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
     stack::GuestbookLayer,
 };

@@ -47,6 +47,16 @@ impl Problem {
         title: "Consent is unavailable",
         detail: "What was agreed to could not be loaded. Please try again in a moment.",
     };
+    pub(crate) const EXPORT_UNDER_WAY: Self = Self {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        title: "An export is under way",
+        detail: "This user's data is being exported already, or too many exports are under way. Please wait until it has ended.",
+    };
+    pub(crate) const RIGHTS_UNAVAILABLE: Self = Self {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        title: "Not finished yet",
+        detail: "The data could not be read or erased. An erasure that has begun goes on by itself.",
+    };
     pub(crate) const BLOCKED_PLACE: Self = Self {
         status: StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,
         title: "Not available here",
@@ -112,7 +122,7 @@ impl Problem {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

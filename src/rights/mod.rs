@@ -137,6 +137,8 @@ impl Rights {
         let (rights, user) = (self.clone(), user.clone());
         // In a task of its own: a client that leaves must not stop it.
         let erasing = self.inner.tasks.spawn(async move {
+            // What is queued is erased and counted rather than left out; if this fails, it is left out.
+            let _ = rights.inner.recorder.flush().await;
             let now = rights.inner.clock.now();
             let until = now.after(rights.inner.keep_out);
             let erasure = rights.inner.tasks.within(rights.inner.store.strike_out(user.clone(), until, now)).await?;

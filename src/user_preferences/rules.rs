@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    consent::PurposeId,
+    consent::{Mode, PurposeId, Regime},
     consents::Consents,
     error::{Error, ErrorKind, Result},
     preferences::{ColorScheme, Overrides, Schema, StandardPreferences, lookup_language_index},
@@ -159,7 +159,16 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
                 let name = purpose.as_str();
                 return Err(wrong(&format!("consent_view({path:?}): purpose {name:?} is not declared in consent()")));
             }
+            let declared = consents.and_then(|consents| consents.purposes().get(&purpose));
+            if declared.is_some_and(|declared| declared.mode_under(Regime::Strictest) == Mode::Necessary) {
+                return Err(wrong(&format!(
+                    "consent_view({path:?}): the purpose is necessary, there is nothing to decide"
+                )));
+            }
             let (keys, _) = override_of(&path, true.into())?;
+            if views.iter().any(|view: &View| view.path == keys) {
+                return Err(wrong(&format!("consent_view({path:?}): there are two of them")));
+            }
             override_of(&path, false.into())?;
             views.push(View { path: keys, purpose });
         }

@@ -6,6 +6,7 @@ mod effects;
 mod live;
 mod preferences;
 mod profile;
+mod rights;
 
 use std::{collections::BTreeMap, process::Command};
 

@@ -196,6 +196,18 @@ onClick("logout", async () => {
   await show();
 });
 
+onClick("erase", async () => $("erase-dialog").showModal());
+
+$("erase-dialog").addEventListener("close", async () => {
+  if ($("erase-dialog").returnValue !== "erase") return;
+  forgetActivities();
+  const answer = await call("DELETE", "/api/gdpr/delete");
+  if (!answer.ok) return problem(answer);
+  const { sessions_deleted, activities_deleted, consent_deleted } = answer.json;
+  await show();
+  say(`Erased: ${activities_deleted} activities, ${consent_deleted} consents, ${sessions_deleted} sessions. Goodbye.`);
+});
+
 onClick("others", async () => {
   const answer = await call("POST", "/api/sessions/logout-others");
   if (answer.ok) say(`Ended: ${answer.json.ended_sessions}.`);

@@ -1,0 +1,9 @@
+//! Privacy rights over HTTP: plain Tower services, for a route of any router.
+
+mod body;
+mod service;
+
+pub use self::{
+    body::RightsBody,
+    service::{ErasureService, ExportService, RightsFuture},
+};

@@ -1,0 +1,268 @@
+//! [`ExportService`] and [`ErasureService`].
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::json;
+use tower_service::Service;
+
+use super::RightsBody;
+use crate::{
+    error::{Error, ErrorKind},
+    http::problem::Problem,
+    id::UserId,
+    rights::Rights,
+    store::dynamic::BoxFuture,
+    visit::{Session, Visit},
+};
+
+/// Answers `GET` with a copy of all that is kept of whoever is logged in, as a JSON document to be saved (GDPR, Articles 15 and
+/// 20). Made by [`Guestbook::export_service`](crate::Guestbook::export_service); it goes inside the session layer.
+///
+/// The answer streams: memory does not grow with the data. Others get 401, another method 405; a user's second export at the
+/// same time 429, and 503 if the store cannot be asked. Nobody can name a user but by being logged in.
+///
+/// ```
+/// use axum::Router;
+/// use tower_guestbook::{Guestbook, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new()
+///     .route_service("/privacy/export", guestbook.export_service())
+///     .route_service("/privacy/erasure", guestbook.erasure_service())
+///     .layer(guestbook.layer());
+/// # use tower::ServiceExt;
+/// # let request = http::Request::get("/privacy/export").body(axum::body::Body::empty()).unwrap();
+/// # assert_eq!(app.oneshot(request).await.unwrap().status(), http::StatusCode::UNAUTHORIZED);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ExportService {
+    rights: Rights,
+    turns: Arc<Turns>,
+}
+
+/// Answers `DELETE` and `POST` by striking out whoever is logged in, for good (GDPR, Article 17). Made by
+/// [`Guestbook::erasure_service`](crate::Guestbook::erasure_service); it goes inside the session layer, and
+/// [`CrossOriginGuardLayer`](crate::http::CrossOriginGuardLayer) belongs around it.
+///
+/// The user must have logged in a short while ago (default: 5 minutes), or the answer is 401. When it answers with 200 everything is
+/// erased: the body counts what was, the session's cookie is removed, and `Clear-Site-Data` has the browser forget the rest. If the
+/// store fails half-way, the answer is 503: the user is struck out, and the erasure goes on by itself.
+#[derive(Clone)]
+pub struct ErasureService {
+    rights: Rights,
+    max_login_age: Duration,
+}
+
+/// Whose export is under way: one of each user, and a few in all.
+#[derive(Debug, Default)]
+struct Turns {
+    users: Mutex<HashSet<UserId>>,
+}
+
+/// A user's turn, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    turns: Arc<Turns>,
+    user: UserId,
+}
+
+/// So many exports run at the same time in a process.
+const MAX_TURNS: usize = 16;
+
+impl ExportService {
+    pub(crate) fn new(rights: Rights) -> Self {
+        Self { rights, turns: Arc::default() }
+    }
+}
+
+impl ErasureService {
+    pub(crate) fn new(rights: Rights) -> Self {
+        Self { rights, max_login_age: Duration::from_secs(300) }
+    }
+
+    /// How long ago the user may have logged in. Default: 5 minutes.
+    #[must_use]
+    pub fn max_login_age(mut self, age: Duration) -> Self {
+        self.max_login_age = age;
+        self
+    }
+}
+
+impl<B> Service<Request<B>> for ExportService {
+    type Response = Response<RightsBody>;
+    type Error = Infallible;
+    type Future = RightsFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let session = session(&request);
+        if request.method() != Method::GET {
+            return RightsFuture::ready(not_allowed("GET"));
+        }
+        let user = session.and_then(|session| session.user_id());
+        let Some(user) = user else { return RightsFuture::ready(problem(Problem::LOGIN_REQUIRED)) };
+        let Some(turn) = Turns::take(&self.turns, user.clone()) else {
+            return RightsFuture::ready(problem(Problem::EXPORT_UNDER_WAY));
+        };
+        let rights = self.rights.clone();
+        RightsFuture::of(async move {
+            match rights.export(&user).await {
+                Ok(export) => {
+                    let mut response = Response::new(RightsBody::export(export, turn));
+                    let headers = response.headers_mut();
+                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                    headers.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
+                    headers.insert(header::CACHE_CONTROL, NO_STORE);
+                    response
+                }
+                Err(error) => failed(&error),
+            }
+        })
+    }
+}
+
+impl<B> Service<Request<B>> for ErasureService {
+    type Response = Response<RightsBody>;
+    type Error = Infallible;
+    type Future = RightsFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let session = session(&request);
+        if !matches!(*request.method(), Method::DELETE | Method::POST) {
+            return RightsFuture::ready(not_allowed("DELETE, POST"));
+        }
+        let Some((session, user)) = session.and_then(|session| session.user_id().map(|user| (session, user))) else {
+            return RightsFuture::ready(problem(Problem::LOGIN_REQUIRED));
+        };
+        if !session.authenticated_within(self.max_login_age) {
+            return RightsFuture::ready(problem(Problem::RECENT_LOGIN_REQUIRED));
+        }
+        let rights = self.rights.clone();
+        RightsFuture::of(async move {
+            let receipt = match rights.erase(&user).await {
+                Ok(receipt) => receipt,
+                Err(error) => return failed(&error),
+            };
+            // It is over already; what is left to do is to tell the browser.
+            if let Err(error) = session.logout().await {
+                tracing::warn!(%error, "an erased user's cookie may stay in the browser");
+            }
+            let mut json = serde_json::to_value(&receipt).unwrap_or_default();
+            if let Some(json) = json.as_object_mut() {
+                json.insert("user_id".into(), json!(user));
+            }
+            let mut response = Response::new(RightsBody::whole(json.to_string().into()));
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+            headers.insert("clear-site-data", CLEAR_SITE_DATA);
+            response
+        })
+    }
+}
+
+impl Turns {
+    fn take(turns: &Arc<Self>, user: UserId) -> Option<Turn> {
+        let mut users = turns.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = users.len() < MAX_TURNS && users.insert(user.clone());
+        is_free.then(|| Turn { turns: turns.clone(), user })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.turns.users.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.user);
+    }
+}
+
+/// The answer about a right.
+pub struct RightsFuture {
+    answer: BoxFuture<'static, Response<RightsBody>>,
+}
+
+impl RightsFuture {
+    fn of(answer: impl Future<Output = Response<RightsBody>> + Send + 'static) -> Self {
+        Self { answer: Box::pin(answer) }
+    }
+
+    fn ready(response: Response<RightsBody>) -> Self {
+        Self::of(std::future::ready(response))
+    }
+}
+
+impl Future for RightsFuture {
+    type Output = Result<Response<RightsBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.answer.as_mut().poll(context).map(Ok)
+    }
+}
+
+impl fmt::Debug for RightsFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RightsFuture").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ExportService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportService").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ErasureService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErasureService").field("max_login_age", &self.max_login_age).finish_non_exhaustive()
+    }
+}
+
+fn session<B>(request: &Request<B>) -> Option<Session> {
+    let visit = request.extensions().get::<Visit>();
+    if visit.is_none() {
+        tracing::error!("privacy rights have no session layer outside: nobody is logged in");
+    }
+    visit.map(Visit::session)
+}
+
+fn problem(problem: Problem) -> Response<RightsBody> {
+    problem.response_with(RightsBody::whole)
+}
+
+fn failed(error: &Error) -> Response<RightsBody> {
+    tracing::error!(error = %error.chain(), "a privacy right could not be given");
+    match error.kind() {
+        ErrorKind::StruckOut => problem(Problem::LOGIN_REQUIRED),
+        _ => problem(Problem::RIGHTS_UNAVAILABLE),
+    }
+}
+
+fn not_allowed(methods: &'static str) -> Response<RightsBody> {
+    let mut response = Response::new(RightsBody::whole(Bytes::new()));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment; filename=\"personal-data.json\"");
+const CLEAR_SITE_DATA: HeaderValue = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");
