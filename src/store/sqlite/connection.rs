@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 const APPLICATION_ID: i64 = 0x67_62_6f_6b;
 
 /// What brings the schema from version `index` to `index + 1`. Append only.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE users (
         id INTEGER PRIMARY KEY,

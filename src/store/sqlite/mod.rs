@@ -48,6 +48,8 @@
 mod activities;
 mod connection;
 mod consents;
+#[cfg(test)]
+mod personal;
 mod preferences;
 mod reader;
 mod sessions;
