@@ -133,11 +133,12 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// [`Consents::decide`]; what the store reports.
     pub async fn update(&self, user: &UserId, patch: &Value, expected: Option<u64>) -> Result<PreferencesOf<T>> {
         let account = self.load(user).await?;
-        let division = self.divide(patch, &account, self.situation())?;
+        let before = overrides(&account);
+        let division = self.divide(patch, &before, &account, self.situation())?;
         check_version(&account, expected)?;
         if let (Some(choices), Some(consents)) = (division.choices(Method::Api), &self.inner.consents) {
             // What is decided stays decided, so the rest must have room before.
-            overrides(&account).with(&division.patch)?;
+            before.with(&division.patch)?;
             consents.decide(&Subject::User(user.clone()), choices, &Circumstances::default()).await?;
         }
         self.change(user, division.patch, expected).await?;
@@ -250,7 +251,14 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// Checks a patch and takes the decisions out of it that differ from what holds.
-    pub(crate) fn divide(&self, patch: &Value, account: &Known, situation: Situation) -> Result<Division> {
+    /// `before`: what was set in the place where the rest will be stored.
+    pub(crate) fn divide(
+        &self,
+        patch: &Value,
+        before: &Overrides,
+        account: &Known,
+        situation: Situation,
+    ) -> Result<Division> {
         let mut rest = patch.clone();
         let shown = self.shown(account, situation);
         let mut decisions = Vec::new();
@@ -267,7 +275,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                 Some(_) => return wrong("the value is not right"),
             }
         }
-        Ok(Division { patch: self.inner.rules.schema.patch(&rest)?, decisions })
+        Ok(Division { patch: self.inner.rules.schema.patch_over(before, &rest)?, decisions })
     }
 
     /// Stores a patch. What is stored then.
@@ -293,7 +301,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             if missing.is_empty() {
                 return Ok(());
             }
-            let patch = self.inner.rules.schema.patch(&missing.to_value())?;
+            let patch = self.inner.rules.schema.patch_over(&stored.overrides, &missing.to_value())?;
             match self.change(&user, patch, Some(stored.version)).await {
                 Err(error) if error.kind() == ErrorKind::VersionMismatch => {}
                 result => return result.map(drop),

@@ -113,7 +113,11 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             // Another process may have made the version that is expected since this one looked.
             account = self.all.load(&user).await?;
         }
-        let division = self.all.divide(patch, &account, self.visit.situation())?;
+        let before = match self.visit.who().0 {
+            Some(_) => overrides(&account),
+            None => self.visit.session_overrides().unwrap_or_default(),
+        };
+        let division = self.all.divide(patch, &before, &account, self.visit.situation())?;
         check_version(&account, expected)?;
         if let (Some(choices), Some(consent)) = (division.choices(Method::Custom), self.visit.consent()) {
             let choices = match self.notice.take() {
@@ -121,10 +125,6 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                 None => choices,
             };
             // What is decided stays decided, so the rest must have room before.
-            let before = match self.visit.who().0 {
-                Some(_) => overrides(&account),
-                None => self.visit.session_overrides().unwrap_or_default(),
-            };
             before.with(&division.patch)?;
             consent.decide(choices).await?;
         }
