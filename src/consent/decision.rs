@@ -29,6 +29,8 @@ pub struct Decided {
     pub notice_version: u32,
     /// Whether the browser sent `Sec-GPC: 1` with it: who agrees then, does so knowingly.
     pub gpc_present: bool,
+    /// The same for `DNT: 1`.
+    pub dnt_present: bool,
     /// When the server received it.
     pub at: Timestamp,
 }
@@ -43,6 +45,9 @@ pub struct Standing {
     pub notice_version: u32,
     /// Whether the browser sent `Sec-GPC: 1` with it.
     pub gpc_present: bool,
+    /// The same for `DNT: 1`.
+    #[serde(default)]
+    pub dnt_present: bool,
     /// When it was made.
     pub since: Timestamp,
     /// From when on a grant no longer counts; a refusal has no such end.
@@ -52,7 +57,14 @@ pub struct Standing {
 impl Decided {
     /// A decision without `Sec-GPC`.
     pub fn new(decision: Decision, notice_version: u32, at: Timestamp) -> Self {
-        Self { decision, notice_version, gpc_present: false, at }
+        Self { decision, notice_version, gpc_present: false, dnt_present: false, at }
+    }
+
+    /// The same decision, made with `DNT: 1`.
+    #[must_use]
+    pub fn with_dnt(mut self) -> Self {
+        self.dnt_present = true;
+        self
     }
 
     /// The same decision, made with `Sec-GPC: 1`.
@@ -66,9 +78,9 @@ impl Decided {
 impl Standing {
     /// Where `purpose` stands after `decided`, whatever was decided before: the last decision counts.
     pub fn after(purpose: &Purpose, decided: &Decided) -> Self {
-        let Decided { decision, notice_version, gpc_present, at } = *decided;
+        let Decided { decision, notice_version, gpc_present, dnt_present, at } = *decided;
         let valid_until = purpose.expiry.filter(|_| decision == Decision::Granted).map(|expiry| at.after(expiry));
-        Self { decision, notice_version, gpc_present, since: at, valid_until }
+        Self { decision, notice_version, gpc_present, dnt_present, since: at, valid_until }
     }
 
     /// Where `purpose` stands after all of `decisions`, in the order in which they were received. `None` if there is none.

@@ -58,8 +58,6 @@ pub struct Proof {
     pub place: Option<String>,
     /// The rules that held.
     pub regime: Regime,
-    /// Whether the browser sent `DNT: 1`.
-    pub dnt_present: bool,
     /// When it was made, if that is known to be earlier than it was received: an import, say.
     pub given_at: Timestamp,
     /// The session in which it was made.
@@ -131,7 +129,6 @@ impl Proof {
             source: None,
             place: None,
             regime: Regime::default(),
-            dnt_present: false,
             given_at,
             session: None,
             network: None,

@@ -156,11 +156,12 @@ pub fn resolve(
             Ok(standing)
         }
     });
-    let is_knowing = matches!(grant, Some(Ok(standing)) if standing.gpc_present);
-    if signals.gpc && purpose.sells_or_shares && !is_knowing {
+    // Who agreed while the browser said so knew it.
+    let knew = |signal: fn(&Standing) -> bool| matches!(grant, Some(Ok(standing)) if signal(standing));
+    if signals.gpc && purpose.sells_or_shares && !knew(|standing| standing.gpc_present) {
         return no(Why::GlobalPrivacyControl);
     }
-    if signals.dnt && purpose.category == Category::Analytics && !is_knowing {
+    if signals.dnt && purpose.category == Category::Analytics && !knew(|standing| standing.dnt_present) {
         return no(Why::DoNotTrack);
     }
     let why = match grant {
@@ -191,7 +192,7 @@ mod tests {
 
     fn standing(decision: Decision, version: u32, gpc: bool) -> Standing {
         let decided = Decided::new(decision, version, GIVEN);
-        let decided = if gpc { decided.with_gpc() } else { decided };
+        let decided = if gpc { decided.with_gpc().with_dnt() } else { decided };
         Standing::after(&purpose(Category::Analytics, Mode::OptIn, false), &decided)
     }
 

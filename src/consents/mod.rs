@@ -2,6 +2,7 @@
 
 mod offer;
 mod receipt;
+mod recording;
 mod settings;
 mod snapshot;
 
@@ -10,20 +11,21 @@ use std::{fmt, sync::Arc};
 use tokio::sync::OnceCell;
 
 pub(crate) use self::settings::ConsentSettings;
-use self::snapshot::{Snapshot, stale};
+use self::snapshot::Snapshot;
 pub use self::{
     offer::{Offer, OfferedPurpose, PurposeState},
     receipt::{Receipt, ReceiptEvent, ReceiptPurpose},
     settings::{Controller, UnallowedActivity},
 };
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::{
     accounts::{Accounts, Known},
     consent::{
-        Choice, Choices, Circumstances, ConsentId, ConsentRecord, Decided, Decision, Jurisdiction, Method, Mode,
-        Notice, NoticeHash, Proof, Purpose, PurposeId, Purposes, Regime, Signals, Standing, Standings, Subject,
-        Verdict, resolve,
+        Choice, Choices, Circumstances, ConsentId, ConsentRecord, Decision, Jurisdiction, Method, Mode, Notice,
+        NoticeHash, Purpose, PurposeId, Purposes, Regime, Signals, Standings, Subject, Verdict, resolve,
     },
-    error::{Error, ErrorKind, Result},
+    error::Result,
     id::{UserId, VisitorId},
     preferences::lookup_language,
     store::dynamic::DynamicStore,
@@ -116,8 +118,8 @@ impl Consents {
     /// # Errors
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no choice, a purpose is unknown, there is nothing to decide about
-    /// it, it is named twice, or the choices do not fit their method. [`Conflict`](ErrorKind::Conflict) if a grant names no notice, or the choices a notice that was
-    /// not served or is not current. What the store reports. Nothing is stored then.
+    /// it, it is named twice, or the choices do not fit their method. [`Conflict`](ErrorKind::Conflict) if a grant names no notice, or one that was
+    /// not served or is not current; a no names one if it can. What the store reports. Nothing is stored then.
     pub async fn decide(
         &self,
         subject: &Subject,
@@ -136,8 +138,14 @@ impl Consents {
         circumstances: &Circumstances,
         standings: &Standings,
     ) -> Result<Standings> {
+        let says_yes = choices.made.iter().any(|(_, choice)| *choice == Choice::Decision(Decision::Granted));
         let shown = match &choices.snapshot {
-            Some(text) => Some(Snapshot::verify(text, self.secret().await?, self.now())?),
+            Some(text) => match Snapshot::verify(text, self.secret().await?, self.now()) {
+                Ok(shown) => Some(shown),
+                Err(error) if says_yes => return Err(error),
+                // A no is as easy as a yes was, however old the form is that says it (GDPR, Article 7(3)).
+                Err(_) => None,
+            },
             None => None,
         };
         let records = self.records(subject, &choices, shown.as_ref(), circumstances, standings)?;
@@ -315,101 +323,6 @@ impl Consents {
         self.inner.clock.now()
     }
 
-    /// What is to be stored for `choices` of somebody who is at `standings`.
-    fn records(
-        &self,
-        subject: &Subject,
-        choices: &Choices,
-        shown: Option<&Snapshot>,
-        circumstances: &Circumstances,
-        standings: &Standings,
-    ) -> Result<Vec<ConsentRecord>> {
-        if choices.made.is_empty() {
-            return Err(invalid("there is nothing to decide"));
-        }
-        let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > 200);
-        if too_long(&choices.source) || too_long(&choices.actor) {
-            return Err(invalid("the source and the actor of a decision have at most 200 bytes"));
-        }
-        let is_yes = |choice: &Choice| *choice == Choice::Decision(Decision::Granted);
-        let fits = match choices.method {
-            Method::AcceptAll => choices.made.iter().all(|(_, choice)| is_yes(choice)),
-            Method::RejectAll | Method::Dismiss => !choices.made.iter().any(|(_, choice)| is_yes(choice)),
-            _ => true,
-        };
-        if !fits {
-            return Err(invalid("who accepts all declines nothing, and who rejects all or dismisses grants nothing"));
-        }
-        let mut records = Vec::with_capacity(choices.made.len());
-        for (index, (id, choice)) in choices.made.iter().enumerate() {
-            let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
-            let mode = purpose.mode_under(circumstances.jurisdiction.regime);
-            if mode == Mode::Necessary {
-                return Err(invalid("the purpose is necessary: there is nothing to decide"));
-            }
-            if choices.made[..index].iter().any(|(other, _)| other == id) {
-                return Err(invalid("a purpose is decided twice"));
-            }
-            let before = standings.get(id).map(|standing| standing.decision);
-            let decision = match choice {
-                Choice::Decision(decision) => *decision,
-                Choice::No => no(before, mode),
-            };
-            let notice = self.notice_shown(id, purpose, shown, decision, choices.method)?;
-            records.push(self.a_record(subject, choices, (id, purpose), decision, notice, circumstances)?);
-        }
-        Ok(records)
-    }
-
-    /// Which text a decision about `purpose` may claim: language and hash.
-    fn notice_shown(
-        &self,
-        id: &PurposeId,
-        purpose: &Purpose,
-        shown: Option<&Snapshot>,
-        decision: Decision,
-        method: Method,
-    ) -> Result<Option<(String, Option<NoticeHash>)>> {
-        let Some(snapshot) = shown else {
-            let is_free = decision.is_no() || method == Method::Import || !self.inner.settings.grants_need_a_notice;
-            let missing =
-                || Error::new(ErrorKind::Conflict, "a grant names the notice that was shown: ask for it first");
-            return if is_free { Ok(None) } else { Err(missing()) };
-        };
-        let (version, hash) = snapshot.shown.get(id).ok_or_else(stale)?;
-        let current = self.notice_in(id, &snapshot.language);
-        if *version != purpose.version() || *hash != current.map(Notice::hash) {
-            return Err(stale());
-        }
-        // A purpose without a text in the language of the others was shown in another one.
-        let language = current.map_or(&*snapshot.language, Notice::language);
-        Ok(Some((language.to_owned(), *hash)))
-    }
-
-    fn a_record(
-        &self,
-        subject: &Subject,
-        choices: &Choices,
-        (id, purpose): (&PurposeId, &Purpose),
-        decision: Decision,
-        notice: Option<(String, Option<NoticeHash>)>,
-        circumstances: &Circumstances,
-    ) -> Result<ConsentRecord> {
-        let now = self.now();
-        let decided = Decided::new(decision, purpose.version(), now);
-        let decided = if circumstances.signals.gpc { decided.with_gpc() } else { decided };
-        let mut proof = Proof::new(choices.method, now);
-        (proof.language, proof.notice) = notice.map_or((None, None), |(language, hash)| (Some(language), hash));
-        proof.source.clone_from(&choices.source);
-        proof.actor.clone_from(&choices.actor);
-        proof.place.clone_from(&circumstances.jurisdiction.place);
-        proof.regime = circumstances.jurisdiction.regime;
-        proof.dnt_present = circumstances.signals.dnt;
-        (proof.session, proof.network, proof.agent) =
-            (circumstances.session, circumstances.network, circumstances.agent);
-        ConsentRecord::new(subject.clone(), id.clone(), Standing::after(purpose, &decided), proof)
-    }
-
     async fn record(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<Standings> {
         let (consents, subject) = (self.clone(), subject.clone());
         let record = async move {
@@ -447,18 +360,4 @@ impl fmt::Debug for Consents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consents").field("settings", &self.inner.settings).finish_non_exhaustive()
     }
-}
-
-/// Which kind of no it is.
-fn no(before: Option<Decision>, mode: Mode) -> Decision {
-    match (before, mode) {
-        (Some(Decision::Granted), _) => Decision::Withdrawn,
-        (Some(Decision::Objected), _) => Decision::Objected,
-        (_, Mode::ExemptWithObjection | Mode::NoticeOnly) => Decision::Objected,
-        _ => Decision::Denied,
-    }
-}
-
-fn invalid(problem: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, problem)
 }

@@ -8,7 +8,7 @@ use std::{
 use http::uri::PathAndQuery;
 use serde::Serialize;
 
-use super::{CHANGED, CONSENT_READ, HEAD_SENT, Visit, Visitor, VisitorCookie};
+use super::{Arrival, CHANGED, CONSENT_READ, HEAD_SENT, Visit, Visitor, VisitorCookie, unavailable};
 use crate::{
     accounts::{KeptAccount, Known},
     client::{Agent, TruncatedAddress},
@@ -31,7 +31,8 @@ use crate::{
 /// Somebody who is not logged in decides as a visitor; the first decision sets a cookie with a random id, by which the
 /// decisions are found again. The decisions themselves are in the store only: a cookie that is played back, or overtaken by
 /// the response to a parallel request, cannot bring back what was withdrawn. At login the visitor's decisions are merged into
-/// the account's and the cookie is removed; after a logout the browser is a new visitor.
+/// the account's and the cookie is removed; after a logout the browser is a new visitor. Two first decisions that a browser
+/// sends at the same time are two visitors', of whom it keeps one: send them one after the other, or as one.
 ///
 /// If the store cannot be asked, only what is necessary is allowed.
 ///
@@ -120,7 +121,7 @@ impl Consent {
             return Ok(());
         }
         match self.visit.state().account {
-            Known::Unavailable => Err(super::unavailable()),
+            Known::Unavailable => Err(unavailable()),
             _ => Err(Error::new(ErrorKind::ConsentRequired, format!("purpose {:?} is not allowed", purpose.as_str()))),
         }
     }
@@ -186,11 +187,15 @@ impl Consent {
     ///
     /// # Errors
     ///
-    /// As for [`Consents::decide`]; [`ErrorKind::Ended`] if the cookie of a new visitor can no longer be set, because the head
+    /// As for [`Consents::decide`]; [`ErrorKind::Unavailable`] if the session could not be loaded; [`ErrorKind::Ended`] if the cookie of a new visitor can no longer be set, because the head
     /// of the response is out.
     pub async fn decide(&self, choices: Choices) -> Result<()> {
+        if self.visit.state().arrival == Arrival::Unavailable {
+            // Somebody may be logged in.
+            return Err(unavailable());
+        }
         let circumstances = self.visit.circumstances();
-        if let Some(subject) = self.subject() {
+        if let Some(subject) = self.subject().filter(|_| !self.visit.is_visitor_unknown()) {
             let standings = self.consents().decide(&subject, choices, &circumstances).await?;
             self.decided(standings);
             return Ok(());
@@ -265,6 +270,13 @@ impl Visit {
         Situation { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
     }
 
+    /// Whether the cookie names a visitor of whom nothing is stored: somebody may have planted it, so a decision gets another.
+    fn is_visitor_unknown(&self) -> bool {
+        let state = self.state();
+        let has_decided = state.account.account().is_some_and(|account| !account.account().consents.is_empty());
+        matches!(state.account, Known::Account(_)) && !state.is_logged_in() && !has_decided
+    }
+
     /// Whether the store could not be asked what was decided.
     pub(crate) fn is_consent_unknown(&self) -> bool {
         matches!(self.state().account, Known::Unavailable)
@@ -297,10 +309,12 @@ impl Visit {
     pub(crate) fn circumstances(&self) -> Circumstances {
         let client = &self.inner.client;
         let agent = client.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        let (user, session) = self.who();
         Circumstances {
             signals: client.signals,
             jurisdiction: client.jurisdiction.clone(),
-            session: self.who().1,
+            // A visitor's session would tie what they did before a login to the account.
+            session: session.filter(|_| user.is_some()),
             network: client.address.map(TruncatedAddress::from),
             agent: agent.map(|agent| Agent::from_user_agent(&agent)),
         }

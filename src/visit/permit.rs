@@ -20,7 +20,8 @@ pub(crate) enum Permit {
     Nothing,
 }
 
-/// What of an event in this visit may be recorded. Without a visit nobody is known, so nobody has agreed.
+/// What of an event in this visit may be recorded. Without a visit nobody knows what was decided, so it
+/// is not allowed.
 pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Consents>) -> Permit {
     let Some(consents) = consents else { return Permit::Full(None) };
     let Some(purpose) = consents.settings().purpose_of(&event.event_type) else { return Permit::Full(None) };
@@ -31,7 +32,7 @@ pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Con
             let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
             (consents.verdict(purpose, state.account_of(event), visit.situation()), visitor)
         }
-        None => (consents.verdict(purpose, &Known::Nobody, consents.situation()), None),
+        None => (consents.verdict(purpose, &Known::Unavailable, consents.situation()), None),
     };
     match verdict {
         Some(verdict) if verdict.is_allowed() => Permit::Full(visitor.filter(|_| verdict.why() == Why::Granted)),

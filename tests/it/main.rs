@@ -9,6 +9,7 @@ mod activity_files;
 mod browser;
 mod conformance;
 mod connections;
+mod consent;
 #[cfg(feature = "sqlite")]
 mod consent_store;
 mod cookies;

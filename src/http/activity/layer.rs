@@ -16,8 +16,8 @@ use crate::{consents::Consents, http::ClientSettings, recorder::Recorder};
 /// error or panics; never twice. The body is passed on as it is, frame by frame. Nothing is written where
 /// [`ActivityRules`] leave a request out.
 ///
-/// Where consent is configured, a trace is written only if the guest's decisions allow it when the response has ended: what was
-/// withdrawn meanwhile counts.
+/// Where consent is configured, a trace is written only if the guest's decisions allow it, as of the request's arrival and with what
+/// the request itself decided. Without the session layer nobody knows them, and nothing is written.
 ///
 /// In axum, put it on the router with `Router::layer`: there it sees the route's template. Wrapped around the whole
 /// router from outside it does not, and normalises paths instead; a [`RouteTemplate`](super::RouteTemplate) tells it

@@ -128,8 +128,11 @@ impl CookiePolicy {
                 }
             }
         }
-        for name in carried.iter().filter(|name| self.kind(name, visit) == Kind::Unallowed) {
-            self.remove(headers, name);
+        // While nobody can say what was decided, cookies are kept out and not removed: whoever agreed keeps them.
+        if !visit.is_some_and(Visit::is_consent_unknown) {
+            for name in carried.iter().filter(|name| self.kind(name, visit) == Kind::Unallowed) {
+                self.remove(headers, name);
+            }
         }
         if let Some(visit) = visit.filter(|_| depends) {
             visit.depends_on_consent();

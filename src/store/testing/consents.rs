@@ -47,7 +47,7 @@ pub(super) fn proven(mut record: ConsentRecord) -> ConsentRecord {
     record.proof.source = Some("/käse'\"\u{0}\u{1f600}".into());
     record.proof.place = Some("CH".into());
     record.proof.regime = Regime::DecliningIsEnough;
-    record.proof.dnt_present = true;
+    record.standing.dnt_present = true;
     record.proof.given_at = Timestamp::from_millis(-1);
     record.proof.session = Some(session);
     record.proof.network = Some(TruncatedAddress::from(address));

@@ -1,0 +1,228 @@
+//! Activity is recorded as far as its guest allows, and logins always.
+
+use axum::{Router, http::StatusCode, routing::get};
+use serde_json::{Value, json};
+use tower_guestbook::{
+    Guestbook, Tracker,
+    activity::{Event, EventType},
+    consent::{PurposeId, Subject},
+    consents::UnallowedActivity,
+    http::ActivityRules,
+    store::MemoryStore,
+};
+
+use super::{Browser, Site, id, ok, rules};
+use crate::{activity::events, support::START};
+
+fn withheld(site: &Site) -> u64 {
+    site.guestbook.recorder().stats().withheld
+}
+
+/// Type and route, for short.
+fn brief(event: &Event) -> (String, String) {
+    (event.event_type.to_string(), event.request.as_ref().unwrap().route.to_string())
+}
+
+async fn recorded(site: &Site) -> Vec<(String, String)> {
+    events(&site.guestbook).await.iter().map(brief).collect()
+}
+
+fn pairs<const N: usize>(expected: [(&str, &str); N]) -> Vec<(String, String)> {
+    expected.map(|(kind, route)| (kind.to_owned(), route.to_owned())).to_vec()
+}
+
+#[tokio::test]
+async fn nothing_is_written_before_somebody_agrees_and_nothing_after_they_do_no_longer() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    for (path, count) in [("/", 1), ("/page", 2), ("/states", 3)] {
+        ok(browser.get(path).await);
+        assert_eq!((events(&site.guestbook).await.len(), withheld(&site)), (0, count), "{path}");
+    }
+    ok(browser.post("/track/own").await);
+    assert_eq!((events(&site.guestbook).await.len(), withheld(&site)), (0, 5), "neither the event nor its request");
+
+    browser.grant("analytics").await;
+    let Subject::Visitor(visitor) = browser.visitor() else { panic!() };
+    ok(browser.get("/page").await);
+    ok(browser.post("/track/own").await);
+    ok(browser.post("/track-durable/durable").await);
+    let expected = pairs([
+        ("api_call", "/decide"),
+        ("page_view", "/page"),
+        ("own", "/track/{kind}"),
+        ("api_call", "/track/{kind}"),
+        ("durable", "/track-durable/{kind}"),
+        ("api_call", "/track-durable/{kind}"),
+    ]);
+    assert_eq!(recorded(&site).await, expected);
+    assert!(events(&site.guestbook).await.iter().all(|event| event.visitor == Some(visitor) && event.user.is_none()));
+    assert_eq!(withheld(&site), 6, "the offer was asked for before");
+
+    ok(browser.post("/withdraw/analytics").await);
+    ok(browser.get("/page").await);
+    assert_eq!(recorded(&site).await, expected, "not even the request that withdraws");
+    assert_eq!(withheld(&site), 8);
+    assert_eq!(site.guestbook.recorder().stats().dropped, 0, "that is no loss");
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_can_be_counted_without_saying_who() {
+    let site = Site::new(MemoryStore::new(), rules().unallowed_activity(UnallowedActivity::Unlinked));
+    let mut ada = site.browser();
+    ok(ada.post("/begin").await);
+    ada.decline("analytics").await;
+    let mut ada = ada.with("referer", "https://search.example/?q=private");
+    let before = events(&site.guestbook).await.len();
+    ok(ada.get("/page?utm_source=news&token=secret").await);
+    ada.login("ada").await;
+    ok(ada.post("/track/own").await);
+    ok(ada.post("/track-durable/durable").await);
+    assert_eq!(ada.get("/offers").await.status, StatusCode::FORBIDDEN);
+    let all = serde_json::to_value(&events(&site.guestbook).await[before..]).unwrap();
+    let plain = |kind: &str, method: &str, route: &str| {
+        json!({
+            "event_type": kind, "timestamp": START.as_millis(),
+            "request": { "route": route, "method": method, "agent": { "device": "other" } },
+        })
+    };
+    let call = |kind: &str, method: &str, route: &str, status: u16, event: &Value| {
+        let mut call = plain(kind, method, route);
+        let response = &event["response"];
+        call["response"] = json!({
+            "status": status, "latency_us": response["latency_us"], "bytes": response["bytes"], "outcome": "completed",
+        });
+        call
+    };
+    assert_eq!(all[0], call("page_view", "GET", "/page", 200, &all[0]));
+    assert_eq!((&all[1]["event_type"], &all[1]["user_id"]), (&json!("login"), &json!("ada")));
+    assert_eq!(all[2], call("api_call", "POST", "/login/{user}", 200, &all[2]));
+    assert_eq!(all[3], plain("own", "POST", "/track/{kind}"));
+    assert_eq!(all[4], call("api_call", "POST", "/track/{kind}", 200, &all[4]));
+    assert_eq!(all[5], plain("durable", "POST", "/track-durable/{kind}"));
+    assert_eq!(all[6], call("api_call", "POST", "/track-durable/{kind}", 200, &all[6]));
+    assert_eq!(all[7], call("api_call", "GET", "/offers", 403, &all[7]));
+    assert_eq!(all.as_array().unwrap().len(), 8);
+    assert_eq!(withheld(&site), before as u64 + 7, "all but the login");
+}
+
+#[tokio::test]
+async fn logins_and_logouts_are_recorded_whatever_is_measured() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    browser.decline("analytics").await;
+    browser.login("ada").await;
+    browser.decline("measurement").await;
+    ok(browser.get("/page").await);
+    ok(browser.post("/logout").await);
+    assert_eq!(recorded(&site).await, pairs([("login", "/login/{user}"), ("logout", "/logout")]));
+    for event in events(&site.guestbook).await {
+        assert_eq!((event.user.unwrap().as_str(), event.visitor), ("ada", None));
+        assert!(event.session.is_some() && event.request.unwrap().network.is_some());
+    }
+}
+
+#[tokio::test]
+async fn whoever_objected_is_not_recorded_on_the_way_out_or_in() {
+    let site = Site::new(MemoryStore::new(), rules().activity_purpose(Some(id("measurement"))));
+    let mut ada = site.browser();
+    ada.login("ada").await;
+    ok(ada.get("/page").await);
+    ada.decline("measurement").await;
+    ok(ada.post("/logout").await);
+    let mut browser = site.browser();
+    browser.login("ada").await;
+    let in_and_out =
+        [("api_call", "/login/{user}"), ("page_view", "/page"), ("logout", "/logout"), ("login", "/login/{user}")];
+    let mut expected = pairs(in_and_out);
+    expected.insert(0, ("login".to_owned(), "/login/{user}".to_owned()));
+    assert_eq!(recorded(&site).await, expected, "who is out is judged as who was in");
+    let mut visitor = site.browser();
+    visitor.decline("measurement").await;
+    visitor.login("bob").await;
+    expected.extend(pairs([("login", "/login/{user}")]));
+    assert_eq!(recorded(&site).await, expected);
+}
+
+#[tokio::test]
+async fn a_tracker_leaves_out_silently_and_a_durable_one_says_so() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    ok(browser.post("/track/own").await);
+    let refused = browser.post("/track-durable/own").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.body.contains("not allowed"), "{}", refused.body);
+    assert!(recorded(&site).await.is_empty());
+    browser.grant("analytics").await;
+    ok(browser.post("/track-durable/own").await);
+    let kinds: Vec<_> = recorded(&site).await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["api_call", "own", "api_call"]);
+    assert_eq!(browser.post("/track/Not%20a%20name").await.status, StatusCode::BAD_REQUEST, "what is wrong is wrong");
+}
+
+#[tokio::test]
+async fn each_type_of_event_can_have_a_purpose_of_its_own() {
+    let kind = |name: &str| EventType::new(name).unwrap();
+    let rules = rules()
+        .event_purpose(kind("needed"), None)
+        .event_purpose(kind("sold"), Some(PurposeId::MARKETING))
+        .event_purpose(EventType::LOGIN, Some(PurposeId::ANALYTICS))
+        .event_purpose(kind("changed"), None)
+        .event_purpose(kind("changed"), Some(PurposeId::MARKETING));
+    let site = Site::new(MemoryStore::new(), rules);
+    let kinds = ["needed", "sold", "changed", "other"];
+    let seen = async |browser: &mut Browser| {
+        let before = events(&site.guestbook).await.len();
+        for kind in kinds {
+            ok(browser.post(&format!("/track/{kind}")).await);
+        }
+        let all = recorded(&site).await;
+        all[before..].iter().map(|(kind, _)| kind.clone()).filter(|kind| kind != "api_call").collect::<Vec<_>>()
+    };
+    let mut browser = site.browser();
+    assert_eq!(seen(&mut browser).await, ["needed"]);
+    browser.grant("marketing").await;
+    assert_eq!(seen(&mut browser).await, ["needed", "sold", "changed"], "of two rules the last one counts");
+    assert_eq!(seen(&mut browser.clone().with("sec-gpc", "1")).await, ["needed"]);
+    browser.grant("analytics").await;
+    assert_eq!(seen(&mut browser).await, kinds);
+    let before = recorded(&site).await.len();
+    site.browser().login("ada").await;
+    assert_eq!(recorded(&site).await.len(), before, "this one asked for it");
+
+    let always = Site::new(MemoryStore::new(), super::rules().activity_purpose(None));
+    ok(always.browser().get("/page").await);
+    assert_eq!((recorded(&always).await.len(), withheld(&always)), (1, 0));
+}
+
+#[tokio::test]
+async fn the_activity_layer_alone_does_not_know_what_was_decided_and_records_nothing() {
+    let track = async |tracker: Tracker| {
+        tracker.track("own", &json!({})).unwrap();
+        tracker.track_durable("own", &json!({})).await.is_err().to_string()
+    };
+    let routes = || Router::new().route("/track", get(track));
+    let alone = |guestbook: &Guestbook| routes().layer(guestbook.activity_layer());
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut visitor = site.browser();
+    visitor.grant("analytics").await;
+    let before = events(&site.guestbook).await.len();
+    let counted = withheld(&site);
+    visitor.app = alone(&site.guestbook);
+    assert_eq!(ok(visitor.get("/track").await).body, "true", "a durable event is refused");
+    assert_eq!((events(&site.guestbook).await.len() - before, withheld(&site) - counted), (0, 3));
+
+    let exempt = Site::new(MemoryStore::new(), rules().activity_purpose(Some(id("measurement"))));
+    let mut browser = Browser { app: alone(&exempt.guestbook), ..exempt.browser() };
+    assert_eq!(ok(browser.get("/track").await).body, "true");
+    assert_eq!(events(&exempt.guestbook).await.len(), 0, "somebody may have objected");
+}
+
+#[tokio::test]
+async fn what_the_rules_of_activity_leave_out_is_not_counted_as_withheld() {
+    let (builder, clock) = crate::support::builder(MemoryStore::new());
+    let site = Site::of(builder.activity(ActivityRules::new().health_paths(["/"])), clock, rules());
+    ok(site.browser().get("/").await);
+    assert_eq!((events(&site.guestbook).await.len(), withheld(&site)), (0, 0));
+    assert_eq!(site.guestbook.activity_layer().skipped().health, 1);
+}

@@ -1,0 +1,257 @@
+//! Cookies whose purpose is not allowed are kept out, both ways.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use tower_guestbook::{
+    VisitorId,
+    http::{ConsentRules, UndeclaredCookies},
+    session::Lifetime,
+    store::MemoryStore,
+};
+
+use super::{Browser, Site, all, names, ok, rules, set_cookies, visitor};
+use crate::{
+    moody::{Mood, Moody},
+    support::{Answer, send},
+};
+
+/// Cookies that somebody else has left in the browser.
+fn leave(browser: &mut Browser, cookies: &[&str]) {
+    for name in cookies {
+        browser.cookies.insert((*name).to_owned(), "1".to_owned());
+    }
+}
+
+/// The names of the cookies that a handler sees.
+async fn seen(browser: &mut Browser) -> Vec<String> {
+    let body = ok(browser.get("/cookies").await).body;
+    body.split("; ").filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap().to_owned()).collect()
+}
+
+/// The cookies that a response has removed, whole.
+fn removals(answer: &Answer) -> Vec<&str> {
+    set_cookies(answer).into_iter().filter(|cookie| cookie.contains("Max-Age=0")).collect()
+}
+
+const EVERYTHING: [&str; 6] = ["ads", "ads_", "ads_7", "adsx", "csrf", "unknown"];
+
+#[tokio::test]
+async fn before_anybody_agrees_only_exempt_cookies_pass() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    let first = ok(browser.get("/set-cookies").await);
+    assert_eq!(set_cookies(&first), ["csrf=1; Path=/"]);
+    ok(browser.post("/begin").await);
+    browser.decline("analytics").await;
+    leave(&mut browser, &EVERYTHING);
+    assert_eq!(seen(&mut browser).await, ["__Host-consent", "__Host-session", "csrf"]);
+}
+
+#[tokio::test]
+async fn with_consent_its_cookies_pass_and_those_of_nobody_still_do_not() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    browser.grant("marketing").await;
+    let answer = ok(browser.get("/set-cookies").await);
+    let expected = ["csrf=1; Path=/", "ads=2; Path=/", "ads_7=3; Path=/; Domain=example.com"];
+    assert_eq!(set_cookies(&answer), expected, "as the handler wrote them");
+    assert!(all(&answer.headers, header::VARY).join(", ").contains("cookie"), "who may see it depends on consent");
+    leave(&mut browser, &EVERYTHING);
+    assert_eq!(seen(&mut browser).await, ["__Host-consent", "ads", "ads_", "ads_7", "csrf"]);
+    browser.headers.insert("sec-gpc", "1".to_owned());
+    assert_eq!(seen(&mut browser).await, ["__Host-consent", "csrf"], "the grant was made without the signal");
+}
+
+#[tokio::test]
+async fn a_withdrawal_sets_nothing_and_has_removed_what_is_there() {
+    let site = Site::new(MemoryStore::new(), rules().cookie_domains(["example.com", ".shop.example.com"]));
+    let mut browser = site.browser();
+    browser.grant("marketing").await;
+    ok(browser.get("/set-cookies").await);
+    leave(&mut browser, &["__Secure-other", "ads_7"]);
+    let visitor = browser.cookies["__Host-consent"].clone();
+    let gone = |name: &str| {
+        ["", "; Domain=example.com", "; Domain=.shop.example.com"]
+            .map(|domain| format!("{name}=; Path=/{domain}; Max-Age=0"))
+    };
+    let both = [gone("ads"), gone("ads_7")].concat();
+
+    let mut elsewhere = browser.clone();
+    let withdrawn = ok(elsewhere.post("/set-cookies").await);
+    assert_eq!(removals(&withdrawn), both);
+    let set: Vec<_> = set_cookies(&withdrawn).into_iter().filter(|cookie| !cookie.contains("Max-Age=0")).collect();
+    assert_eq!(set.len(), 2, "the handler tried to set five: {set:?}");
+    assert!(set[0] == "csrf=1; Path=/" && set[1].starts_with(&format!("__Host-consent={visitor};")));
+
+    // Another window did not see that answer and still has them.
+    let next = ok(browser.get("/").await);
+    assert_eq!(set_cookies(&next), both);
+    assert!(all(&next.headers, header::VARY).join(", ").contains("sec-gpc"));
+    assert_eq!(set_cookies(&ok(browser.get("/").await)), [""; 0], "once they are gone there is nothing to remove");
+
+    let mut plain = Site::new(MemoryStore::new(), rules()).browser();
+    plain.grant("marketing").await;
+    leave(&mut plain, &["ads"]);
+    let withdrawn = ok(plain.post("/withdraw/marketing").await);
+    assert_eq!(names(&withdrawn), ["ads", "__Host-consent"], "no other cookie than the visitor's is set");
+    assert_eq!(removals(&withdrawn), ["ads=; Path=/; Max-Age=0"]);
+}
+
+#[tokio::test]
+async fn undeclared_cookies_pass_where_the_rules_let_them() {
+    let site = Site::new(MemoryStore::new(), rules().undeclared_cookies(UndeclaredCookies::Pass));
+    let mut browser = site.browser();
+    assert_eq!(names(&ok(browser.get("/set-cookies").await)), ["csrf", "unknown", "adsx"]);
+    leave(&mut browser, &EVERYTHING);
+    assert_eq!(seen(&mut browser).await, ["adsx", "csrf", "unknown"]);
+}
+
+#[tokio::test]
+async fn cookies_are_found_in_whatever_way_they_are_sent() {
+    let site = Site::new(MemoryStore::new(), rules());
+    for (lines, seen) in [
+        (&["csrf=1; ads=2"][..], "csrf=1"),
+        (&["csrf=1", "ads=2", "ads_9=3; csrf=4"], "csrf=1; csrf=4"),
+        (&[" ads = 2 ;csrf=\"a=b\";;  "], "csrf=\"a=b\""),
+        (&["ads", "csrf"], "csrf"),
+        (&["=ads; ads=; CSRF=1; Ads=1"], ""),
+        (&["ads=1"], ""),
+    ] {
+        let mut request = Request::get("/cookies");
+        for line in lines {
+            request = request.header(header::COOKIE, *line);
+        }
+        let answer = send(&site.app, request.body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, seen), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_visitor_is_nobody_and_its_cookie_is_removed() {
+    let store = Moody::default();
+    let site = Site::new(store.clone(), rules());
+    let good = "0123456789ab4def8123456789abcdef";
+    let asked = store.asked();
+    for wrong in [
+        "",
+        "garbage",
+        &"x".repeat(1 << 20),
+        &"0".repeat(32),
+        "0123456789ab1def8123456789abcdef",
+        "0123456789ab7def8123456789abcdef",
+        &good.to_uppercase(),
+        "01234567-89ab-4def-8123-456789abcdef",
+        &format!("{good}0"),
+        &good[1..],
+        "%30123456789ab4def8123456789abcdef",
+        "\"0123456789ab4def8123456789abcdef\"",
+        "0123456789ab4def8123456789abcde\u{663}",
+        &format!("garbage; __Host-consent={}", good.to_uppercase()),
+    ] {
+        for path in ["/", "/states", "/history"] {
+            let mut browser = site.browser();
+            browser.cookies.insert("__Host-consent".to_owned(), wrong.to_owned());
+            let answer = ok(browser.get(path).await);
+            let removal = "__Host-consent=; Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age=0";
+            let short: String = wrong.chars().take(80).collect();
+            assert_eq!(set_cookies(&answer), [removal], "{path} {short}");
+            assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+        }
+    }
+    assert_eq!(store.asked(), asked, "the store was neither asked nor told");
+
+    let mut browser = site.browser();
+    browser.cookies.insert("__Host-consent".to_owned(), "garbage".to_owned());
+    let decided = browser.decline("analytics").await;
+    assert_eq!(names(&decided), ["__Host-consent"], "who decides gets a right one at once");
+    assert_eq!(browser.why("analytics").await, "denied");
+}
+
+#[tokio::test]
+async fn of_several_visitors_the_first_right_one_counts() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    browser.decline("marketing").await;
+    let mine = browser.cookies["__Host-consent"].clone();
+    let other = VisitorId::generate().unwrap().as_uuid().as_simple().to_string();
+    for (cookies, why) in [
+        (format!("garbage; __Host-consent={mine}"), "denied"),
+        (format!("{mine}; __Host-consent=garbage"), "denied"),
+        (format!("{mine}; __Host-consent={other}"), "denied"),
+        (format!("{other}; __Host-consent={mine}"), "undecided"),
+        (format!("a; __Host-consent=b; __Host-consent=c; __Host-consent=d; __Host-consent={mine}"), "undecided"),
+    ] {
+        browser.cookies.insert("__Host-consent".to_owned(), cookies.clone());
+        assert_eq!(browser.clone().why("marketing").await, why, "{cookies}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_nobody_got_is_nobodys() {
+    let store = Moody::default();
+    let site = Site::new(store, rules());
+    let mut browser = site.browser();
+    let made_up = VisitorId::generate().unwrap().as_uuid().as_simple().to_string();
+    browser.cookies.insert("__Host-consent".to_owned(), made_up.clone());
+    let answer = ok(browser.get("/states").await);
+    assert_eq!(set_cookies(&answer), [""; 0]);
+    for purpose in ["analytics", "marketing"] {
+        assert_eq!((browser.why(purpose).await.as_str(), browser.allows(purpose).await), ("undecided", false));
+    }
+    assert_eq!(ok(browser.get("/history").await).body, "[]");
+    assert!(site.records(&visitor(&made_up)).await.is_empty());
+    assert_eq!(site.consents().rebuild().await.unwrap(), 0, "it was looked up and left no trace");
+}
+
+#[tokio::test]
+async fn the_cookie_is_named_and_made_like_the_sessions() {
+    use tower_guestbook::http::SessionCookie;
+    let attributes = |cookie: SessionCookie, rules: ConsentRules| async move {
+        let (builder, clock) = crate::support::builder(MemoryStore::new());
+        let site = Site::of(builder.cookie(cookie).session_lifetime(Lifetime::default()), clock, rules);
+        let mut browser = site.browser();
+        let decided = browser.decline("marketing").await;
+        let cookie = set_cookies(&decided)[0].to_owned();
+        let (name, rest) = cookie.split_once('=').unwrap();
+        (name.to_owned(), rest[32..].to_owned())
+    };
+    let plain = SessionCookie::new().name("sid").insecure_without_secure().path("/app").domain("example.com");
+    let (name, rest) = attributes(plain.insecure_without_http_only(), rules()).await;
+    assert_eq!(
+        (&*name, &*rest),
+        ("consent", "; Path=/app; Domain=example.com; SameSite=Lax; HttpOnly; Max-Age=15552000")
+    );
+    let (name, _) = attributes(SessionCookie::new(), rules().cookie_name("choice")).await;
+    assert_eq!(name, "choice");
+}
+
+#[tokio::test]
+async fn a_cookie_that_somebody_planted_does_not_become_the_visitors_own() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let planted = "0123456789ab4def8123456789abcdef";
+    let mut browser = site.browser();
+    browser.cookies.insert("__Host-consent".into(), planted.into());
+    browser.grant("analytics").await;
+    let own = browser.cookies["__Host-consent"].clone();
+    assert_ne!(own, planted);
+    browser.grant("marketing").await;
+    assert_eq!(browser.cookies["__Host-consent"], own, "once it has decided it stays who it is");
+}
+
+#[tokio::test]
+async fn a_store_out_of_order_keeps_cookies_out_and_removes_none() {
+    let moody = Moody::default();
+    let site = Site::new(moody.clone(), rules());
+    let mut browser = site.browser();
+    browser.grant("marketing").await;
+    browser.cookies.insert("ads".into(), "1".into());
+    site.clock.advance(Duration::from_secs(5));
+    moody.set(Mood::Failing);
+    let outage = ok(browser.get("/page").await);
+    assert!(set_cookies(&outage).is_empty(), "{:?}", set_cookies(&outage));
+    moody.set(Mood::Good);
+    ok(browser.get("/page").await);
+    assert!(browser.cookies.contains_key("ads"));
+}

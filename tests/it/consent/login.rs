@@ -1,0 +1,243 @@
+//! From visitor to account and back: what goes along, and what must not.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::json;
+use tower_guestbook::{
+    UserId,
+    activity::{ActivityFilter, HistoryQuery},
+    consent::{Decision, MergePolicy, Method, PurposeId, Subject},
+    session::{OnSessionLimit, SessionCap},
+    store::MemoryStore,
+};
+
+use super::{Browser, Site, id, names, of, ok, rules, user};
+use crate::{
+    activity::events,
+    moody::{Mood, Moody},
+    support::builder,
+};
+
+/// Somebody with an account decides on a device of theirs, which is put away then.
+async fn at_home(site: &Site, who: &str, decisions: &[(&str, bool)]) {
+    let mut browser = site.browser();
+    browser.login(who).await;
+    decide(&mut browser, decisions).await;
+    ok(browser.post("/logout").await);
+}
+
+async fn decide(browser: &mut Browser, decisions: &[(&str, bool)]) {
+    for (purpose, yes) in decisions {
+        if *yes {
+            browser.grant(purpose).await
+        } else {
+            browser.decline(purpose).await
+        };
+    }
+}
+
+#[tokio::test]
+async fn at_login_a_no_of_either_side_wins_and_a_yes_fills_what_is_undecided() {
+    let (yes, no) = (Some(true), Some(false));
+    let table = [
+        (None, None, [false, false, false]),
+        (yes, None, [true, true, true]),
+        (no, None, [false, false, false]),
+        (None, yes, [true, true, true]),
+        (None, no, [false, false, false]),
+        (yes, yes, [true, true, true]),
+        (no, yes, [false, false, true]),
+        (yes, no, [false, true, false]),
+        (no, no, [false, false, false]),
+    ];
+    let policies = [MergePolicy::MostRestrictive, MergePolicy::LatestDecision, MergePolicy::AccountWins];
+    for (index, policy) in policies.into_iter().enumerate() {
+        for (visitor, account, allowed) in table {
+            let site = Site::new(MemoryStore::new(), rules().merge(policy));
+            at_home(&site, "ada", &account.map_or(vec![], |yes| vec![("marketing", yes)])).await;
+            site.clock.advance(Duration::from_secs(60));
+            let mut browser = site.browser();
+            decide(&mut browser, &visitor.map_or(vec![], |yes| vec![("marketing", yes)])).await;
+            let had_a_cookie = browser.cookies.contains_key("__Host-consent");
+            let login = browser.login("ada").await;
+            let case = format!("{policy:?}: visitor {visitor:?}, account {account:?}");
+            assert_eq!(names(&login).contains(&"__Host-consent"), had_a_cookie, "{case}");
+            assert!(!browser.cookies.contains_key("__Host-consent"), "{case}: it is removed");
+            let states = login.json();
+            assert_eq!(
+                of(&states, "marketing")["allowed"],
+                json!(allowed[index]),
+                "{case}: already in the request that logs in"
+            );
+            assert_eq!(browser.allows("marketing").await, allowed[index], "{case}");
+            assert_eq!(site.consents().rebuild().await.unwrap(), 0, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_merged_is_recorded_with_the_proof_of_the_visitor_who_stays_a_visitor() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser().with("x-country", "DE");
+    browser.grant("analytics").await;
+    browser.decline("marketing").await;
+    let (visitor, before) = (browser.visitor(), site.records(&browser.visitor()).await);
+    site.clock.advance(Duration::from_secs(60));
+    browser.login("ada").await;
+    assert_eq!(site.records(&visitor).await, before, "nothing of the visitor's is rewritten");
+    let all = site.records(&user("ada")).await;
+    let merged: Vec<_> = all.iter().filter(|record| record.subject == user("ada")).collect();
+    assert_eq!((all.len(), merged.len()), (4, 2), "her history has both");
+    for (merged, original) in merged.into_iter().zip(&before) {
+        assert_eq!((&merged.purpose, merged.standing), (&original.purpose, original.standing), "it lasts no longer");
+        let proof = original.proof.clone();
+        assert_eq!((merged.proof.method, &merged.proof.notice), (Method::Merge, &proof.notice));
+        assert_eq!((&merged.proof.place, merged.proof.given_at), (&proof.place, proof.given_at));
+    }
+    // The same browser logs in once more: there is no visitor any more, and nothing new.
+    ok(browser.post("/logout").await);
+    browser.login("ada").await;
+    assert_eq!(site.records(&user("ada")).await.len(), 4);
+}
+
+#[tokio::test]
+async fn after_a_logout_the_browser_is_a_new_visitor_and_has_nothing_of_the_account() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    browser.grant("analytics").await;
+    let first = browser.visitor();
+    browser.login("ada").await;
+    browser.grant("marketing").await;
+    assert!(browser.allows("analytics").await && browser.allows("marketing").await);
+    ok(browser.post("/logout").await);
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+    for purpose in ["analytics", "marketing"] {
+        assert_eq!(browser.why(purpose).await, "undecided");
+    }
+    assert_eq!(
+        (ok(browser.get("/history").await).body, ok(browser.get("/receipt").await).body),
+        ("[]".into(), "null".into())
+    );
+    browser.decline("measurement").await;
+    let second = browser.visitor();
+    assert_ne!(first, second);
+    assert_eq!(site.records(&second).await.len(), 1);
+    assert_eq!(site.decisions(&user("ada"), "measurement").await, [], "what the next one says is not ada's");
+
+    browser.login("bob").await;
+    assert!(!browser.allows("measurement").await && !browser.allows("analytics").await);
+    assert_eq!(site.decisions(&user("bob"), "measurement").await, [Decision::Objected, Decision::Objected]);
+    assert!(site.decisions(&user("bob"), "analytics").await.is_empty(), "bob has nothing of ada's");
+}
+
+#[tokio::test]
+async fn a_visitor_who_is_one_persons_does_not_become_another_ones() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    browser.grant("analytics").await;
+    let mut copy = browser.clone();
+    browser.login("ada").await;
+    copy.login("bob").await;
+    assert!(browser.allows("analytics").await && !copy.allows("analytics").await);
+    assert!(site.records(&user("bob")).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_take_a_no_along_fails_and_nobody_is_logged_in() {
+    for mood in [Mood::ReadOnly, Mood::Failing] {
+        let store = Moody::default();
+        let site = Site::new(store.clone(), rules());
+        let mut browser = site.browser();
+        browser.decline("marketing").await;
+        assert!(!browser.allows("marketing").await, "now it is in the cache");
+        let asked = store.asked();
+        store.set(mood);
+        let refused = browser.post("/login/ada").await;
+        assert_eq!((refused.status, names(&refused).len()), (StatusCode::BAD_GATEWAY, 0));
+        assert_eq!(store.asked(), asked + 1, "the login was not even tried");
+        store.set(Mood::Good);
+        assert_eq!(ok(browser.get("/session").await).json(), json!({ "id": null, "user": null }));
+        assert!(site.guestbook.sessions().list(&UserId::try_from("ada").unwrap()).await.unwrap().is_empty());
+        assert!(site.records(&user("ada")).await.is_empty());
+        browser.login("ada").await;
+        assert_eq!(browser.why("marketing").await, "denied");
+    }
+}
+
+#[tokio::test]
+async fn a_no_that_was_taken_along_holds_at_once_for_all_of_the_user_even_if_the_login_fails_then() {
+    let (builder, clock) = builder(MemoryStore::new());
+    let one = SessionCap { max: 1, on_limit: OnSessionLimit::Refuse };
+    let site = Site::of(builder.sessions_per_user(one), clock, rules());
+    let mut phone = site.browser();
+    phone.login("ada").await;
+    phone.grant("marketing").await;
+    assert!(phone.allows("marketing").await, "now it is in the cache");
+    let mut desktop = site.browser();
+    desktop.decline("marketing").await;
+    let refused = desktop.post("/login/ada").await;
+    assert_eq!((refused.status, names(&refused).len()), (StatusCode::TOO_MANY_REQUESTS, 0));
+    assert_eq!(ok(desktop.get("/session").await).json()["user"], json!(null));
+    assert!(!phone.allows("marketing").await);
+}
+
+#[tokio::test]
+async fn what_a_visitor_did_without_agreeing_never_becomes_the_accounts() {
+    let ada = UserId::try_from("ada").unwrap();
+    let by_ada = async |site: &Site| {
+        site.guestbook.flush().await.unwrap();
+        let query = HistoryQuery::new(ActivityFilter::new().user(ada.clone())).limit(1_000);
+        site.guestbook.activities().history(query).await.unwrap().activities
+    };
+    // What is measured needs no consent here, so there is something to attribute.
+    let site = Site::new(MemoryStore::new(), rules().activity_purpose(Some(id("measurement"))));
+    for agrees in [false, true] {
+        let mut shared = site.browser();
+        if agrees {
+            shared.grant("measurement").await;
+        } else {
+            shared.decline("marketing").await;
+        }
+        let visitor = shared.visitor();
+        let before = events(&site.guestbook).await.len();
+        for path in ["/", "/page", "/states"] {
+            ok(shared.get(path).await);
+        }
+        let count = by_ada(&site).await.len();
+        shared.login("ada").await;
+        ok(shared.get("/page").await);
+        let all = events(&site.guestbook).await;
+        let Subject::Visitor(visitor) = visitor else { panic!() };
+        for event in &all[before..before + 3] {
+            assert_eq!(event.user, None, "before the login nobody was ada");
+            assert_eq!(event.visitor, agrees.then_some(visitor), "who may be told again must have agreed");
+        }
+        let hers = by_ada(&site).await;
+        assert_eq!(hers.len() - count, 3, "the login, its request, and what came after");
+        assert!(hers.iter().all(|activity| activity.event.visitor.is_none()), "no event ties the two together");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_was_left_behind_says_nothing_of_who_is_logged_in() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut visitor = site.browser();
+    visitor.decline("analytics").await;
+    let mut browser = site.browser();
+    browser.login("ada").await;
+    browser.grant("analytics").await;
+    // A parallel request of the same browser was answered after the login.
+    browser.cookies.insert("__Host-consent".to_owned(), visitor.cookies["__Host-consent"].clone());
+    assert!(browser.allows("analytics").await, "the account counts");
+    let before = events(&site.guestbook).await.len();
+    ok(browser.get("/page").await);
+    let after = events(&site.guestbook).await;
+    assert_eq!((after.len() - before, after[before].visitor), (1, None), "ada's grant is not the visitor's");
+    browser.decline("analytics").await;
+    assert_eq!(site.decisions(&visitor.visitor(), "analytics").await.len(), 1, "ada decides for herself");
+    ok(browser.post("/logout").await);
+    assert!(browser.cookies.is_empty());
+    let ada = site.consents().standings(&user("ada")).await.unwrap();
+    assert_eq!(ada.get(&PurposeId::ANALYTICS).unwrap().decision, Decision::Withdrawn);
+}

@@ -1,0 +1,209 @@
+//! A grant names the text that was shown; a no needs none.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tower_guestbook::{
+    consent::{Category, Decision, Notice, Purpose, Purposes},
+    http::ConsentRules,
+    store::MemoryStore,
+};
+
+use super::{DAY, Site, id, of, ok, rules, set_cookies};
+use crate::moody::Moody;
+
+/// Analytics with this text and marketing without one, both in this version.
+fn in_version(version: u32, text: &str) -> ConsentRules {
+    let purpose = |name: &str, category| Purpose::new(name, category).notice_version(version).expiry(180 * DAY);
+    let purposes = Purposes::builder()
+        .purpose(purpose("analytics", Category::Analytics))
+        .purpose(purpose("marketing", Category::Marketing));
+    let notice = Notice::new(id("analytics"), version, "en", text).unwrap();
+    ConsentRules::new(purposes.build().unwrap()).notice(notice)
+}
+
+async fn snapshot(site: &Site) -> Value {
+    ok(site.browser().get("/offer").await).json()["snapshot"].clone()
+}
+
+#[tokio::test]
+async fn a_grant_needs_the_notice_that_was_shown_and_is_current() {
+    let store = Moody::default();
+    let site = Site::new(store.clone(), in_version(1, "Version one."));
+    let next = Site::new(store, in_version(2, "Version two."));
+    let stranger = Site::new(MemoryStore::new(), in_version(1, "Version one."));
+    let good = snapshot(&site).await;
+    let text = good.as_str().unwrap();
+    let (payload, tag) = text.split_once('.').unwrap();
+    let unsigned = json!(format!("{payload}."));
+    let other = snapshot(&next).await;
+    let resigned = json!(format!("{payload}.{}", other.as_str().unwrap().split_once('.').unwrap().1));
+    let longer = json!(format!("{payload}.{tag}.{tag}"));
+    let mut visitor = site.browser();
+    visitor.decline("marketing").await;
+    let refused = [
+        ("none", &site, Value::Null),
+        ("an empty one", &site, json!("")),
+        ("made up", &site, json!("eyJlIjo5OTk5.AAAA")),
+        ("without its signature", &site, unsigned),
+        ("with another one's signature", &site, resigned),
+        ("with something behind it", &site, longer),
+        ("another guestbook's", &site, snapshot(&stranger).await),
+        ("one of the version to come", &site, other),
+        ("one of the version before", &next, good.clone()),
+    ];
+    for (what, site, snapshot) in refused {
+        let wanted = json!({ "made": [["marketing", "decline"], ["analytics", "grant"]], "snapshot": snapshot });
+        let mut nobody = site.browser();
+        let answer = nobody.decide(wanted.clone()).await;
+        assert_eq!((answer.status, set_cookies(&answer).len()), (StatusCode::CONFLICT, 0), "{what}: {}", answer.body);
+        let mut visitor =
+            site.browser().with("cookie", &format!("__Host-consent={}", visitor.cookies["__Host-consent"]));
+        assert_eq!(visitor.decide(wanted).await.status, StatusCode::CONFLICT, "{what}");
+        assert!(!visitor.allows("analytics").await, "{what}");
+    }
+    assert_eq!(
+        site.records(&visitor.visitor()).await.len(),
+        1,
+        "nothing was stored, not even the no that came with it"
+    );
+
+    let wanted = json!({ "made": [["marketing", "grant"]], "snapshot": good });
+    let answer = next.browser().decide(wanted).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT, "also where only the version tells them apart");
+
+    let wanted = json!({ "made": [["analytics", "grant"]], "snapshot": good });
+    ok(visitor.decide(wanted).await);
+    assert!(visitor.allows("analytics").await);
+    visitor.app = next.app.clone();
+    next.clock.advance(Duration::from_secs(1));
+    assert_eq!(visitor.why("analytics").await, "stale", "another text needs another yes");
+    visitor.grant("analytics").await;
+    assert!(visitor.allows("analytics").await);
+}
+
+#[tokio::test]
+async fn a_notice_can_be_answered_for_a_day_or_as_long_as_the_rules_say() {
+    for (rules, lifetime) in [(rules(), DAY), (rules().snapshot_lifetime(DAY / 24), DAY / 24)] {
+        let site = Site::new(MemoryStore::new(), rules);
+        let offer = ok(site.browser().get("/offer").await).json();
+        assert_eq!(offer["snapshot_expires_at"], json!(site.clock.now().after(lifetime)));
+        let wanted = json!({ "made": [["analytics", "grant"]], "snapshot": offer["snapshot"] });
+        site.clock.advance(lifetime - Duration::from_millis(1));
+        let mut early = site.browser();
+        ok(early.decide(wanted.clone()).await);
+        site.clock.advance(Duration::from_millis(1));
+        let mut late = site.browser();
+        let answer = late.decide(wanted).await;
+        assert_eq!((answer.status, set_cookies(&answer).len()), (StatusCode::CONFLICT, 0));
+    }
+}
+
+#[tokio::test]
+async fn grants_without_a_notice_pass_where_the_rules_accept_them() {
+    let site = Site::new(MemoryStore::new(), rules().accept_grants_without_notice());
+    let mut browser = site.browser();
+    ok(browser.decide(json!({ "made": [["analytics", "grant"]] })).await);
+    assert!(browser.allows("analytics").await);
+    assert_eq!(site.records(&browser.visitor()).await[0].proof.notice, None);
+    let forged = json!({ "made": [["marketing", "grant"]], "snapshot": "eyJ9.AAAA" });
+    assert_eq!(browser.decide(forged).await.status, StatusCode::CONFLICT, "what is claimed must be true all the same");
+}
+
+#[tokio::test]
+async fn a_no_needs_no_notice_whatever_kind_it_is() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    browser.grant("analytics").await;
+    let made = json!([["analytics", "withdrawn"], ["marketing", "denied"], ["measurement", "objected"]]);
+    ok(browser.decide(json!({ "made": made })).await);
+    for purpose in ["analytics", "marketing", "measurement"] {
+        assert!(!browser.allows(purpose).await);
+    }
+    let mixed = json!({ "made": [["analytics", "decline"], ["marketing", "grant"]] });
+    assert_eq!(browser.decide(mixed).await.status, StatusCode::CONFLICT);
+    assert_eq!(site.records(&browser.visitor()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_text_that_changes_without_a_new_version_is_offered_to_nobody_but_holds_nobody_back() {
+    let store = Moody::default();
+    let site = Site::new(store.clone(), in_version(1, "We count."));
+    let mut visitor = site.browser();
+    visitor.grant("analytics").await;
+    let changed = Site::new(store, in_version(1, "We count, and sell."));
+    for _ in 0..2 {
+        assert_eq!(changed.browser().get("/offer").await.status, StatusCode::CONFLICT);
+    }
+    visitor.app = changed.app.clone();
+    let old = snapshot(&site).await;
+    let wanted = json!({ "made": [["analytics", "grant"]], "snapshot": old });
+    assert_eq!(visitor.decide(wanted).await.status, StatusCode::CONFLICT, "another text was shown");
+    ok(visitor.post("/withdraw/analytics").await);
+    assert!(!visitor.allows("analytics").await);
+    assert_eq!(site.decisions(&visitor.visitor(), "analytics").await, [Decision::Granted, Decision::Withdrawn]);
+    assert_eq!(site.browser().get("/offer").await.status, StatusCode::OK, "the first text is still the text");
+}
+
+#[tokio::test]
+async fn an_offer_has_the_language_that_is_asked_for_and_a_record_that_of_the_text() {
+    let site = Site::new(MemoryStore::new(), rules());
+    for (asked, language) in [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT, en;q=0.5", "de"),
+        ("en;q=0.4, DE;q=0.5", "de"),
+        ("fr, de;q=0.5", "de"),
+        ("fr", "en"),
+        ("de;q=0, *", "en"),
+    ] {
+        let mut browser = site.browser().with("accept-language", asked);
+        let offer = ok(browser.get("/offer").await).json();
+        assert_eq!(offer["language"], language, "{asked}");
+        assert_eq!(of(&offer["purposes"], "analytics")["notice"]["language"], language, "{asked}");
+        let offered: Vec<_> = offer["purposes"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+        assert_eq!(offered, ["necessary", "analytics", "measurement", "marketing"], "as they were declared");
+    }
+    // Measurement has no German text: what was read was English.
+    let mut browser = site.browser().with("accept-language", "de");
+    let snapshot = ok(browser.get("/offer").await).json()["snapshot"].clone();
+    let made = json!([["analytics", "grant"], ["measurement", "grant"]]);
+    ok(browser.decide(json!({ "made": made, "snapshot": snapshot })).await);
+    for record in site.records(&browser.visitor()).await {
+        let notice = site.consents().notice(record.proof.notice.unwrap()).await.unwrap().unwrap();
+        assert_eq!(record.proof.language.as_deref(), Some(notice.language()), "{}", record.purpose);
+    }
+}
+
+#[tokio::test]
+async fn an_offer_says_what_holds_here_and_counts_for_anybody() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mode_here = async |country: &str| {
+        let offer = ok(site.browser().with("x-country", country).get("/offer").await).json();
+        let marketing = of(&offer["purposes"], "marketing");
+        (marketing["mode"].clone(), marketing["mode_here"].clone())
+    };
+    assert_eq!(mode_here("DE").await, (json!("opt_in"), json!("opt_in")));
+    assert_eq!(mode_here("US-CA").await, (json!("opt_in"), json!("opt_out")));
+    let snapshot = snapshot(&site).await;
+    for _ in 0..2 {
+        let mut browser = site.browser();
+        ok(browser.decide(json!({ "made": [["marketing", "grant"]], "snapshot": snapshot })).await);
+    }
+}
+
+#[tokio::test]
+async fn a_no_counts_however_old_the_form_is_that_says_it() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    let offer = ok(browser.get("/offer").await).json();
+    let answer = |choice: &str, snapshot: &Value| json!({ "made": [["analytics", choice]], "snapshot": snapshot });
+    ok(browser.decide(answer("grant", &offer["snapshot"])).await);
+    site.clock.advance(2 * DAY);
+    assert_eq!(browser.decide(answer("grant", &offer["snapshot"])).await.status, StatusCode::CONFLICT);
+    ok(browser.decide(answer("decline", &offer["snapshot"])).await);
+    let records = site.records(&browser.visitor()).await;
+    let last = records.last().unwrap();
+    assert_eq!((last.standing.decision, last.proof.notice), (Decision::Withdrawn, None), "it claims no text");
+}

@@ -1,0 +1,100 @@
+//! What cannot be decided is refused, and nothing of it is stored.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, http::StatusCode, routing::get};
+use serde_json::{Value, json};
+use tower_guestbook::{
+    Consent, ErrorKind,
+    consent::{Choices, Decision, Method, PurposeId},
+    store::MemoryStore,
+};
+
+use super::{Browser, Site, id, ok, rules, set_cookies};
+use crate::moody::{Mood, Moody};
+
+#[tokio::test]
+async fn choices_that_cannot_be_are_refused_and_nothing_is_stored() {
+    let store = Moody::default();
+    let site = Site::new(store.clone(), rules());
+    let mut visitor = site.browser();
+    visitor.grant("analytics").await;
+    let snapshot = ok(visitor.get("/offer").await).json()["snapshot"].clone();
+    let long = "x".repeat(201);
+    let wrong: [(&str, Value); 9] = [
+        ("nothing", json!([])),
+        ("an unknown purpose", json!([["analytics", "decline"], ["nothing-of-ours", "decline"]])),
+        ("no name at all", json!([["Two Words", "grant"]])),
+        ("what is necessary", json!([["marketing", "grant"], ["necessary", "decline"]])),
+        ("what is necessary, agreed", json!([["necessary", "grant"]])),
+        ("a purpose twice", json!([["analytics", "decline"], ["marketing", "grant"], ["analytics", "grant"]])),
+        ("the same no twice", json!([["analytics", "decline"], ["analytics", "decline"]])),
+        ("a long source", json!([["analytics", "decline"]])),
+        ("a long actor", json!([["analytics", "decline"]])),
+    ];
+    for (what, made) in wrong {
+        let mut wanted = json!({ "made": made, "snapshot": snapshot });
+        match what {
+            "a long source" => wanted["source"] = json!(long),
+            "a long actor" => wanted["actor"] = json!(long),
+            _ => {}
+        }
+        let (mut stranger, asked) = (site.browser(), store.asked());
+        let refused = stranger.decide(wanted.clone()).await;
+        assert_eq!((refused.status, set_cookies(&refused).len()), (StatusCode::BAD_REQUEST, 0), "{what}");
+        assert_eq!(store.asked(), asked, "{what}: nothing was even tried");
+        let refused = visitor.decide(wanted).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{what}");
+        assert_eq!(site.records(&visitor.visitor()).await.len(), 1, "{what}");
+        assert!(visitor.allows("analytics").await, "{what}");
+    }
+    let longest = json!({ "made": [["analytics", "decline"]], "source": long[1..], "actor": long[1..] });
+    ok(visitor.decide(longest).await);
+    assert_eq!(site.consents().rebuild().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_the_store_did_not_take_was_not_decided() {
+    let store = Moody::default();
+    let site = Site::new(store.clone(), rules());
+    let mut visitor = site.browser();
+    visitor.grant("analytics").await;
+    store.set(Mood::ReadOnly);
+    let refused = visitor.post("/withdraw/analytics").await;
+    assert_eq!((refused.status, set_cookies(&refused).len()), (StatusCode::BAD_GATEWAY, 0));
+    let mut stranger = site.browser();
+    let refused = stranger.decide(json!({ "made": [["analytics", "decline"]] })).await;
+    assert_eq!((refused.status, set_cookies(&refused).len()), (StatusCode::BAD_GATEWAY, 0));
+    store.set(Mood::Good);
+    assert!(visitor.allows("analytics").await);
+    assert_eq!(site.records(&visitor.visitor()).await.len(), 1);
+    ok(visitor.post("/withdraw/analytics").await);
+    assert!(!visitor.allows("analytics").await);
+}
+
+#[tokio::test]
+async fn when_the_head_is_out_nobody_becomes_a_visitor_but_visitors_can_still_decide() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let kept: Arc<Mutex<Option<Consent>>> = Arc::default();
+    let keeper = kept.clone();
+    let keep = get(async move |consent: Consent| {
+        *keeper.lock().unwrap() = Some(consent);
+    });
+    let app = Router::new().route("/keep", keep).layer(site.guestbook.layer());
+    let no = || Choices::new(Method::Custom).decline(PurposeId::ANALYTICS);
+
+    let mut stranger = Browser { app: app.clone(), ..site.browser() };
+    ok(stranger.get("/keep").await);
+    let late = kept.lock().unwrap().take().unwrap();
+    assert_eq!(late.decide(no()).await.unwrap_err().kind(), ErrorKind::Ended);
+    assert_eq!((late.subject(), late.history(10, None).await.unwrap().len()), (None, 0));
+
+    let mut visitor = site.browser();
+    visitor.grant("analytics").await;
+    visitor.app = app;
+    ok(visitor.get("/keep").await);
+    let late = kept.lock().unwrap().take().unwrap();
+    late.decide(no()).await.unwrap();
+    assert!(!late.allows(&id("analytics")));
+    assert_eq!(site.decisions(&visitor.visitor(), "analytics").await, [Decision::Granted, Decision::Withdrawn]);
+}
