@@ -15,6 +15,7 @@ use tower_guestbook::{
     Consent, Preferences, Session,
     consent::{Choices, Method, PurposeId, Subject},
     preferences::StandardPreferences,
+    visit::GlobalPrivacyControl,
 };
 
 use crate::{
@@ -72,29 +73,30 @@ pub(crate) async fn decide(consent: Consent, body: Result<Bytes, BytesRejection>
 
 /// Where everything stands, how it came to that, and what to show to somebody who decides.
 pub(crate) async fn state(
-    State(app): State<App>,
     consent: Consent,
     preferences: Preferences<StandardPreferences>,
 ) -> Answer<impl IntoResponse> {
-    let states = consent.states();
-    let is_sold = |id: &PurposeId| app.purposes().get(id).is_some_and(|purpose| purpose.is_sold_or_shared());
-    let sells = states.iter().any(|state| is_sold(&state.id) && state.verdict.is_allowed());
-    let is_gpc = consent.signals().gpc;
-    // Whose decisions they are, not who: a visitor's id is what the visitor's cookie holds, which no script is to read.
+    let gpc = consent.global_privacy_control();
+    // Whose decisions they are, not who: the page need not know.
     let subject = consent.subject().map(|subject| kind(&subject));
     let state = json!({
         "subject": subject,
         "ask": consent.is_to_be_asked(),
-        "purposes": states,
-        "signals": { "gpc": { "received": is_gpc, "honoured": is_gpc && !sells } },
+        "purposes": consent.states(),
+        "signals": {
+            "gpc": {
+                "received": gpc != GlobalPrivacyControl::NotSent,
+                "honoured": gpc == GlobalPrivacyControl::Honoured,
+            },
+        },
         "offer": consent.offer(&preferences.language).await?,
         "history": consent.history(HISTORY, None).await?,
     });
     Ok((NO_STORE, Json(state)))
 }
 
-pub(crate) async fn withdraw(State(app): State<App>, consent: Consent, Path(purpose): Path<String>) -> Answer {
-    let purpose = PurposeId::new(&purpose).ok().filter(|id| app.purposes().get(id).is_some());
+pub(crate) async fn withdraw(consent: Consent, Path(purpose): Path<String>) -> Answer {
+    let purpose = PurposeId::new(&purpose).ok().filter(|id| consent.purposes().get(id).is_some());
     consent.withdraw(purpose.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "No such purpose"))?).await?;
     Ok(success("Consent withdrawn"))
 }

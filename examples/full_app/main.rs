@@ -42,7 +42,7 @@ use axum::{
 use tokio::{net::TcpListener, signal, sync::watch};
 use tower_guestbook::{
     Guestbook, SqliteStore,
-    consent::{PurposeId, Purposes},
+    consent::PurposeId,
     http::{CrossOriginGuardLayer, GpcSupport, RequireRecentLogin, SessionCookie, Unrecorded},
     recorder::RecorderSettings,
 };
@@ -67,12 +67,6 @@ struct App {
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-
-impl App {
-    fn purposes(&self) -> &Purposes {
-        self.guestbook.consents().expect("serve() configures consent").purposes()
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {

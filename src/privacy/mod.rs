@@ -1,4 +1,26 @@
 //! The noun: privacy rights as plain data. No I/O here. Who exercises them is [`Rights`](crate::Rights).
+//!
+//! # Which rule is met by what, and which test shows it
+//!
+//! Tests are named `file::test` and live in `tests/it`; those marked *unit* stand beside the code. Not legal advice.
+//!
+//! | rule | met by | shown by |
+//! |---|---|---|
+//! | GDPR 5(1)(b), purpose | [`Purposes`](crate::consent::Purposes), checked in `build()`; events fall under one ([`ConsentRules::event_purpose`](crate::http::ConsentRules::event_purpose)) | `consent::activity::each_type_of_event_can_have_a_purpose_of_its_own`, unit: `consent::registry` |
+//! | 5(1)(c), minimisation | [`RequestTrace`](crate::activity::RequestTrace), [`TruncatedAddress`](crate::client::TruncatedAddress) | `activity`, `consent::decisions::a_record_has_what_it_takes_to_prove_it_and_no_more` |
+//! | 6(1), legal basis | [`LegalBasis`](crate::consent::LegalBasis); what is not based on consent passes without it, until an objection | unit: `consent::resolve::no_combination_breaks_a_promise` |
+//! | 7(1), proof | [`ConsentRecord`](crate::consent::ConsentRecord) with the hash of the [`Notice`](crate::consent::Notice) that was shown; records are only added | `consent::notices::a_grant_needs_the_notice_that_was_shown_and_is_current`, `consent_store`, conformance suite |
+//! | 7(3), withdrawal | [`Consent::withdraw`](crate::Consent::withdraw): one call, obeyed by the next request, elsewhere within `cache_age`; needs no notice | `consent::instances::a_withdrawal_is_obeyed_here_at_once_and_there_within_the_cache_age`, `consent::notices::a_no_counts_however_old_the_form_is_that_says_it`, `consent::histories::whatever_anybody_does_the_last_no_holds` |
+//! | 7(4), no bundling | what is optional is left out and the page is served; only [`require`](crate::Guestbook::require) refuses | `consent::cookies::before_anybody_agrees_only_exempt_cookies_pass`, `consent::gate` |
+//! | 15, 20, access and portability | [`Rights::export`](crate::Rights::export), [`PersonalData`](crate::rights::PersonalData) | `full_app::rights` |
+//! | 16, rectification | [`UserPreferences::update`](crate::UserPreferences::update); what happened is not rectified | `preferences` |
+//! | 17, erasure | [`Rights::erase`](crate::Rights::erase): a tombstone first | `full_app::rights`, conformance suite |
+//! | 18, restriction | not provided yet | |
+//! | 21, objection | [`Decision::Objected`](crate::consent::Decision), [`Mode::ExemptWithObjection`](crate::consent::Mode) | `consent::activity::whoever_objected_is_not_recorded_on_the_way_out_or_in` |
+//! | ePrivacy 5(3), cookies | [`ConsentLayer`](crate::ConsentLayer): both ways | `consent::cookies` |
+//! | Global Privacy Control | `Sec-GPC` exactly `1`; [`GpcSupport`](crate::http::GpcSupport); sticks to an account | `consent::signals` |
+//! | CCPA 7025(c)(6), status | [`Consent::global_privacy_control`](crate::Consent::global_privacy_control) | `full_app::consent` |
+//! | shared devices | events before a login never become the account's | `consent::login::what_a_visitor_did_without_agreeing_never_becomes_the_accounts` |
 
 mod erasure;
 
