@@ -18,6 +18,7 @@ use crate::{
         ExportService, GuestbookLayer, Manners, OnStoreError, RequireConsent, SessionCookie, SessionLayer, Transport,
     },
     recorder::{Recorder, RecorderSettings, ShutdownReport, Subscription},
+    retention::{Retention, RetentionRules},
     rights::{PersonalData, Rights},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
@@ -54,12 +55,14 @@ struct Inner {
     consents: Option<Consents>,
     preferences: Option<Arc<dyn DynamicPreferences>>,
     rights: Rights,
+    retention: Retention,
     export_service: ExportService,
     session_layer: SessionLayer,
     consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
     manners: Option<Arc<Manners>>,
     sweeper: JoinHandle<()>,
+    retainer: JoinHandle<()>,
 }
 
 /// What a [`Guestbook`] is told before it is built. Everything has a default that is safe.
@@ -79,6 +82,7 @@ pub struct GuestbookBuilder<S> {
     keep_out: Duration,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
+    retention: RetentionRules,
     clock: Clock,
 }
 
@@ -119,6 +123,7 @@ impl Guestbook {
             keep_out: Duration::from_secs(400 * 24 * 60 * 60),
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
+            retention: RetentionRules::new(),
             clock: Clock::system(),
         }
     }
@@ -188,6 +193,11 @@ impl Guestbook {
         &self.inner.rights
     }
 
+    /// How old events are deleted: reports, and runs at once.
+    pub fn retention(&self) -> &Retention {
+        &self.inner.retention
+    }
+
     /// What was recorded: history, counts, deletion.
     pub fn activities(&self) -> &Activities {
         &self.inner.activities
@@ -221,6 +231,7 @@ impl Guestbook {
     /// not be stored. For another deadline call [`Recorder::shutdown`] before.
     pub async fn shutdown(&self) -> ShutdownReport {
         self.inner.sweeper.abort();
+        self.inner.retention.stop();
         self.inner.sessions.tasks().all_done().await;
         self.inner.recorder.shutdown(SHUTDOWN_DEADLINE).await
     }
@@ -229,6 +240,8 @@ impl Guestbook {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.sweeper.abort();
+        self.retention.stop();
+        self.retainer.abort();
     }
 }
 
@@ -354,6 +367,13 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// How long events are kept. Default: [`RetentionRules::new`], 90 days, logins and logouts 365; [`RetentionRules::off`] keeps
+    /// everything.
+    pub fn retention(mut self, rules: RetentionRules) -> Self {
+        self.retention = rules;
+        self
+    }
+
     /// Where the time comes from. Default: the system.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -388,6 +408,7 @@ impl<S: Store> GuestbookBuilder<S> {
         if self.settings.store_timeout.is_zero() || self.sweep_interval.is_zero() {
             return Err(wrong("store_timeout() and sweep_interval() must be longer than zero"));
         }
+        self.retention.check()?;
         let rules = self.rules.check(header.as_ref())?;
         let (store, clock, tasks) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
         let accounts = (self.consent.is_some() || self.preferences.is_some()).then(|| {
@@ -412,6 +433,8 @@ impl<S: Store> GuestbookBuilder<S> {
         let (recorder, worker) = Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?;
         let sessions = Sessions::new(store.clone(), accounts.clone(), clock.clone(), tasks.clone(), self.settings);
         let (sources, keep_out) = (self.sources, self.keep_out);
+        let (retained, timed) = (tasks.clone(), clock.clone());
+        let retention = Retention::new(store.clone(), sessions.clone(), retained, timed, self.retention);
         let rights = Rights::new(store, accounts, sessions.clone(), recorder.clone(), tasks, clock, sources, keep_out);
         let client = ClientSettings { address: self.address };
         let on_store_error = self.on_store_error;
@@ -428,6 +451,7 @@ impl<S: Store> GuestbookBuilder<S> {
         let consent_layer = ConsentLayer::new(manners.clone());
         let sweeper = runtime.spawn(sweep(sessions.clone(), rights.clone(), self.sweep_interval));
         runtime.spawn(worker.run());
+        let retainer = runtime.spawn(retention.clone().run_by_itself());
         let inner = Inner {
             sessions,
             activities,
@@ -436,11 +460,13 @@ impl<S: Store> GuestbookBuilder<S> {
             preferences,
             export_service: ExportService::new(rights.clone()),
             rights,
+            retention,
             session_layer,
             consent_layer,
             activity_layer,
             manners,
             sweeper,
+            retainer,
         };
         Ok(Guestbook { inner: Arc::new(inner) })
     }

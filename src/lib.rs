@@ -52,6 +52,7 @@
 //!   and what happens when they are overloaded or the store fails.
 //! - [`Consent`]: what a handler asks and records; [`Consents`]: the same outside a request; [`http::ConsentRules`]: purposes and how
 //!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
+//! - [`Retention`]: what is old is deleted, by [`retention::RetentionRules`], by itself.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
 //! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
 //! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
@@ -62,7 +63,7 @@
 //! |---|---|---|
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
 //! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
-//! | `metrics` | | counters and gauges of the recorder through the `metrics` facade |
+//! | `metrics` | | counters and gauges of the recorder and of retention through the `metrics` facade |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 
 mod accounts;
@@ -78,6 +79,7 @@ pub mod id;
 pub mod preferences;
 pub mod privacy;
 pub mod recorder;
+pub mod retention;
 pub mod rights;
 pub mod security;
 pub mod session;
@@ -99,6 +101,7 @@ pub use self::{
     guestbook::{Guestbook, GuestbookBuilder},
     http::{ActivityLayer, ConsentLayer, GuestbookLayer, SessionLayer},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
+    retention::Retention,
     rights::Rights,
     sessions::Sessions,
     time::{Clock, Timestamp},

@@ -35,6 +35,8 @@ pub struct ActivityFilter {
     pub visitor: Option<VisitorId>,
     /// Only events of this type.
     pub event_type: Option<EventType>,
+    /// No events of these types.
+    pub except_types: Vec<EventType>,
     /// Only events at or after this time.
     pub from: Option<Timestamp>,
     /// Only events before this time.
@@ -71,6 +73,12 @@ impl ActivityFilter {
         self
     }
 
+    /// No events of these types.
+    pub fn except_types(mut self, event_types: impl IntoIterator<Item = EventType>) -> Self {
+        self.except_types = event_types.into_iter().collect();
+        self
+    }
+
     /// Only events at or after this time.
     pub fn from(mut self, time: Timestamp) -> Self {
         self.from = Some(time);
@@ -89,6 +97,7 @@ impl ActivityFilter {
             && self.session.is_none_or(|session| event.session == Some(session))
             && self.visitor.is_none_or(|visitor| event.visitor == Some(visitor))
             && self.event_type.as_ref().is_none_or(|kind| event.event_type == *kind)
+            && !self.except_types.contains(&event.event_type)
             && self.from.is_none_or(|from| event.time >= from)
             && self.until.is_none_or(|until| event.time < until)
     }

@@ -8,14 +8,15 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Rights;
 use crate::{
-    activity::{ActivityFilter, Cursor, HistoryQuery, Order},
+    activity::{Activity, ActivityFilter, Cursor, HistoryQuery, Order},
     consent::{ConsentId, ConsentRecord, Subject},
     error::{Error, ErrorKind, Result},
-    id::UserId,
+    id::{UserId, VisitorId},
     store::dynamic::BoxFuture,
 };
 
@@ -38,6 +39,8 @@ struct Exporter {
     rights: Rights,
     user: UserId,
     next: Next,
+    /// The visitors who were linked to the user: those of whom there is a decision.
+    visitors: Vec<VisitorId>,
     /// Whether the list that is being written has an element already.
     has_any: bool,
 }
@@ -46,8 +49,15 @@ struct Exporter {
 enum Next {
     Head(Box<Value>),
     Consent(Option<ConsentId>),
-    Activities(Option<Cursor>),
-    Source { source: usize, page: usize },
+    /// Of the user, then of each visitor who was linked to them: what they did before they logged in.
+    Activities {
+        visitor: Option<usize>,
+        after: Option<Cursor>,
+    },
+    Source {
+        source: usize,
+        page: usize,
+    },
     Nothing,
 }
 
@@ -65,7 +75,8 @@ impl Export {
             "sessions": sessions,
             "preferences": preferences.overrides.to_value(),
         });
-        let exporter = Exporter { rights, user, next: Next::Head(Box::new(head)), has_any: false };
+        let exporter =
+            Exporter { rights, user, next: Next::Head(Box::new(head)), visitors: Vec::new(), has_any: false };
         Ok(Self { state: State::Idle(Box::new(exporter)) })
     }
 
@@ -124,20 +135,37 @@ impl Exporter {
                 let (store, subject) = (&self.rights.inner.store, Subject::User(self.user.clone()));
                 let records = self.rights.inner.tasks.within(store.consent_history(subject, PAGE, before)).await?;
                 let last = records.last().map(|record| record.id).filter(|_| records.len() == PAGE);
+                for record in &records {
+                    if let Subject::Visitor(visitor) = record.subject
+                        && !self.visitors.contains(&visitor)
+                    {
+                        self.visitors.push(visitor);
+                    }
+                }
                 self.list(&mut out, records.iter().map(consent))?;
                 self.next = match last {
                     Some(last) => Next::Consent(Some(last)),
-                    None => self.next_list(&mut out, b"],\"activities\":[", Next::Activities(None)),
+                    None => {
+                        self.next_list(&mut out, b"],\"activities\":[", Next::Activities { visitor: None, after: None })
+                    }
                 };
             }
-            Next::Activities(after) => {
-                let query = HistoryQuery::new(ActivityFilter::new().user(self.user.clone()));
+            Next::Activities { visitor, after } => {
+                let filter = ActivityFilter::new();
+                let query = HistoryQuery::new(match visitor {
+                    None => filter.user(self.user.clone()),
+                    Some(index) => filter.visitor(self.visitors[index]),
+                });
                 let query = query.order(Order::OldestFirst).limit(PAGE);
                 let query = after.map_or(query.clone(), |after| query.after(after));
                 let page = self.rights.inner.tasks.within(self.rights.inner.store.history(query)).await?;
-                self.list(&mut out, page.activities.iter().map(serde_json::to_value))?;
+                // Others may have logged in to the same browser, and the user's own are there already.
+                let is_theirs = |activity: &&Activity| visitor.is_none() || activity.event.user.is_none();
+                self.list(&mut out, page.activities.iter().filter(is_theirs).map(Ok))?;
+                let index = visitor.map_or(0, |index| index + 1);
                 self.next = match page.next {
-                    Some(next) => Next::Activities(Some(next)),
+                    Some(next) => Next::Activities { visitor, after: Some(next) },
+                    None if index < self.visitors.len() => Next::Activities { visitor: Some(index), after: None },
                     None => self.next_source(&mut out, b"],\"sources\":{", 0),
                 };
             }
@@ -173,7 +201,11 @@ impl Exporter {
         Next::Source { source, page: 0 }
     }
 
-    fn list(&mut self, out: &mut Vec<u8>, values: impl Iterator<Item = serde_json::Result<Value>>) -> Result<()> {
+    fn list<T: Serialize>(
+        &mut self,
+        out: &mut Vec<u8>,
+        values: impl Iterator<Item = serde_json::Result<T>>,
+    ) -> Result<()> {
         for value in values {
             if self.has_any {
                 out.push(b',');

@@ -20,7 +20,15 @@
 mod export;
 mod source;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::Serialize;
 
@@ -33,7 +41,7 @@ use crate::{
     consent::Subject,
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::Erasure,
+    privacy::{Erasure, ErasureId},
     recorder::Recorder,
     sessions::Sessions,
     store::dynamic::DynamicStore,
@@ -75,6 +83,16 @@ struct Inner {
     clock: Clock,
     sources: Vec<Box<dyn PersonalData>>,
     keep_out: Duration,
+    /// The erasures that this process is at.
+    running: Mutex<HashSet<ErasureId>>,
+    /// Whether residue may be left: of an erasure that nobody could clean up after, perhaps before this process.
+    is_dirty: AtomicBool,
+}
+
+/// An erasure that this process is at.
+struct Running<'a> {
+    rights: &'a Rights,
+    id: ErasureId,
 }
 
 /// What became of an erasure. It names nobody.
@@ -109,7 +127,9 @@ impl Rights {
         sources: Vec<Box<dyn PersonalData>>,
         keep_out: Duration,
     ) -> Self {
-        Self { inner: Arc::new(Inner { store, accounts, sessions, recorder, tasks, clock, sources, keep_out }) }
+        let (running, is_dirty) = (Mutex::default(), AtomicBool::new(true));
+        let inner = Inner { store, accounts, sessions, recorder, tasks, clock, sources, keep_out, running, is_dirty };
+        Self { inner: Arc::new(inner) }
     }
 
     /// A copy of all that is kept of the user, as one JSON document, part by part: memory does not grow with the data.
@@ -176,6 +196,9 @@ impl Rights {
         let (mut finished, mut failed) = (0, None);
         for erasure in unfinished {
             let Some(user) = erasure.user.clone() else { continue };
+            if self.running().contains(&erasure.id) {
+                continue;
+            }
             match self.go_on(user, erasure).await {
                 Ok(_) => finished += 1,
                 Err(error) => {
@@ -183,6 +206,9 @@ impl Rights {
                     failed = failed.or(Some(error));
                 }
             }
+        }
+        if self.inner.is_dirty.load(Ordering::Acquire) {
+            self.scrub().await?;
         }
         match failed {
             None => Ok(finished),
@@ -198,10 +224,9 @@ impl Rights {
 
     async fn go_on(&self, user: UserId, mut erasure: Erasure) -> Result<ErasureReceipt> {
         let (inner, ended) = (&self.inner, erasure.erased.sessions);
-        inner.sessions.forget_user(&user);
-        if let Some(accounts) = &inner.accounts {
-            accounts.forget(&Subject::User(user.clone()));
-        }
+        let _running = Running::new(self, erasure.id);
+        inner.is_dirty.store(true, Ordering::Release);
+        self.forget_cached(&user);
         if let Err(error) = inner.recorder.flush().await {
             tracing::warn!(%error, "events that wait are left out when they are stored");
         }
@@ -213,21 +238,56 @@ impl Rights {
             let step = inner.store.erase_some(erasure.id, CHUNK, inner.clock.now());
             erasure = inner.tasks.within(step).await?;
         }
+        // Who asked meanwhile had them cached again.
+        self.forget_cached(&user);
         // A pair of stores counts sessions where they ended.
         erasure.erased.sessions = erasure.erased.sessions.max(ended);
         Ok(ErasureReceipt { erasure, sources, is_clean: self.scrub().await? })
     }
 
+    fn forget_cached(&self, user: &UserId) {
+        self.inner.sessions.forget_user(user);
+        if let Some(accounts) = &self.inner.accounts {
+            accounts.forget(&Subject::User(user.clone()));
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashSet<ErasureId>> {
+        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has residue overwritten. `false` if readers kept holding it up.
     pub(crate) async fn scrub(&self) -> Result<bool> {
         for _ in 0..SCRUBS {
-            if self.inner.tasks.within(self.inner.store.scrub()).await? {
+            // What another erasure deletes from here on is its own to clean up.
+            self.inner.is_dirty.store(false, Ordering::Release);
+            let scrubbed = self.inner.tasks.within(self.inner.store.scrub()).await;
+            if matches!(scrubbed, Ok(true)) {
                 return Ok(true);
             }
+            self.inner.is_dirty.store(true, Ordering::Release);
+            match scrubbed {
+                // A slow disk, and much to overwrite: the store is still at it.
+                Err(error) if error.kind() == ErrorKind::Timeout => break,
+                result => result?,
+            };
             tokio::time::sleep(SCRUB_PAUSE).await;
         }
         tracing::warn!("a reader keeps residue of deleted rows from being overwritten; the next sweep tries again");
         Ok(false)
+    }
+}
+
+impl<'a> Running<'a> {
+    fn new(rights: &'a Rights, id: ErasureId) -> Self {
+        rights.running().insert(id);
+        Self { rights, id }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.rights.running().remove(&self.id);
     }
 }
 

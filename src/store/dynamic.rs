@@ -2,9 +2,11 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use uuid::Uuid;
+
 use super::{
-    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, PreferenceChange, PreferenceStore,
-    Revocation, Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore,
+    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore, PreferenceChange,
+    PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -84,8 +86,14 @@ twin! {
 }
 
 twin! {
+    DynamicMaintenanceStore of MaintenanceStore:
+    lease(name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> bool;
+    give_back_space(limit_pages: usize) -> SpaceLeft;
+}
+
+twin! {
     DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
-        DynamicSubjectStore of Store:
+        DynamicSubjectStore, DynamicMaintenanceStore of Store:
     load_guest(key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest;
     account(subject: Subject) -> Account;
 }

@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use super::{ActivityStore, ConsentStore, Loaded, PreferenceStore, SessionStore, StoredPreferences, SubjectStore};
+use super::{
+    ActivityStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore, StoredPreferences,
+    SubjectStore,
+};
 use crate::{
     consent::{Standings, Subject},
     error::Result,
@@ -13,7 +16,9 @@ use crate::{
 ///
 /// The verbs here have a default that asks the parts one after the other. A store that can answer at once overrides them, as
 /// long as the answer is the same.
-pub trait Store: SessionStore + ActivityStore + ConsentStore + PreferenceStore + SubjectStore {
+pub trait Store:
+    SessionStore + ActivityStore + ConsentStore + PreferenceStore + SubjectStore + MaintenanceStore
+{
     /// The session under `key`, and the account of its user; of `visitor` if there is no user.
     fn load_guest(
         &self,

@@ -15,6 +15,7 @@ pub(crate) mod cache;
 mod consent;
 pub(crate) mod dynamic;
 mod guest;
+mod maintenance;
 mod memory;
 mod pair;
 mod preference;
@@ -32,6 +33,7 @@ pub use self::{
     activity::{ActivityStore, Commit},
     consent::ConsentStore,
     guest::{Account, LoadedGuest, Store},
+    maintenance::{MaintenanceStore, SpaceLeft},
     memory::MemoryStore,
     pair::Pair,
     preference::{PreferenceChange, PreferenceStore, StoredPreferences},

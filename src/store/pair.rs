@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{
-    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, PreferenceChange, PreferenceStore, Revocation,
-    Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore, subject::struck_out,
+    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, MaintenanceStore, PreferenceChange, PreferenceStore,
+    Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+    subject::struck_out,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -204,6 +207,16 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
 
     async fn scrub(&self) -> Result<bool> {
         self.records.scrub().await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: MaintenanceStore> MaintenanceStore for Pair<S, R> {
+    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+        self.records.lease(name, holder, now, until).await
+    }
+
+    async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+        self.records.give_back_space(limit_pages).await
     }
 }
 

@@ -19,9 +19,10 @@ use crate::{
 /// 2. **An erasure goes on after a crash**, from where it was; each step is atomic, and doing it again changes nothing.
 /// 3. **When it is finished nothing is left** but the pseudonym and the counts: no row, no name, and where the store can
 ///    overwrite what it deletes, no residue once [`scrub`](Self::scrub) has answered yes.
-/// 4. Rows of others are not touched.
+/// 4. Rows of others are not touched, nor what others did in the browser of a visitor who was linked to the user.
 pub trait SubjectStore: Send + Sync + 'static {
-    /// Strikes the user out until `until` and ends their sessions, in one step. If they are struck out already, that erasure.
+    /// Strikes the user out until `until` and ends their sessions, in one step. If they are struck out already, that erasure. The
+    /// first answer counts the sessions; a store that cannot keep this count may leave it out of later ones.
     fn strike_out(
         &self,
         user: UserId,

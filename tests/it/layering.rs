@@ -7,7 +7,7 @@ const ROWS: &[&[&str]] = &[
     &["lib", "guestbook", "security"],
     &["http"],
     &["visit"],
-    &["rights"],
+    &["rights", "retention"],
     &["sessions", "activities", "recorder", "user_preferences"],
     &["consents"],
     &["accounts"],

@@ -13,6 +13,8 @@ mod consent;
 #[cfg(feature = "sqlite")]
 mod consent_store;
 mod cookies;
+#[cfg(feature = "sqlite")]
+mod erasure;
 mod faults;
 #[cfg(feature = "sqlite")]
 mod full_app;
@@ -26,6 +28,7 @@ mod preferences;
 #[cfg(feature = "sqlite")]
 mod processes;
 mod recorder;
+mod retention;
 #[cfg(feature = "sqlite")]
 mod server;
 #[cfg(feature = "sqlite")]

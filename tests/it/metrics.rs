@@ -14,9 +14,11 @@ use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Sh
 use tower::ServiceExt;
 use tower_guestbook::{
     Clock,
-    activity::{Event, EventType},
+    activity::{Entry, Event, EventId, EventType},
     http::ActivityRules,
     recorder::{Recorder, RecorderSettings},
+    retention::RetentionRules,
+    store::{ActivityStore, Commit},
 };
 
 use crate::{
@@ -108,4 +110,38 @@ async fn requests_that_are_left_out_are_counted_by_reason() {
     for reason in ["health", "static_file", "bot"] {
         assert_eq!(kept.count(&format!("guestbook_requests_skipped_total reason={reason}")), 1, "{reason}");
     }
+}
+
+#[tokio::test]
+async fn retention_says_what_it_has_deleted_and_what_is_left() {
+    let kept = Kept::default();
+    let _guard = metrics::set_default_local_recorder(&kept);
+    let store = Moody::default();
+    let (builder, clock) = crate::support::builder(store.clone());
+    let guestbook = builder.retention(RetentionRules::new()).build().unwrap();
+    let day = Duration::from_secs(86_400);
+    let fill = async |origin: u64, count: u64, event_type: EventType| {
+        let entry =
+            |number| Entry { id: EventId { origin, number }, event: Event::new(event_type.clone(), clock.now()) };
+        store.append((0..count).map(entry).collect(), Commit::Relaxed).await.unwrap();
+    };
+    fill(1, 3, EventType::PAGE_VIEW).await;
+    fill(2, 1, EventType::LOGIN).await;
+    clock.advance(day * 50);
+    fill(3, 1, EventType::ERROR).await;
+    clock.advance(day * 50);
+    guestbook.retention().run_once().await.unwrap();
+    let deleted = |class: &str| kept.count(&format!("guestbook_retention_deleted_total class={class}"));
+    assert_eq!((deleted("activities"), deleted("activities:login")), (3, 0));
+    let oldest = |class: &str| kept.value(&format!("guestbook_retention_oldest_seconds class={class}"));
+    let day = day.as_secs_f64();
+    assert_eq!((oldest("activities"), oldest("activities:login")), (50.0 * day, 100.0 * day));
+    let now = clock.now().as_millis() as f64 / 1e3;
+    assert_eq!(kept.value("guestbook_retention_last_success_seconds"), now);
+    assert_eq!(kept.count("guestbook_retention_refused_total"), 0);
+
+    fill(4, 1_001, EventType::ACTION).await;
+    clock.advance(Duration::from_secs(91 * 86_400));
+    guestbook.retention().run_once().await.unwrap();
+    assert_eq!((deleted("activities"), kept.count("guestbook_retention_refused_total")), (3, 1));
 }

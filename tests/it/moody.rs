@@ -16,10 +16,12 @@ use tower_guestbook::{
     privacy::{Erasure, ErasureId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MemoryStore, PreferenceChange,
-        PreferenceStore, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore,
+        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore, MemoryStore,
+        PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
+        StoredPreferences, SubjectStore,
     },
 };
+use uuid::Uuid;
 
 /// A memory store that fails or hangs on demand, and counts how often it is asked.
 #[derive(Clone, Default)]
@@ -235,8 +237,19 @@ impl SubjectStore for Moody {
     }
 
     async fn scrub(&self) -> Result<bool> {
-        self.ask(true).await?;
+        // The sweeper does this by itself.
         self.store.scrub().await
+    }
+}
+
+/// In the background, too: nobody's trip.
+impl MaintenanceStore for Moody {
+    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+        self.store.lease(name, holder, now, until).await
+    }
+
+    async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+        self.store.give_back_space(limit_pages).await
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 use axum::Router;
 use criterion::{Criterion, criterion_group, criterion_main};
 use peers::{
-    Extension, Nothing, bare, browser_request, call, cookie, guestbook, ours, request, theirs_memory, theirs_rusqlite,
+    Extension, Nothing, Whole, bare, browser_request, call, cookie, guestbook, ours, request, theirs_memory,
+    theirs_rusqlite,
 };
 use tokio::runtime::Runtime;
 
@@ -71,6 +72,14 @@ fn benches(criterion: &mut Criterion) {
     ] {
         measure_requests(criterion, &runtime, name, &app, || browser_request("/"));
     }
+
+    let whole = runtime.block_on(Whole::new(&path("whole.db")));
+    let whole_cookie = Some(whole.cookie.as_str());
+    measure(criterion, &runtime, "whole/nothing of it read", &whole.all, "/", whole_cookie);
+    measure(criterion, &runtime, "whole/one session value read", &whole.all, "/session", whole_cookie);
+    measure(criterion, &runtime, "whole/session, consent and preferences read", &whole.all, "/whole", whole_cookie);
+    measure(criterion, &runtime, "whole/no gate", &whole.sessions, "/open", whole_cookie);
+    measure(criterion, &runtime, "whole/gate", &whole.sessions, "/gated", whole_cookie);
 
     let (book, _) = guestbook(&path("cold.db"), Duration::ZERO);
     let ours_cold = ours(&book);

@@ -13,7 +13,13 @@ use axum::{
     routing::get,
 };
 use tower::{Layer, Service, ServiceExt};
-use tower_guestbook::{Guestbook, SqliteStore};
+use tower_guestbook::{
+    Consent, Guestbook, Preferences, Session, SqliteStore, UserId,
+    consent::{Category, Choices, Circumstances, LegalBasis, Method, Mode, Purpose, PurposeId, Purposes},
+    http::ConsentRules,
+    preferences::StandardPreferences,
+    user_preferences::PreferenceRules,
+};
 use tower_sessions::{MemoryStore, SessionManagerLayer};
 use tower_sessions_rusqlite_store::RusqliteStore;
 
@@ -154,4 +160,90 @@ pub async fn cookie(app: &Router) -> String {
     let response = app.clone().oneshot(request("/write", None)).await.unwrap_or_else(|never| match never {});
     let set = response.headers()[header::SET_COOKIE].to_str().expect("text");
     set.split(';').next().expect("a pair").to_owned()
+}
+
+/// Everything at once: a user who is logged in, has decided and has preferences.
+pub struct Whole {
+    pub guestbook: Guestbook,
+    /// Routes behind all layers.
+    pub all: Router,
+    /// The same routes behind the session layer alone.
+    pub sessions: Router,
+    pub cookie: String,
+}
+
+async fn whole(
+    session: Session,
+    consent: Consent,
+    preferences: Preferences<StandardPreferences>,
+) -> Result<String, StatusCode> {
+    let value: Option<u64> = session.get("number").map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let is_known = value.is_some() && consent.allows(&PurposeId::ANALYTICS) && preferences.notifications.email;
+    is_known.then(|| "ok".to_owned()).ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn login(session: Session) -> Result<&'static str, StatusCode> {
+    session.login("ada").await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    session.insert("number", &7).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok("ok")
+}
+
+fn everything(store: SqliteStore) -> Guestbook {
+    let half_a_year = std::time::Duration::from_secs(180 * 86_400);
+    let purposes = Purposes::builder()
+        .purpose(Purpose::new("necessary", Category::Necessary))
+        .purpose(Purpose::new("analytics", Category::Analytics).expiry(half_a_year))
+        .purpose(
+            Purpose::new("marketing", Category::Marketing).sells_or_shares(true).expiry(half_a_year).cookies(["ads"]),
+        )
+        .purpose(
+            Purpose::new("measurement", Category::Analytics)
+                .mode(Mode::ExemptWithObjection)
+                .basis(LegalBasis::LegitimateInterests),
+        );
+    let rules = ConsentRules::new(purposes.build().expect("they fit")).accept_grants_without_notice();
+    let preferences = PreferenceRules::standard()
+        .expect("it is a schema")
+        .negotiate_language("language", ["en", "de"])
+        .negotiate_color_scheme("theme")
+        .consent_view("privacy.allow_analytics", PurposeId::ANALYTICS);
+    Guestbook::builder(store).consent(rules).preferences(preferences).build().expect("the settings are right")
+}
+
+impl Whole {
+    pub async fn new(path: &Path) -> Self {
+        let guestbook = everything(SqliteStore::open(path).expect("a new file"));
+        let ada = UserId::try_from("ada").expect("a name");
+        let choices = Choices::new(Method::Api).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
+        let consents = guestbook.consents().expect("they are configured");
+        consents.decide(&ada.clone().into(), choices, &Circumstances::default()).await.expect("stored");
+        let preferences = guestbook.preferences::<StandardPreferences>().expect("they are configured");
+        let dark = serde_json::json!({ "theme": "dark", "notifications": { "sms": true } });
+        preferences.update(&ada, &dark, None).await.expect("stored");
+        let gate = guestbook.require(PurposeId::ANALYTICS).expect("it is declared");
+        let routes = Router::new()
+            .route("/", get(async || "ok"))
+            .route("/gated", get(async || "ok").layer(gate))
+            .route("/open", get(async || "ok").layer(Nothing))
+            .route("/session", get(ours_read))
+            .route("/whole", get(whole))
+            .route("/login", get(login));
+        let all = routes.clone().layer(guestbook.layer());
+        let sessions = routes.layer(guestbook.session_layer());
+        let login = whole_request("/login", "a=1");
+        let response = all.clone().oneshot(login).await.unwrap_or_else(|never| match never {});
+        let set = response.headers()[header::SET_COOKIE].to_str().expect("text");
+        let cookie = set.split(';').next().expect("a pair").to_owned();
+        Self { guestbook, all, sessions, cookie }
+    }
+}
+
+pub fn whole_request(path: &str, cookie: &str) -> Request<Body> {
+    Request::get(path)
+        .header(header::HOST, "shop.example")
+        .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        .header(header::ACCEPT_LANGUAGE, "de-AT, de;q=0.8, en;q=0.5")
+        .header(header::COOKIE, cookie)
+        .body(Body::empty())
+        .expect("this is a request")
 }

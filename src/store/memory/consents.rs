@@ -142,15 +142,21 @@ impl Consents {
         self.links.iter().filter(|(_, linked)| *linked == user).map(|(visitor, _)| *visitor).collect()
     }
 
-    /// Deletes all records of a subject. How many there were.
-    pub(super) fn forget(&mut self, subject: &Subject) -> u64 {
-        let before = self.records.len();
-        self.records.retain(|record| record.subject != *subject);
-        self.standings.remove(subject);
-        if let Subject::Visitor(visitor) = subject {
-            self.links.remove(visitor);
+    /// Deletes at most `limit` records of a subject, and the subject with its last one. How many there were.
+    pub(super) fn forget(&mut self, subject: &Subject, limit: usize) -> usize {
+        let mut left = limit;
+        self.records.retain(|record| {
+            let goes = left > 0 && record.subject == *subject;
+            left -= usize::from(goes);
+            !goes
+        });
+        if left > 0 {
+            self.standings.remove(subject);
+            if let Subject::Visitor(visitor) = subject {
+                self.links.remove(visitor);
+            }
         }
-        (before - self.records.len()) as u64
+        limit - left
     }
 
     pub(super) fn standings(&self, subject: &Subject) -> Standings {

@@ -2,6 +2,7 @@
 
 mod activities;
 mod consents;
+mod maintenance;
 mod preferences;
 mod subjects;
 
@@ -9,6 +10,8 @@ use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+use uuid::Uuid;
 
 use self::{activities::Activities, consents::Consents};
 use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences};
@@ -49,6 +52,7 @@ struct State {
     consents: Consents,
     activities: Activities,
     erasures: Vec<Erasure>,
+    leases: HashMap<&'static str, (Uuid, Timestamp)>,
 }
 
 impl MemoryStore {

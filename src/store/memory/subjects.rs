@@ -36,16 +36,20 @@ impl SubjectStore for MemoryStore {
         let mut erased = state.erasures[index].erased;
         erased.preferences += u64::from(state.preferences.remove(&user).is_some_and(|stored| stored.version > 0));
         let visitors = state.consents.visitors_of(&user);
-        let is_theirs = |event: &Event| {
-            event.user.as_ref() == Some(&user) || event.visitor.is_some_and(|visitor| visitors.contains(&visitor))
+        // Others may have used the same browser.
+        let is_theirs = |event: &Event| match &event.user {
+            Some(other) => *other == user,
+            None => event.visitor.is_some_and(|visitor| visitors.contains(&visitor)),
         };
         let gone = state.activities.discard(limit, is_theirs);
         erased.activities += gone as u64;
-        let is_done = gone < limit;
-        if is_done {
-            let subjects = visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user)]);
-            erased.consents += subjects.map(|subject| state.consents.forget(&subject)).sum::<u64>();
+        let mut left = limit - gone;
+        for subject in visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user)]) {
+            let gone = state.consents.forget(&subject, left);
+            erased.consents += gone as u64;
+            left -= gone;
         }
+        let is_done = left > 0;
         let erasure = &mut state.erasures[index];
         erasure.erased = erased;
         if is_done {
@@ -55,7 +59,10 @@ impl SubjectStore for MemoryStore {
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
-        Ok(self.state().erasures.iter().filter(|erasure| erasure.finished_at.is_none()).cloned().collect())
+        let mut unfinished = self.state().erasures.clone();
+        unfinished.retain(|erasure| erasure.finished_at.is_none());
+        unfinished.sort_by_key(|erasure| (erasure.began_at, erasure.id));
+        Ok(unfinished)
     }
 
     async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {

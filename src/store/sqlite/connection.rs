@@ -56,6 +56,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::preferences::SCHEMA,
     super::consents::SCHEMA,
     super::subjects::SCHEMA,
+    super::maintenance::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.
@@ -129,10 +130,19 @@ pub(super) fn set_synchronous(database: &Connection, durability: Durability) -> 
     set(database, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })
 }
 
-/// Moves the log into the database and empties it. `false` if a reader holds part of it.
+/// Moves as much of the log into the database as readers allow, while others write.
+pub(super) fn move_log(database: &Connection) -> Result<()> {
+    database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).sql()
+}
+
+/// Moves the log into the database and empties it. `false` if a reader holds part of it: what waits to be written does not
+/// wait for readers.
 pub(super) fn truncate_log(database: &Connection) -> Result<bool> {
-    let busy: i64 = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).sql()?;
-    Ok(busy == 0)
+    let timeout = Duration::from_millis(pragma(database, "busy_timeout")?.unsigned_abs());
+    database.busy_timeout(timeout.min(Duration::from_millis(10))).sql()?;
+    let busy = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).sql();
+    database.busy_timeout(timeout).sql()?;
+    Ok(busy? == 0)
 }
 
 pub(super) fn checkpoint(database: &Connection) -> Result<()> {

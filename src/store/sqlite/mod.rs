@@ -48,6 +48,8 @@
 mod activities;
 mod connection;
 mod consents;
+mod leftovers;
+mod maintenance;
 #[cfg(test)]
 mod personal;
 mod preferences;

@@ -12,9 +12,12 @@ const PERSONAL: &[(&str, &str, &str)] = &[
     ("activity_sessions", "public names of sessions", "discard, with the last row"),
     ("visitors", "public names of visitors", "discard, with the last row"),
     ("agents", "families of browsers and systems, of many", "kept: they name nobody"),
+    ("event_types", "names that may say something of one person", "erase_some, with the last row; else kept"),
+    ("routes", "paths that may say something of one person", "erase_some, with the last row; else kept"),
     ("preferences", "what somebody likes", "erase_some"),
     ("consent_subjects", "whose decisions, and where they stand", "erase_some"),
     ("consent_records", "what was decided, with its proof", "erase_some"),
+    ("erasure_leftovers", "numbers of names, only while an erasure is under way", "erase_some, last"),
     ("erasures", "a keyed hash; the name only while an erasure is under way", "erase_some; forget_erasures"),
 ];
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{connection::Sql, users};
+use super::{connection::Sql, subjects, users};
 use crate::{
     error::Result,
     id::UserId,
@@ -44,6 +44,7 @@ pub(super) fn change(
     patch: &Patch,
     expected: Option<u64>,
 ) -> Result<PreferenceChange> {
+    subjects::check_not_struck_out(database, user)?;
     let before = load(database, user)?;
     let version = before.version;
     let change = before.change(patch, expected)?;

@@ -5,9 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::{
-    activities, connection,
+    activities::{self, Names, Numbers},
+    connection,
     connection::{Database, Sql},
-    consents, sessions,
+    consents, leftovers, sessions,
 };
 use crate::{
     activity::ActivityFilter,
@@ -34,7 +35,17 @@ pub(super) const SCHEMA: &str = "
         activities INTEGER NOT NULL,
         preferences INTEGER NOT NULL,
         consents INTEGER NOT NULL,
+        -- Up to which activity `erasure_leftovers` were looked for elsewhere.
+        looked_through INTEGER NOT NULL DEFAULT 0,
         CHECK ((external IS NULL) = (finished_at IS NOT NULL))
+    ) STRICT, WITHOUT ROWID;
+
+    -- Names that occurred in what an erasure has deleted (see `activities::Names`), until it is known whether others use them.
+    CREATE TABLE erasure_leftovers (
+        erasure BLOB NOT NULL,
+        kind INTEGER NOT NULL,
+        name INTEGER NOT NULL,
+        PRIMARY KEY (erasure, kind, name)
     ) STRICT, WITHOUT ROWID;
 ";
 
@@ -88,20 +99,25 @@ pub(super) fn erase_some(database: &Database, id: ErasureId, limit: usize, now: 
     erasure.erased.preferences += preferences as u64;
 
     let visitors = consents::visitors_of(database, &user)?;
-    let mut left = limit;
-    let mut discard = |filter: ActivityFilter| -> Result<()> {
-        if left > 0 {
-            left -= activities::discard(database, &filter, left)?;
+    let (mut left, mut names) = (limit, Names::default());
+    let theirs = Numbers::of(database, &ActivityFilter::new().user(user.clone()));
+    // Others may have used the same browser.
+    let as_strangers = visitors.iter().map(|visitor| Numbers::of_stranger(database, *visitor));
+    for numbers in [theirs].into_iter().chain(as_strangers) {
+        if let (Some(numbers), true) = (numbers?, left > 0) {
+            left -= activities::discard_noting(database, &numbers, left, &mut names)?;
         }
-        Ok(())
-    };
-    discard(ActivityFilter::new().user(user.clone()))?;
-    visitors.iter().try_for_each(|visitor| discard(ActivityFilter::new().visitor(*visitor)))?;
+    }
     erasure.erased.activities += (limit - left) as u64;
+    leftovers::add(database, id, &names)?;
 
-    if left > 0 {
+    // The links to visitors go last: activities are found through them.
+    let records = consents::erase(database, &user, left)?;
+    erasure.erased.consents += records as u64;
+    left -= records;
+
+    if left > 0 && leftovers::clear(database, id, left)? {
         // Nothing refers to the name any more.
-        erasure.erased.consents += consents::erase(database, &user)?;
         database.prepare_cached(DELETE_USER).sql()?.execute([user.as_str()]).sql()?;
         (erasure.user, erasure.finished_at) = (None, Some(now));
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use uuid::Uuid;
 
-use super::{SqliteStore, activities, consents, preferences, sessions, subjects};
+use super::{SqliteStore, activities, connection, consents, maintenance, preferences, sessions, subjects};
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
@@ -14,8 +15,9 @@ use crate::{
     privacy::{Erasure, ErasureId},
     session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, PreferenceChange, PreferenceStore,
-        Revocation, Rotation, SessionStore, Started, Store, StoredPreferences, SubjectStore,
+        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore, PreferenceChange,
+        PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
+        SubjectStore,
     },
     time::Timestamp,
 };
@@ -147,7 +149,8 @@ impl SubjectStore for SqliteStore {
     }
 
     async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
-        self.inner.writer.run_alone(true, move |database| subjects::erase_some(database, id, limit, now)).await
+        // What a power failure undoes is done again: the row of the erasure is in the same transaction.
+        self.inner.writer.run_alone(false, move |database| subjects::erase_some(database, id, limit, now)).await
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
@@ -167,7 +170,19 @@ impl SubjectStore for SqliteStore {
     }
 
     async fn scrub(&self) -> Result<bool> {
+        // The bulk of it, without holding up the writer.
+        self.inner.readers.read_elsewhere(connection::move_log).await?;
         self.inner.writer.run_bare(subjects::scrub).await
+    }
+}
+
+impl MaintenanceStore for SqliteStore {
+    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+        self.inner.writer.run(false, move |database| maintenance::lease(database, name, holder, now, until)).await
+    }
+
+    async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+        self.inner.writer.run_bare(move |database| maintenance::give_back_space(database, limit_pages)).await
     }
 }
 

@@ -18,17 +18,17 @@ use crate::{
 
 const ORIGIN: u64 = 0xfeed_0000_0000_0007;
 
-fn entry(number: u64, event: Event) -> Entry {
+pub(super) fn entry(number: u64, event: Event) -> Entry {
     Entry { id: EventId { origin: ORIGIN, number }, event }
 }
 
-fn page_view(user: &str, time: Timestamp) -> Event {
+pub(super) fn page_view(user: &str, time: Timestamp) -> Event {
     let mut event = Event::new(EventType::PAGE_VIEW, time);
     event.user = Some(user_id(user));
     event
 }
 
-fn session(number: u128) -> SessionId {
+pub(super) fn session(number: u128) -> SessionId {
     SessionId::from(uuid::Uuid::from_u128(number))
 }
 
@@ -52,11 +52,16 @@ fn full(time: Timestamp) -> Event {
     event
 }
 
-async fn append<S: ActivityStore>(store: &S, entries: Vec<Entry>) -> Vec<Option<u64>> {
+pub(super) async fn append<S: ActivityStore>(store: &S, entries: Vec<Entry>) -> Vec<Option<u64>> {
     store.append(entries.into(), Commit::Relaxed).await.expect("appended")
 }
 
-async fn all<S: ActivityStore>(store: &S, filter: ActivityFilter, order: Order, limit: usize) -> Vec<Activity> {
+pub(super) async fn all<S: ActivityStore>(
+    store: &S,
+    filter: ActivityFilter,
+    order: Order,
+    limit: usize,
+) -> Vec<Activity> {
     let mut query = HistoryQuery::new(filter).order(order).limit(limit);
     let mut found = Vec::new();
     loop {
@@ -73,7 +78,7 @@ async fn all<S: ActivityStore>(store: &S, filter: ActivityFilter, order: Order, 
     }
 }
 
-fn times(activities: &[Activity]) -> Vec<Timestamp> {
+pub(super) fn times(activities: &[Activity]) -> Vec<Timestamp> {
     activities.iter().map(|activity| activity.event.time).collect()
 }
 

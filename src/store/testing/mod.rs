@@ -15,7 +15,8 @@
 //! ```
 //!
 //! [`conformance`] is all of it, for a [`Store`]. A store of one kind only runs [`session_conformance`],
-//! [`activity_conformance`], [`consent_conformance`] or [`preference_conformance`].
+//! [`activity_conformance`], [`consent_conformance`], [`preference_conformance`] or [`maintenance_conformance`];
+//! [`subject_conformance`] needs a whole [`Store`], too.
 //!
 //! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
 
@@ -23,13 +24,16 @@ mod activities;
 mod cancelled;
 mod consents;
 mod ending;
+mod excluded;
 mod guests;
 mod linking;
+mod maintenance;
 mod notices;
 mod parallel;
 mod preferences;
 mod records;
 mod rotation;
+mod subjects;
 mod support;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -38,7 +42,9 @@ use self::support::{
     ABSOLUTE, CAP, IDLE, START, Stored, at, changes, data, found, head, new_key, new_visitor, set, start, start_with,
     user_id, value,
 };
-use super::{ActivityStore, Applied, ConsentStore, Loaded, PreferenceStore, SessionStore, Started, Store};
+use super::{
+    ActivityStore, Applied, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore, Started, Store,
+};
 
 /// Runs every case of the suite, each on a store that `make` makes.
 ///
@@ -55,7 +61,9 @@ where
     activity_conformance(&make).await;
     consent_conformance(&make).await;
     preference_conformance(&make).await;
+    maintenance_conformance(&make).await;
     run(guest_cases(), &make).await;
+    subject_conformance(&make).await;
 }
 
 /// Runs the cases for [`SessionStore`].
@@ -114,6 +122,34 @@ where
     run(preference_cases(), make).await;
 }
 
+/// Runs the cases for [`SubjectStore`](super::SubjectStore), which need a whole [`Store`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn subject_conformance<S, F, Fut>(make: F)
+where
+    S: Store,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    run(subject_cases(), make).await;
+}
+
+/// Runs the cases for [`MaintenanceStore`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn maintenance_conformance<S, F, Fut>(make: F)
+where
+    S: MaintenanceStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    run(maintenance_cases(), make).await;
+}
+
 async fn run<S, F, Fut>(cases: Vec<(&'static str, Case<S>)>, make: F)
 where
     F: Fn() -> Fut,
@@ -162,6 +198,20 @@ list! {
         discarding_takes_the_oldest_in_chunks
         history_is_long_and_still_right
         parallel_batches_all_arrive;
+    excluded:
+        excluded_types_are_left_out_of_every_question
+        excluding_what_was_never_stored_excludes_nothing
+        types_are_told_apart_however_many_there_are;
+}
+
+list! {
+    maintenance_cases of MaintenanceStore;
+    maintenance:
+        a_lease_has_one_holder_until_it_is_over
+        a_holder_can_end_a_lease_early
+        leases_of_different_names_do_not_mix
+        of_parallel_holders_one_wins
+        space_is_given_back_up_to_the_limit;
 }
 
 list! {
@@ -253,4 +303,20 @@ list! {
         the_cap_holds_in_parallel;
     cancelled:
         a_dropped_future_leaves_all_or_nothing;
+}
+
+list! {
+    subject_cases of Store;
+    subjects:
+        nothing_of_somebody_who_is_struck_out_is_stored
+        sessions_of_somebody_who_is_struck_out_end_at_once
+        who_is_struck_out_already_stays_so
+        an_erasure_goes_on_in_chunks_until_nothing_is_left
+        visitors_who_were_linked_go_along_and_no_others
+        a_finished_erasure_names_nobody
+        unfinished_erasures_come_the_oldest_first
+        who_is_let_in_again_is_stored_again
+        finished_erasures_are_forgotten_when_their_time_is_over
+        a_store_nobody_reads_is_clean_after_scrubbing
+        whatever_the_order_nothing_of_an_erased_user_gets_in;
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Params};
 
 use super::{
-    BLOCK_SHIFT, SEGMENT_SHIFT,
+    BLOCK_SHIFT, Names, SEGMENT_SHIFT,
     history::{EVERYTHING, Numbers, matching},
+    type_bit,
 };
 use crate::{
     activity::{ActivityFilter, Order},
@@ -14,11 +15,13 @@ use crate::{
     store::sqlite::connection::{Database, Sql},
 };
 
-const DELETE: &str = "DELETE FROM activities WHERE sequence = ?1";
+const DELETE: &str = "DELETE FROM activities WHERE sequence BETWEEN ?1 AND ?2";
 const LEFT_IN_BLOCK: &str = "
-    SELECT user, session FROM activities WHERE sequence BETWEEN ?1 << 10 AND (?1 << 10) + 1023 ORDER BY sequence";
+    SELECT user, session, time, type FROM activities WHERE sequence BETWEEN ?1 << 10 AND (?1 << 10) + 1023 ORDER BY sequence";
 const REMOVE_USER: &str = "DELETE FROM activity_user_blocks WHERE segment = ?1 AND user = ?2 AND block = ?3";
 const REMOVE_SESSION: &str = "DELETE FROM activity_session_blocks WHERE session = ?1 AND block = ?2";
+const NARROW_BLOCK: &str = "
+    UPDATE activity_blocks SET min_time = ?2, max_time = ?3, types = ?4 WHERE block = ?1";
 const REMOVE_BLOCK: &str = "DELETE FROM activity_blocks WHERE block = ?1";
 const FORGET_SESSION: &str = "
     DELETE FROM activity_sessions WHERE id = ?1
@@ -34,33 +37,65 @@ struct Gone {
     sessions: BTreeSet<i64>,
 }
 
+/// What a block still has.
+struct Left {
+    min_time: i64,
+    max_time: i64,
+    types: i64,
+}
+
 pub(in crate::store::sqlite) fn discard(database: &Database, filter: &ActivityFilter, limit: usize) -> Result<usize> {
-    let Some(numbers) = Numbers::of(database, filter)? else { return Ok(0) };
-    let mut sequences = Vec::new();
+    match Numbers::of(database, filter)? {
+        Some(numbers) => discard_noting(database, &numbers, limit, &mut Names::default()),
+        None => Ok(0),
+    }
+}
+
+/// As [`discard`], and adds the names that occurred in the rows.
+pub(in crate::store::sqlite) fn discard_noting(
+    database: &Database,
+    numbers: &Numbers,
+    limit: usize,
+    names: &mut Names,
+) -> Result<usize> {
+    // Rows that go are mostly side by side.
+    let (mut count, mut runs) = (0, Vec::<(i64, i64)>::new());
     let mut blocks: BTreeMap<i64, Gone> = BTreeMap::new();
     let mut visitors = BTreeSet::new();
-    let columns = ("a.sequence, a.user, a.session, a.visitor", "");
-    matching(database, &numbers, columns, Some(Order::OldestFirst), EVERYTHING, limit, |row| {
+    let columns = ("a.sequence, a.user, a.session, a.visitor, a.type, a.route", "");
+    matching(database, numbers, columns, Some(Order::OldestFirst), EVERYTHING, limit, |row| {
         let sequence: i64 = row.get(0).sql()?;
-        sequences.push(sequence);
+        count += 1;
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == sequence => *last = sequence,
+            _ => runs.push((sequence, sequence)),
+        }
         let gone = blocks.entry(sequence >> BLOCK_SHIFT).or_default();
         gone.users.extend(row.get::<_, Option<i64>>(1).sql()?);
         gone.sessions.extend(row.get::<_, Option<i64>>(2).sql()?);
         visitors.extend(row.get::<_, Option<i64>>(3).sql()?);
+        names.types.insert(row.get(4).sql()?);
+        names.routes.extend(row.get::<_, Option<i64>>(5).sql()?);
         Ok(())
     })?;
-    for_each(database, DELETE, &sequences)?;
+    for (first, last) in runs {
+        execute(database, DELETE, [first, last])?;
+    }
     let mut sessions = BTreeSet::new();
     for (block, mut gone) in blocks {
-        let is_empty = keep_those_left(database, block, &mut gone)?;
+        let left = keep_those_left(database, block, &mut gone)?;
         for user in &gone.users {
             execute(database, REMOVE_USER, [block >> SEGMENT_SHIFT, *user, block])?;
         }
         for session in &gone.sessions {
             execute(database, REMOVE_SESSION, [*session, block])?;
         }
-        if is_empty {
-            execute(database, REMOVE_BLOCK, [block])?;
+        match left {
+            None => execute(database, REMOVE_BLOCK, [block])?,
+            // Or old rows that stay would be looked through again and again for what is gone.
+            Some(Left { min_time, max_time, types }) => {
+                execute(database, NARROW_BLOCK, [block, min_time, max_time, types])?;
+            }
         }
         sessions.append(&mut gone.sessions);
     }
@@ -68,16 +103,20 @@ pub(in crate::store::sqlite) fn discard(database: &Database, filter: &ActivityFi
     for_each(database, FORGET_VISITOR, &visitors)?;
     // A session that comes again gets a new number.
     database.forget_interned();
-    Ok(sequences.len())
+    Ok(count)
 }
 
-/// Takes those out of `gone` who still have rows in the block. Whether nobody has.
-fn keep_those_left(database: &Connection, block: i64, gone: &mut Gone) -> Result<bool> {
+/// Takes those out of `gone` who still have rows in the block. What is left there, if anything is.
+fn keep_those_left(database: &Connection, block: i64, gone: &mut Gone) -> Result<Option<Left>> {
     let mut statement = database.prepare_cached(LEFT_IN_BLOCK).sql()?;
     let mut rows = statement.query([block]).sql()?;
-    let mut is_empty = true;
+    let mut left: Option<Left> = None;
     while let Some(row) = rows.next().sql()? {
-        is_empty = false;
+        let (time, types) = (row.get(2).sql()?, type_bit(row.get(3).sql()?));
+        let left = left.get_or_insert(Left { min_time: time, max_time: time, types });
+        left.min_time = left.min_time.min(time);
+        left.max_time = left.max_time.max(time);
+        left.types |= types;
         if let Some(user) = row.get::<_, Option<i64>>(0).sql()? {
             gone.users.remove(&user);
         }
@@ -85,7 +124,7 @@ fn keep_those_left(database: &Connection, block: i64, gone: &mut Gone) -> Result
             gone.sessions.remove(&session);
         }
     }
-    Ok(is_empty)
+    Ok(left)
 }
 
 fn for_each<'a>(database: &Connection, sql: &str, numbers: impl IntoIterator<Item = &'a i64>) -> Result<()> {

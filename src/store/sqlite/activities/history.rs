@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     BLOCK_SHIFT, SEGMENT_SHIFT,
-    interned::{find_session, find_type, find_user, find_visitor},
+    interned::{find_session, find_type, find_user, find_visitor, type_ids},
     type_bit,
 };
 use crate::{
@@ -23,23 +23,36 @@ use crate::{
 };
 
 /// A filter in numbers.
-pub(super) struct Numbers {
+pub(in crate::store::sqlite) struct Numbers {
+    is_stranger: bool,
     user: Option<i64>,
     session: Option<i64>,
     visitor: Option<i64>,
     event_type: Option<i64>,
+    except: Vec<i64>,
+    /// The bits of the types that may be meant.
+    type_bits: i64,
     from: i64,
     until: i64,
 }
 
 impl Numbers {
+    /// What a visitor did while nobody was logged in; `None` if they did nothing.
+    pub(in crate::store::sqlite) fn of_stranger(database: &Connection, visitor: VisitorId) -> Result<Option<Self>> {
+        let numbers = Self::of(database, &ActivityFilter::new().visitor(visitor))?;
+        Ok(numbers.map(|numbers| Self { is_stranger: true, ..numbers }))
+    }
+
     /// `None` if a name is unknown: then nothing matches.
-    pub(super) fn of(database: &Connection, filter: &ActivityFilter) -> Result<Option<Self>> {
+    pub(in crate::store::sqlite) fn of(database: &Connection, filter: &ActivityFilter) -> Result<Option<Self>> {
         let mut numbers = Self {
+            is_stranger: false,
             user: None,
             session: None,
             visitor: None,
             event_type: None,
+            except: Vec::new(),
+            type_bits: -1,
             from: filter.from.map_or(i64::MIN, Timestamp::as_millis),
             until: filter.until.map_or(i64::MAX, Timestamp::as_millis),
         };
@@ -66,7 +79,24 @@ impl Numbers {
                 return Ok(None);
             }
         }
-        Ok(Some(numbers))
+        Ok(numbers.leave_out(database, &filter.except_types)?.then_some(numbers))
+    }
+
+    /// Leaves these types out. `false` if nothing can match then.
+    fn leave_out(&mut self, database: &Connection, event_types: &[EventType]) -> Result<bool> {
+        for event_type in event_types {
+            // One that was never stored excludes nothing.
+            self.except.extend(find_type(database, event_type)?);
+        }
+        if let Some(event_type) = self.event_type {
+            self.type_bits = type_bit(event_type);
+            return Ok(!self.except.contains(&event_type));
+        }
+        if !self.except.is_empty() {
+            let others = type_ids(database)?.into_iter().filter(|id| !self.except.contains(id));
+            self.type_bits = others.map(type_bit).fold(0, |bits, bit| bits | bit);
+        }
+        Ok(self.type_bits != 0)
     }
 }
 
@@ -76,12 +106,14 @@ enum Path {
     Session,
     User,
     Visitor,
+    Stranger,
     Blocks,
 }
 
 impl Path {
     fn of(numbers: &Numbers) -> Self {
         match numbers {
+            Numbers { is_stranger: true, .. } => Self::Stranger,
             Numbers { session: Some(_), .. } => Self::Session,
             Numbers { visitor: Some(_), .. } => Self::Visitor,
             Numbers { user: Some(_), .. } => Self::User,
@@ -94,7 +126,7 @@ impl Path {
             // CROSS JOIN: the blocks are the outer loop, or each row would look for its block.
             Self::Session => "activity_session_blocks b CROSS JOIN activities a",
             Self::User => "activity_user_blocks b CROSS JOIN activities a",
-            Self::Visitor => "activities a INDEXED BY activities_by_visitor",
+            Self::Visitor | Self::Stranger => "activities a INDEXED BY activities_by_visitor",
             Self::Blocks => "activity_blocks b CROSS JOIN activities a",
         }
     }
@@ -111,27 +143,37 @@ impl Path {
             Self::Visitor => {
                 "a.visitor = :visitor AND (:user IS NULL OR a.user = :user) AND :session IS NULL AND :segment IS NULL"
             }
+            Self::Stranger => {
+                "a.visitor = :visitor AND a.user IS NULL AND :user IS NULL AND :session IS NULL AND :segment IS NULL"
+            }
             Self::Blocks => {
-                "b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bit) <> 0 \
+                "b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bits) <> 0 \
                  AND :session IS NULL AND :user IS NULL AND :visitor IS NULL AND :segment IS NULL"
             }
         }
     }
 
-    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>) -> String {
+    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>, except: &[i64]) -> String {
         let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
         let within = match self {
-            Self::Visitor => "",
+            Self::Visitor | Self::Stranger => "AND a.sequence BETWEEN :low AND :high",
+            // With the plus SQLite cannot take the wide range for the bounds of each search, instead of the block.
             _ => {
                 "AND b.block BETWEEN :low >> 10 AND :high >> 10 \
-                 AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 "
+                 AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 \
+                 AND +a.sequence BETWEEN :low AND :high"
             }
+        };
+        let except = match except {
+            [] => String::new(),
+            // A few numbers of ours, and the same ones again and again: a statement that stays prepared.
+            _ => format!("AND a.type NOT IN ({}) ", except.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
         };
         // Every parameter stands in every statement: that is what the conditions are for that say nothing.
         format!(
-            "SELECT {columns} FROM {source} {joins} WHERE {condition} {within}\
-             AND (:type IS NULL OR a.type = :type) AND (:type_bit = :type_bit) \
-             AND a.time >= :from AND a.time < :until AND a.sequence BETWEEN :low AND :high {order_by} LIMIT :limit",
+            "SELECT {columns} FROM {source} {joins} WHERE {condition} {within} \
+             AND (:type IS NULL OR a.type = :type) {except}AND (:type_bits = :type_bits) \
+             AND a.time >= :from AND a.time < :until {order_by} LIMIT :limit",
             source = self.source(),
             condition = self.condition(),
         )
@@ -140,8 +182,8 @@ impl Path {
     /// The order by sequence, in words that let SQLite see that it needs no sorting.
     fn order(self, order: Order) -> &'static str {
         match (self, order) {
-            (Self::Visitor, Order::NewestFirst) => "a.sequence DESC",
-            (Self::Visitor, Order::OldestFirst) => "a.sequence",
+            (Self::Visitor | Self::Stranger, Order::NewestFirst) => "a.sequence DESC",
+            (Self::Visitor | Self::Stranger, Order::OldestFirst) => "a.sequence",
             (_, Order::NewestFirst) => "b.block DESC, a.sequence DESC",
             (_, Order::OldestFirst) => "b.block, a.sequence",
         }
@@ -159,7 +201,7 @@ pub(super) fn matching(
     mut found: impl FnMut(&Row<'_>) -> Result<()>,
 ) -> Result<()> {
     let path = Path::of(numbers);
-    let sql = path.sql(columns, order);
+    let sql = path.sql(columns, order, &numbers.except);
     let mut statement = database.prepare_cached(&sql).sql()?;
     let mut left = limit;
     for segment in segments(database, path, order, &range)? {
@@ -170,7 +212,7 @@ pub(super) fn matching(
                 ":visitor": numbers.visitor,
                 ":segment": segment,
                 ":type": numbers.event_type,
-                ":type_bit": numbers.event_type.map_or(-1, type_bit),
+                ":type_bits": numbers.type_bits,
                 ":from": numbers.from,
                 ":until": numbers.until,
                 ":low": range.start(),
@@ -302,7 +344,7 @@ mod tests {
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::SCHEMA).unwrap();
         let columns = if order.is_some() { (COLUMNS, JOINS) } else { ("count(*)", "") };
-        let sql = format!("EXPLAIN QUERY PLAN {}", path.sql(columns, order));
+        let sql = format!("EXPLAIN QUERY PLAN {}", path.sql(columns, order, &[3, 7]));
         let mut statement = database.prepare(&sql).unwrap();
         let mut rows = statement.raw_query();
         let mut steps = Vec::new();
@@ -315,9 +357,11 @@ mod tests {
     #[test]
     fn a_visitor_is_found_through_their_index_and_without_sorting() {
         for order in [Some(Order::NewestFirst), Some(Order::OldestFirst), None] {
-            let plan = plan(Path::Visitor, order);
-            assert_eq!(plan[0], "SEARCH a USING INDEX activities_by_visitor (visitor=? AND rowid>? AND rowid<?)");
-            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN a")), "{plan:#?}");
+            for path in [Path::Visitor, Path::Stranger] {
+                let plan = plan(path, order);
+                assert_eq!(plan[0], "SEARCH a USING INDEX activities_by_visitor (visitor=? AND rowid>? AND rowid<?)");
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN a")), "{plan:#?}");
+            }
         }
     }
 
@@ -333,6 +377,58 @@ mod tests {
                 assert_eq!(plan[0], expected);
                 assert_eq!(plan[1], "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
                 assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN a")), "{plan:#?}");
+            }
+        }
+    }
+
+    /// A plan does not say which range a search has.
+    #[test]
+    fn of_a_long_history_only_the_blocks_that_are_asked_for_are_looked_through() {
+        let database = Connection::open_in_memory().unwrap();
+        database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
+        database.execute_batch(super::super::SCHEMA).unwrap();
+        // 100 blocks; somebody is in the first, one in the middle and the last.
+        let rows = "
+            WITH RECURSIVE n (n) AS (SELECT 1024 UNION ALL SELECT n + 1 FROM n WHERE n < 101 * 1024 - 1)
+            INSERT INTO activities (sequence, time, type, user, session)
+                SELECT n, n, iif(n IN (1500, 51300, 103000), 2, 1), iif(n IN (1500, 51300, 103000), 7, 8),
+                    iif(n IN (1500, 51300, 103000), 7, 8) FROM n;
+            INSERT INTO activity_user_blocks SELECT DISTINCT 0, user, sequence >> 10 FROM activities;
+            INSERT INTO activity_session_blocks SELECT DISTINCT session, sequence >> 10 FROM activities;
+            INSERT INTO activity_blocks
+                SELECT sequence >> 10, min(time), max(time), sum(DISTINCT 1 << type) FROM activities GROUP BY 1;";
+        database.execute_batch(rows).unwrap();
+        for (path, user, session, kind) in [
+            (Path::User, Some(7), None, None),
+            (Path::Session, None, Some(7), None),
+            (Path::Blocks, None, None, Some(2)),
+        ] {
+            for order in [Some(Order::NewestFirst), Some(Order::OldestFirst), None] {
+                let columns = if order.is_some() { ("a.sequence", "") } else { ("count(*)", "") };
+                let mut statement = database.prepare(&path.sql(columns, order, &[])).unwrap();
+                let mut rows = statement
+                    .query(named_params! {
+                        ":user": user,
+                        ":session": session,
+                        ":visitor": None::<i64>,
+                        ":segment": user.map(|_| 0),
+                        ":type": kind,
+                        ":type_bits": kind.map_or(-1, type_bit),
+                        ":from": i64::MIN,
+                        ":until": i64::MAX,
+                        ":low": EVERYTHING.start(),
+                        ":high": EVERYTHING.end(),
+                        ":limit": 10,
+                    })
+                    .unwrap();
+                let mut found = 0;
+                while let Some(row) = rows.next().unwrap() {
+                    found += if order.is_some() { 1 } else { row.get::<_, i64>(0).unwrap() };
+                }
+                drop(rows);
+                let steps = statement.get_status(rusqlite::StatementStatus::VmStep);
+                assert_eq!(found, 3);
+                assert!(steps < 100_000, "{steps} steps for three blocks");
             }
         }
     }

@@ -117,6 +117,12 @@ pub(super) fn find_type(database: &Connection, event_type: &EventType) -> Result
     TYPES.find(database, [event_type.as_str()])
 }
 
+/// The ids of all types.
+pub(super) fn type_ids(database: &Connection) -> Result<Vec<i64>> {
+    let mut statement = database.prepare_cached("SELECT id FROM event_types ORDER BY id").sql()?;
+    statement.query_map([], |row| row.get(0)).sql()?.collect::<rusqlite::Result<_>>().sql()
+}
+
 pub(super) fn find_user(database: &Connection, user: &UserId) -> Result<Option<i64>> {
     USERS.find(database, [user.as_str()])
 }

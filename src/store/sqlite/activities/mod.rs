@@ -16,15 +16,21 @@
 //! Users come in any order, so a table of all users would be written all over: the more history, the more pages each
 //! batch changes. With the segment in front, a batch changes only pages of the current segment, however long the history is.
 //!
-//! A block may claim times or types whose rows were deleted since, never the other way round. Users and sessions are
-//! gone from these tables when their last row in a block is deleted.
+//! When rows of a block are deleted, these tables are narrowed to what is left of it.
 
 mod append;
 mod discard;
 mod history;
 mod interned;
+mod names;
 
-pub(super) use self::{append::append, discard::discard, history::count, history::history, interned::Interned};
+pub(super) use self::{
+    append::append,
+    discard::{discard, discard_noting},
+    history::{Numbers, count, history},
+    interned::Interned,
+    names::{Names, forget_names, keep_unused},
+};
 
 /// Added to the schema of sessions. There are no foreign keys: ids come from [`Interned`] within the transaction, and a
 /// check of five parents per row would cost a fifth of the speed.

@@ -22,18 +22,24 @@ pub(in crate::store::sqlite) fn visitors_of(database: &Connection, user: &UserId
 const THEIRS: &str = "
     SELECT c.id FROM consent_subjects c JOIN users u ON u.id = c.user WHERE u.external = ?1
     UNION SELECT c.id FROM consent_subjects c JOIN users u ON u.id = c.linked_to WHERE u.external = ?1";
-const DELETE_RECORDS: &str = "DELETE FROM consent_records WHERE subject = ?1";
+const DELETE_RECORDS: &str = "
+    DELETE FROM consent_records WHERE id IN (SELECT id FROM consent_records WHERE subject = ?1 ORDER BY id LIMIT ?2)";
 const DELETE_SUBJECT: &str = "DELETE FROM consent_subjects WHERE id = ?1";
 
-/// Deletes all records of a user and of visitors that were linked to them. How many there were.
-pub(in crate::store::sqlite) fn erase(database: &Connection, user: &UserId) -> Result<u64> {
+/// Deletes at most `limit` records of a user and of visitors that were linked to them, and each subject with its last one. How
+/// many records there were: less than `limit` means that none is left.
+pub(in crate::store::sqlite) fn erase(database: &Connection, user: &UserId, limit: usize) -> Result<usize> {
     let mut statement = database.prepare_cached(THEIRS).sql()?;
     let subjects: Vec<i64> =
         statement.query_map([user.as_str()], |row| row.get(0)).sql()?.collect::<rusqlite::Result<_>>().sql()?;
-    let mut deleted = 0;
+    let mut left = limit;
     for subject in subjects {
-        deleted += database.prepare_cached(DELETE_RECORDS).sql()?.execute([subject]).sql()?;
+        let most = i64::try_from(left).unwrap_or(i64::MAX);
+        left -= database.prepare_cached(DELETE_RECORDS).sql()?.execute([subject, most]).sql()?;
+        if left == 0 {
+            break;
+        }
         database.prepare_cached(DELETE_SUBJECT).sql()?.execute([subject]).sql()?;
     }
-    Ok(deleted as u64)
+    Ok(limit - left)
 }

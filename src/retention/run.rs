@@ -1,0 +1,240 @@
+//! One run: under a lease, class by class, chunk by chunk.
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::{
+    ClassReport, Inner, RetentionReport, metrics,
+    pace::{PAUSE, Pace},
+    rules::Class,
+};
+use crate::{
+    activity::{ActivityFilter, HistoryQuery, Order},
+    error::{Error, ErrorKind, Result},
+    time::Timestamp,
+};
+
+/// Whether more than a part of a class may go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    On,
+    Off,
+}
+
+/// A run under way.
+struct Run<'a> {
+    inner: &'a Inner,
+    now: Timestamp,
+    holder: Uuid,
+    /// When the lease is to be taken anew.
+    renew_at: Timestamp,
+    pace: Pace,
+    report: RetentionReport,
+    /// Whether somebody has stopped it, or the lease is lost.
+    is_over: bool,
+}
+
+/// The lease of runs.
+const LEASE: &str = "retention";
+
+/// A run that died is over for others after so long.
+const LEASE_TIME: Duration = Duration::from_secs(60);
+const RENEW_AFTER: Duration = Duration::from_secs(20);
+
+/// A class of so many events is not guarded.
+const FEW: u64 = 1_000;
+
+/// So many free pages are kept: the next events need them.
+const FREE_PAGES: u64 = 1_000;
+
+/// Deletes what is old.
+pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> {
+    let begin = Instant::now();
+    let now = inner.clock.now();
+    let holder = crate::id::uuid_of(now)?;
+    if inner.is_stopped() {
+        return Err(Error::new(ErrorKind::Unavailable, "the guestbook is shut down"));
+    }
+    let lease = inner.store.lease(LEASE, holder, now, now.after(LEASE_TIME));
+    if !inner.tasks.within(lease).await? {
+        return Err(Error::new(ErrorKind::Conflict, "retention is being applied already, here or by another process"));
+    }
+    let report = RetentionReport::begin(inner.rules.activities(), now, false);
+    let renew_at = now.after(RENEW_AFTER);
+    let mut run = Run { inner, now, holder, renew_at, pace: Pace::new(), report, is_over: false };
+    let result = run.go(guard).await;
+    run.release().await;
+    let mut report = run.report;
+    report.duration = begin.elapsed();
+    inner.account(&report, result.is_ok());
+    metrics::report(&report, result.is_ok() && report.complete);
+    result.map(|()| report)
+}
+
+/// Says what [`run`] would delete.
+pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
+    let begin = Instant::now();
+    let now = inner.clock.now();
+    let mut report = RetentionReport::begin(inner.rules.activities(), now, true);
+    for class in inner.rules.classes() {
+        let mut entry = ClassReport::begin(&class);
+        let old = match class.old(now) {
+            Some(old) => inner.count(old).await?,
+            None => 0,
+        };
+        entry.would_delete = Some(old);
+        entry.refused = inner.is_too_much(&class, old, now).await?;
+        entry.oldest_left = inner.oldest(&class).await?;
+        report.classes.push(entry);
+    }
+    report.duration = begin.elapsed();
+    Ok(report)
+}
+
+impl Run<'_> {
+    /// Tries everything, whatever fails. The first error, if there was one.
+    async fn go(&mut self, guard: Guard) -> Result<()> {
+        let mut failed = None;
+        match self.inner.sessions.purge_expired().await {
+            Ok(removed) => self.report.sessions_deleted = removed,
+            Err(error) => failed = Some(error),
+        }
+        for class in self.inner.rules.classes() {
+            if self.is_over {
+                break;
+            }
+            let mut entry = ClassReport::begin(&class);
+            let applied = self.apply(&class, guard, &mut entry).await;
+            self.report.classes.push(entry);
+            failed = failed.or(applied.err());
+        }
+        failed = failed.or(self.give_back_space().await.err());
+        self.report.complete = !self.is_over;
+        if self.report.activities_deleted > 0 || self.report.pages_freed > 0 {
+            // The log has what was deleted, and the file is as long as it was until the log is in it. A reader may hold it up.
+            let _ = self.inner.tasks.within(self.inner.store.scrub()).await;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn apply(&mut self, class: &Class, guard: Guard, entry: &mut ClassReport) -> Result<()> {
+        if let Some(old) = class.old(self.now) {
+            if guard == Guard::On {
+                let count = self.inner.count(old.clone()).await?;
+                if self.inner.is_too_much(class, count, self.now).await? {
+                    (entry.refused, entry.would_delete) = (true, Some(count));
+                    tracing::error!(
+                        class = class.name,
+                        count,
+                        max_fraction = self.inner.rules.max_fraction,
+                        "retention would delete too much and deletes nothing: is the clock right, and the rule? if so, run_forced()"
+                    );
+                }
+            }
+            if !entry.refused {
+                self.delete(old, entry).await?;
+            }
+        }
+        entry.oldest_left = self.inner.oldest(class).await?;
+        Ok(())
+    }
+
+    async fn delete(&mut self, old: ActivityFilter, entry: &mut ClassReport) -> Result<()> {
+        while self.may_go_on().await? {
+            let (limit, begin) = (self.pace.limit(), Instant::now());
+            let deleted = self.inner.tasks.within(self.inner.store.discard(old.clone(), limit)).await?;
+            self.pace.since(begin);
+            self.report.chunks += 1;
+            self.report.activities_deleted += deleted as u64;
+            entry.deleted += deleted as u64;
+            if deleted < limit {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn give_back_space(&mut self) -> Result<()> {
+        let give_back = |limit| self.inner.tasks.within(self.inner.store.give_back_space(limit));
+        let mut left = give_back(0).await?.left;
+        let mut pace = Pace::new();
+        while left > FREE_PAGES && self.may_go_on().await? {
+            let limit = pace.limit().min(usize::try_from(left - FREE_PAGES).unwrap_or(usize::MAX));
+            let begin = Instant::now();
+            let space = self.inner.tasks.within(self.inner.store.give_back_space(limit)).await?;
+            if limit == pace.limit() {
+                pace.since(begin);
+            }
+            self.report.pages_freed += space.freed;
+            if space.freed == 0 {
+                break;
+            }
+            left = space.left;
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// `false` if the guestbook shuts down.
+    async fn may_go_on(&mut self) -> Result<bool> {
+        let now = self.inner.clock.now();
+        if !self.is_over && now >= self.renew_at {
+            let lease = self.inner.store.lease(LEASE, self.holder, now, now.after(LEASE_TIME));
+            self.is_over = !self.inner.tasks.within(lease).await?;
+            self.renew_at = now.after(RENEW_AFTER);
+            if self.is_over {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "another process has taken over: the run was held up too long",
+                ));
+            }
+        }
+        self.is_over |= self.inner.is_stopped();
+        Ok(!self.is_over)
+    }
+
+    async fn release(&self) {
+        let now = self.inner.clock.now();
+        let released = self.inner.tasks.within(self.inner.store.lease(LEASE, self.holder, now, now)).await;
+        if let Err(error) = released {
+            tracing::debug!(error = %error.chain(), "the lease of retention ends by itself");
+        }
+    }
+}
+
+impl Inner {
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.tasks.within(self.store.count(filter)).await
+    }
+
+    /// When the first event that is left was recorded.
+    async fn oldest(&self, class: &Class) -> Result<Option<Timestamp>> {
+        let query = HistoryQuery::new(class.all.clone()).order(Order::OldestFirst).limit(1);
+        let page = self.tasks.within(self.store.history(query)).await?;
+        Ok(page.activities.first().map(|activity| activity.event.time))
+    }
+
+    /// Whether `old` events are a larger part of the class than the rules allow.
+    ///
+    /// What is kept is counted only as far as it matters: from the end of what is old on, in growing steps.
+    async fn is_too_much(&self, class: &Class, old: u64, now: Timestamp) -> Result<bool> {
+        let Some(mut from) = class.keep.since(now).filter(|_| old > 0) else { return Ok(false) };
+        let is_harmless = |kept: u64| old as f64 <= self.rules.max_fraction * (old + kept) as f64;
+        let (mut kept, mut step) = (0, Duration::from_secs(60 * 60));
+        while !is_harmless(kept) {
+            let until = Some(from.after(step)).filter(|until| *until < now);
+            let next = class.all.clone().from(from);
+            kept += self
+                .count(match until {
+                    Some(until) => next.until(until),
+                    None => next,
+                })
+                .await?;
+            let Some(until) = until else { break };
+            (from, step) = (until, step * 4);
+        }
+        Ok(!is_harmless(kept) && old + kept > FEW)
+    }
+}

@@ -1,0 +1,26 @@
+//! Leases in memory.
+
+use uuid::Uuid;
+
+use super::MemoryStore;
+use crate::{
+    error::Result,
+    store::{MaintenanceStore, SpaceLeft},
+    time::Timestamp,
+};
+
+impl MaintenanceStore for MemoryStore {
+    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+        let mut state = self.state();
+        let is_free = state.leases.get(name).is_none_or(|(other, end)| *other == holder || *end <= now);
+        if is_free {
+            state.leases.insert(name, (holder, until));
+        }
+        Ok(is_free)
+    }
+
+    /// There are no pages.
+    async fn give_back_space(&self, _: usize) -> Result<SpaceLeft> {
+        Ok(SpaceLeft::default())
+    }
+}

@@ -1,0 +1,65 @@
+//! Names that nothing refers to any more.
+//!
+//! A type, or the path of a request that no route matched, may say something about a person. There is no index that tells which
+//! rows have a name, so one has to look; what was looked through stays so, as rows are only added at the end.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use super::history::EVERYTHING;
+use crate::{
+    error::Result,
+    store::sqlite::connection::{Database, Sql},
+};
+
+/// Numbers of names that occur in some rows. Agents are not among them: they are families from a list.
+#[derive(Debug, Default)]
+pub(in crate::store::sqlite) struct Names {
+    pub(in crate::store::sqlite) types: BTreeSet<i64>,
+    pub(in crate::store::sqlite) routes: BTreeSet<i64>,
+}
+
+impl Names {
+    pub(in crate::store::sqlite) fn is_empty(&self) -> bool {
+        self.types.is_empty() && self.routes.is_empty()
+    }
+}
+
+const ROWS: &str = "
+    SELECT sequence, type, route FROM activities WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
+
+/// Takes the names out that occur in at most `limit` rows after the row `after`. The last row that was looked at; `None` if there
+/// is no more to look at.
+pub(in crate::store::sqlite) fn keep_unused(
+    database: &Connection,
+    names: &mut Names,
+    after: i64,
+    limit: usize,
+) -> Result<Option<i64>> {
+    let (mut last, mut seen) = (after, 0);
+    let mut statement = database.prepare_cached(ROWS).sql()?;
+    let mut rows = statement.query([after, i64::try_from(limit).unwrap_or(*EVERYTHING.end())]).sql()?;
+    while !names.is_empty() {
+        let Some(row) = rows.next().sql()? else { break };
+        (last, seen) = (row.get(0).sql()?, seen + 1);
+        names.types.remove(&row.get(1).sql()?);
+        if let Some(route) = row.get(2).sql()? {
+            names.routes.remove(&route);
+        }
+    }
+    Ok((seen == limit && !names.is_empty()).then_some(last))
+}
+
+const FORGET_TYPE: &str = "DELETE FROM event_types WHERE id = ?1";
+const FORGET_ROUTE: &str = "DELETE FROM routes WHERE id = ?1";
+
+/// Deletes names that no row has.
+pub(in crate::store::sqlite) fn forget_names(database: &Database, names: &Names) -> Result<()> {
+    for (sql, numbers) in [(FORGET_TYPE, &names.types), (FORGET_ROUTE, &names.routes)] {
+        let mut statement = database.prepare_cached(sql).sql()?;
+        numbers.iter().try_for_each(|number| statement.execute([number]).map(drop)).sql()?;
+    }
+    database.forget_interned();
+    Ok(())
+}

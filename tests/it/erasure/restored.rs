@@ -1,0 +1,30 @@
+//! A backup of before is restored.
+
+use super::*;
+
+/// What this crate cannot know by itself: the tombstone is gone with the file that had it.
+#[tokio::test]
+async fn a_backup_of_before_brings_the_user_back_until_they_are_erased_again() {
+    let (place, word) = (Place::new(), needle());
+    let store = place.open();
+    append(&store, entries(1, 1, [event("ada", &word), event("bob", "his")])).await;
+    store.close().await.unwrap();
+    let backup = std::fs::read(place.database()).unwrap();
+
+    let store = place.open();
+    let (guestbook, _clock) = whole(store.clone(), &place, Addresses::new(&place));
+    let first = guestbook.rights().erase(&user("ada")).await.unwrap();
+    guestbook.shutdown().await;
+    store.close().await.unwrap();
+    assert_eq!(place.find(word.as_bytes()), [""; 0]);
+
+    std::fs::write(place.database(), backup).unwrap();
+    let store = place.open();
+    let (guestbook, _clock) = whole(store.clone(), &place, Addresses::new(&place));
+    assert_eq!(guestbook.rights().erasure_of(&user("ada")).await.unwrap(), None);
+    assert_eq!(count(&store, "ada").await, 1, "she is back");
+    let again = guestbook.rights().erase(&user("ada")).await.unwrap();
+    assert_eq!(again.erasure.erased.activities, 1);
+    assert_ne!(again.erasure.id, first.erasure.id);
+    assert_eq!(place.find(word.as_bytes()), [""; 0]);
+}

@@ -1,0 +1,126 @@
+//! Retention of a SQLite file.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tower_guestbook::{
+    SqliteStore,
+    activity::{EventData, EventLimits},
+    store::{MaintenanceStore, SubjectStore},
+};
+
+use super::*;
+
+fn file() -> (PathBuf, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    (directory.path().join("guestbook.db"), directory)
+}
+
+fn free_pages(path: &Path) -> u64 {
+    Connection::open(path).unwrap().query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0)).unwrap() as u64
+}
+
+/// Page views of which four fill a page.
+fn large_views(count: usize, age: Duration) -> Vec<Event> {
+    let data = EventData::new(&json!({ "text": "x".repeat(900) }), &EventLimits::default()).unwrap();
+    let mut events = views(count, age);
+    events.iter_mut().for_each(|event| event.data = Some(data.clone()));
+    events
+}
+
+#[tokio::test]
+async fn in_a_file_the_same_rules_decide() {
+    let (path, _directory) = file();
+    the_rules_decide(SqliteStore::open(path).unwrap()).await;
+}
+
+#[tokio::test]
+async fn space_is_given_back_page_by_page() {
+    let (path, _directory) = file();
+    let store = SqliteStore::open(&path).unwrap();
+    store_all(&store, 1, large_views(1_000, DAY)).await;
+    store.discard(ActivityFilter::new(), 1_000).await.unwrap();
+    let free = free_pages(&path);
+    assert!(free > 200, "{free}");
+    let look = store.give_back_space(0).await.unwrap();
+    assert_eq!((look.freed, look.left), (0, free));
+    let some = store.give_back_space(50).await.unwrap();
+    assert_eq!((some.freed, some.left), (50, free - 50), "not one page only");
+    assert_eq!(free_pages(&path), free - 50);
+    let rest = store.give_back_space(100_000).await.unwrap();
+    assert_eq!((rest.freed, rest.left, free_pages(&path)), (free - 50, 0, 0));
+    assert_eq!(store.give_back_space(10).await.unwrap().freed, 0, "nothing is left");
+}
+
+#[tokio::test]
+async fn the_free_list_and_the_file_become_shorter() {
+    let (path, _directory) = file();
+    let store = SqliteStore::open(&path).unwrap();
+    store_all(&store, 1, [large_views(8_000, DAY * 91), large_views(500, DAY)].concat()).await;
+    assert!(store.scrub().await.unwrap());
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let before = size();
+    let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
+    let report = guestbook.retention().run_forced().await.unwrap();
+    assert_eq!((report.activities_deleted, count(&store).await), (8_000, 500));
+    assert!(report.chunks > 3, "{report:?}");
+    assert!(report.pages_freed > 900, "{report:?}");
+    assert!(free_pages(&path) <= 1_000, "{}", free_pages(&path));
+    assert!(size() + 4_096 * 900 < before, "{before} {}", size());
+    let log = std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    assert!(log < 10_000, "the log has the end of the lease and no more: {log}");
+    let pragma: String =
+        Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(pragma, "ok");
+}
+
+#[tokio::test]
+async fn of_two_guestbooks_on_one_file_one_runs() {
+    let (path, _directory) = file();
+    let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
+    store_all(&stores[0], 1, [views(3_000, DAY * 91), views(100, DAY)].concat()).await;
+    let [one, two] = stores.clone().map(|store| guestbook(store, RetentionRules::new()).0);
+    let (one_ran, two_ran) = tokio::join!(one.retention().run_forced(), two.retention().run_forced());
+    let (ran, refused) = if one_ran.is_ok() { (one_ran, two_ran) } else { (two_ran, one_ran) };
+    assert_eq!(ran.unwrap().activities_deleted, 3_000);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    // The lease is free again.
+    for guestbook in [&one, &two] {
+        assert_eq!(guestbook.retention().run_once().await.unwrap().activities_deleted, 0);
+    }
+    assert_eq!(count(&stores[1]).await, 100);
+}
+
+#[tokio::test]
+async fn old_rows_that_stay_are_not_looked_through_for_others() {
+    let (path, _directory) = file();
+    let store = SqliteStore::open(&path).unwrap();
+    let mixed = (0..4_000).map(|number| {
+        let event_type = if number % 100 == 0 { EventType::LOGIN } else { EventType::PAGE_VIEW };
+        event(event_type, ago(DAY * 100))
+    });
+    store_all(&store, 1, mixed.collect()).await;
+    let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
+    assert_eq!(guestbook.retention().run_forced().await.unwrap().activities_deleted, 3_960);
+    let raw = Connection::open(&path).unwrap();
+    let blocks = "SELECT count(*) FROM activity_blocks b WHERE b.types <>
+        (SELECT 1 << id % 63 FROM event_types WHERE name = 'login')";
+    let wide: i64 = raw.query_row(blocks, [], |row| row.get(0)).unwrap();
+    assert_eq!(wide, 0, "each block says that it has logins only");
+}
+
+#[tokio::test]
+async fn a_reader_that_holds_the_log_keeps_no_writer_waiting() {
+    let (path, _directory) = file();
+    let store = SqliteStore::builder(&path).busy_timeout(Duration::from_secs(600)).open().unwrap();
+    store_all(&store, 1, [views(10, DAY * 91), views(5, DAY)].concat()).await;
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM activities").unwrap();
+    let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
+    assert_eq!(guestbook.retention().run_once().await.unwrap().activities_deleted, 10);
+    assert!(!store.scrub().await.unwrap(), "it says that something is left");
+    reader.execute_batch("COMMIT").unwrap();
+    assert!(store.scrub().await.unwrap());
+    store_all(&store, 2, views(1, DAY)).await;
+}
