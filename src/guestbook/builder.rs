@@ -1,23 +1,23 @@
-//! [`Guestbook`]: built once; hands out layers, owns the background tasks.
+//! [`GuestbookBuilder`]: what a guestbook is told before it is built.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderName;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::task::JoinHandle;
 
+use super::{Guestbook, Inner, wrong};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::{
     accounts::Accounts,
     activities::Activities,
-    activity::ActivityFilter,
-    consent::PurposeId,
     consents::Consents,
-    error::{Error, ErrorKind, Result},
+    error::Result,
     http::{
-        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ErasureService,
-        ExportService, GuestbookLayer, Manners, OnStoreError, RequireConsent, SessionCookie, SessionLayer, Transport,
+        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ExportService,
+        OnStoreError, SessionCookie, SessionLayer, Transport,
     },
-    recorder::{Recorder, RecorderSettings, ShutdownReport, Subscription},
+    recorder::{Recorder, RecorderSettings},
     retention::{Retention, RetentionRules},
     rights::{PersonalData, Rights},
     session::{Lifetime, SessionCap, SessionLimits},
@@ -27,43 +27,6 @@ use crate::{
     time::Clock,
     user_preferences::{DynamicPreferences, PreferenceRules, UserPreferences},
 };
-
-/// The guestbook of a service: a store, the rules, and the layers that apply them. A clone is another handle.
-///
-/// ```
-/// use axum::{Router, routing::get};
-/// use tower_guestbook::{Guestbook, Session, store::MemoryStore};
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
-/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-/// let app: Router = Router::new()
-///     .route("/", get(async |session: Session| format!("{:?}", session.id())))
-///     .layer(guestbook.session_layer());
-/// // … serve `app`, then:
-/// guestbook.shutdown().await;
-/// # let _ = app; Ok(()) }
-/// ```
-#[derive(Clone)]
-pub struct Guestbook {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    sessions: Sessions,
-    activities: Activities,
-    recorder: Recorder,
-    consents: Option<Consents>,
-    preferences: Option<Arc<dyn DynamicPreferences>>,
-    rights: Rights,
-    retention: Retention,
-    export_service: ExportService,
-    session_layer: SessionLayer,
-    consent_layer: ConsentLayer,
-    activity_layer: ActivityLayer,
-    manners: Option<Arc<Manners>>,
-    sweeper: JoinHandle<()>,
-    retainer: JoinHandle<()>,
-}
 
 /// What a [`Guestbook`] is told before it is built. Everything has a default that is safe.
 #[must_use]
@@ -97,10 +60,9 @@ struct Parts {
     consents: Option<Consents>,
 }
 
-impl Guestbook {
-    /// Begins a guestbook on `store`.
-    pub fn builder<S: Store>(store: S) -> GuestbookBuilder<S> {
-        GuestbookBuilder {
+impl<S> GuestbookBuilder<S> {
+    pub(super) fn new(store: S) -> Self {
+        Self {
             store,
             settings: Settings {
                 lifetime: Lifetime::default(),
@@ -127,126 +89,7 @@ impl Guestbook {
             clock: Clock::system(),
         }
     }
-
-    /// All layers as one: each request gets its [`Session`](crate::Session) and leaves its trace.
-    pub fn layer(&self) -> GuestbookLayer {
-        GuestbookLayer::new(self.session_layer(), self.consent_layer(), self.activity_layer())
-    }
-
-    /// The layer that keeps cookies out whose purpose is not allowed. It goes inside the session layer. Without
-    /// [consent](GuestbookBuilder::consent) it lets everything pass.
-    pub fn consent_layer(&self) -> ConsentLayer {
-        self.inner.consent_layer.clone()
-    }
-
-    /// A gate for what cannot be served without this purpose: a layer for routes, inside the session layer.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Configuration`] if the purpose is not declared.
-    pub fn require(&self, purpose: PurposeId) -> Result<RequireConsent> {
-        match &self.inner.manners {
-            Some(manners) if manners.consents.purposes().get(&purpose).is_some() => {
-                Ok(RequireConsent::new(purpose, manners.clone()))
-            }
-            _ => Err(wrong(&format!("require(): purpose {:?} is not declared in consent()", purpose.as_str()))),
-        }
-    }
-
-    /// The layer that records requests. Inside the session layer it knows who is there; alone it records strangers.
-    pub fn activity_layer(&self) -> ActivityLayer {
-        self.inner.activity_layer.clone()
-    }
-
-    /// The layer that gives each request its [`Session`](crate::Session).
-    pub fn session_layer(&self) -> SessionLayer {
-        self.inner.session_layer.clone()
-    }
-
-    /// The sessions, for administration.
-    pub fn sessions(&self) -> &Sessions {
-        &self.inner.sessions
-    }
-
-    /// The decisions of everybody, if [consent](GuestbookBuilder::consent) is configured.
-    pub fn consents(&self) -> Option<&Consents> {
-        self.inner.consents.as_ref()
-    }
-
-    /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with this type.
-    pub fn preferences<T: 'static>(&self) -> Option<&UserPreferences<T>> {
-        self.inner.preferences.as_ref()?.as_any().downcast_ref()
-    }
-
-    /// A service that gives whoever is logged in a copy of their data: for a route inside the session layer.
-    pub fn export_service(&self) -> ExportService {
-        self.inner.export_service.clone()
-    }
-
-    /// A service that strikes out whoever is logged in: for a route inside the session layer.
-    pub fn erasure_service(&self) -> ErasureService {
-        ErasureService::new(self.inner.rights.clone())
-    }
-
-    /// What users may demand: a copy of their data, and to be struck out.
-    pub fn rights(&self) -> &Rights {
-        &self.inner.rights
-    }
-
-    /// How old events are deleted: reports, and runs at once.
-    pub fn retention(&self) -> &Retention {
-        &self.inner.retention
-    }
-
-    /// What was recorded: history, counts, deletion.
-    pub fn activities(&self) -> &Activities {
-        &self.inner.activities
-    }
-
-    /// The recorder: for events that happen outside a request, and for its figures.
-    pub fn recorder(&self) -> &Recorder {
-        &self.inner.recorder
-    }
-
-    /// Waits until every event that was queued before is stored.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Recorder::flush`].
-    pub async fn flush(&self) -> Result<()> {
-        self.inner.recorder.flush().await
-    }
-
-    /// Events as this process stores them, those that `filter` means, from now on.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Recorder::subscribe`].
-    pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
-        self.inner.recorder.subscribe(filter)
-    }
-
-    /// Stops the background tasks, after what requests left behind is saved. Call it when the server has stopped
-    /// taking requests. Sessions are bounded by the store timeout; events have ten seconds, and the report says what could
-    /// not be stored. For another deadline call [`Recorder::shutdown`] before.
-    pub async fn shutdown(&self) -> ShutdownReport {
-        self.inner.sweeper.abort();
-        self.inner.retention.stop();
-        self.inner.sessions.tasks().all_done().await;
-        self.inner.recorder.shutdown(SHUTDOWN_DEADLINE).await
-    }
 }
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.sweeper.abort();
-        self.retention.stop();
-        self.retainer.abort();
-    }
-}
-
-/// How long a shutdown stores events at most.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
 
 impl<S: Store> GuestbookBuilder<S> {
     /// How long sessions live unless a login says otherwise. Default: 30 minutes idle, 12 hours in all.
@@ -472,16 +315,6 @@ impl<S: Store> GuestbookBuilder<S> {
     }
 }
 
-impl fmt::Debug for Guestbook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guestbook")
-            .field("sessions", &self.inner.sessions)
-            .field("recorder", &self.inner.recorder)
-            .field("consents", &self.inner.consents)
-            .finish_non_exhaustive()
-    }
-}
-
 impl<S: fmt::Debug> fmt::Debug for GuestbookBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuestbookBuilder")
@@ -513,8 +346,4 @@ async fn sweep(sessions: Sessions, rights: Rights, interval: Duration) {
             tracing::warn!(%error, "old erasures could not be forgotten");
         }
     }
-}
-
-fn wrong(problem: &str) -> Error {
-    Error::new(ErrorKind::Configuration, problem)
 }

@@ -1,0 +1,205 @@
+//! [`Guestbook`]: built once; hands out layers, owns the background tasks.
+
+mod builder;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::task::JoinHandle;
+
+use crate::{
+    activities::Activities,
+    activity::ActivityFilter,
+    consent::PurposeId,
+    consents::Consents,
+    error::{Error, ErrorKind, Result},
+    http::{
+        ActivityLayer, ConsentLayer, ErasureService, ExportService, GuestbookLayer, Manners, RequireConsent,
+        SessionLayer,
+    },
+    recorder::{Recorder, ShutdownReport, Subscription},
+    retention::Retention,
+    rights::{PersonalData, Rights},
+    sessions::Sessions,
+    store::{Store, dynamic::DynamicStore},
+    user_preferences::{DynamicPreferences, UserPreferences},
+};
+
+pub use self::builder::GuestbookBuilder;
+
+/// The guestbook of a service: a store, the rules, and the layers that apply them. A clone is another handle.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_guestbook::{Guestbook, Session, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new()
+///     .route("/", get(async |session: Session| format!("{:?}", session.id())))
+///     .layer(guestbook.session_layer());
+/// // … serve `app`, then:
+/// guestbook.shutdown().await;
+/// # let _ = app; Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Guestbook {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sessions: Sessions,
+    activities: Activities,
+    recorder: Recorder,
+    consents: Option<Consents>,
+    preferences: Option<Arc<dyn DynamicPreferences>>,
+    rights: Rights,
+    retention: Retention,
+    export_service: ExportService,
+    session_layer: SessionLayer,
+    consent_layer: ConsentLayer,
+    activity_layer: ActivityLayer,
+    manners: Option<Arc<Manners>>,
+    sweeper: JoinHandle<()>,
+    retainer: JoinHandle<()>,
+}
+
+impl Guestbook {
+    /// Begins a guestbook on `store`.
+    pub fn builder<S: Store>(store: S) -> GuestbookBuilder<S> {
+        GuestbookBuilder::new(store)
+    }
+
+    /// All layers as one: each request gets its [`Session`](crate::Session) and leaves its trace.
+    pub fn layer(&self) -> GuestbookLayer {
+        GuestbookLayer::new(self.session_layer(), self.consent_layer(), self.activity_layer())
+    }
+
+    /// The layer that keeps cookies out whose purpose is not allowed. It goes inside the session layer. Without
+    /// [consent](GuestbookBuilder::consent) it lets everything pass.
+    pub fn consent_layer(&self) -> ConsentLayer {
+        self.inner.consent_layer.clone()
+    }
+
+    /// A gate for what cannot be served without this purpose: a layer for routes, inside the session layer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the purpose is not declared.
+    pub fn require(&self, purpose: PurposeId) -> Result<RequireConsent> {
+        match &self.inner.manners {
+            Some(manners) if manners.consents.purposes().get(&purpose).is_some() => {
+                Ok(RequireConsent::new(purpose, manners.clone()))
+            }
+            _ => Err(wrong(&format!("require(): purpose {:?} is not declared in consent()", purpose.as_str()))),
+        }
+    }
+
+    /// The layer that records requests. Inside the session layer it knows who is there; alone it records strangers.
+    pub fn activity_layer(&self) -> ActivityLayer {
+        self.inner.activity_layer.clone()
+    }
+
+    /// The layer that gives each request its [`Session`](crate::Session).
+    pub fn session_layer(&self) -> SessionLayer {
+        self.inner.session_layer.clone()
+    }
+
+    /// The sessions, for administration.
+    pub fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    /// The decisions of everybody, if [consent](GuestbookBuilder::consent) is configured.
+    pub fn consents(&self) -> Option<&Consents> {
+        self.inner.consents.as_ref()
+    }
+
+    /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with this type.
+    pub fn preferences<T: 'static>(&self) -> Option<&UserPreferences<T>> {
+        self.inner.preferences.as_ref()?.as_any().downcast_ref()
+    }
+
+    /// A service that gives whoever is logged in a copy of their data: for a route inside the session layer.
+    pub fn export_service(&self) -> ExportService {
+        self.inner.export_service.clone()
+    }
+
+    /// A service that strikes out whoever is logged in: for a route inside the session layer.
+    pub fn erasure_service(&self) -> ErasureService {
+        ErasureService::new(self.inner.rights.clone())
+    }
+
+    /// What users may demand: a copy of their data, and to be struck out.
+    pub fn rights(&self) -> &Rights {
+        &self.inner.rights
+    }
+
+    /// How old events are deleted: reports, and runs at once.
+    pub fn retention(&self) -> &Retention {
+        &self.inner.retention
+    }
+
+    /// What was recorded: history, counts, deletion.
+    pub fn activities(&self) -> &Activities {
+        &self.inner.activities
+    }
+
+    /// The recorder: for events that happen outside a request, and for its figures.
+    pub fn recorder(&self) -> &Recorder {
+        &self.inner.recorder
+    }
+
+    /// Waits until every event that was queued before is stored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Recorder::flush`].
+    pub async fn flush(&self) -> Result<()> {
+        self.inner.recorder.flush().await
+    }
+
+    /// Events as this process stores them, those that `filter` means, from now on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Recorder::subscribe`].
+    pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
+        self.inner.recorder.subscribe(filter)
+    }
+
+    /// Stops the background tasks, after what requests left behind is saved. Call it when the server has stopped
+    /// taking requests. Sessions are bounded by the store timeout; events have ten seconds, and the report says what could
+    /// not be stored. For another deadline call [`Recorder::shutdown`] before.
+    pub async fn shutdown(&self) -> ShutdownReport {
+        self.inner.sweeper.abort();
+        self.inner.retention.stop();
+        self.inner.sessions.tasks().all_done().await;
+        self.inner.recorder.shutdown(SHUTDOWN_DEADLINE).await
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.sweeper.abort();
+        self.retention.stop();
+        self.retainer.abort();
+    }
+}
+
+/// How long a shutdown stores events at most.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
+
+impl fmt::Debug for Guestbook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guestbook")
+            .field("sessions", &self.inner.sessions)
+            .field("recorder", &self.inner.recorder)
+            .field("consents", &self.inner.consents)
+            .finish_non_exhaustive()
+    }
+}
+
+fn wrong(problem: &str) -> Error {
+    Error::new(ErrorKind::Configuration, problem)
+}
