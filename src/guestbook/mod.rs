@@ -4,7 +4,6 @@ mod builder;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -19,9 +18,9 @@ use crate::{
     },
     recorder::{Recorder, ShutdownReport, Subscription},
     retention::Retention,
-    rights::{PersonalData, Rights},
+    rights::Rights,
     sessions::Sessions,
-    store::{Store, dynamic::DynamicStore},
+    store::Store,
     user_preferences::{DynamicPreferences, UserPreferences},
 };
 

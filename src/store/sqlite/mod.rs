@@ -63,7 +63,7 @@ mod writer;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -81,6 +81,8 @@ pub struct SqliteStore {
 struct Inner {
     writer: Writer,
     readers: Readers,
+    /// Steps of erasures, to know when the log has become long.
+    steps: AtomicUsize,
 }
 
 /// What a [`SqliteStore`] is told before it is opened.
@@ -212,7 +214,7 @@ impl SqliteStoreBuilder {
         let connection = connection::open_for_writing(&settings)?;
         let readers = Readers::open(settings.clone())?;
         let writer = Writer::start(Database::new(connection), &settings)?;
-        Ok(SqliteStore { inner: Arc::new(Inner { writer, readers }) })
+        Ok(SqliteStore { inner: Arc::new(Inner { writer, readers, steps: AtomicUsize::new(1) }) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The contracts, verb by verb: which connection does what.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -150,7 +150,13 @@ impl SubjectStore for SqliteStore {
 
     async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
         // What a power failure undoes is done again: the row of the erasure is in the same transaction.
-        self.inner.writer.run_alone(false, move |database| subjects::erase_some(database, id, limit, now)).await
+        let erasure =
+            self.inner.writer.run_alone(false, move |database| subjects::erase_some(database, id, limit, now)).await?;
+        // Otherwise the writer would have to move it, while others wait.
+        if self.inner.steps.fetch_add(1, Ordering::Relaxed).is_multiple_of(STEPS_A_MOVE) {
+            self.inner.readers.read_elsewhere(connection::move_log).await?;
+        }
+        Ok(erasure)
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
@@ -201,3 +207,6 @@ impl Store for SqliteStore {
         self.inner.readers.read(move |database| consents::account(database, &subject)).await
     }
 }
+
+/// After so many steps of erasures the log is moved.
+const STEPS_A_MOVE: usize = 4;
