@@ -292,7 +292,10 @@ impl<S: Store> GuestbookBuilder<S> {
         );
         let activity_layer = ActivityLayer::new(recorder.clone(), consents.clone(), rules, client);
         let consent_layer = ConsentLayer::new(manners.clone());
-        let sweeper = runtime.spawn(sweep(sessions.clone(), rights.clone(), self.sweep_interval));
+        let sweepers = [
+            runtime.spawn(sweep(sessions.clone(), self.sweep_interval)),
+            runtime.spawn(go_on_erasing(rights.clone(), self.sweep_interval)),
+        ];
         runtime.spawn(worker.run());
         let retainer = runtime.spawn(retention.clone().run_by_itself());
         let inner = Inner {
@@ -308,7 +311,7 @@ impl<S: Store> GuestbookBuilder<S> {
             consent_layer,
             activity_layer,
             manners,
-            sweeper,
+            sweepers,
             retainer,
         };
         Ok(Guestbook { inner: Arc::new(inner) })
@@ -325,9 +328,8 @@ impl<S: fmt::Debug> fmt::Debug for GuestbookBuilder<S> {
     }
 }
 
-/// Removes expired sessions and goes on with erasures for as long as the guestbook lives; an error is reported and tried again
-/// next time.
-async fn sweep(sessions: Sessions, rights: Rights, interval: Duration) {
+/// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.
+async fn sweep(sessions: Sessions, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -337,6 +339,16 @@ async fn sweep(sessions: Sessions, rights: Rights, interval: Duration) {
             Ok(removed) => tracing::debug!(removed, "expired sessions are removed"),
             Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
         }
+    }
+}
+
+/// Goes on with erasures that were interrupted, and forgets old ones. Apart from [`sweep`], as a source of the application may take
+/// its time.
+async fn go_on_erasing(rights: Rights, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
         match rights.resume().await {
             Ok(0) => {}
             Ok(finished) => tracing::info!(finished, "erasures that were interrupted are finished"),

@@ -59,7 +59,7 @@ struct Inner {
     consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
     manners: Option<Arc<Manners>>,
-    sweeper: JoinHandle<()>,
+    sweepers: [JoinHandle<()>; 2],
     retainer: JoinHandle<()>,
 }
 
@@ -171,7 +171,7 @@ impl Guestbook {
     /// taking requests. Sessions are bounded by the store timeout; events have ten seconds, and the report says what could
     /// not be stored. For another deadline call [`Recorder::shutdown`] before.
     pub async fn shutdown(&self) -> ShutdownReport {
-        self.inner.sweeper.abort();
+        self.inner.sweepers.iter().for_each(JoinHandle::abort);
         self.inner.retention.stop();
         self.inner.sessions.tasks().all_done().await;
         self.inner.recorder.shutdown(SHUTDOWN_DEADLINE).await
@@ -180,7 +180,7 @@ impl Guestbook {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.sweeper.abort();
+        self.sweepers.iter().for_each(JoinHandle::abort);
         self.retention.stop();
         self.retainer.abort();
     }

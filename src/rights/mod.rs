@@ -104,7 +104,9 @@ pub struct ErasureReceipt {
     pub erasure: Erasure,
     /// How many rows each source of the application has erased.
     pub sources: Vec<(String, u64)>,
-    /// Whether nothing is left of what was deleted: no residue in the store's files.
+    /// Whether the store has overwritten what it deleted. In SQLite: deleted rows are overwritten and the log is empty. A copy of a
+    /// row that SQLite moved within the file long before may be left in the unused part of a page (seen once, of names); only
+    /// `VACUUM` while nobody else uses the file rules that out.
     pub is_clean: bool,
 }
 
