@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ALL: [&str; 5] = ["necessary", "analytics", "functional", "marketing", "personalisation"];
+const ALL: [&str; 5] = ["necessary", "functional", "analytics", "marketing", "personalisation"];
 
 #[tokio::test]
 async fn in_a_browser_a_guest_decides_and_what_they_decided_lasts() {
@@ -51,7 +51,7 @@ async fn in_a_browser_a_guest_decides_and_what_they_decided_lasts() {
     }
     browser.click("#purpose-marketing").await;
     decide(&browser, "#save-choices").await;
-    assert_eq!(switches(&browser).await, ["necessary", "analytics", "functional", "personalisation"]);
+    assert_eq!(switches(&browser).await, ["necessary", "functional", "analytics", "personalisation"]);
     assert!(browser.text().await.contains("Off: you took your consent back on"));
 
     // The gate says why, and leads back to where the guest was going.
