@@ -23,6 +23,11 @@ use crate::{
 
 /// Lets a request pass only if its guest allows a purpose. Made by [`Guestbook::require`](crate::Guestbook::require).
 ///
+/// # Consent required
+///
+/// This is what the `type` of its problem (RFC 9457) leads to. `purposes` are the purposes that are missing, `version` is that of the
+/// notice to be agreed to, `manage_url` the page where that is done.
+///
 /// | what | a browser that wants a page (`GET`, `HEAD`) | everything else |
 /// |---|---|---|
 /// | the purpose is not allowed | 303 to the [consent page](super::ConsentRules::consent_page), the way back in `return`, the purpose in `purpose` | 403, `application/problem+json` with `purposes`, `version`, `manage_url` |
