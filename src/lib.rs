@@ -64,11 +64,14 @@
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
 //! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
 //! | `metrics` | | counters and gauges of the recorder and of retention through the `metrics` facade |
+//! | `parquet` | | `Activities::offload`: activities as Parquet files, for DuckDB, ClickHouse, Spark |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 
 mod accounts;
 pub mod activities;
 pub mod activity;
+pub mod analysis;
+pub mod analytics;
 pub mod client;
 pub mod consent;
 pub mod consents;
@@ -96,6 +99,7 @@ pub use self::http::CurrentUser;
 pub use self::store::SqliteStore;
 pub use self::{
     activities::Activities,
+    analytics::Analytics,
     consents::Consents,
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},

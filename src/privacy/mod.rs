@@ -23,6 +23,10 @@
 //! | CCPA 7025(c)(6), status | [`Consent::global_privacy_control`](crate::Consent::global_privacy_control) | `full_app::consent` |
 //! | shared devices | events before a login never become the account's | `consent::login::what_a_visitor_did_without_agreeing_never_becomes_the_accounts` |
 
+mod audit;
 mod erasure;
 
-pub use self::erasure::{Erased, Erasure, ErasureId, Pseudonym};
+pub use self::{
+    audit::{Actor, AuditAction, AuditKey, AuditNote},
+    erasure::{Erased, Erasure, ErasureId, Pseudonym},
+};

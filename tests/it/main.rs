@@ -23,6 +23,7 @@ mod layering;
 mod lifecycle;
 mod metrics;
 mod moody;
+mod offload;
 mod parallel;
 mod preferences;
 #[cfg(feature = "sqlite")]

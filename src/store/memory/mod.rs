@@ -1,6 +1,7 @@
 //! [`MemoryStore`]: everything in this process only.
 
 mod activities;
+mod audit;
 mod consents;
 mod maintenance;
 mod preferences;

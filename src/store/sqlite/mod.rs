@@ -46,6 +46,7 @@
 //! ```
 
 mod activities;
+mod audit;
 mod connection;
 mod consents;
 mod leftovers;

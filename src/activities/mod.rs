@@ -1,13 +1,19 @@
 //! [`Activities`]: what was recorded, read back, counted and deleted.
 
+#[cfg(feature = "parquet")]
+mod offload;
+
 use std::{fmt, sync::Arc};
+
+#[cfg(feature = "parquet")]
+pub use self::offload::{Offload, OffloadedDay, OffloadedUsers};
 
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
     activity::{ActivityFilter, HistoryPage, HistoryQuery},
     error::Result,
-    store::dynamic::DynamicActivityStore,
+    store::dynamic::DynamicStore,
     tasks::Tasks,
 };
 
@@ -28,7 +34,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Activities {
-    store: Arc<dyn DynamicActivityStore>,
+    store: Arc<dyn DynamicStore>,
     tasks: Tasks,
 }
 
@@ -36,7 +42,7 @@ pub struct Activities {
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
-    pub(crate) fn new(store: Arc<dyn DynamicActivityStore>, tasks: Tasks) -> Self {
+    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks) -> Self {
         Self { store, tasks }
     }
 

@@ -1,0 +1,162 @@
+//! [`Zone`] and [`Period`]: what an hour, a day, a week is, and where.
+
+use std::{fmt, str::FromStr};
+
+use jiff::{Zoned, civil::Weekday, tz::TimeZone};
+use serde::{Serialize, Serializer};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    time::Timestamp,
+};
+
+/// A time zone of the IANA database, for example `Europe/Berlin`. The default is UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+/// A period of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Period {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day: 23 or 25 hours where clocks change.
+    Day,
+    /// A week, from Monday (ISO 8601).
+    Week,
+    /// A month.
+    Month,
+}
+
+impl Zone {
+    /// Coordinated Universal Time.
+    pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// The zone with this name of the IANA database.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput), naming it, if there is none.
+    pub fn named(name: &str) -> Result<Self> {
+        let zone = TimeZone::get(name).map_err(|error| {
+            let name: String = name.chars().take(64).collect();
+            Error::new(ErrorKind::InvalidInput, format!("there is no time zone {name:?}")).with_source(error)
+        })?;
+        Ok(Self(zone))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// When the period that `time` lies in began.
+    pub fn start_of(&self, period: Period, time: Timestamp) -> Timestamp {
+        let Some(there) = self.there(time) else { return time };
+        let start = match period {
+            // The same clock time twice is two hours: the offset is kept.
+            Period::Minute => there.with().second(0).subsec_nanosecond(0).build(),
+            Period::Hour => there.with().minute(0).second(0).subsec_nanosecond(0).build(),
+            Period::Day => there.start_of_day(),
+            Period::Week => {
+                let days = there.weekday().since(Weekday::Monday);
+                there.checked_sub(jiff::Span::new().days(i64::from(days))).and_then(|monday| monday.start_of_day())
+            }
+            Period::Month => there.first_of_month().and_then(|first| first.start_of_day()),
+        };
+        start.map_or(time, |start| here(&start))
+    }
+
+    /// When the period after the one that `time` lies in begins.
+    pub fn next(&self, period: Period, time: Timestamp) -> Timestamp {
+        let Some(there) = self.there(self.start_of(period, time)) else { return time };
+        let span = match period {
+            Period::Minute => jiff::Span::new().minutes(1),
+            Period::Hour => jiff::Span::new().hours(1),
+            Period::Day => jiff::Span::new().days(1),
+            Period::Week => jiff::Span::new().weeks(1),
+            Period::Month => jiff::Span::new().months(1),
+        };
+        there.checked_add(span).map_or(time, |next| self.start_of(period, here(&next)))
+    }
+
+    fn there(&self, time: Timestamp) -> Option<Zoned> {
+        let moment = jiff::Timestamp::from_millisecond(time.as_millis()).ok()?;
+        Some(moment.to_zoned(self.0.clone()))
+    }
+}
+
+fn here(moment: &Zoned) -> Timestamp {
+    Timestamp::from_millis(moment.timestamp().as_millisecond())
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::UTC
+    }
+}
+
+impl FromStr for Zone {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::named(name)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    }
+
+    #[test]
+    fn a_day_has_23_hours_in_spring_and_25_in_autumn() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        for (day, hours) in [("2026-03-29T10:00:00Z", 23), ("2026-10-25T10:00:00Z", 25), ("2026-06-01T10:00:00Z", 24)] {
+            let (start, end) = (berlin.start_of(Period::Day, at(day)), berlin.next(Period::Day, at(day)));
+            assert_eq!(end.as_millis() - start.as_millis(), hours * HOUR, "{day}");
+            // And so many hours they are, each of its own.
+            let (mut hour, mut count) = (start, 0);
+            while hour < end {
+                assert_eq!(berlin.start_of(Period::Hour, hour), hour);
+                (hour, count) = (berlin.next(Period::Hour, hour), count + 1);
+            }
+            assert_eq!((hour, count), (end, hours));
+        }
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_months_on_the_first_where_the_clock_says_so() {
+        let tokyo = Zone::named("Asia/Tokyo").unwrap();
+        // Sunday evening in London is Monday morning in Tokyo.
+        assert_eq!(tokyo.start_of(Period::Week, at("2026-11-22T20:00:00Z")), at("2026-11-22T15:00:00Z"));
+        assert_eq!(Zone::UTC.start_of(Period::Week, at("2026-11-22T20:00:00Z")), at("2026-11-16T00:00:00Z"));
+        assert_eq!(tokyo.next(Period::Month, at("2026-02-10T00:00:00Z")), at("2026-02-28T15:00:00Z"));
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named() {
+        let error = Zone::named("Mars/Olympus").unwrap_err();
+        assert_eq!((error.kind(), error.to_string().contains("Mars/Olympus")), (ErrorKind::InvalidInput, true));
+    }
+}
