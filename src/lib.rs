@@ -52,6 +52,7 @@
 //!   and what happens when they are overloaded or the store fails.
 //! - [`Consent`]: what a handler asks and records; [`Consents`]: the same outside a request; [`http::ConsentRules`]: purposes and how
 //!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
+//! - [`AuditTrail`]: who did what to whose data, chained, so that it says where it was changed.
 //! - [`Retention`]: what is old is deleted, by [`retention::RetentionRules`], by itself.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
 //! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
@@ -72,6 +73,7 @@ pub mod activities;
 pub mod activity;
 pub mod analysis;
 pub mod analytics;
+pub mod audit;
 pub mod client;
 pub mod consent;
 pub mod consents;
@@ -100,6 +102,7 @@ pub use self::store::SqliteStore;
 pub use self::{
     activities::Activities,
     analytics::Analytics,
+    audit::AuditTrail,
     consents::Consents,
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},

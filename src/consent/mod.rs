@@ -35,6 +35,7 @@
 mod choice;
 mod decision;
 mod notice;
+mod processing;
 mod purpose;
 mod record;
 mod registry;
@@ -47,6 +48,7 @@ pub use self::{
     choice::{Choices, Circumstances, Jurisdiction},
     decision::{Decided, Decision, Standing},
     notice::{Notice, NoticeHash},
+    processing::Processing,
     purpose::{Category, LegalBasis, Mode, Purpose, PurposeId, Regime},
     record::{ConsentId, ConsentRecord, Method, Proof},
     registry::{Purposes, PurposesBuilder},

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::Processing;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name of a purpose: 1 to 64 bytes of `a` to `z`, digits, `_` and `-`, beginning with a letter.
@@ -106,6 +107,8 @@ pub struct Purpose {
     pub(super) expiry: Option<Duration>,
     pub(super) cookies: Vec<String>,
     pub(super) sells_or_shares: bool,
+    #[serde(flatten)]
+    pub(super) processing: Processing,
 }
 
 impl PurposeId {
@@ -168,6 +171,7 @@ impl Purpose {
             expiry: None,
             cookies: Vec::new(),
             sells_or_shares: false,
+            processing: Processing::default(),
         }
     }
 

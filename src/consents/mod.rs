@@ -258,6 +258,11 @@ impl Consents {
         self.purposes().iter().map(state).collect()
     }
 
+    /// Records what was decided elsewhere: it is checked already.
+    pub(crate) async fn take_over(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<()> {
+        self.record(subject, records).await.map(drop)
+    }
+
     /// Links a visitor to the account that they log in to.
     pub(crate) async fn link(&self, visitor: VisitorId, user: UserId) -> Result<()> {
         let (consents, now, policy) = (self.clone(), self.now(), self.inner.settings.merge);

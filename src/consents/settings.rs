@@ -22,7 +22,7 @@ pub enum UnallowedActivity {
     Unlinked,
 }
 
-/// Who is responsible for the processing (GDPR, Article 4(7)), as a receipt names them.
+/// Who is responsible for the processing (GDPR, Article 4(7)), as receipts, exports and records of processing name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Controller {
@@ -32,6 +32,12 @@ pub struct Controller {
     pub address: String,
     /// How to reach them: an e-mail address or a page.
     pub contact: String,
+    /// The data protection officer and how to reach them, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_protection_officer: Option<String>,
+    /// The representative in the Union (GDPR, Article 27), if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub representative: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,7 +56,22 @@ pub(crate) struct ConsentSettings {
 impl Controller {
     /// Somebody with this name, this address and this way to be reached.
     pub fn new(name: impl Into<String>, address: impl Into<String>, contact: impl Into<String>) -> Self {
-        Self { name: name.into(), address: address.into(), contact: contact.into() }
+        let (name, address, contact) = (name.into(), address.into(), contact.into());
+        Self { name, address, contact, data_protection_officer: None, representative: None }
+    }
+
+    /// With a data protection officer: a name, and how to reach them.
+    #[must_use]
+    pub fn data_protection_officer(mut self, officer: impl Into<String>) -> Self {
+        self.data_protection_officer = Some(officer.into());
+        self
+    }
+
+    /// With a representative in the Union.
+    #[must_use]
+    pub fn representative(mut self, representative: impl Into<String>) -> Self {
+        self.representative = Some(representative.into());
+        self
     }
 }
 

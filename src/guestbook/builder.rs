@@ -11,15 +11,17 @@ use crate::error::ErrorKind;
 use crate::{
     accounts::Accounts,
     activities::Activities,
-    consents::Consents,
+    audit::AuditTrail,
+    consents::{Consents, Controller},
     error::Result,
     http::{
         ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ExportService,
         OnStoreError, SessionCookie, SessionLayer, Transport,
     },
+    privacy::AuditKey,
     recorder::{Recorder, RecorderSettings},
     retention::{Retention, RetentionRules},
-    rights::{PersonalData, Rights},
+    rights::{PersonalData, Register, RetentionPeriod, Rights},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
     store::{Store, dynamic::DynamicStore},
@@ -43,6 +45,9 @@ pub struct GuestbookBuilder<S> {
     preferences: Option<Box<MakePreferences>>,
     sources: Vec<Box<dyn PersonalData>>,
     keep_out: Duration,
+    audit_key: Option<AuditKey>,
+    controller: Option<Controller>,
+    secret_session_keys: Vec<String>,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     retention: RetentionRules,
@@ -83,6 +88,9 @@ impl<S> GuestbookBuilder<S> {
             preferences: None,
             sources: Vec::new(),
             keep_out: Duration::from_secs(400 * 24 * 60 * 60),
+            audit_key: None,
+            controller: None,
+            secret_session_keys: Vec::new(),
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             retention: RetentionRules::new(),
@@ -178,6 +186,27 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// The key of the [audit trail](crate::audit): 32 random bytes, kept where the database is not. Default: one that is made from the
+    /// store's secret, which finds accidents, but not changes by somebody who has the whole database. It must stay the same.
+    pub fn audit_key(mut self, key: [u8; 32]) -> Self {
+        self.audit_key = Some(AuditKey::new(key));
+        self
+    }
+
+    /// Who is responsible: named in exports, in the [record of processing](Guestbook::processing_records), and in receipts of
+    /// consent if [`ConsentRules::controller`] names nobody else. Default: nobody.
+    pub fn controller(mut self, controller: Controller) -> Self {
+        self.controller = Some(controller);
+        self
+    }
+
+    /// Keys of session data whose values are secrets of the service, such as tokens for another one: an export names the keys
+    /// and not the values. Default: none.
+    pub fn secret_session_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.secret_session_keys = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// What a request gets whose session cannot be loaded. Default: 503.
     pub fn on_store_error(mut self, policy: OnStoreError) -> Self {
         self.on_store_error = policy;
@@ -261,7 +290,8 @@ impl<S: Store> GuestbookBuilder<S> {
         let (mut consents, mut door, mut manners) = (None, None, None);
         if let (Some(rules), Some(accounts)) = (self.consent, &accounts) {
             rules.settings().check()?;
-            let (store, settings) = (store.clone(), rules.settings().clone());
+            let (store, mut settings) = (store.clone(), rules.settings().clone());
+            settings.controller = settings.controller.or_else(|| self.controller.clone());
             let all = Consents::new(store, accounts.clone(), tasks.clone(), clock.clone(), settings);
             let (at_the_door, inside) = rules.check(&self.cookie, all.clone())?;
             (consents, door, manners) = (Some(all), Some(at_the_door), Some(Arc::new(inside)));
@@ -276,9 +306,19 @@ impl<S: Store> GuestbookBuilder<S> {
         let (recorder, worker) = Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?;
         let sessions = Sessions::new(store.clone(), accounts.clone(), clock.clone(), tasks.clone(), self.settings);
         let (sources, keep_out) = (self.sources, self.keep_out);
+        let of_consent = consents.as_ref().and_then(|consents| consents.settings().controller.clone());
+        let register = Register {
+            controller: self.controller.or(of_consent),
+            consents: consents.clone(),
+            preferences: preferences.clone(),
+            periods: periods(&self.retention, absolute, keep_out),
+            secret_session_keys: self.secret_session_keys,
+        };
         let (retained, timed) = (tasks.clone(), clock.clone());
-        let retention = Retention::new(store.clone(), sessions.clone(), retained, timed, self.retention);
-        let rights = Rights::new(store, accounts, sessions.clone(), recorder.clone(), tasks, clock, sources, keep_out);
+        let audit = AuditTrail::new(store.clone(), tasks.clone(), clock.clone(), self.audit_key);
+        let retention = Retention::new(store.clone(), sessions.clone(), audit.clone(), retained, timed, self.retention);
+        let (heard, held, trail) = (recorder.clone(), sessions.clone(), audit.clone());
+        let rights = Rights::new(store, accounts, held, heard, trail, tasks, clock, sources, keep_out, register);
         let client = ClientSettings { address: self.address };
         let on_store_error = self.on_store_error;
         let session_layer = SessionLayer::new(
@@ -306,6 +346,7 @@ impl<S: Store> GuestbookBuilder<S> {
             preferences,
             export_service: ExportService::new(rights.clone()),
             rights,
+            audit,
             retention,
             session_layer,
             consent_layer,
@@ -326,6 +367,14 @@ impl<S: fmt::Debug> fmt::Debug for GuestbookBuilder<S> {
             .field("consent", &self.consent)
             .finish_non_exhaustive()
     }
+}
+
+/// How long what is kept. A login that is remembered may ask for a longer session than the usual one.
+fn periods(rules: &RetentionRules, session: Duration, keep_out: Duration) -> Vec<RetentionPeriod> {
+    let of_activities = rules.periods().into_iter();
+    let others = [("sessions", Some(session)), ("preferences", None), ("consent", None), ("erasures", Some(keep_out))];
+    let others = others.map(|(class, keep)| (class.to_owned(), keep));
+    of_activities.chain(others).map(|(class, keep)| RetentionPeriod::new(class, keep)).collect()
 }
 
 /// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::{
     activities::Activities,
     activity::ActivityFilter,
+    audit::AuditTrail,
     consent::PurposeId,
     consents::Consents,
     error::{Error, ErrorKind, Result},
@@ -18,7 +19,7 @@ use crate::{
     },
     recorder::{Recorder, ShutdownReport, Subscription},
     retention::Retention,
-    rights::Rights,
+    rights::{ProcessingRecords, Rights},
     sessions::Sessions,
     store::Store,
     user_preferences::{DynamicPreferences, UserPreferences},
@@ -53,6 +54,7 @@ struct Inner {
     consents: Option<Consents>,
     preferences: Option<Arc<dyn DynamicPreferences>>,
     rights: Rights,
+    audit: AuditTrail,
     retention: Retention,
     export_service: ExportService,
     session_layer: SessionLayer,
@@ -132,6 +134,32 @@ impl Guestbook {
     /// What users may demand: a copy of their data, and to be struck out.
     pub fn rights(&self) -> &Rights {
         &self.inner.rights
+    }
+
+    /// Who did what to whose data, and whether that was changed since.
+    pub fn audit(&self) -> &AuditTrail {
+        &self.inner.audit
+    }
+
+    /// The record of processing activities (GDPR, Article 30), from the purposes, the retention and the sources that are
+    /// configured.
+    ///
+    /// ```
+    /// use tower_guestbook::{
+    ///     Guestbook, consent::{Category, Purpose, Purposes}, consents::Controller, http::ConsentRules, store::MemoryStore,
+    /// };
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let billing = Purpose::new("billing", Category::Necessary).recipients(["the bank"]);
+    /// let guestbook = Guestbook::builder(MemoryStore::new())
+    ///     .controller(Controller::new("Shop", "1 High Street", "privacy@shop.example"))
+    ///     .consent(ConsentRules::new(Purposes::builder().purpose(billing).build()?))
+    ///     .build()?;
+    /// let records = serde_json::to_value(guestbook.processing_records()).unwrap();
+    /// assert_eq!(records["controller"]["name"], "Shop");
+    /// assert_eq!(records["purposes"][0]["recipients"], serde_json::json!(["the bank"]));
+    /// # Ok(()) }
+    pub fn processing_records(&self) -> ProcessingRecords {
+        self.inner.rights.processing_records()
     }
 
     /// How old events are deleted: reports, and runs at once.

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::signature::from_hex;
 use crate::{
     error::Result,
     id::{UserId, uuid_of},
@@ -24,7 +25,7 @@ pub struct ErasureId(Uuid);
 pub struct Pseudonym([u8; 32]);
 
 /// An erasure (GDPR, Article 17), begun or finished. While it is there nothing of the user is stored: it is the tombstone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Erasure {
     /// Its name.
@@ -32,7 +33,7 @@ pub struct Erasure {
     /// Whom it is about.
     pub pseudonym: Pseudonym,
     /// The user, as long as there is something left to erase.
-    #[serde(skip_serializing)]
+    #[serde(skip)]
     pub user: Option<UserId>,
     /// Since when nothing more of the user is stored.
     pub began_at: Timestamp,
@@ -47,7 +48,7 @@ pub struct Erasure {
 }
 
 /// How many of what were erased.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Erased {
     /// Sessions.
@@ -89,9 +90,18 @@ impl From<Uuid> for ErasureId {
 impl Pseudonym {
     /// The pseudonym of a user, for this secret.
     pub fn of(user: &UserId, secret: &[u8; 32]) -> Self {
+        Self::keyed(b"guestbook user 1\n", user.as_str(), secret)
+    }
+
+    /// The pseudonym of somebody who runs the service, for this secret: another one than that of a user of the same name.
+    pub fn of_operator(name: &str, secret: &[u8; 32]) -> Self {
+        Self::keyed(b"guestbook operator 1\n", name, secret)
+    }
+
+    fn keyed(domain: &[u8], name: &str, secret: &[u8; 32]) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC has any length");
-        mac.update(b"guestbook user 1\n");
-        mac.update(user.as_str().as_bytes());
+        mac.update(domain);
+        mac.update(name.as_bytes());
         Self(mac.finalize().into_bytes().into())
     }
 
@@ -115,6 +125,13 @@ impl fmt::Display for Pseudonym {
 impl fmt::Debug for Pseudonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pseudonym({self})")
+    }
+}
+
+impl<'de> Deserialize<'de> for Pseudonym {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        from_hex(&text).map(Self).ok_or_else(|| de::Error::custom("a pseudonym has 64 hexadecimal digits"))
     }
 }
 

@@ -9,6 +9,7 @@
 //! | GDPR 5(1)(b), purpose | [`Purposes`](crate::consent::Purposes), checked in `build()`; events fall under one ([`ConsentRules::event_purpose`](crate::http::ConsentRules::event_purpose)) | `consent::activity::each_type_of_event_can_have_a_purpose_of_its_own`, unit: `consent::registry` |
 //! | 5(1)(c), minimisation | [`RequestTrace`](crate::activity::RequestTrace), [`TruncatedAddress`](crate::client::TruncatedAddress) | `activity`, `consent::decisions::a_record_has_what_it_takes_to_prove_it_and_no_more` |
 //! | 5(1)(e), storage limitation | [`Retention`](crate::Retention): finite by default, most specific rule wins | `retention` |
+//! | 5(2), accountability | [`AuditTrail`](crate::AuditTrail): a chain that says where it was changed; [`Verifier`] | `audit::tampering`, unit: `privacy::audit::verify` |
 //! | 6(1), legal basis | [`LegalBasis`](crate::consent::LegalBasis); what is not based on consent passes without it, until an objection | unit: `consent::resolve::no_combination_breaks_a_promise` |
 //! | 7(1), proof | [`ConsentRecord`](crate::consent::ConsentRecord) with the hash of the [`Notice`](crate::consent::Notice) that was shown; records are only added | `consent::notices::a_grant_needs_the_notice_that_was_shown_and_is_current`, `consent_store`, conformance suite |
 //! | 7(3), withdrawal | [`Consent::withdraw`](crate::Consent::withdraw): one call, obeyed by the next request, elsewhere within `cache_age`; needs no notice | `consent::instances::a_withdrawal_is_obeyed_here_at_once_and_there_within_the_cache_age`, `consent::notices::a_no_counts_however_old_the_form_is_that_says_it`, `consent::histories::whatever_anybody_does_the_last_no_holds` |
@@ -25,8 +26,13 @@
 
 mod audit;
 mod erasure;
+mod signature;
 
 pub use self::{
-    audit::{Actor, AuditAction, AuditKey, AuditNote},
+    audit::{
+        ActionName, Actor, ActorKind, AuditAction, AuditCheckpoint, AuditEntry, AuditFault, AuditFlaw, AuditHash,
+        AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow, Disclosed, Verifier, VerifyReport,
+    },
     erasure::{Erased, Erasure, ErasureId, Pseudonym},
+    signature::ReceiptSignature,
 };

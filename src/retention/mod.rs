@@ -11,6 +11,9 @@
 //! | the store fails | the run goes on with the next class and reports the first error; the next run tries again |
 //! | the guestbook shuts down | the chunk under way is finished, the rest is left to the next start |
 //!
+//! Entries of the [audit trail](crate::audit) are kept for three years; dropping them leaves a checkpoint, and a part of the trail
+//! that is not intact is kept as the evidence it is. A run that has deleted events or sessions is recorded there.
+//!
 //! Sessions that are expired are removed in the same run. Space that became free is used again for what comes; what is more
 //! than 1,000 pages is given back to the system, in steps as well, and the store is asked to overwrite residue.
 //!
@@ -20,12 +23,13 @@
 //!
 //! | name | kind | what |
 //! |---|---|---|
-//! | `guestbook_retention_deleted_total{class}` | counter | `sessions`, `activities` (types without a rule of their own), `activities:login` and so on |
+//! | `guestbook_retention_deleted_total{class}` | counter | `sessions`, `activities` (types without a rule of their own), `activities:login` and so on, `audit` |
 //! | `guestbook_retention_oldest_seconds{class}` | gauge | the age of the oldest event that is left; more than the rule, and retention is behind |
 //! | `guestbook_retention_last_success_seconds` | gauge | when the last run began that did everything, in seconds since 1970 |
 //! | `guestbook_retention_refused_total` | counter | classes that were not deleted because it would have been too much |
 
 mod metrics;
+mod old_entries;
 mod pace;
 mod report;
 mod rules;
@@ -45,6 +49,7 @@ pub use self::{
     rules::{Keep, RetentionRules},
 };
 use crate::{
+    audit::AuditTrail,
     error::{Error, ErrorKind, Result},
     id,
     sessions::Sessions,
@@ -75,6 +80,7 @@ pub struct Retention {
 struct Inner {
     store: Arc<dyn DynamicStore>,
     sessions: Sessions,
+    audit: AuditTrail,
     tasks: Tasks,
     clock: Clock,
     rules: RetentionRules,
@@ -92,12 +98,13 @@ impl Retention {
     pub(crate) fn new(
         store: Arc<dyn DynamicStore>,
         sessions: Sessions,
+        audit: AuditTrail,
         tasks: Tasks,
         clock: Clock,
         rules: RetentionRules,
     ) -> Self {
         let (stats, stop) = (Mutex::default(), watch::Sender::new(false));
-        Self { inner: Arc::new(Inner { store, sessions, tasks, clock, rules, stats, stop }) }
+        Self { inner: Arc::new(Inner { store, sessions, audit, tasks, clock, rules, stats, stop }) }
     }
 
     /// Deletes what is old. The guestbook does this by itself; it goes on when the caller leaves.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{Keep, rules::Class};
+use super::{Keep, RetentionRules, rules::Class};
 use crate::{activity::EventType, time::Timestamp};
 
 /// What a run has deleted, or would delete.
@@ -22,6 +22,8 @@ pub struct RetentionReport {
     pub applied_at: Timestamp,
     /// What became of each class: that of all types without a rule of their own first.
     pub classes: Vec<ClassReport>,
+    /// What became of entries of the audit trail.
+    pub audit: ClassReport,
     /// In how many steps events were deleted.
     pub chunks: u64,
     /// How long it took.
@@ -39,7 +41,7 @@ pub struct RetentionReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ClassReport {
-    /// Its name: `activities`, or `activities:` and the type.
+    /// Its name: `activities`, or `activities:` and the type; `audit` for the audit trail.
     pub class: String,
     /// The type whose events it has, if it is of one type.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,13 +84,14 @@ pub struct RetentionStats {
 }
 
 impl RetentionReport {
-    pub(super) fn begin(retention: Keep, now: Timestamp, dry_run: bool) -> Self {
+    pub(super) fn begin(rules: &RetentionRules, now: Timestamp, dry_run: bool) -> Self {
         Self {
             activities_deleted: 0,
             sessions_deleted: 0,
-            retention,
+            retention: rules.activities(),
             applied_at: now,
             classes: Vec::new(),
+            audit: ClassReport::new("audit".to_owned(), None, rules.audit),
             chunks: 0,
             duration: Duration::ZERO,
             dry_run,
@@ -100,15 +103,11 @@ impl RetentionReport {
 
 impl ClassReport {
     pub(super) fn begin(class: &Class) -> Self {
-        Self {
-            class: class.name.clone(),
-            event_type: class.event_type.clone(),
-            keep: class.keep,
-            deleted: 0,
-            would_delete: None,
-            oldest_left: None,
-            refused: false,
-        }
+        Self::new(class.name.clone(), class.event_type.clone(), class.keep)
+    }
+
+    fn new(class: String, event_type: Option<EventType>, keep: Keep) -> Self {
+        Self { class, event_type, keep, deleted: 0, would_delete: None, oldest_left: None, refused: false }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
 pub struct RetentionRules {
     activities: Keep,
     event_types: Vec<(EventType, Keep)>,
+    pub(super) audit: Keep,
     pub(super) interval: Duration,
     pub(super) max_fraction: f64,
     pub(super) is_on: bool,
@@ -57,6 +58,7 @@ impl RetentionRules {
         Self {
             activities: Keep::For(90 * DAY),
             event_types: vec![(EventType::LOGIN, year), (EventType::LOGOUT, year)],
+            audit: Keep::For(3 * 365 * DAY),
             interval: Duration::from_secs(60 * 60),
             max_fraction: 0.3,
             is_on: true,
@@ -65,7 +67,7 @@ impl RetentionRules {
 
     /// Keeps everything, and nothing runs by itself.
     pub fn off() -> Self {
-        Self { activities: Keep::Forever, event_types: Vec::new(), is_on: false, ..Self::new() }
+        Self { activities: Keep::Forever, event_types: Vec::new(), audit: Keep::Forever, is_on: false, ..Self::new() }
     }
 
     /// How long events are kept whose type has no rule of its own. Default: 90 days.
@@ -78,6 +80,12 @@ impl RetentionRules {
     pub fn keep_event_type(mut self, event_type: EventType, keep: Keep) -> Self {
         self.event_types.retain(|(other, _)| *other != event_type);
         self.event_types.push((event_type, keep));
+        self
+    }
+
+    /// How long entries of the [audit trail](crate::audit) are kept. Default: three years.
+    pub fn keep_audit(mut self, keep: Keep) -> Self {
+        self.audit = keep;
         self
     }
 
@@ -96,6 +104,15 @@ impl RetentionRules {
         self
     }
 
+    /// How long which class of events is kept; `None` is for ever.
+    pub(crate) fn periods(&self) -> Vec<(String, Option<Duration>)> {
+        let period = |class: Class| match class.keep {
+            Keep::For(duration) => (class.name, Some(duration)),
+            Keep::Forever => (class.name, None),
+        };
+        self.classes().into_iter().map(period).collect()
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         let wrong = |problem| Err(Error::new(ErrorKind::Configuration, format!("retention(): {problem}")));
         if self.interval < Duration::from_secs(1) {
@@ -106,6 +123,9 @@ impl RetentionRules {
         }
         if self.activities == Keep::For(Duration::ZERO) {
             return wrong("keep_activities() must be longer than zero");
+        }
+        if self.audit == Keep::For(Duration::ZERO) {
+            return wrong("keep_audit() must be longer than zero");
         }
         if self.event_types.iter().any(|(_, keep)| *keep == Keep::For(Duration::ZERO)) {
             return wrong("keep_event_type() must be longer than zero");
@@ -200,6 +220,7 @@ mod tests {
             (RetentionRules::new().max_fraction(1.1), "max_fraction()"),
             (RetentionRules::new().max_fraction(f64::NAN), "max_fraction()"),
             (RetentionRules::new().keep_activities(Keep::For(Duration::ZERO)), "keep_activities()"),
+            (RetentionRules::new().keep_audit(Keep::For(Duration::ZERO)), "keep_audit()"),
             (RetentionRules::new().keep_event_type(EventType::ERROR, Keep::For(Duration::ZERO)), "keep_event_type()"),
         ] {
             let error = rules.check().unwrap_err();

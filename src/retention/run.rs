@@ -23,14 +23,14 @@ pub(super) enum Guard {
 }
 
 /// A run under way.
-struct Run<'a> {
-    inner: &'a Inner,
-    now: Timestamp,
+pub(super) struct Run<'a> {
+    pub(super) inner: &'a Inner,
+    pub(super) now: Timestamp,
     holder: Uuid,
     /// When the lease is to be taken anew.
     renew_at: Timestamp,
     pace: Pace,
-    report: RetentionReport,
+    pub(super) report: RetentionReport,
     /// Whether somebody has stopped it, or the lease is lost.
     is_over: bool,
 }
@@ -43,7 +43,7 @@ const LEASE_TIME: Duration = Duration::from_secs(60);
 const RENEW_AFTER: Duration = Duration::from_secs(20);
 
 /// A class of so many events is not guarded.
-const FEW: u64 = 1_000;
+pub(super) const FEW: u64 = 1_000;
 
 /// So many free pages are kept: the next events need them.
 const FREE_PAGES: u64 = 1_000;
@@ -60,7 +60,7 @@ pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> 
     if !inner.tasks.within(lease).await? {
         return Err(Error::new(ErrorKind::Conflict, "retention is being applied already, here or by another process"));
     }
-    let report = RetentionReport::begin(inner.rules.activities(), now, false);
+    let report = RetentionReport::begin(&inner.rules, now, false);
     let renew_at = now.after(RENEW_AFTER);
     let mut run = Run { inner, now, holder, renew_at, pace: Pace::new(), report, is_over: false };
     let result = run.go(guard).await;
@@ -76,7 +76,7 @@ pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> 
 pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
     let begin = Instant::now();
     let now = inner.clock.now();
-    let mut report = RetentionReport::begin(inner.rules.activities(), now, true);
+    let mut report = RetentionReport::begin(&inner.rules, now, true);
     for class in inner.rules.classes() {
         let mut entry = ClassReport::begin(&class);
         let old = match class.old(now) {
@@ -88,6 +88,7 @@ pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
         entry.oldest_left = inner.oldest(&class).await?;
         report.classes.push(entry);
     }
+    inner.would_drop(&mut report.audit, now).await?;
     report.duration = begin.elapsed();
     Ok(report)
 }
@@ -109,8 +110,10 @@ impl Run<'_> {
             self.report.classes.push(entry);
             failed = failed.or(applied.err());
         }
+        failed = failed.or(self.drop_old_entries(guard).await.err());
         failed = failed.or(self.give_back_space().await.err());
         self.report.complete = !self.is_over;
+        failed = failed.or(self.note().await.err());
         if self.report.activities_deleted > 0 || self.report.pages_freed > 0 {
             // The log has what was deleted, and the file is as long as it was until the log is in it. A reader may hold it up.
             let _ = self.inner.tasks.within(self.inner.store.scrub()).await;
@@ -178,7 +181,7 @@ impl Run<'_> {
     }
 
     /// `false` if the guestbook shuts down.
-    async fn may_go_on(&mut self) -> Result<bool> {
+    pub(super) async fn may_go_on(&mut self) -> Result<bool> {
         let now = self.inner.clock.now();
         if !self.is_over && now >= self.renew_at {
             let lease = self.inner.store.lease(LEASE, self.holder, now, now.after(LEASE_TIME));

@@ -3,36 +3,49 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Rights;
+use super::{
+    Rights,
+    about::About,
+    parts::{MakePart, Parts},
+};
 use crate::{
-    activity::{Activity, ActivityFilter, Cursor, HistoryQuery, Order},
+    activity::{ActivityFilter, Cursor, HistoryPage, HistoryQuery, Order},
     consent::{ConsentId, ConsentRecord, Subject},
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId},
-    store::dynamic::BoxFuture,
+    privacy::AuditRow,
+    time::Timestamp,
 };
 
 /// All that is kept of a user, as one JSON document, part by part: a [`Stream`] of bytes. Memory holds one part.
 ///
-/// The document has the members `schema_version` (1), `user_id`, `export_date`, `sessions`, `preferences`, `consent`, `activities` and
-/// `sources`, in this order. Times are milliseconds since 1970. It has no token, no hash of one, and nothing of others. The same
-/// data gives the same document, but for `export_date`.
+/// The same data gives the same document, but for `export_date`, what follows from the date, and the exports in `audit`. Times are milliseconds since 1970.
+/// There is no token, no hash of one, and nothing of others. Its members, in this order:
+///
+/// | member | what |
+/// |---|---|
+/// | `schema_version` | 1. Whoever reads the document asks for this first; new members do not change it |
+/// | `user_id` | whose data it is |
+/// | `export_date` | when it was made |
+/// | `controller` | who is responsible, as [`GuestbookBuilder::controller`](crate::GuestbookBuilder::controller) says; or null |
+/// | `purposes` | each [purpose](crate::consent::Purpose) as it is declared (`id`, `category`, `basis`, `mode`, `lenient_mode`, `notice_version`, `expiry_seconds`, `cookies`, `sells_or_shares`, and of [`Processing`](crate::consent::Processing) what is set), with `retention`: how long events are kept that fall under it; and where the user stands: `allowed`, `why`, `ask` (a [`Verdict`](crate::consent::Verdict)), `standing` (the last decision, or null) |
+/// | `retention` | how long what is kept: [`RetentionPeriod`](super::RetentionPeriod)s |
+/// | `sessions` | those that are live, as a [`SessionInfo`](crate::session::SessionInfo) without `current`, with their `data`: the application's keys and values, null for [secret](crate::GuestbookBuilder::secret_session_keys) ones |
+/// | `preferences` | what the user has set, by category and key |
+/// | `consent` | each [decision](crate::consent::ConsentRecord), the last stored first; that of a visitor who was linked to the user names a `visitor_id` |
+/// | `activities` | each [event](crate::activity::Activity), in the order of recording, then those of linked visitors from before the login |
+/// | `audit` | what the [audit trail](crate::audit) has about the user, this export included |
+/// | `sources` | by name, the rows of each [source](super::PersonalData) of the application |
 pub struct Export {
-    state: State,
-}
-
-enum State {
-    Idle(Box<Exporter>),
-    Busy(BoxFuture<'static, (Box<Exporter>, Result<Option<Bytes>>)>),
-    Done,
+    parts: Parts<Exporter>,
 }
 
 struct Exporter {
@@ -47,12 +60,15 @@ struct Exporter {
 
 /// What comes next.
 enum Next {
-    Head(Box<Value>),
+    Head(Box<Head>),
     Consent(Option<ConsentId>),
     /// Of the user, then of each visitor who was linked to them: what they did before they logged in.
     Activities {
         visitor: Option<usize>,
         after: Option<Cursor>,
+    },
+    Audit {
+        after: u64,
     },
     Source {
         source: usize,
@@ -61,28 +77,41 @@ enum Next {
     Nothing,
 }
 
+/// What comes before the lists.
+#[derive(Serialize)]
+struct Head {
+    schema_version: u32,
+    user_id: UserId,
+    export_date: Timestamp,
+    #[serde(flatten)]
+    about: About,
+    sessions: Vec<Value>,
+    preferences: Value,
+}
+
+/// The version of the document.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
 /// So many records come at a time.
 const PAGE: usize = 1_000;
 
 impl Export {
     pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
-        let sessions = rights.inner.sessions.list(&user).await?;
-        let preferences = rights.inner.tasks.within(rights.inner.store.preferences(user.clone())).await?;
-        let head = json!({
-            "schema_version": 1,
-            "user_id": user,
-            "export_date": rights.inner.clock.now(),
-            "sessions": sessions,
-            "preferences": preferences.overrides.to_value(),
-        });
-        let exporter =
-            Exporter { rights, user, next: Next::Head(Box::new(head)), visitors: Vec::new(), has_any: false };
-        Ok(Self { state: State::Idle(Box::new(exporter)) })
+        let head = Head {
+            schema_version: SCHEMA_VERSION,
+            user_id: user.clone(),
+            export_date: rights.inner.clock.now(),
+            about: rights.about(&user).await?,
+            sessions: rights.sessions_of(&user).await?,
+            preferences: rights.preferences_of(&user).await?,
+        };
+        let next = Next::Head(Box::new(head));
+        Ok(Self { parts: Parts::of(Exporter { rights, user, next, visitors: Vec::new(), has_any: false }) })
     }
 
     /// The next part; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
-        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+        self.parts.next().await
     }
 }
 
@@ -90,36 +119,11 @@ impl Stream for Export {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        loop {
-            let state = std::mem::replace(&mut self.state, State::Done);
-            let mut busy = match state {
-                State::Done => return Poll::Ready(None),
-                State::Idle(mut exporter) => Box::pin(async move {
-                    let part = exporter.part().await;
-                    (exporter, part)
-                }),
-                State::Busy(busy) => busy,
-            };
-            let polled = busy.as_mut().poll(context);
-            if polled.is_pending() {
-                self.state = State::Busy(busy);
-            }
-            let (exporter, part) = ready!(polled);
-            match part {
-                Ok(Some(part)) => {
-                    self.state = State::Idle(exporter);
-                    if !part.is_empty() {
-                        return Poll::Ready(Some(Ok(part)));
-                    }
-                }
-                Ok(None) => return Poll::Ready(None),
-                Err(error) => return Poll::Ready(Some(Err(error))),
-            }
-        }
+        Pin::new(&mut self.parts).poll_next(context)
     }
 }
 
-impl Exporter {
+impl MakePart for Exporter {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         let mut out = Vec::new();
         match std::mem::replace(&mut self.next, Next::Nothing) {
@@ -132,16 +136,7 @@ impl Exporter {
                 self.next = Next::Consent(None);
             }
             Next::Consent(before) => {
-                let (store, subject) = (&self.rights.inner.store, Subject::User(self.user.clone()));
-                let records = self.rights.inner.tasks.within(store.consent_history(subject, PAGE, before)).await?;
-                let last = records.last().map(|record| record.id).filter(|_| records.len() == PAGE);
-                for record in &records {
-                    if let Subject::Visitor(visitor) = record.subject
-                        && !self.visitors.contains(&visitor)
-                    {
-                        self.visitors.push(visitor);
-                    }
-                }
+                let (records, last) = self.rights.consent_page(&self.user, before, PAGE, &mut self.visitors).await?;
                 self.list(&mut out, records.iter().map(consent))?;
                 self.next = match last {
                     Some(last) => Next::Consent(Some(last)),
@@ -151,22 +146,22 @@ impl Exporter {
                 };
             }
             Next::Activities { visitor, after } => {
-                let filter = ActivityFilter::new();
-                let query = HistoryQuery::new(match visitor {
-                    None => filter.user(self.user.clone()),
-                    Some(index) => filter.visitor(self.visitors[index]),
-                });
-                let query = query.order(Order::OldestFirst).limit(PAGE);
-                let query = after.map_or(query.clone(), |after| query.after(after));
-                let page = self.rights.inner.tasks.within(self.rights.inner.store.history(query)).await?;
-                // Others may have logged in to the same browser, and the user's own are there already.
-                let is_theirs = |activity: &&Activity| visitor.is_none() || activity.event.user.is_none();
-                self.list(&mut out, page.activities.iter().filter(is_theirs).map(Ok))?;
+                let of_visitor = visitor.map(|index| self.visitors[index]);
+                let page = self.rights.activity_page(&self.user, of_visitor, after, PAGE).await?;
+                self.list(&mut out, page.activities.iter().map(Ok))?;
                 let index = visitor.map_or(0, |index| index + 1);
                 self.next = match page.next {
                     Some(next) => Next::Activities { visitor, after: Some(next) },
                     None if index < self.visitors.len() => Next::Activities { visitor: Some(index), after: None },
-                    None => self.next_source(&mut out, b"],\"sources\":{", 0),
+                    None => self.next_list(&mut out, b"],\"audit\":[", Next::Audit { after: 0 }),
+                };
+            }
+            Next::Audit { after } => {
+                let page = self.rights.inner.audit.entries(after, PAGE, Some(&self.user)).await?;
+                self.list(&mut out, page.iter().map(AuditRow::exported))?;
+                self.next = match page.last() {
+                    Some(last) if page.len() == PAGE => Next::Audit { after: last.entry.sequence },
+                    _ => self.next_source(&mut out, b"],\"sources\":{", 0),
                 };
             }
             Next::Source { source, page } => {
@@ -180,7 +175,9 @@ impl Exporter {
         }
         Ok(Some(out.into()))
     }
+}
 
+impl Exporter {
     fn next_list(&mut self, out: &mut Vec<u8>, between: &[u8], next: Next) -> Next {
         out.extend_from_slice(between);
         self.has_any = false;
@@ -217,8 +214,52 @@ impl Exporter {
     }
 }
 
+impl Rights {
+    /// A page of decisions, and where the next one begins. Adds the visitors who were linked to the user.
+    pub(super) async fn consent_page(
+        &self,
+        user: &UserId,
+        before: Option<ConsentId>,
+        limit: usize,
+        visitors: &mut Vec<VisitorId>,
+    ) -> Result<(Vec<ConsentRecord>, Option<ConsentId>)> {
+        let history = self.inner.store.consent_history(Subject::User(user.clone()), limit, before);
+        let records = self.inner.tasks.within(history).await?;
+        let last = records.last().map(|record| record.id).filter(|_| records.len() == limit);
+        for record in &records {
+            if let Subject::Visitor(visitor) = record.subject
+                && !visitors.contains(&visitor)
+            {
+                visitors.push(visitor);
+            }
+        }
+        Ok((records, last))
+    }
+
+    /// A page of events, of the user or of a visitor who was linked to them.
+    pub(super) async fn activity_page(
+        &self,
+        user: &UserId,
+        visitor: Option<VisitorId>,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<HistoryPage> {
+        let filter = ActivityFilter::new();
+        let query = HistoryQuery::new(match visitor {
+            None => filter.user(user.clone()),
+            Some(visitor) => filter.visitor(visitor),
+        });
+        let query = query.order(Order::OldestFirst).limit(limit);
+        let query = after.map_or(query.clone(), |after| query.after(after));
+        let mut page = self.inner.tasks.within(self.inner.store.history(query)).await?;
+        // Others may have logged in to the same browser, and the user's own are there already.
+        page.activities.retain(|activity| visitor.is_none() || activity.event.user.is_none());
+        Ok(page)
+    }
+}
+
 /// A record as it is exported: with who decided, the user or a visitor that was linked to them.
-fn consent(record: &ConsentRecord) -> serde_json::Result<Value> {
+pub(super) fn consent(record: &ConsentRecord) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(record)?;
     if let (Value::Object(value), Subject::Visitor(visitor)) = (&mut value, &record.subject) {
         value.insert("visitor_id".into(), serde_json::to_value(visitor)?);
@@ -226,7 +267,7 @@ fn consent(record: &ConsentRecord) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-fn unwritable(error: serde_json::Error) -> Error {
+pub(super) fn unwritable(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::Internal, "a record cannot be written as JSON").with_source(error)
 }
 

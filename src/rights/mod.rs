@@ -17,7 +17,14 @@
 //! logs of the application, events in a [spool](crate::recorder::RecorderSettings::spool) until the store takes them (it
 //! leaves them out then, and the file is removed).
 
+mod about;
+#[cfg(feature = "zip")]
+mod archive;
 mod export;
+mod import;
+mod parts;
+mod receipt;
+mod records;
 mod source;
 
 use std::{
@@ -30,18 +37,26 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
+pub(crate) use self::about::Register;
+#[cfg(feature = "zip")]
+pub use self::archive::ExportArchive;
 pub use self::{
+    about::RetentionPeriod,
     export::Export,
-    source::{Answer, ExportedPage, PersonalData},
+    import::Imported,
+    records::{ProcessingRecord, ProcessingRecords},
+    source::{Answer, Description, ExportedPage, PersonalData},
 };
 use crate::{
     accounts::Accounts,
+    audit::AuditTrail,
     consent::Subject,
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{Erasure, ErasureId},
+    privacy::{Actor, AuditAction, Erasure, ErasureId, ReceiptSignature},
     recorder::Recorder,
     sessions::Sessions,
     store::dynamic::DynamicStore,
@@ -72,6 +87,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Rights {
     inner: Arc<Inner>,
+    /// In whose name the audit trail records what is done.
+    actor: Actor,
 }
 
 struct Inner {
@@ -79,10 +96,13 @@ struct Inner {
     accounts: Option<Accounts>,
     sessions: Sessions,
     recorder: Recorder,
+    audit: AuditTrail,
     tasks: Tasks,
     clock: Clock,
     sources: Vec<Box<dyn PersonalData>>,
     keep_out: Duration,
+    register: Register,
+    secret: OnceCell<[u8; 32]>,
     /// The erasures that this process is at.
     running: Mutex<HashSet<ErasureId>>,
     /// Whether residue may be left: of an erasure that nobody could clean up after, perhaps before this process.
@@ -95,8 +115,27 @@ struct Running<'a> {
     id: ErasureId,
 }
 
-/// What became of an erasure. It names nobody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What became of an erasure. It names nobody, and it is signed: it can be written as JSON, handed out, and
+/// [verified](Rights::verify_receipt) years later, by whoever has the store.
+///
+/// The signature proves that this service said so, to itself: it is a MAC, for which the store's secret is needed. It is over
+/// all members but itself, whatever their order in the JSON; members that a receipt does not have are not read and not signed.
+///
+/// ```
+/// use tower_guestbook::{Guestbook, UserId, rights::ErasureReceipt, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let receipt = guestbook.rights().erase(&UserId::try_from("ada")?).await?;
+/// let json = serde_json::to_string(&receipt).unwrap();
+///
+/// let mut handed_back: ErasureReceipt = serde_json::from_str(&json).unwrap();
+/// assert!(guestbook.rights().verify_receipt(&handed_back).await?);
+/// handed_back.erasure.erased.activities += 1;
+/// assert!(!guestbook.rights().verify_receipt(&handed_back).await?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ErasureReceipt {
     /// The erasure, with what was erased.
@@ -108,6 +147,8 @@ pub struct ErasureReceipt {
     /// row that SQLite moved within the file long before may be left in the unused part of a page (seen once, of names); only
     /// `VACUUM` while nobody else uses the file rules that out.
     pub is_clean: bool,
+    /// The signature of all the rest.
+    pub signature: ReceiptSignature,
 }
 
 /// So many rows are deleted in one step: a few milliseconds, so that others get their turn.
@@ -124,27 +165,77 @@ impl Rights {
         accounts: Option<Accounts>,
         sessions: Sessions,
         recorder: Recorder,
+        audit: AuditTrail,
         tasks: Tasks,
         clock: Clock,
         sources: Vec<Box<dyn PersonalData>>,
         keep_out: Duration,
+        register: Register,
     ) -> Self {
-        let (running, is_dirty) = (Mutex::default(), AtomicBool::new(true));
-        let inner = Inner { store, accounts, sessions, recorder, tasks, clock, sources, keep_out, running, is_dirty };
-        Self { inner: Arc::new(inner) }
+        let (secret, running, is_dirty) = (OnceCell::new(), Mutex::default(), AtomicBool::new(true));
+        let inner = Inner {
+            store,
+            accounts,
+            sessions,
+            recorder,
+            audit,
+            tasks,
+            clock,
+            sources,
+            keep_out,
+            register,
+            secret,
+            running,
+            is_dirty,
+        };
+        Self { inner: Arc::new(inner), actor: Actor::System }
     }
 
-    /// A copy of all that is kept of the user, as one JSON document, part by part: memory does not grow with the data.
+    /// The same rights, exercised by `actor`: the [audit trail](crate::audit) says so. Without it, it says "the system".
+    ///
+    /// ```
+    /// use tower_guestbook::{Guestbook, UserId, privacy::Actor, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// let desk = Actor::Operator("desk 3".into());
+    /// guestbook.rights().by(desk.clone()).export(&UserId::from(7)).await?;
+    /// let trail = guestbook.audit().entries(0, 10, None).await?;
+    /// assert_eq!(trail[0].disclosed()?.unwrap().actor, desk);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn by(&self, actor: Actor) -> Self {
+        Self { inner: self.inner.clone(), actor }
+    }
+
+    /// A copy of all that is kept of the user, as one JSON document, part by part: memory does not grow with the data. The audit
+    /// trail records it first.
     ///
     /// # Errors
     ///
     /// What the store reports. What goes wrong later is the last part of the stream.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
-        // What happened a moment ago belongs to it.
-        if let Err(error) = self.inner.recorder.flush().await {
-            tracing::warn!(%error, "an export may lack the last events");
-        }
+        self.settle().await;
+        self.note_export(user, "json").await?;
         Export::new(self.clone(), user.clone()).await
+    }
+
+    /// As [`export`](Self::export), as a ZIP file: one file of each kind, for people and for programs, and a manifest.
+    ///
+    /// # Errors
+    ///
+    /// As for [`export`](Self::export).
+    #[cfg(feature = "zip")]
+    pub async fn export_archive(&self, user: &UserId) -> Result<ExportArchive> {
+        self.settle().await;
+        self.note_export(user, "zip").await?;
+        ExportArchive::new(self.clone(), user.clone()).await
+    }
+
+    async fn note_export(&self, user: &UserId, format: &str) -> Result<()> {
+        let detail = serde_json::json!({ "format": format });
+        self.inner.audit.record(AuditAction::Exported, self.actor.clone(), Some(user), detail).await.map(drop)
     }
 
     /// Strikes the user out of everything, here and in the [sources](PersonalData) of the application; see the
@@ -163,7 +254,9 @@ impl Rights {
             let _ = rights.inner.recorder.flush().await;
             let now = rights.inner.clock.now();
             let until = now.after(rights.inner.keep_out);
-            let erasure = rights.inner.tasks.within(rights.inner.store.strike_out(user.clone(), until, now)).await?;
+            let note = rights.inner.audit.note(AuditAction::ErasureBegan, rights.actor.clone(), Some(&user)).await?;
+            let struck_out = rights.inner.store.strike_out(user.clone(), until, note, now);
+            let erasure = rights.inner.tasks.within(struck_out).await?;
             rights.go_on(user, erasure).await
         });
         erasing.await.map_err(|panic| Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic))?
@@ -184,7 +277,8 @@ impl Rights {
     ///
     /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; what the store reports.
     pub async fn readmit(&self, user: &UserId) -> Result<bool> {
-        self.inner.tasks.within(self.inner.store.readmit(user.clone())).await
+        let note = self.inner.audit.note(AuditAction::Readmitted, self.actor.clone(), Some(user)).await?;
+        self.inner.tasks.within(self.inner.store.readmit(user.clone(), note, self.inner.clock.now())).await
     }
 
     /// Goes on with erasures that a crash or an error interrupted. The guestbook does this by itself, at its start and with each
@@ -237,14 +331,24 @@ impl Rights {
             sources.push((source.name().to_owned(), source.erase(user.clone()).await?));
         }
         while erasure.finished_at.is_none() {
-            let step = inner.store.erase_some(erasure.id, CHUNK, inner.clock.now());
+            // By the system: the entry must not name who is gone, and they may have asked for it themselves.
+            let note = inner.audit.note(AuditAction::ErasureFinished, Actor::System, None).await?;
+            let step = inner.store.erase_some(erasure.id, CHUNK, note, inner.clock.now());
             erasure = inner.tasks.within(step).await?;
         }
         // Who asked meanwhile had them cached again.
         self.forget_cached(&user);
         // A pair of stores counts sessions where they ended.
         erasure.erased.sessions = erasure.erased.sessions.max(ended);
-        Ok(ErasureReceipt { erasure, sources, is_clean: self.scrub().await? })
+        let is_clean = self.scrub().await?;
+        self.signed(ErasureReceipt { erasure, sources, is_clean, signature: ReceiptSignature::default() }).await
+    }
+
+    /// What happened a moment ago belongs to an export.
+    async fn settle(&self) {
+        if let Err(error) = self.inner.recorder.flush().await {
+            tracing::warn!(%error, "an export may lack the last events");
+        }
     }
 
     fn forget_cached(&self, user: &UserId) {

@@ -2,9 +2,10 @@
 
 use std::{future::Future, pin::Pin};
 
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::Result, id::UserId};
+use crate::{consent::LegalBasis, error::Result, id::UserId};
 
 /// A table, a file, another service of the application that keeps data of users. Registered with
 /// [`GuestbookBuilder::personal_data`](crate::GuestbookBuilder::personal_data), it is part of every export and every erasure.
@@ -48,6 +49,53 @@ pub trait PersonalData: Send + Sync + 'static {
 
     /// Erases what is kept of the user. How many rows there were.
     fn erase(&self, user: UserId) -> Answer<'_, u64>;
+
+    /// What a record of processing says of it. Default: the name, and nothing more.
+    fn describe(&self) -> Description {
+        Description::new(self.name())
+    }
+}
+
+/// What a record of processing (GDPR, Article 30) says of data that the application itself keeps.
+///
+/// ```
+/// use tower_guestbook::{consent::LegalBasis, rights::Description};
+///
+/// let mut addresses = Description::new("addresses");
+/// addresses.description = Some("Where parcels go".into());
+/// addresses.basis = Some(LegalBasis::Contract);
+/// addresses.retention = Some("ten years after the last order".into());
+/// addresses.recipients = vec!["the carrier".into()];
+/// assert_eq!(serde_json::to_value(&addresses).unwrap()["transfers"], serde_json::json!([]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Description {
+    /// The name of the source.
+    pub name: String,
+    /// What is done, in a sentence.
+    pub description: Option<String>,
+    /// The legal basis.
+    pub basis: Option<LegalBasis>,
+    /// Which kinds of data.
+    pub data_categories: Vec<String>,
+    /// Of which kinds of people.
+    pub subject_categories: Vec<String>,
+    /// Who gets the data.
+    pub recipients: Vec<String>,
+    /// To which third countries, and under which safeguards.
+    pub transfers: Vec<String>,
+    /// How long it is kept.
+    pub retention: Option<String>,
+    /// How it is kept safe.
+    pub security: Option<String>,
+}
+
+impl Description {
+    /// The name, and nothing more yet.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
 }
 
 /// What a source answers, when it is ready.

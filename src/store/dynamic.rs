@@ -5,8 +5,9 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore, PreferenceChange,
-    PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore,
+    PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
+    StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -14,8 +15,8 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
-    privacy::{Erasure, ErasureId},
-    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
@@ -53,6 +54,7 @@ twin! {
     rotate(rotation: Rotation, limits: SessionLimits, cap: SessionCap, now: Timestamp) -> Option<Started>;
     delete(id: SessionId, now: Timestamp) -> Option<SessionKey>;
     list(user: UserId, limit: usize, now: Timestamp) -> Vec<SessionHead>;
+    session_data(id: SessionId, now: Timestamp) -> Option<SessionData>;
     revoke(revocation: Revocation, now: Timestamp) -> u64;
     purge_expired(now: Timestamp, limit: usize) -> usize;
 }
@@ -76,13 +78,22 @@ twin! {
 
 twin! {
     DynamicSubjectStore of SubjectStore:
-    strike_out(user: UserId, until: Timestamp, now: Timestamp) -> Erasure;
-    erase_some(id: ErasureId, limit: usize, now: Timestamp) -> Erasure;
+    strike_out(user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Erasure;
+    erase_some(id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Erasure;
     unfinished_erasures() -> Vec<Erasure>;
     erasure_of(user: UserId) -> Option<Erasure>;
-    readmit(user: UserId) -> bool;
+    readmit(user: UserId, note: AuditNote, now: Timestamp) -> bool;
     forget_erasures(now: Timestamp, limit: usize) -> usize;
     scrub() -> bool;
+}
+
+twin! {
+    DynamicAuditStore of AuditStore:
+    record_audit(note: AuditNote, now: Timestamp) -> AuditHead;
+    audit_page(after: u64, limit: usize, subject: Option<UserId>) -> Vec<AuditRow>;
+    audit_head() -> AuditHead;
+    audit_checkpoint() -> Option<AuditCheckpoint>;
+    forget_audit(before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> usize;
 }
 
 twin! {
@@ -93,7 +104,7 @@ twin! {
 
 twin! {
     DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
-        DynamicSubjectStore, DynamicMaintenanceStore of Store:
+        DynamicSubjectStore, DynamicMaintenanceStore, DynamicAuditStore of Store:
     load_guest(key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest;
     account(subject: Subject) -> Account;
 }

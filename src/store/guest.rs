@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use super::{
-    ActivityStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore, StoredPreferences,
-    SubjectStore,
+    ActivityStore, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore,
+    StoredPreferences, SubjectStore,
 };
 use crate::{
     consent::{Standings, Subject},
@@ -17,7 +17,7 @@ use crate::{
 /// The verbs here have a default that asks the parts one after the other. A store that can answer at once overrides them, as
 /// long as the answer is the same.
 pub trait Store:
-    SessionStore + ActivityStore + ConsentStore + PreferenceStore + SubjectStore + MaintenanceStore
+    SessionStore + ActivityStore + ConsentStore + PreferenceStore + SubjectStore + MaintenanceStore + AuditStore
 {
     /// The session under `key`, and the account of its user; of `visitor` if there is no user.
     fn load_guest(

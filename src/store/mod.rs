@@ -11,6 +11,7 @@
 //! It is right when the conformance suite `store::testing` (feature `testing`) passes on it.
 
 mod activity;
+mod audit;
 pub(crate) mod cache;
 mod consent;
 pub(crate) mod dynamic;
@@ -31,6 +32,7 @@ use std::{future::Future, time::Duration};
 pub use self::sqlite::SqliteStore;
 pub use self::{
     activity::{ActivityStore, Commit},
+    audit::AuditStore,
     consent::ConsentStore,
     guest::{Account, LoadedGuest, Store},
     maintenance::{MaintenanceStore, SpaceLeft},
@@ -42,7 +44,7 @@ pub use self::{
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId},
-    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
@@ -124,6 +126,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The live sessions of `user`, at most `limit`, the last seen first.
     fn list(&self, user: UserId, limit: usize, now: Timestamp)
     -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
+
+    /// What the live session `id` holds, whatever its key is; `None` if it is not live. It is no use of the session.
+    fn session_data(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionData>>> + Send;
 
     /// Ends the sessions that `revocation` names. How many there were.
     fn revoke(&self, revocation: Revocation, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, MaintenanceStore, PreferenceChange, PreferenceStore,
-    Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, MaintenanceStore, PreferenceChange,
+    PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
     subject::struck_out,
 };
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
-    privacy::{Erasure, ErasureId},
-    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
@@ -79,6 +79,10 @@ impl<S: SessionStore, R: SubjectStore> SessionStore for Pair<S, R> {
 
     async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
         self.sessions.list(user, limit, now).await
+    }
+
+    async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
+        self.sessions.session_data(id, now).await
     }
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
@@ -175,18 +179,18 @@ impl<S: Send + Sync + 'static, R: SubjectStore> Pair<S, R> {
 }
 
 impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
-    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
-        let mut erasure = self.records.strike_out(user.clone(), until, now).await?;
+    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        let mut erasure = self.records.strike_out(user.clone(), until, note, now).await?;
         erasure.erased.sessions += self.sessions.revoke(Revocation::User(user), now).await?;
         Ok(erasure)
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let unfinished = self.records.unfinished_erasures().await?.into_iter().find(|erasure| erasure.id == id);
         if let Some(user) = unfinished.and_then(|erasure| erasure.user) {
             self.sessions.revoke(Revocation::User(user), now).await?;
         }
-        self.records.erase_some(id, limit, now).await
+        self.records.erase_some(id, limit, note, now).await
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
@@ -197,8 +201,8 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         self.records.erasure_of(user).await
     }
 
-    async fn readmit(&self, user: UserId) -> Result<bool> {
-        self.records.readmit(user).await
+    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.records.readmit(user, note, now).await
     }
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
@@ -207,6 +211,28 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
 
     async fn scrub(&self) -> Result<bool> {
         self.records.scrub().await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: AuditStore> AuditStore for Pair<S, R> {
+    async fn record_audit(&self, note: AuditNote, now: Timestamp) -> Result<AuditHead> {
+        self.records.record_audit(note, now).await
+    }
+
+    async fn audit_page(&self, after: u64, limit: usize, subject: Option<UserId>) -> Result<Vec<AuditRow>> {
+        self.records.audit_page(after, limit, subject).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead> {
+        self.records.audit_head().await
+    }
+
+    async fn audit_checkpoint(&self) -> Result<Option<AuditCheckpoint>> {
+        self.records.audit_checkpoint().await
+    }
+
+    async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
+        self.records.forget_audit(before, limit, key, now).await
     }
 }
 

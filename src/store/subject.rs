@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{Erasure, ErasureId},
+    privacy::{AuditNote, Erasure, ErasureId},
     time::Timestamp,
 };
 
@@ -20,6 +20,8 @@ use crate::{
 /// 3. **When it is finished nothing is left** but the pseudonym and the counts: no row, no name, and where the store can
 ///    overwrite what it deletes, no residue once [`scrub`](Self::scrub) has answered yes.
 /// 4. Rows of others are not touched, nor what others did in the browser of a visitor who was linked to the user.
+/// 5. **Each verb that changes something records its note** in its transaction, see [`AuditStore`](super::AuditStore): one that finds
+///    nothing to do, or fails, records none.
 pub trait SubjectStore: Send + Sync + 'static {
     /// Strikes the user out until `until` and ends their sessions, in one step. If they are struck out already, that erasure. The
     /// first answer counts the sessions; a store that cannot keep this count may leave it out of later ones.
@@ -27,15 +29,23 @@ pub trait SubjectStore: Send + Sync + 'static {
         &self,
         user: UserId,
         until: Timestamp,
+        note: AuditNote,
         now: Timestamp,
     ) -> impl Future<Output = Result<Erasure>> + Send;
 
-    /// Erases at most `limit` rows of what is left. The erasure as it is then: finished, if nothing is left.
+    /// Erases at most `limit` rows of what is left, and as many payloads of the audit trail. The erasure as it is then: finished, if
+    /// nothing is left. `note` is recorded then, as [`AuditNote::finished`] makes it.
     ///
     /// # Errors
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such erasure.
-    fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> impl Future<Output = Result<Erasure>> + Send;
+    fn erase_some(
+        &self,
+        id: ErasureId,
+        limit: usize,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Erasure>> + Send;
 
     /// The erasures that are not finished, the oldest first.
     fn unfinished_erasures(&self) -> impl Future<Output = Result<Vec<Erasure>>> + Send;
@@ -48,7 +58,7 @@ pub trait SubjectStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
-    fn readmit(&self, user: UserId) -> impl Future<Output = Result<bool>> + Send;
+    fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
     /// Forgets at most `limit` finished erasures that need not be remembered any longer at `now`. How many there were.
     fn forget_erasures(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;

@@ -94,6 +94,12 @@ pub(crate) trait DynamicPreferences: Send + Sync {
 
     /// Fills what the user has not set with what was set before they logged in.
     fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>>;
+
+    /// What was set elsewhere, checked as if nothing were set here.
+    fn check(&self, overrides: &Value) -> Result<Patch>;
+
+    /// Stores what was checked, if the version is still the expected one.
+    fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>>;
 }
 
 /// So often a parallel change may come first.
@@ -320,6 +326,14 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.fill(user, from_session))
+    }
+
+    fn check(&self, overrides: &Value) -> Result<Patch> {
+        self.inner.rules.schema.patch(overrides)
+    }
+
+    fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.change(&user, patch, Some(expected)).await.map(drop) })
     }
 }
 

@@ -167,6 +167,9 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "activity_user_blocks",
         "activity_sessions",
         "agents",
+        "audit_entries",
+        "audit_payloads",
+        "audit_checkpoint",
         // The records before the subjects that they refer to.
         "consent_records",
         "consent_subjects",

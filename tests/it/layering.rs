@@ -8,7 +8,7 @@ const ROWS: &[&[&str]] = &[
     &["http"],
     &["visit"],
     &["rights", "retention", "analytics"],
-    &["sessions", "activities", "recorder", "user_preferences"],
+    &["sessions", "activities", "recorder", "user_preferences", "audit"],
     &["consents"],
     &["accounts"],
     &["store"],

@@ -6,6 +6,8 @@ mod activity;
 #[cfg(feature = "sqlite")]
 mod activity_files;
 #[cfg(feature = "sqlite")]
+mod audit;
+#[cfg(feature = "sqlite")]
 mod browser;
 mod conformance;
 mod connections;

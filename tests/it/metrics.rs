@@ -13,9 +13,10 @@ use axum::{Router, body::Body, http::Request};
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
 use tower::ServiceExt;
 use tower_guestbook::{
-    Clock,
+    Clock, Guestbook,
     activity::{Entry, Event, EventId, EventType},
     http::ActivityRules,
+    privacy::{Actor, AuditAction},
     recorder::{Recorder, RecorderSettings},
     retention::RetentionRules,
     store::{ActivityStore, Commit},
@@ -144,4 +145,24 @@ async fn retention_says_what_it_has_deleted_and_what_is_left() {
     clock.advance(Duration::from_secs(91 * 86_400));
     guestbook.retention().run_once().await.unwrap();
     assert_eq!((deleted("activities"), kept.count("guestbook_retention_refused_total")), (3, 1));
+}
+
+#[tokio::test]
+async fn the_audit_trail_says_how_long_it_is_and_whether_it_is_intact() {
+    let kept = Kept::default();
+    let _guard = metrics::set_default_local_recorder(&kept);
+    let store = Moody::default();
+    let clock = Clock::manual(START);
+    let build = |key| Guestbook::builder(store.clone()).clock(clock.clone()).audit_key(key).build().unwrap();
+    let guestbook = build([1; 32]);
+    for _ in 0..3 {
+        guestbook.audit().record(AuditAction::Exported, Actor::System, None, serde_json::Value::Null).await.unwrap();
+    }
+    assert_eq!(kept.count("guestbook_audit_entries_total"), 3);
+    guestbook.audit().verify(None).await.unwrap();
+    assert_eq!(kept.value("guestbook_audit_intact"), 1.0);
+    clock.advance(Duration::from_secs(5));
+    build([2; 32]).audit().verify(None).await.unwrap();
+    assert_eq!(kept.value("guestbook_audit_intact"), 0.0);
+    assert_eq!(kept.value("guestbook_audit_verified_seconds"), START.as_millis() as f64 / 1e3 + 5.0);
 }

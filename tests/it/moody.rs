@@ -13,11 +13,11 @@ use tower_guestbook::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     preferences::Patch,
-    privacy::{Erasure, ErasureId},
-    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore, MemoryStore,
-        PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
+        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore,
+        MemoryStore, PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
         StoredPreferences, SubjectStore,
     },
 };
@@ -106,6 +106,11 @@ impl SessionStore for Moody {
     async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
         self.ask(false).await?;
         self.store.list(user, limit, now).await
+    }
+
+    async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
+        self.ask(false).await?;
+        self.store.session_data(id, now).await
     }
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
@@ -207,14 +212,14 @@ impl PreferenceStore for Moody {
 }
 
 impl SubjectStore for Moody {
-    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         self.ask(true).await?;
-        self.store.strike_out(user, until, now).await
+        self.store.strike_out(user, until, note, now).await
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         self.ask(true).await?;
-        self.store.erase_some(id, limit, now).await
+        self.store.erase_some(id, limit, note, now).await
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
@@ -227,9 +232,9 @@ impl SubjectStore for Moody {
         self.store.erasure_of(user).await
     }
 
-    async fn readmit(&self, user: UserId) -> Result<bool> {
+    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.ask(true).await?;
-        self.store.readmit(user).await
+        self.store.readmit(user, note, now).await
     }
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
@@ -239,6 +244,33 @@ impl SubjectStore for Moody {
     async fn scrub(&self) -> Result<bool> {
         // The sweeper does this by itself.
         self.store.scrub().await
+    }
+}
+
+impl AuditStore for Moody {
+    async fn record_audit(&self, note: AuditNote, now: Timestamp) -> Result<AuditHead> {
+        self.ask(true).await?;
+        self.store.record_audit(note, now).await
+    }
+
+    async fn audit_page(&self, after: u64, limit: usize, subject: Option<UserId>) -> Result<Vec<AuditRow>> {
+        self.ask(false).await?;
+        self.store.audit_page(after, limit, subject).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead> {
+        self.ask(false).await?;
+        self.store.audit_head().await
+    }
+
+    async fn audit_checkpoint(&self) -> Result<Option<AuditCheckpoint>> {
+        self.ask(false).await?;
+        self.store.audit_checkpoint().await
+    }
+
+    async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
+        // The background does this by itself.
+        self.store.forget_audit(before, limit, key, now).await
     }
 }
 

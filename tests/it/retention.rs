@@ -139,6 +139,7 @@ async fn a_report_has_the_names_that_others_read() {
         "applied_at": START,
         "classes": [rest, class("activities:login", Some(365)), class("activities:logout", Some(365)),
             class("activities:error", None)],
+        "audit": { "class": "audit", "keep_days": 3 * 365, "deleted": 0, "oldest_left": null },
         "chunks": 3,
         "duration_ms": null,
         "dry_run": false,

@@ -16,12 +16,18 @@ use tower::ServiceExt;
 use tower_guestbook::{
     Clock, CurrentUser, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, SessionId, Timestamp,
     http::PeerAddress,
+    privacy::{Actor, AuditAction, AuditKey, AuditNote},
     session::Lifetime,
     store::{MemoryStore, Store},
 };
 
 /// A start that is far from zero, so that subtractions show.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// A note for verbs of a store that want one.
+pub(crate) fn note() -> AuditNote {
+    AuditNote::new(AuditAction::Rectified, Actor::System, None, AuditKey::new([7; 32]))
+}
 
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 

@@ -21,6 +21,7 @@ use crate::{
     error::{Error, ErrorKind},
     http::problem::Problem,
     id::UserId,
+    privacy::Actor,
     rights::Rights,
     store::dynamic::BoxFuture,
     visit::{Session, Visit},
@@ -122,7 +123,7 @@ impl<B> Service<Request<B>> for ExportService {
         };
         let rights = self.rights.clone();
         RightsFuture::of(async move {
-            match rights.export(&user).await {
+            match rights.by(Actor::User(user.clone())).export(&user).await {
                 Ok(export) => {
                     let mut response = Response::new(RightsBody::export(export, turn));
                     let headers = response.headers_mut();
@@ -159,7 +160,7 @@ impl<B> Service<Request<B>> for ErasureService {
         }
         let rights = self.rights.clone();
         RightsFuture::of(async move {
-            let receipt = match rights.erase(&user).await {
+            let receipt = match rights.by(Actor::User(user.clone())).erase(&user).await {
                 Ok(receipt) => receipt,
                 Err(error) => return failed(&error),
             };

@@ -14,13 +14,13 @@ use std::{
 
 use uuid::Uuid;
 
-use self::{activities::Activities, consents::Consents};
+use self::{activities::Activities, audit::Trail, consents::Consents};
 use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
     privacy::Erasure,
-    session::{Changes, Merge, OnSessionLimit, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    session::{Changes, Merge, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
@@ -53,6 +53,7 @@ struct State {
     consents: Consents,
     activities: Activities,
     erasures: Vec<Erasure>,
+    audit: Trail,
     leases: HashMap<&'static str, (Uuid, Timestamp)>,
 }
 
@@ -174,6 +175,10 @@ impl SessionStore for MemoryStore {
         let mut heads = self.state().of_user(&user, now);
         heads.truncate(limit);
         Ok(heads)
+    }
+
+    async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
+        Ok(self.state().live(id, now).map(|(_, record)| record.data.clone()))
     }
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {

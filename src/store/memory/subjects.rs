@@ -6,7 +6,7 @@ use crate::{
     consent::Subject,
     error::Result,
     id::UserId,
-    privacy::{Erasure, ErasureId, Pseudonym},
+    privacy::{AuditNote, Erasure, ErasureId, Pseudonym},
     store::{
         Revocation, SubjectStore,
         subject::{no_such_erasure, struck_out, under_way},
@@ -15,13 +15,14 @@ use crate::{
 };
 
 impl SubjectStore for MemoryStore {
-    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let mut state = self.state();
         let pseudonym = Pseudonym::of(&user, &state.consents.secret()?);
         if let Some(known) = state.erasures.iter().find(|erasure| erasure.pseudonym == pseudonym) {
             return Ok(known.clone());
         }
         let mut erasure = Erasure::begin(user.clone(), pseudonym, now, until)?;
+        state.note(&note, now)?;
         let ids = state.matching(&Revocation::User(user));
         state.end_all(&ids, now);
         erasure.erased.sessions = ids.len() as u64;
@@ -29,7 +30,7 @@ impl SubjectStore for MemoryStore {
         Ok(erasure)
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let mut state = self.state();
         let index = state.erasures.iter().position(|erasure| erasure.id == id).ok_or_else(no_such_erasure)?;
         let Some(user) = state.erasures[index].user.clone() else { return Ok(state.erasures[index].clone()) };
@@ -44,18 +45,25 @@ impl SubjectStore for MemoryStore {
         let gone = state.activities.discard(limit, is_theirs);
         erased.activities += gone as u64;
         let mut left = limit - gone;
-        for subject in visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user)]) {
+        for subject in visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user.clone())]) {
             let gone = state.consents.forget(&subject, left);
             erased.consents += gone as u64;
             left -= gone;
         }
-        let is_done = left > 0;
+        let pseudonym = state.erasures[index].pseudonym;
+        let is_done = state.audit.erase(pseudonym, limit) && left > 0;
         let erasure = &mut state.erasures[index];
         erasure.erased = erased;
         if is_done {
             (erasure.user, erasure.finished_at) = (None, Some(now));
         }
-        Ok(erasure.clone())
+        let erasure = erasure.clone();
+        if is_done && let Err(error) = state.note(&note.finished(&erasure), now) {
+            let erasure = &mut state.erasures[index];
+            (erasure.user, erasure.finished_at) = (Some(user), None);
+            return Err(error);
+        }
+        Ok(erasure)
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
@@ -70,14 +78,21 @@ impl SubjectStore for MemoryStore {
         Ok(state.erasure(&user)?.cloned())
     }
 
-    async fn readmit(&self, user: UserId) -> Result<bool> {
+    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         let mut state = self.state();
         let Some(erasure) = state.erasure(&user)? else { return Ok(false) };
         if erasure.finished_at.is_none() {
             return Err(under_way());
         }
         let id = erasure.id;
-        state.erasures.retain(|erasure| erasure.id != id);
+        let erased = std::mem::take(&mut state.erasures);
+        let (readmitted, left) = erased.into_iter().partition::<Vec<_>, _>(|erasure| erasure.id == id);
+        state.erasures = left;
+        // They may be named again from here on.
+        if let Err(error) = state.note(&note, now) {
+            state.erasures.extend(readmitted);
+            return Err(error);
+        }
         Ok(true)
     }
 

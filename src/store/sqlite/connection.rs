@@ -57,6 +57,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::consents::SCHEMA,
     super::subjects::SCHEMA,
     super::maintenance::SCHEMA,
+    super::audit::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -18,6 +18,8 @@ const PERSONAL: &[(&str, &str, &str)] = &[
     ("consent_subjects", "whose decisions, and where they stand", "erase_some"),
     ("consent_records", "what was decided, with its proof", "erase_some"),
     ("erasure_leftovers", "numbers of names, only while an erasure is under way", "erase_some, last"),
+    ("audit_entries", "keyed hashes of who did what to whom", "kept: forget_audit"),
+    ("audit_payloads", "who did what to whom, in clear", "erase_some; forget_audit"),
     ("erasures", "a keyed hash; the name only while an erasure is under way", "erase_some; forget_erasures"),
 ];
 

@@ -58,6 +58,10 @@ pub(super) fn list(database: &Connection, user: &UserId, limit: usize, now: Time
     rows.sql()?.map(|row| Ok(row.sql()??.1.head)).collect()
 }
 
+pub(super) fn data(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
+    Ok(live(database, id, now)?.map(|(_, record)| record.data))
+}
+
 pub(super) fn insert(
     database: &Connection,
     key: &SessionKey,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     activities::{self, Names, Numbers},
-    connection,
+    audit, connection,
     connection::{Database, Sql},
     consents, leftovers, sessions,
 };
@@ -14,7 +14,7 @@ use crate::{
     activity::ActivityFilter,
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{Erased, Erasure, ErasureId, Pseudonym},
+    privacy::{AuditNote, Erased, Erasure, ErasureId, Pseudonym},
     store::{
         Revocation,
         subject::{no_such_erasure, struck_out, under_way},
@@ -64,7 +64,13 @@ const ADD: &str = "
     INSERT INTO erasures (id, pseudonym, external, began_at, until, sessions, activities, preferences, consents)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0)";
 
-pub(super) fn strike_out(database: &Database, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
+pub(super) fn strike_out(
+    database: &Database,
+    user: UserId,
+    until: Timestamp,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<Erasure> {
     let pseudonym = Pseudonym::of(&user, &consents::make_secret(database)?);
     if let Some(known) = by_pseudonym(database, &pseudonym)? {
         return Ok(known);
@@ -80,6 +86,7 @@ pub(super) fn strike_out(database: &Database, user: UserId, until: Timestamp, no
         erasure.erased.sessions as i64,
     ];
     database.prepare_cached(ADD).and_then(|mut statement| statement.execute(row)).sql()?;
+    audit::append(database, note, now)?;
     // Batches know the user's number by heart.
     database.forget_interned();
     Ok(erasure)
@@ -92,7 +99,13 @@ const DELETE_PREFERENCES: &str = "
     DELETE FROM preferences WHERE user = (SELECT id FROM users WHERE external = ?1)";
 const DELETE_USER: &str = "DELETE FROM users WHERE external = ?1";
 
-pub(super) fn erase_some(database: &Database, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+pub(super) fn erase_some(
+    database: &Database,
+    id: ErasureId,
+    limit: usize,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<Erasure> {
     let mut erasure = by_id(database, id)?.ok_or_else(no_such_erasure)?;
     let Some(user) = erasure.user.clone() else { return Ok(erasure) };
     let preferences = database.prepare_cached(DELETE_PREFERENCES).sql()?.execute([user.as_str()]).sql()?;
@@ -116,7 +129,8 @@ pub(super) fn erase_some(database: &Database, id: ErasureId, limit: usize, now: 
     erasure.erased.consents += records as u64;
     left -= records;
 
-    if left > 0 && leftovers::clear(database, id, left)? {
+    let is_nameless = audit::erase(database, erasure.pseudonym, limit)?;
+    if is_nameless && left > 0 && leftovers::clear(database, id, left)? {
         // Nothing refers to the name any more.
         database.prepare_cached(DELETE_USER).sql()?.execute([user.as_str()]).sql()?;
         (erasure.user, erasure.finished_at) = (None, Some(now));
@@ -129,6 +143,9 @@ pub(super) fn erase_some(database: &Database, id: ErasureId, limit: usize, now: 
         erasure.finished_at.map(Timestamp::as_millis),
     ];
     database.prepare_cached(SET_COUNTS).and_then(|mut statement| statement.execute(row)).sql()?;
+    if erasure.finished_at.is_some() {
+        audit::append(database, &note.clone().finished(&erasure), now)?;
+    }
     database.forget_interned();
     Ok(erasure)
 }
@@ -163,13 +180,14 @@ pub(super) fn check_not_struck_out(database: &Connection, user: &UserId) -> Resu
 
 const DELETE: &str = "DELETE FROM erasures WHERE id = ?1";
 
-pub(super) fn readmit(database: &Database, user: &UserId) -> Result<bool> {
+pub(super) fn readmit(database: &Database, user: &UserId, note: &AuditNote, now: Timestamp) -> Result<bool> {
     let Some(erasure) = of_user(database, user)? else { return Ok(false) };
     if erasure.finished_at.is_none() {
         return Err(under_way());
     }
     let id = erasure.id.as_uuid().as_bytes().as_slice();
     database.prepare_cached(DELETE).and_then(|mut statement| statement.execute([id])).sql()?;
+    audit::append(database, note, now)?;
     database.forget_interned();
     Ok(true)
 }

@@ -5,19 +5,22 @@ use std::sync::{Arc, atomic::Ordering};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::{SqliteStore, activities, connection, consents, maintenance, preferences, sessions, subjects};
+use super::{
+    SqliteStore, activities, audit, connection, connection::Database, consents, maintenance, preferences, sessions,
+    subjects,
+};
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
-    privacy::{Erasure, ErasureId},
-    session::{Changes, SessionCap, SessionHead, SessionLimits, SessionRecord},
+    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore, PreferenceChange,
-        PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
-        SubjectStore,
+        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore,
+        PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
+        StoredPreferences, SubjectStore,
     },
     time::Timestamp,
 };
@@ -55,6 +58,10 @@ impl SessionStore for SqliteStore {
 
     async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
         self.inner.readers.read(move |database| sessions::list(database, &user, limit, now)).await
+    }
+
+    async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
+        self.inner.readers.read(move |database| sessions::data(database, id, now)).await
     }
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
@@ -144,14 +151,14 @@ impl ConsentStore for SqliteStore {
 }
 
 impl SubjectStore for SqliteStore {
-    async fn strike_out(&self, user: UserId, until: Timestamp, now: Timestamp) -> Result<Erasure> {
-        self.inner.writer.run(true, move |database| subjects::strike_out(database, user, until, now)).await
+    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        self.inner.writer.run(true, move |database| subjects::strike_out(database, user, until, &note, now)).await
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         // What a power failure undoes is done again: the row of the erasure is in the same transaction.
-        let erasure =
-            self.inner.writer.run_alone(false, move |database| subjects::erase_some(database, id, limit, now)).await?;
+        let step = move |database: &Database| subjects::erase_some(database, id, limit, &note, now);
+        let erasure = self.inner.writer.run_alone(false, step).await?;
         // Otherwise the writer would have to move it, while others wait.
         if self.inner.steps.fetch_add(1, Ordering::Relaxed).is_multiple_of(STEPS_A_MOVE) {
             self.inner.readers.read_elsewhere(connection::move_log).await?;
@@ -167,8 +174,8 @@ impl SubjectStore for SqliteStore {
         self.inner.readers.read(move |database| subjects::of_user(database, &user)).await
     }
 
-    async fn readmit(&self, user: UserId) -> Result<bool> {
-        self.inner.writer.run(true, move |database| subjects::readmit(database, &user)).await
+    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.inner.writer.run(true, move |database| subjects::readmit(database, &user, &note, now)).await
     }
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
@@ -179,6 +186,29 @@ impl SubjectStore for SqliteStore {
         // The bulk of it, without holding up the writer.
         self.inner.readers.read_elsewhere(connection::move_log).await?;
         self.inner.writer.run_bare(subjects::scrub).await
+    }
+}
+
+impl AuditStore for SqliteStore {
+    async fn record_audit(&self, note: AuditNote, now: Timestamp) -> Result<AuditHead> {
+        self.inner.writer.run(true, move |database| audit::record(database, &note, now)).await
+    }
+
+    async fn audit_page(&self, after: u64, limit: usize, subject: Option<UserId>) -> Result<Vec<AuditRow>> {
+        let page = move |database: &Connection| audit::page(database, after, limit, subject.as_ref());
+        self.inner.readers.read_elsewhere(page).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead> {
+        self.inner.readers.read(audit::head).await
+    }
+
+    async fn audit_checkpoint(&self) -> Result<Option<AuditCheckpoint>> {
+        self.inner.readers.read(audit::checkpoint).await
+    }
+
+    async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
+        self.inner.writer.run_alone(true, move |database| audit::forget(database, before, limit, &key, now)).await
     }
 }
 

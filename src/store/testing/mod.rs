@@ -15,12 +15,13 @@
 //! ```
 //!
 //! [`conformance`] is all of it, for a [`Store`]. A store of one kind only runs [`session_conformance`],
-//! [`activity_conformance`], [`consent_conformance`], [`preference_conformance`] or [`maintenance_conformance`];
-//! [`subject_conformance`] needs a whole [`Store`], too.
+//! [`activity_conformance`], [`consent_conformance`], [`preference_conformance`], [`maintenance_conformance`] or
+//! [`audit_conformance`]; [`subject_conformance`] needs a whole [`Store`], too.
 //!
 //! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
 
 mod activities;
+mod audit;
 mod cancelled;
 mod consents;
 mod ending;
@@ -39,11 +40,12 @@ mod support;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use self::support::{
-    ABSOLUTE, CAP, IDLE, START, Stored, at, changes, data, found, head, new_key, new_visitor, set, start, start_with,
-    user_id, value,
+    ABSOLUTE, CAP, IDLE, START, Stored, at, audit_key, changes, data, found, head, new_key, new_visitor, note, set,
+    start, start_with, user_id, value,
 };
 use super::{
-    ActivityStore, Applied, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore, Started, Store,
+    ActivityStore, Applied, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore, Started,
+    Store,
 };
 
 /// Runs every case of the suite, each on a store that `make` makes.
@@ -62,6 +64,7 @@ where
     consent_conformance(&make).await;
     preference_conformance(&make).await;
     maintenance_conformance(&make).await;
+    audit_conformance(&make).await;
     run(guest_cases(), &make).await;
     subject_conformance(&make).await;
 }
@@ -150,6 +153,20 @@ where
     run(maintenance_cases(), make).await;
 }
 
+/// Runs the cases for [`AuditStore`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn audit_conformance<S, F, Fut>(make: F)
+where
+    S: AuditStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    run(audit_cases(), make).await;
+}
+
 async fn run<S, F, Fut>(cases: Vec<(&'static str, Case<S>)>, make: F)
 where
     F: Fn() -> Fut,
@@ -215,6 +232,17 @@ list! {
 }
 
 list! {
+    audit_cases of AuditStore;
+    audit:
+        entries_are_chained_and_read_back_in_order
+        a_page_is_of_one_subject_or_of_all
+        parallel_notes_leave_no_gap
+        old_entries_go_and_a_checkpoint_stays
+        a_trail_that_is_not_intact_is_kept
+        what_is_too_long_is_refused_and_leaves_no_gap;
+}
+
+list! {
     consent_cases of ConsentStore;
     consents:
         nobody_who_has_decided_nothing_is_known
@@ -276,7 +304,8 @@ list! {
         a_clear_removes_what_others_wrote
         an_expected_value_must_hold
         limits_hold_and_leave_the_data_alone
-        a_list_is_the_users_own_and_newest_first;
+        a_list_is_the_users_own_and_newest_first
+        data_is_read_by_the_public_id_as_long_as_the_session_lives;
     ending:
         a_deleted_session_does_not_come_back
         a_revoked_user_has_no_session_left
@@ -319,4 +348,9 @@ list! {
         finished_erasures_are_forgotten_when_their_time_is_over
         a_store_nobody_reads_is_clean_after_scrubbing
         whatever_the_order_nothing_of_an_erased_user_gets_in;
+    audit:
+        verbs_note_what_they_did_and_nothing_else
+        a_verb_whose_note_is_refused_does_nothing
+        an_erasure_takes_payloads_and_leaves_the_chain
+        of_somebody_erased_no_name_is_written_down;
 }

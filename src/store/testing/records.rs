@@ -124,3 +124,16 @@ pub(super) async fn a_list_is_the_users_own_and_newest_first<S: SessionStore>(st
     let heads = store.list(user_id("ada"), 10, at(4)).await.expect("readable");
     assert_eq!(heads[1], third.record.head);
 }
+
+pub(super) async fn data_is_read_by_the_public_id_as_long_as_the_session_lives<S: SessionStore>(store: Arc<S>) {
+    let stored = start(&*store, Some("ada"), START).await;
+    let other = start(&*store, Some("eve"), START).await;
+    set(&*store, stored.id(), &[("a", "1"), ("b", "[2]")], START).await.expect("written");
+    let read = async |id, now| store.session_data(id, now).await.expect("readable");
+    assert_eq!(read(stored.id(), START).await, Some(data(&[("a", "1"), ("b", "[2]")])));
+    assert_eq!(read(other.id(), START).await, Some(other.record.data.clone()));
+    assert_eq!(found(&*store, stored.key).await.expect("live").head.last_seen, START, "reading is no use");
+    assert_eq!(read(stored.id(), stored.record.head.expires_at()).await, None, "it is over");
+    store.delete(stored.id(), START).await.expect("deleted");
+    assert_eq!(read(stored.id(), START).await, None);
+}

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     CAP, Loaded, START, Store, Stored, at, changes,
     consents::{decided, history, record, user},
-    data, found, head, new_key, new_visitor,
+    data, found, head, new_key, new_visitor, note,
     parallel::at_once,
     preferences::patch,
     start, start_with, user_id,
@@ -17,7 +17,7 @@ use crate::{
     consent::{ConsentRecord, Decision, MergePolicy, PurposeId, Subject},
     error::{ErrorKind, Result},
     id::{SessionId, UserId, VisitorId},
-    privacy::{Erased, Erasure, ErasureId},
+    privacy::{AuditAction, AuditNote, Erased, Erasure, ErasureId},
     session::{SessionHead, SessionLimits, SessionRecord},
     store::{Commit, StoredPreferences},
     time::Timestamp,
@@ -108,7 +108,19 @@ async fn fill<S: Store>(store: &S, name: &str, first: u64) -> [Stored; 2] {
 }
 
 async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
-    store.strike_out(user_id(name), UNTIL, at(3)).await.expect("struck out")
+    store.strike_out(user_id(name), UNTIL, began(name), at(3)).await.expect("struck out")
+}
+
+fn began(name: &str) -> AuditNote {
+    note(AuditAction::ErasureBegan, Some(name))
+}
+
+fn is_over() -> AuditNote {
+    note(AuditAction::ErasureFinished, None)
+}
+
+async fn readmit<S: Store>(store: &S) -> Result<bool> {
+    store.readmit(user_id("ada"), note(AuditAction::Readmitted, Some("ada")), at(5)).await
 }
 
 /// Erases until it is finished, `limit` rows at a time.
@@ -116,7 +128,7 @@ async fn erase<S: Store>(store: &S, id: ErasureId, limit: usize) -> Erasure {
     let rows = |erased: &Erased| erased.activities + erased.consents;
     let mut before = 0;
     for _ in 0..1_000 {
-        let erasure = store.erase_some(id, limit, at(4)).await.expect("erased");
+        let erasure = store.erase_some(id, limit, is_over(), at(4)).await.expect("erased");
         assert!(rows(&erasure.erased) - before <= limit as u64, "no more than asked for");
         before = rows(&erasure.erased);
         if erasure.finished_at.is_some() {
@@ -207,7 +219,7 @@ pub(super) async fn who_is_struck_out_already_stays_so<S: Store>(store: Arc<S>) 
     let first = strike_out(&*store, "ada").await;
     let answers = at_once(|number| {
         let store = store.clone();
-        async move { store.strike_out(user_id("ada"), at(number as u64), at(9)).await.expect("answered") }
+        async move { store.strike_out(user_id("ada"), at(number as u64), began("ada"), at(9)).await.expect("answered") }
     })
     .await;
     let who = |erasure: &Erasure| (erasure.id, erasure.pseudonym, erasure.began_at, erasure.until);
@@ -219,7 +231,7 @@ pub(super) async fn who_is_struck_out_already_stays_so<S: Store>(store: Arc<S>) 
 
     let answers = at_once(|_| {
         let store = store.clone();
-        async move { store.strike_out(user_id("bob"), UNTIL, at(9)).await.expect("answered") }
+        async move { store.strike_out(user_id("bob"), UNTIL, began("bob"), at(9)).await.expect("answered") }
     })
     .await;
     assert!(answers.iter().all(|erasure| who(erasure) == who(&answers[0])), "of parallel ones one is made");
@@ -287,17 +299,24 @@ pub(super) async fn a_finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
     assert_eq!((known.id, &known.user, known.finished_at), (begun.id, &Some(user_id("ada")), None));
     let finished = erase(&*store, begun.id, 100).await;
     assert_eq!((&finished.user, finished.finished_at), (&None, Some(at(4))));
-    assert_eq!(store.erase_some(begun.id, 100, at(9)).await.expect("answered"), finished, "nothing is left to do");
+    assert_eq!(
+        store.erase_some(begun.id, 100, is_over(), at(9)).await.expect("answered"),
+        finished,
+        "nothing is left to do"
+    );
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), Some(finished));
     assert_eq!(store.unfinished_erasures().await.expect("readable"), []);
     assert_eq!(store.erasure_of(user_id("bob")).await.expect("readable"), None);
     let unknown = ErasureId::generate(START).expect("the system has random bytes");
-    assert_eq!(store.erase_some(unknown, 1, START).await.expect_err("unknown").kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        store.erase_some(unknown, 1, is_over(), START).await.expect_err("unknown").kind(),
+        ErrorKind::InvalidInput
+    );
 }
 
 pub(super) async fn unfinished_erasures_come_the_oldest_first<S: Store>(store: Arc<S>) {
     for (name, millis) in [("cid", 3), ("ada", 1), ("bob", 2)] {
-        store.strike_out(user_id(name), UNTIL, at(millis)).await.expect("struck out");
+        store.strike_out(user_id(name), UNTIL, began(name), at(millis)).await.expect("struck out");
     }
     let unfinished = store.unfinished_erasures().await.expect("readable");
     let names: Vec<_> = unfinished.iter().map(|erasure| erasure.user.as_ref().map(UserId::as_str)).collect();
@@ -308,13 +327,13 @@ pub(super) async fn unfinished_erasures_come_the_oldest_first<S: Store>(store: A
 }
 
 pub(super) async fn who_is_let_in_again_is_stored_again<S: Store>(store: Arc<S>) {
-    assert!(!store.readmit(user_id("ada")).await.expect("answered"), "nobody was struck out");
+    assert!(!readmit(&*store).await.expect("answered"), "nobody was struck out");
     fill(&*store, "ada", 1).await;
     let erasure = strike_out(&*store, "ada").await;
-    assert_eq!(store.readmit(user_id("ada")).await.expect_err("under way").kind(), ErrorKind::Conflict);
+    assert_eq!(readmit(&*store).await.expect_err("under way").kind(), ErrorKind::Conflict);
     erase(&*store, erasure.id, 100).await;
-    assert!(store.readmit(user_id("ada")).await.expect("answered"));
-    assert!(!store.readmit(user_id("ada")).await.expect("answered"));
+    assert!(readmit(&*store).await.expect("answered"));
+    assert!(!readmit(&*store).await.expect("answered"));
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
     // An event of before does not come back, a new one is stored.
     assert_eq!(append(&*store, entries(1, [event(Some("ada"), None)])).await, [None]);
@@ -328,7 +347,7 @@ pub(super) async fn who_is_let_in_again_is_stored_again<S: Store>(store: Arc<S>)
 
 pub(super) async fn finished_erasures_are_forgotten_when_their_time_is_over<S: Store>(store: Arc<S>) {
     for (name, millis) in [("ada", 10), ("bob", 20), ("cid", 30), ("dan", 10)] {
-        let erasure = store.strike_out(user_id(name), at(millis), START).await.expect("struck out");
+        let erasure = store.strike_out(user_id(name), at(millis), began(name), START).await.expect("struck out");
         if name != "dan" {
             erase(&*store, erasure.id, 10).await;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
+    privacy::{Actor, AuditAction, AuditKey, AuditNote},
     session::{Changes, Lifetime, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{Applied, Loaded, Rotation, SessionStore, Started},
     time::Timestamp,
@@ -38,6 +39,16 @@ pub(super) fn new_visitor() -> VisitorId {
 
 pub(super) fn user_id(name: &str) -> UserId {
     UserId::try_from(name).expect("a short name is a user id")
+}
+
+/// The key of trails here.
+pub(super) fn audit_key() -> AuditKey {
+    AuditKey::new([7; 32])
+}
+
+/// A note of the system's.
+pub(super) fn note(action: AuditAction, about: Option<&str>) -> AuditNote {
+    AuditNote::new(action, Actor::System, about.map(user_id), audit_key())
 }
 
 pub(super) fn changes(values: &[(&str, &str)]) -> Changes {

@@ -6,6 +6,7 @@ use tower_guestbook::{
     SqliteStore,
     activity::EventType,
     consent::{Choices, Circumstances, Method, PurposeId, Subject},
+    privacy::{Actor, AuditAction},
     store::SubjectStore,
 };
 
@@ -74,6 +75,7 @@ impl Guest {
             .map(word);
         let early = ["source before the login", "actor before the login", "late source", "late actor"].map(word);
         let session = word("session data");
+        let [audited, acted] = ["audit detail", "audit detail about another"].map(word);
         let [agent, path, secret, cookie, template, unlisted] =
             ["user agent", "referrer path", "header", "cookie", "path with a route", "other query value"].map(word);
 
@@ -102,8 +104,14 @@ impl Guest {
         let preferences = guestbook.preferences::<StandardPreferences>().unwrap();
         preferences.update(&user, &json!({ "nickname": preference.1 }), None).await.unwrap();
         let choices = Choices::new(Method::Api).decline(PurposeId::MARKETING).source(&*early[2].1).actor(&*early[3].1);
-        let subject = Subject::User(user);
+        let subject = Subject::User(user.clone());
         guestbook.consents().unwrap().decide(&subject, choices, &Circumstances::default()).await.unwrap();
+        let note = async |about: &UserId, detail: &str| {
+            let (action, actor) = (AuditAction::own("shop.seen").unwrap(), Actor::User(user.clone()));
+            guestbook.audit().record(action, actor, Some(about), json!({ "said": detail })).await.unwrap();
+        };
+        note(&user, &audited.1).await;
+        note(&UserId::from(7), &acted.1).await;
         addresses.add(&name.1, &address.1);
         addresses.add(&name.1, &format!("{} too", address.1));
         guestbook.flush().await.unwrap();
@@ -111,11 +119,11 @@ impl Guest {
             name: name.1.clone(),
             kept: [
                 vec![name, source, actor, header, segment, query, utm, referrer, event_type, data, preference, address],
-                vec![template, visit],
+                vec![template, visit, audited],
                 early.into(),
             ]
             .concat(),
-            internal: vec![session],
+            internal: vec![session, acted],
             unkept: vec![agent, path, secret, cookie, unlisted],
             browser,
         }
@@ -187,6 +195,12 @@ async fn what_is_kept_is_exported_and_what_is_erased_is_in_no_file_in_no_shape()
     assert!(erased.activities >= 9 && receipt.is_clean, "{receipt:?}");
     assert!(!serde_json::to_string(&receipt).unwrap().contains(&ada.name), "the receipt names nobody");
     assert_eq!(rows_of(&place, &bob.name), before, "to the byte");
+    let trail = guestbook.audit().entries(0, 100, None).await.unwrap();
+    let finished = trail.last().unwrap().disclosed().unwrap().unwrap();
+    assert_eq!((finished.actor, finished.subject), (Actor::System, None));
+    assert_eq!(finished.detail["activities_deleted"], erased.activities);
+    let report = guestbook.audit().verify(None).await.unwrap();
+    assert_eq!((report.entries, report.without_payload, report.fault), (7, 4, None), "the chain is what it was");
 
     for closed in [false, true] {
         if closed {
@@ -237,8 +251,8 @@ async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_tho
     }
     let (gone, stay) = names.split_at(USERS / 3);
     for name in gone {
-        let erasure = store.strike_out(user(name), START, START).await.unwrap();
-        while store.erase_some(erasure.id, 500, START).await.unwrap().finished_at.is_none() {}
+        let erasure = store.strike_out(user(name), START, support::note(), START).await.unwrap();
+        while store.erase_some(erasure.id, 500, support::note(), START).await.unwrap().finished_at.is_none() {}
     }
     assert!(store.scrub().await.unwrap());
     let gone: HashSet<&[u8]> = gone.iter().map(|name| name.as_bytes()).collect();
@@ -299,8 +313,8 @@ async fn residue_that_a_dead_process_left_is_overwritten_at_the_next_start() {
     let (store, word) = (place.open(), needle());
     append(&store, entries(1, 1, [event("ada", &word)])).await;
     assert!(store.scrub().await.unwrap());
-    let erasure = store.strike_out(user("ada"), START, START).await.unwrap();
-    while store.erase_some(erasure.id, 500, START).await.unwrap().finished_at.is_none() {}
+    let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
+    while store.erase_some(erasure.id, 500, support::note(), START).await.unwrap().finished_at.is_none() {}
     // It dies here, and leaves its log behind.
     assert!(!place.find(word.as_bytes()).is_empty());
     let (builder, _clock) = support::builder(SqliteStore::open(place.database()).unwrap());

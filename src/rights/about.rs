@@ -1,0 +1,152 @@
+//! [`About`]: what an export says of the processing itself (GDPR, Article 15(1)), beside the data.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Rights, export::unwritable};
+use crate::{
+    accounts::Known,
+    activity::EventType,
+    consent::{PurposeId, Subject},
+    consents::{Consents, Controller, PurposeState},
+    error::Result,
+    id::UserId,
+    session::SessionInfo,
+    user_preferences::DynamicPreferences,
+};
+
+/// How the guestbook is set up, as far as rights need to know.
+pub(crate) struct Register {
+    pub(crate) controller: Option<Controller>,
+    pub(crate) consents: Option<Consents>,
+    pub(crate) preferences: Option<Arc<dyn DynamicPreferences>>,
+    pub(crate) periods: Vec<RetentionPeriod>,
+    /// Keys of session data whose values no export shows.
+    pub(crate) secret_session_keys: Vec<String>,
+}
+
+/// How long what is kept: a time limit of Article 30(1)(f), and of Article 15(1)(d).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RetentionPeriod {
+    /// What: `activities` are all that have no class of their own, `activities:login` those of one type, and there are `sessions`,
+    /// `preferences`, `consent` and `erasures`. A login may ask for a longer session than this.
+    pub class: String,
+    /// For how long at most, in seconds; `None` is until the user is erased.
+    pub keep_seconds: Option<u64>,
+}
+
+/// The members of an export that are not lists of data.
+#[derive(Serialize)]
+pub(super) struct About {
+    pub(super) controller: Option<Controller>,
+    pub(super) purposes: Vec<Value>,
+    pub(super) retention: Vec<RetentionPeriod>,
+}
+
+impl RetentionPeriod {
+    pub(crate) fn new(class: impl Into<String>, keep: Option<Duration>) -> Self {
+        Self { class: class.into(), keep_seconds: keep.map(|keep| keep.as_secs()) }
+    }
+}
+
+impl Register {
+    /// The periods of events that fall under `purpose`, or under none.
+    pub(super) fn periods_of_activities(&self, purpose: Option<&PurposeId>) -> Vec<RetentionPeriod> {
+        let mut periods: Vec<_> = self.periods.iter().filter(|period| self.falls_under(period, purpose)).collect();
+        // Types with a purpose of their own and no period of their own are kept as long as all others.
+        let general = self.periods.iter().find(|period| period.class == ACTIVITIES);
+        if let (Some(consents), Some(purpose)) = (&self.consents, purpose)
+            && consents.settings().event_purposes.iter().any(|(_, of_type)| of_type.as_ref() == Some(purpose))
+            && !periods.iter().any(|period| period.class == ACTIVITIES)
+        {
+            periods.splice(0..0, general);
+        }
+        periods.into_iter().cloned().collect()
+    }
+
+    fn falls_under(&self, period: &RetentionPeriod, purpose: Option<&PurposeId>) -> bool {
+        let settings = self.consents.as_ref().map(Consents::settings);
+        let under = match period.class.strip_prefix(ACTIVITIES) {
+            Some("") => settings.and_then(|settings| settings.activity.as_ref()),
+            Some(of_type) => {
+                let of_type = EventType::try_from(of_type.trim_start_matches(':'));
+                settings.zip(of_type.ok()).and_then(|(settings, of_type)| settings.purpose_of(&of_type))
+            }
+            None => return false,
+        };
+        under == purpose
+    }
+}
+
+impl Rights {
+    /// What is said of the processing to this user.
+    pub(super) async fn about(&self, user: &UserId) -> Result<About> {
+        let register = &self.inner.register;
+        Ok(About {
+            controller: register.controller.clone(),
+            purposes: self.purposes_of(user).await?,
+            retention: register.periods.clone(),
+        })
+    }
+
+    /// Each purpose as it is declared, with where the user stands.
+    async fn purposes_of(&self, user: &UserId) -> Result<Vec<Value>> {
+        let (Some(consents), Some(accounts)) = (&self.inner.register.consents, &self.inner.accounts) else {
+            return Ok(Vec::new());
+        };
+        let account = Known::Account(accounts.load(&Subject::User(user.clone())).await?);
+        let states = consents.states(&account, consents.situation());
+        let purpose = |state: &PurposeState| {
+            let Some(purpose) = consents.purposes().get(&state.id) else { return Ok(Value::Null) };
+            let mut value = object(purpose)?;
+            let retention = self.inner.register.periods_of_activities(Some(&state.id));
+            value.insert("retention".into(), serde_json::to_value(retention)?);
+            value.extend(object(&state.verdict)?);
+            value.insert("standing".into(), serde_json::to_value(state.standing)?);
+            Ok(Value::Object(value))
+        };
+        states.iter().map(purpose).collect::<serde_json::Result<_>>().map_err(unwritable)
+    }
+
+    /// The live sessions of the user with what they hold.
+    pub(super) async fn sessions_of(&self, user: &UserId) -> Result<Vec<Value>> {
+        let inner = &self.inner;
+        let mut sessions = Vec::new();
+        for session in inner.sessions.list(user).await? {
+            let data = inner.tasks.within(inner.store.session_data(session.id, inner.clock.now())).await?;
+            // It may have ended a moment ago.
+            let Some(data) = data else { continue };
+            let value = |session: &SessionInfo| {
+                let mut value = object(session)?;
+                // That is said to whoever asks, and nobody's session asks here.
+                value.remove("current");
+                let mut values: Map<String, Value> = serde_json::from_str(&data.to_json())?;
+                let secret = &inner.register.secret_session_keys;
+                values.iter_mut().filter(|(key, _)| secret.contains(key)).for_each(|(_, value)| *value = Value::Null);
+                value.insert("data".into(), values.into());
+                Ok(Value::Object(value))
+            };
+            sessions.push(value(&session).map_err(unwritable)?);
+        }
+        Ok(sessions)
+    }
+
+    /// What the user has set.
+    pub(super) async fn preferences_of(&self, user: &UserId) -> Result<Value> {
+        let stored = self.inner.tasks.within(self.inner.store.preferences(user.clone())).await?;
+        Ok(stored.overrides.to_value())
+    }
+}
+
+fn object<T: Serialize>(value: &T) -> serde_json::Result<Map<String, Value>> {
+    match serde_json::to_value(value)? {
+        Value::Object(object) => Ok(object),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// The class of events without a class of their own.
+const ACTIVITIES: &str = "activities";

@@ -1,0 +1,72 @@
+//! [`Parts`]: a stream of bytes that are made part by part, each when it is asked for.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::{error::Result, store::dynamic::BoxFuture};
+
+/// Somebody who makes parts.
+pub(super) trait MakePart: Send + 'static {
+    /// The next part, perhaps empty; `None` after the last.
+    fn part(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
+}
+
+/// The parts, without the empty ones. After an error there is nothing more.
+pub(super) struct Parts<M> {
+    state: State<M>,
+}
+
+enum State<M> {
+    Idle(Box<M>),
+    Busy(BoxFuture<'static, (Box<M>, Result<Option<Bytes>>)>),
+    Done,
+}
+
+impl<M: MakePart> Parts<M> {
+    pub(super) fn of(maker: M) -> Self {
+        Self { state: State::Idle(Box::new(maker)) }
+    }
+
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes>> {
+        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl<M: MakePart> Stream for Parts<M> {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        loop {
+            let state = std::mem::replace(&mut self.state, State::Done);
+            let mut busy = match state {
+                State::Done => return Poll::Ready(None),
+                State::Idle(mut maker) => Box::pin(async move {
+                    let part = maker.part().await;
+                    (maker, part)
+                }),
+                State::Busy(busy) => busy,
+            };
+            let polled = busy.as_mut().poll(context);
+            if polled.is_pending() {
+                self.state = State::Busy(busy);
+            }
+            let (maker, part) = ready!(polled);
+            match part {
+                Ok(Some(part)) => {
+                    self.state = State::Idle(maker);
+                    if !part.is_empty() {
+                        return Poll::Ready(Some(Ok(part)));
+                    }
+                }
+                Ok(None) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Cases for [`AuditStore`]: a trail has no gap, names nobody who is gone, and begins with a checkpoint when it was cut.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{AuditStore, START, Store, at, audit_key, note, parallel::at_once, user_id};
+use crate::{
+    error::ErrorKind,
+    privacy::{
+        Actor, Actor::Operator, ActorKind, AuditAction, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, Verifier,
+        VerifyReport,
+    },
+};
+
+async fn record<S: AuditStore>(store: &S, note: AuditNote, millis: u64) -> AuditHead {
+    store.record_audit(note, at(millis)).await.expect("recorded")
+}
+
+async fn page<S: AuditStore>(store: &S, subject: Option<&str>) -> Vec<AuditRow> {
+    store.audit_page(0, 1_000, subject.map(user_id)).await.expect("readable")
+}
+
+fn numbers(rows: &[AuditRow]) -> Vec<u64> {
+    rows.iter().map(|row| row.entry.sequence).collect()
+}
+
+async fn verify<S: AuditStore>(store: &S, key: AuditKey) -> VerifyReport {
+    let checkpoint = store.audit_checkpoint().await.expect("readable");
+    let mut verifier = Verifier::new(key, checkpoint.as_ref(), None);
+    page(store, None).await.iter().for_each(|row| verifier.feed(row));
+    verifier.finish()
+}
+
+/// The trail is intact, ends where the store says, and has so many entries.
+async fn assert_intact<S: AuditStore>(store: &S, entries: u64) {
+    let report = verify(store, audit_key()).await;
+    assert_eq!((report.entries, report.fault), (entries, None));
+    assert_eq!(store.audit_head().await.expect("readable"), report.head);
+}
+
+fn detail(row: &AuditRow) -> Value {
+    row.disclosed().expect("a payload can be read").expect("it is there").detail
+}
+
+pub(super) async fn entries_are_chained_and_read_back_in_order<S: AuditStore>(store: Arc<S>) {
+    assert_eq!(store.audit_head().await.expect("readable"), AuditHead::BEGINNING);
+    assert_eq!(page(&*store, None).await, []);
+    let own = AuditAction::own("invoice.corrected").expect("a name of an action");
+    let of_ada = AuditNote::new(own.clone(), Actor::User(user_id("ada")), Some(user_id("bob")), audit_key());
+    let first = record(&*store, of_ada.detail(json!({ "ü": [1, null, "\"" ] })), 5).await;
+    // The clock was set back.
+    let of_desk = AuditNote::new(AuditAction::Exported, Operator("desk".into()), None, audit_key());
+    let second = record(&*store, of_desk, 3).await;
+    assert_eq!((first.sequence, second.sequence), (1, 2));
+    let rows = page(&*store, None).await;
+    assert_eq!(numbers(&rows), [1, 2]);
+    let [one, two] = [&rows[0], &rows[1]].map(|row| &row.entry);
+    assert_eq!((&one.action, one.at, &one.actor_kind), (&own, at(5), &ActorKind::User));
+    assert_eq!((&two.action, two.at, &two.actor_kind), (&AuditAction::Exported, at(3), &ActorKind::Operator));
+    assert_eq!((one.previous, two.previous, two.head()), (AuditHead::BEGINNING.mac, one.mac, second));
+    assert!(one.actor.is_some() && one.subject.is_some() && one.actor != one.subject && two.subject.is_none());
+    let said = rows[0].disclosed().expect("readable").expect("there");
+    assert_eq!((said.actor, said.subject), (Actor::User(user_id("ada")), Some(user_id("bob"))));
+    assert_eq!(said.detail, json!({ "ü": [1, null, "\"" ] }));
+    assert_intact(&*store, 2).await;
+    let with_another = verify(&*store, AuditKey::new([8; 32])).await.fault.expect("another key is no key");
+    assert_eq!(with_another.sequence, 1);
+}
+
+pub(super) async fn a_page_is_of_one_subject_or_of_all<S: AuditStore>(store: Arc<S>) {
+    for (number, name) in (0u64..).zip(["ada", "bob", "ada", "ada", "bob"]) {
+        record(&*store, note(AuditAction::Rectified, Some(name)), number).await;
+    }
+    let page = async |after, limit, subject: Option<&str>| {
+        let rows = store.audit_page(after, limit, subject.map(user_id)).await.expect("readable");
+        numbers(&rows)
+    };
+    assert_eq!(page(0, 2, None).await, [1, 2]);
+    assert_eq!(page(2, 2, None).await, [3, 4]);
+    assert_eq!(page(5, 2, None).await, [0; 0]);
+    assert_eq!(page(u64::MAX, usize::MAX, None).await, [0; 0]);
+    assert_eq!(page(0, 9, Some("ada")).await, [1, 3, 4]);
+    assert_eq!(page(1, 1, Some("ada")).await, [3]);
+    assert_eq!(page(0, 9, Some("cid")).await, [0; 0]);
+}
+
+pub(super) async fn parallel_notes_leave_no_gap<S: AuditStore>(store: Arc<S>) {
+    let heads = at_once(|number| {
+        let store = store.clone();
+        async move {
+            let mut heads = Vec::new();
+            for step in 0..10 {
+                heads.push(record(&*store, note(AuditAction::Exported, Some(&format!("user {number}"))), step).await);
+            }
+            heads
+        }
+    });
+    let mut heads: Vec<_> = heads.await.into_iter().flatten().collect();
+    heads.sort_by_key(|head| head.sequence);
+    let rows = page(&*store, None).await;
+    assert_eq!(rows.iter().map(|row| row.entry.head()).collect::<Vec<_>>(), heads, "each was told its own");
+    assert_intact(&*store, heads.len() as u64).await;
+}
+
+pub(super) async fn old_entries_go_and_a_checkpoint_stays<S: AuditStore>(store: Arc<S>) {
+    for millis in [10, 20, 30, 25, 40] {
+        record(&*store, note(AuditAction::Retained, Some("ada")), millis).await;
+    }
+    let forget =
+        async |before, limit| store.forget_audit(at(before), limit, audit_key(), at(99)).await.expect("answered");
+    assert_eq!(store.audit_checkpoint().await.expect("readable"), None);
+    assert_eq!(forget(10, 9).await, 0, "to the millisecond");
+    assert_eq!(forget(11, 9).await, 1);
+    assert_eq!(forget(99, 1).await, 1, "the oldest only");
+    let second = store.audit_checkpoint().await.expect("readable").expect("it is there");
+    assert_eq!((second.sequence, second.at), (2, at(99)));
+    assert_eq!(forget(30, 9).await, 0, "only from the beginning on");
+    assert_eq!(numbers(&page(&*store, Some("ada")).await), [3, 4, 5]);
+    assert_intact(&*store, 3).await;
+    assert_eq!(forget(99, 9).await, 3);
+    assert_eq!((page(&*store, None).await, forget(99, 9).await), (vec![], 0));
+    assert_intact(&*store, 0).await;
+    assert_eq!(record(&*store, note(AuditAction::Exported, None), 50).await.sequence, 6, "numbers go on");
+    assert_intact(&*store, 1).await;
+}
+
+pub(super) async fn a_trail_that_is_not_intact_is_kept<S: AuditStore>(store: Arc<S>) {
+    record(&*store, note(AuditAction::Exported, None), 1).await;
+    // As if somebody who does not have the key had written it.
+    let foreign = AuditNote::new(AuditAction::Exported, Actor::System, None, AuditKey::new([8; 32]));
+    record(&*store, foreign, 2).await;
+    let error = store.forget_audit(at(9), 9, audit_key(), at(9)).await.expect_err("it is evidence");
+    assert!(error.kind() == ErrorKind::Corrupt && error.to_string().contains("entry 2"), "{error}");
+    assert_eq!(numbers(&page(&*store, None).await), [1, 2]);
+    assert_eq!(store.forget_audit(at(9), 1, audit_key(), at(9)).await.expect("up to there it is right"), 1);
+}
+
+pub(super) async fn what_is_too_long_is_refused_and_leaves_no_gap<S: AuditStore>(store: Arc<S>) {
+    let long = note(AuditAction::Exported, None).detail("x".repeat(17 * 1024).into());
+    assert_eq!(store.record_audit(long, START).await.expect_err("too long").kind(), ErrorKind::TooLarge);
+    assert_eq!(record(&*store, note(AuditAction::Exported, None), 1).await.sequence, 1);
+    assert_intact(&*store, 1).await;
+}
+
+async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
+    let began = note(AuditAction::ErasureBegan, Some(name));
+    store.strike_out(user_id(name), at(900), began, at(3)).await.expect("struck out")
+}
+
+async fn erase<S: Store>(store: &S, erasure: &Erasure, limit: usize) -> Erasure {
+    loop {
+        let finished = note(AuditAction::ErasureFinished, None).detail(json!({ "by": "the suite" }));
+        let erasure = store.erase_some(erasure.id, limit, finished, at(4)).await.expect("erased");
+        if erasure.finished_at.is_some() {
+            return erasure;
+        }
+    }
+}
+
+async fn actions<S: AuditStore>(store: &S) -> Vec<AuditAction> {
+    page(store, None).await.into_iter().map(|row| row.entry.action).collect()
+}
+
+pub(super) async fn verbs_note_what_they_did_and_nothing_else<S: Store>(store: Arc<S>) {
+    let readmit = async || store.readmit(user_id("ada"), note(AuditAction::Readmitted, Some("ada")), at(5)).await;
+    assert!(!readmit().await.expect("answered"));
+    assert_eq!(actions(&*store).await, [], "nobody was struck out");
+    let erasure = strike_out(&*store, "ada").await;
+    strike_out(&*store, "ada").await;
+    assert_eq!(readmit().await.expect_err("it is under way").kind(), ErrorKind::Conflict);
+    assert_eq!(actions(&*store).await, [AuditAction::ErasureBegan]);
+    let erasure = erase(&*store, &erasure, 100).await;
+    erase(&*store, &erasure, 100).await;
+    assert_eq!(actions(&*store).await, [AuditAction::ErasureBegan, AuditAction::ErasureFinished]);
+    assert!(readmit().await.expect("answered"));
+    assert!(!readmit().await.expect("answered"));
+    let rows = page(&*store, Some("ada")).await;
+    assert_eq!(rows.len(), 3, "all are about her");
+    assert_eq!(rows[2].entry.action, AuditAction::Readmitted);
+    assert_eq!(rows[1].entry.subject, Some(erasure.pseudonym));
+    let finished = rows[1].disclosed().expect("readable").expect("there");
+    assert_eq!((finished.subject, &finished.detail["by"]), (None, &json!("the suite")), "it names nobody");
+    assert_eq!(finished.detail["id"], erasure.id.as_uuid().to_string());
+    assert_eq!(finished.detail["activities_deleted"], 0);
+    assert_intact(&*store, 3).await;
+}
+
+pub(super) async fn an_erasure_takes_payloads_and_leaves_the_chain<S: Store>(store: Arc<S>) {
+    for (limit, name) in [(1, "ada"), (3, "eve"), (100, "ida")] {
+        let before = page(&*store, None).await.len() as u64;
+        let by = |actor: Actor, about: &str| {
+            let note = AuditNote::new(AuditAction::Rectified, actor, Some(user_id(about)), audit_key());
+            note.detail(json!(name))
+        };
+        for _ in 0..3 {
+            record(&*store, by(Actor::System, name), 1).await;
+            record(&*store, by(Actor::User(user_id(name)), "bob"), 1).await;
+            record(&*store, by(Actor::User(user_id("bob")), "bob"), 1).await;
+            // An operator of the same name is somebody else.
+            record(&*store, by(Operator(name.into()), "bob"), 1).await;
+        }
+        let erasure = strike_out(&*store, name).await;
+        erase(&*store, &erasure, limit).await;
+        let rows = page(&*store, None).await.split_off(before as usize);
+        for (index, row) in rows.iter().take(12).enumerate() {
+            assert_eq!(row.payload.is_some(), index % 4 >= 2, "{index}");
+        }
+        assert!(rows[12].payload.is_none() && rows[13].payload.is_some() && rows.len() == 14);
+        assert_eq!(detail(&rows[2]), json!(name));
+        assert_intact(&*store, before + 14).await;
+        assert_eq!(page(&*store, Some(name)).await.len(), 5, "what was done stays");
+    }
+}
+
+pub(super) async fn of_somebody_erased_no_name_is_written_down<S: Store>(store: Arc<S>) {
+    let erasure = strike_out(&*store, "ada").await;
+    record(&*store, note(AuditAction::Exported, Some("ada")), 1).await;
+    assert!(page(&*store, None).await[1].payload.is_some(), "while there is something left of them");
+    erase(&*store, &erasure, 100).await;
+    record(&*store, note(AuditAction::Exported, Some("ada")), 5).await;
+    let of_ada = AuditNote::new(AuditAction::Exported, Actor::User(user_id("ada")), None, audit_key());
+    record(&*store, of_ada, 5).await;
+    record(&*store, note(AuditAction::Exported, Some("bob")), 5).await;
+    let payloads: Vec<_> = page(&*store, None).await.iter().map(|row| row.payload.is_some()).collect();
+    assert_eq!(payloads, [false, false, true, false, false, true]);
+    assert_intact(&*store, 6).await;
+}
+
+pub(super) async fn a_verb_whose_note_is_refused_does_nothing<S: Store>(store: Arc<S>) {
+    let long = |action| note(action, Some("ada")).detail(json!({ "long": "x".repeat(17 * 1024) }));
+    let is_out = async || store.erasure_of(user_id("ada")).await.expect("readable");
+    let refused = store.strike_out(user_id("ada"), at(900), long(AuditAction::ErasureBegan), at(3)).await;
+    assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
+    assert_eq!(is_out().await, None);
+    let erasure = strike_out(&*store, "ada").await;
+    let refused = store.erase_some(erasure.id, 100, long(AuditAction::ErasureFinished), at(4)).await;
+    assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
+    assert_eq!(is_out().await.and_then(|erasure| erasure.user), Some(user_id("ada")), "it can be gone on with");
+    erase(&*store, &erasure, 100).await;
+    let refused = store.readmit(user_id("ada"), long(AuditAction::Readmitted), at(5)).await;
+    assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
+    assert!(is_out().await.is_some());
+    assert_eq!(actions(&*store).await, [AuditAction::ErasureBegan, AuditAction::ErasureFinished]);
+    assert_intact(&*store, 2).await;
+}
