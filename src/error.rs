@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Conflict,
     /// The user was erased; nothing of them is stored any more.
     StruckOut,
+    /// Processing of the user's data is restricted; nothing of the kind is stored.
+    Restricted,
     /// What was to be changed is no longer in the version that the caller knows.
     VersionMismatch,
     /// The purpose is not allowed: nobody agreed, or somebody said no.
@@ -148,6 +150,7 @@ impl fmt::Display for ErrorKind {
             Self::TooLarge => "too large",
             Self::Conflict => "conflict",
             Self::StruckOut => "user erased",
+            Self::Restricted => "processing restricted",
             Self::VersionMismatch => "version mismatch",
             Self::ConsentRequired => "consent required",
             Self::Ended => "session ended",

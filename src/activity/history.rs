@@ -41,6 +41,8 @@ pub struct ActivityFilter {
     pub from: Option<Timestamp>,
     /// Only events before this time.
     pub until: Option<Timestamp>,
+    /// No events of those who are restricted at this time, or whose activities are held. Only a store knows who that is.
+    pub sparing_restricted: Option<Timestamp>,
 }
 
 impl ActivityFilter {
@@ -91,7 +93,14 @@ impl ActivityFilter {
         self
     }
 
-    /// Whether `event` is meant.
+    /// No events of those whose data is to be left alone at this time: who are
+    /// [restricted](crate::privacy::Restriction), or whose activities are [held](crate::privacy::Hold).
+    pub fn sparing_restricted(mut self, now: Timestamp) -> Self {
+        self.sparing_restricted = Some(now);
+        self
+    }
+
+    /// Whether `event` is meant, as far as the event tells: whether somebody is [spared](Self::sparing_restricted) it does not.
     pub fn matches(&self, event: &Event) -> bool {
         self.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
             && self.session.is_none_or(|session| event.session == Some(session))

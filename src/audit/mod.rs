@@ -2,7 +2,7 @@
 //!
 //! # What is in it
 //!
-//! Erasures, readmissions, exports and runs of retention that deleted something are recorded by themselves, in the transaction of what
+//! Erasures, readmissions, exports, imports and runs of retention that deleted something are recorded by themselves, in the transaction of what
 //! they record where there is one; the application adds [its own](AuditTrail::record). Each [entry](AuditEntry) has the MAC of the
 //! one before it under its own MAC. Entries name nobody: actors and subjects are keyed hashes, and what is said of persons stands in
 //! a [payload](crate::privacy::AuditPayload) beside the entry, which has only the payload's hash, with salt. An erasure takes

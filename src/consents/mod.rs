@@ -307,9 +307,12 @@ impl Consents {
     pub(crate) fn verdict(&self, id: &PurposeId, account: &Known, situation: Situation) -> Option<Verdict> {
         let Situation { signals, regime, at } = situation;
         let purpose = self.purposes().get(id)?;
-        let standing = match account {
-            Known::Nobody => None,
-            Known::Account(account) => account.account().consents.get(id),
+        let (standing, signals) = match account {
+            Known::Nobody => (None, signals),
+            Known::Account(account) => {
+                let account = account.account();
+                (account.consents.get(id), signals.with_restriction(account.restriction.is_some()))
+            }
             Known::Unavailable => return Some(Verdict::unavailable(purpose, regime)),
         };
         Some(resolve(purpose, standing, signals, regime, at))

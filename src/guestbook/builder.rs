@@ -21,7 +21,7 @@ use crate::{
     privacy::AuditKey,
     recorder::{Recorder, RecorderSettings},
     retention::{Retention, RetentionRules},
-    rights::{PersonalData, Register, RetentionPeriod, Rights},
+    rights::{Duties, PersonalData, Register, RetentionPeriod, Rights},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
     store::{Store, dynamic::DynamicStore},
@@ -48,6 +48,8 @@ pub struct GuestbookBuilder<S> {
     audit_key: Option<AuditKey>,
     controller: Option<Controller>,
     secret_session_keys: Vec<String>,
+    grace: Duration,
+    keep_requests: Duration,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     retention: RetentionRules,
@@ -87,10 +89,12 @@ impl<S> GuestbookBuilder<S> {
             consent: None,
             preferences: None,
             sources: Vec::new(),
-            keep_out: Duration::from_secs(400 * 24 * 60 * 60),
+            keep_out: 400 * DAY,
             audit_key: None,
             controller: None,
             secret_session_keys: Vec::new(),
+            grace: 7 * DAY,
+            keep_requests: 3 * 365 * DAY,
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             retention: RetentionRules::new(),
@@ -207,6 +211,19 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// How long a user who has [confirmed](Rights::confirm_erasure) to be erased may think better of it; at most 27 days, as the whole must not take
+    /// longer than a month. Default: 7 days.
+    pub fn erasure_grace(mut self, duration: Duration) -> Self {
+        self.grace = duration;
+        self
+    }
+
+    /// How long requests of users are kept after they were answered, as proof of that. Default: 3 years of 365 days.
+    pub fn keep_requests(mut self, duration: Duration) -> Self {
+        self.keep_requests = duration;
+        self
+    }
+
     /// What a request gets whose session cannot be loaded. Default: 503.
     pub fn on_store_error(mut self, policy: OnStoreError) -> Self {
         self.on_store_error = policy;
@@ -280,6 +297,9 @@ impl<S: Store> GuestbookBuilder<S> {
         if self.settings.store_timeout.is_zero() || self.sweep_interval.is_zero() {
             return Err(wrong("store_timeout() and sweep_interval() must be longer than zero"));
         }
+        if self.grace > 27 * DAY {
+            return Err(wrong("erasure_grace() has at most 27 days: an erasure is due within a month"));
+        }
         self.retention.check()?;
         let rules = self.rules.check(header.as_ref())?;
         let (store, clock, tasks) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
@@ -317,8 +337,10 @@ impl<S: Store> GuestbookBuilder<S> {
         let (retained, timed) = (tasks.clone(), clock.clone());
         let audit = AuditTrail::new(store.clone(), tasks.clone(), clock.clone(), self.audit_key);
         let retention = Retention::new(store.clone(), sessions.clone(), audit.clone(), retained, timed, self.retention);
+        let duties = Duties { grace: self.grace, keep_requests: self.keep_requests };
         let (heard, held, trail) = (recorder.clone(), sessions.clone(), audit.clone());
-        let rights = Rights::new(store, accounts, held, heard, trail, tasks, clock, sources, keep_out, register);
+        let rights =
+            Rights::new(store, accounts, held, heard, trail, tasks, clock, sources, keep_out, register, duties);
         let client = ClientSettings { address: self.address };
         let on_store_error = self.on_store_error;
         let session_layer = SessionLayer::new(
@@ -376,6 +398,7 @@ fn periods(rules: &RetentionRules, session: Duration, keep_out: Duration) -> Vec
     let others = others.map(|(class, keep)| (class.to_owned(), keep));
     of_activities.chain(others).map(|(class, keep)| RetentionPeriod::new(class, keep)).collect()
 }
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.
 async fn sweep(sessions: Sessions, interval: Duration) {
@@ -404,7 +427,11 @@ async fn go_on_erasing(rights: Rights, interval: Duration) {
             Err(error) => tracing::warn!(%error, "erasures could not be finished"),
         }
         if let Err(error) = rights.forget_old().await {
-            tracing::warn!(%error, "old erasures could not be forgotten");
+            tracing::warn!(%error, "old erasures and requests could not be forgotten");
+        }
+        #[cfg(feature = "metrics")]
+        if let Err(error) = rights.report_requests().await {
+            tracing::debug!(%error, "requests could not be counted");
         }
     }
 }

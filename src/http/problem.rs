@@ -52,6 +52,11 @@ impl Problem {
         title: "An export is under way",
         detail: "This user's data is being exported already, or too many exports are under way. Please wait until it has ended.",
     };
+    pub(crate) const EXPORT_FORMAT: Self = Self {
+        status: StatusCode::NOT_ACCEPTABLE,
+        title: "No such format",
+        detail: "The copy of the data is not available in this format.",
+    };
     pub(crate) const RIGHTS_UNAVAILABLE: Self = Self {
         status: StatusCode::SERVICE_UNAVAILABLE,
         title: "Not finished yet",

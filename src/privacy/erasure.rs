@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::signature::from_hex;
+use super::{Retained, signature::from_hex};
 use crate::{
     error::Result,
     id::{UserId, uuid_of},
@@ -42,6 +42,9 @@ pub struct Erasure {
     /// When nothing was left; `None` if the erasure is under way.
     #[serde(rename = "deleted_at")]
     pub finished_at: Option<Timestamp>,
+    /// What is left because it is [held](super::Hold), and nothing else is left; when it is released the erasure can be finished.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<Retained>,
     /// What was erased so far.
     #[serde(flatten)]
     pub erased: Erased,
@@ -142,6 +145,11 @@ impl Serialize for Pseudonym {
 }
 
 impl Erasure {
+    /// Whether nothing is left but what is held.
+    pub fn is_partial(&self) -> bool {
+        self.finished_at.is_none() && !self.retained.is_empty()
+    }
+
     /// An erasure that begins now.
     ///
     /// # Errors
@@ -150,6 +158,15 @@ impl Erasure {
     pub fn begin(user: UserId, pseudonym: Pseudonym, now: Timestamp, until: Timestamp) -> Result<Self> {
         let id = ErasureId::generate(now)?;
         let erased = Erased::default();
-        Ok(Self { id, pseudonym, user: Some(user), began_at: now, until, finished_at: None, erased })
+        Ok(Self {
+            id,
+            pseudonym,
+            user: Some(user),
+            began_at: now,
+            until,
+            finished_at: None,
+            retained: Vec::new(),
+            erased,
+        })
     }
 }

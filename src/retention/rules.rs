@@ -104,13 +104,14 @@ impl RetentionRules {
         self
     }
 
-    /// How long which class of events is kept; `None` is for ever.
+    /// How long which class of events is kept, and the audit trail; `None` is for ever.
     pub(crate) fn periods(&self) -> Vec<(String, Option<Duration>)> {
-        let period = |class: Class| match class.keep {
-            Keep::For(duration) => (class.name, Some(duration)),
-            Keep::Forever => (class.name, None),
+        let period = |(name, keep)| match keep {
+            Keep::For(duration) => (name, Some(duration)),
+            Keep::Forever => (name, None),
         };
-        self.classes().into_iter().map(period).collect()
+        let classes = self.classes().into_iter().map(|class| (class.name, class.keep));
+        classes.chain([("audit".to_owned(), self.audit)]).map(period).collect()
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -174,9 +175,9 @@ impl Keep {
 }
 
 impl Class {
-    /// The events to delete at `now`, if there can be any.
+    /// The events to delete at `now`, if there can be any: not those that are restricted or held.
     pub(super) fn old(&self, now: Timestamp) -> Option<ActivityFilter> {
-        self.keep.since(now).map(|since| self.all.clone().until(since))
+        self.keep.since(now).map(|since| self.all.clone().until(since).sparing_restricted(now))
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
         };
         entry.would_delete = Some(old);
         entry.refused = inner.is_too_much(&class, old, now).await?;
-        entry.oldest_left = inner.oldest(&class).await?;
+        entry.oldest_left = inner.oldest(&class, now).await?;
         report.classes.push(entry);
     }
     inner.would_drop(&mut report.audit, now).await?;
@@ -139,7 +139,7 @@ impl Run<'_> {
                 self.delete(old, entry).await?;
             }
         }
-        entry.oldest_left = self.inner.oldest(class).await?;
+        entry.oldest_left = self.inner.oldest(class, self.now).await?;
         Ok(())
     }
 
@@ -212,9 +212,9 @@ impl Inner {
         self.tasks.within(self.store.count(filter)).await
     }
 
-    /// When the first event that is left was recorded.
-    async fn oldest(&self, class: &Class) -> Result<Option<Timestamp>> {
-        let query = HistoryQuery::new(class.all.clone()).order(Order::OldestFirst).limit(1);
+    /// When the first event that is left was recorded, but for those that are restricted or held.
+    async fn oldest(&self, class: &Class, now: Timestamp) -> Result<Option<Timestamp>> {
+        let query = HistoryQuery::new(class.all.clone().sparing_restricted(now)).order(Order::OldestFirst).limit(1);
         let page = self.tasks.within(self.store.history(query)).await?;
         Ok(page.activities.first().map(|activity| activity.event.time))
     }

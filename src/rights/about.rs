@@ -31,8 +31,8 @@ pub(crate) struct Register {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RetentionPeriod {
-    /// What: `activities` are all that have no class of their own, `activities:login` those of one type, and there are `sessions`,
-    /// `preferences`, `consent` and `erasures`. A login may ask for a longer session than this.
+    /// What: `activities` are all that have no class of their own, `activities:login` those of one type, and there are `audit`,
+    /// `sessions`, `preferences`, `consent` and `erasures`. A login may ask for a longer session than this.
     pub class: String,
     /// For how long at most, in seconds; `None` is until the user is erased.
     pub keep_seconds: Option<u64>,
@@ -55,30 +55,25 @@ impl RetentionPeriod {
 impl Register {
     /// The periods of events that fall under `purpose`, or under none.
     pub(super) fn periods_of_activities(&self, purpose: Option<&PurposeId>) -> Vec<RetentionPeriod> {
-        let mut periods: Vec<_> = self.periods.iter().filter(|period| self.falls_under(period, purpose)).collect();
-        // Types with a purpose of their own and no period of their own are kept as long as all others.
-        let general = self.periods.iter().find(|period| period.class == ACTIVITIES);
-        if let (Some(consents), Some(purpose)) = (&self.consents, purpose)
-            && consents.settings().event_purposes.iter().any(|(_, of_type)| of_type.as_ref() == Some(purpose))
-            && !periods.iter().any(|period| period.class == ACTIVITIES)
-        {
-            periods.splice(0..0, general);
-        }
-        periods.into_iter().cloned().collect()
-    }
-
-    fn falls_under(&self, period: &RetentionPeriod, purpose: Option<&PurposeId>) -> bool {
         let settings = self.consents.as_ref().map(Consents::settings);
-        let under = match period.class.strip_prefix(ACTIVITIES) {
-            Some("") => settings.and_then(|settings| settings.activity.as_ref()),
-            Some(of_type) => {
-                let of_type = EventType::try_from(of_type.trim_start_matches(':'));
-                settings.zip(of_type.ok()).and_then(|(settings, of_type)| settings.purpose_of(&of_type))
-            }
-            None => return false,
+        let is_under = |of_type: &EventType| settings.and_then(|settings| settings.purpose_of(of_type)) == purpose;
+        let has_own = |of_type: &EventType| self.periods.iter().any(|period| type_of(period).as_ref() == Some(of_type));
+        // The general period is that of all types that have none of their own, whatever their purpose.
+        let named = settings.iter().flat_map(|settings| &settings.event_purposes).map(|(of_type, _)| of_type);
+        let is_general_under = settings.and_then(|settings| settings.activity.as_ref()) == purpose
+            || named.clone().any(|of_type| is_under(of_type) && !has_own(of_type));
+        let applies = |period: &&RetentionPeriod| match type_of(period) {
+            Some(of_type) => is_under(&of_type),
+            None => period.class == ACTIVITIES && is_general_under,
         };
-        under == purpose
+        self.periods.iter().filter(applies).cloned().collect()
     }
+}
+
+/// Of which type the events of a class are, if it has events of one type only.
+fn type_of(period: &RetentionPeriod) -> Option<EventType> {
+    let of_type = period.class.strip_prefix(ACTIVITIES)?.strip_prefix(':')?;
+    EventType::try_from(of_type).ok()
 }
 
 impl Rights {

@@ -21,7 +21,8 @@ use crate::{
     consent::{ConsentId, ConsentRecord, Subject},
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId},
-    privacy::AuditRow,
+    privacy::{AuditRow, Hold, PrivacyRequest, RequestKind, Restriction},
+    store::RequestQuery,
     time::Timestamp,
 };
 
@@ -40,6 +41,9 @@ use crate::{
 /// | `retention` | how long what is kept: [`RetentionPeriod`](super::RetentionPeriod)s |
 /// | `sessions` | those that are live, as a [`SessionInfo`](crate::session::SessionInfo) without `current`, with their `data`: the application's keys and values, null for [secret](crate::GuestbookBuilder::secret_session_keys) ones |
 /// | `preferences` | what the user has set, by category and key |
+/// | `restriction` | since when and why processing is [restricted](crate::privacy::Restriction), or null |
+/// | `holds` | what is [held](crate::privacy::Hold), and why |
+/// | `requests` | the first 1,000 [requests](crate::privacy::PrivacyRequest) of the user |
 /// | `consent` | each [decision](crate::consent::ConsentRecord), the last stored first; that of a visitor who was linked to the user names a `visitor_id` |
 /// | `activities` | each [event](crate::activity::Activity), in the order of recording, then those of linked visitors from before the login |
 /// | `audit` | what the [audit trail](crate::audit) has about the user, this export included |
@@ -87,6 +91,16 @@ struct Head {
     about: About,
     sessions: Vec<Value>,
     preferences: Value,
+    #[serde(flatten)]
+    demanded: Demanded,
+}
+
+/// What the user has demanded, and what keeps it from being done.
+#[derive(Serialize)]
+pub(super) struct Demanded {
+    restriction: Option<Restriction>,
+    holds: Vec<Hold>,
+    requests: Vec<PrivacyRequest>,
 }
 
 /// The version of the document.
@@ -104,6 +118,7 @@ impl Export {
             about: rights.about(&user).await?,
             sessions: rights.sessions_of(&user).await?,
             preferences: rights.preferences_of(&user).await?,
+            demanded: rights.demanded_by(&user).await?,
         };
         let next = Next::Head(Box::new(head));
         Ok(Self { parts: Parts::of(Exporter { rights, user, next, visitors: Vec::new(), has_any: false }) })
@@ -127,7 +142,11 @@ impl MakePart for Exporter {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         let mut out = Vec::new();
         match std::mem::replace(&mut self.next, Next::Nothing) {
-            Next::Nothing => return Ok(None),
+            Next::Nothing => {
+                // Whoever asked for a copy has all of it.
+                self.rights.settle(&self.user, &[RequestKind::Access, RequestKind::Portability]).await;
+                return Ok(None);
+            }
             Next::Head(head) => {
                 let head = serde_json::to_vec(&head).map_err(unwritable)?;
                 // The object goes on.
@@ -215,6 +234,15 @@ impl Exporter {
 }
 
 impl Rights {
+    pub(super) async fn demanded_by(&self, user: &UserId) -> Result<Demanded> {
+        let requests = RequestQuery::new().user(user.clone()).limit(RequestQuery::MAX_LIMIT);
+        Ok(Demanded {
+            restriction: self.restriction_of(user).await?,
+            holds: self.holds_of(user).await?,
+            requests: self.requests(requests).await?,
+        })
+    }
+
     /// A page of decisions, and where the next one begins. Adds the visitors who were linked to the user.
     pub(super) async fn consent_page(
         &self,

@@ -1,7 +1,7 @@
 //! [`Rights::import`]: taking over what somebody brings along from another service (GDPR, Article 20).
 
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Rights, export::SCHEMA_VERSION};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     preferences::{Overrides, Patch},
+    privacy::AuditAction,
     time::Timestamp,
 };
 
@@ -66,7 +67,7 @@ impl Rights {
     /// decisions of the account in the same order, each with the same `purpose`, `decision`, `since` and `notice_version`.
     ///
     /// Nobody else may change the account meanwhile. Everything is checked before anything is stored; then preferences are stored,
-    /// then all decisions at once. If the store fails in between, the same import can be done again.
+    /// then all decisions at once, and the [audit trail](crate::audit) records that. If the store fails in between, the same import can be done again.
     ///
     /// ```
     /// use std::time::Duration;
@@ -128,6 +129,8 @@ impl Rights {
         if let (false, Some(consents)) = (records.is_empty(), &self.inner.register.consents) {
             consents.take_over(&subject, records).await?;
         }
+        let detail = json!({ "decisions": imported.decisions, "preferences": imported.preferences });
+        self.inner.audit.record(AuditAction::Imported, self.actor.clone(), Some(user), detail).await?;
         Ok(imported)
     }
 
@@ -157,7 +160,8 @@ impl Rights {
             let purpose = purposes?.get(&id)?;
             (purpose.mode_under(Regime::Strictest) != Mode::Necessary).then_some((id, purpose))
         };
-        let mut unknown: Vec<_> = brought.iter().map(|one| one.purpose.as_str()).filter(|name| find(name).is_none()).collect();
+        let mut unknown: Vec<_> =
+            brought.iter().map(|one| one.purpose.as_str()).filter(|name| find(name).is_none()).collect();
         if !unknown.is_empty() {
             unknown.sort_unstable();
             unknown.dedup();

@@ -1,5 +1,6 @@
-//! [`Rights`]: what people may demand of those who keep their data: a copy of it (GDPR, Articles 15 and 20), and to be struck out
-//! (Article 17).
+//! [`Rights`]: what people may demand of those who keep their data: a copy of it (GDPR, Articles 15 and 20), that it is corrected
+//! (16), erased (17) or left alone (18), and that processing for a purpose ends (21); and the [requests](Rights::file) for that, which are to be
+//! answered within a month (12).
 //!
 //! # What an erasure does, and when something goes wrong
 //!
@@ -20,11 +21,18 @@
 mod about;
 #[cfg(feature = "zip")]
 mod archive;
+mod confirming;
+mod correcting;
 mod export;
 mod import;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod noting;
 mod parts;
 mod receipt;
 mod records;
+mod requests;
+mod restricting;
 mod source;
 
 use std::{
@@ -45,6 +53,8 @@ pub(crate) use self::about::Register;
 pub use self::archive::ExportArchive;
 pub use self::{
     about::RetentionPeriod,
+    confirming::ErasureRequest,
+    correcting::Rectified,
     export::Export,
     import::Imported,
     records::{ProcessingRecord, ProcessingRecords},
@@ -61,7 +71,7 @@ use crate::{
     sessions::Sessions,
     store::dynamic::DynamicStore,
     tasks::Tasks,
-    time::Clock,
+    time::{Clock, Timestamp, to_millis},
 };
 
 /// The rights of users. A clone is another handle.
@@ -103,10 +113,19 @@ struct Inner {
     keep_out: Duration,
     register: Register,
     secret: OnceCell<[u8; 32]>,
+    duties: Duties,
     /// The erasures that this process is at.
     running: Mutex<HashSet<ErasureId>>,
     /// Whether residue may be left: of an erasure that nobody could clean up after, perhaps before this process.
     is_dirty: AtomicBool,
+}
+
+/// What rights need beside data to export and to erase.
+pub(crate) struct Duties {
+    /// How long somebody who has confirmed to be erased may think better of it.
+    pub(crate) grace: Duration,
+    /// How long requests are kept that were answered.
+    pub(crate) keep_requests: Duration,
 }
 
 /// An erasure that this process is at.
@@ -171,6 +190,7 @@ impl Rights {
         sources: Vec<Box<dyn PersonalData>>,
         keep_out: Duration,
         register: Register,
+        duties: Duties,
     ) -> Self {
         let (secret, running, is_dirty) = (OnceCell::new(), Mutex::default(), AtomicBool::new(true));
         let inner = Inner {
@@ -185,6 +205,7 @@ impl Rights {
             keep_out,
             register,
             secret,
+            duties,
             running,
             is_dirty,
         };
@@ -216,7 +237,7 @@ impl Rights {
     ///
     /// What the store reports. What goes wrong later is the last part of the stream.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
-        self.settle().await;
+        self.catch_up().await;
         self.note_export(user, "json").await?;
         Export::new(self.clone(), user.clone()).await
     }
@@ -228,7 +249,7 @@ impl Rights {
     /// As for [`export`](Self::export).
     #[cfg(feature = "zip")]
     pub async fn export_archive(&self, user: &UserId) -> Result<ExportArchive> {
-        self.settle().await;
+        self.catch_up().await;
         self.note_export(user, "zip").await?;
         ExportArchive::new(self.clone(), user.clone()).await
     }
@@ -241,7 +262,9 @@ impl Rights {
     /// Strikes the user out of everything, here and in the [sources](PersonalData) of the application; see the
     /// [table](self#what-an-erasure-does-and-when-something-goes-wrong). Done again it finds nothing more and says so.
     ///
-    /// The user cannot log in any more until [`readmit`](Self::readmit): a new account gets a new id.
+    /// The user cannot log in any more until [`readmit`](Self::readmit): a new account gets a new id. What is [held](Self::hold) is left, and
+    /// the receipt says so; the user is kept out all the same, and when it is released the erasure is finished. An open
+    /// [request](Self::file) for it is answered.
     ///
     /// # Errors
     ///
@@ -281,22 +304,25 @@ impl Rights {
         self.inner.tasks.within(self.inner.store.readmit(user.clone(), note, self.inner.clock.now())).await
     }
 
-    /// Goes on with erasures that a crash or an error interrupted. The guestbook does this by itself, at its start and with each
-    /// sweep; how many were finished.
+    /// Goes on with erasures that a crash or an error interrupted, or of which something was [held](Self::hold) that no longer is, and begins those that were
+    /// [confirmed](Self::confirm_erasure) and whose grace is over. The guestbook does this by itself, at its start and with each sweep; how many were finished.
     ///
     /// # Errors
     ///
     /// The first that an erasure met; the others were tried all the same.
     pub async fn resume(&self) -> Result<u64> {
         let unfinished = self.inner.tasks.within(self.inner.store.unfinished_erasures()).await?;
-        let (mut finished, mut failed) = (0, None);
+        let (mut finished, mut failed) = self.erase_confirmed().await;
         for erasure in unfinished {
             let Some(user) = erasure.user.clone() else { continue };
             if self.running().contains(&erasure.id) {
                 continue;
             }
+            if erasure.is_partial() && self.is_held(&user, &erasure).await? {
+                continue;
+            }
             match self.go_on(user, erasure).await {
-                Ok(_) => finished += 1,
+                Ok(receipt) => finished += u64::from(receipt.erasure.finished_at.is_some()),
                 Err(error) => {
                     tracing::warn!(error = %error.chain(), "an erasure could not be finished");
                     failed = failed.or(Some(error));
@@ -312,10 +338,21 @@ impl Rights {
         }
     }
 
-    /// Forgets erasures that need not be remembered any longer. How many there were.
+    /// Forgets erasures and requests that need not be remembered any longer. How many there were.
     pub(crate) async fn forget_old(&self) -> Result<usize> {
         let now = self.inner.clock.now();
-        self.inner.tasks.within(self.inner.store.forget_erasures(now, CHUNK)).await
+        let erasures = self.inner.tasks.within(self.inner.store.forget_erasures(now, CHUNK)).await?;
+        let answered_before =
+            Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(self.inner.duties.keep_requests)));
+        let requests = self.inner.store.forget_requests(answered_before, CHUNK);
+        Ok(erasures + self.inner.tasks.within(requests).await?)
+    }
+
+    /// Whether all that an erasure has left is held still.
+    async fn is_held(&self, user: &UserId, erasure: &Erasure) -> Result<bool> {
+        let (holds, now) = (self.holds_of(user).await?, self.inner.clock.now());
+        let is_held = |class| holds.iter().any(|hold| hold.class == class && hold.holds_at(now));
+        Ok(erasure.retained.iter().all(|retained| is_held(retained.class)))
     }
 
     async fn go_on(&self, user: UserId, mut erasure: Erasure) -> Result<ErasureReceipt> {
@@ -335,6 +372,9 @@ impl Rights {
             let note = inner.audit.note(AuditAction::ErasureFinished, Actor::System, None).await?;
             let step = inner.store.erase_some(erasure.id, CHUNK, note, inner.clock.now());
             erasure = inner.tasks.within(step).await?;
+            if erasure.is_partial() {
+                break;
+            }
         }
         // Who asked meanwhile had them cached again.
         self.forget_cached(&user);
@@ -345,7 +385,7 @@ impl Rights {
     }
 
     /// What happened a moment ago belongs to an export.
-    async fn settle(&self) {
+    async fn catch_up(&self) {
         if let Err(error) = self.inner.recorder.flush().await {
             tracing::warn!(%error, "an export may lack the last events");
         }
@@ -353,6 +393,10 @@ impl Rights {
 
     fn forget_cached(&self, user: &UserId) {
         self.inner.sessions.forget_user(user);
+        self.forget_account(user);
+    }
+
+    fn forget_account(&self, user: &UserId) {
         if let Some(accounts) = &self.inner.accounts {
             accounts.forget(&Subject::User(user.clone()));
         }

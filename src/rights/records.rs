@@ -86,6 +86,14 @@ const ERASURES: Own = (
     &["former users"],
 );
 
+const AUDIT: Own = (
+    "audit",
+    "Proving who did what to whose data",
+    LegalBasis::LegalObligation,
+    &["account name", "what was done to the data and when"],
+    &["users", "operators"],
+);
+
 /// What the stores and the layers do for all of it.
 const SECURITY: &str = "Tokens are stored as hashes only; addresses are truncated before they are stored; deleted rows are overwritten \
     where the store can; nothing is kept longer than its period.";
@@ -134,6 +142,7 @@ impl Rights {
         if register.consents.is_some() {
             records.push(own(CONSENT, of_class("consent")));
         }
+        records.push(own(AUDIT, of_class("audit")));
         records.push(own(ERASURES, of_class("erasures")));
         records
     }

@@ -50,6 +50,13 @@ pub trait PersonalData: Send + Sync + 'static {
     /// Erases what is kept of the user. How many rows there were.
     fn erase(&self, user: UserId) -> Answer<'_, u64>;
 
+    /// Corrects what is kept of the user, as `patch` says in whatever form the source understands; see
+    /// [`Rights::rectify`](super::Rights::rectify). `false`, the default, says that it cannot be corrected in this way.
+    fn rectify(&self, user: UserId, patch: Value) -> Answer<'_, bool> {
+        let _ = (user, patch);
+        Box::pin(async { Ok(false) })
+    }
+
     /// What a record of processing says of it. Default: the name, and nothing more.
     fn describe(&self) -> Description {
         Description::new(self.name())

@@ -5,9 +5,9 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore,
-    PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
-    StoredPreferences, SubjectStore,
+    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, LoadedGuest, MaintenanceStore,
+    PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
+    Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -15,7 +15,10 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
-    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    privacy::{
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        RequestId, Restriction,
+    },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -74,6 +77,8 @@ twin! {
     DynamicPreferenceStore of PreferenceStore:
     preferences(user: UserId) -> StoredPreferences;
     change_preferences(user: UserId, patch: Patch, expected: Option<u64>) -> PreferenceChange;
+    rectify_preferences(user: UserId, patch: Patch, expected: Option<u64>, note: AuditNote, now: Timestamp)
+        -> PreferenceChange;
 }
 
 twin! {
@@ -97,6 +102,25 @@ twin! {
 }
 
 twin! {
+    DynamicRestrictionStore of RestrictionStore:
+    restrict(user: UserId, restriction: Option<Restriction>, note: AuditNote, now: Timestamp) -> Option<Restriction>;
+    restriction_of(user: UserId) -> Option<Restriction>;
+    hold(user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> ();
+    release(user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> bool;
+    holds_of(user: UserId) -> Vec<Hold>;
+}
+
+twin! {
+    DynamicRequestStore of RequestStore:
+    file_request(request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Filed;
+    request(id: RequestId) -> Option<PrivacyRequest>;
+    change_request(request: PrivacyRequest, expected: u64, note: AuditNote, now: Timestamp) -> bool;
+    requests(query: RequestQuery) -> Vec<PrivacyRequest>;
+    count_requests(now: Timestamp) -> RequestCounts;
+    forget_requests(closed_before: Timestamp, limit: usize) -> usize;
+}
+
+twin! {
     DynamicMaintenanceStore of MaintenanceStore:
     lease(name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> bool;
     give_back_space(limit_pages: usize) -> SpaceLeft;
@@ -104,7 +128,8 @@ twin! {
 
 twin! {
     DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
-        DynamicSubjectStore, DynamicMaintenanceStore, DynamicAuditStore of Store:
+        DynamicSubjectStore, DynamicRestrictionStore, DynamicRequestStore, DynamicMaintenanceStore,
+        DynamicAuditStore of Store:
     load_guest(key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest;
     account(subject: Subject) -> Account;
 }

@@ -3,13 +3,14 @@
 use std::future::Future;
 
 use super::{
-    ActivityStore, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore,
-    StoredPreferences, SubjectStore,
+    ActivityStore, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, RequestStore, RestrictionStore,
+    SessionStore, StoredPreferences, SubjectStore,
 };
 use crate::{
     consent::{Standings, Subject},
     error::Result,
     id::{SessionKey, VisitorId},
+    privacy::Restriction,
 };
 
 /// All that a guestbook needs of a store.
@@ -17,7 +18,15 @@ use crate::{
 /// The verbs here have a default that asks the parts one after the other. A store that can answer at once overrides them, as
 /// long as the answer is the same.
 pub trait Store:
-    SessionStore + ActivityStore + ConsentStore + PreferenceStore + SubjectStore + MaintenanceStore + AuditStore
+    SessionStore
+    + ActivityStore
+    + ConsentStore
+    + PreferenceStore
+    + SubjectStore
+    + RestrictionStore
+    + RequestStore
+    + MaintenanceStore
+    + AuditStore
 {
     /// The session under `key`, and the account of its user; of `visitor` if there is no user.
     fn load_guest(
@@ -39,11 +48,13 @@ pub trait Store:
     /// What is kept of a subject beside sessions and activities.
     fn account(&self, subject: Subject) -> impl Future<Output = Result<Account>> + Send {
         async move {
-            let preferences = match &subject {
-                Subject::User(user) => self.preferences(user.clone()).await?,
-                Subject::Visitor(_) => StoredPreferences::default(),
+            let (preferences, restriction) = match &subject {
+                Subject::User(user) => {
+                    (self.preferences(user.clone()).await?, self.restriction_of(user.clone()).await?)
+                }
+                Subject::Visitor(_) => (StoredPreferences::default(), None),
             };
-            Ok(Account { consents: self.consents(subject).await?, preferences })
+            Ok(Account { consents: self.consents(subject).await?, preferences, restriction })
         }
     }
 }
@@ -55,6 +66,8 @@ pub struct Account {
     pub consents: Standings,
     /// What they like; of visitors nothing is kept.
     pub preferences: StoredPreferences,
+    /// Whether processing is restricted.
+    pub restriction: Option<Restriction>,
 }
 
 /// What [`Store::load_guest`] found.

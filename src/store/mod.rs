@@ -20,6 +20,8 @@ mod maintenance;
 mod memory;
 mod pair;
 mod preference;
+mod request;
+mod restriction;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod subject;
@@ -39,6 +41,8 @@ pub use self::{
     memory::MemoryStore,
     pair::Pair,
     preference::{PreferenceChange, PreferenceStore, StoredPreferences},
+    request::{Filed, RequestCounts, RequestQuery, RequestStore},
+    restriction::RestrictionStore,
     subject::SubjectStore,
 };
 use crate::{

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, MaintenanceStore, PreferenceChange,
-    PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
-    subject::struck_out,
+    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, MaintenanceStore,
+    PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
+    Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore, subject::struck_out,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -15,7 +15,10 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
-    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    privacy::{
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        RequestId, Restriction,
+    },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -165,6 +168,17 @@ impl<S: Send + Sync + 'static, R: PreferenceStore> PreferenceStore for Pair<S, R
     async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
         self.records.change_preferences(user, patch, expected).await
     }
+
+    async fn rectify_preferences(
+        &self,
+        user: UserId,
+        patch: Patch,
+        expected: Option<u64>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<PreferenceChange> {
+        self.records.rectify_preferences(user, patch, expected, note, now).await
+    }
 }
 
 impl<S: Send + Sync + 'static, R: SubjectStore> Pair<S, R> {
@@ -233,6 +247,66 @@ impl<S: Send + Sync + 'static, R: AuditStore> AuditStore for Pair<S, R> {
 
     async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
         self.records.forget_audit(before, limit, key, now).await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for Pair<S, R> {
+    async fn restrict(
+        &self,
+        user: UserId,
+        restriction: Option<Restriction>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Option<Restriction>> {
+        self.records.restrict(user, restriction, note, now).await
+    }
+
+    async fn restriction_of(&self, user: UserId) -> Result<Option<Restriction>> {
+        self.records.restriction_of(user).await
+    }
+
+    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+        self.records.hold(user, hold, note, now).await
+    }
+
+    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.records.release(user, class, note, now).await
+    }
+
+    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+        self.records.holds_of(user).await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: RequestStore> RequestStore for Pair<S, R> {
+    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
+        self.records.file_request(request, note, now).await
+    }
+
+    async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
+        self.records.request(id).await
+    }
+
+    async fn change_request(
+        &self,
+        request: PrivacyRequest,
+        expected: u64,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.records.change_request(request, expected, note, now).await
+    }
+
+    async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
+        self.records.requests(query).await
+    }
+
+    async fn count_requests(&self, now: Timestamp) -> Result<RequestCounts> {
+        self.records.count_requests(now).await
+    }
+
+    async fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
+        self.records.forget_requests(closed_before, limit).await
     }
 }
 

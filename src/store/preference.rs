@@ -6,6 +6,8 @@ use crate::{
     error::Result,
     id::UserId,
     preferences::{Overrides, Patch},
+    privacy::AuditNote,
+    time::Timestamp,
 };
 
 /// A place where users' preferences are kept.
@@ -30,6 +32,20 @@ pub trait PreferenceStore: Send + Sync + 'static {
         user: UserId,
         patch: Patch,
         expected: Option<u64>,
+    ) -> impl Future<Output = Result<PreferenceChange>> + Send;
+
+    /// As [`change_preferences`](Self::change_preferences), and records that it was a correction: the note is stored with the change.
+    ///
+    /// # Errors
+    ///
+    /// As for [`change_preferences`](Self::change_preferences).
+    fn rectify_preferences(
+        &self,
+        user: UserId,
+        patch: Patch,
+        expected: Option<u64>,
+        note: AuditNote,
+        now: Timestamp,
     ) -> impl Future<Output = Result<PreferenceChange>> + Send;
 }
 

@@ -24,11 +24,13 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     preferences::{Effective, Overrides, Patch},
+    privacy::AuditNote,
     store::{
         PreferenceChange, StoredPreferences,
         dynamic::{BoxFuture, DynamicStore},
     },
     tasks::Tasks,
+    time::Timestamp,
 };
 
 /// What users like, for what is done outside a request: settings pages of administrators, mails, imports. A clone is another
@@ -100,6 +102,8 @@ pub(crate) trait DynamicPreferences: Send + Sync {
 
     /// Stores what was checked, if the version is still the expected one.
     fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>>;
+    /// Applies a patch that corrects what is stored. The version then.
+    fn rectify(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
 /// So often a parallel change may come first.
@@ -298,6 +302,24 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         }
     }
 
+    async fn correct(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> Result<u64> {
+        let account = self.load(&user).await?;
+        let Division { patch, decisions } = self.divide(&patch, &overrides(&account), &account, self.situation())?;
+        if !decisions.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
+        }
+        let (store, accounts) = (self.inner.store.clone(), self.inner.accounts.clone());
+        let change = async move {
+            let changed = store.rectify_preferences(user.clone(), patch, None, note, now).await;
+            accounts.forget(&Subject::User(user));
+            changed
+        };
+        match self.inner.tasks.finish(change).await? {
+            PreferenceChange::Stored(stored) => Ok(stored.version),
+            PreferenceChange::Mismatch(_) => Err(mismatch()),
+        }
+    }
+
     async fn fill(&self, user: UserId, from_session: Overrides) -> Result<()> {
         // The session may be from before a change of the schema.
         let from_session = self.inner.rules.schema.right_of(&from_session);
@@ -334,6 +356,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move { self.change(&user, patch, Some(expected)).await.map(drop) })
+    }
+
+    fn rectify(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(self.correct(user, patch, note, now))
     }
 }
 

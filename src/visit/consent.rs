@@ -244,8 +244,8 @@ impl Consent {
     fn decided(&self, consents: Standings) {
         let is_head_sent = self.visit.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0;
         let mut state = self.visit.state();
-        let before = state.account.account().map(|account| account.account().preferences.clone());
-        let account = Account { consents, preferences: before.unwrap_or_default() };
+        let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
+        let account = Account { consents, ..before };
         state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
         if let Some(visitor) = state.visitor.filter(|_| !is_head_sent && !state.is_logged_in()) {
             state.visitor_cookie = VisitorCookie::Set(visitor.token);

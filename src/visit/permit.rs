@@ -18,11 +18,16 @@ pub(crate) enum Permit {
     Unlinked,
     /// Nothing.
     Nothing,
+    /// Nothing: processing is restricted.
+    Restricted,
 }
 
 /// What of an event in this visit may be recorded. Without a visit nobody knows what was decided, so it
 /// is not allowed.
 pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Consents>) -> Permit {
+    if visit.is_some_and(|visit| visit.state().is_restricted(event)) {
+        return Permit::Restricted;
+    }
     let Some(consents) = consents else { return Permit::Full(None) };
     let Some(purpose) = consents.settings().purpose_of(&event.event_type) else { return Permit::Full(None) };
     let (verdict, visitor) = match visit {
@@ -46,6 +51,11 @@ impl State {
         self.current.as_ref().is_some_and(|current| current.record.head.user.is_some())
     }
 
+    /// Whether nothing of whoever did this is to be recorded.
+    fn is_restricted(&self, event: &Event) -> bool {
+        self.account_of(event).account().is_some_and(|account| account.account().restriction.is_some())
+    }
+
     /// By whose decisions an event is judged: a logout is the deed of whoever was there before it.
     fn account_of(&self, event: &Event) -> &Known {
         let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());
@@ -66,7 +76,7 @@ impl Permit {
                 Some(event)
             }
             Self::Unlinked => Some(event.without_person()),
-            Self::Nothing => None,
+            Self::Nothing | Self::Restricted => None,
         }
     }
 }

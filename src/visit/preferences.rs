@@ -132,8 +132,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             Some(user) => {
                 let preferences = self.all.change(&user, division.patch, expected).await?;
                 let mut state = self.visit.state();
-                let consents = state.account.account().map(|account| account.account().consents.clone());
-                let account = Account { consents: consents.unwrap_or_default(), preferences };
+                let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
+                let account = Account { preferences, ..before };
                 state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
             }
             None => {

@@ -17,7 +17,8 @@ use crate::{
 /// Records explicit events of one request: who, in which session, on which route, from what kind of device is filled in.
 ///
 /// Where consent is configured, an event whose purpose the guest has not allowed is left out and counted
-/// ([`RecorderStats::withheld`](crate::recorder::RecorderStats::withheld)), or recorded without saying who.
+/// ([`RecorderStats::withheld`](crate::recorder::RecorderStats::withheld)), or recorded without saying who. One of a guest whose
+/// data is [restricted](crate::privacy::Restriction) is left out and counted likewise.
 ///
 /// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under overload the event is
 /// dropped and counted, which is no error. [`track_durable`](Self::track_durable) returns when the event is stored.
@@ -167,7 +168,7 @@ impl Tracker {
 
     /// Queues an event as it is, if the guest's decisions allow it.
     pub fn record(&self, event: Event) {
-        if let Some(event) = self.allowed(event) {
+        if let Ok(event) = self.allowed(event) {
             self.recorder.record(event);
         }
     }
@@ -176,21 +177,23 @@ impl Tracker {
     ///
     /// # Errors
     ///
-    /// As for [`Recorder::record_durable`]; [`ErrorKind::ConsentRequired`] if the guest's decisions do not allow it.
+    /// As for [`Recorder::record_durable`]; [`ErrorKind::ConsentRequired`] if the guest's decisions do not allow it,
+    /// [`ErrorKind::Restricted`] if processing of their data is [restricted](crate::privacy::Restriction).
     pub async fn record_durable(&self, event: Event) -> Result<()> {
-        let Some(event) = self.allowed(event) else {
-            return Err(Error::new(ErrorKind::ConsentRequired, "the event's purpose is not allowed"));
-        };
+        let event = self.allowed(event).map_err(|permit| match permit {
+            Permit::Restricted => Error::new(ErrorKind::Restricted, "nothing of the user is recorded for now"),
+            _ => Error::new(ErrorKind::ConsentRequired, "the event's purpose is not allowed"),
+        })?;
         self.recorder.record_durable(event).await
     }
 
-    /// What may be recorded of an event.
-    fn allowed(&self, event: Event) -> Option<Event> {
+    /// What may be recorded of an event; if nothing, why.
+    fn allowed(&self, event: Event) -> Result<Event, Permit> {
         let permit = permit(&event, self.visit.as_ref(), self.consents.as_ref());
         if !matches!(permit, Permit::Full(_)) {
             self.recorder.count_withheld();
         }
-        permit.apply(event)
+        permit.apply(event).ok_or(permit)
     }
 
     fn known(&self, event_type: EventType, data: EventData) -> Event {

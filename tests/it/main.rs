@@ -32,6 +32,7 @@ mod preferences;
 mod processes;
 mod recorder;
 mod retention;
+mod rights_export;
 #[cfg(feature = "sqlite")]
 mod server;
 #[cfg(feature = "sqlite")]

@@ -13,12 +13,16 @@ use tower_guestbook::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     preferences::Patch,
-    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    privacy::{
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        RequestId, Restriction,
+    },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore,
-        MemoryStore, PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
-        StoredPreferences, SubjectStore,
+        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, LoadedGuest,
+        MaintenanceStore, MemoryStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
+        RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
+        SubjectStore,
     },
 };
 use uuid::Uuid;
@@ -209,6 +213,18 @@ impl PreferenceStore for Moody {
         self.ask(true).await?;
         self.store.change_preferences(user, patch, expected).await
     }
+
+    async fn rectify_preferences(
+        &self,
+        user: UserId,
+        patch: Patch,
+        expected: Option<u64>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<PreferenceChange> {
+        self.ask(true).await?;
+        self.store.rectify_preferences(user, patch, expected, note, now).await
+    }
 }
 
 impl SubjectStore for Moody {
@@ -271,6 +287,77 @@ impl AuditStore for Moody {
     async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
         // The background does this by itself.
         self.store.forget_audit(before, limit, key, now).await
+    }
+}
+
+impl RestrictionStore for Moody {
+    async fn restrict(
+        &self,
+        user: UserId,
+        restriction: Option<Restriction>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Option<Restriction>> {
+        self.ask(true).await?;
+        self.store.restrict(user, restriction, note, now).await
+    }
+
+    async fn restriction_of(&self, user: UserId) -> Result<Option<Restriction>> {
+        self.ask(false).await?;
+        self.store.restriction_of(user).await
+    }
+
+    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+        self.ask(true).await?;
+        self.store.hold(user, hold, note, now).await
+    }
+
+    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.ask(true).await?;
+        self.store.release(user, class, note, now).await
+    }
+
+    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+        self.ask(false).await?;
+        self.store.holds_of(user).await
+    }
+}
+
+impl RequestStore for Moody {
+    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
+        self.ask(true).await?;
+        self.store.file_request(request, note, now).await
+    }
+
+    async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
+        self.ask(false).await?;
+        self.store.request(id).await
+    }
+
+    async fn change_request(
+        &self,
+        request: PrivacyRequest,
+        expected: u64,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.ask(true).await?;
+        self.store.change_request(request, expected, note, now).await
+    }
+
+    async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
+        // The sweeper does this by itself.
+        self.store.requests(query).await
+    }
+
+    async fn count_requests(&self, now: Timestamp) -> Result<RequestCounts> {
+        // The sweeper does this by itself.
+        self.store.count_requests(now).await
+    }
+
+    async fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
+        // The sweeper does this by itself.
+        self.store.forget_requests(closed_before, limit).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! Privacy rights over HTTP: plain Tower services, for a route of any router.
 
 mod body;
+mod format;
+mod paced;
 mod service;
 
 pub use self::{

@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::json;
 use tower_service::Service;
 
-use super::RightsBody;
+use super::{RightsBody, format::Format, paced::Paced};
 use crate::{
     error::{Error, ErrorKind},
     http::problem::Problem,
@@ -30,7 +30,11 @@ use crate::{
 /// Answers `GET` with a copy of all that is kept of whoever is logged in, as a JSON document to be saved (GDPR, Articles 15 and
 /// 20). Made by [`Guestbook::export_service`](crate::Guestbook::export_service); it goes inside the session layer.
 ///
-/// The answer streams: memory does not grow with the data. Others get 401, another method 405; a user's second export at the
+/// With the feature `zip` there is also a ZIP file, with the same data file by file: for a request with `?format=zip`, or with
+/// an `Accept` that names `application/zip` and prefers it to JSON. `?format=json` is always JSON; another format gets 406.
+///
+/// The answer streams: memory does not grow with the data. At most 16 are under way at a time; a reader who asks for nothing
+/// for [a minute](Self::max_idle) loses the turn, and the answer ends with an error. Others get 401, another method 405; a user's second export at the
 /// same time 429, and 503 if the store cannot be asked. Nobody can name a user but by being logged in.
 ///
 /// ```
@@ -52,6 +56,7 @@ use crate::{
 pub struct ExportService {
     rights: Rights,
     turns: Arc<Turns>,
+    max_idle: Duration,
 }
 
 /// Answers `DELETE` and `POST` by striking out whoever is logged in, for good (GDPR, Article 17). Made by
@@ -85,7 +90,15 @@ const MAX_TURNS: usize = 16;
 
 impl ExportService {
     pub(crate) fn new(rights: Rights) -> Self {
-        Self { rights, turns: Arc::default() }
+        Self { rights, turns: Arc::default(), max_idle: Duration::from_secs(60) }
+    }
+
+    /// How long a reader may ask for nothing while there is something to read. What the store takes does not count. Default: 60
+    /// seconds.
+    #[must_use]
+    pub fn max_idle(mut self, idle: Duration) -> Self {
+        self.max_idle = idle;
+        self
     }
 }
 
@@ -118,17 +131,20 @@ impl<B> Service<Request<B>> for ExportService {
         }
         let user = session.and_then(|session| session.user_id());
         let Some(user) = user else { return RightsFuture::ready(problem(Problem::LOGIN_REQUIRED)) };
+        let Some(format) = Format::of(request.uri(), request.headers()) else {
+            return RightsFuture::ready(problem(Problem::EXPORT_FORMAT));
+        };
         let Some(turn) = Turns::take(&self.turns, user.clone()) else {
             return RightsFuture::ready(problem(Problem::EXPORT_UNDER_WAY));
         };
-        let rights = self.rights.clone();
+        let (rights, max_idle) = (self.rights.clone(), self.max_idle);
         RightsFuture::of(async move {
-            match rights.by(Actor::User(user.clone())).export(&user).await {
-                Ok(export) => {
-                    let mut response = Response::new(RightsBody::export(export, turn));
+            match format.copy(&rights.by(Actor::User(user.clone())), &user).await {
+                Ok(copied) => {
+                    let mut response = Response::new(RightsBody::export(Paced::new(copied, turn, max_idle)));
                     let headers = response.headers_mut();
-                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                    headers.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
+                    headers.insert(header::CONTENT_TYPE, format.content_type());
+                    headers.insert(header::CONTENT_DISPOSITION, format.disposition());
                     headers.insert(header::CACHE_CONTROL, NO_STORE);
                     response
                 }
@@ -227,7 +243,7 @@ impl fmt::Debug for RightsFuture {
 
 impl fmt::Debug for ExportService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExportService").finish_non_exhaustive()
+        f.debug_struct("ExportService").field("max_idle", &self.max_idle).finish_non_exhaustive()
     }
 }
 
@@ -265,5 +281,4 @@ fn not_allowed(methods: &'static str) -> Response<RightsBody> {
 }
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment; filename=\"personal-data.json\"");
 const CLEAR_SITE_DATA: HeaderValue = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");

@@ -4,14 +4,40 @@ use serde_json::{Map, Value};
 
 /// The columns of `activities.csv`: all members that an event can have.
 pub(super) const ACTIVITIES: &[&str] = &[
-    "sequence", "event_type", "timestamp", "client_time", "user_id", "session_id", "visitor_id", "event_data", "request",
+    "sequence",
+    "event_type",
+    "timestamp",
+    "client_time",
+    "user_id",
+    "session_id",
+    "visitor_id",
+    "event_data",
+    "request",
     "response",
 ];
 
 /// The columns of `consent.csv`: all members that a record can have.
 pub(super) const CONSENT: &[&str] = &[
-    "id", "visitor_id", "purpose", "decision", "notice_version", "gpc_present", "dnt_present", "since", "valid_until",
-    "method", "notice", "language", "source", "place", "regime", "given_at", "session", "network", "agent", "actor",
+    "id",
+    "visitor_id",
+    "purpose",
+    "decision",
+    "notice_version",
+    "gpc_present",
+    "dnt_present",
+    "since",
+    "valid_until",
+    "method",
+    "notice",
+    "language",
+    "source",
+    "place",
+    "regime",
+    "given_at",
+    "session",
+    "network",
+    "agent",
+    "actor",
     "previous",
 ];
 
@@ -39,7 +65,8 @@ pub(super) fn row(out: &mut Vec<u8>, columns: &[&str], value: &Map<String, Value
 /// A text. One that a spreadsheet would take for a formula, as it begins with `=`, `+`, `-`, `@`, a tab or a line break, gets an
 /// apostrophe before it: what somebody else wrote must not be run when a user opens the file.
 fn field(out: &mut Vec<u8>, text: &str) {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) { "'" } else { "" };
+    let guard =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) { "'" } else { "" };
     if !text.contains([',', '"', '\r', '\n']) {
         out.extend_from_slice(guard.as_bytes());
         out.extend_from_slice(text.as_bytes());

@@ -174,7 +174,10 @@ mod tests {
         assert_eq!(name("orders-2"), "orders-2-2");
         assert_eq!(name("../../etc/passwd"), "______etc_passwd");
         assert_eq!(name("..\\x:y\0z"), "___x_y_z");
-        assert_eq!((name(""), name(""), name("NUL"), name("com7")), ("_".into(), "_-2".into(), "nul_".into(), "com7_".into()));
+        assert_eq!(
+            (name(""), name(""), name("NUL"), name("com7")),
+            ("_".into(), "_-2".into(), "nul_".into(), "com7_".into())
+        );
         assert_eq!(name(&"ü".repeat(100)).len(), 64);
     }
 

@@ -27,7 +27,7 @@ use crate::{
     consent::ConsentId,
     error::{ErrorKind, Result},
     id::{UserId, VisitorId},
-    privacy::AuditRow,
+    privacy::{AuditRow, RequestKind},
     time::Timestamp,
 };
 
@@ -40,6 +40,7 @@ use crate::{
 /// |---|---|
 /// | `README.txt` | what the others are, for people |
 /// | `preferences.json` | what the user has set |
+/// | `rights.json` | `restriction`, `holds` and `requests` |
 /// | `sessions.ndjson` | live sessions and their data |
 /// | `consent.ndjson`, `consent.csv` | decisions, the last first |
 /// | `activities.ndjson`, `activities.csv` | events, in the order of recording |
@@ -54,7 +55,8 @@ use crate::{
 /// `-`, `@`, a tab or a line break) with an apostrophe before them. `.ndjson` has them unchanged. What is recorded while the file is made
 /// may be in one of two files and not yet in the other.
 ///
-/// The same data gives the same bytes, at the same `export_date`: it is the date of all files, in UTC.
+/// The same data gives the same bytes at the same `export_date`, but for the exports in `audit.ndjson`. All files have that date, in
+/// UTC.
 pub struct ExportArchive {
     parts: Parts<Archivist>,
 }
@@ -140,12 +142,20 @@ impl Stream for ExportArchive {
 impl MakePart for Archivist {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         match std::mem::replace(&mut self.next, Next::Nothing) {
-            Next::Nothing => return Ok(None),
+            Next::Nothing => {
+                // Whoever asked for a copy has all of it.
+                if self.incomplete.is_empty() {
+                    self.rights.settle(&self.user, &[RequestKind::Access, RequestKind::Portability]).await;
+                }
+                return Ok(None);
+            }
             Next::Whole => {
                 self.files.begin("README.txt", None, None)?;
                 self.files.write(README.as_bytes(), 0)?;
                 let preferences = self.rights.preferences_of(&self.user).await?;
                 self.document("preferences.json", &preferences)?;
+                let demanded = self.rights.demanded_by(&self.user).await?;
+                self.document("rights.json", &serde_json::to_value(demanded).map_err(unwritable)?)?;
                 self.files.begin("sessions.ndjson", Some(0), None)?;
                 let sessions = self.rights.sessions_of(&self.user).await?;
                 self.rows(Format::Lines, sessions.into_iter().map(Ok))?;

@@ -29,15 +29,21 @@ impl ActivityStore for MemoryStore {
                 Some(user) => state.erasure(user)?.is_some(),
                 None => false,
             };
-            sequences.push(if is_struck_out { None } else { state.activities.record(entry) });
+            let is_left_out = is_struck_out || state.is_restricted(&entry.event);
+            let is_new = state.activities.recorded.insert(entry.id);
+            sequences.push((is_new && !is_left_out).then(|| state.activities.record(entry)));
         }
         Ok(sequences)
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
         let state = self.state();
-        let found =
-            |activity: &&Activity| query.filter.matches(&activity.event) && query.is_after_cursor(activity.sequence);
+        let spared = state.spared(&query.filter);
+        let found = |activity: &&Activity| {
+            query.filter.matches(&activity.event)
+                && !spared.has(&activity.event)
+                && query.is_after_cursor(activity.sequence)
+        };
         let (all, some) = (state.activities.all.iter(), query.limit + 1);
         let activities = match query.order {
             Order::OldestFirst => all.filter(found).take(some).cloned().collect(),
@@ -47,11 +53,16 @@ impl ActivityStore for MemoryStore {
     }
 
     async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        Ok(self.state().activities.all.iter().filter(|activity| filter.matches(&activity.event)).count() as u64)
+        let state = self.state();
+        let spared = state.spared(&filter);
+        let is_meant = |event: &Event| filter.matches(event) && !spared.has(event);
+        Ok(state.activities.all.iter().filter(|activity| is_meant(&activity.event)).count() as u64)
     }
 
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        Ok(self.state().activities.discard(limit, |event| filter.matches(event)))
+        let mut state = self.state();
+        let spared = state.spared(&filter);
+        Ok(state.activities.discard(limit, |event| filter.matches(event) && !spared.has(event)))
     }
 }
 
@@ -67,12 +78,9 @@ impl Activities {
         limit - left
     }
 
-    fn record(&mut self, entry: &Entry) -> Option<u64> {
-        if !self.recorded.insert(entry.id) {
-            return None;
-        }
+    fn record(&mut self, entry: &Entry) -> u64 {
         self.sequence += 1;
         self.all.push(Activity::new(self.sequence, entry.event.clone()));
-        Some(self.sequence)
+        self.sequence
     }
 }

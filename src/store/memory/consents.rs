@@ -142,8 +142,14 @@ impl Consents {
         self.links.iter().filter(|(_, linked)| *linked == user).map(|(visitor, _)| *visitor).collect()
     }
 
-    /// Deletes at most `limit` records of a subject, and the subject with its last one. How many there were.
-    pub(super) fn forget(&mut self, subject: &Subject, limit: usize) -> usize {
+    /// The user to whom a visitor was linked.
+    pub(super) fn user_of(&self, visitor: VisitorId) -> Option<&UserId> {
+        self.links.get(&visitor)
+    }
+
+    /// Deletes at most `limit` records of a subject, and the subject with its last one; but not the link of a visitor through which
+    /// there is something to be found. How many records there were.
+    pub(super) fn forget(&mut self, subject: &Subject, limit: usize, keep_link: bool) -> usize {
         let mut left = limit;
         self.records.retain(|record| {
             let goes = left > 0 && record.subject == *subject;
@@ -152,7 +158,7 @@ impl Consents {
         });
         if left > 0 {
             self.standings.remove(subject);
-            if let Subject::Visitor(visitor) = subject {
+            if let (Subject::Visitor(visitor), false) = (subject, keep_link) {
                 self.links.remove(visitor);
             }
         }

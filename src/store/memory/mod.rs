@@ -5,10 +5,12 @@ mod audit;
 mod consents;
 mod maintenance;
 mod preferences;
+mod requests;
+mod restrictions;
 mod subjects;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -19,7 +21,7 @@ use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, S
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
-    privacy::Erasure,
+    privacy::{Erasure, HeldClass, Hold, PrivacyRequest, RequestId, Restriction},
     session::{Changes, Merge, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
@@ -54,6 +56,9 @@ struct State {
     activities: Activities,
     erasures: Vec<Erasure>,
     audit: Trail,
+    restrictions: HashMap<UserId, Restriction>,
+    holds: BTreeMap<(UserId, HeldClass), Hold>,
+    requests: BTreeMap<RequestId, PrivacyRequest>,
     leases: HashMap<&'static str, (Uuid, Timestamp)>,
 }
 

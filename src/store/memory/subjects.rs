@@ -6,7 +6,7 @@ use crate::{
     consent::Subject,
     error::Result,
     id::UserId,
-    privacy::{AuditNote, Erasure, ErasureId, Pseudonym},
+    privacy::{AuditNote, Erasure, ErasureId, HeldClass, Pseudonym, Retained},
     store::{
         Revocation, SubjectStore,
         subject::{no_such_erasure, struck_out, under_way},
@@ -35,35 +35,49 @@ impl SubjectStore for MemoryStore {
         let index = state.erasures.iter().position(|erasure| erasure.id == id).ok_or_else(no_such_erasure)?;
         let Some(user) = state.erasures[index].user.clone() else { return Ok(state.erasures[index].clone()) };
         let mut erased = state.erasures[index].erased;
-        erased.preferences += u64::from(state.preferences.remove(&user).is_some_and(|stored| stored.version > 0));
+        let holds = state.holds_of(&user).into_iter().filter(|hold| hold.holds_at(now)).collect::<Vec<_>>();
+        let is_held = |class| holds.iter().any(|hold| hold.class == class);
+        state.restrictions.remove(&user);
+        if !is_held(HeldClass::Preferences) {
+            erased.preferences += u64::from(state.preferences.remove(&user).is_some_and(|stored| stored.version > 0));
+        }
         let visitors = state.consents.visitors_of(&user);
         // Others may have used the same browser.
         let is_theirs = |event: &Event| match &event.user {
             Some(other) => *other == user,
             None => event.visitor.is_some_and(|visitor| visitors.contains(&visitor)),
         };
-        let gone = state.activities.discard(limit, is_theirs);
-        erased.activities += gone as u64;
-        let mut left = limit - gone;
-        for subject in visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user.clone())]) {
-            let gone = state.consents.forget(&subject, left);
+        let mut left = limit;
+        if !is_held(HeldClass::Activities) {
+            left -= state.activities.discard(left, is_theirs);
+            erased.activities += (limit - left) as u64;
+        }
+        let subjects = visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user.clone())]);
+        for subject in subjects.filter(|_| !is_held(HeldClass::Consents)) {
+            let gone = state.consents.forget(&subject, left, is_held(HeldClass::Activities));
             erased.consents += gone as u64;
             left -= gone;
         }
         let pseudonym = state.erasures[index].pseudonym;
-        let is_done = state.audit.erase(pseudonym, limit) && left > 0;
+        let is_nameless = state.audit.erase(pseudonym, limit);
         let erasure = &mut state.erasures[index];
-        erasure.erased = erased;
-        if is_done {
-            (erasure.user, erasure.finished_at) = (None, Some(now));
+        (erasure.erased, erasure.retained) = (erased, Vec::new());
+        match left {
+            0 => {}
+            _ if !is_nameless => {}
+            _ if !holds.is_empty() => {
+                erasure.retained = holds.iter().map(Retained::from).collect();
+                state.erased_in_part(&user, now);
+            }
+            _ => {
+                let finished = Erasure { user: None, finished_at: Some(now), ..erasure.clone() };
+                state.note(&note.finished(&finished), now)?;
+                state.erasures[index] = finished;
+                state.holds.retain(|(other, _), _| *other != user);
+                state.forget_in_requests(&user, pseudonym, now);
+            }
         }
-        let erasure = erasure.clone();
-        if is_done && let Err(error) = state.note(&note.finished(&erasure), now) {
-            let erasure = &mut state.erasures[index];
-            (erasure.user, erasure.finished_at) = (Some(user), None);
-            return Err(error);
-        }
-        Ok(erasure)
+        Ok(state.erasures[index].clone())
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {

@@ -58,6 +58,9 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::subjects::SCHEMA,
     super::maintenance::SCHEMA,
     super::audit::SCHEMA,
+    super::restrictions::SCHEMA,
+    super::holds::SCHEMA,
+    super::requests::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

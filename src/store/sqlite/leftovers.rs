@@ -45,6 +45,8 @@ pub(super) fn clear(database: &Database, erasure: ErasureId, limit: usize) -> Re
     database.prepare_cached(REMOVE).sql()?.execute([id]).sql()?;
     let Some(position) = position else {
         activities::forget_names(database, &names)?;
+        // What is held may be deleted later, and has names of its own.
+        database.prepare_cached(SET_POSITION).sql()?.execute(params![id, 0]).sql()?;
         return Ok(true);
     };
     add(database, erasure, &names)?;

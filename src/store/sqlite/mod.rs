@@ -49,12 +49,15 @@ mod activities;
 mod audit;
 mod connection;
 mod consents;
+mod holds;
 mod leftovers;
 mod maintenance;
 #[cfg(test)]
 mod personal;
 mod preferences;
 mod reader;
+mod requests;
+mod restrictions;
 mod sessions;
 mod subjects;
 mod users;

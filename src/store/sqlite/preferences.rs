@@ -2,12 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{connection::Sql, subjects, users};
+use super::{audit, connection::Sql, subjects, users};
 use crate::{
     error::Result,
     id::UserId,
     preferences::{Overrides, Patch},
+    privacy::AuditNote,
     store::{PreferenceChange, StoredPreferences},
+    time::Timestamp,
 };
 
 pub(super) const SCHEMA: &str = "
@@ -54,6 +56,21 @@ pub(super) fn change(
         users::intern(database, user)?;
         let row = params![user.as_str(), stored.version as i64, stored.overrides.to_json()];
         database.prepare_cached(STORE).and_then(|mut statement| statement.execute(row)).sql()?;
+    }
+    Ok(change)
+}
+
+pub(super) fn rectify(
+    database: &Connection,
+    user: &UserId,
+    patch: &Patch,
+    expected: Option<u64>,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<PreferenceChange> {
+    let change = change(database, user, patch, expected)?;
+    if matches!(change, PreferenceChange::Stored(_)) {
+        audit::append(database, note, now)?;
     }
     Ok(change)
 }

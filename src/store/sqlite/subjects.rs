@@ -8,13 +8,13 @@ use super::{
     activities::{self, Names, Numbers},
     audit, connection,
     connection::{Database, Sql},
-    consents, leftovers, sessions,
+    consents, holds, leftovers, requests, restrictions, sessions,
 };
 use crate::{
     activity::ActivityFilter,
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, Erased, Erasure, ErasureId, Pseudonym},
+    privacy::{AuditNote, Erased, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
     store::{
         Revocation,
         subject::{no_such_erasure, struck_out, under_way},
@@ -53,7 +53,8 @@ pub(super) const SCHEMA: &str = "
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents ",
+            "SELECT id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents, ",
+            "retained ",
             "FROM erasures ",
             $rest
         )
@@ -94,7 +95,7 @@ pub(super) fn strike_out(
 
 const SET_COUNTS: &str = "
     UPDATE erasures SET activities = ?2, preferences = ?3, consents = ?4,
-        finished_at = ?5, external = iif(?5 IS NULL, external, NULL) WHERE id = ?1";
+        finished_at = ?5, external = iif(?5 IS NULL, external, NULL), retained = ?6 WHERE id = ?1";
 const DELETE_PREFERENCES: &str = "
     DELETE FROM preferences WHERE user = (SELECT id FROM users WHERE external = ?1)";
 const DELETE_USER: &str = "DELETE FROM users WHERE external = ?1";
@@ -108,8 +109,13 @@ pub(super) fn erase_some(
 ) -> Result<Erasure> {
     let mut erasure = by_id(database, id)?.ok_or_else(no_such_erasure)?;
     let Some(user) = erasure.user.clone() else { return Ok(erasure) };
-    let preferences = database.prepare_cached(DELETE_PREFERENCES).sql()?.execute([user.as_str()]).sql()?;
-    erasure.erased.preferences += preferences as u64;
+    let holds: Vec<Hold> = holds::of_user(database, &user)?.into_iter().filter(|hold| hold.holds_at(now)).collect();
+    let is_held = |class| holds.iter().any(|hold| hold.class == class);
+    restrictions::set(database, &user, None)?;
+    if !is_held(HeldClass::Preferences) {
+        let preferences = database.prepare_cached(DELETE_PREFERENCES).sql()?.execute([user.as_str()]).sql()?;
+        erasure.erased.preferences += preferences as u64;
+    }
 
     let visitors = consents::visitors_of(database, &user)?;
     let (mut left, mut names) = (limit, Names::default());
@@ -117,7 +123,7 @@ pub(super) fn erase_some(
     // Others may have used the same browser.
     let as_strangers = visitors.iter().map(|visitor| Numbers::of_stranger(database, *visitor));
     for numbers in [theirs].into_iter().chain(as_strangers) {
-        if let (Some(numbers), true) = (numbers?, left > 0) {
+        if let (Some(numbers), true) = (numbers?, left > 0 && !is_held(HeldClass::Activities)) {
             left -= activities::discard_noting(database, &numbers, left, &mut names)?;
         }
     }
@@ -125,12 +131,21 @@ pub(super) fn erase_some(
     leftovers::add(database, id, &names)?;
 
     // The links to visitors go last: activities are found through them.
-    let records = consents::erase(database, &user, left)?;
-    erasure.erased.consents += records as u64;
-    left -= records;
+    if !is_held(HeldClass::Consents) {
+        let records = consents::erase(database, &user, left, is_held(HeldClass::Activities))?;
+        erasure.erased.consents += records as u64;
+        left -= records;
+    }
 
+    erasure.retained.clear();
     let is_nameless = audit::erase(database, erasure.pseudonym, limit)?;
-    if is_nameless && left > 0 && leftovers::clear(database, id, left)? {
+    let is_done = is_nameless && left > 0 && leftovers::clear(database, id, left)?;
+    if is_done && !holds.is_empty() {
+        erasure.retained = holds.iter().map(Retained::from).collect();
+        requests::erased_in_part(database, &user, now)?;
+    } else if is_done {
+        holds::forget(database, &user)?;
+        requests::forget_user(database, &user, erasure.pseudonym, now)?;
         // Nothing refers to the name any more.
         database.prepare_cached(DELETE_USER).sql()?.execute([user.as_str()]).sql()?;
         (erasure.user, erasure.finished_at) = (None, Some(now));
@@ -141,6 +156,7 @@ pub(super) fn erase_some(
         erasure.erased.preferences as i64,
         erasure.erased.consents as i64,
         erasure.finished_at.map(Timestamp::as_millis),
+        holds::retained_to_json(&erasure.retained),
     ];
     database.prepare_cached(SET_COUNTS).and_then(|mut statement| statement.execute(row)).sql()?;
     if erasure.finished_at.is_some() {
@@ -237,6 +253,7 @@ fn read(row: &Row<'_>) -> Result<Erasure> {
         began_at: time(3)?,
         until: time(4)?,
         finished_at: row.get::<_, Option<i64>>(5).sql()?.map(Timestamp::from_millis),
+        retained: holds::retained_from_json(&row.get::<_, String>(10).sql()?)?,
         erased,
     })
 }

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    SqliteStore, activities, audit, connection, connection::Database, consents, maintenance, preferences, sessions,
-    subjects,
+    SqliteStore, activities, audit, connection, connection::Database, consents, holds, maintenance, preferences,
+    requests, restrictions, sessions, subjects,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -15,12 +15,16 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
-    privacy::{AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId},
+    privacy::{
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        RequestId, Restriction,
+    },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Loaded, LoadedGuest, MaintenanceStore,
-        PreferenceChange, PreferenceStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
-        StoredPreferences, SubjectStore,
+        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, LoadedGuest,
+        MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
+        RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
+        SubjectStore,
     },
     time::Timestamp,
 };
@@ -99,6 +103,18 @@ impl PreferenceStore for SqliteStore {
 
     async fn change_preferences(&self, user: UserId, patch: Patch, expected: Option<u64>) -> Result<PreferenceChange> {
         self.inner.writer.run(true, move |database| preferences::change(database, &user, &patch, expected)).await
+    }
+
+    async fn rectify_preferences(
+        &self,
+        user: UserId,
+        patch: Patch,
+        expected: Option<u64>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<PreferenceChange> {
+        let writer = &self.inner.writer;
+        writer.run(true, move |database| preferences::rectify(database, &user, &patch, expected, &note, now)).await
     }
 }
 
@@ -209,6 +225,68 @@ impl AuditStore for SqliteStore {
 
     async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
         self.inner.writer.run_alone(true, move |database| audit::forget(database, before, limit, &key, now)).await
+    }
+}
+
+impl RestrictionStore for SqliteStore {
+    async fn restrict(
+        &self,
+        user: UserId,
+        restriction: Option<Restriction>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Option<Restriction>> {
+        let writer = &self.inner.writer;
+        writer.run(true, move |database| restrictions::restrict(database, &user, restriction, &note, now)).await
+    }
+
+    async fn restriction_of(&self, user: UserId) -> Result<Option<Restriction>> {
+        self.inner.readers.read(move |database| restrictions::of_user(database, &user)).await
+    }
+
+    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+        self.inner.writer.run(true, move |database| holds::hold(database, &user, &hold, &note, now)).await
+    }
+
+    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.inner.writer.run(true, move |database| holds::release(database, &user, class, &note, now)).await
+    }
+
+    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+        self.inner.readers.read(move |database| holds::of_user(database, &user)).await
+    }
+}
+
+impl RequestStore for SqliteStore {
+    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
+        self.inner.writer.run(true, move |database| requests::file(database, request, &note, now)).await
+    }
+
+    async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
+        self.inner.readers.read(move |database| requests::load(database, id)).await
+    }
+
+    async fn change_request(
+        &self,
+        request: PrivacyRequest,
+        expected: u64,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let writer = &self.inner.writer;
+        writer.run(true, move |database| requests::change(database, &request, expected, &note, now)).await
+    }
+
+    async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
+        self.inner.readers.read_elsewhere(move |database| requests::list(database, &query)).await
+    }
+
+    async fn count_requests(&self, now: Timestamp) -> Result<RequestCounts> {
+        self.inner.readers.read_elsewhere(move |database| requests::count(database, now)).await
+    }
+
+    async fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
+        self.inner.writer.run(false, move |database| requests::forget(database, closed_before, limit)).await
     }
 }
 

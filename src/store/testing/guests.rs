@@ -39,7 +39,11 @@ async fn account<S: Store>(store: &S, subject: &Subject) -> Account {
     };
     let consents = store.consents(subject.clone()).await.expect("readable");
     let account = store.account(subject.clone()).await.expect("readable");
-    assert_eq!(account, Account { consents, preferences });
+    let restriction = match subject {
+        Subject::User(user) => store.restriction_of(user.clone()).await.expect("readable"),
+        Subject::Visitor(_) => None,
+    };
+    assert_eq!(account, Account { consents, preferences, restriction });
     account
 }
 

@@ -27,12 +27,15 @@ mod consents;
 mod ending;
 mod excluded;
 mod guests;
+mod holds;
 mod linking;
 mod maintenance;
 mod notices;
 mod parallel;
 mod preferences;
 mod records;
+mod requests;
+mod restrictions;
 mod rotation;
 mod subjects;
 mod support;
@@ -125,7 +128,8 @@ where
     run(preference_cases(), make).await;
 }
 
-/// Runs the cases for [`SubjectStore`](super::SubjectStore), which need a whole [`Store`].
+/// Runs the cases for [`SubjectStore`](super::SubjectStore), [`RestrictionStore`](super::RestrictionStore) and
+/// [`RequestStore`](super::RequestStore), which need a whole [`Store`].
 ///
 /// # Panics
 ///
@@ -353,4 +357,27 @@ list! {
         a_verb_whose_note_is_refused_does_nothing
         an_erasure_takes_payloads_and_leaves_the_chain
         of_somebody_erased_no_name_is_written_down;
+    restrictions:
+        a_restriction_is_kept_and_lifted
+        nothing_is_stored_of_somebody_who_is_restricted
+        what_linked_visitors_do_is_not_stored_either
+        the_rest_is_as_before_for_somebody_who_is_restricted
+        who_is_restricted_is_spared_and_nobody_else
+        who_is_struck_out_is_not_restricted;
+    holds:
+        a_hold_is_kept_and_released
+        an_erasure_leaves_what_is_held_and_is_finished_when_it_is_released
+        a_hold_that_is_over_holds_nothing
+        activities_of_linked_visitors_are_held_with_those_of_the_user
+        names_that_others_use_survive_an_erasure_in_two_parts
+        who_is_held_is_spared_until_the_hold_is_over;
+    requests:
+        a_request_is_filed_once_and_read_back
+        a_change_is_one_of_what_the_caller_knows
+        lists_name_what_they_name
+        confirming_an_erasure_restricts_and_cancelling_it_lifts_that
+        an_erasure_answers_its_request_and_takes_the_name_from_all
+        an_erasure_that_leaves_something_answers_in_part
+        closed_requests_are_forgotten_when_their_time_is_over
+        of_parallel_requests_one_is_filed;
 }

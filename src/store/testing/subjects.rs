@@ -58,7 +58,7 @@ async fn kept<S: Store>(store: &S, name: &str) -> Kept {
     }
 }
 
-async fn activities<S: Store>(store: &S, filter: ActivityFilter) -> Vec<Activity> {
+pub(super) async fn activities<S: Store>(store: &S, filter: ActivityFilter) -> Vec<Activity> {
     let query = HistoryQuery::new(filter).order(Order::OldestFirst).limit(1_000);
     let page = store.history(query).await.expect("readable");
     assert_eq!(page.next, None, "a page holds all");
@@ -66,12 +66,12 @@ async fn activities<S: Store>(store: &S, filter: ActivityFilter) -> Vec<Activity
 }
 
 /// Numbers for events: each store of the suite sees each of them once.
-fn entries(first: u64, events: impl IntoIterator<Item = Event>) -> Vec<Entry> {
+pub(super) fn entries(first: u64, events: impl IntoIterator<Item = Event>) -> Vec<Entry> {
     let origin = 0xe4a5_e000_0000_0001;
     events.into_iter().zip(first..).map(|(event, number)| Entry { id: EventId { origin, number }, event }).collect()
 }
 
-fn event(user: Option<&str>, visitor: Option<VisitorId>) -> Event {
+pub(super) fn event(user: Option<&str>, visitor: Option<VisitorId>) -> Event {
     let mut event = Event::new(EventType::ACTION, at(7));
     event.user = user.map(user_id);
     event.visitor = visitor;
@@ -79,26 +79,26 @@ fn event(user: Option<&str>, visitor: Option<VisitorId>) -> Event {
     event
 }
 
-async fn append<S: Store>(store: &S, entries: Vec<Entry>) -> Vec<Option<u64>> {
+pub(super) async fn append<S: Store>(store: &S, entries: Vec<Entry>) -> Vec<Option<u64>> {
     store.append(entries.into(), Commit::Durable).await.expect("appended")
 }
 
-async fn decide<S: Store>(store: &S, subject: &Subject) -> ConsentRecord {
+pub(super) async fn decide<S: Store>(store: &S, subject: &Subject) -> ConsentRecord {
     let record_of = decided(subject, PurposeId::ANALYTICS, Decision::Granted, at(1));
     record(store, vec![record_of]).await;
     history(store, subject).await.swap_remove(0)
 }
 
-async fn link<S: Store>(store: &S, visitor: VisitorId, name: &str) {
+pub(super) async fn link<S: Store>(store: &S, visitor: VisitorId, name: &str) {
     store.link_visitor(visitor, user_id(name), MergePolicy::default(), at(2)).await.expect("linked");
 }
 
-async fn set_theme<S: Store>(store: &S, name: &str) -> Result<()> {
+pub(super) async fn set_theme<S: Store>(store: &S, name: &str) -> Result<()> {
     store.change_preferences(user_id(name), patch(json!({ "theme": "dark" })), None).await.map(drop)
 }
 
 /// Two sessions, preferences, a decision and ten events from `first` on.
-async fn fill<S: Store>(store: &S, name: &str, first: u64) -> [Stored; 2] {
+pub(super) async fn fill<S: Store>(store: &S, name: &str, first: u64) -> [Stored; 2] {
     let sessions = [start(store, Some(name), START).await, start(store, Some(name), START).await];
     set_theme(store, name).await.expect("changed");
     decide(store, &user(name)).await;
@@ -107,7 +107,7 @@ async fn fill<S: Store>(store: &S, name: &str, first: u64) -> [Stored; 2] {
     sessions
 }
 
-async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
+pub(super) async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
     store.strike_out(user_id(name), UNTIL, began(name), at(3)).await.expect("struck out")
 }
 
@@ -115,7 +115,7 @@ fn began(name: &str) -> AuditNote {
     note(AuditAction::ErasureBegan, Some(name))
 }
 
-fn is_over() -> AuditNote {
+pub(super) fn is_over() -> AuditNote {
     note(AuditAction::ErasureFinished, None)
 }
 
@@ -124,7 +124,7 @@ async fn readmit<S: Store>(store: &S) -> Result<bool> {
 }
 
 /// Erases until it is finished, `limit` rows at a time.
-async fn erase<S: Store>(store: &S, id: ErasureId, limit: usize) -> Erasure {
+pub(super) async fn erase<S: Store>(store: &S, id: ErasureId, limit: usize) -> Erasure {
     let rows = |erased: &Erased| erased.activities + erased.consents;
     let mut before = 0;
     for _ in 0..1_000 {

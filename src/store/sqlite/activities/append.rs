@@ -64,13 +64,19 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
         }
         let user = entry.event.user.as_ref();
         let user = match user.map(|user| interned.user(database, user)).transpose()? {
-            // Struck out.
+            // Struck out or restricted.
             Some(None) => {
                 sequences.push(None);
                 continue;
             }
             user => user.flatten(),
         };
+        if let (None, Some(visitor)) = (user, &entry.event.visitor)
+            && interned.is_restricted(database, visitor)?
+        {
+            sequences.push(None);
+            continue;
+        }
         sequence += 1;
         sequences.push(Some(sequence as u64));
         let Event { event_type, time, client_time, user: _, session, visitor, data, request, response } = &entry.event;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Row, ToSql, named_params};
 use uuid::Uuid;
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
     client::{Agent, TruncatedAddress},
     error::{Error, ErrorKind, Result},
     id::{SessionId, UserId, VisitorId},
-    store::sqlite::connection::Sql,
+    store::sqlite::{connection::Sql, holds, restrictions},
     time::Timestamp,
 };
 
@@ -34,6 +34,8 @@ pub(in crate::store::sqlite) struct Numbers {
     type_bits: i64,
     from: i64,
     until: i64,
+    /// When somebody is to be left alone, if there can be anybody.
+    spared_at: Option<i64>,
 }
 
 impl Numbers {
@@ -55,6 +57,7 @@ impl Numbers {
             type_bits: -1,
             from: filter.from.map_or(i64::MIN, Timestamp::as_millis),
             until: filter.until.map_or(i64::MAX, Timestamp::as_millis),
+            spared_at: spared_at(database, filter)?,
         };
         for (asked, number, found) in [
             (filter.user.is_some(), &mut numbers.user, filter.user.as_ref().map(|user| find_user(database, user))),
@@ -99,6 +102,23 @@ impl Numbers {
         Ok(self.type_bits != 0)
     }
 }
+
+/// Nobody is to be left alone if there is neither restriction nor hold: then a question costs what it costs without.
+fn spared_at(database: &Connection, filter: &ActivityFilter) -> Result<Option<i64>> {
+    match filter.sparing_restricted {
+        Some(now) if restrictions::are_any(database)? || holds::are_any(database)? => Ok(Some(now.as_millis())),
+        _ => Ok(None),
+    }
+}
+
+/// Leaves out what is restricted or held. SQLite makes each list once for a statement.
+const SPARED: &str = "
+    AND (a.user IS NULL OR a.user NOT IN (SELECT user FROM restrictions
+        UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at)))
+    AND (a.user IS NOT NULL OR a.visitor IS NULL OR a.visitor NOT IN
+        (SELECT v.id FROM consent_subjects c JOIN visitors v ON v.public_id = c.visitor WHERE c.linked_to IN
+            (SELECT user FROM restrictions
+            UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at))))";
 
 /// Through what the rows are found.
 #[derive(Clone, Copy)]
@@ -153,7 +173,7 @@ impl Path {
         }
     }
 
-    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>, except: &[i64]) -> String {
+    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>, except: &[i64], spared: &'static str) -> String {
         let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
         let within = match self {
             Self::Visitor | Self::Stranger => "AND a.sequence BETWEEN :low AND :high",
@@ -173,7 +193,7 @@ impl Path {
         format!(
             "SELECT {columns} FROM {source} {joins} WHERE {condition} {within} \
              AND (:type IS NULL OR a.type = :type) {except}AND (:type_bits = :type_bits) \
-             AND a.time >= :from AND a.time < :until {order_by} LIMIT :limit",
+             AND a.time >= :from AND a.time < :until {spared} {order_by} LIMIT :limit",
             source = self.source(),
             condition = self.condition(),
         )
@@ -201,25 +221,27 @@ pub(super) fn matching(
     mut found: impl FnMut(&Row<'_>) -> Result<()>,
 ) -> Result<()> {
     let path = Path::of(numbers);
-    let sql = path.sql(columns, order, &numbers.except);
+    let sql = path.sql(columns, order, &numbers.except, if numbers.spared_at.is_some() { SPARED } else { "" });
     let mut statement = database.prepare_cached(&sql).sql()?;
     let mut left = limit;
     for segment in segments(database, path, order, &range)? {
-        let mut rows = statement
-            .query(named_params! {
-                ":user": numbers.user,
-                ":session": numbers.session,
-                ":visitor": numbers.visitor,
-                ":segment": segment,
-                ":type": numbers.event_type,
-                ":type_bits": numbers.type_bits,
-                ":from": numbers.from,
-                ":until": numbers.until,
-                ":low": range.start(),
-                ":high": range.end(),
-                ":limit": i64::try_from(left).unwrap_or(i64::MAX),
-            })
-            .sql()?;
+        let parameters: &[(&str, &dyn ToSql)] = named_params! {
+            ":user": numbers.user,
+            ":session": numbers.session,
+            ":visitor": numbers.visitor,
+            ":segment": segment,
+            ":type": numbers.event_type,
+            ":type_bits": numbers.type_bits,
+            ":from": numbers.from,
+            ":until": numbers.until,
+            ":low": range.start(),
+            ":high": range.end(),
+            ":limit": i64::try_from(left).unwrap_or(i64::MAX),
+            ":spared_at": numbers.spared_at,
+        };
+        // The last one stands in the condition that is most often left out.
+        let count = parameters.len() - usize::from(numbers.spared_at.is_none());
+        let mut rows = statement.query(&parameters[..count]).sql()?;
         while let Some(row) = rows.next().sql()? {
             found(row)?;
             left -= 1;
@@ -344,7 +366,7 @@ mod tests {
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::SCHEMA).unwrap();
         let columns = if order.is_some() { (COLUMNS, JOINS) } else { ("count(*)", "") };
-        let sql = format!("EXPLAIN QUERY PLAN {}", path.sql(columns, order, &[3, 7]));
+        let sql = format!("EXPLAIN QUERY PLAN {}", path.sql(columns, order, &[3, 7], ""));
         let mut statement = database.prepare(&sql).unwrap();
         let mut rows = statement.raw_query();
         let mut steps = Vec::new();
@@ -405,7 +427,7 @@ mod tests {
         ] {
             for order in [Some(Order::NewestFirst), Some(Order::OldestFirst), None] {
                 let columns = if order.is_some() { ("a.sequence", "") } else { ("count(*)", "") };
-                let mut statement = database.prepare(&path.sql(columns, order, &[])).unwrap();
+                let mut statement = database.prepare(&path.sql(columns, order, &[], "")).unwrap();
                 let mut rows = statement
                     .query(named_params! {
                         ":user": user,

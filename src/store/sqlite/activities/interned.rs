@@ -10,7 +10,7 @@ use crate::{
     client::Agent,
     error::Result,
     id::{SessionId, UserId, VisitorId},
-    store::sqlite::{connection::Sql, subjects},
+    store::sqlite::{connection::Sql, restrictions, subjects},
 };
 
 type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
@@ -19,6 +19,8 @@ type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 #[derive(Default)]
 pub(in crate::store::sqlite) struct Interned {
     version: i64,
+    /// Whether anybody is restricted.
+    has_restricted: Option<bool>,
     types: HashMap<EventType, i64>,
     users: HashMap<UserId, i64>,
     sessions: HashMap<SessionId, i64>,
@@ -76,7 +78,7 @@ impl Interned {
         id(&mut self.types, event_type, SOME, || TYPES.intern(database, [event_type.as_str()]))
     }
 
-    /// `None` if the user is struck out. Whoever strikes somebody out has this forgotten.
+    /// `None` if the user is struck out or restricted. Whoever does that to somebody has this forgotten.
     pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<Option<i64>> {
         if let Some(id) = self.users.get(user) {
             return Ok(Some(*id));
@@ -84,7 +86,22 @@ impl Interned {
         if subjects::of_user(database, user)?.is_some() {
             return Ok(None);
         }
+        if self.has_restricted(database)? && restrictions::of_user(database, user)?.is_some() {
+            return Ok(None);
+        }
         id(&mut self.users, user, MANY, || USERS.intern(database, [user.as_str()])).map(Some)
+    }
+
+    /// Whether what the visitor does while nobody is logged in is not stored, as they were linked to somebody who is restricted.
+    pub(super) fn is_restricted(&mut self, database: &Connection, visitor: &VisitorId) -> Result<bool> {
+        Ok(self.has_restricted(database)? && restrictions::has_visitor(database, visitor)?)
+    }
+
+    fn has_restricted(&mut self, database: &Connection) -> Result<bool> {
+        match self.has_restricted {
+            Some(known) => Ok(known),
+            None => Ok(*self.has_restricted.insert(restrictions::are_any(database)?)),
+        }
     }
 
     pub(super) fn session(&mut self, database: &Connection, session: &SessionId) -> Result<i64> {

@@ -26,9 +26,17 @@ const DELETE_RECORDS: &str = "
     DELETE FROM consent_records WHERE id IN (SELECT id FROM consent_records WHERE subject = ?1 ORDER BY id LIMIT ?2)";
 const DELETE_SUBJECT: &str = "DELETE FROM consent_subjects WHERE id = ?1";
 
-/// Deletes at most `limit` records of a user and of visitors that were linked to them, and each subject with its last one. How
-/// many records there were: less than `limit` means that none is left.
-pub(in crate::store::sqlite) fn erase(database: &Connection, user: &UserId, limit: usize) -> Result<usize> {
+const CLEAR_SUBJECT: &str = "UPDATE consent_subjects SET standings = '{}' WHERE id = ?1";
+
+/// Deletes at most `limit` records of a user and of visitors that were linked to them, and each subject with its last one; with
+/// `keep_links` they stay, with nothing in them, as there is something to be found through them. How many records there were:
+/// less than `limit` means that none is left.
+pub(in crate::store::sqlite) fn erase(
+    database: &Connection,
+    user: &UserId,
+    limit: usize,
+    keep_links: bool,
+) -> Result<usize> {
     let mut statement = database.prepare_cached(THEIRS).sql()?;
     let subjects: Vec<i64> =
         statement.query_map([user.as_str()], |row| row.get(0)).sql()?.collect::<rusqlite::Result<_>>().sql()?;
@@ -39,7 +47,8 @@ pub(in crate::store::sqlite) fn erase(database: &Connection, user: &UserId, limi
         if left == 0 {
             break;
         }
-        database.prepare_cached(DELETE_SUBJECT).sql()?.execute([subject]).sql()?;
+        let end = if keep_links { CLEAR_SUBJECT } else { DELETE_SUBJECT };
+        database.prepare_cached(end).sql()?.execute([subject]).sql()?;
     }
     Ok(limit - left)
 }

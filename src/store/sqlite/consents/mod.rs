@@ -13,7 +13,7 @@ pub(super) use self::{
     linking::link,
     notices::{make_secret, notice, publish, secret},
 };
-use super::{connection::Sql, subjects, users};
+use super::{connection::Sql, restrictions, subjects, users};
 use crate::{
     consent::{ConsentId, ConsentRecord, Proof, PurposeId, Standing, Standings, Subject},
     error::{Error, ErrorKind, Result},
@@ -64,22 +64,28 @@ pub(super) const SCHEMA: &str = "
 ";
 
 const OF_USER: &str = "
-    SELECT c.standings, p.version, p.overrides FROM users u
+    SELECT c.standings, p.version, p.overrides, r.since, r.reason FROM users u
     LEFT JOIN consent_subjects c ON c.user = u.id LEFT JOIN preferences p ON p.user = u.id
+    LEFT JOIN restrictions r ON r.user = u.id
     WHERE u.external = ?1";
 
 pub(super) fn account(database: &Connection, subject: &Subject) -> Result<Account> {
     let Subject::User(user) = subject else {
-        return Ok(Account { consents: standings(database, subject)?, preferences: StoredPreferences::default() });
+        let (consents, preferences) = (standings(database, subject)?, StoredPreferences::default());
+        return Ok(Account { consents, preferences, restriction: None });
     };
     let mut statement = database.prepare_cached(OF_USER).sql()?;
     let row = statement.query_row([user.as_str()], |row| {
-        Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<String>>(2)?))
+        let restriction = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<String>>(4)?);
+        Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?, row.get(2)?, restriction))
     });
-    let Some((standings, version, overrides)) = row.optional().sql()? else { return Ok(Account::default()) };
+    let Some((standings, version, overrides, restriction)) = row.optional().sql()? else {
+        return Ok(Account::default());
+    };
     let consents = standings.map(|standings| Standings::from_json(standings.as_bytes())).transpose()?;
     let preferences = super::preferences::stored(version, overrides)?;
-    Ok(Account { consents: consents.unwrap_or_default(), preferences })
+    let restriction = restriction.map(|(since, reason)| restrictions::stored(since, reason)).transpose()?;
+    Ok(Account { consents: consents.unwrap_or_default(), preferences, restriction })
 }
 
 pub(super) fn standings(database: &Connection, subject: &Subject) -> Result<Standings> {
@@ -261,6 +267,7 @@ mod tests {
         let database = Connection::open_in_memory().unwrap();
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::preferences::SCHEMA).unwrap();
+        database.execute_batch(super::super::restrictions::SCHEMA).unwrap();
         database.execute_batch(SCHEMA).unwrap();
         let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let mut rows = statement.raw_query();

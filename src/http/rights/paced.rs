@@ -1,0 +1,107 @@
+//! [`Paced`]: an export that does not wait for its reader for ever.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, TryLockError, Weak},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::service::Turn;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The parts of a copy, whatever its format.
+pub(super) type Copied = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// An export with the turn that it takes. A reader who asks for nothing for too long loses both, so that slow ones cannot keep
+/// others out; when they ask again, they get an error.
+pub(super) struct Paced {
+    shared: Arc<Mutex<State>>,
+    watch: AbortHandle,
+}
+
+enum State {
+    Going {
+        copied: Copied,
+        /// The user's turn lasts as long as the export.
+        _turn: Turn,
+        /// Since when the reader could ask for the next part. `None`: they have asked, and the store has not answered.
+        idle_since: Option<Instant>,
+    },
+    TooSlow,
+    Ended,
+}
+
+impl Paced {
+    pub(super) fn new(copied: Copied, turn: Turn, max_idle: Duration) -> Self {
+        let going = State::Going { copied, _turn: turn, idle_since: Some(Instant::now()) };
+        let shared = Arc::new(Mutex::new(going));
+        let watch = tokio::spawn(watch(Arc::downgrade(&shared), max_idle)).abort_handle();
+        Self { shared, watch }
+    }
+
+    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *state {
+            State::Going { copied, idle_since, .. } => {
+                let polled = copied.as_mut().poll_next(context);
+                *idle_since = polled.is_ready().then(Instant::now);
+                if let Poll::Ready(None | Some(Err(_))) = polled {
+                    *state = State::Ended;
+                }
+                polled
+            }
+            State::TooSlow => {
+                *state = State::Ended;
+                Poll::Ready(Some(Err(too_slow())))
+            }
+            State::Ended => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for Paced {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+impl fmt::Debug for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paced").finish_non_exhaustive()
+    }
+}
+
+/// Ends what is idle for too long.
+async fn watch(shared: Weak<Mutex<State>>, max_idle: Duration) {
+    while let Some(until) = shared.upgrade().and_then(|shared| idle_until(&shared, max_idle)) {
+        tokio::time::sleep_until(until).await;
+    }
+}
+
+/// Until when the reader may be idle; `None` if it is over.
+fn idle_until(shared: &Mutex<State>, max_idle: Duration) -> Option<Instant> {
+    let now = Instant::now();
+    let mut state = match shared.try_lock() {
+        Ok(state) => state,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // A part is being asked for.
+        Err(TryLockError::WouldBlock) => return Some(now + max_idle),
+    };
+    let State::Going { idle_since, .. } = &*state else { return None };
+    let until = idle_since.unwrap_or(now) + max_idle;
+    if until <= now {
+        *state = State::TooSlow;
+        return None;
+    }
+    Some(until)
+}
+
+fn too_slow() -> Error {
+    Error::new(ErrorKind::Timeout, "the reader of an export asked for nothing for too long")
+}

@@ -1,0 +1,76 @@
+//! [`Restriction`]: data of a user is kept, and nothing else is done with it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Processing of a user's data is restricted (GDPR, Article 18): what there is stays, and nothing is done with it.
+///
+/// As long as it holds, no event of the user is stored, purposes that are not necessary are not allowed, and retention deletes
+/// nothing of theirs. They may still log in and change their preferences, and every other right is theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Restriction {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: RestrictionReason,
+}
+
+/// Why processing is restricted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RestrictionReason {
+    /// The user contests that the data is right, and it is being verified: Article 18(1)(a).
+    Accuracy,
+    /// Processing is unlawful, and the user would rather have it restricted than erased: (b).
+    Unlawful,
+    /// The user needs the data for legal claims: (c).
+    Claims,
+    /// The user has objected, and it is being verified whose grounds override: (d).
+    ObjectionPending,
+    /// The user has asked to be erased, and may still think better of it.
+    ErasurePending,
+}
+
+impl Restriction {
+    /// A restriction from now on.
+    pub fn new(since: Timestamp, reason: RestrictionReason) -> Self {
+        Self { since, reason }
+    }
+}
+
+impl RestrictionReason {
+    /// The name it is stored by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Unlawful => "unlawful",
+            Self::Claims => "claims",
+            Self::ObjectionPending => "objection_pending",
+            Self::ErasurePending => "erasure_pending",
+        }
+    }
+
+    /// The reason with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
+    const ALL: [Self; 5] = [Self::Accuracy, Self::Unlawful, Self::Claims, Self::ObjectionPending, Self::ErasurePending];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_known_by_the_name_that_it_has_in_json() {
+        for reason in RestrictionReason::ALL {
+            assert_eq!(RestrictionReason::from_name(reason.as_str()), Some(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        assert_eq!(RestrictionReason::from_name("whim"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Data that is not right, and processing that somebody does not want.
+
+use serde_json::{Map, Value, json};
+
+use super::Rights;
+use crate::{
+    consent::{Choices, Circumstances, Decision, Method, PurposeId, Standings, Subject},
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    privacy::{AuditAction, RequestKind},
+};
+
+/// What became of [`Rights::rectify`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rectified {
+    /// The version of the preferences that are stored now, if they were to be corrected.
+    pub preferences: Option<u64>,
+    /// Each source of the application that was named, and whether it can be corrected, and was.
+    pub sources: Vec<(String, bool)>,
+}
+
+impl Rights {
+    /// The user objects to these purposes (GDPR, Article 21): from now on they are not allowed, whatever was granted before. Where
+    /// the user stands then. An open [request](Self::file) for it is completed.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) without [consent](crate::GuestbookBuilder::consent); as for
+    /// [`Consents::decide`](crate::Consents::decide).
+    pub async fn object(&self, user: &UserId, purposes: impl IntoIterator<Item = PurposeId>) -> Result<Standings> {
+        let consents = self.inner.register.consents.as_ref();
+        let consents = consents.ok_or_else(|| {
+            Error::new(ErrorKind::Configuration, "object(): there are no purposes: consent() is not configured")
+        })?;
+        let object = |choices: Choices, purpose| choices.decide(purpose, Decision::Objected);
+        let choices = purposes.into_iter().fold(Choices::new(Method::Api), object);
+        let standings = consents.decide(&Subject::User(user.clone()), choices, &Circumstances::default()).await?;
+        self.settle(user, &[RequestKind::Objection]).await;
+        Ok(standings)
+    }
+
+    /// Corrects data of the user (GDPR, Article 16). `patch` has the shape of an [export](Self::export): a member `preferences`, a patch of
+    /// them (RFC 7396), and `sources`, with a member for each [source](super::PersonalData) that is to be corrected, in whatever form the source
+    /// understands. What happened, and what was decided, is not corrected. An open [request](Self::file) for it is completed, if
+    /// everything that was named is correct now.
+    ///
+    /// The trail is told which keys of the preferences were changed, not from what to what.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if something else is named, there is no such source, or the preferences would not be right; nothing
+    /// is changed then. [`Configuration`](ErrorKind::Configuration) without [preferences](crate::GuestbookBuilder::preferences);
+    /// [`StruckOut`](ErrorKind::StruckOut); what the store or a source reports: what was corrected before that stays so.
+    pub async fn rectify(&self, user: &UserId, patch: &Value) -> Result<Rectified> {
+        let Patch { preferences, sources } = self.patch(patch)?;
+        let mut rectified = Rectified { preferences: None, sources: Vec::new() };
+        if let Some(preferences) = preferences {
+            let all = self.inner.register.preferences.as_ref();
+            let all =
+                all.ok_or_else(|| Error::new(ErrorKind::Configuration, "rectify(): preferences() are not configured"))?;
+            let mut keys = Vec::new();
+            names(preferences, "", &mut keys);
+            let note = self
+                .note(AuditAction::Rectified, self.actor.clone(), user)
+                .await?
+                .detail(json!({ "preferences": keys }));
+            let now = self.inner.clock.now();
+            rectified.preferences = Some(all.rectify(user.clone(), preferences.clone(), note, now).await?);
+        }
+        for (index, patch) in sources {
+            let source = &self.inner.sources[index];
+            let is_corrected = source.rectify(user.clone(), patch.clone()).await?;
+            rectified.sources.push((source.name().to_owned(), is_corrected));
+        }
+        if rectified.sources.iter().all(|(_, is_corrected)| *is_corrected) {
+            self.settle(user, &[RequestKind::Rectification]).await;
+        }
+        Ok(rectified)
+    }
+
+    /// What a patch names, if all of it can be corrected at all.
+    fn patch<'a>(&self, patch: &'a Value) -> Result<Patch<'a>> {
+        let wrong = |problem| Err(Error::new(ErrorKind::InvalidInput, format!("rectify(): {problem}")));
+        let Some(members) = patch.as_object() else { return wrong("a patch is a JSON object") };
+        if members.is_empty() || members.keys().any(|name| name != "preferences" && name != "sources") {
+            return wrong("only `preferences` and `sources` can be corrected");
+        }
+        let mut sources = Vec::new();
+        if let Some(named) = members.get("sources") {
+            let Some(named) = named.as_object() else { return wrong("`sources` is a JSON object") };
+            for (name, patch) in named {
+                match self.inner.sources.iter().position(|source| source.name() == name) {
+                    Some(index) => sources.push((index, patch)),
+                    None => return wrong("there is no such source"),
+                }
+            }
+        }
+        Ok(Patch { preferences: members.get("preferences"), sources })
+    }
+}
+
+/// A patch, taken apart.
+struct Patch<'a> {
+    preferences: Option<&'a Value>,
+    /// Which source, and what it is told.
+    sources: Vec<(usize, &'a Value)>,
+}
+
+/// The paths of all keys in a patch that have a value.
+fn names(patch: &Value, above: &str, found: &mut Vec<String>) {
+    match patch.as_object().filter(|members| !members.is_empty()) {
+        Some(members) => nested(members, above, found),
+        None if above.is_empty() => {}
+        None => found.push(above.to_owned()),
+    }
+}
+
+fn nested(members: &Map<String, Value>, above: &str, found: &mut Vec<String>) {
+    for (key, value) in members {
+        let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+        names(value, &path, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trail_is_told_names_and_no_values() {
+        let mut found = Vec::new();
+        let patch = json!({ "theme": "dark", "notifications": { "email": "ada@example.com", "push": null }, "a": {} });
+        names(&patch, "", &mut found);
+        assert_eq!(found, ["a", "notifications.email", "notifications.push", "theme"]);
+    }
+}

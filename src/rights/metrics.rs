@@ -1,0 +1,19 @@
+//! What the `metrics` facade is told of requests, with feature `metrics`.
+//!
+//! | name | kind | what |
+//! |---|---|---|
+//! | `guestbook_requests_open` | gauge | requests that are to be answered |
+//! | `guestbook_requests_overdue` | gauge | those of them that should have been answered before |
+
+use super::Rights;
+use crate::error::Result;
+
+impl Rights {
+    /// Counts the requests.
+    pub(crate) async fn report_requests(&self) -> Result<()> {
+        let counts = self.request_counts().await?;
+        metrics::gauge!("guestbook_requests_open").set(counts.open as f64);
+        metrics::gauge!("guestbook_requests_overdue").set(counts.overdue as f64);
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! What the audit trail is told of what is done here.
+
+use super::Rights;
+use crate::{
+    error::Result,
+    id::UserId,
+    privacy::{Actor, AuditAction, AuditNote},
+};
+
+impl Rights {
+    /// The one place where notes are made.
+    pub(super) async fn note(&self, action: AuditAction, actor: Actor, user: &UserId) -> Result<AuditNote> {
+        self.inner.audit.note(action, actor, Some(user)).await
+    }
+}

@@ -1,0 +1,113 @@
+//! Restrictions and holds in memory.
+
+use std::collections::HashSet;
+
+use super::{MemoryStore, State};
+use crate::{
+    activity::{ActivityFilter, Event},
+    error::Result,
+    id::{UserId, VisitorId},
+    privacy::{AuditNote, HeldClass, Hold, Restriction},
+    store::{RestrictionStore, restriction::nothing_to_hold},
+    time::Timestamp,
+};
+
+/// Whose events are left alone.
+#[derive(Debug, Default)]
+pub(super) struct Spared {
+    users: HashSet<UserId>,
+    visitors: HashSet<VisitorId>,
+}
+
+impl RestrictionStore for MemoryStore {
+    async fn restrict(
+        &self,
+        user: UserId,
+        restriction: Option<Restriction>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Option<Restriction>> {
+        let mut state = self.state();
+        state.check_not_struck_out(&user)?;
+        let before = state.restrictions.get(&user).copied();
+        if before != restriction {
+            state.note(&note, now)?;
+            state.set_restriction(user, restriction);
+        }
+        Ok(before)
+    }
+
+    async fn restriction_of(&self, user: UserId) -> Result<Option<Restriction>> {
+        Ok(self.state().restrictions.get(&user).copied())
+    }
+
+    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+        let mut state = self.state();
+        if state.erasure(&user)?.is_some_and(|erasure| erasure.finished_at.is_some()) {
+            return Err(nothing_to_hold());
+        }
+        state.note(&note, now)?;
+        state.holds.insert((user, hold.class), hold);
+        Ok(())
+    }
+
+    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+        let mut state = self.state();
+        let key = (user, class);
+        if !state.holds.contains_key(&key) {
+            return Ok(false);
+        }
+        state.note(&note, now)?;
+        state.holds.remove(&key);
+        Ok(true)
+    }
+
+    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+        Ok(self.state().holds_of(&user))
+    }
+}
+
+impl State {
+    pub(super) fn set_restriction(&mut self, user: UserId, restriction: Option<Restriction>) {
+        match restriction {
+            Some(restriction) => _ = self.restrictions.insert(user, restriction),
+            None => _ = self.restrictions.remove(&user),
+        }
+    }
+
+    pub(super) fn holds_of(&self, user: &UserId) -> Vec<Hold> {
+        let theirs = self.holds.iter().filter(|((other, _), _)| other == user);
+        theirs.map(|(_, hold)| hold.clone()).collect()
+    }
+
+    /// Whether an event is not stored because somebody is restricted.
+    pub(super) fn is_restricted(&self, event: &Event) -> bool {
+        let user = match (&event.user, event.visitor) {
+            (Some(user), _) => Some(user),
+            (None, Some(visitor)) => self.consents.user_of(visitor),
+            (None, None) => None,
+        };
+        user.is_some_and(|user| self.restrictions.contains_key(user))
+    }
+
+    /// What `filter` wants to be left alone.
+    pub(super) fn spared(&self, filter: &ActivityFilter) -> Spared {
+        let Some(now) = filter.sparing_restricted else { return Spared::default() };
+        let is_held =
+            |((_, class), hold): &(&(UserId, HeldClass), &Hold)| *class == HeldClass::Activities && hold.holds_at(now);
+        let held = self.holds.iter().filter(is_held).map(|((user, _), _)| user);
+        let users: HashSet<UserId> = self.restrictions.keys().chain(held).cloned().collect();
+        let visitors = users.iter().flat_map(|user| self.consents.visitors_of(user)).collect();
+        Spared { users, visitors }
+    }
+}
+
+impl Spared {
+    pub(super) fn has(&self, event: &Event) -> bool {
+        match (&event.user, event.visitor) {
+            (Some(user), _) => self.users.contains(user),
+            (None, Some(visitor)) => self.visitors.contains(&visitor),
+            (None, None) => false,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Holds in SQL, and whose events retention leaves alone.
+
+use rusqlite::{Connection, params};
+
+use super::{audit, connection::Sql, subjects, users};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    privacy::{AuditNote, HeldClass, Hold, Retained},
+    store::restriction::nothing_to_hold,
+    time::Timestamp,
+};
+
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE holds (
+        user INTEGER NOT NULL REFERENCES users (id),
+        class TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER,
+        PRIMARY KEY (user, class)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What an erasure has left because it is held, as JSON.
+    ALTER TABLE erasures ADD COLUMN retained TEXT NOT NULL DEFAULT '[]';
+";
+
+const HOLD: &str = "
+    INSERT INTO holds (user, class, reason, since, until)
+    VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3, ?4, ?5)
+    ON CONFLICT (user, class) DO UPDATE SET reason = excluded.reason, since = excluded.since, until = excluded.until";
+
+pub(super) fn hold(database: &Connection, user: &UserId, hold: &Hold, note: &AuditNote, now: Timestamp) -> Result<()> {
+    match subjects::of_user(database, user)? {
+        Some(erasure) if erasure.finished_at.is_some() => return Err(nothing_to_hold()),
+        // The name is there as long as there is something to hold.
+        Some(_) => users::intern_regardless(database, user)?,
+        None => users::intern(database, user)?,
+    }
+    audit::append(database, note, now)?;
+    let (since, until) = (hold.since.as_millis(), hold.until.map(Timestamp::as_millis));
+    let row = params![user.as_str(), hold.class.as_str(), &*hold.reason, since, until];
+    database.prepare_cached(HOLD).and_then(|mut statement| statement.execute(row)).sql()?;
+    Ok(())
+}
+
+const RELEASE: &str = "DELETE FROM holds WHERE user = (SELECT id FROM users WHERE external = ?1) AND class = ?2";
+
+pub(super) fn release(
+    database: &Connection,
+    user: &UserId,
+    class: HeldClass,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<bool> {
+    let row = params![user.as_str(), class.as_str()];
+    let is_released = database.prepare_cached(RELEASE).and_then(|mut statement| statement.execute(row)).sql()? > 0;
+    if is_released {
+        audit::append(database, note, now)?;
+    }
+    Ok(is_released)
+}
+
+const OF_USER: &str = "
+    SELECT h.class, h.reason, h.since, h.until FROM holds h JOIN users u ON u.id = h.user WHERE u.external = ?1
+    ORDER BY h.class";
+
+pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Vec<Hold>> {
+    let mut statement = database.prepare_cached(OF_USER).sql()?;
+    let mut rows = statement.query([user.as_str()]).sql()?;
+    let mut holds = Vec::new();
+    while let Some(row) = rows.next().sql()? {
+        let (class, reason): (String, String) = (row.get(0).sql()?, row.get(1).sql()?);
+        let class = HeldClass::from_name(&class).ok_or_else(damaged)?;
+        let mut hold = Hold::new(class, &reason, Timestamp::from_millis(row.get(2).sql()?))?;
+        hold.until = row.get::<_, Option<i64>>(3).sql()?.map(Timestamp::from_millis);
+        holds.push(hold);
+    }
+    // As `HeldClass` has them, whatever their names are.
+    holds.sort_by_key(|hold| hold.class);
+    Ok(holds)
+}
+
+const FORGET: &str = "DELETE FROM holds WHERE user = (SELECT id FROM users WHERE external = ?1)";
+
+/// Those that are over, when nothing is left of the user.
+pub(super) fn forget(database: &Connection, user: &UserId) -> Result<()> {
+    database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+    Ok(())
+}
+
+const ANY: &str = "SELECT 1 FROM holds LIMIT 1";
+
+/// Whether anything is held of anybody, or was until its time was over.
+pub(super) fn are_any(database: &Connection) -> Result<bool> {
+    database.prepare_cached(ANY).sql()?.exists([]).sql()
+}
+
+pub(super) fn retained_to_json(retained: &[Retained]) -> String {
+    serde_json::to_string(retained).expect("texts can be written")
+}
+
+pub(super) fn retained_from_json(json: &str) -> Result<Vec<Retained>> {
+    serde_json::from_str(json).map_err(|error| damaged().with_source(error))
+}
+
+fn damaged() -> Error {
+    Error::new(ErrorKind::Corrupt, "a stored hold is damaged")
+}

@@ -1,0 +1,91 @@
+//! Restrictions in SQL. There are few, most often none.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    audit,
+    connection::{Database, Sql},
+    users,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{UserId, VisitorId},
+    privacy::{AuditNote, Restriction, RestrictionReason},
+    time::Timestamp,
+};
+
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE restrictions (
+        user INTEGER PRIMARY KEY REFERENCES users (id),
+        since INTEGER NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT;
+";
+
+pub(super) fn restrict(
+    database: &Database,
+    user: &UserId,
+    restriction: Option<Restriction>,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<Option<Restriction>> {
+    users::intern(database, user)?;
+    let before = of_user(database, user)?;
+    if before != restriction {
+        audit::append(database, note, now)?;
+        set(database, user, restriction)?;
+    }
+    Ok(before)
+}
+
+const SET: &str = "
+    INSERT INTO restrictions (user, since, reason) VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3)
+    ON CONFLICT (user) DO UPDATE SET since = excluded.since, reason = excluded.reason";
+const LIFT: &str = "DELETE FROM restrictions WHERE user = (SELECT id FROM users WHERE external = ?1)";
+
+pub(super) fn set(database: &Database, user: &UserId, restriction: Option<Restriction>) -> Result<()> {
+    match restriction {
+        Some(Restriction { since, reason, .. }) => {
+            let row = params![user.as_str(), since.as_millis(), reason.as_str()];
+            database.prepare_cached(SET).and_then(|mut statement| statement.execute(row)).sql()?;
+        }
+        None => {
+            database.prepare_cached(LIFT).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+        }
+    }
+    // Batches know by heart who may be stored.
+    database.forget_interned();
+    Ok(())
+}
+
+const OF_USER: &str = "
+    SELECT r.since, r.reason FROM restrictions r JOIN users u ON u.id = r.user WHERE u.external = ?1";
+
+pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Option<Restriction>> {
+    let mut statement = database.prepare_cached(OF_USER).sql()?;
+    let row = statement.query_row([user.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional().sql()?;
+    row.map(|(since, reason)| stored(since, reason)).transpose()
+}
+
+/// What the two columns say.
+pub(super) fn stored(since: i64, reason: String) -> Result<Restriction> {
+    let reason = RestrictionReason::from_name(&reason);
+    let reason = reason.ok_or_else(|| Error::new(ErrorKind::Corrupt, "a stored restriction is damaged"))?;
+    Ok(Restriction::new(Timestamp::from_millis(since), reason))
+}
+
+const ANY: &str = "SELECT 1 FROM restrictions LIMIT 1";
+
+/// Whether anybody is restricted.
+pub(super) fn are_any(database: &Connection) -> Result<bool> {
+    database.prepare_cached(ANY).sql()?.exists([]).sql()
+}
+
+const OF_VISITOR: &str = "
+    SELECT 1 FROM consent_subjects c JOIN restrictions r ON r.user = c.linked_to WHERE c.visitor = ?1";
+
+/// Whether somebody is restricted to whom the visitor was linked.
+pub(super) fn has_visitor(database: &Connection, visitor: &VisitorId) -> Result<bool> {
+    let visitor = visitor.as_uuid().as_bytes().as_slice();
+    database.prepare_cached(OF_VISITOR).sql()?.exists([visitor]).sql()
+}

@@ -1,0 +1,236 @@
+//! Cases for [`RequestStore`](crate::store::RequestStore).
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Store, at, note,
+    parallel::at_once,
+    restrictions::restrict,
+    subjects::{erase, fill, is_over, strike_out},
+    user_id,
+};
+use crate::{
+    error::ErrorKind,
+    privacy::{
+        AuditAction, HeldClass, Hold, PrivacyRequest, RequestId, RequestKind, RequestState, RequestStep, Restriction,
+        RestrictionReason,
+    },
+    store::{RequestCounts, RequestQuery},
+    time::Timestamp,
+};
+
+fn receive(name: &str, kind: RequestKind, now: Timestamp) -> PrivacyRequest {
+    let request = PrivacyRequest::receive(user_id(name), kind, now).expect("the system has random bytes");
+    request.message("I am who I am").expect("a short text")
+}
+
+async fn file<S: Store>(store: &S, request: PrivacyRequest) -> PrivacyRequest {
+    let filed = store.file_request(request, note(AuditAction::RequestFiled, None), at(1)).await.expect("filed");
+    assert!(!filed.is_duplicate);
+    filed.request
+}
+
+/// Takes a step with a request that is stored.
+async fn step<S: Store>(store: &S, id: RequestId, step: RequestStep, now: Timestamp) -> PrivacyRequest {
+    let mut request = load(store, id).await;
+    let before = request.version;
+    request.step(step, now).expect("it can follow");
+    let change = store.change_request(request.clone(), before, note(AuditAction::RequestChanged, None), now);
+    assert!(change.await.expect("answered"));
+    request
+}
+
+async fn load<S: Store>(store: &S, id: RequestId) -> PrivacyRequest {
+    store.request(id).await.expect("readable").expect("it is there")
+}
+
+async fn ids<S: Store>(store: &S, query: RequestQuery) -> Vec<RequestId> {
+    store.requests(query).await.expect("readable").iter().map(|request| request.id).collect()
+}
+
+pub(super) async fn a_request_is_filed_once_and_read_back<S: Store>(store: Arc<S>) {
+    let request = receive("ada", RequestKind::Access, at(1));
+    assert_eq!(store.request(request.id).await.expect("readable"), None);
+    assert_eq!(file(&*store, request.clone()).await, request);
+    assert_eq!(load(&*store, request.id).await, request);
+    let second = receive("ada", RequestKind::Access, at(2));
+    let filed = store.file_request(second, note(AuditAction::RequestFiled, None), at(2)).await.expect("answered");
+    assert_eq!((filed.request, filed.is_duplicate), (request.clone(), true));
+    // Another kind, another user, and one that was answered.
+    file(&*store, receive("ada", RequestKind::Erasure, at(3))).await;
+    file(&*store, receive("bob", RequestKind::Access, at(3))).await;
+    step(&*store, request.id, RequestStep::Cancel, at(4)).await;
+    file(&*store, receive("ada", RequestKind::Access, at(5))).await;
+    assert_eq!(ids(&*store, RequestQuery::new()).await.len(), 4);
+    let erased = strike_out(&*store, "cid").await;
+    for _ in 0..2 {
+        let refused = receive("cid", RequestKind::Access, at(5));
+        let refused = store.file_request(refused, note(AuditAction::RequestFiled, None), at(5)).await;
+        assert_eq!(refused.expect_err("struck out").kind(), ErrorKind::StruckOut);
+        erase(&*store, erased.id, 9).await;
+    }
+}
+
+pub(super) async fn a_change_is_one_of_what_the_caller_knows<S: Store>(store: Arc<S>) {
+    let mut request = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
+    let known = request.version;
+    request.step(RequestStep::Verify, at(2)).expect("it can follow");
+    let change = async |request: &PrivacyRequest, expected| {
+        let note = note(AuditAction::RequestChanged, None);
+        store.change_request(request.clone(), expected, note, at(2)).await.expect("answered")
+    };
+    assert!(!change(&request, known + 1).await && !change(&request, 0).await);
+    assert!(change(&request, known).await);
+    assert!(!change(&request, known).await, "it is another version by now");
+    assert_eq!(load(&*store, request.id).await, request);
+    let unknown = receive("ada", RequestKind::Erasure, at(1));
+    assert!(!change(&unknown, unknown.version).await);
+    assert_eq!(store.request(unknown.id).await.expect("readable"), None);
+}
+
+pub(super) async fn lists_name_what_they_name<S: Store>(store: Arc<S>) {
+    let mut all = Vec::new();
+    for (number, (name, kind)) in [
+        ("ada", RequestKind::Access),
+        ("bob", RequestKind::Access),
+        ("ada", RequestKind::Erasure),
+        ("cid", RequestKind::Erasure),
+        ("ada", RequestKind::Objection),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        all.push(file(&*store, receive(name, kind, at(10 * number as u64))).await);
+    }
+    step(&*store, all[0].id, RequestStep::Reject("unfounded".into()), at(60)).await;
+    step(&*store, all[1].id, RequestStep::Extend("much".into()), at(60)).await;
+    step(&*store, all[3].id, RequestStep::Confirm { grace_until: at(100) }, at(60)).await;
+    let those = |numbers: &[usize]| numbers.iter().map(|number| all[*number].id).collect::<Vec<_>>();
+    let late = all[2].due_at.after(Duration::from_millis(1));
+    for (query, expected) in [
+        (RequestQuery::new(), &[0, 1, 2, 3, 4][..]),
+        (RequestQuery::new().user(user_id("ada")), &[0, 2, 4]),
+        (RequestQuery::new().user(user_id("nobody")), &[]),
+        (RequestQuery::new().kind(RequestKind::Erasure), &[2, 3]),
+        (RequestQuery::new().open(), &[1, 2, 3, 4]),
+        (RequestQuery::new().user(user_id("ada")).open().kind(RequestKind::Access), &[]),
+        // What was received first is overdue first, but for what was extended and what was answered.
+        (RequestQuery::new().overdue_at(late), &[2]),
+        (RequestQuery::new().overdue_at(all[2].due_at), &[]),
+        (RequestQuery::new().grace_over_at(at(99)), &[]),
+        (RequestQuery::new().grace_over_at(at(100)), &[3]),
+        (RequestQuery::new().limit(2), &[0, 1]),
+        (RequestQuery::new().limit(2).after(all[1].id), &[2, 3]),
+        (RequestQuery::new().limit(2).after(all[3].id), &[4]),
+        (RequestQuery::new().open().limit(1).after(all[2].id), &[3]),
+    ] {
+        assert_eq!(ids(&*store, query.clone()).await, those(expected), "{query:?}");
+    }
+    let counts = store.count_requests(late).await.expect("counted");
+    assert_eq!(counts, RequestCounts { open: 4, overdue: 1 });
+}
+
+pub(super) async fn confirming_an_erasure_restricts_and_cancelling_it_lifts_that<S: Store>(store: Arc<S>) {
+    let restriction = async |name| store.restriction_of(user_id(name)).await.expect("readable");
+    let request = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
+    step(&*store, request.id, RequestStep::Confirm { grace_until: at(100) }, at(5)).await;
+    assert_eq!(restriction("ada").await, Some(Restriction::new(at(5), RestrictionReason::ErasurePending)));
+    step(&*store, request.id, RequestStep::Cancel, at(6)).await;
+    assert_eq!(restriction("ada").await, None);
+    // Somebody who is restricted anyway stays so.
+    let other = Some(Restriction::new(at(1), RestrictionReason::Claims));
+    restrict(&*store, "ada", other).await;
+    let request = file(&*store, receive("ada", RequestKind::Erasure, at(7))).await;
+    step(&*store, request.id, RequestStep::Confirm { grace_until: at(100) }, at(8)).await;
+    step(&*store, request.id, RequestStep::Cancel, at(9)).await;
+    assert_eq!((restriction("ada").await, restriction("bob").await), (other, None));
+}
+
+pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S: Store>(store: Arc<S>) {
+    fill(&*store, "ada", 1).await;
+    let erasure = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
+    let access = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
+    let rejected = file(&*store, receive("ada", RequestKind::Objection, at(1))).await;
+    step(&*store, rejected.id, RequestStep::Reject("Ada is known for that".into()), at(2)).await;
+    let bobs = file(&*store, receive("bob", RequestKind::Erasure, at(1))).await;
+    step(&*store, erasure.id, RequestStep::Confirm { grace_until: at(2) }, at(2)).await;
+    let struck_out = strike_out(&*store, "ada").await;
+    assert!(load(&*store, erasure.id).await.is_open(), "not yet");
+    let before = load(&*store, access.id).await;
+    erase(&*store, struck_out.id, 100).await;
+    for (id, state) in [
+        (erasure.id, RequestState::Done),
+        (access.id, RequestState::Cancelled),
+        (rejected.id, RequestState::Rejected { reason: "".into() }),
+    ] {
+        let request = load(&*store, id).await;
+        assert_eq!((&request.state, request.user(), &request.message), (&state, None, &None));
+        assert_eq!(request.subject, crate::privacy::RequestSubject::Pseudonym(struck_out.pseudonym));
+        assert!(request.closed_at.is_some());
+    }
+    let stale =
+        store.change_request(before.clone(), before.version, note(AuditAction::RequestChanged, None), at(9)).await;
+    assert!(!stale.expect("answered"), "who knew it before cannot bring the name back");
+    assert_eq!(load(&*store, bobs.id).await, bobs);
+    assert!(ids(&*store, RequestQuery::new().user(user_id("ada"))).await.is_empty());
+}
+
+pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(store: Arc<S>) {
+    fill(&*store, "ada", 1).await;
+    let hold = Hold::new(HeldClass::Activities, "lawsuit 12", at(1)).expect("a reason");
+    store.hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), at(1)).await.expect("held");
+    let request = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
+    let access = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
+    let struck_out = strike_out(&*store, "ada").await;
+    let part = store.erase_some(struck_out.id, 100, is_over(), at(4)).await.expect("erased");
+    let answered = load(&*store, request.id).await;
+    assert!(part.is_partial() && answered.state == RequestState::Partial && answered.closed_at == Some(at(4)));
+    assert_eq!((answered.user(), load(&*store, access.id).await), (Some(&user_id("ada")), access));
+    let released = store.release(user_id("ada"), HeldClass::Activities, note(AuditAction::HoldReleased, None), at(5));
+    assert!(released.await.expect("answered"));
+    assert!(store.erase_some(struck_out.id, 100, is_over(), at(6)).await.expect("erased").finished_at.is_some());
+    let done = load(&*store, request.id).await;
+    assert_eq!((done.state.clone(), done.closed_at, done.user()), (RequestState::Done, Some(at(4)), None));
+}
+
+pub(super) async fn closed_requests_are_forgotten_when_their_time_is_over<S: Store>(store: Arc<S>) {
+    let mut all = Vec::new();
+    for (name, closed_at) in [("ada", Some(10)), ("bob", None), ("cid", Some(30)), ("dan", Some(20))] {
+        let request = file(&*store, receive(name, RequestKind::Access, at(1))).await;
+        if let Some(closed_at) = closed_at {
+            step(&*store, request.id, RequestStep::Cancel, at(closed_at)).await;
+        }
+        all.push(request.id);
+    }
+    let forget = async |before, limit| store.forget_requests(at(before), limit).await.expect("answered");
+    assert_eq!((forget(10, 9).await, forget(11, 9).await), (0, 1), "to the millisecond");
+    assert_eq!((forget(99, 1).await, forget(99, 9).await), (1, 1));
+    assert_eq!(ids(&*store, RequestQuery::new()).await, [all[1]], "what is open is kept");
+}
+
+pub(super) async fn of_parallel_requests_one_is_filed<S: Store>(store: Arc<S>) {
+    let filed = at_once(|_| {
+        let store = store.clone();
+        async move {
+            let request = receive("ada", RequestKind::Erasure, at(1));
+            store.file_request(request, note(AuditAction::RequestFiled, None), at(1)).await.expect("answered")
+        }
+    })
+    .await;
+    assert_eq!(filed.iter().filter(|filed| !filed.is_duplicate).count(), 1);
+    assert!(filed.iter().all(|one| one.request == filed[0].request));
+    let changed = at_once(|number| {
+        let (store, mut request) = (store.clone(), filed[0].request.clone());
+        async move {
+            let known = request.version;
+            let reason = format!("reason {number}");
+            request.step(RequestStep::Reject(reason.into()), at(2)).expect("it can follow");
+            store
+                .change_request(request, known, note(AuditAction::RequestChanged, None), at(2))
+                .await
+                .expect("answered")
+        }
+    })
+    .await;
+    assert_eq!(changed.iter().filter(|changed| **changed).count(), 1);
+}
