@@ -54,6 +54,7 @@
 //!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
 //! - [`AuditTrail`]: who did what to whose data, chained, so that it says where it was changed.
 //! - [`Retention`]: what is old is deleted, by [`retention::RetentionRules`], by itself.
+//! - [`journal`]: what makes erasures hold although a backup is restored.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
 //! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
 //! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
@@ -79,9 +80,11 @@ pub mod client;
 pub mod consent;
 pub mod consents;
 pub mod error;
+mod gate;
 pub mod guestbook;
 pub mod http;
 pub mod id;
+pub mod journal;
 pub mod preferences;
 pub mod privacy;
 pub mod recorder;

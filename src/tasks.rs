@@ -11,13 +11,18 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    gate::Gate,
+};
 
 /// Counts what runs in the background, so that a shutdown can wait for it. A clone counts along.
 #[derive(Clone, Debug)]
 pub(crate) struct Tasks {
     count: Arc<Count>,
     timeout: Duration,
+    /// What must be done before anything is asked of the store.
+    gate: Option<Gate>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +34,12 @@ struct Count {
 impl Tasks {
     /// Nobody waits for a store longer than `timeout`.
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { count: Arc::default(), timeout }
+        Self { count: Arc::default(), timeout, gate: None }
+    }
+
+    /// The same tasks, but nothing is asked of the store before the gate is open. That it opens is waited for within the timeout.
+    pub(crate) fn behind(&self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self.clone() }
     }
 
     pub(crate) fn spawn<T: Send + 'static>(
@@ -46,6 +56,10 @@ impl Tasks {
 
     /// The answer of a store, if it comes in time.
     pub(crate) async fn within<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        let answer = async {
+            self.pass().await?;
+            answer.await
+        };
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(result) => result,
             Err(elapsed) => Err(timed_out().with_source(elapsed)),
@@ -58,10 +72,21 @@ impl Tasks {
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        match tokio::time::timeout(self.timeout, self.spawn(change)).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(Error::new(ErrorKind::Internal, "the store panicked").with_source(panic)),
+        let change = async {
+            self.pass().await?;
+            let panicked = |panic| Error::new(ErrorKind::Internal, "the store panicked").with_source(panic);
+            self.spawn(change).await.map_err(panicked)?
+        };
+        match tokio::time::timeout(self.timeout, change).await {
+            Ok(result) => result,
             Err(elapsed) => Err(timed_out().with_source(elapsed)),
+        }
+    }
+
+    async fn pass(&self) -> Result<()> {
+        match &self.gate {
+            Some(gate) if !gate.is_open() => gate.opened().await,
+            _ => Ok(()),
         }
     }
 

@@ -9,13 +9,16 @@ use std::{
 
 pub(crate) const HELP: &str = "\
 usage: full_app [--addr ADDRESS:PORT] [--database FILE] [--recording on|off] [--spool DIRECTORY]
+                [--journal FILE]
 
   --addr       where to listen (FULL_APP_ADDR, default 127.0.0.1:3000; port 0 takes a free one)
   --database   the SQLite file of sessions and activities (DATABASE_PATH, default guestbook.db);
                the users are kept beside it in FILE.users
   --recording  whether each request leaves a trace (FULL_APP_RECORDING, default on);
                what the client tracks is recorded all the same
-  --spool      where events wait while the database does not take them (FULL_APP_SPOOL, default FILE.spool)";
+  --spool      where events wait while the database does not take them (FULL_APP_SPOOL, default FILE.spool)
+  --journal    where it is remembered who was erased, so that a restored backup of the database brings nobody back
+               (GUESTBOOK_JOURNAL, default FILE.erasures); keep it out of what is restored together with the database";
 
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -23,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) database: PathBuf,
     pub(crate) recording: bool,
     pub(crate) spool: PathBuf,
+    pub(crate) journal: PathBuf,
 }
 
 impl Config {
@@ -39,6 +43,7 @@ impl Config {
         let mut database = variable("DATABASE_PATH");
         let mut recording = variable("FULL_APP_RECORDING");
         let mut spool = variable("FULL_APP_SPOOL");
+        let mut journal = variable("GUESTBOOK_JOURNAL");
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy().into_owned();
             let (flag, inline) = match text.split_once('=') {
@@ -51,6 +56,7 @@ impl Config {
                 "--database" => &mut database,
                 "--recording" => &mut recording,
                 "--spool" => &mut spool,
+                "--journal" => &mut journal,
                 other => return Err(format!("unknown argument {other:?}")),
             };
             *target = Some(inline.or_else(|| arguments.next()).ok_or_else(|| format!("{flag} needs a value"))?);
@@ -64,7 +70,8 @@ impl Config {
         };
         let database = database.map_or_else(|| "guestbook.db".into(), PathBuf::from);
         let spool = spool.map_or_else(|| beside(&database, ".spool"), PathBuf::from);
-        Ok(Some(Self { address, database, recording, spool }))
+        let journal = journal.map_or_else(|| beside(&database, ".erasures"), PathBuf::from);
+        Ok(Some(Self { address, database, recording, spool, journal }))
     }
 
     pub(crate) fn users_database(&self) -> PathBuf {

@@ -44,6 +44,7 @@ use tower_guestbook::{
     Guestbook, SqliteStore,
     consent::PurposeId,
     http::{CrossOriginGuardLayer, GpcSupport, RequireRecentLogin, SessionCookie, Unrecorded},
+    journal::FileJournal,
     recorder::RecorderSettings,
 };
 use tracing_subscriber::EnvFilter;
@@ -111,9 +112,11 @@ async fn serve(config: Config) -> Result<(), Error> {
         .accept_header("x-session-id")
         .recorder(recorder)
         .personal_data(Accounts(users.clone()))
+        .erasure_journal(FileJournal::new(&config.journal))
         .consent(purposes::rules()?)
         .preferences(preferences::rules()?)
         .build()?;
+    guestbook.ready().await?;
     tracing::info!(secure, "the session cookie is Secure on every address but loopback");
     if secure {
         tracing::warn!("browsers send a Secure cookie over HTTPS only: put a TLS proxy in front of this server");

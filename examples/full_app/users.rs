@@ -129,7 +129,19 @@ impl PersonalData for Accounts {
         };
         Box::pin(async move { erased.map_err(|error| failed(error.into())) })
     }
+
+    fn users(&self, page: usize) -> Answer<'_, Vec<UserId>> {
+        let ids = self.0.with(|database| {
+            let mut statement = database.prepare("SELECT id FROM users ORDER BY id LIMIT ?1 OFFSET ?2")?;
+            let ids = statement.query_map([PAGE, PAGE * page as i64], |row| row.get::<_, i64>(0))?;
+            ids.map(|id| id.map(UserId::from)).collect()
+        });
+        Box::pin(async move { ids.map_err(|error: rusqlite::Error| failed(error.into())) })
+    }
 }
+
+/// So many names are read at a time.
+const PAGE: i64 = 1_000;
 
 fn failed(error: Error) -> tower_guestbook::Error {
     tower_guestbook::Error::new(ErrorKind::Unavailable, "the database of users failed").with_source(error)

@@ -4,7 +4,4 @@
 mod range;
 mod zone;
 
-pub use self::{
-    range::Range,
-    zone::{Period, Zone},
-};
+pub use self::{range::Range, zone::{Period, Zone}};

@@ -14,17 +14,19 @@ use crate::{
     audit::AuditTrail,
     consents::{Consents, Controller},
     error::Result,
+    gate::Gate,
     http::{
         ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ExportService,
         OnStoreError, SessionCookie, SessionLayer, Transport,
     },
+    journal::{DynamicJournal, ErasureJournal},
     privacy::AuditKey,
     recorder::{Recorder, RecorderSettings},
     retention::{Retention, RetentionRules},
-    rights::{Duties, PersonalData, Register, RetentionPeriod, Rights},
+    rights::{Duties, Ledger, PersonalData, Register, RetentionPeriod, Rights},
     session::{Lifetime, SessionCap, SessionLimits},
     sessions::{Sessions, Settings},
-    store::{Store, dynamic::DynamicStore},
+    store::{Store, dynamic::DynamicStore, gated::Gated},
     tasks::Tasks,
     time::Clock,
     user_preferences::{DynamicPreferences, PreferenceRules, UserPreferences},
@@ -50,6 +52,7 @@ pub struct GuestbookBuilder<S> {
     secret_session_keys: Vec<String>,
     grace: Duration,
     keep_requests: Duration,
+    journal: Option<Box<dyn DynamicJournal>>,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     retention: RetentionRules,
@@ -95,6 +98,7 @@ impl<S> GuestbookBuilder<S> {
             secret_session_keys: Vec::new(),
             grace: 7 * DAY,
             keep_requests: 3 * 365 * DAY,
+            journal: None,
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             retention: RetentionRules::new(),
@@ -224,6 +228,14 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// Remembers erasures outside the store, so that a restored backup brings nobody back; see [`journal`](crate::journal). Default: none.
+    ///
+    /// The guestbook replays it at its start, and asks nothing of the store before: await [`Guestbook::ready`] before you serve.
+    pub fn erasure_journal(mut self, journal: impl ErasureJournal) -> Self {
+        self.journal = Some(Box::new(journal));
+        self
+    }
+
     /// What a request gets whose session cannot be loaded. Default: 503.
     pub fn on_store_error(mut self, policy: OnStoreError) -> Self {
         self.on_store_error = policy;
@@ -302,7 +314,10 @@ impl<S: Store> GuestbookBuilder<S> {
         }
         self.retention.check()?;
         let rules = self.rules.check(header.as_ref())?;
-        let (store, clock, tasks) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
+        let (store, clock, ungated) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
+        let ledger = self.journal.map(|journal| (journal, Gate::closed()));
+        let gate = ledger.as_ref().map(|(_, gate)| gate.clone());
+        let tasks = gate.clone().map_or_else(|| ungated.clone(), |gate| ungated.behind(gate));
         let accounts = (self.consent.is_some() || self.preferences.is_some()).then(|| {
             let size = (self.settings.cache_entries, self.settings.cache_bytes);
             Accounts::new(store.clone(), clock.clone(), tasks.clone(), size, self.settings.cache_age)
@@ -323,7 +338,13 @@ impl<S: Store> GuestbookBuilder<S> {
         }
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
         let activities = Activities::new(store.clone(), tasks.clone());
-        let (recorder, worker) = Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?;
+        let (recorder, worker) = match gate {
+            Some(gate) => {
+                let gated = Arc::new(Gated::new(store.clone(), gate));
+                Recorder::pair_dynamic(gated, self.recorder, clock.clone())?
+            }
+            None => Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?,
+        };
         let sessions = Sessions::new(store.clone(), accounts.clone(), clock.clone(), tasks.clone(), self.settings);
         let (sources, keep_out) = (self.sources, self.keep_out);
         let of_consent = consents.as_ref().and_then(|consents| consents.settings().controller.clone());
@@ -334,13 +355,15 @@ impl<S: Store> GuestbookBuilder<S> {
             periods: periods(&self.retention, absolute, keep_out),
             secret_session_keys: self.secret_session_keys,
         };
-        let (retained, timed) = (tasks.clone(), clock.clone());
-        let audit = AuditTrail::new(store.clone(), tasks.clone(), clock.clone(), self.audit_key);
+        let (retained, timed) = (tasks, clock.clone());
+        // A replay of the journal is noted while everybody else waits for it.
+        let audit = AuditTrail::new(store.clone(), ungated.clone(), clock.clone(), self.audit_key);
         let retention = Retention::new(store.clone(), sessions.clone(), audit.clone(), retained, timed, self.retention);
-        let duties = Duties { grace: self.grace, keep_requests: self.keep_requests };
+        let ledger = ledger.map(|(journal, gate)| Ledger::new(journal, gate));
+        let duties = Duties { grace: self.grace, keep_requests: self.keep_requests, ledger };
         let (heard, held, trail) = (recorder.clone(), sessions.clone(), audit.clone());
         let rights =
-            Rights::new(store, accounts, held, heard, trail, tasks, clock, sources, keep_out, register, duties);
+            Rights::new(store, accounts, held, heard, trail, ungated, clock, sources, keep_out, register, duties);
         let client = ClientSettings { address: self.address };
         let on_store_error = self.on_store_error;
         let session_layer = SessionLayer::new(
@@ -414,13 +437,17 @@ async fn sweep(sessions: Sessions, interval: Duration) {
     }
 }
 
-/// Goes on with erasures that were interrupted, and forgets old ones. Apart from [`sweep`], as a source of the application may take
+/// Replays the journal, goes on with erasures that were interrupted, and forgets old ones. Apart from [`sweep`], as a source of the application may take
 /// its time.
 async fn go_on_erasing(rights: Rights, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        if let Err(error) = rights.make_ready().await {
+            tracing::error!(error = %error.chain(), "the erasure journal could not be replayed: nobody is served");
+            continue;
+        }
         match rights.resume().await {
             Ok(0) => {}
             Ok(finished) => tracing::info!(finished, "erasures that were interrupted are finished"),

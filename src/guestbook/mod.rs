@@ -177,6 +177,18 @@ impl Guestbook {
         &self.inner.recorder
     }
 
+    /// Waits until the guestbook may be used. Await it before you serve, when you have an
+    /// [erasure journal](GuestbookBuilder::erasure_journal): until that is replayed nothing is asked of the store, so that nobody is served
+    /// who was erased. Without a journal it is ready at once.
+    ///
+    /// # Errors
+    ///
+    /// Why the journal could not be replayed. Each [sweep](GuestbookBuilder::sweep_interval) tries again; requests with a session get
+    /// what [`on_store_error`](GuestbookBuilder::on_store_error) says until then.
+    pub async fn ready(&self) -> Result<()> {
+        self.inner.rights.opened().await
+    }
+
     /// Waits until every event that was queued before is stored.
     ///
     /// # Errors

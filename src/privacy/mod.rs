@@ -14,14 +14,17 @@
 //! | 7(1), proof | [`ConsentRecord`](crate::consent::ConsentRecord) with the hash of the [`Notice`](crate::consent::Notice) that was shown; records are only added | `consent::notices::a_grant_needs_the_notice_that_was_shown_and_is_current`, `consent_store`, conformance suite |
 //! | 7(3), withdrawal | [`Consent::withdraw`](crate::Consent::withdraw): one call, obeyed by the next request, elsewhere within `cache_age`; needs no notice | `consent::instances::a_withdrawal_is_obeyed_here_at_once_and_there_within_the_cache_age`, `consent::notices::a_no_counts_however_old_the_form_is_that_says_it`, `consent::histories::whatever_anybody_does_the_last_no_holds` |
 //! | 7(4), no bundling | what is optional is left out and the page is served; only [`require`](crate::Guestbook::require) refuses | `consent::cookies::before_anybody_agrees_only_exempt_cookies_pass`, `consent::gate` |
+//! | 12, a month to answer | [`PrivacyRequest`]: due by the calendar, extended once; [`Rights::file`](crate::Rights::file) | `rights::requests`, unit: `privacy::request`, conformance suite |
 //! | 15, 20, access and portability | [`Rights::export`](crate::Rights::export), [`PersonalData`](crate::rights::PersonalData) | `full_app::rights` |
 //! | 15(1), information | [`Export`](crate::rights::Export): purposes with their standing, periods, controller | `rights_export::document::a_document_says_who_is_responsible_for_what_and_how_long_it_is_kept` |
 //! | 20, taking along | [`Rights::import`](crate::Rights::import) into an empty account | `rights_export::import::an_export_is_taken_over_by_an_empty_account_of_the_sqlite_store` |
-//! | 16, rectification | [`UserPreferences::update`](crate::UserPreferences::update); what happened is not rectified | `preferences` |
-//! | 17, erasure | [`Rights::erase`](crate::Rights::erase): a tombstone first | `full_app::rights`, conformance suite |
+//! | 16, rectification | [`Rights::rectify`](crate::Rights::rectify), [`UserPreferences::update`](crate::UserPreferences::update); what happened is not rectified | `rights::correcting`, `preferences` |
+//! | 17, erasure | [`Rights::erase`](crate::Rights::erase): a tombstone first; [`Rights::request_erasure`](crate::Rights::request_erasure): confirmed, with a grace | `full_app::rights`, `rights::confirming`, conformance suite |
+//! | 17(3), what must be kept | [`Rights::hold`](crate::Rights::hold): by class, and the receipt says so | `rights::holding`, conformance suite |
 //! | 5(2), 17, proof of erasure | [`ErasureReceipt`](crate::rights::ErasureReceipt): signed, names nobody | `rights_export::receipt::a_receipt_is_read_from_json_and_holds_until_any_member_is_changed` |
-//! | 18, restriction | not provided yet | |
-//! | 21, objection | [`Decision::Objected`](crate::consent::Decision), [`Mode::ExemptWithObjection`](crate::consent::Mode) | `consent::activity::whoever_objected_is_not_recorded_on_the_way_out_or_in` |
+//! | 17, erasure and backups | [`ErasureJournal`](crate::journal::ErasureJournal): a restored backup is erased again before anybody is served | `erasure::journal` |
+//! | 18, restriction | [`Rights::restrict`](crate::Rights::restrict) | `rights::restricting`, conformance suite |
+//! | 21, objection | [`Rights::object`](crate::Rights::object), [`Decision::Objected`](crate::consent::Decision), [`Mode::ExemptWithObjection`](crate::consent::Mode) | `rights::correcting::an_objection_beats_what_was_granted`, `consent::activity::whoever_objected_is_not_recorded_on_the_way_out_or_in` |
 //! | 30, records of processing | [`Guestbook::processing_records`](crate::Guestbook::processing_records) | `rights_export::records::each_purpose_appears_with_retention_and_recipients` |
 //! | ePrivacy 5(3), cookies | [`ConsentLayer`](crate::ConsentLayer): both ways | `consent::cookies` |
 //! | Global Privacy Control | `Sec-GPC` exactly `1`; [`GpcSupport`](crate::http::GpcSupport); sticks to an account | `consent::signals` |
@@ -31,6 +34,7 @@
 mod audit;
 mod erasure;
 mod hold;
+mod journal;
 mod request;
 mod restriction;
 mod signature;
@@ -43,6 +47,7 @@ pub use self::{
     },
     erasure::{Erased, Erasure, ErasureId, Pseudonym},
     hold::{HeldClass, Hold, Retained},
+    journal::{JournalEntry, JournalKind, StoreFingerprint},
     request::{
         ConfirmationToken, PrivacyRequest, RequestId, RequestKind, RequestState, RequestStep, RequestSubject,
         StoredRequest,

@@ -6,6 +6,7 @@
 //!
 //! | step | what | if the process dies after it |
 //! |---|---|---|
+//! | 0 | with a [journal](crate::journal): the erasure is entered there, on the disk | the next start strikes the user out |
 //! | 1 | the user is struck out: a tombstone is stored and their sessions end, in one transaction. From now on every verb of the store refuses to keep anything of them | the next start goes on |
 //! | 2 | caches forget them; what waits in the recorder's queue goes to the store, which leaves it out | |
 //! | 3 | each [source](PersonalData) of the application erases | it is asked again |
@@ -13,9 +14,19 @@
 //! | 5 | with the last row the name goes; the tombstone keeps a keyed hash of it and the counts | nothing is left to do |
 //! | 6 | the store overwrites residue. If a reader holds it up, the [receipt](ErasureReceipt) says so, and the next sweep tries again | the next start does |
 //!
-//! What this crate cannot reach: backups (the tombstone makes a restored database refuse new data, and
-//! [`Rights::erase`] is to be called again for those who were erased since the backup), replicas, snapshots of a file system,
-//! logs of the application, events in a [spool](crate::recorder::RecorderSettings::spool) until the store takes them (it
+//! A restored backup does not know who was erased since. With an [erasure journal](crate::GuestbookBuilder::erasure_journal) they are
+//! erased again before anybody is served; without one [`Rights::erase`] is to be called again for each of them.
+//!
+//! # What happens when
+//!
+//! | what | then |
+//! |---|---|
+//! | something of the user is [held](Rights::hold) | the rest is erased, the receipt and the request say what is left; it is gone on with when that is released or over |
+//! | the user [confirmed](Rights::confirm_erasure) to be erased | they are restricted in the same transaction, and erased by the first sweep after the grace, in whichever process |
+//! | they [cancel](Rights::cancel_erasure) | the restriction is lifted in the same transaction |
+//! | a request cannot be closed after what it asked for was done | that stays done, a warning says so, and the request stays open |
+//!
+//! What this crate cannot reach: backups themselves, replicas, snapshots of a file system, logs of the application, events in a [spool](crate::recorder::RecorderSettings::spool) until the store takes them (it
 //! leaves them out then, and the file is removed).
 
 mod about;
@@ -25,6 +36,7 @@ mod confirming;
 mod correcting;
 mod export;
 mod import;
+mod journal;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod noting;
@@ -48,15 +60,16 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-pub(crate) use self::about::Register;
 #[cfg(feature = "zip")]
 pub use self::archive::ExportArchive;
+pub(crate) use self::{about::Register, journal::Ledger};
 pub use self::{
     about::RetentionPeriod,
     confirming::ErasureRequest,
     correcting::Rectified,
     export::Export,
     import::Imported,
+    journal::ReplayReport,
     records::{ProcessingRecord, ProcessingRecords},
     source::{Answer, Description, ExportedPage, PersonalData},
 };
@@ -126,6 +139,8 @@ pub(crate) struct Duties {
     pub(crate) grace: Duration,
     /// How long requests are kept that were answered.
     pub(crate) keep_requests: Duration,
+    /// Where erasures are remembered outside the store.
+    pub(crate) ledger: Option<Ledger>,
 }
 
 /// An erasure that this process is at.
@@ -237,6 +252,7 @@ impl Rights {
     ///
     /// What the store reports. What goes wrong later is the last part of the stream.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
+        self.inner.tasks.within(self.opened()).await?;
         self.catch_up().await;
         self.note_export(user, "json").await?;
         Export::new(self.clone(), user.clone()).await
@@ -249,6 +265,7 @@ impl Rights {
     /// As for [`export`](Self::export).
     #[cfg(feature = "zip")]
     pub async fn export_archive(&self, user: &UserId) -> Result<ExportArchive> {
+        self.inner.tasks.within(self.opened()).await?;
         self.catch_up().await;
         self.note_export(user, "zip").await?;
         ExportArchive::new(self.clone(), user.clone()).await
@@ -268,18 +285,16 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// What the store or a source reports. The user is struck out then, and the erasure goes on at the next start or call.
+    /// What the journal reports: nothing has happened then. What the store or a source reports: the user is struck out then, or with a
+    /// journal at the next start, and the erasure goes on at the next start or call.
     pub async fn erase(&self, user: &UserId) -> Result<ErasureReceipt> {
         let (rights, user) = (self.clone(), user.clone());
         // In a task of its own: a client that leaves must not stop it.
         let erasing = self.inner.tasks.spawn(async move {
+            rights.inner.tasks.within(rights.opened()).await?;
             // What is queued is erased and counted rather than left out; if this fails, it is left out.
             let _ = rights.inner.recorder.flush().await;
-            let now = rights.inner.clock.now();
-            let until = now.after(rights.inner.keep_out);
-            let note = rights.inner.audit.note(AuditAction::ErasureBegan, rights.actor.clone(), Some(&user)).await?;
-            let struck_out = rights.inner.store.strike_out(user.clone(), until, note, now);
-            let erasure = rights.inner.tasks.within(struck_out).await?;
+            let erasure = rights.strike_out(&user).await?;
             rights.go_on(user, erasure).await
         });
         erasing.await.map_err(|panic| Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic))?
@@ -291,15 +306,21 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn erasure_of(&self, user: &UserId) -> Result<Option<Erasure>> {
-        self.inner.tasks.within(self.inner.store.erasure_of(user.clone())).await
+        let known = async {
+            self.opened().await?;
+            self.inner.store.erasure_of(user.clone()).await
+        };
+        self.inner.tasks.within(known).await
     }
 
     /// Lets a user in again who was erased. `false` if they were not.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; what the store reports.
+    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; what the journal reports, and they stay out; what the store reports.
     pub async fn readmit(&self, user: &UserId) -> Result<bool> {
+        self.inner.tasks.within(self.opened()).await?;
+        self.enter_readmission(user).await?;
         let note = self.inner.audit.note(AuditAction::Readmitted, self.actor.clone(), Some(user)).await?;
         self.inner.tasks.within(self.inner.store.readmit(user.clone(), note, self.inner.clock.now())).await
     }
@@ -311,6 +332,7 @@ impl Rights {
     ///
     /// The first that an erasure met; the others were tried all the same.
     pub async fn resume(&self) -> Result<u64> {
+        self.inner.tasks.within(self.opened()).await?;
         let unfinished = self.inner.tasks.within(self.inner.store.unfinished_erasures()).await?;
         let (mut finished, mut failed) = self.erase_confirmed().await;
         for erasure in unfinished {
@@ -342,6 +364,9 @@ impl Rights {
     pub(crate) async fn forget_old(&self) -> Result<usize> {
         let now = self.inner.clock.now();
         let erasures = self.inner.tasks.within(self.inner.store.forget_erasures(now, CHUNK)).await?;
+        if erasures > 0 {
+            self.forget_entries().await?;
+        }
         let answered_before =
             Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(self.inner.duties.keep_requests)));
         let requests = self.inner.store.forget_requests(answered_before, CHUNK);
@@ -360,7 +385,10 @@ impl Rights {
         let _running = Running::new(self, erasure.id);
         inner.is_dirty.store(true, Ordering::Release);
         self.forget_cached(&user);
-        if let Err(error) = inner.recorder.flush().await {
+        // Before the gate is open nothing is stored that could wait.
+        if self.is_open()
+            && let Err(error) = inner.recorder.flush().await
+        {
             tracing::warn!(%error, "events that wait are left out when they are stored");
         }
         let mut sources = Vec::with_capacity(inner.sources.len());

@@ -42,31 +42,32 @@ impl<M: MakePart> Stream for Parts<M> {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        loop {
-            let state = std::mem::replace(&mut self.state, State::Done);
-            let mut busy = match state {
-                State::Done => return Poll::Ready(None),
-                State::Idle(mut maker) => Box::pin(async move {
-                    let part = maker.part().await;
-                    (maker, part)
-                }),
-                State::Busy(busy) => busy,
-            };
-            let polled = busy.as_mut().poll(context);
-            if polled.is_pending() {
-                self.state = State::Busy(busy);
-            }
-            let (maker, part) = ready!(polled);
-            match part {
-                Ok(Some(part)) => {
-                    self.state = State::Idle(maker);
-                    if !part.is_empty() {
-                        return Poll::Ready(Some(Ok(part)));
-                    }
+        let state = std::mem::replace(&mut self.state, State::Done);
+        let mut busy = match state {
+            State::Done => return Poll::Ready(None),
+            State::Idle(mut maker) => Box::pin(async move {
+                let part = maker.part().await;
+                (maker, part)
+            }),
+            State::Busy(busy) => busy,
+        };
+        let polled = busy.as_mut().poll(context);
+        if polled.is_pending() {
+            self.state = State::Busy(busy);
+        }
+        let (maker, part) = ready!(polled);
+        match part {
+            Ok(Some(part)) => {
+                self.state = State::Idle(maker);
+                if part.is_empty() {
+                    // It was work all the same: others get their turn before the next one.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
-                Ok(None) => return Poll::Ready(None),
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(Some(Ok(part)))
             }
+            Ok(None) => Poll::Ready(None),
+            Err(error) => Poll::Ready(Some(Err(error))),
         }
     }
 }

@@ -50,6 +50,16 @@ pub trait PersonalData: Send + Sync + 'static {
     /// Erases what is kept of the user. How many rows there were.
     fn erase(&self, user: UserId) -> Answer<'_, u64>;
 
+    /// A page of the users of whom something is kept, counted from 0, in an order that does not change; an empty one is the end.
+    /// Default: none.
+    ///
+    /// A [journal](crate::journal) has no names. When a backup was restored, whoever is to be erased again is recognised among the users
+    /// of the store and those that sources name, and is erased from all sources. A user whom nobody names is not asked for again.
+    fn users(&self, page: usize) -> Answer<'_, Vec<UserId>> {
+        let _ = page;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// Corrects what is kept of the user, as `patch` says in whatever form the source understands; see
     /// [`Rights::rectify`](super::Rights::rectify). `false`, the default, says that it cannot be corrected in this way.
     fn rectify(&self, user: UserId, patch: Value) -> Answer<'_, bool> {

@@ -17,7 +17,7 @@ use crate::{
     preferences::Patch,
     privacy::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
-        RequestId, Restriction,
+        Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
@@ -88,6 +88,10 @@ twin! {
     unfinished_erasures() -> Vec<Erasure>;
     erasure_of(user: UserId) -> Option<Erasure>;
     readmit(user: UserId, note: AuditNote, now: Timestamp) -> bool;
+    users(after: Option<UserId>, limit: usize) -> Vec<UserId>;
+    tombstone(pseudonym: Pseudonym) -> Option<Erasure>;
+    remember_erasure(erasure: Erasure, note: AuditNote, now: Timestamp) -> Erasure;
+    lift_erasure(id: ErasureId, note: AuditNote, now: Timestamp) -> bool;
     forget_erasures(now: Timestamp, limit: usize) -> usize;
     scrub() -> bool;
 }

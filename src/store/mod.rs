@@ -15,6 +15,7 @@ mod audit;
 pub(crate) mod cache;
 mod consent;
 pub(crate) mod dynamic;
+pub(crate) mod gated;
 mod guest;
 mod maintenance;
 mod memory;

@@ -17,7 +17,7 @@ use crate::{
     preferences::Patch,
     privacy::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
-        RequestId, Restriction,
+        Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
@@ -217,6 +217,27 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
 
     async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.records.readmit(user, note, now).await
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
+        self.records.users(after, limit).await
+    }
+
+    async fn tombstone(&self, pseudonym: Pseudonym) -> Result<Option<Erasure>> {
+        self.records.tombstone(pseudonym).await
+    }
+
+    async fn remember_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        let user = erasure.user.clone();
+        let mut erasure = self.records.remember_erasure(erasure, note, now).await?;
+        if let Some(user) = user {
+            erasure.erased.sessions += self.sessions.revoke(Revocation::User(user), now).await?;
+        }
+        Ok(erasure)
+    }
+
+    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.records.lift_erasure(id, note, now).await
     }
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {

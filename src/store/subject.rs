@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, Erasure, ErasureId},
+    privacy::{AuditNote, Erasure, ErasureId, Pseudonym},
     time::Timestamp,
 };
 
@@ -60,6 +60,35 @@ pub trait SubjectStore: Send + Sync + 'static {
     /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
     fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
+    /// Names of users of whom something is kept, in the order of their bytes, at most `limit`, from the first one behind `after` on. It
+    /// may have names of users of whom nothing is left, and lacks those whose sessions are all there is, if sessions are kept elsewhere.
+    fn users(&self, after: Option<UserId>, limit: usize) -> impl Future<Output = Result<Vec<UserId>>> + Send;
+
+    /// The erasure with this pseudonym, if there is one.
+    fn tombstone(&self, pseudonym: Pseudonym) -> impl Future<Output = Result<Option<Erasure>>> + Send;
+
+    /// Strikes out with an erasure that is remembered elsewhere, as it is: with its id and its times. If it names the user, their
+    /// sessions end in the same step, and there is something left to erase; if not, it is finished. If there is an erasure with
+    /// its pseudonym already, that one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is finished and names somebody, or neither, or if the pseudonym is not the user's.
+    fn remember_erasure(
+        &self,
+        erasure: Erasure,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Erasure>> + Send;
+
+    /// Lets the user of a finished erasure in again, whoever it is. `false` if there is no such erasure.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
+    fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp)
+    -> impl Future<Output = Result<bool>> + Send;
+
     /// Forgets at most `limit` finished erasures that need not be remembered any longer at `now`. How many there were.
     fn forget_erasures(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
@@ -70,6 +99,18 @@ pub trait SubjectStore: Send + Sync + 'static {
 
 pub(super) fn struck_out() -> Error {
     Error::new(ErrorKind::StruckOut, "the user was erased and is not to be stored")
+}
+
+/// An erasure that somebody hands over to be kept.
+pub(super) fn check_whole(erasure: &Erasure, secret: &[u8; 32]) -> Result<()> {
+    let is_theirs = match &erasure.user {
+        Some(user) => Pseudonym::of(user, secret) == erasure.pseudonym,
+        None => true,
+    };
+    if erasure.user.is_some() == erasure.finished_at.is_none() && is_theirs {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidInput, "an erasure is not whole, or not of this store"))
 }
 
 pub(super) fn no_such_erasure() -> Error {

@@ -10,11 +10,11 @@ const ROWS: &[&[&str]] = &[
     &["rights", "retention", "analytics"],
     &["sessions", "activities", "recorder", "user_preferences", "audit"],
     &["consents"],
-    &["accounts"],
+    &["accounts", "journal"],
     &["store"],
     &["session", "activity", "consent", "preferences", "privacy", "analysis"],
     &["client", "tasks"],
-    &["id"],
+    &["id", "gate"],
     &["time", "error"],
 ];
 

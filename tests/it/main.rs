@@ -32,6 +32,8 @@ mod preferences;
 mod processes;
 mod recorder;
 mod retention;
+#[cfg(feature = "sqlite")]
+mod rights;
 mod rights_export;
 #[cfg(feature = "sqlite")]
 mod server;

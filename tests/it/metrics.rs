@@ -16,7 +16,7 @@ use tower_guestbook::{
     Clock, Guestbook,
     activity::{Entry, Event, EventId, EventType},
     http::ActivityRules,
-    privacy::{Actor, AuditAction},
+    privacy::{Actor, AuditAction, RequestKind},
     recorder::{Recorder, RecorderSettings},
     retention::RetentionRules,
     store::{ActivityStore, Commit},
@@ -165,4 +165,24 @@ async fn the_audit_trail_says_how_long_it_is_and_whether_it_is_intact() {
     build([2; 32]).audit().verify(None).await.unwrap();
     assert_eq!(kept.value("guestbook_audit_intact"), 0.0);
     assert_eq!(kept.value("guestbook_audit_verified_seconds"), START.as_millis() as f64 / 1e3 + 5.0);
+}
+
+#[tokio::test]
+async fn requests_that_are_to_be_answered_are_counted() {
+    let kept = Kept::default();
+    let _guard = metrics::set_default_local_recorder(&kept);
+    let store = Moody::default();
+    let (builder, clock) = crate::support::builder(store.clone());
+    let guestbook = builder.build().unwrap();
+    let file = async |user: i64, kind| guestbook.rights().file(&user.into(), kind, None).await.unwrap().request.id;
+    file(1, RequestKind::Access).await;
+    let answered = file(2, RequestKind::Access).await;
+    guestbook.rights().reject(answered, "unfounded").await.unwrap();
+    clock.advance(Duration::from_secs(32 * 86_400));
+    file(3, RequestKind::Erasure).await;
+    // The first sweep of another process.
+    let other = Guestbook::builder(store).clock(clock).build().unwrap();
+    crate::support::until(async || kept.value("guestbook_requests_open") == 2.0).await;
+    assert_eq!(kept.value("guestbook_requests_overdue"), 1.0);
+    other.shutdown().await;
 }

@@ -15,7 +15,7 @@ use tower_guestbook::{
     preferences::Patch,
     privacy::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
-        RequestId, Restriction,
+        Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
@@ -251,6 +251,26 @@ impl SubjectStore for Moody {
     async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.ask(true).await?;
         self.store.readmit(user, note, now).await
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
+        self.ask(false).await?;
+        self.store.users(after, limit).await
+    }
+
+    async fn tombstone(&self, pseudonym: Pseudonym) -> Result<Option<Erasure>> {
+        self.ask(false).await?;
+        self.store.tombstone(pseudonym).await
+    }
+
+    async fn remember_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        self.ask(true).await?;
+        self.store.remember_erasure(erasure, note, now).await
+    }
+
+    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.ask(true).await?;
+        self.store.lift_erasure(id, note, now).await
     }
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {

@@ -6,6 +6,7 @@ use super::MemoryStore;
 use crate::{
     activity::{Activity, ActivityFilter, Entry, Event, EventId, HistoryPage, HistoryQuery, Order},
     error::{Error, ErrorKind, Result},
+    id::UserId,
     store::{ActivityStore, Commit},
 };
 
@@ -67,6 +68,11 @@ impl ActivityStore for MemoryStore {
 }
 
 impl Activities {
+    /// The users of whom there are events.
+    pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.all.iter().filter_map(|activity| activity.event.user.as_ref())
+    }
+
     /// Deletes at most `limit` events, the oldest first. How many there were.
     pub(super) fn discard(&mut self, limit: usize, is_meant: impl Fn(&Event) -> bool) -> usize {
         let mut left = limit;

@@ -147,6 +147,15 @@ impl Consents {
         self.links.get(&visitor)
     }
 
+    /// The users who decided something, or to whom a visitor is linked.
+    pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
+        let decided = self.standings.keys().filter_map(|subject| match subject {
+            Subject::User(user) => Some(user),
+            Subject::Visitor(_) => None,
+        });
+        decided.chain(self.links.values())
+    }
+
     /// Deletes at most `limit` records of a subject, and the subject with its last one; but not the link of a visitor through which
     /// there is something to be found. How many records there were.
     pub(super) fn forget(&mut self, subject: &Subject, limit: usize, keep_link: bool) -> usize {

@@ -1,15 +1,17 @@
 //! Erasure in memory.
 
+use std::collections::BTreeSet;
+
 use super::{MemoryStore, State};
 use crate::{
     activity::Event,
     consent::Subject,
     error::Result,
     id::UserId,
-    privacy::{AuditNote, Erasure, ErasureId, HeldClass, Pseudonym, Retained},
+    privacy::{AuditNote, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
     store::{
         Revocation, SubjectStore,
-        subject::{no_such_erasure, struck_out, under_way},
+        subject::{check_whole, no_such_erasure, struck_out, under_way},
     },
     time::Timestamp,
 };
@@ -105,6 +107,53 @@ impl SubjectStore for MemoryStore {
         // They may be named again from here on.
         if let Err(error) = state.note(&note, now) {
             state.erasures.extend(readmitted);
+            return Err(error);
+        }
+        Ok(true)
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
+        let state = self.state();
+        let sessions = state.sessions.values().filter_map(|(_, record)| record.head.user.as_ref());
+        let activities = state.activities.users();
+        let requests = state.requests.values().filter_map(PrivacyRequest::user);
+        let demanding = state.restrictions.keys().chain(state.holds.keys().map(|(user, _)| user)).chain(requests);
+        let names = sessions.chain(state.preferences.keys()).chain(state.consents.users()).chain(activities);
+        let names = names.chain(demanding);
+        let is_behind = |name: &&UserId| after.as_ref().is_none_or(|after| name.as_str() > after.as_str());
+        let names: BTreeSet<&str> = names.filter(is_behind).map(UserId::as_str).collect();
+        names.into_iter().take(limit).map(UserId::try_from).collect()
+    }
+
+    async fn tombstone(&self, pseudonym: Pseudonym) -> Result<Option<Erasure>> {
+        Ok(self.state().erasures.iter().find(|erasure| erasure.pseudonym == pseudonym).cloned())
+    }
+
+    async fn remember_erasure(&self, mut erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        let mut state = self.state();
+        check_whole(&erasure, &state.consents.secret()?)?;
+        if let Some(known) = state.erasures.iter().find(|known| known.pseudonym == erasure.pseudonym) {
+            return Ok(known.clone());
+        }
+        state.note(&note, now)?;
+        if let Some(user) = &erasure.user {
+            let ids = state.matching(&Revocation::User(user.clone()));
+            state.end_all(&ids, now);
+            erasure.erased.sessions += ids.len() as u64;
+        }
+        state.erasures.push(erasure.clone());
+        Ok(erasure)
+    }
+
+    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        let mut state = self.state();
+        let Some(index) = state.erasures.iter().position(|erasure| erasure.id == id) else { return Ok(false) };
+        if state.erasures[index].finished_at.is_none() {
+            return Err(under_way());
+        }
+        let erasure = state.erasures.remove(index);
+        if let Err(error) = state.note(&note, now) {
+            state.erasures.insert(index, erasure);
             return Err(error);
         }
         Ok(true)

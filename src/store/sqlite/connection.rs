@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
-use super::{Durability, Settings, activities::Interned};
+use super::{Durability, Settings, activities::Interned, consents};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Marks a database as ours: "gbok" in ASCII.
@@ -267,6 +267,10 @@ fn migrate(database: &mut Connection) -> Result<()> {
     let pending = MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(usize::MAX));
     for migration in pending {
         transaction.execute_batch(migration).sql()?;
+    }
+    // So that each backup has it: by it a pseudonym of before a restoration is recognised.
+    if consents::secret(&transaction)?.is_none() {
+        consents::make_secret(&transaction)?;
     }
     if version < MIGRATIONS.len() as i64 {
         set(&transaction, "application_id", &APPLICATION_ID.to_string())?;

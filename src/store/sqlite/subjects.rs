@@ -17,7 +17,7 @@ use crate::{
     privacy::{AuditNote, Erased, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
     store::{
         Revocation,
-        subject::{no_such_erasure, struck_out, under_way},
+        subject::{check_whole, no_such_erasure, struck_out, under_way},
     },
     time::Timestamp,
 };
@@ -62,8 +62,9 @@ macro_rules! select {
 }
 
 const ADD: &str = "
-    INSERT INTO erasures (id, pseudonym, external, began_at, until, sessions, activities, preferences, consents)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0)";
+    INSERT INTO erasures
+        (id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 pub(super) fn strike_out(
     database: &Database,
@@ -76,15 +77,33 @@ pub(super) fn strike_out(
     if let Some(known) = by_pseudonym(database, &pseudonym)? {
         return Ok(known);
     }
-    let mut erasure = Erasure::begin(user.clone(), pseudonym, now, until)?;
-    erasure.erased.sessions = sessions::revoke(database, &Revocation::User(user.clone()), now)?;
+    add(database, Erasure::begin(user, pseudonym, now, until)?, note, now)
+}
+
+pub(super) fn remember(database: &Database, erasure: Erasure, note: &AuditNote, now: Timestamp) -> Result<Erasure> {
+    check_whole(&erasure, &consents::make_secret(database)?)?;
+    match by_pseudonym(database, &erasure.pseudonym)? {
+        Some(known) => Ok(known),
+        None => add(database, erasure, note, now),
+    }
+}
+
+/// A new row, and the end of the user's sessions.
+fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timestamp) -> Result<Erasure> {
+    if let Some(user) = &erasure.user {
+        erasure.erased.sessions += sessions::revoke(database, &Revocation::User(user.clone()), now)?;
+    }
     let row = params![
         erasure.id.as_uuid().as_bytes().as_slice(),
-        pseudonym.as_bytes().as_slice(),
-        user.as_str(),
-        now.as_millis(),
-        until.as_millis(),
+        erasure.pseudonym.as_bytes().as_slice(),
+        erasure.user.as_ref().map(UserId::as_str),
+        erasure.began_at.as_millis(),
+        erasure.until.as_millis(),
+        erasure.finished_at.map(Timestamp::as_millis),
         erasure.erased.sessions as i64,
+        erasure.erased.activities as i64,
+        erasure.erased.preferences as i64,
+        erasure.erased.consents as i64,
     ];
     database.prepare_cached(ADD).and_then(|mut statement| statement.execute(row)).sql()?;
     audit::append(database, note, now)?;
@@ -197,11 +216,18 @@ pub(super) fn check_not_struck_out(database: &Connection, user: &UserId) -> Resu
 const DELETE: &str = "DELETE FROM erasures WHERE id = ?1";
 
 pub(super) fn readmit(database: &Database, user: &UserId, note: &AuditNote, now: Timestamp) -> Result<bool> {
-    let Some(erasure) = of_user(database, user)? else { return Ok(false) };
+    match of_user(database, user)? {
+        Some(erasure) => lift(database, erasure.id, note, now),
+        None => Ok(false),
+    }
+}
+
+pub(super) fn lift(database: &Database, id: ErasureId, note: &AuditNote, now: Timestamp) -> Result<bool> {
+    let Some(erasure) = by_id(database, id)? else { return Ok(false) };
     if erasure.finished_at.is_none() {
         return Err(under_way());
     }
-    let id = erasure.id.as_uuid().as_bytes().as_slice();
+    let id = id.as_uuid().as_bytes().as_slice();
     database.prepare_cached(DELETE).and_then(|mut statement| statement.execute([id])).sql()?;
     audit::append(database, note, now)?;
     database.forget_interned();
@@ -227,7 +253,7 @@ fn by_id(database: &Connection, id: ErasureId) -> Result<Option<Erasure>> {
     one(database, select!("WHERE id = ?1"), id.as_uuid().as_bytes())
 }
 
-fn by_pseudonym(database: &Connection, pseudonym: &Pseudonym) -> Result<Option<Erasure>> {
+pub(super) fn by_pseudonym(database: &Connection, pseudonym: &Pseudonym) -> Result<Option<Erasure>> {
     one(database, select!("WHERE pseudonym = ?1"), pseudonym.as_bytes())
 }
 

@@ -1,9 +1,12 @@
 //! Users, whom the application names and a row refers to by a number.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::{connection::Sql, subjects};
-use crate::{error::Result, id::UserId};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+};
 
 const INTERN: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
 
@@ -17,4 +20,18 @@ pub(super) fn intern(database: &Connection, user: &UserId) -> Result<()> {
 pub(super) fn intern_regardless(database: &Connection, user: &UserId) -> Result<()> {
     database.prepare_cached(INTERN).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
     Ok(())
+}
+
+// Every row that is somebody's refers to this table.
+const LIST: &str = "SELECT external FROM users WHERE external > ?1 ORDER BY external LIMIT ?2";
+
+/// Names of users, in the order of their bytes.
+pub(super) fn list(database: &Connection, after: Option<&UserId>, limit: usize) -> Result<Vec<UserId>> {
+    let damaged = |error: Error| Error::new(ErrorKind::Corrupt, "a stored user id is damaged").with_source(error);
+    // No id is empty.
+    let after = after.map_or("", UserId::as_str);
+    let mut statement = database.prepare_cached(LIST).sql()?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let names = statement.query_map(params![after, limit], |row| row.get::<_, String>(0)).sql()?;
+    names.map(|name| UserId::try_from(name.sql()?).map_err(damaged)).collect()
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     SqliteStore, activities, audit, connection, connection::Database, consents, holds, maintenance, preferences,
-    requests, restrictions, sessions, subjects,
+    requests, restrictions, sessions, subjects, users,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -17,7 +17,7 @@ use crate::{
     preferences::Patch,
     privacy::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
-        RequestId, Restriction,
+        Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
@@ -192,6 +192,22 @@ impl SubjectStore for SqliteStore {
 
     async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.inner.writer.run(true, move |database| subjects::readmit(database, &user, &note, now)).await
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
+        self.inner.readers.read_elsewhere(move |database| users::list(database, after.as_ref(), limit)).await
+    }
+
+    async fn tombstone(&self, pseudonym: Pseudonym) -> Result<Option<Erasure>> {
+        self.inner.readers.read(move |database| subjects::by_pseudonym(database, &pseudonym)).await
+    }
+
+    async fn remember_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        self.inner.writer.run(true, move |database| subjects::remember(database, erasure, &note, now)).await
+    }
+
+    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.inner.writer.run(true, move |database| subjects::lift(database, id, &note, now)).await
     }
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {

@@ -42,6 +42,7 @@ mod support;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use self::subjects::tombstones;
 use self::support::{
     ABSOLUTE, CAP, IDLE, START, Stored, at, audit_key, changes, data, found, head, new_key, new_visitor, note, set,
     start, start_with, user_id, value,
@@ -380,4 +381,11 @@ list! {
         an_erasure_that_leaves_something_answers_in_part
         closed_requests_are_forgotten_when_their_time_is_over
         of_parallel_requests_one_is_filed;
+    tombstones:
+        every_user_is_named_page_by_page
+        a_tombstone_is_found_by_its_pseudonym
+        an_erasure_that_is_remembered_is_done_again_as_it_was
+        a_finished_erasure_that_is_remembered_keeps_its_user_out
+        a_remembered_erasure_must_be_whole_and_of_this_store
+        an_erasure_is_lifted_by_its_id_when_it_is_finished;
 }

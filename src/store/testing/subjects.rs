@@ -1,5 +1,7 @@
 //! Cases for [`SubjectStore`](crate::store::SubjectStore): a user is struck out, and nothing of them is left or comes back.
 
+pub(super) mod tombstones;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;

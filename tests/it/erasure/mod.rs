@@ -2,6 +2,7 @@
 
 mod export;
 mod files;
+mod journal;
 mod kills;
 mod late;
 mod names;
@@ -28,7 +29,7 @@ use axum::{
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Clock, Consent, Error, ErrorKind, Guestbook, Session, SqliteStore, Tracker, UserId,
+    Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, SqliteStore, Tracker, UserId,
     activity::{ActivityFilter, Entry, Event, EventData, EventId, EventLimits, EventType},
     consent::{Category, Choices, Method, Mode, Purpose, PurposeId, Purposes},
     http::{ActivityRules, ConsentRules, PeerAddress},
@@ -199,6 +200,11 @@ impl PersonalData for Addresses {
 
 /// A guestbook with everything switched on.
 fn whole<S: Store>(store: S, place: &Place, addresses: Addresses) -> (Guestbook, Clock) {
+    let (builder, clock) = builder(store, place, addresses);
+    (builder.build().unwrap(), clock)
+}
+
+fn builder<S: Store>(store: S, place: &Place, addresses: Addresses) -> (GuestbookBuilder<S>, Clock) {
     let (builder, clock) = support::builder(store);
     let days = Duration::from_secs(180 * 24 * 60 * 60);
     let purposes = Purposes::builder()
@@ -206,15 +212,13 @@ fn whole<S: Store>(store: S, place: &Place, addresses: Addresses) -> (Guestbook,
         .purpose(Purpose::new("marketing", Category::Marketing).mode(Mode::OptIn).expiry(days))
         .build();
     let schema = Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys();
-    let guestbook = builder
+    let builder = builder
         .activity(ActivityRules::new().headers(["x-shop"]).query_keys(["q"]))
         .consent(ConsentRules::new(purposes.unwrap()).accept_grants_without_notice())
         .preferences(PreferenceRules::new(schema))
         .recorder(RecorderSettings::new().spool(place.spool(), 64 << 20))
-        .personal_data(addresses)
-        .build()
-        .unwrap();
-    (guestbook, clock)
+        .personal_data(addresses);
+    (builder, clock)
 }
 
 fn routes(guestbook: &Guestbook) -> Router {

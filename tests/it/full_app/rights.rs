@@ -66,3 +66,39 @@ async fn full_app_strikes_a_user_out_who_has_just_logged_in() {
     let again = guest.send(Method::POST, "/auth/login", &json!({ "username": "user1", "password": "user123" })).await;
     assert_eq!(again.status, StatusCode::UNAUTHORIZED, "the account is gone");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn full_app_erases_again_whoever_a_restored_backup_brings_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = ["guestbook.db", "guestbook.db.users"].map(|name| directory.path().join(name));
+    let start = || Server::start(directory.path());
+    let server = start();
+    let mut guest = Guest::new(&server);
+    guest.login("user1", "user123").await;
+    guest.send(Method::PUT, "/api/preferences", &json!({ "theme": "dark" })).await;
+    let cookies = guest.cookies;
+    server.stop();
+    let backup = files.each_ref().map(|file| std::fs::read(file).unwrap());
+
+    let server = start();
+    let mut guest = Guest::new(&server);
+    guest.login("user1", "user123").await;
+    assert_eq!(guest.ask(Method::DELETE, "/api/gdpr/delete", &[], "").await.status, StatusCode::OK);
+    server.stop();
+
+    for (file, bytes) in files.iter().zip(&backup) {
+        for suffix in ["-wal", "-shm"] {
+            // What is not there need not be removed.
+            let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+        }
+        std::fs::write(file, bytes).unwrap();
+    }
+    let server = start();
+    let mut guest = Guest { server: &server, cookies };
+    assert_eq!(guest.get("/api/session").await.status, StatusCode::UNAUTHORIZED, "the session of before is over");
+    let again = json!({ "username": "user1", "password": "user123" });
+    let again = guest.send(Method::POST, "/auth/login", &again).await;
+    assert_ne!(again.status, StatusCode::OK, "{}", again.json);
+    assert_eq!(login(&server, "admin", "admin123").await.status, StatusCode::OK);
+}

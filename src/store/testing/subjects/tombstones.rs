@@ -1,0 +1,134 @@
+//! Cases for erasures that are remembered elsewhere and come back to the store.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::privacy::Pseudonym;
+
+async fn pseudonym<S: Store>(store: &S, name: &str) -> Pseudonym {
+    Pseudonym::of(&user_id(name), &store.secret().await.expect("there is a secret"))
+}
+
+/// An erasure as a journal remembers it.
+async fn remembered<S: Store>(store: &S, name: &str) -> Erasure {
+    Erasure::begin(user_id(name), pseudonym(store, name).await, at(1), UNTIL).expect("the system has random bytes")
+}
+
+fn finished(mut erasure: Erasure) -> Erasure {
+    (erasure.user, erasure.finished_at) = (None, Some(at(2)));
+    erasure
+}
+
+async fn names<S: Store>(store: &S, limit: usize) -> Vec<String> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.users(after, limit).await.expect("readable");
+        assert!(page.len() <= limit, "no more than asked for");
+        let Some(last) = page.last().cloned() else { return names };
+        names.extend(page.iter().map(|user| user.as_str().to_owned()));
+        after = Some(last);
+    }
+}
+
+pub(in crate::store::testing) async fn every_user_is_named_page_by_page<S: Store>(store: Arc<S>) {
+    assert_eq!(names(&*store, 10).await, [""; 0]);
+    set_theme(&*store, "b preferences").await.expect("changed");
+    decide(&*store, &user("c decision")).await;
+    append(&*store, entries(1, [event(Some("a event"), None), event(None, Some(new_visitor()))])).await;
+    let visitor = new_visitor();
+    decide(&*store, &visitor.into()).await;
+    link(&*store, visitor, "ü linked").await;
+    fill(&*store, "Z all of it", 100).await;
+    let expected = ["Z all of it", "a event", "b preferences", "c decision", "ü linked"];
+    for limit in [1, 2, 5, 100] {
+        assert_eq!(names(&*store, limit).await, expected, "{limit} at a time");
+    }
+    let erasure = strike_out(&*store, "b preferences").await;
+    erase(&*store, erasure.id, 100).await;
+    assert!(!names(&*store, 100).await.contains(&"b preferences".to_owned()), "an erased name is gone");
+}
+
+pub(in crate::store::testing) async fn a_tombstone_is_found_by_its_pseudonym<S: Store>(store: Arc<S>) {
+    let of_ada = pseudonym(&*store, "ada").await;
+    assert_eq!(store.tombstone(of_ada).await.expect("readable"), None);
+    fill(&*store, "ada", 1).await;
+    let begun = strike_out(&*store, "ada").await;
+    assert_eq!(begun.pseudonym, of_ada);
+    let known = store.tombstone(of_ada).await.expect("readable").expect("it is there");
+    assert_eq!((known.id, known.user), (begun.id, Some(user_id("ada"))));
+    let finished = erase(&*store, begun.id, 100).await;
+    assert_eq!(store.tombstone(of_ada).await.expect("readable"), Some(finished));
+    assert_eq!(store.tombstone(pseudonym(&*store, "bob").await).await.expect("readable"), None);
+}
+
+pub(in crate::store::testing) async fn an_erasure_that_is_remembered_is_done_again_as_it_was<S: Store>(store: Arc<S>) {
+    let sessions = fill(&*store, "ada", 1).await;
+    fill(&*store, "bob", 100).await;
+    let before = kept(&*store, "bob").await;
+    let erasure = remembered(&*store, "ada").await;
+    let begun = store.remember_erasure(erasure.clone(), began("ada"), at(3)).await.expect("struck out");
+    assert_eq!(begun, Erasure { erased: Erased { sessions: 2, ..Erased::default() }, ..erasure.clone() });
+    for session in sessions {
+        assert_eq!(store.load(session.key).await.expect("readable"), Loaded::Ended);
+    }
+    assert_nothing_is_stored(&*store, "ada", 200).await;
+    let unfinished = store.unfinished_erasures().await.expect("readable");
+    assert_eq!(unfinished.iter().map(|one| one.id).collect::<Vec<_>>(), [erasure.id]);
+    let done = erase(&*store, erasure.id, 7).await;
+    assert_eq!((done.id, done.began_at, done.until, &done.user), (erasure.id, at(1), UNTIL, &None));
+    assert_eq!((done.erased.activities, done.erased.preferences, done.erased.consents), (10, 1, 1));
+    assert!(kept(&*store, "ada").await.is_nothing());
+    assert_eq!(kept(&*store, "bob").await, before, "others are as they were");
+    // Whatever else is remembered of her: there is a tombstone.
+    let other = remembered(&*store, "ada").await;
+    for again in [erasure, finished(other.clone()), other] {
+        assert_eq!(store.remember_erasure(again, began("ada"), at(9)).await.expect("answered"), done);
+    }
+}
+
+pub(in crate::store::testing) async fn a_finished_erasure_that_is_remembered_keeps_its_user_out<S: Store>(
+    store: Arc<S>,
+) {
+    let erasure = finished(remembered(&*store, "ada").await);
+    let answers = at_once(|_| {
+        let (store, erasure) = (store.clone(), erasure.clone());
+        async move { store.remember_erasure(erasure, began("ada"), at(3)).await.expect("answered") }
+    })
+    .await;
+    assert!(answers.iter().all(|answer| *answer == erasure), "it is kept as it is, once");
+    assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), Some(erasure.clone()));
+    assert_eq!(store.unfinished_erasures().await.expect("readable"), []);
+    assert_nothing_is_stored(&*store, "ada", 1).await;
+    assert_eq!(strike_out(&*store, "ada").await, erasure, "she is struck out already");
+    assert_eq!(store.forget_erasures(UNTIL, 10).await.expect("answered"), 1);
+}
+
+pub(in crate::store::testing) async fn a_remembered_erasure_must_be_whole_and_of_this_store<S: Store>(store: Arc<S>) {
+    let right = remembered(&*store, "ada").await;
+    let (mut named, mut nameless, mut foreign) = (right.clone(), right.clone(), right.clone());
+    named.finished_at = Some(at(2));
+    nameless.user = None;
+    foreign.pseudonym = Pseudonym::from_bytes([7; 32]);
+    for wrong in [named, nameless, foreign] {
+        let error = store.remember_erasure(wrong, began("ada"), at(3)).await.expect_err("it is wrong");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    assert_eq!(store.unfinished_erasures().await.expect("readable"), []);
+    assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
+}
+
+pub(in crate::store::testing) async fn an_erasure_is_lifted_by_its_id_when_it_is_finished<S: Store>(store: Arc<S>) {
+    let unknown = ErasureId::generate(START).expect("the system has random bytes");
+    assert!(!store.lift_erasure(unknown, note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
+    fill(&*store, "ada", 1).await;
+    let erasure = strike_out(&*store, "ada").await;
+    assert_eq!(
+        store.lift_erasure(erasure.id, note(AuditAction::Readmitted, None), at(5)).await.expect_err("under way").kind(),
+        ErrorKind::Conflict
+    );
+    erase(&*store, erasure.id, 100).await;
+    assert!(store.lift_erasure(erasure.id, note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
+    assert!(!store.lift_erasure(erasure.id, note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
+    assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
+    fill(&*store, "ada", 100).await;
+}

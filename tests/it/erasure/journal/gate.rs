@@ -1,0 +1,137 @@
+//! Before the journal is replayed nobody is served, whether or not anybody waited for that.
+
+use tower_guestbook::{http::OnStoreError, recorder::Recorder};
+
+use super::*;
+
+/// A store as it was restored: somebody is logged in whom the journal keeps out, and somebody else.
+async fn restored(place: &Place) -> (SqliteStore, Shelf, Browser, Browser) {
+    let store = place.open();
+    let (builder, _clock) = support::builder(store.clone());
+    let guestbook = builder.build().unwrap();
+    let mut browsers = [Browser::new(&routes(&guestbook)), Browser::new(&routes(&guestbook))];
+    for (browser, name) in browsers.iter_mut().zip(["ada", "bob"]) {
+        browser.ok(&format!("/login/{name}")).await;
+        assert_eq!(browser.ok("/user").await.body, name);
+    }
+    guestbook.shutdown().await;
+    let shelf = Shelf::new(Mood::Stuck);
+    shelf.put(entry(&store, "ada").await);
+    let [ada, bob] = browsers;
+    (store, shelf, ada, bob)
+}
+
+#[tokio::test]
+async fn a_request_waits_for_the_replay_and_finds_nobody() {
+    let place = Place::new();
+    let (store, shelf, mut ada, mut bob) = restored(&place).await;
+    let (builder, _clock) = support::builder(store.clone());
+    let guestbook = builder.erasure_journal(shelf.clone()).build().unwrap();
+    (ada.app, bob.app) = (routes(&guestbook), routes(&guestbook));
+    let mut again = Browser::new(&ada.app);
+    let mut stranger = Browser::new(&ada.app);
+    assert_eq!(stranger.ok("/user").await.body, "", "who has no session is not held up");
+
+    let (ready, asking) =
+        (guestbook.clone(), tokio::spawn(async move { (ada.get("/user").await, bob.get("/user").await) }));
+    let ready = tokio::spawn(async move { ready.ready().await });
+    let logging_in = tokio::spawn(async move { again.get("/login/ada").await });
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!asking.is_finished() && !ready.is_finished() && !logging_in.is_finished());
+    assert_eq!(store.list(user("ada"), 10, START).await.unwrap().len(), 1, "nothing has begun yet");
+
+    shelf.set(Mood::Good);
+    let (ada, bob) = asking.await.unwrap();
+    assert_eq!((ada.status, ada.body.as_str()), (StatusCode::OK, ""), "her session is over");
+    assert_eq!(bob.body, "bob");
+    assert!(logging_in.await.unwrap().body.starts_with("user erased"), "and she gets no other one");
+    ready.await.unwrap().unwrap();
+    assert_eq!(store.list(user("ada"), 10, START).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn while_the_replay_fails_a_store_that_fails_is_what_requests_see() {
+    for policy in [OnStoreError::Refuse, OnStoreError::ContinueWithoutSession] {
+        let place = Place::new();
+        let (store, shelf, mut ada, mut bob) = restored(&place).await;
+        shelf.set(Mood::Failing);
+        let (builder, _clock) = support::builder(store.clone());
+        let builder = builder.on_store_error(policy).sweep_interval(Duration::from_millis(20));
+        let guestbook = builder.erasure_journal(shelf.clone()).build().unwrap();
+        let error = guestbook.ready().await.unwrap_err();
+        assert_eq!((error.kind(), error.to_string().contains("shelf")), (ErrorKind::Unavailable, true), "{error}");
+        (ada.app, bob.app) = (routes(&guestbook), routes(&guestbook));
+        let expected = match policy {
+            OnStoreError::Refuse => (StatusCode::SERVICE_UNAVAILABLE, None),
+            _ => (StatusCode::OK, Some("")),
+        };
+        for browser in [&mut ada, &mut bob] {
+            let answer = browser.get("/user").await;
+            assert_eq!(answer.status, expected.0);
+            assert!(expected.1.is_none_or(|body| answer.body == body), "as if nobody were logged in");
+        }
+        assert!(!login(&guestbook, "ada").await.is_success());
+        let rights = guestbook.rights();
+        assert_eq!(rights.erase(&user("bob")).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(rights.readmit(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(rights.erasure_of(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(rights.resume().await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert!(rights.export(&user("ada")).await.is_err());
+        assert_eq!(guestbook.sessions().list(&user("bob")).await.unwrap_err().kind(), ErrorKind::Unavailable);
+
+        // The next sweep tries again by itself.
+        shelf.set(Mood::Good);
+        while guestbook.ready().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(ada.ok("/user").await.body, "");
+        assert_eq!(bob.ok("/user").await.body, "bob", "his cookie was left alone");
+        shelf.set(Mood::Failing);
+        assert!(rights.replay_journal().await.is_err());
+        assert_eq!(bob.ok("/user").await.body, "bob", "what was ready once stays so");
+    }
+}
+
+#[tokio::test]
+async fn events_of_before_the_replay_wait_and_are_left_out_if_they_are_of_somebody_who_is_out() {
+    let place = Place::new();
+    let moody = Moody::default();
+    let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(place.spool(), 64 << 20);
+    let (recorder, worker) = Recorder::pair(Arc::new(moody.clone()), settings(), Clock::manual(START)).unwrap();
+    let worker = tokio::spawn(worker.run());
+    moody.set(Mood::Failing);
+    recorder.record(event("ada", "spooled"));
+    recorder.record(event("bob", "spooled"));
+    recorder.flush().await.unwrap_err();
+    recorder.shutdown(Duration::ZERO).await;
+    worker.await.unwrap();
+
+    let store = place.open();
+    let shelf = Shelf::new(Mood::Stuck);
+    shelf.put(entry(&store, "ada").await);
+    let (builder, _clock) = support::builder(store.clone());
+    let guestbook = builder.recorder(settings()).erasure_journal(shelf.clone()).build().unwrap();
+    guestbook.recorder().record(event("ada", "queued"));
+    guestbook.recorder().record(event("bob", "queued"));
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((count(&store, "ada").await, count(&store, "bob").await), (0, 0));
+    shelf.set(Mood::Good);
+    guestbook.flush().await.unwrap();
+    assert_eq!((count(&store, "ada").await, count(&store, "bob").await), (0, 2));
+}
+
+#[tokio::test]
+async fn without_a_journal_a_guestbook_is_ready_at_once() {
+    let moody = Moody::default();
+    moody.set(Mood::Stuck);
+    let (builder, _clock) = support::builder(moody);
+    let guestbook = builder.build().unwrap();
+    guestbook.ready().await.unwrap();
+    let (builder, _clock) = support::builder(tower_guestbook::store::MemoryStore::new());
+    let guestbook = builder.build().unwrap();
+    assert_eq!(guestbook.rights().replay_journal().await.unwrap(), ReplayReport::default());
+}

@@ -1,0 +1,195 @@
+//! An erasure in two steps.
+
+use tower_guestbook::{
+    privacy::{ConfirmationToken, RestrictionReason},
+    rights::ErasureRequest,
+    store::MemoryStore,
+};
+
+use super::*;
+use crate::support::Guest;
+
+async fn ask(rights: &Rights, name: &str) -> (RequestId, ConfirmationToken) {
+    let ErasureRequest { request, token, .. } = rights.request_erasure(&user(name)).await.unwrap();
+    (request.id, token.unwrap())
+}
+
+/// She has asked and confirmed.
+async fn confirmed(rights: &Rights) -> RequestId {
+    let (id, token) = ask(rights, "ada").await;
+    rights.confirm_erasure(id, &token).await.unwrap();
+    id
+}
+
+async fn is_erased(rights: &Rights) -> bool {
+    rights.erasure_of(&user("ada")).await.unwrap().is_some_and(|erasure| erasure.finished_at.is_some())
+}
+
+#[tokio::test]
+async fn whoever_confirms_is_restricted_at_once_and_erased_when_the_grace_is_over() {
+    let place = Place::new();
+    let (guestbook, clock) = guestbook(place.open());
+    let rights = guestbook.rights();
+    let (id, token) = ask(rights, "ada").await;
+    assert_eq!(rights.restriction_of(&user("ada")).await.unwrap(), None, "nothing happens yet");
+    clock.advance(DAY - Duration::from_millis(1));
+    let mut guest = Guest::new(&app(&guestbook));
+    guest.ok("/login/ada").await;
+    guestbook.flush().await.unwrap();
+    let before = count(&guestbook, "ada").await;
+    let request_now = rights.confirm_erasure(id, &token).await.unwrap();
+    let grace_until = clock.now().after(7 * DAY);
+    assert_eq!(request_now.state, RequestState::Confirmed { grace_until });
+    assert_eq!(guest.ok("/allows/analytics").await.body, "false Restricted", "here at once");
+    assert_eq!(rights.lift_restriction(&user("ada")).await.unwrap_err().kind(), ErrorKind::Conflict);
+
+    // A login does not cancel anything, and is not recorded.
+    guest.ok("/login/ada").await;
+    guestbook.flush().await.unwrap();
+    clock.advance(7 * DAY - Duration::from_millis(1));
+    assert_eq!((rights.resume().await.unwrap(), is_erased(rights).await), (0, false));
+    assert_eq!(count(&guestbook, "ada").await, before, "there is something to erase");
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap_err().kind(), ErrorKind::Conflict, "too late");
+    assert_eq!(rights.resume().await.unwrap(), 1);
+    assert!(is_erased(rights).await);
+    assert_eq!((request(rights, id).await.state, count(&guestbook, "ada").await), (RequestState::Done, 0));
+    assert_eq!(guest.ok("/user").await.body, "");
+    assert_eq!(rights.resume().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn whoever_cancels_is_as_before() {
+    let (guestbook, clock) = guestbook(MemoryStore::new());
+    let rights = guestbook.rights();
+    let mut guest = Guest::new(&app(&guestbook));
+    guest.ok("/login/ada").await;
+    let id = confirmed(rights).await;
+    assert_eq!(guest.ok("/track").await.body, "Restricted");
+    clock.advance(6 * DAY);
+    guest.ok("/login/ada").await;
+    assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap().state, RequestState::Cancelled);
+    assert_eq!(guest.ok("/track").await.body, "stored");
+    clock.advance(6 * DAY);
+    assert_eq!((rights.resume().await.unwrap(), is_erased(rights).await), (0, false));
+    // And may think better of that, too.
+    let again = confirmed(rights).await;
+    assert_ne!(again, id);
+}
+
+#[tokio::test]
+async fn nobody_confirms_or_cancels_for_another() {
+    let (guestbook, _clock) = guestbook(MemoryStore::new());
+    let rights = guestbook.rights();
+    let (adas, token) = ask(rights, "ada").await;
+    let (bobs, his) = ask(rights, "bob").await;
+    let mut answers = Vec::new();
+    answers.push(rights.confirm_erasure(adas, &his).await.unwrap_err());
+    answers.push(rights.confirm_erasure(RequestId::generate(START).unwrap(), &his).await.unwrap_err());
+    answers.push(rights.confirm_erasure(filed(rights, "cid", RequestKind::Erasure).await, &his).await.unwrap_err());
+    answers.push(rights.cancel_erasure(&user("bob"), adas).await.unwrap_err());
+    answers.push(rights.cancel_erasure(&user("bob"), RequestId::generate(START).unwrap()).await.unwrap_err());
+    answers
+        .push(rights.cancel_erasure(&user("ada"), filed(rights, "ada", RequestKind::Access).await).await.unwrap_err());
+    for answer in &answers {
+        assert_eq!((answer.kind(), answer.to_string()), (ErrorKind::InvalidInput, answers[0].to_string()));
+    }
+    assert!(request(rights, adas).await.state == RequestState::Received);
+    rights.confirm_erasure(adas, &token).await.unwrap();
+    let used = rights.confirm_erasure(adas, &token).await.unwrap_err();
+    assert_eq!(used.to_string(), answers[0].to_string());
+    rights.confirm_erasure(bobs, &his).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_is_the_last_one_for_a_day_and_five_tries() {
+    let place = Place::new();
+    let (guestbook, clock) = guestbook(place.open());
+    let rights = guestbook.rights();
+    let (id, first) = ask(rights, "ada").await;
+    let again = rights.request_erasure(&user("ada")).await.unwrap();
+    assert!(again.is_duplicate && again.request.id == id);
+    rights.confirm_erasure(id, &first).await.unwrap_err();
+    clock.advance(DAY);
+    rights.confirm_erasure(id, &again.token.unwrap()).await.unwrap_err();
+
+    let (_, third) = ask_again(rights).await;
+    for _ in 0..5 {
+        rights.confirm_erasure(id, &first).await.unwrap_err();
+    }
+    rights.confirm_erasure(id, &third).await.unwrap_err();
+    assert!(request(rights, id).await.is_open(), "whoever tried has not harmed her");
+    let (_, fourth) = ask_again(rights).await;
+    for _ in 0..4 {
+        rights.confirm_erasure(id, &first).await.unwrap_err();
+    }
+    // Tries are counted in the store, whoever counts.
+    another(place.open(), &clock).rights().confirm_erasure(id, &fourth).await.unwrap();
+    let late = rights.request_erasure(&user("ada")).await.unwrap();
+    assert!(late.token.is_none() && late.is_duplicate, "she has confirmed already");
+    assert!(!place.has(&fourth.expose_secret()));
+}
+
+async fn ask_again(rights: &Rights) -> (RequestId, ConfirmationToken) {
+    let again = rights.request_erasure(&user("ada")).await.unwrap();
+    assert!(again.is_duplicate);
+    (again.request.id, again.token.unwrap())
+}
+
+#[tokio::test]
+async fn a_new_guestbook_on_the_file_erases_whose_grace_is_over() {
+    let place = Place::new();
+    let (guestbook, clock) = guestbook(place.open());
+    append(&place.open(), 1, [event(Some("ada")), event(Some("bob"))]).await;
+    let id = confirmed(guestbook.rights()).await;
+    guestbook.shutdown().await;
+    drop(guestbook);
+    clock.advance(8 * DAY);
+    let next = another(place.open(), &clock);
+    support::until(async || {
+        next.rights().resume().await.unwrap();
+        is_erased(next.rights()).await
+    })
+    .await;
+    assert_eq!((count(&next, "ada").await, count(&next, "bob").await), (0, 1));
+    assert_eq!(request(next.rights(), id).await.state, RequestState::Done);
+}
+
+#[tokio::test]
+async fn the_grace_ends_when_the_request_is_due_at_the_latest() {
+    let (builder, clock) = support::builder(MemoryStore::new());
+    let guestbook = with_rules(builder).erasure_grace(27 * DAY).build().unwrap();
+    let rights = guestbook.rights();
+    let (id, _) = ask(rights, "ada").await;
+    clock.advance(20 * DAY);
+    let (_, token) = ask_again(rights).await;
+    let grace_until = request(rights, id).await.due_at;
+    assert_eq!(rights.confirm_erasure(id, &token).await.unwrap().state, RequestState::Confirmed { grace_until });
+    let refused = support::builder(MemoryStore::new()).0.erasure_grace(28 * DAY).build().unwrap_err();
+    assert!(refused.kind() == ErrorKind::Configuration && refused.to_string().contains("erasure_grace()"));
+}
+
+#[tokio::test]
+async fn whoever_is_erased_during_the_grace_is_not_erased_again() {
+    let (guestbook, clock) = guestbook(MemoryStore::new());
+    let rights = guestbook.rights();
+    let id = confirmed(rights).await;
+    let receipt = rights.erase(&user("ada")).await.unwrap();
+    assert!(receipt.erasure.finished_at.is_some());
+    assert_eq!(request(rights, id).await.state, RequestState::Done);
+    clock.advance(8 * DAY);
+    assert_eq!(rights.resume().await.unwrap(), 0);
+    assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(rights.request_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::StruckOut);
+}
+
+#[tokio::test]
+async fn who_was_restricted_before_stays_so_when_they_think_better_of_it() {
+    let (guestbook, _clock) = guestbook(MemoryStore::new());
+    let rights = guestbook.rights();
+    rights.restrict(&user("ada"), RestrictionReason::Unlawful).await.unwrap();
+    let id = confirmed(rights).await;
+    rights.cancel_erasure(&user("ada"), id).await.unwrap();
+    let restriction = rights.restriction_of(&user("ada")).await.unwrap().unwrap();
+    assert_eq!(restriction.reason, RestrictionReason::Unlawful);
+}

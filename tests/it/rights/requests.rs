@@ -1,0 +1,124 @@
+//! Article 12: whoever asks is answered within a month.
+
+use tower_guestbook::{
+    privacy::RestrictionReason,
+    store::{MemoryStore, RequestStore},
+};
+
+use super::*;
+
+#[tokio::test]
+async fn what_is_done_for_a_user_completes_the_request_for_it_and_no_other() {
+    let place = Place::new();
+    let (guestbook, _clock) = guestbook(place.open());
+    let rights = guestbook.rights();
+    let mut requests = HashMap::new();
+    for kind in RequestKind::ALL {
+        requests.insert(kind, filed(rights, "ada", kind).await);
+    }
+    let bobs = filed(rights, "bob", RequestKind::Access).await;
+    let open = async || {
+        let open = rights.requests(RequestQuery::new().user(user("ada")).open()).await.unwrap();
+        let mut kinds = open.iter().map(|request| request.kind).collect::<Vec<_>>();
+        kinds.sort();
+        kinds
+    };
+    let shown = export(rights, "ada").await;
+    assert_eq!(shown["requests"].as_array().unwrap().len(), 6, "they are part of the copy");
+    use RequestKind as Kind;
+    assert_eq!(open().await, [Kind::Rectification, Kind::Erasure, Kind::Restriction, Kind::Objection]);
+    rights.rectify(&user("ada"), &json!({ "preferences": { "theme": "dark" } })).await.unwrap();
+    assert_eq!(open().await, [Kind::Erasure, Kind::Restriction, Kind::Objection]);
+    rights.object(&user("ada"), [PurposeId::ANALYTICS]).await.unwrap();
+    assert_eq!(open().await, [Kind::Erasure, Kind::Restriction]);
+    rights.restrict(&user("ada"), RestrictionReason::Claims).await.unwrap();
+    assert_eq!(open().await, [Kind::Erasure]);
+    rights.erase(&user("ada")).await.unwrap();
+    for id in requests.values() {
+        let request = request(rights, *id).await;
+        assert_eq!((&request.state, request.user(), request.closed_at), (&RequestState::Done, None, Some(START)));
+    }
+    assert!(request(rights, bobs).await.is_open());
+}
+
+#[tokio::test]
+async fn an_export_that_is_not_read_to_its_end_answers_nothing() {
+    let (guestbook, _clock) = guestbook(MemoryStore::new());
+    let asked = filed(guestbook.rights(), "ada", RequestKind::Portability).await;
+    let mut export = guestbook.rights().export(&user("ada")).await.unwrap();
+    export.next().await.unwrap().unwrap();
+    drop(export);
+    assert!(request(guestbook.rights(), asked).await.is_open());
+}
+
+#[tokio::test]
+async fn a_request_is_due_in_a_month_of_the_calendar_and_can_be_extended_once() {
+    let (guestbook, clock) = guestbook(MemoryStore::new());
+    let rights = guestbook.rights();
+    // 2027-01-15T08:00:00Z, a month of 31 days.
+    let id = filed(rights, "ada", RequestKind::Access).await;
+    assert_eq!(request(rights, id).await.due_at, START.after(31 * DAY));
+    clock.advance(31 * DAY);
+    let overdue = async || rights.request_counts().await.unwrap().overdue;
+    assert_eq!(overdue().await, 0);
+    let late = filed(rights, "bob", RequestKind::Access).await;
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(overdue().await, 1);
+    assert_eq!(rights.extend(id, "much").await.unwrap_err().kind(), ErrorKind::Conflict, "it is too late for that");
+    // 2027-02-15, then March and April.
+    let extended = rights.extend(late, "he writes a lot").await.unwrap();
+    assert_eq!(extended.due_at, START.after((31 + 28 + 31 + 30) * DAY));
+    assert_eq!(rights.extend(late, "more").await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(rights.requests(RequestQuery::new().overdue_at(clock.now())).await.unwrap()[0].id, id);
+}
+
+#[tokio::test]
+async fn nobody_is_answered_who_is_not_known_and_what_is_closed_stays_closed() {
+    let (guestbook, _clock) = guestbook(MemoryStore::new());
+    let rights = guestbook.rights();
+    let id = filed(rights, "ada", RequestKind::Access).await;
+    assert_eq!(rights.complete(id).await.unwrap_err().kind(), ErrorKind::Conflict);
+    rights.verify(id).await.unwrap();
+    rights.begin(id).await.unwrap();
+    assert_eq!(rights.complete(id).await.unwrap().state, RequestState::Done);
+    assert_eq!(rights.reject(id, "unfounded").await.unwrap_err().kind(), ErrorKind::Conflict);
+    let id = filed(rights, "ada", RequestKind::Access).await;
+    let rejected = rights.reject(id, "she has had it a minute ago").await.unwrap();
+    assert_eq!(rejected.state, RequestState::Rejected { reason: "she has had it a minute ago".into() });
+    let unknown = RequestId::generate(START).unwrap();
+    assert_eq!(rights.verify(unknown).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let long = "x".repeat(1_001);
+    for message in ["", &long] {
+        let refused = rights.file(&user("bob"), RequestKind::Access, Some(message)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    }
+}
+
+#[tokio::test]
+async fn a_second_request_is_the_first_also_in_another_process() {
+    let place = Place::new();
+    let (one, clock) = guestbook(place.open());
+    let two = another(place.open(), &clock);
+    let first = one.rights().file(&user("ada"), RequestKind::Access, Some("please")).await.unwrap();
+    let second = two.rights().file(&user("ada"), RequestKind::Access, Some("now")).await.unwrap();
+    assert_eq!((second.request, second.is_duplicate), (first.request, true));
+}
+
+#[tokio::test]
+async fn what_was_answered_is_kept_for_three_years_without_the_words_of_whoever_was_erased() {
+    let place = Place::new();
+    let (one, clock) = guestbook(place.open());
+    let filed = one.rights().file(&user("adaxyzzy"), RequestKind::Access, Some("I am plughtwisty")).await.unwrap();
+    one.rights().reject(filed.request.id, "plughtwisty is known for that").await.unwrap();
+    assert!(place.has("adaxyzzy") && place.has("plughtwisty"));
+    assert!(one.rights().erase(&user("adaxyzzy")).await.unwrap().is_clean);
+    assert!(!place.has("adaxyzzy") && !place.has("plughtwisty"), "in no file");
+    assert_eq!(request(one.rights(), filed.request.id).await.received_at, START);
+    one.shutdown().await;
+    let gone = START.after(3 * 365 * DAY + Duration::from_millis(1));
+    assert_eq!(place.open().forget_requests(START, 9).await.unwrap(), 0, "what was closed then is not older");
+    clock.advance(gone.since(START));
+    // The first sweep of the next process.
+    let next = another(place.open(), &clock);
+    support::until(async || next.rights().request(filed.request.id).await.unwrap().is_none()).await;
+}
