@@ -55,6 +55,7 @@
 //! - [`AuditTrail`]: who did what to whose data, chained, so that it says where it was changed.
 //! - [`Retention`]: what is old is deleted, by [`retention::RetentionRules`], by itself.
 //! - [`journal`]: what makes erasures hold although a backup is restored.
+//! - [`Analytics`]: what people do: funnels, patterns, paths, cohorts, experiments. [`analysis`]: the questions, their definitions, the answers.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
 //! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
 //! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.

@@ -1,7 +1,46 @@
 //! The noun: questions about what was recorded, and their exact answers. No I/O here. Who asks a store is
 //! [`Analytics`](crate::Analytics).
+//!
+//! The docs of each question are its definition: tests compare the answers with what the words say, event by event.
+//!
+//! - [`visits()`]: what a visit is. [`Journey`]: what one user did.
+//! - [`Funnel`]: how many come how far. [`CohortQuery`]: who comes back. [`Experiment`]: which variant does better.
+//! - [`PatternQuery`], [`TransitionQuery`], [`PathQuery`]: what people do one after the other.
+//! - [`FeatureQuery`], [`AdoptionQuery`]: what is used, by how many, and since when.
 
+mod actor;
+mod cohorts;
+mod experiment;
+mod features;
+mod funnel;
+mod journey;
+mod paths;
+mod patterns;
+mod periods;
 mod range;
+mod timelines;
+mod transitions;
+mod visits;
 mod zone;
 
-pub use self::{range::Range, zone::{Period, Zone}};
+pub use self::{
+    actor::{Actor, Labels},
+    cohorts::{Cohort, CohortCell, CohortQuery, CohortRetention},
+    experiment::{Experiment, ExperimentReport, Interval, SampleNote, SampleRatio, VariantReport},
+    features::{Adoption, AdoptionPeriod, AdoptionQuery, Feature, FeatureQuery, FeatureUsage},
+    funnel::{DataFilter, Funnel, FunnelBranch, FunnelOrder, FunnelReport, FunnelStage, FunnelStep},
+    journey::{Journey, JourneyStep},
+    paths::{PathPlace, PathQuery, Paths},
+    patterns::{CommonPatterns, Pattern, PatternQuery},
+    range::Range,
+    timelines::MAX_NAMES,
+    transitions::{PageCount, PageNeighbours, Transition, TransitionQuery, Transitions},
+    visits::{LONGEST_VISIT, VISIT_GAP, visits},
+    zone::{Period, Zone},
+};
+pub(crate) use self::{
+    experiment::VARIANT_FIELD,
+    funnel::{EXCLUDED, Mark, Matcher, Wanted},
+    journey::page_in,
+    timelines::{Names, Step, Timelines, invalid, too_large},
+};

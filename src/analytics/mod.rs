@@ -1,10 +1,16 @@
 //! [`Analytics`]: answers about what was recorded, from the store.
 
+mod behaviour;
+mod gather;
+mod journey;
+mod rules;
+
 use std::{fmt, sync::Arc};
 
+pub use self::rules::AnalyticsRules;
 use crate::{store::dynamic::DynamicStore, tasks::Tasks, time::Clock};
 
-/// Answers about what was recorded. A clone is another handle.
+/// Answers about what was recorded. Its questions, and what exactly they mean, are in [`analysis`](crate::analysis). A clone is another handle.
 #[derive(Clone)]
 pub struct Analytics {
     inner: Arc<Inner>,
@@ -14,11 +20,12 @@ struct Inner {
     store: Arc<dyn DynamicStore>,
     tasks: Tasks,
     clock: Clock,
+    rules: AnalyticsRules,
 }
 
 impl Analytics {
-    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, clock: Clock) -> Self {
-        Self { inner: Arc::new(Inner { store, tasks, clock }) }
+    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, clock: Clock, rules: AnalyticsRules) -> Self {
+        Self { inner: Arc::new(Inner { store, tasks, clock, rules }) }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::ErrorKind;
 use crate::{
     accounts::Accounts,
     activities::Activities,
+    analytics::{Analytics, AnalyticsRules},
     audit::AuditTrail,
     consents::{Consents, Controller},
     error::Result,
@@ -56,6 +57,7 @@ pub struct GuestbookBuilder<S> {
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     retention: RetentionRules,
+    analytics: AnalyticsRules,
     clock: Clock,
 }
 
@@ -102,6 +104,7 @@ impl<S> GuestbookBuilder<S> {
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             retention: RetentionRules::new(),
+            analytics: AnalyticsRules::new(),
             clock: Clock::system(),
         }
     }
@@ -275,6 +278,12 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// Which events count in analytics, and how much one question may cost. Default: [`AnalyticsRules::new`].
+    pub fn analytics(mut self, rules: AnalyticsRules) -> Self {
+        self.analytics = rules;
+        self
+    }
+
     /// Where the time comes from. Default: the system.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -314,6 +323,7 @@ impl<S: Store> GuestbookBuilder<S> {
         }
         self.retention.check()?;
         let rules = self.rules.check(header.as_ref())?;
+        let analytics = self.analytics.check(self.consent.as_ref().map(ConsentRules::settings))?;
         let (store, clock, ungated) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
         let ledger = self.journal.map(|journal| (journal, Gate::closed()));
         let gate = ledger.as_ref().map(|(_, gate)| gate.clone());
@@ -338,6 +348,7 @@ impl<S: Store> GuestbookBuilder<S> {
         }
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
         let activities = Activities::new(store.clone(), tasks.clone());
+        let analytics = Analytics::new(store.clone(), tasks.clone(), clock.clone(), analytics);
         let (recorder, worker) = match gate {
             Some(gate) => {
                 let gated = Arc::new(Gated::new(store.clone(), gate));
@@ -386,6 +397,7 @@ impl<S: Store> GuestbookBuilder<S> {
         let inner = Inner {
             sessions,
             activities,
+            analytics,
             recorder,
             consents,
             preferences,

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::{
     activities::Activities,
     activity::ActivityFilter,
+    analytics::Analytics,
     audit::AuditTrail,
     consent::PurposeId,
     consents::Consents,
@@ -50,6 +51,7 @@ pub struct Guestbook {
 struct Inner {
     sessions: Sessions,
     activities: Activities,
+    analytics: Analytics,
     recorder: Recorder,
     consents: Option<Consents>,
     preferences: Option<Arc<dyn DynamicPreferences>>,
@@ -170,6 +172,11 @@ impl Guestbook {
     /// What was recorded: history, counts, deletion.
     pub fn activities(&self) -> &Activities {
         &self.inner.activities
+    }
+
+    /// Answers about what was recorded.
+    pub fn analytics(&self) -> &Analytics {
+        &self.inner.analytics
     }
 
     /// The recorder: for events that happen outside a request, and for its figures.

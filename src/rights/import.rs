@@ -108,6 +108,7 @@ impl Rights {
     /// time that has not come yet, or naming the purposes, or the key of the preferences, that are not known here;
     /// [`Conflict`](ErrorKind::Conflict) if the account has decisions or other preferences; what the store reports.
     pub async fn import(&self, user: &UserId, document: &[u8]) -> Result<Imported> {
+        self.inner.tasks.within(self.opened()).await?;
         let document = read(document)?;
         let (subject, now) = (Subject::User(user.clone()), self.inner.clock.now());
         let patch = self.patch_of(document.preferences)?;

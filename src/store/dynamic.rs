@@ -5,9 +5,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, LoadedGuest, MaintenanceStore,
-    PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
-    Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Each, Filed, Loaded,
+    LoadedGuest, MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
+    RestrictionStore, Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
+    SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -131,9 +132,14 @@ twin! {
 }
 
 twin! {
+    DynamicAnalyticsStore of AnalyticsStore:
+    scan(scan: Scan, each: Each) -> ();
+}
+
+twin! {
     DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
         DynamicSubjectStore, DynamicRestrictionStore, DynamicRequestStore, DynamicMaintenanceStore,
-        DynamicAuditStore of Store:
+        DynamicAuditStore, DynamicAnalyticsStore of Store:
     load_guest(key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest;
     account(subject: Subject) -> Account;
 }

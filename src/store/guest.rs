@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use super::{
-    ActivityStore, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, RequestStore, RestrictionStore,
-    SessionStore, StoredPreferences, SubjectStore,
+    ActivityStore, AnalyticsStore, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, RequestStore,
+    RestrictionStore, SessionStore, StoredPreferences, SubjectStore,
 };
 use crate::{
     consent::{Standings, Subject},
@@ -27,6 +27,7 @@ pub trait Store:
     + RequestStore
     + MaintenanceStore
     + AuditStore
+    + AnalyticsStore
 {
     /// The session under `key`, and the account of its user; of `visitor` if there is no user.
     fn load_guest(

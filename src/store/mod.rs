@@ -1,4 +1,4 @@
-//! Where everything is kept: the contracts [`SessionStore`], [`ActivityStore`], [`ConsentStore`] and [`PreferenceStore`], and
+//! Where everything is kept: the contracts [`SessionStore`], [`ActivityStore`], [`ConsentStore`], [`PreferenceStore`] and the others, and
 //! the stores.
 //!
 //! | store | for |
@@ -11,6 +11,7 @@
 //! It is right when the conformance suite `store::testing` (feature `testing`) passes on it.
 
 mod activity;
+mod analytics;
 mod audit;
 pub(crate) mod cache;
 mod consent;
@@ -35,6 +36,7 @@ use std::{future::Future, time::Duration};
 pub use self::sqlite::SqliteStore;
 pub use self::{
     activity::{ActivityStore, Commit},
+    analytics::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
     audit::AuditStore,
     consent::ConsentStore,
     guest::{Account, LoadedGuest, Store},

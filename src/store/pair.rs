@@ -5,9 +5,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, MaintenanceStore,
-    PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
-    Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore, subject::struck_out,
+    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Each, Filed, Loaded,
+    MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore,
+    Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+    subject::struck_out,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -338,6 +339,12 @@ impl<S: Send + Sync + 'static, R: MaintenanceStore> MaintenanceStore for Pair<S,
 
     async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
         self.records.give_back_space(limit_pages).await
+    }
+}
+
+impl<S: Send + Sync + 'static, R: AnalyticsStore> AnalyticsStore for Pair<S, R> {
+    async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
+        self.records.scan(scan, each).await
     }
 }
 

@@ -7,6 +7,7 @@ mod activity;
 mod activity_files;
 #[cfg(feature = "sqlite")]
 mod audit;
+mod behaviour;
 #[cfg(feature = "sqlite")]
 mod browser;
 mod conformance;

@@ -19,10 +19,10 @@ use tower_guestbook::{
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, LoadedGuest,
-        MaintenanceStore, MemoryStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
-        RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
-        SubjectStore,
+        Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Each, Filed, Loaded,
+        LoadedGuest, MaintenanceStore, MemoryStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery,
+        RequestStore, RestrictionStore, Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
+        StoredPreferences, SubjectStore,
     },
 };
 use uuid::Uuid;
@@ -389,6 +389,13 @@ impl MaintenanceStore for Moody {
 
     async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
         self.store.give_back_space(limit_pages).await
+    }
+}
+
+impl AnalyticsStore for Moody {
+    async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
+        self.ask(false).await?;
+        self.store.scan(scan, each).await
     }
 }
 

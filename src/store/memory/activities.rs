@@ -73,6 +73,11 @@ impl Activities {
         self.all.iter().filter_map(|activity| activity.event.user.as_ref())
     }
 
+    /// The events that are meant.
+    pub(super) fn of(&self, is_meant: impl Fn(&Event) -> bool) -> Vec<Activity> {
+        self.all.iter().filter(|activity| is_meant(&activity.event)).cloned().collect()
+    }
+
     /// Deletes at most `limit` events, the oldest first. How many there were.
     pub(super) fn discard(&mut self, limit: usize, is_meant: impl Fn(&Event) -> bool) -> usize {
         let mut left = limit;

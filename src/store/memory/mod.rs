@@ -7,6 +7,7 @@ mod maintenance;
 mod preferences;
 mod requests;
 mod restrictions;
+mod scan;
 mod subjects;
 
 use std::{

@@ -58,6 +58,7 @@ mod preferences;
 mod reader;
 mod requests;
 mod restrictions;
+mod scan;
 mod sessions;
 mod subjects;
 mod users;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Polls `future` at most `polls` times and drops it.
-async fn poll_and_leave<F: Future>(future: F, polls: usize) {
+pub(super) async fn poll_and_leave<F: Future>(future: F, polls: usize) {
     let mut future = pin!(future);
     for _ in 0..polls {
         if poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await {

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! [`conformance`] is all of it, for a [`Store`]. A store of one kind only runs [`session_conformance`],
-//! [`activity_conformance`], [`consent_conformance`], [`preference_conformance`], [`maintenance_conformance`] or
-//! [`audit_conformance`]; [`subject_conformance`] needs a whole [`Store`], too.
+//! [`activity_conformance`], [`consent_conformance`], [`preference_conformance`], [`maintenance_conformance`],
+//! [`audit_conformance`] or [`analytics_conformance`]; [`subject_conformance`] needs a whole [`Store`], too.
 //!
 //! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
 
@@ -37,6 +37,7 @@ mod records;
 mod requests;
 mod restrictions;
 mod rotation;
+mod scans;
 mod subjects;
 mod support;
 
@@ -48,8 +49,8 @@ use self::support::{
     start, start_with, user_id, value,
 };
 use super::{
-    ActivityStore, Applied, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, SessionStore, Started,
-    Store,
+    ActivityStore, AnalyticsStore, Applied, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore,
+    SessionStore, Started, Store,
 };
 
 /// Runs every case of the suite, each on a store that `make` makes.
@@ -69,6 +70,7 @@ where
     preference_conformance(&make).await;
     maintenance_conformance(&make).await;
     audit_conformance(&make).await;
+    analytics_conformance(&make).await;
     run(guest_cases(), &make).await;
     subject_conformance(&make).await;
 }
@@ -172,6 +174,20 @@ where
     run(audit_cases(), make).await;
 }
 
+/// Runs the cases for [`AnalyticsStore`].
+///
+/// # Panics
+///
+/// As [`conformance`].
+pub async fn analytics_conformance<S, F, Fut>(make: F)
+where
+    S: AnalyticsStore,
+    F: Fn() -> Fut,
+    Fut: Future<Output = S>,
+{
+    run(analytics_cases(), make).await;
+}
+
 async fn run<S, F, Fut>(cases: Vec<(&'static str, Case<S>)>, make: F)
 where
     F: Fn() -> Fut,
@@ -245,6 +261,17 @@ list! {
         old_entries_go_and_a_checkpoint_stays
         a_trail_that_is_not_intact_is_kept
         what_is_too_long_is_refused_and_leaves_no_gap;
+}
+
+list! {
+    analytics_cases of AnalyticsStore;
+    scans:
+        a_scan_shows_each_event_of_the_range_once_in_order
+        a_scan_means_what_it_names
+        a_scan_shows_what_it_is_asked_for
+        a_scan_ends_when_it_is_told_to
+        a_scan_sees_whole_batches_only
+        a_scan_that_nobody_waits_for_harms_nobody;
 }
 
 list! {

@@ -140,11 +140,11 @@ pub(super) fn type_ids(database: &Connection) -> Result<Vec<i64>> {
     statement.query_map([], |row| row.get(0)).sql()?.collect::<rusqlite::Result<_>>().sql()
 }
 
-pub(super) fn find_user(database: &Connection, user: &UserId) -> Result<Option<i64>> {
+pub(in crate::store::sqlite) fn find_user(database: &Connection, user: &UserId) -> Result<Option<i64>> {
     USERS.find(database, [user.as_str()])
 }
 
-pub(super) fn find_session(database: &Connection, session: &SessionId) -> Result<Option<i64>> {
+pub(in crate::store::sqlite) fn find_session(database: &Connection, session: &SessionId) -> Result<Option<i64>> {
     SESSIONS.find(database, [session.as_uuid().as_bytes().as_slice()])
 }
 

@@ -28,7 +28,7 @@ pub(super) use self::{
     append::append,
     discard::{discard, discard_noting},
     history::{Numbers, count, history},
-    interned::Interned,
+    interned::{Interned, find_session, find_user},
     names::{Names, forget_names, keep_unused},
 };
 
@@ -111,12 +111,12 @@ pub(super) const SCHEMA: &str = "
 ";
 
 /// Rows with the same `sequence >> BLOCK_SHIFT` are one block.
-const BLOCK_SHIFT: u32 = 10;
+pub(super) const BLOCK_SHIFT: u32 = 10;
 
 /// Blocks with the same `block >> SEGMENT_SHIFT` are one segment.
-const SEGMENT_SHIFT: u32 = 8;
+pub(super) const SEGMENT_SHIFT: u32 = 8;
 
 /// The bit of a type in `activity_blocks.types`. Types beyond 63 share bits, which costs time but no answer.
-fn type_bit(id: i64) -> i64 {
+pub(super) fn type_bit(id: i64) -> i64 {
     1 << (id % 63)
 }

@@ -1,0 +1,66 @@
+//! [`Journey`]: from the history of one user.
+
+use super::Analytics;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::{
+    activity::{ActivityFilter, HistoryQuery},
+    analysis::{Journey, Range, invalid},
+    error::Result,
+    id::{SessionId, UserId},
+};
+
+impl Analytics {
+    /// The longest [`journey`](Self::journey).
+    pub const MAX_JOURNEY: usize = 500;
+
+    /// The last `limit` events of a user within `range`, of one session if that is given, by time and sequence: see [`Journey`]. The last
+    /// ones are those recorded last. It takes a few milliseconds however long the history is.
+    ///
+    /// ```
+    /// use tower_guestbook::{
+    ///     Guestbook, Timestamp, UserId,
+    ///     activity::{Event, EventType},
+    ///     analysis::Range,
+    ///     store::MemoryStore,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// for minute in [0, 10, 100] {
+    ///     let mut event = Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(minute * 60_000));
+    ///     event.user = Some(UserId::from(7));
+    ///     guestbook.recorder().record_durable(event).await?;
+    /// }
+    /// let day = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
+    /// let journey = guestbook.analytics().journey(UserId::from(7), None, day, 100).await?;
+    /// assert_eq!(journey.steps.iter().map(|step| step.new_visit).collect::<Vec<_>>(), [true, false, true]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if `limit` is not 1 to [`MAX_JOURNEY`](Self::MAX_JOURNEY); what the store
+    /// reports; [`Timeout`](ErrorKind::Timeout) if it does not answer.
+    pub async fn journey(
+        &self,
+        user: UserId,
+        session: Option<SessionId>,
+        range: Range,
+        limit: usize,
+    ) -> Result<Journey> {
+        if !(1..=Self::MAX_JOURNEY).contains(&limit) {
+            return Err(invalid("limit", &format!("it is 1 to {}", Self::MAX_JOURNEY)));
+        }
+        let rules = &self.inner.rules;
+        if rules.except_users.contains(&user) {
+            return Ok(Journey::of(Vec::new(), limit));
+        }
+        let mut filter = ActivityFilter::new().user(user).from(range.from()).until(range.until());
+        filter.session = session;
+        let filter = filter.except_types(rules.except_types.iter().cloned());
+        let page =
+            self.inner.tasks.within(self.inner.store.history(HistoryQuery::new(filter).limit(limit + 1))).await?;
+        Ok(Journey::of(page.activities, limit))
+    }
+}

@@ -1,0 +1,148 @@
+//! [`AnalyticsRules`]: which events count, and how much one question may cost.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    activity::EventType,
+    analysis::invalid,
+    consent::{Mode, PurposeId, Regime},
+    consents::ConsentSettings,
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+};
+
+/// Which events count, and how much one question may cost.
+///
+/// # Which events count
+///
+/// All that are stored, but for those that are left out here, and those that were stored for another reason. Where
+/// [consent](crate::GuestbookBuilder::consent) is configured, an event type that has a purpose of its own
+/// ([`ConsentRules::event_purpose`](crate::http::ConsentRules::event_purpose)) is left out if nobody is asked for that purpose: if it is
+/// none, as with logins and logouts, which keep accounts safe, or one whose [mode](Mode) is `Necessary`. Who was not asked whether
+/// they may be counted is not counted by what is known anyway. Where nobody is asked about activity as a whole, such types are like
+/// all others and count. [`count_types`](Self::count_types) says that a type counts nevertheless.
+///
+/// What the guestbook does in the background (retention, erasure, consent) is no event, so there is nothing to leave out.
+///
+/// A question that names a type that does not count is refused: 0 would be a wrong answer.
+///
+/// ```
+/// use tower_guestbook::{
+///     ErrorKind, Guestbook, Timestamp, UserId,
+///     activity::EventType,
+///     analysis::{Funnel, FunnelStep, Range},
+///     analytics::AnalyticsRules,
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let rules = AnalyticsRules::new()
+///     .except_types([EventType::API_CALL])
+///     .except_users([UserId::try_from("the-monitoring")?])
+///     .count_types([EventType::LOGIN]);
+/// let guestbook = Guestbook::builder(MemoryStore::new()).analytics(rules).build()?;
+/// let day = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
+/// let calls = Funnel::new([FunnelStep::new(EventType::API_CALL)]);
+/// assert_eq!(guestbook.analytics().funnel(day, calls).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct AnalyticsRules {
+    pub(super) except_types: Vec<EventType>,
+    pub(super) except_users: Vec<UserId>,
+    counted: Vec<EventType>,
+    pub(super) time_limit: Duration,
+    pub(super) max_events: usize,
+}
+
+impl AnalyticsRules {
+    /// All types count; a question takes a minute at most and looks at 20 million events.
+    pub fn new() -> Self {
+        Self {
+            except_types: Vec::new(),
+            except_users: Vec::new(),
+            counted: Vec::new(),
+            time_limit: Duration::from_secs(60),
+            max_events: 20_000_000,
+        }
+    }
+
+    /// Leaves events of these types out.
+    pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.except_types = types.into_iter().collect();
+        self
+    }
+
+    /// Leaves events of these users out: the staff, a monitoring.
+    pub fn except_users(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
+        self.except_users = users.into_iter().collect();
+        self
+    }
+
+    /// Counts events of these types although nobody is asked about them: you have another ground to.
+    pub fn count_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.counted = types.into_iter().collect();
+        self
+    }
+
+    /// How long a question may take, in all. Default: a minute. One that looks at every event takes a second for some three million
+    /// of them.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// How many events a question may keep in memory while it is answered; each takes some 24 bytes, for a moment. With more the answer
+    /// is [`TooLarge`](ErrorKind::TooLarge). Default: 20 million.
+    pub fn max_events(mut self, events: usize) -> Self {
+        self.max_events = events;
+        self
+    }
+
+    /// Checks the rules, and leaves out what was stored without asking.
+    pub(crate) fn check(mut self, consent: Option<&ConsentSettings>) -> Result<Self> {
+        if self.time_limit.is_zero() || self.max_events == 0 {
+            let context = "analytics(): time_limit() and max_events() must be more than zero";
+            return Err(Error::new(ErrorKind::Configuration, context));
+        }
+        if let Some(settings) = consent {
+            let is_asked = |purpose: Option<&PurposeId>| {
+                let purpose = purpose.and_then(|purpose| settings.purposes.get(purpose));
+                purpose.is_some_and(|purpose| purpose.mode_under(Regime::Strictest) != Mode::Necessary)
+            };
+            if is_asked(settings.activity.as_ref()) {
+                let own = settings.event_purposes.iter().map(|(event_type, _)| event_type);
+                let unasked = own.filter(|event_type| !is_asked(settings.purpose_of(event_type)));
+                self.except_types.extend(unasked.filter(|event_type| !self.counted.contains(event_type)).cloned());
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether all of these types count.
+    pub(super) fn check_types<'a>(&self, types: impl IntoIterator<Item = &'a EventType>) -> Result<()> {
+        match types.into_iter().find(|event_type| self.except_types.contains(event_type)) {
+            Some(event_type) => Err(invalid("event_type", &format!("{event_type} does not count, see AnalyticsRules"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for AnalyticsRules {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Redacted: it may name users.
+impl fmt::Debug for AnalyticsRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnalyticsRules")
+            .field("except_types", &self.except_types)
+            .field("except_users", &self.except_users.len())
+            .field("time_limit", &self.time_limit)
+            .field("max_events", &self.max_events)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! Looking through the list of activities.
+
+use std::{collections::HashMap, hash::Hash};
+
+use super::MemoryStore;
+use crate::{
+    activity::{Activity, Event, EventData},
+    error::Result,
+    store::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
+};
+
+impl AnalyticsStore for MemoryStore {
+    async fn scan(&self, scan: Scan, mut each: Each) -> Result<()> {
+        let all: Vec<Activity> = self.state().activities.of(|event| is_meant(&scan, event));
+        let (mut types, mut routes) = (Numbers::default(), Numbers::default());
+        let (mut users, mut visitors, mut sessions) = (Numbers::default(), Numbers::default(), Numbers::default());
+        for Activity { sequence, event } in &all {
+            let name = event.event_type.as_str();
+            let event_type = ScannedName { number: types.of(name), name };
+            let mut scanned = ScannedEvent::new(*sequence, event.time, event_type);
+            scanned.user = event.user.as_ref().map(|user| users.of(user));
+            scanned.visitor = event.visitor.map(|visitor| visitors.of(visitor));
+            if scan.has_sessions {
+                scanned.session = event.session.map(|session| sessions.of(session));
+            }
+            if scan.has_routes {
+                scanned.route = event.request.as_ref().map(|request| ScannedName {
+                    number: routes.of((request.method, &request.route)),
+                    name: &request.route,
+                });
+            }
+            if scan.has_data {
+                scanned.data = event.data.as_ref().map(EventData::as_json);
+            }
+            if each(&scanned).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_meant(scan: &Scan, event: &Event) -> bool {
+    scan.range.contains(event.time)
+        && scan.is_counted(&event.event_type)
+        && scan.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
+        && !event.user.as_ref().is_some_and(|user| scan.except_users.contains(user))
+        && scan.session.is_none_or(|session| event.session == Some(session))
+        && (!scan.needs_person || event.user.is_some() || event.visitor.is_some())
+}
+
+/// Names by the order in which they came.
+struct Numbers<T>(HashMap<T, u64>);
+
+impl<T> Default for Numbers<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Eq + Hash> Numbers<T> {
+    fn of(&mut self, name: T) -> u64 {
+        let next = self.0.len() as u64;
+        *self.0.entry(name).or_insert(next)
+    }
+}

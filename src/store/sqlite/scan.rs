@@ -1,0 +1,314 @@
+//! The verb of [`AnalyticsStore`](crate::store::AnalyticsStore) in SQL: rows as they lie in the table, names looked up once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use foldhash::fast::RandomState;
+use rusqlite::{Connection, Row, named_params};
+
+use super::{
+    activities::{BLOCK_SHIFT, SEGMENT_SHIFT, find_session, find_user, type_bit},
+    connection::Sql,
+};
+use crate::{
+    activity::EventType,
+    error::{Error, ErrorKind, Result},
+    store::{Each, Scan, ScannedEvent, ScannedName},
+    time::Timestamp,
+};
+
+/// Tells a scan whose answer nobody waits for any more to end.
+#[derive(Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, each: &mut Each) -> Result<()> {
+    // All statements below see the same.
+    let snapshot = database.unchecked_transaction().sql()?;
+    let Some(meant) = Meant::of(&snapshot, scan)? else { return Ok(()) };
+    let routes = if scan.has_routes { names(&snapshot, ROUTES)? } else { Names::default() };
+    let mut statement = snapshot.prepare_cached(&rows_sql(scan)).sql()?;
+    for (first, last) in meant.runs(&snapshot)? {
+        let mut rows = statement.query([first << BLOCK_SHIFT, ((last + 1) << BLOCK_SHIFT) - 1]).sql()?;
+        while let Some(row) = rows.next().sql()? {
+            if stopped.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let Some(event) = meant.read(row, &routes)? else { continue };
+            if each(&event).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+type Names = HashMap<i64, String, RandomState>;
+
+const TYPES: &str = "SELECT id, name FROM event_types ORDER BY id";
+const ROUTES: &str = "SELECT id, template FROM routes ORDER BY id";
+
+fn names(database: &Connection, sql: &str) -> Result<Names> {
+    let mut statement = database.prepare_cached(sql).sql()?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql()?.collect::<rusqlite::Result<_>>().sql()
+}
+
+/// The rows of some blocks side by side: a bounded range, so it has no limit beside that. Columns come in the order of the table.
+fn rows_sql(scan: &Scan) -> String {
+    let only = |wanted, column| if wanted { column } else { "NULL" };
+    format!(
+        "SELECT sequence, time, type, user, {session}, visitor, {route}, {data} FROM activities \
+         WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence",
+        session = only(scan.has_sessions || scan.session.is_some(), "session"),
+        route = only(scan.has_routes, "route"),
+        data = only(scan.has_data, "data"),
+    )
+}
+
+/// A scan in numbers.
+struct Meant<'a> {
+    scan: &'a Scan,
+    /// The names of all types, `None` if it is not counted.
+    types: HashMap<i64, Option<String>, RandomState>,
+    type_bits: i64,
+    user: Option<i64>,
+    session: Option<i64>,
+    left_out: HashSet<i64, RandomState>,
+    from: i64,
+    until: i64,
+}
+
+impl<'a> Meant<'a> {
+    /// `None` if a name is unknown, or no type is left: then nothing is meant.
+    fn of(database: &Connection, scan: &'a Scan) -> Result<Option<Self>> {
+        let mut types = HashMap::default();
+        let mut type_bits = 0;
+        for (id, name) in names(database, TYPES)? {
+            let is_counted = scan.is_counted(&EventType::new(&name)?);
+            if is_counted {
+                type_bits |= type_bit(id);
+            }
+            types.insert(id, is_counted.then_some(name));
+        }
+        let user = scan.user.as_ref().map(|user| find_user(database, user)).transpose()?;
+        let session = scan.session.as_ref().map(|session| find_session(database, session)).transpose()?;
+        if type_bits == 0 || user == Some(None) || session == Some(None) {
+            return Ok(None);
+        }
+        let left_out = scan.except_users.iter().filter_map(|user| find_user(database, user).transpose());
+        Ok(Some(Self {
+            scan,
+            types,
+            type_bits,
+            user: user.flatten(),
+            session: session.flatten(),
+            left_out: left_out.collect::<Result<_>>()?,
+            from: scan.range.from().as_millis(),
+            until: scan.range.until().as_millis(),
+        }))
+    }
+
+    /// The first and last of blocks that lie side by side and in which something meant may be.
+    fn runs(&self, database: &Connection) -> Result<Vec<(i64, i64)>> {
+        let mut runs: Vec<(i64, i64)> = Vec::new();
+        let (sql, segments) = match (self.user, self.session) {
+            (_, Some(_)) => (SESSION_BLOCKS, 0..=0),
+            (Some(_), None) => (USER_BLOCKS, segments(database)?),
+            (None, None) => (BLOCKS, 0..=0),
+        };
+        let mut statement = database.prepare_cached(sql).sql()?;
+        for segment in segments {
+            let mut rows = statement
+                .query(named_params! {
+                    ":from": self.from,
+                    ":until": self.until,
+                    ":type_bits": self.type_bits,
+                    ":user": self.user,
+                    ":session": self.session,
+                    ":segment": segment,
+                })
+                .sql()?;
+            while let Some(row) = rows.next().sql()? {
+                let block = row.get(0).sql()?;
+                match runs.last_mut() {
+                    Some((_, last)) if *last + 1 == block => *last = block,
+                    _ => runs.push((block, block)),
+                }
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The row as an event; `None` if it is not meant.
+    fn read<'r>(&'r self, row: &'r Row<'_>, routes: &'r Names) -> Result<Option<ScannedEvent<'r>>> {
+        let number = |column| row.get::<_, Option<i64>>(column).sql();
+        let time: i64 = row.get(1).sql()?;
+        if time < self.from || time >= self.until {
+            return Ok(None);
+        }
+        let type_id: i64 = row.get(2).sql()?;
+        let name = self.types.get(&type_id).ok_or_else(|| damaged("an activity has no type"))?;
+        let Some(name) = name else { return Ok(None) };
+        let user = number(3)?;
+        if (self.user.is_some() && user != self.user) || user.is_some_and(|user| self.is_left_out(user)) {
+            return Ok(None);
+        }
+        let session = number(4)?;
+        if self.session.is_some() && session != self.session {
+            return Ok(None);
+        }
+        let visitor = number(5)?;
+        if self.scan.needs_person && user.is_none() && visitor.is_none() {
+            return Ok(None);
+        }
+        let event_type = ScannedName { number: type_id as u64, name };
+        let sequence: i64 = row.get(0).sql()?;
+        let mut event = ScannedEvent::new(sequence as u64, Timestamp::from_millis(time), event_type);
+        event.user = user.map(|user| user as u64);
+        event.visitor = visitor.map(|visitor| visitor as u64);
+        event.session = session.filter(|_| self.scan.has_sessions).map(|session| session as u64);
+        if self.scan.has_routes
+            && let Some(route) = number(6)?
+        {
+            let name = routes.get(&route).ok_or_else(|| damaged("an activity has no route"))?;
+            event.route = Some(ScannedName { number: route as u64, name });
+        }
+        if self.scan.has_data {
+            let data = row.get_ref(7).sql()?.as_str_or_null();
+            event.data = data.map_err(|error| damaged("data is no text").with_source(error))?;
+        }
+        Ok(Some(event))
+    }
+
+    fn is_left_out(&self, user: i64) -> bool {
+        !self.left_out.is_empty() && self.left_out.contains(&user)
+    }
+}
+
+// Each of the two looks at one end of the table only.
+const SEGMENTS: &str = "
+    SELECT coalesce((SELECT min(sequence) FROM activities), 0), coalesce((SELECT max(sequence) FROM activities), 0)";
+
+/// The segments that there are.
+fn segments(database: &Connection) -> Result<RangeInclusive<i64>> {
+    let shift = BLOCK_SHIFT + SEGMENT_SHIFT;
+    let mut statement = database.prepare_cached(SEGMENTS).sql()?;
+    let (first, last): (i64, i64) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).sql()?;
+    Ok(first >> shift..=last >> shift)
+}
+
+// Every parameter stands in every statement. There is one row for 1,024 events, so there is no limit.
+const BLOCKS: &str = "
+    SELECT b.block FROM activity_blocks b
+    WHERE b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bits) <> 0
+        AND :user IS NULL AND :session IS NULL AND :segment = 0
+    ORDER BY b.block";
+const USER_BLOCKS: &str = "
+    SELECT b.block FROM activity_user_blocks u CROSS JOIN activity_blocks b ON b.block = u.block
+    WHERE u.segment = :segment AND u.user = :user AND :session IS NULL
+        AND b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bits) <> 0
+    ORDER BY u.block";
+const SESSION_BLOCKS: &str = "
+    SELECT b.block FROM activity_session_blocks s CROSS JOIN activity_blocks b ON b.block = s.block
+    WHERE s.session = :session AND (:user IS NULL OR :user IS NOT NULL) AND :segment = 0
+        AND b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bits) <> 0
+    ORDER BY s.block";
+
+fn damaged(what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{analysis::Range, id::UserId, store::sqlite::activities};
+
+    /// 100 blocks; user 7 is in the first, one in the middle and the last.
+    fn database() -> Connection {
+        let database = Connection::open_in_memory().unwrap();
+        database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
+        database.execute_batch(activities::SCHEMA).unwrap();
+        let rows = "
+            INSERT INTO users VALUES (7, 'seven'), (8, 'eight');
+            INSERT INTO event_types VALUES (1, 'often'), (2, 'seldom');
+            WITH RECURSIVE n (n) AS (SELECT 1024 UNION ALL SELECT n + 1 FROM n WHERE n < 101 * 1024 - 1)
+            INSERT INTO activities (sequence, time, type, user)
+                SELECT n, n, iif(n IN (1500, 51300, 103000), 2, 1), iif(n IN (1500, 51300, 103000), 7, 8) FROM n;
+            INSERT INTO activity_user_blocks SELECT DISTINCT 0, user, sequence >> 10 FROM activities;
+            INSERT INTO activity_blocks
+                SELECT sequence >> 10, min(time), max(time), sum(DISTINCT 1 << type) FROM activities GROUP BY 1;";
+        database.execute_batch(rows).unwrap();
+        database
+    }
+
+    fn range(from: i64, until: i64) -> Range {
+        Range::new(Timestamp::from_millis(from), Timestamp::from_millis(until)).unwrap()
+    }
+
+    #[test]
+    fn only_blocks_in_which_something_may_be_are_looked_through() {
+        let database = database();
+        let everything = || Scan::new(range(0, i64::MAX));
+        for (scan, runs) in [
+            (everything(), vec![(1, 100)]),
+            (Scan::new(range(2_048, 4_096)), vec![(2, 3)]),
+            (everything().types([EventType::new("seldom").unwrap()]), vec![(1, 1), (50, 50), (100, 100)]),
+            (everything().user(UserId::try_from("seven").unwrap()), vec![(1, 1), (50, 50), (100, 100)]),
+            (Scan::new(range(51_300, 51_301)).user(UserId::try_from("seven").unwrap()), vec![(50, 50)]),
+        ] {
+            let meant = Meant::of(&database, &scan).unwrap().unwrap();
+            assert_eq!(meant.runs(&database).unwrap(), runs, "{scan:?}");
+        }
+    }
+
+    #[test]
+    fn a_scan_that_nobody_waits_for_ends() {
+        let database = database();
+        let stop = Stop::default();
+        let stopped = stop.flag();
+        let counted = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (own, mut stop) = (counted.clone(), Some(stop));
+        let mut each: Each = Box::new(move |_| {
+            if own.fetch_add(1, Ordering::Relaxed) == 10 {
+                stop = None;
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+        scan(&database, &Scan::new(range(0, i64::MAX)), &stopped, &mut each).unwrap();
+        assert_eq!(counted.load(Ordering::Relaxed), 11);
+        // And it leaves no transaction open.
+        assert!(database.is_autocommit());
+    }
+
+    #[test]
+    fn nothing_is_sorted_and_no_table_is_read_from_end_to_end_but_that_of_blocks() {
+        let database = database();
+        for sql in [&rows_sql(&Scan::new(range(0, 1)))[..], BLOCKS, USER_BLOCKS, SESSION_BLOCKS, SEGMENTS] {
+            let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let mut rows = statement.raw_query();
+            let mut steps: Vec<String> = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                steps.push(row.get(3).unwrap());
+            }
+            let is_fine = |step: &String| !step.contains("TEMP B-TREE") && (!step.contains("SCAN ") || sql == BLOCKS);
+            assert!(steps.iter().all(|step| is_fine(step) || step.contains("SCAN CONSTANT ROW")), "{steps:#?}");
+        }
+    }
+}
