@@ -50,6 +50,7 @@
 //! - [`Session`]: what a handler works with. [`Sessions`]: the same for administration, outside a request.
 //! - [`Tracker`]: what a handler records. [`Activities`]: history, counts, deletion. [`recorder`]: the queue and its worker,
 //!   and what happens when they are overloaded or the store fails.
+//! - [`Analytics`]: active users, pages, visits, reports: what was recorded, counted. [`analysis`]: the answers.
 //! - [`Consent`]: what a handler asks and records; [`Consents`]: the same outside a request; [`http::ConsentRules`]: purposes and how
 //!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
 //! - [`AuditTrail`]: who did what to whose data, chained, so that it says where it was changed.

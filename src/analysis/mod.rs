@@ -10,14 +10,22 @@
 
 mod actor;
 mod cohorts;
+mod durations;
 mod experiment;
 mod features;
+mod filter;
 mod funnel;
 mod journey;
+mod overview;
+mod pages;
 mod paths;
 mod patterns;
 mod periods;
 mod range;
+mod report;
+mod series;
+mod summary;
+mod table;
 mod timelines;
 mod transitions;
 mod visits;
@@ -26,13 +34,20 @@ mod zone;
 pub use self::{
     actor::{Actor, Labels},
     cohorts::{Cohort, CohortCell, CohortQuery, CohortRetention},
+    durations::Durations,
     experiment::{Experiment, ExperimentReport, Interval, SampleNote, SampleRatio, VariantReport},
     features::{Adoption, AdoptionPeriod, AdoptionQuery, Feature, FeatureQuery, FeatureUsage},
+    filter::EventFilter,
     funnel::{DataFilter, Funnel, FunnelBranch, FunnelOrder, FunnelReport, FunnelStage, FunnelStep},
     journey::{Journey, JourneyStep},
+    overview::{Count, Overview, UserEvents},
+    pages::PageViews,
     paths::{PathPlace, PathQuery, Paths},
     patterns::{CommonPatterns, Pattern, PatternQuery},
     range::Range,
+    report::{SystemReport, UserReport},
+    series::{ActiveDay, ActiveUsers, ActivitySeries, Bucket},
+    summary::UserSummary,
     timelines::MAX_NAMES,
     transitions::{PageCount, PageNeighbours, Transition, TransitionQuery, Transitions},
     visits::{LONGEST_VISIT, VISIT_GAP, visits},
@@ -42,5 +57,7 @@ pub(crate) use self::{
     experiment::VARIANT_FIELD,
     funnel::{EXCLUDED, Mark, Matcher, Wanted},
     journey::page_in,
+    overview::Gathering,
+    series::Buckets,
     timelines::{Names, Step, Timelines, invalid, too_large},
 };

@@ -72,15 +72,25 @@ impl Zone {
 
     /// When the period after the one that `time` lies in begins.
     pub fn next(&self, period: Period, time: Timestamp) -> Timestamp {
-        let Some(there) = self.there(self.start_of(period, time)) else { return time };
-        let span = match period {
-            Period::Minute => jiff::Span::new().minutes(1),
-            Period::Hour => jiff::Span::new().hours(1),
-            Period::Day => jiff::Span::new().days(1),
-            Period::Week => jiff::Span::new().weeks(1),
-            Period::Month => jiff::Span::new().months(1),
-        };
-        there.checked_add(span).map_or(time, |next| self.start_of(period, here(&next)))
+        let start = self.start_of(period, time);
+        let Some(there) = self.there(start) else { return time };
+        // Where a clock goes back by half an hour, an hour has 90 minutes: one span further is still within it.
+        let mut nexts = (1..=2).map(|count: i64| {
+            let span = match period {
+                Period::Minute => jiff::Span::new().minutes(count),
+                Period::Hour => jiff::Span::new().hours(count),
+                Period::Day => jiff::Span::new().days(count),
+                Period::Week => jiff::Span::new().weeks(count),
+                Period::Month => jiff::Span::new().months(count),
+            };
+            there.checked_add(span).map_or(time, |next| self.start_of(period, here(&next)))
+        });
+        nexts.find(|next| *next > start).unwrap_or(time)
+    }
+
+    /// The hour that the clock shows, 0 to 23.
+    pub(super) fn hour_of_day(&self, time: Timestamp) -> usize {
+        self.there(time).map_or(0, |there| usize::from(there.hour().unsigned_abs()))
     }
 
     fn there(&self, time: Timestamp) -> Option<Zoned> {
@@ -152,6 +162,14 @@ mod tests {
         assert_eq!(tokyo.start_of(Period::Week, at("2026-11-22T20:00:00Z")), at("2026-11-22T15:00:00Z"));
         assert_eq!(Zone::UTC.start_of(Period::Week, at("2026-11-22T20:00:00Z")), at("2026-11-16T00:00:00Z"));
         assert_eq!(tokyo.next(Period::Month, at("2026-02-10T00:00:00Z")), at("2026-02-28T15:00:00Z"));
+    }
+
+    #[test]
+    fn where_the_clock_goes_back_by_half_an_hour_the_next_hour_still_comes() {
+        let island = Zone::named("Australia/Lord_Howe").unwrap();
+        let hours = ["2026-04-04T14:00:00Z", "2026-04-04T15:30:00Z", "2026-04-04T16:30:00Z"].map(at);
+        assert_eq!(hours.map(|hour| island.start_of(Period::Hour, hour)), hours);
+        assert_eq!(hours.map(|hour| island.next(Period::Hour, hour))[..2], hours[1..]);
     }
 
     #[test]

@@ -1,16 +1,49 @@
 //! [`Analytics`]: answers about what was recorded, from the store.
+//!
+//! Each answer is exact, and read from the events themselves: its time grows with the number of events in the range. Events of users whose
+//! processing is [restricted](crate::Rights::restrict) do not count.
+//! Events that are stored or deleted meanwhile may or may not count. A range is half-open, days and hours are those of a
+//! [`Zone`](crate::analysis::Zone), and an answer looks at so many events at most as
+//! [`AnalyticsRules`] say; an overview, a series, a summary or a report at two million.
 
 mod behaviour;
 mod gather;
 mod journey;
+mod overview;
+mod report;
 mod rules;
+mod series;
 
 use std::{fmt, sync::Arc};
 
 pub use self::rules::AnalyticsRules;
-use crate::{store::dynamic::DynamicStore, tasks::Tasks, time::Clock};
+use crate::{
+    activity::{Activity, HistoryQuery, Order},
+    analysis::{EventFilter, Range},
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    store::dynamic::DynamicStore,
+    tasks::Tasks,
+    time::Clock,
+};
 
 /// Answers about what was recorded. Its questions, and what exactly they mean, are in [`analysis`](crate::analysis). A clone is another handle.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{Clock, Guestbook, Timestamp, UserId, activity::{Event, EventType}, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+/// let guestbook = Guestbook::builder(MemoryStore::new()).clock(clock.clone()).build()?;
+/// let mut event = Event::new(EventType::PAGE_VIEW, clock.now());
+/// event.user = Some(UserId::from(7));
+/// guestbook.recorder().record_durable(event).await?;
+/// clock.advance(Duration::from_secs(60));
+/// let hour = Duration::from_secs(60 * 60);
+/// assert_eq!(guestbook.analytics().active_users(clock.now(), hour).await?, 1);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Analytics {
     inner: Arc<Inner>,
@@ -27,10 +60,58 @@ impl Analytics {
     pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, clock: Clock, rules: AnalyticsRules) -> Self {
         Self { inner: Arc::new(Inner { store, tasks, clock, rules }) }
     }
+
+    /// Shows each event that counts, in the order of history.
+    async fn each(&self, range: Range, filter: &EventFilter, mut look: impl FnMut(&Activity) + Send) -> Result<()> {
+        let inner = &self.inner;
+        let left_out = self.left_out().await?;
+        let counts = |activity: &&Activity| {
+            activity.event.user.as_ref().is_none_or(|user| left_out.iter().all(|other| other != user))
+        };
+        let mut wanted = filter.clone();
+        wanted.activities.except_types.extend_from_slice(&inner.rules.except_types);
+        wanted.activities = wanted.activities.from(range.from()).until(range.until());
+        let mut query = HistoryQuery::new(wanted.activities.clone());
+        query = query.order(Order::OldestFirst).limit(HistoryQuery::MAX_LIMIT);
+        let (mut seen, max) = (0, inner.rules.max_events.min(OVERVIEW));
+        loop {
+            let page = inner.tasks.within(inner.store.history(query.clone())).await?;
+            seen += page.activities.len();
+            if seen > max {
+                let context = format!("an answer looks at {max} events at most: ask for a shorter range");
+                return Err(Error::new(ErrorKind::TooLarge, context));
+            }
+            let meant = page.activities.iter().filter(|activity| wanted.matches(&activity.event));
+            meant.filter(counts).for_each(&mut look);
+            match page.next {
+                Some(next) => query = query.after(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Whose events do not count: those whom the rules name, and those whose processing is
+    /// [restricted](crate::Rights::restrict).
+    async fn left_out(&self) -> Result<Vec<UserId>> {
+        let mut users = self.inner.tasks.within(self.inner.store.restricted_users()).await?;
+        users.extend(self.inner.rules.except_users.iter().cloned());
+        Ok(users)
+    }
+
+    /// What computes for long over what was gathered, not in the way of requests.
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| {
+            Error::new(ErrorKind::Internal, "an answer was not computed to its end").with_source(error)
+        })
+    }
 }
+
+/// So many events an overview looks at, at most: it keeps some 100 bytes of each.
+const OVERVIEW: usize = 2_000_000;
 
 impl fmt::Debug for Analytics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Analytics").finish_non_exhaustive()
+        f.debug_struct("Analytics").field("rules", &self.inner.rules).finish_non_exhaustive()
     }
 }

@@ -287,6 +287,10 @@ impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for Pair<S,
         self.records.restriction_of(user).await
     }
 
+    async fn restricted_users(&self) -> Result<Vec<UserId>> {
+        self.records.restricted_users().await
+    }
+
     async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
         self.records.hold(user, hold, note, now).await
     }

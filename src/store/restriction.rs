@@ -39,6 +39,9 @@ pub trait RestrictionStore: Send + Sync + 'static {
     /// What restricts the user.
     fn restriction_of(&self, user: UserId) -> impl Future<Output = Result<Option<Restriction>>> + Send;
 
+    /// Everybody who is restricted, in the order of their names' bytes: a few, most often none.
+    fn restricted_users(&self) -> impl Future<Output = Result<Vec<UserId>>> + Send;
+
     /// Holds a class of the user's data, in place of what held it before.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod activity;
 #[cfg(feature = "sqlite")]
 mod activity_files;
 #[cfg(feature = "sqlite")]
+mod analytics;
 mod audit;
 mod behaviour;
 #[cfg(feature = "sqlite")]

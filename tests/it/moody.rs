@@ -327,6 +327,11 @@ impl RestrictionStore for Moody {
         self.store.restriction_of(user).await
     }
 
+    async fn restricted_users(&self) -> Result<Vec<UserId>> {
+        self.ask(false).await?;
+        self.store.restricted_users().await
+    }
+
     async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
         self.ask(true).await?;
         self.store.hold(user, hold, note, now).await

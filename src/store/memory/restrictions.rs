@@ -41,6 +41,12 @@ impl RestrictionStore for MemoryStore {
         Ok(self.state().restrictions.get(&user).copied())
     }
 
+    async fn restricted_users(&self) -> Result<Vec<UserId>> {
+        let mut users: Vec<_> = self.state().restrictions.keys().cloned().collect();
+        users.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        Ok(users)
+    }
+
     async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
         let mut state = self.state();
         if state.erasure(&user)?.is_some_and(|erasure| erasure.finished_at.is_some()) {

@@ -74,6 +74,16 @@ pub(super) fn stored(since: i64, reason: String) -> Result<Restriction> {
     Ok(Restriction::new(Timestamp::from_millis(since), reason))
 }
 
+// As many as are under restriction: none is left out.
+const USERS: &str = "
+    SELECT u.external FROM restrictions r JOIN users u ON u.id = r.user ORDER BY u.external";
+
+pub(super) fn users(database: &Connection) -> Result<Vec<UserId>> {
+    let mut statement = database.prepare_cached(USERS).sql()?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0)).sql()?;
+    names.map(|name| UserId::try_from(name.sql()?)).collect()
+}
+
 const ANY: &str = "SELECT 1 FROM restrictions LIMIT 1";
 
 /// Whether anybody is restricted.

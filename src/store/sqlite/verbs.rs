@@ -263,6 +263,10 @@ impl RestrictionStore for SqliteStore {
         self.inner.readers.read(move |database| restrictions::of_user(database, &user)).await
     }
 
+    async fn restricted_users(&self) -> Result<Vec<UserId>> {
+        self.inner.readers.read(restrictions::users).await
+    }
+
     async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
         self.inner.writer.run(true, move |database| holds::hold(database, &user, &hold, &note, now)).await
     }

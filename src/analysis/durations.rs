@@ -1,0 +1,155 @@
+//! [`Durations`]: how long visits and sessions were, where they began and where they ended.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde::Serialize;
+
+use super::pages::Pages;
+use crate::{
+    activity::Activity,
+    id::{SessionId, UserId, VisitorId},
+    time::Timestamp,
+};
+
+/// How long visits or sessions were, in milliseconds from the first event to the last. Only events of the range are looked at; what
+/// still goes on counts with what there is of it.
+///
+/// A **visit** is a run of events of one session (of one user, or else one visitor, where an event has no session), ordered by time
+/// and sequence. A gap of more than 30 minutes ends it, and so does an event more than 24 hours after its first.
+/// A **session** is all events with one session id, whatever gaps there are; where an event has none, its visit.
+/// What has a single event is a bounce and lasts 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Durations {
+    /// So many.
+    pub count: u64,
+    /// So many of them with a single event.
+    pub bounces: u64,
+    /// Bounces in all; `None` without any.
+    pub bounce_rate: Option<f64>,
+    /// The mean; `None` without any.
+    pub average_ms: Option<u64>,
+    /// The mean without bounces.
+    pub average_without_bounces_ms: Option<u64>,
+    /// The smallest length that at least half do not exceed.
+    pub median_ms: Option<u64>,
+    /// The same for 95 of 100.
+    pub p95_ms: Option<u64>,
+}
+
+/// Gathers events by whose they are.
+#[derive(Default)]
+pub(super) struct Streams(HashMap<Stream, Vec<Step>>);
+
+/// What the streams were.
+#[derive(Default)]
+pub(super) struct Stays {
+    pub(super) visits: Durations,
+    pub(super) sessions: Durations,
+    /// The first page of each visit that has one.
+    pub(super) entries: HashMap<Arc<str>, u64>,
+    /// The last one.
+    pub(super) exits: HashMap<Arc<str>, u64>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Stream {
+    Session(SessionId),
+    User(UserId),
+    Visitor(VisitorId),
+}
+
+struct Step {
+    time: Timestamp,
+    sequence: u64,
+    page: Option<Arc<str>>,
+}
+
+/// Lengths, and how many are of a single event.
+#[derive(Default)]
+struct Lengths {
+    all: Vec<u64>,
+    bounces: u64,
+}
+
+const GAP: i64 = 30 * 60 * 1_000;
+const LONGEST: i64 = 24 * 60 * 60 * 1_000;
+
+impl Streams {
+    /// An event, and the page if it is a view of one.
+    pub(super) fn add(&mut self, activity: &Activity, page: Option<Arc<str>>) {
+        let event = &activity.event;
+        let session = event.session.map(Stream::Session);
+        let user = || event.user.clone().map(Stream::User);
+        if let Some(stream) = session.or_else(user).or_else(|| event.visitor.map(Stream::Visitor)) {
+            let step = Step { time: event.time, sequence: activity.sequence, page };
+            self.0.entry(stream).or_default().push(step);
+        }
+    }
+
+    /// Splits them into visits, and tells `pages` how long somebody stayed.
+    pub(super) fn finish(self, pages: &mut Pages) -> Stays {
+        let (mut stays, mut visits, mut sessions) = (Stays::default(), Lengths::default(), Lengths::default());
+        for (stream, mut steps) in self.0 {
+            steps.sort_unstable_by_key(|step| (step.time, step.sequence));
+            let is_session = matches!(stream, Stream::Session(_));
+            let mut begin = 0;
+            for index in 0..steps.len() {
+                let after = steps.get(index + 1).map(|next| millis_between(&steps[index], next));
+                let gap = after.filter(|gap| *gap <= GAP);
+                if let (Some(gap), Some(page)) = (gap, &steps[index].page) {
+                    pages.add_time(page, gap.unsigned_abs());
+                }
+                let goes_on = gap.is_some() && millis_between(&steps[begin], &steps[index + 1]) <= LONGEST;
+                if goes_on {
+                    continue;
+                }
+                let visit = &steps[begin..=index];
+                visits.add(visit);
+                if !is_session {
+                    sessions.add(visit);
+                }
+                let mut seen = visit.iter().filter_map(|step| step.page.as_ref());
+                if let Some(entry) = seen.next() {
+                    *stays.entries.entry(entry.clone()).or_default() += 1;
+                    *stays.exits.entry(seen.next_back().unwrap_or(entry).clone()).or_default() += 1;
+                }
+                begin = index + 1;
+            }
+            if is_session {
+                sessions.add(&steps);
+            }
+        }
+        (stays.visits, stays.sessions) = (visits.finish(), sessions.finish());
+        stays
+    }
+}
+
+impl Lengths {
+    fn add(&mut self, steps: &[Step]) {
+        if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
+            self.all.push(millis_between(first, last).unsigned_abs());
+            self.bounces += u64::from(steps.len() == 1);
+        }
+    }
+
+    fn finish(mut self) -> Durations {
+        self.all.sort_unstable();
+        let (count, total) = (self.all.len() as u64, self.all.iter().sum::<u64>());
+        let rank =
+            |percent: usize| (self.all.len() * percent).div_ceil(100).checked_sub(1).map(|index| self.all[index]);
+        Durations {
+            count,
+            bounces: self.bounces,
+            bounce_rate: (count > 0).then(|| self.bounces as f64 / count as f64),
+            average_ms: total.checked_div(count),
+            average_without_bounces_ms: total.checked_div(count - self.bounces),
+            median_ms: rank(50),
+            p95_ms: rank(95),
+        }
+    }
+}
+
+fn millis_between(first: &Step, last: &Step) -> i64 {
+    last.time.as_millis().saturating_sub(first.time.as_millis())
+}

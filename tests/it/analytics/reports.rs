@@ -1,0 +1,202 @@
+//! A user in a few figures, and reports.
+
+use serde_json::{Value, json};
+use tower_guestbook::{
+    SqliteStore, UserId,
+    activity::{ActivityFilter, Event, EventType, RequestTrace},
+    analysis::EventFilter,
+    analytics::AnalyticsRules,
+    client::DeviceClass,
+    store::MemoryStore,
+};
+
+use super::{at, guestbook, in_memory, login, range, session, view};
+
+fn of(user: i64, number: Option<u128>, mut event: Event) -> Event {
+    (event.user, event.session) = (Some(UserId::from(user)), number.map(session));
+    event
+}
+
+fn from(device: DeviceClass, route: &str, referrer: Option<&str>, mut event: Event) -> Event {
+    let mut request = RequestTrace::default();
+    (request.route, request.referrer) = (route.into(), referrer.map(Into::into));
+    request.agent.device = device;
+    event.request = Some(request);
+    event
+}
+
+fn some_days() -> Vec<Event> {
+    vec![
+        of(7, Some(1), login(7, "2026-11-20T09:00:00Z")),
+        // An hour's pause: two visits, one session.
+        of(7, Some(1), view("/a", "2026-11-20T10:00:00Z")),
+        of(7, Some(1), view("/a", "2026-11-20T10:10:00Z")),
+        // No session: a visit is taken for one.
+        of(7, None, view("/b", "2026-11-24T20:00:00Z")),
+        of(8, Some(2), login(8, "2026-11-25T08:00:00Z")),
+    ]
+}
+
+#[tokio::test]
+async fn a_users_summary_is_what_was_counted_by_hand() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let now = "2026-11-25T12:00:00Z";
+    let file = guestbook(store, some_days(), now, AnalyticsRules::new()).await;
+    let memory = in_memory(some_days(), now).await;
+    for guestbook in [file, memory] {
+        let summary = guestbook.analytics().user_summary(UserId::from(7)).await.unwrap();
+        let expected = json!({
+            "user_id": "7",
+            "total_activities": 4,
+            "total_sessions": 2,
+            "average_session_ms": 35 * 60_000,
+            "first_seen": at("2026-11-20T09:00:00Z"),
+            "last_activity": at("2026-11-24T20:00:00Z"),
+            "days_active": 2,
+            "event_breakdown": { "login": 1, "page_view": 3 },
+        });
+        assert_eq!(serde_json::to_value(summary).unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_summary_of_somebody_who_was_never_here_is_empty() {
+    let guestbook = in_memory(some_days(), "2026-11-25T12:00:00Z").await;
+    let summary = guestbook.analytics().user_summary(UserId::from(9)).await.unwrap();
+    assert_eq!((summary.total_activities, summary.total_sessions, summary.days_active), (0, 0, 0));
+    assert_eq!((summary.first_seen, summary.last_activity, summary.average_session_ms), (None, None, None));
+}
+
+#[tokio::test]
+async fn a_report_is_the_same_as_json_and_as_text() {
+    let now = "2026-11-25T09:00:00Z";
+    let guestbook = in_memory(some_days(), now).await;
+    let report = guestbook.analytics().user_report(UserId::from(7)).await.unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        (&json["user_id"], &json["total_sessions"], &json["generated_at"]),
+        (&json!("7"), &json!(2), &json!(at(now)))
+    );
+    assert_eq!((&json["popular_pages"][0]["page"], &json["hourly_activity"][10]), (&json!("/a"), &json!(2)));
+    let expected = "\
+User report of 2026-11-25T09:00:00Z
+  user                                7
+  activities                          4
+  sessions                            2
+  average session               0:35:00
+  first seen       2026-11-20T09:00:00Z
+  last activity    2026-11-24T20:00:00Z
+  days active                         2
+Events
+  type       events
+  login           1
+  page_view       3
+Popular pages
+  page  views  users  average time
+  /a        2      1       0:10:00
+  /b        1      1             -
+Devices
+  none
+By hour, UTC
+  hour   events
+  09:00       1
+  10:00       2
+  20:00       1
+Visits
+  visits                         3
+  bounce rate               66.7 %
+  average                  0:03:20
+  average without bounces  0:10:00
+  median                   0:00:00
+  95 of 100 at most        0:10:00
+";
+    assert_eq!(report.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_system_report_is_of_the_24_hours_before() {
+    let now = "2026-11-25T09:00:00Z";
+    let guestbook = in_memory(some_days(), now).await;
+    let report = guestbook.analytics().system_report(at(now)).await.unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        (&json["active_users_24h"], &json["activities_24h"], &json["generated_at"]),
+        (&json!(2), &json!(2), &json!(at(now)))
+    );
+    let pages = json!([{ "page": "/b", "views": 1, "unique_users": 1, "average_time_ms": Value::Null }]);
+    assert_eq!(json["popular_pages"], pages);
+    assert_eq!(json["top_users"], json!([{ "user_id": "7", "events": 1 }, { "user_id": "8", "events": 1 }]));
+    assert_eq!((&json["hourly_activity"][8], &json["hourly_activity"][20]), (&json!(1), &json!(1)));
+    let text = report.to_string();
+    assert!(text.starts_with("System report of the 24 hours before 2026-11-25T09:00:00Z\n"), "{text}");
+    assert!(text.contains("Top users\n  user  events\n  7          1\n  8          1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn entries_exits_referrers_and_devices_are_listed_most_frequent_first() {
+    let (desktop, mobile) = (DeviceClass::Desktop, DeviceClass::Mobile);
+    let events = vec![
+        // A login is no page: the visit is entered by what comes after.
+        of(1, Some(1), from(desktop, "/login", None, login(1, "2026-11-25T08:59:00Z"))),
+        of(1, Some(1), from(desktop, "/a", Some("example.org"), view("/a", "2026-11-25T09:00:00Z"))),
+        of(1, Some(1), from(desktop, "/b", None, view("/b", "2026-11-25T09:01:00Z"))),
+        of(2, Some(2), from(mobile, "/b", Some("example.com"), view("/b", "2026-11-25T09:00:00Z"))),
+        of(3, Some(3), from(mobile, "/a", Some("example.org"), view("/a", "2026-11-25T09:00:00Z"))),
+        // Without a request there is no device; without a page of its own neither.
+        of(4, Some(4), login(4, "2026-11-25T09:00:00Z")),
+    ];
+    let analytics = in_memory(events, "2026-11-25T12:00:00Z").await.analytics().clone();
+    let day = range("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
+    let all = analytics.overview(day, Default::default(), EventFilter::new(), 10).await.unwrap();
+    let json = serde_json::to_value(&all).unwrap();
+    let counts = |counts: [(&str, u64); 2]| json!(counts.map(|(name, count)| json!({ "name": name, "count": count })));
+    assert_eq!(json["entry_pages"], counts([("/a", 2), ("/b", 1)]));
+    assert_eq!(json["exit_pages"], counts([("/b", 2), ("/a", 1)]));
+    assert_eq!(json["referrers"], counts([("example.org", 2), ("example.com", 1)]));
+    assert_eq!(json["devices"], counts([("desktop", 3), ("mobile", 2)]));
+    // Each list alone is the same, and a limit is one.
+    let one = analytics.popular_pages(day, EventFilter::new(), 1).await.unwrap();
+    assert_eq!(one, all.popular_pages[..1]);
+    let top = analytics.top_users(day, EventFilter::new(), 2).await.unwrap();
+    assert_eq!(top, all.top_users[..2]);
+    assert_eq!(analytics.event_breakdown(day, EventFilter::new()).await.unwrap(), all.event_breakdown);
+    // A kind of device, a route, both.
+    let breakdown = async |filter| analytics.event_breakdown(day, filter).await.unwrap().into_values().sum::<u64>();
+    assert_eq!(breakdown(EventFilter::new().device(mobile)).await, 2);
+    assert_eq!(breakdown(EventFilter::new().route("/b")).await, 2);
+    assert_eq!(breakdown(EventFilter::new().route("/b").device(mobile)).await, 1);
+}
+
+#[tokio::test]
+async fn types_that_do_not_count_make_nobody_active_in_any_answer() {
+    let ping = |user: i64, time: &str| {
+        let mut event = login(user, time);
+        event.event_type = EventType::new("ping").unwrap();
+        event
+    };
+    let events = vec![
+        login(1, "2026-11-25T08:00:00Z"),
+        ping(1, "2026-11-25T08:20:00Z"),
+        login(1, "2026-11-25T08:40:00Z"),
+        ping(2, "2026-11-25T08:00:00Z"),
+    ];
+    let now = "2026-11-25T09:00:00Z";
+    let rules = AnalyticsRules::new().except_types([EventType::new("ping").unwrap()]);
+    let analytics = guestbook(MemoryStore::new(), events, now, rules).await.analytics().clone();
+    let day = range("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
+    let report = analytics.system_report(at(now)).await.unwrap();
+    assert_eq!((report.active_users_24h, report.activities_24h), (1, 2));
+    // What does not count holds no visit together: 40 minutes are between two that do.
+    assert_eq!((report.visits.count, report.visits.bounces), (2, 2));
+    assert_eq!(analytics.user_summary(UserId::from(2)).await.unwrap().total_activities, 0);
+    let hour = std::time::Duration::from_secs(3_601);
+    assert_eq!(analytics.active_users(at(now), hour).await.unwrap(), 1);
+    let series = analytics.active_users_series(day, Default::default(), EventFilter::new()).await.unwrap();
+    assert_eq!((series.days[0].daily, series.stickiness), (1, Some(1.0)));
+    // Nor if it is asked for, nor beside what a question leaves out by itself.
+    let pings = ActivityFilter::new().event_type(EventType::new("ping").unwrap());
+    assert!(analytics.event_breakdown(day, pings).await.unwrap().is_empty());
+    let others = ActivityFilter::new().except_types([EventType::LOGIN]);
+    assert!(analytics.event_breakdown(day, others).await.unwrap().is_empty());
+}

@@ -1,0 +1,123 @@
+//! Over time: periods of a calendar, and who comes again.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower_guestbook::{
+    ErrorKind, SqliteStore,
+    activity::{ActivityFilter, EventType},
+    analysis::{EventFilter, Period, Zone},
+    analytics::AnalyticsRules,
+};
+
+use super::{at, guestbook, in_memory, login, range, view};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[tokio::test]
+async fn a_window_begins_with_its_first_moment_and_ends_right_before_now() {
+    let events = vec![
+        login(1, "2026-11-24T11:59:59.999Z"),
+        login(2, "2026-11-24T12:00:00Z"),
+        login(2, "2026-11-24T13:00:00Z"),
+        login(3, "2026-11-25T11:59:59.999Z"),
+        login(4, "2026-11-25T12:00:00Z"),
+    ];
+    let now = "2026-11-25T12:00:00Z";
+    let analytics = in_memory(events, now).await.analytics().clone();
+    assert_eq!(analytics.active_users(at(now), DAY).await.unwrap(), 2);
+    assert_eq!(analytics.active_users(at(now), DAY + Duration::from_millis(1)).await.unwrap(), 3);
+    assert_eq!(analytics.active_users(at(now), Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(analytics.active_users(at("2026-11-25T12:00:00.001Z"), Duration::MAX).await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn a_series_has_a_bucket_for_each_period_also_for_those_in_which_nothing_happened() {
+    let events = vec![
+        login(1, "2026-11-23T00:00:00Z"),
+        login(1, "2026-11-23T23:59:59.999Z"),
+        login(2, "2026-11-23T09:00:00Z"),
+        view("/a", "2026-11-25T09:00:00Z"),
+        login(2, "2026-11-26T00:00:00Z"),
+    ];
+    let analytics = in_memory(events, "2026-11-26T00:00:00Z").await.analytics().clone();
+    let days = range("2026-11-23T00:00:00Z", "2026-11-26T00:00:00Z");
+    let series = analytics.activity_series(days, Period::Day, Zone::UTC, EventFilter::new()).await.unwrap();
+    let found: Vec<_> = series.buckets.iter().map(|day| (day.start, day.events, day.active_users)).collect();
+    let expected = [
+        (at("2026-11-23T00:00:00Z"), 3, 2),
+        (at("2026-11-24T00:00:00Z"), 0, 0),
+        // Nobody was logged in.
+        (at("2026-11-25T00:00:00Z"), 1, 0),
+    ];
+    assert_eq!(found, expected);
+    let json = serde_json::to_value(&series).unwrap();
+    assert_eq!((&json["period"], &json["zone"]), (&json!("day"), &json!("UTC")));
+    // Only of one type, and by the month, which the range touches once.
+    let logins = ActivityFilter::new().event_type(EventType::LOGIN);
+    let months = analytics.activity_series(days, Period::Month, Zone::UTC, logins).await.unwrap();
+    let months: Vec<_> = months.buckets.iter().map(|month| (month.start, month.events)).collect();
+    assert_eq!(months, [(at("2026-11-01T00:00:00Z"), 3)]);
+}
+
+#[tokio::test]
+async fn days_on_which_clocks_change_have_23_and_25_hours_of_their_own() {
+    let berlin = Zone::named("Europe/Berlin").unwrap();
+    for (from, until, hours) in
+        [("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", 23), ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", 25)]
+    {
+        let day = range(from, until);
+        // At half past each hour.
+        let half = |hour: u64| day.from().after(Duration::from_secs(hour * 3_600 + 1_800));
+        let events = (0..hours).map(|hour| {
+            let mut event = login(1, from);
+            event.time = half(hour);
+            event
+        });
+        let analytics = in_memory(events.collect(), until).await.analytics().clone();
+        let by = |period| analytics.activity_series(day, period, berlin.clone(), EventFilter::new());
+        let each_hour = by(Period::Hour).await.unwrap().buckets;
+        assert_eq!(each_hour.iter().map(|hour| hour.events).collect::<Vec<_>>(), vec![1; hours as usize], "{from}");
+        let each_day = by(Period::Day).await.unwrap().buckets;
+        assert_eq!(each_day.iter().map(|day| day.events).collect::<Vec<_>>(), [hours], "{from}");
+        // The clock showed two o'clock never, or twice.
+        let shown = analytics.activity_by_hour(day, berlin.clone(), EventFilter::new()).await.unwrap();
+        assert_eq!((shown[1], shown[2], shown[3]), (1, hours - 23, 1), "{from}");
+    }
+}
+
+#[tokio::test]
+async fn weeks_and_months_of_active_users_reach_back_to_before_the_range() {
+    let events = vec![
+        // 29 days before the 25th: in its month just still; and a day earlier: not.
+        login(1, "2026-10-27T00:00:00Z"),
+        login(2, "2026-10-26T23:59:59.999Z"),
+        // Six days before, and seven.
+        login(3, "2026-11-19T12:00:00Z"),
+        login(4, "2026-11-18T12:00:00Z"),
+        login(5, "2026-11-25T12:00:00Z"),
+        login(5, "2026-11-25T13:00:00Z"),
+        login(3, "2026-11-26T12:00:00Z"),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let now = "2026-11-27T00:00:00Z";
+    let guestbook = guestbook(store, events, now, AnalyticsRules::new()).await;
+    let days = range("2026-11-25T00:00:00Z", now);
+    let found = guestbook.analytics().active_users_series(days, Zone::UTC, EventFilter::new()).await.unwrap();
+    let counts: Vec<_> = found.days.iter().map(|day| (day.start, day.daily, day.weekly, day.monthly)).collect();
+    // On the 26th user 1 is gone from the month; 3 is in the week by that day alone.
+    assert_eq!(counts, [(at("2026-11-25T00:00:00Z"), 1, 2, 4), (at("2026-11-26T00:00:00Z"), 1, 2, 3)]);
+    assert_eq!(found.stickiness, Some(2.0 / 7.0));
+}
+
+#[tokio::test]
+async fn a_series_of_too_many_periods_is_refused_and_the_limit_named() {
+    let analytics = in_memory(vec![], "2026-11-25T00:00:00Z").await.analytics().clone();
+    let week = range("2026-11-18T00:00:00Z", "2026-11-25T00:00:00Z");
+    let error = analytics.activity_series(week, Period::Minute, Zone::UTC, EventFilter::new()).await.unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains("10000")), (ErrorKind::InvalidInput, true), "{error}");
+    let minutes = range("2026-11-18T00:00:00Z", "2026-11-24T22:40:00Z");
+    let series = analytics.activity_series(minutes, Period::Minute, Zone::UTC, EventFilter::new()).await.unwrap();
+    assert_eq!(series.buckets.len(), 10_000);
+}
