@@ -68,7 +68,7 @@
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
 //! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
 //! | `parquet` | | `Activities::offload`: activities as Parquet files, for DuckDB, ClickHouse, Spark |
-//! | `metrics` | | counters and gauges of the recorder, of retention and of the audit trail through the `metrics` facade |
+//! | `metrics` | | counters and gauges of the recorder, of retention, of the audit trail and of requests of users through the `metrics` facade |
 //! | `zip` | | `Rights::export_archive` and `ExportService`: a copy of somebody's data as a ZIP file with a manifest |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 

@@ -17,11 +17,13 @@
 //! ```
 
 mod activities;
+mod analytics;
 mod answers;
 mod attempts;
 mod auth;
 mod config;
 mod consent;
+mod gdpr;
 mod live;
 mod page;
 mod preferences;
@@ -201,6 +203,12 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
         .route("/api/users/{id}/profile", get(preferences::profile))
         .route_service("/api/gdpr/export", guestbook.export_service())
         .route_service("/api/gdpr/delete", guestbook.erasure_service())
+        .route("/api/gdpr/requests", get(gdpr::requests))
+        .route("/api/gdpr/requests/{kind}", post(gdpr::file))
+        .route("/api/gdpr/audit", get(gdpr::audit))
+        .route("/api/gdpr/restriction", post(gdpr::restrict).delete(gdpr::lift))
+        .route("/api/gdpr/objection/{purpose}", post(gdpr::object))
+        .route("/api/gdpr/processing", get(gdpr::processing))
         .route("/api/session", get(sessions::current))
         .route("/api/session/messages", post(sessions::messages))
         .route("/api/session/data/{key}", get(sessions::get_data).put(sessions::put_data).delete(sessions::delete_data))
@@ -210,6 +218,18 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
         .route("/api/sessions/logout-everywhere", post(sessions::logout_everywhere))
         .route("/api/activities", get(activities::own))
         .route("/api/activities/live", get(live::own).layer(Unrecorded))
+        .route("/api/analytics/user", get(analytics::user))
+        .route("/api/analytics/journey", get(analytics::journey))
+        .route("/api/analytics/active-users", get(analytics::active_users))
+        .route("/api/analytics/pages", get(analytics::pages))
+        .route("/api/analytics/hours", get(analytics::hours))
+        .route("/api/analytics/top-users", get(analytics::top_users))
+        .route("/api/analytics/sessions", get(analytics::sessions))
+        .route("/api/analytics/patterns", get(analytics::patterns))
+        .route("/api/analytics/funnel", get(analytics::funnel))
+        .route("/api/analytics/retention", get(analytics::retention))
+        .route("/api/analytics/report", get(analytics::report))
+        .route("/api/admin/audit", get(gdpr::verify))
         .route("/api/admin/recorder", get(activities::recorder))
         .route("/api/admin/sessions", delete(sessions::admin_revoke_all))
         .route("/api/admin/users/{id}/sessions", delete(sessions::admin_revoke_user))

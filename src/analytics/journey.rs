@@ -15,7 +15,8 @@ impl Analytics {
     pub const MAX_JOURNEY: usize = 500;
 
     /// The last `limit` events of a user within `range`, of one session if that is given, by time and sequence: see [`Journey`]. The last
-    /// ones are those recorded last. It takes a few milliseconds however long the history is.
+    /// ones are those recorded last. It takes at most some 50 microseconds an
+    /// event, however long the history is.
     ///
     /// ```
     /// use tower_guestbook::{
@@ -53,7 +54,7 @@ impl Analytics {
             return Err(invalid("limit", &format!("it is 1 to {}", Self::MAX_JOURNEY)));
         }
         let rules = &self.inner.rules;
-        if rules.except_users.contains(&user) {
+        if self.left_out().await?.contains(&user) {
             return Ok(Journey::of(Vec::new(), limit));
         }
         let mut filter = ActivityFilter::new().user(user).from(range.from()).until(range.until());

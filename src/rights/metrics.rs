@@ -1,9 +1,4 @@
 //! What the `metrics` facade is told of requests, with feature `metrics`.
-//!
-//! | name | kind | what |
-//! |---|---|---|
-//! | `guestbook_requests_open` | gauge | requests that are to be answered |
-//! | `guestbook_requests_overdue` | gauge | those of them that should have been answered before |
 
 use super::Rights;
 use crate::error::Result;

@@ -26,7 +26,19 @@
 //! | they [cancel](Rights::cancel_erasure) | the restriction is lifted in the same transaction |
 //! | a request cannot be closed after what it asked for was done | that stays done, a warning says so, and the request stays open |
 //!
-//! What this crate cannot reach: backups themselves, replicas, snapshots of a file system, logs of the application, events in a [spool](crate::recorder::RecorderSettings::spool) until the store takes them (it
+//! # Metrics
+//!
+//! With feature `metrics`, as of the last sweep:
+//!
+//! | name | kind | what |
+//! |---|---|---|
+//! | `guestbook_requests_open` | gauge | requests that are to be answered |
+//! | `guestbook_requests_overdue` | gauge | those of them that should have been answered before |
+//!
+//! # What is out of reach
+//!
+//! What this crate cannot reach: backups themselves, replicas, snapshots of a file system, logs of the application, events in a
+//! [spool](crate::recorder::RecorderSettings::spool) until the store takes them (it
 //! leaves them out then, and the file is removed).
 
 mod about;

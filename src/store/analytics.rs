@@ -24,8 +24,6 @@ use crate::{
 /// 4. **It ends when told to.** After [`ControlFlow::Break`] `each` is not called again and the answer is success; after the future
 ///    is dropped it is called a few times at most.
 /// 5. **Others go on.** A scan neither waits for writers nor do they wait for it. `each` is called outside any lock that they need.
-/// 6. **Who is left out is left out here.** Events of users whose data must not be processed are not shown to `each`, whatever the
-///    scan says.
 pub trait AnalyticsStore: ActivityStore {
     /// Calls `each` with every event that `scan` means.
     fn scan(&self, scan: Scan, each: Each) -> impl Future<Output = Result<()>> + Send;

@@ -1,6 +1,7 @@
 //! [`UserPreferences`]: what users like, read and changed. What handlers work with is
 //! [`Preferences`](crate::Preferences), a view of this.
 
+mod rectifying;
 mod rules;
 
 use std::{
@@ -298,24 +299,6 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         };
         match self.inner.tasks.finish(change).await? {
             PreferenceChange::Stored(stored) => Ok(stored),
-            PreferenceChange::Mismatch(_) => Err(mismatch()),
-        }
-    }
-
-    async fn correct(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> Result<u64> {
-        let account = self.load(&user).await?;
-        let Division { patch, decisions } = self.divide(&patch, &overrides(&account), &account, self.situation())?;
-        if !decisions.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
-        }
-        let (store, accounts) = (self.inner.store.clone(), self.inner.accounts.clone());
-        let change = async move {
-            let changed = store.rectify_preferences(user.clone(), patch, None, note, now).await;
-            accounts.forget(&Subject::User(user));
-            changed
-        };
-        match self.inner.tasks.finish(change).await? {
-            PreferenceChange::Stored(stored) => Ok(stored.version),
             PreferenceChange::Mismatch(_) => Err(mismatch()),
         }
     }

@@ -7,6 +7,7 @@ mod live;
 mod preferences;
 mod profile;
 mod rights;
+mod rights_and_figures;
 
 use std::{collections::BTreeMap, process::Command};
 

@@ -191,7 +191,9 @@ mod tests {
     fn names() -> Names {
         let mut names = Names::default();
         // Not in the order of the variants, and one that is none of them.
-        ["new", "odd", "old"].map(|name| names.number(name).unwrap());
+        for name in ["new", "odd", "old"] {
+            names.number(name).unwrap();
+        }
         names
     }
 

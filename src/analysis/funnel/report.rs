@@ -172,7 +172,8 @@ mod tests {
             .window(std::time::Duration::from_millis(100))
             .breakdown("from");
         let mut names = Names::default();
-        (names.number("x")?, names.number("y")?);
+        names.number("x")?;
+        names.number("y")?;
         let marks = vec![
             mark(1, 0, 0, 1),
             mark(2, 1, 0, 1),

@@ -1,34 +1,38 @@
 //! [`PrivacyRequest`]: somebody exercises a right, and there is a month to answer (GDPR, Article 12).
-//!
-//! ```text
-//!                  verify                begin                 complete
-//! Received ------------------> Verified --------> InProgress ----------> Done | Partial
-//!    |  confirm (erasure)         |                   |
-//!    +--------> Confirmed <-------+                   |          Partial --> Done: what was held is gone
-//!                  | complete: Done | Partial         |
-//!                  +----------------------------------+
-//! reject: from any of those that are open. cancel: from any, but an erasure goes on when it is in progress or its grace is over.
-//! ```
 
 mod due;
+mod names;
+mod state;
 mod stored;
 mod token;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 use self::token::Challenge;
-pub use self::{stored::StoredRequest, token::ConfirmationToken};
+pub use self::{
+    names::{RequestId, RequestKind, RequestSubject},
+    state::{RequestState, RequestStep},
+    stored::StoredRequest,
+    token::ConfirmationToken,
+};
 use super::{Pseudonym, Restriction, RestrictionReason};
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{UserId, uuid_of},
+    id::UserId,
     time::Timestamp,
 };
 
 /// A request of a user, from its receipt to its answer and as long as it is kept as proof of that.
+///
+/// ```text
+///                  verify                begin                 complete
+/// Received ------------------> Verified --------> InProgress ----------> Done | Partial
+///    |  confirm (erasure)         |                   |
+///    +--------> Confirmed <-------+                   |          Partial --> Done: what was held is gone
+///                  | complete: Done | Partial         |
+///                  +----------------------------------+
+/// reject: from any of those that are open. cancel: from any, but an erasure goes on when it is in progress or its grace is over.
+/// ```
 ///
 /// It is due one calendar month after it was received, in UTC; the last day of a shorter month if there is no such day.
 ///
@@ -69,94 +73,6 @@ pub struct PrivacyRequest {
     /// How often it has changed.
     pub version: u64,
     challenge: Option<Challenge>,
-}
-
-/// The name of a request, a UUIDv7 (RFC 9562).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RequestId(Uuid);
-
-/// Which right somebody exercises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RequestKind {
-    /// A copy of the data: Article 15.
-    Access,
-    /// The data is to be corrected: Article 16.
-    Rectification,
-    /// The data is to be erased: Article 17.
-    Erasure,
-    /// Processing is to be restricted: Article 18.
-    Restriction,
-    /// The data in a form that another service can read: Article 20.
-    Portability,
-    /// Processing for a purpose is to end: Article 21.
-    Objection,
-}
-
-/// Whose request it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RequestSubject {
-    /// A user's.
-    User(UserId),
-    /// A user's who was erased since.
-    Pseudonym(Pseudonym),
-}
-
-/// How far a request is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-#[non_exhaustive]
-pub enum RequestState {
-    /// It came in; nobody knows yet whether it is the user's.
-    Received,
-    /// It is the user's.
-    Verified,
-    /// The user has confirmed to be erased, and will be when the time is over to think better of it.
-    Confirmed {
-        /// From when on the user is erased.
-        grace_until: Timestamp,
-    },
-    /// Somebody is at it.
-    InProgress,
-    /// It was answered in full.
-    Done,
-    /// It was answered as far as possible: something is [held](super::Hold), and the user was told.
-    Partial,
-    /// It was refused, and the user was told why.
-    Rejected {
-        /// Why. It goes with the user's name.
-        reason: Box<str>,
-    },
-    /// The user took it back, or there is nobody any more whom it could be answered for.
-    Cancelled,
-}
-
-/// What happens to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RequestStep {
-    /// It is the user's.
-    Verify,
-    /// The user has confirmed to be erased, after this time.
-    Confirm {
-        /// From when on the user is erased.
-        grace_until: Timestamp,
-    },
-    /// Somebody begins.
-    Begin,
-    /// It is answered in full.
-    Complete,
-    /// It is answered as far as possible.
-    CompletePartly,
-    /// It is refused, for this reason of 1 to 1,000 bytes.
-    Reject(Box<str>),
-    /// The user takes it back. An erasure cannot be once its grace is over.
-    Cancel,
-    /// It takes two months longer, for this reason of 1 to 1,000 bytes: once, and before it is due.
-    Extend(Box<str>),
 }
 
 /// What became of a token that was presented.
@@ -209,7 +125,7 @@ impl PrivacyRequest {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if this step cannot follow, see the [picture](self); [`InvalidInput`](ErrorKind::InvalidInput) if a
+    /// [`Conflict`](ErrorKind::Conflict) if this step cannot follow, see the [picture](Self); [`InvalidInput`](ErrorKind::InvalidInput) if a
     /// text is empty or too long.
     pub fn step(&mut self, step: RequestStep, now: Timestamp) -> Result<()> {
         use RequestState as State;
@@ -346,67 +262,6 @@ impl PrivacyRequest {
         }
         self.state = state;
     }
-}
-
-impl RequestState {
-    /// Whether it is still to be answered.
-    pub fn is_open(&self) -> bool {
-        match self {
-            Self::Received | Self::Verified | Self::Confirmed { .. } | Self::InProgress => true,
-            Self::Done | Self::Partial | Self::Rejected { .. } | Self::Cancelled => false,
-        }
-    }
-}
-
-impl RequestId {
-    /// A new id of the given time.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Internal`] if the operating system gives no random bytes.
-    pub fn generate(now: Timestamp) -> Result<Self> {
-        uuid_of(now).map(Self)
-    }
-
-    /// The id as a UUID.
-    pub fn as_uuid(&self) -> &Uuid {
-        &self.0
-    }
-}
-
-impl From<Uuid> for RequestId {
-    fn from(id: Uuid) -> Self {
-        Self(id)
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl RequestKind {
-    /// The name it is stored by.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Access => "access",
-            Self::Rectification => "rectification",
-            Self::Erasure => "erasure",
-            Self::Restriction => "restriction",
-            Self::Portability => "portability",
-            Self::Objection => "objection",
-        }
-    }
-
-    /// The kind with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Access, Self::Rectification, Self::Erasure, Self::Restriction, Self::Portability, Self::Objection];
 }
 
 /// Redacted: what somebody writes is personal, and a token's hash is nobody's business.

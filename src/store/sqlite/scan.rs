@@ -287,7 +287,7 @@ mod tests {
         let (own, mut stop) = (counted.clone(), Some(stop));
         let mut each: Each = Box::new(move |_| {
             if own.fetch_add(1, Ordering::Relaxed) == 10 {
-                stop = None;
+                drop(stop.take());
             }
             std::ops::ControlFlow::Continue(())
         });

@@ -327,7 +327,7 @@ impl AnalyticsStore for SqliteStore {
     async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
         let (stop, each) = (scan::Stop::default(), RefCell::new(each));
         let stopped = stop.flag();
-        let look = move |database: &Connection| scan::scan(database, &scan, &stopped, &mut *each.borrow_mut());
+        let look = move |database: &Connection| scan::scan(database, &scan, &stopped, &mut each.borrow_mut());
         self.inner.readers.read_elsewhere(look).await
     }
 }

@@ -87,12 +87,13 @@ fn event(number: u64) -> Event {
     // 7,919 is prime: times are mixed up, some of them twice.
     let mut event = page_view("ada", at(number * 7_919 % 1_000));
     event.event_type = types[(number % 4) as usize].clone();
-    event.user = (number % 3 > 0).then(|| user_id(if number % 5 < 3 { "ada" } else { "ben" }));
-    event.visitor = (number % 2 == 0).then(|| VisitorId::from(uuid::Uuid::from_u128(u128::from(number % 7))));
-    event.session = (number % 6 > 0).then(|| session(u128::from(number % 11)));
+    event.user = (!number.is_multiple_of(3)).then(|| user_id(if number % 5 < 3 { "ada" } else { "ben" }));
+    event.visitor = number.is_multiple_of(2).then(|| VisitorId::from(uuid::Uuid::from_u128(u128::from(number % 7))));
+    event.session = (!number.is_multiple_of(6)).then(|| session(u128::from(number % 11)));
     let method = if number % 9 < 4 { Method::Get } else { Method::Post };
     let route = if number % 8 < 5 { "/a" } else { "/b/{id}" };
-    event.request = (number % 5 > 0).then(|| RequestTrace { route: route.into(), method, ..RequestTrace::default() });
+    event.request =
+        (!number.is_multiple_of(5)).then(|| RequestTrace { route: route.into(), method, ..RequestTrace::default() });
     let data = json!({ "number": number });
     event.data = (number % 4 > 1).then(|| EventData::new(&data, &EventLimits::default()).expect("small"));
     event

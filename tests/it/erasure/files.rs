@@ -45,7 +45,7 @@ struct Guest {
     name: String,
     /// What is kept, and in the export.
     kept: Vec<(&'static str, String)>,
-    /// What is kept but is no part of an export: it may hold secrets of the application.
+    /// What is kept but is no part of an export: it is about others.
     internal: Vec<(&'static str, String)>,
     /// What is never kept.
     unkept: Vec<(&'static str, String)>,
@@ -119,11 +119,11 @@ impl Guest {
             name: name.1.clone(),
             kept: [
                 vec![name, source, actor, header, segment, query, utm, referrer, event_type, data, preference, address],
-                vec![template, visit, audited],
+                vec![template, visit, audited, session],
                 early.into(),
             ]
             .concat(),
-            internal: vec![session, acted],
+            internal: vec![acted],
             unkept: vec![agent, path, secret, cookie, unlisted],
             browser,
         }

@@ -127,6 +127,7 @@ async fn an_archive_has_all_of_one_user_with_a_manifest_that_is_true() {
         [
             "README.txt",
             "preferences.json",
+            "rights.json",
             "sessions.ndjson",
             "consent.ndjson",
             "consent.csv",

@@ -359,6 +359,7 @@ fn damaged(context: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite::connection::MIGRATIONS;
 
     /// The steps of SQLite's plan.
     fn plan(path: Path, order: Option<Order>) -> Vec<String> {
@@ -400,6 +401,27 @@ mod tests {
                 assert_eq!(plan[1], "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
                 assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN a")), "{plan:#?}");
             }
+        }
+    }
+
+    #[test]
+    fn leaving_somebody_alone_does_not_change_the_way_to_the_others() {
+        let database = Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|migration| database.execute_batch(migration).unwrap());
+        for order in [Some(Order::OldestFirst), None] {
+            let columns = if order.is_some() { ("a.sequence", "") } else { ("count(*)", "") };
+            let sql = format!("EXPLAIN QUERY PLAN {}", Path::Blocks.sql(columns, order, &[3], SPARED));
+            let mut statement = database.prepare(&sql).unwrap();
+            let mut rows = statement.raw_query();
+            let mut steps: Vec<String> = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                steps.push(row.get(3).unwrap());
+            }
+            assert_eq!(steps[0], "SEARCH b USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+            assert_eq!(steps[1], "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+            // Each list is made once, not for each row.
+            assert!(steps.iter().any(|step| step.starts_with("LIST SUBQUERY")), "{steps:#?}");
+            assert!(!steps.iter().any(|step| step.starts_with("CORRELATED") || step.contains("SCAN a")), "{steps:#?}");
         }
     }
 
