@@ -1,5 +1,6 @@
 //! [`Guestbook`]: built once; hands out layers, owns the background tasks.
 
+mod background;
 mod builder;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -46,6 +46,7 @@ mod about;
 mod archive;
 mod confirming;
 mod correcting;
+mod erasing;
 mod export;
 mod import;
 mod journal;
@@ -62,10 +63,7 @@ mod source;
 use std::{
     collections::HashSet,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -88,15 +86,14 @@ pub use self::{
 use crate::{
     accounts::Accounts,
     audit::AuditTrail,
-    consent::Subject,
-    error::{Error, ErrorKind, Result},
+    error::Result,
     id::UserId,
     privacy::{Actor, AuditAction, Erasure, ErasureId, ReceiptSignature},
     recorder::Recorder,
     sessions::Sessions,
     store::dynamic::DynamicStore,
     tasks::Tasks,
-    time::{Clock, Timestamp, to_millis},
+    time::Clock,
 };
 
 /// The rights of users. A clone is another handle.
@@ -155,12 +152,6 @@ pub(crate) struct Duties {
     pub(crate) ledger: Option<Ledger>,
 }
 
-/// An erasure that this process is at.
-struct Running<'a> {
-    rights: &'a Rights,
-    id: ErasureId,
-}
-
 /// What became of an erasure. It names nobody, and it is signed: it can be written as JSON, handed out, and
 /// [verified](Rights::verify_receipt) years later, by whoever has the store.
 ///
@@ -196,13 +187,6 @@ pub struct ErasureReceipt {
     /// The signature of all the rest.
     pub signature: ReceiptSignature,
 }
-
-/// So many rows are deleted in one step: a few milliseconds, so that others get their turn.
-const CHUNK: usize = 500;
-
-/// So often a reader may hold up the overwriting of residue, and so long it is waited for each time.
-const SCRUBS: u32 = 20;
-const SCRUB_PAUSE: Duration = Duration::from_millis(50);
 
 impl Rights {
     #[allow(clippy::too_many_arguments, reason = "each is a part of the guestbook, which makes this once")]
@@ -286,198 +270,6 @@ impl Rights {
     async fn note_export(&self, user: &UserId, format: &str) -> Result<()> {
         let detail = serde_json::json!({ "format": format });
         self.inner.audit.record(AuditAction::Exported, self.actor.clone(), Some(user), detail).await.map(drop)
-    }
-
-    /// Strikes the user out of everything, here and in the [sources](PersonalData) of the application; see the
-    /// [table](self#what-an-erasure-does-and-when-something-goes-wrong). Done again it finds nothing more and says so.
-    ///
-    /// The user cannot log in any more until [`readmit`](Self::readmit): a new account gets a new id. What is [held](Self::hold) is left, and
-    /// the receipt says so; the user is kept out all the same, and when it is released the erasure is finished. An open
-    /// [request](Self::file) for it is answered.
-    ///
-    /// # Errors
-    ///
-    /// What the journal reports: nothing has happened then. What the store or a source reports: the user is struck out then, or with a
-    /// journal at the next start, and the erasure goes on at the next start or call.
-    pub async fn erase(&self, user: &UserId) -> Result<ErasureReceipt> {
-        let (rights, user) = (self.clone(), user.clone());
-        // In a task of its own: a client that leaves must not stop it.
-        let erasing = self.inner.tasks.spawn(async move {
-            rights.inner.tasks.within(rights.opened()).await?;
-            // What is queued is erased and counted rather than left out; if this fails, it is left out.
-            let _ = rights.inner.recorder.flush().await;
-            let erasure = rights.strike_out(&user).await?;
-            rights.go_on(user, erasure).await
-        });
-        erasing.await.map_err(|panic| Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic))?
-    }
-
-    /// The erasure that keeps the user out, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// What the store reports.
-    pub async fn erasure_of(&self, user: &UserId) -> Result<Option<Erasure>> {
-        let known = async {
-            self.opened().await?;
-            self.inner.store.erasure_of(user.clone()).await
-        };
-        self.inner.tasks.within(known).await
-    }
-
-    /// Lets a user in again who was erased. `false` if they were not.
-    ///
-    /// # Errors
-    ///
-    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; what the journal reports, and they stay out; what the store reports.
-    pub async fn readmit(&self, user: &UserId) -> Result<bool> {
-        self.inner.tasks.within(self.opened()).await?;
-        self.enter_readmission(user).await?;
-        let note = self.inner.audit.note(AuditAction::Readmitted, self.actor.clone(), Some(user)).await?;
-        self.inner.tasks.within(self.inner.store.readmit(user.clone(), note, self.inner.clock.now())).await
-    }
-
-    /// Goes on with erasures that a crash or an error interrupted, or of which something was [held](Self::hold) that no longer is, and begins those that were
-    /// [confirmed](Self::confirm_erasure) and whose grace is over. The guestbook does this by itself, at its start and with each sweep; how many were finished.
-    ///
-    /// # Errors
-    ///
-    /// The first that an erasure met; the others were tried all the same.
-    pub async fn resume(&self) -> Result<u64> {
-        self.inner.tasks.within(self.opened()).await?;
-        let unfinished = self.inner.tasks.within(self.inner.store.unfinished_erasures()).await?;
-        let (mut finished, mut failed) = self.erase_confirmed().await;
-        for erasure in unfinished {
-            let Some(user) = erasure.user.clone() else { continue };
-            if self.running().contains(&erasure.id) {
-                continue;
-            }
-            if erasure.is_partial() && self.is_held(&user, &erasure).await? {
-                continue;
-            }
-            match self.go_on(user, erasure).await {
-                Ok(receipt) => finished += u64::from(receipt.erasure.finished_at.is_some()),
-                Err(error) => {
-                    tracing::warn!(error = %error.chain(), "an erasure could not be finished");
-                    failed = failed.or(Some(error));
-                }
-            }
-        }
-        if self.inner.is_dirty.load(Ordering::Acquire) {
-            self.scrub().await?;
-        }
-        match failed {
-            None => Ok(finished),
-            Some(error) => Err(error),
-        }
-    }
-
-    /// Forgets erasures and requests that need not be remembered any longer. How many there were.
-    pub(crate) async fn forget_old(&self) -> Result<usize> {
-        let now = self.inner.clock.now();
-        let erasures = self.inner.tasks.within(self.inner.store.forget_erasures(now, CHUNK)).await?;
-        if erasures > 0 {
-            self.forget_entries().await?;
-        }
-        let answered_before =
-            Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(self.inner.duties.keep_requests)));
-        let requests = self.inner.store.forget_requests(answered_before, CHUNK);
-        Ok(erasures + self.inner.tasks.within(requests).await?)
-    }
-
-    /// Whether all that an erasure has left is held still.
-    async fn is_held(&self, user: &UserId, erasure: &Erasure) -> Result<bool> {
-        let (holds, now) = (self.holds_of(user).await?, self.inner.clock.now());
-        let is_held = |class| holds.iter().any(|hold| hold.class == class && hold.holds_at(now));
-        Ok(erasure.retained.iter().all(|retained| is_held(retained.class)))
-    }
-
-    async fn go_on(&self, user: UserId, mut erasure: Erasure) -> Result<ErasureReceipt> {
-        let (inner, ended) = (&self.inner, erasure.erased.sessions);
-        let _running = Running::new(self, erasure.id);
-        inner.is_dirty.store(true, Ordering::Release);
-        self.forget_cached(&user);
-        // Before the gate is open nothing is stored that could wait.
-        if self.is_open()
-            && let Err(error) = inner.recorder.flush().await
-        {
-            tracing::warn!(%error, "events that wait are left out when they are stored");
-        }
-        let mut sources = Vec::with_capacity(inner.sources.len());
-        for source in &inner.sources {
-            sources.push((source.name().to_owned(), source.erase(user.clone()).await?));
-        }
-        while erasure.finished_at.is_none() {
-            // By the system: the entry must not name who is gone, and they may have asked for it themselves.
-            let note = inner.audit.note(AuditAction::ErasureFinished, Actor::System, None).await?;
-            let step = inner.store.erase_some(erasure.id, CHUNK, note, inner.clock.now());
-            erasure = inner.tasks.within(step).await?;
-            if erasure.is_partial() {
-                break;
-            }
-        }
-        // Who asked meanwhile had them cached again.
-        self.forget_cached(&user);
-        // A pair of stores counts sessions where they ended.
-        erasure.erased.sessions = erasure.erased.sessions.max(ended);
-        let is_clean = self.scrub().await?;
-        self.signed(ErasureReceipt { erasure, sources, is_clean, signature: ReceiptSignature::default() }).await
-    }
-
-    /// What happened a moment ago belongs to an export.
-    async fn catch_up(&self) {
-        if let Err(error) = self.inner.recorder.flush().await {
-            tracing::warn!(%error, "an export may lack the last events");
-        }
-    }
-
-    fn forget_cached(&self, user: &UserId) {
-        self.inner.sessions.forget_user(user);
-        self.forget_account(user);
-    }
-
-    fn forget_account(&self, user: &UserId) {
-        if let Some(accounts) = &self.inner.accounts {
-            accounts.forget(&Subject::User(user.clone()));
-        }
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashSet<ErasureId>> {
-        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has residue overwritten. `false` if readers kept holding it up.
-    pub(crate) async fn scrub(&self) -> Result<bool> {
-        for _ in 0..SCRUBS {
-            // What another erasure deletes from here on is its own to clean up.
-            self.inner.is_dirty.store(false, Ordering::Release);
-            let scrubbed = self.inner.tasks.within(self.inner.store.scrub()).await;
-            if matches!(scrubbed, Ok(true)) {
-                return Ok(true);
-            }
-            self.inner.is_dirty.store(true, Ordering::Release);
-            match scrubbed {
-                // A slow disk, and much to overwrite: the store is still at it.
-                Err(error) if error.kind() == ErrorKind::Timeout => break,
-                result => result?,
-            };
-            tokio::time::sleep(SCRUB_PAUSE).await;
-        }
-        tracing::warn!("a reader keeps residue of deleted rows from being overwritten; the next sweep tries again");
-        Ok(false)
-    }
-}
-
-impl<'a> Running<'a> {
-    fn new(rights: &'a Rights, id: ErasureId) -> Self {
-        rights.running().insert(id);
-        Self { rights, id }
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.rights.running().remove(&self.id);
     }
 }
 

@@ -1,0 +1,45 @@
+//! What a guestbook does in the background, beside storing events and retention.
+
+use std::time::Duration;
+
+use crate::{rights::Rights, sessions::Sessions};
+
+/// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.
+pub(super) async fn sweep(sessions: Sessions, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match sessions.purge_expired().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "expired sessions are removed"),
+            Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
+        }
+    }
+}
+
+/// Replays the journal, goes on with erasures that were interrupted, and forgets old ones. Apart from [`sweep`], as a source of the application may take
+/// its time.
+pub(super) async fn go_on_erasing(rights: Rights, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = rights.make_ready().await {
+            tracing::error!(error = %error.chain(), "the erasure journal could not be replayed: nobody is served");
+            continue;
+        }
+        match rights.resume().await {
+            Ok(0) => {}
+            Ok(finished) => tracing::info!(finished, "erasures that were interrupted are finished"),
+            Err(error) => tracing::warn!(%error, "erasures could not be finished"),
+        }
+        if let Err(error) = rights.forget_old().await {
+            tracing::warn!(%error, "old erasures and requests could not be forgotten");
+        }
+        #[cfg(feature = "metrics")]
+        if let Err(error) = rights.report_requests().await {
+            tracing::debug!(%error, "requests could not be counted");
+        }
+    }
+}
