@@ -29,7 +29,7 @@ const SCRUBS: u32 = 20;
 const SCRUB_PAUSE: Duration = Duration::from_millis(50);
 
 impl Rights {
-    /// Strikes the user out of everything, here and in the [sources](PersonalData) of the application; see the
+    /// Strikes the user out of everything, here and in the [sources](super::PersonalData) of the application; see the
     /// [table](super#what-an-erasure-does-and-when-something-goes-wrong). Done again it finds nothing more and says so.
     ///
     /// The user cannot log in any more until [`readmit`](Self::readmit): a new account gets a new id. What is [held](Self::hold) is left, and
