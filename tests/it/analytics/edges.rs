@@ -3,9 +3,10 @@
 use serde_json::json;
 use tower_guestbook::{
     ErrorKind, UserId, VisitorId,
-    activity::Event,
-    analysis::{EventFilter, Period, Zone},
+    activity::{Event, EventType},
+    analysis::{EventFilter, Funnel, FunnelStep, Period, Zone},
     analytics::AnalyticsRules,
+    privacy::RestrictionReason,
     store::MemoryStore,
 };
 
@@ -137,6 +138,25 @@ async fn more_events_than_one_answer_may_look_at_are_too_many_and_the_limit_is_n
     let first_two = range(DAY.0, "2026-11-25T02:00:00Z");
     let overview = analytics.overview(first_two, Zone::UTC, EventFilter::new(), 10).await.unwrap();
     assert_eq!(overview.events, 2);
+}
+
+#[tokio::test]
+async fn whoever_is_restricted_does_not_count_until_that_is_lifted() {
+    let events = vec![login(1, "2026-11-25T01:00:00Z"), login(2, "2026-11-25T02:00:00Z")];
+    let guestbook = in_memory(events, DAY.1).await;
+    let (analytics, rights, ada) = (guestbook.analytics(), guestbook.rights(), UserId::from(1));
+    let count = async || {
+        let overview = analytics.overview(range(DAY.0, DAY.1), Zone::UTC, EventFilter::new(), 10).await.unwrap();
+        let funnel = Funnel::new([FunnelStep::new(EventType::LOGIN)]);
+        let funnel = serde_json::to_value(analytics.funnel(range(DAY.0, DAY.1), funnel).await.unwrap()).unwrap();
+        let journey = analytics.journey(ada.clone(), None, range(DAY.0, DAY.1), 10).await.unwrap();
+        (overview.events, overview.active_users, funnel["stages"][0]["actors"].clone(), journey.steps.len())
+    };
+    assert_eq!(count().await, (2, 2, json!(2), 1));
+    rights.restrict(&ada, RestrictionReason::Accuracy).await.unwrap();
+    assert_eq!(count().await, (1, 1, json!(1), 0));
+    assert!(rights.lift_restriction(&ada).await.unwrap());
+    assert_eq!(count().await, (2, 2, json!(2), 1));
 }
 
 #[tokio::test]
