@@ -7,7 +7,7 @@ use super::{
 use crate::{
     consent::{
         Choice, Choices, Circumstances, ConsentRecord, Decided, Decision, Method, Mode, Notice, NoticeHash, Proof,
-        Purpose, PurposeId, Standing, Standings, Subject,
+        Purpose, PurposeId, Regime, Standing, Standings, Subject,
     },
     error::{Error, ErrorKind, Result},
 };
@@ -57,6 +57,22 @@ impl Consents {
             records.push(self.a_record(subject, choices, (id, purpose), decision, notice, circumstances)?);
         }
         Ok(records)
+    }
+
+    /// Takes an objection back; `None` if there is none. What needs no consent anywhere is allowed again. For anything else a yes
+    /// would be a consent that nobody gave: a denial takes the objection's place. The browser's signal is left out, or this would
+    /// pass for a yes in spite of it.
+    pub(crate) async fn take_back_objection(&self, subject: &Subject, id: &PurposeId) -> Result<Option<Standings>> {
+        let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
+        let standings = self.standings(subject).await?;
+        if standings.get(id).is_none_or(|standing| standing.decision != Decision::Objected) {
+            return Ok(None);
+        }
+        let is_free = [Regime::Strictest, Regime::DecliningIsEnough].map(|regime| purpose.mode_under(regime));
+        let decision = if is_free.contains(&Mode::OptIn) { Decision::Denied } else { Decision::Granted };
+        let choices = Choices::new(Method::Api).decide(id.clone(), decision);
+        let record = self.a_record(subject, &choices, (id, purpose), decision, None, &Circumstances::default())?;
+        self.record(subject, vec![record]).await.map(Some)
     }
 
     /// Which text a decision about `purpose` may claim: language and hash.

@@ -22,7 +22,7 @@ use crate::{
     gate::Gate,
     http::{
         ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ExportService,
-        OnStoreError, SessionCookie, SessionLayer, Transport,
+        OnStoreError, PrivacyRules, PrivacyService, SessionCookie, SessionLayer, Transport,
     },
     journal::{DynamicJournal, ErasureJournal},
     privacy::AuditKey,
@@ -58,6 +58,7 @@ pub struct GuestbookBuilder<S> {
     grace: Duration,
     keep_requests: Duration,
     journal: Option<Box<dyn DynamicJournal>>,
+    privacy: PrivacyRules,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
     retention: RetentionRules,
@@ -105,6 +106,7 @@ impl<S> GuestbookBuilder<S> {
             grace: 7 * DAY,
             keep_requests: 3 * 365 * DAY,
             journal: None,
+            privacy: PrivacyRules::new(),
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
             retention: RetentionRules::new(),
@@ -243,6 +245,12 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// How often users may exercise their rights over HTTP, and how. Default: [`PrivacyRules::new`].
+    pub fn privacy(mut self, rules: PrivacyRules) -> Self {
+        self.privacy = rules;
+        self
+    }
+
     /// What a request gets whose session cannot be loaded. Default: 503.
     pub fn on_store_error(mut self, policy: OnStoreError) -> Self {
         self.on_store_error = policy;
@@ -326,6 +334,7 @@ impl<S: Store> GuestbookBuilder<S> {
             return Err(wrong("erasure_grace() has at most 27 days: an erasure is due within a month"));
         }
         self.retention.check()?;
+        self.privacy.check(self.sources.iter().map(|source| source.name()))?;
         let rules = self.rules.check(header.as_ref())?;
         let analytics = self.analytics.check(self.consent.as_ref().map(ConsentRules::settings))?;
         let (store, clock, ungated) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
@@ -376,9 +385,12 @@ impl<S: Store> GuestbookBuilder<S> {
         let retention = Retention::new(store.clone(), sessions.clone(), audit.clone(), retained, timed, self.retention);
         let ledger = ledger.map(|(journal, gate)| Ledger::new(journal, gate));
         let duties = Duties { grace: self.grace, keep_requests: self.keep_requests, ledger };
-        let (heard, held, trail) = (recorder.clone(), sessions.clone(), audit.clone());
+        let (heard, held, trail, now) = (recorder.clone(), sessions.clone(), audit.clone(), clock.clone());
         let rights =
-            Rights::new(store, accounts, held, heard, trail, ungated, clock, sources, keep_out, register, duties);
+            Rights::new(store, accounts, held, heard, trail, ungated, now, sources, keep_out, register, duties);
+        let export_service = ExportService::new(rights.clone());
+        let (trail, export) = (audit.clone(), export_service.clone());
+        let privacy_service = PrivacyService::new(rights.clone(), trail, consents.clone(), export, self.privacy, clock);
         let client = ClientSettings { address: self.address };
         let on_store_error = self.on_store_error;
         let session_layer = SessionLayer::new(
@@ -405,7 +417,8 @@ impl<S: Store> GuestbookBuilder<S> {
             recorder,
             consents,
             preferences,
-            export_service: ExportService::new(rights.clone()),
+            export_service,
+            privacy_service,
             rights,
             audit,
             retention,

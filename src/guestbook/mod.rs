@@ -16,8 +16,8 @@ use crate::{
     consents::Consents,
     error::{Error, ErrorKind, Result},
     http::{
-        ActivityLayer, ConsentLayer, ErasureService, ExportService, GuestbookLayer, Manners, RequireConsent,
-        SessionLayer,
+        ActivityLayer, ConsentLayer, ErasureService, ExportService, GuestbookLayer, Manners, PrivacyService,
+        RequireConsent, SessionLayer,
     },
     recorder::{Recorder, ShutdownReport, Subscription},
     retention::Retention,
@@ -60,6 +60,7 @@ struct Inner {
     audit: AuditTrail,
     retention: Retention,
     export_service: ExportService,
+    privacy_service: PrivacyService,
     session_layer: SessionLayer,
     consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
@@ -132,6 +133,35 @@ impl Guestbook {
     /// A service that strikes out whoever is logged in: for a route inside the session layer.
     pub fn erasure_service(&self) -> ErasureService {
         ErasureService::new(self.inner.rights.clone())
+    }
+
+    /// A service that answers whatever a user may ask about their own data, below one prefix: inside the session layer. All that
+    /// come from one guestbook limit users together.
+    pub fn privacy_service(&self) -> PrivacyService {
+        self.inner.privacy_service.clone()
+    }
+
+    /// The [same](Self::privacy_service) as a router of axum, to be nested: inside the session layer.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body};
+    /// use http::{Request, StatusCode};
+    /// use tower::ServiceExt;
+    /// use tower_guestbook::{Guestbook, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// let app: Router = Router::new().nest("/api/gdpr", guestbook.privacy_router()).layer(guestbook.layer());
+    /// let stranger = Request::get("/api/gdpr/requests").body(Body::empty()).unwrap();
+    /// assert_eq!(app.oneshot(stranger).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn privacy_router<S>(&self) -> axum::Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        self.privacy_service().router()
     }
 
     /// What users may demand: a copy of their data, and to be struck out.

@@ -31,6 +31,7 @@ mod cookie;
 mod cross_origin;
 #[cfg(feature = "axum")]
 mod extract;
+mod privacy;
 mod problem;
 mod recent_login;
 mod rights;
@@ -53,6 +54,7 @@ pub use self::{
     },
     cookie::{SameSite, SessionCookie},
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
+    privacy::{PrivacyRules, PrivacyService, RateLimit},
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
     rights::{ErasureService, ExportService, RightsBody, RightsFuture},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},

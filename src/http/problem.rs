@@ -99,22 +99,26 @@ impl Problem {
 
     /// With members beside those that RFC 9457 names, and a type of its own.
     pub(crate) fn response_with_members<R>(self, members: Value) -> Response<ResponseBody<R>> {
-        self.render(ResponseBody::ours, Some(members))
+        self.render(ResponseBody::ours, CONSENT_REQUIRED_TYPE, members)
+    }
+
+    /// With members beside those that RFC 9457 names, which say more about this occurrence.
+    pub(crate) fn response_with_extensions<R>(self, body: impl FnOnce(Bytes) -> R, members: Value) -> Response<R> {
+        self.render(body, BLANK_TYPE, members)
     }
 
     pub(crate) fn response_with<R>(self, body: impl FnOnce(Bytes) -> R) -> Response<R> {
-        self.render(body, None)
+        self.render(body, BLANK_TYPE, Value::Null)
     }
 
-    fn render<R>(self, body: impl FnOnce(Bytes) -> R, members: Option<Value>) -> Response<R> {
-        let kind = if members.is_some() { CONSENT_REQUIRED_TYPE } else { "about:blank" };
+    fn render<R>(self, body: impl FnOnce(Bytes) -> R, kind: &str, members: Value) -> Response<R> {
         let mut json = json!({
             "type": kind,
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        if let (Some(json), Some(Value::Object(members))) = (json.as_object_mut(), members) {
+        if let (Some(json), Value::Object(members)) = (json.as_object_mut(), members) {
             json.extend(members);
         }
         let mut response = Response::new(body(json.to_string().into()));
@@ -135,6 +139,9 @@ impl Problem {
         response
     }
 }
+
+/// The status says it all.
+const BLANK_TYPE: &str = "about:blank";
 
 /// What the type of that problem is documented by.
 const CONSENT_REQUIRED_TYPE: &str =

@@ -103,7 +103,25 @@ impl Rights {
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request of this user; [`Conflict`](ErrorKind::Conflict) if it is not open any
     /// more, the grace is over, or the erasure has begun; what the store reports.
     pub async fn cancel_erasure(&self, user: &UserId, id: RequestId) -> Result<PrivacyRequest> {
-        let is_theirs = |request: &PrivacyRequest| request.kind == RequestKind::Erasure && request.user() == Some(user);
+        self.cancel_if(user, id, |kind| kind == RequestKind::Erasure).await
+    }
+
+    /// The user takes a request back, of whatever kind; that for an erasure as [`cancel_erasure`](Self::cancel_erasure) does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`cancel_erasure`](Self::cancel_erasure).
+    pub async fn cancel(&self, user: &UserId, id: RequestId) -> Result<PrivacyRequest> {
+        self.cancel_if(user, id, |_| true).await
+    }
+
+    async fn cancel_if(
+        &self,
+        user: &UserId,
+        id: RequestId,
+        is_meant: impl Fn(RequestKind) -> bool,
+    ) -> Result<PrivacyRequest> {
+        let is_theirs = |request: &PrivacyRequest| is_meant(request.kind) && request.user() == Some(user);
         let has_begun = self.erasure_of(user).await?.is_some();
         let cancel = |request: &mut PrivacyRequest, now| match is_theirs(request) {
             false => Err(no_such_request()),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Rights;
 use crate::{
     consent::{Choices, Circumstances, Decision, Method, PurposeId, Standings, Subject},
+    consents::Consents,
     error::{Error, ErrorKind, Result},
     id::UserId,
     privacy::{AuditAction, RequestKind},
@@ -29,13 +30,32 @@ impl Rights {
     /// [`Configuration`](ErrorKind::Configuration) without [consent](crate::GuestbookBuilder::consent); as for
     /// [`Consents::decide`](crate::Consents::decide).
     pub async fn object(&self, user: &UserId, purposes: impl IntoIterator<Item = PurposeId>) -> Result<Standings> {
-        let consents = self.inner.register.consents.as_ref();
-        let consents = consents.ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "object(): there are no purposes: consent() is not configured")
-        })?;
+        self.object_in(user, purposes, &Circumstances::default()).await
+    }
+
+    /// The user takes an objection to this purpose back. Where they stand then; `None` if there was no objection.
+    ///
+    /// What needs no consent is allowed again. For what does, this is no consent: it is not allowed until the user
+    /// [agrees](crate::Consents::decide) to it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`object`](Self::object).
+    pub async fn withdraw_objection(&self, user: &UserId, purpose: &PurposeId) -> Result<Option<Standings>> {
+        self.consents()?.take_back_objection(&Subject::User(user.clone()), purpose).await
+    }
+
+    /// As [`object`](Self::object), in a request of which more is known.
+    pub(crate) async fn object_in(
+        &self,
+        user: &UserId,
+        purposes: impl IntoIterator<Item = PurposeId>,
+        circumstances: &Circumstances,
+    ) -> Result<Standings> {
+        let consents = self.consents()?;
         let object = |choices: Choices, purpose| choices.decide(purpose, Decision::Objected);
         let choices = purposes.into_iter().fold(Choices::new(Method::Api), object);
-        let standings = consents.decide(&Subject::User(user.clone()), choices, &Circumstances::default()).await?;
+        let standings = consents.decide(&Subject::User(user.clone()), choices, circumstances).await?;
         self.settle(user, &[RequestKind::Objection]).await;
         Ok(standings)
     }
@@ -77,6 +97,12 @@ impl Rights {
             self.settle(user, &[RequestKind::Rectification]).await;
         }
         Ok(rectified)
+    }
+
+    fn consents(&self) -> Result<&Consents> {
+        self.inner.register.consents.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Configuration, "object(): there are no purposes: consent() is not configured")
+        })
     }
 
     /// What a patch names, if all of it can be corrected at all.

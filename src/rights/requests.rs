@@ -47,7 +47,7 @@ impl Rights {
             Some(message) => request.message(message)?,
             None => request,
         };
-        self.file_as_it_is(request, Actor::System).await
+        self.file_as_it_is(request, self.actor.clone()).await
     }
 
     /// The request with this id.

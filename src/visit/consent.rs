@@ -241,7 +241,8 @@ impl Consent {
         }
     }
 
-    fn decided(&self, consents: Standings) {
+    /// The rest of this request obeys what was decided.
+    pub(crate) fn decided(&self, consents: Standings) {
         let is_head_sent = self.visit.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0;
         let mut state = self.visit.state();
         let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();

@@ -28,7 +28,7 @@ enum Kind {
 }
 
 impl RightsBody {
-    pub(super) fn whole(bytes: Bytes) -> Self {
+    pub(in crate::http) fn whole(bytes: Bytes) -> Self {
         Self { kind: Kind::Whole(ResponseBody::ours(bytes)) }
     }
 

@@ -5,6 +5,8 @@ mod format;
 mod paced;
 mod service;
 
+pub(super) use self::service::session;
+
 pub use self::{
     body::RightsBody,
     service::{ErasureService, ExportService, RightsFuture},

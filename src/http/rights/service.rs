@@ -218,11 +218,11 @@ pub struct RightsFuture {
 }
 
 impl RightsFuture {
-    fn of(answer: impl Future<Output = Response<RightsBody>> + Send + 'static) -> Self {
+    pub(in crate::http) fn of(answer: impl Future<Output = Response<RightsBody>> + Send + 'static) -> Self {
         Self { answer: Box::pin(answer) }
     }
 
-    fn ready(response: Response<RightsBody>) -> Self {
+    pub(in crate::http) fn ready(response: Response<RightsBody>) -> Self {
         Self::of(std::future::ready(response))
     }
 }
@@ -253,7 +253,7 @@ impl fmt::Debug for ErasureService {
     }
 }
 
-fn session<B>(request: &Request<B>) -> Option<Session> {
+pub(in crate::http) fn session<B>(request: &Request<B>) -> Option<Session> {
     let visit = request.extensions().get::<Visit>();
     if visit.is_none() {
         tracing::error!("privacy rights have no session layer outside: nobody is logged in");

@@ -1,0 +1,93 @@
+//! What is answered: JSON that nobody keeps, or a [`Refusal`].
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::problems;
+use crate::{
+    error::{Error, ErrorKind},
+    http::{RightsBody, problem::Problem},
+};
+
+pub(super) type Answer = Result<Response<RightsBody>, Refusal>;
+
+/// Why nothing was done.
+pub(super) struct Refusal(Box<Response<RightsBody>>);
+
+impl Refusal {
+    /// A member of the body, or a parameter, is not right.
+    pub(super) fn naming(problem: Problem, field: &str) -> Self {
+        Self::with(problem, json!({ "field": field }))
+    }
+
+    /// The same, with what is wrong about it.
+    pub(super) fn explaining(problem: Problem, field: &str, error: &Error) -> Self {
+        Self::with(problem, json!({ "field": field, "reason": error.to_string() }))
+    }
+
+    pub(super) fn into_response(self) -> Response<RightsBody> {
+        *self.0
+    }
+
+    fn with(problem: Problem, members: Value) -> Self {
+        Self(Box::new(problem.response_with_extensions(RightsBody::whole, members)))
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem.response_with(RightsBody::whole)))
+    }
+}
+
+/// What the guestbook says. What is wrong with a request was said by whoever knows what it says.
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::StruckOut | ErrorKind::Ended => Problem::LOGIN_REQUIRED.into(),
+            ErrorKind::Conflict | ErrorKind::VersionMismatch => problems::CONFLICT.into(),
+            ErrorKind::TooLarge => problems::TOO_LARGE.into(),
+            _ => {
+                tracing::error!(error = %error.chain(), "a privacy right could not be given");
+                Problem::RIGHTS_UNAVAILABLE.into()
+            }
+        }
+    }
+}
+
+/// What is wrong with this member of the body, if it is that; whatever else went wrong otherwise.
+pub(super) fn wrong(field: &str) -> impl FnOnce(Error) -> Refusal + '_ {
+    move |error| match error.kind() {
+        ErrorKind::InvalidInput => Refusal::explaining(problems::FIELD, field, &error),
+        _ => error.into(),
+    }
+}
+
+pub(super) fn ok(value: &impl Serialize) -> Answer {
+    with_status(StatusCode::OK, value)
+}
+
+pub(super) fn with_status(status: StatusCode, value: &impl Serialize) -> Answer {
+    let json = serde_json::to_vec(value)
+        .map_err(|error| Error::new(ErrorKind::Internal, "an answer could not be written").with_source(error))?;
+    let mut response = Response::new(RightsBody::whole(json.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The answer to `HEAD` is that to `GET`, without its body.
+pub(super) fn without_body(method: &Method, mut response: Response<RightsBody>) -> Response<RightsBody> {
+    if *method == Method::HEAD {
+        if let Some(length) = response.body().size_hint().exact() {
+            response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        }
+        *response.body_mut() = RightsBody::whole(Bytes::new());
+    }
+    response
+}

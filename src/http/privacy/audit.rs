@@ -1,0 +1,24 @@
+//! What the audit trail has about the user: what was done with their data, never by whom by name.
+
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Answer, ok},
+    paging::Page,
+    service::Asking,
+};
+use crate::privacy::AuditRow;
+
+pub(super) async fn list(asking: &Asking) -> Answer {
+    let page = Page::<u64>::of(&asking.parts.uri)?;
+    let after = page.after.unwrap_or(0);
+    let mut rows = asking.shared.audit.entries(after, page.and_one_more(), Some(&asking.user)).await?;
+    let next = page.next(&mut rows, |row| row.entry.sequence);
+    let entries: Vec<_> = rows.iter().map(shown).collect();
+    ok(&json!({ "entries": entries, "next": next }))
+}
+
+fn shown(row: &AuditRow) -> Value {
+    let entry = &row.entry;
+    json!({ "sequence": entry.sequence, "at": entry.at, "action": entry.action, "by": entry.actor_kind })
+}

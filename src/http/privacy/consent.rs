@@ -1,0 +1,81 @@
+//! Consent of somebody who is logged in: where it stands, decided and withdrawn.
+
+use http::header;
+use serde_json::{Value, json};
+
+use super::{
+    answer::{Answer, Refusal, ok, wrong},
+    problems,
+    reading::Members,
+    service::Asking,
+};
+use crate::{
+    consent::{Choices, Method, PurposeId},
+    error::{Error, ErrorKind},
+    visit::Consent,
+};
+
+pub(super) async fn state(asking: &Asking) -> Answer {
+    let consent = theirs(asking)?;
+    let language = asking.parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|said| said.to_str().ok());
+    let offer = consent.offer(language.unwrap_or_default()).await?;
+    ok(&json!({ "ask": consent.is_to_be_asked(), "purposes": consent.states(), "offer": offer }))
+}
+
+pub(super) async fn receipt(asking: &Asking) -> Answer {
+    let receipt = theirs(asking)?.receipt().await?.filter(|receipt| !receipt.pii_processing.is_empty());
+    ok(&receipt.ok_or(problems::NOT_FOUND)?)
+}
+
+pub(super) async fn decide(asking: &Asking, mut members: Members) -> Answer {
+    let consent = theirs(asking)?;
+    let method = method(members.text("method")?.as_deref())?;
+    let made = choices(members.value("choices"))?;
+    let notice = members.text("notice")?;
+    members.end()?;
+    let choose = |choices: Choices, (purpose, granted)| match granted {
+        true => choices.grant(purpose),
+        false => choices.decline(purpose),
+    };
+    let choices = made.into_iter().fold(Choices::new(method), choose);
+    consent.decide(notice.into_iter().fold(choices, Choices::notice)).await.map_err(wrong("choices"))?;
+    ok(&json!({ "purposes": consent.states() }))
+}
+
+pub(super) async fn withdraw(asking: &Asking, purpose: &PurposeId, members: Members) -> Answer {
+    members.end()?;
+    let consent = theirs(asking)?;
+    if consent.purposes().get(purpose).is_none() {
+        return Err(problems::NOT_FOUND.into());
+    }
+    consent.withdraw(purpose.clone()).await.map_err(wrong("purpose"))?;
+    ok(&json!({ "purposes": consent.states() }))
+}
+
+/// The decisions of the user, if they are known.
+fn theirs(asking: &Asking) -> Result<Consent, Refusal> {
+    let consent = asking.visit.consent().ok_or(problems::NOT_FOUND)?;
+    if asking.visit.is_consent_unknown() {
+        return Err(Error::new(ErrorKind::Unavailable, "what was decided is not known").into());
+    }
+    Ok(consent)
+}
+
+fn choices(made: Option<Value>) -> Result<Vec<(PurposeId, bool)>, Refusal> {
+    let wrong = || Refusal::naming(problems::FIELD, "choices");
+    let Some(Value::Object(made)) = made else { return Err(wrong()) };
+    let choice = |(name, granted): (String, Value)| Some((PurposeId::new(&name).ok()?, granted.as_bool()?));
+    made.into_iter().map(choice).collect::<Option<_>>().ok_or_else(wrong)
+}
+
+/// How a page lets somebody decide. What others do, such as an import, nobody does about themselves.
+fn method(name: Option<&str>) -> Result<Method, Refusal> {
+    match name {
+        None => Ok(Method::Api),
+        Some("accept_all") => Ok(Method::AcceptAll),
+        Some("reject_all") => Ok(Method::RejectAll),
+        Some("custom") => Ok(Method::Custom),
+        Some("dismiss") => Ok(Method::Dismiss),
+        Some(_) => Err(Refusal::naming(problems::FIELD, "method")),
+    }
+}

@@ -1,0 +1,38 @@
+//! Rectification (GDPR, Article 16): preferences, and the sources that users may correct by themselves.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::{Answer, Refusal, ok},
+    problems,
+    reading::Members,
+    service::Asking,
+};
+use crate::error::{Error, ErrorKind};
+
+pub(super) async fn rectify(asking: &Asking, mut members: Members) -> Answer {
+    let named = ["preferences", "sources"].map(|name| (name, members.value(name)));
+    members.end()?;
+    let patch: Map<String, Value> =
+        named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    if let Some(sources) = patch.get("sources") {
+        let sources = sources.as_object().ok_or_else(|| Refusal::naming(problems::FIELD, "sources"))?;
+        let correctable = &asking.shared.rules.correctable;
+        if !sources.keys().all(|name| correctable.contains(name)) {
+            return Err(Refusal::naming(problems::FIELD, "sources"));
+        }
+    }
+    // What is wrong with a source's part only the source knows.
+    let field = if patch.contains_key("preferences") { "preferences" } else { "sources" };
+    let rectified = asking.rights.rectify(&asking.user, &patch.into()).await.map_err(|error| wrong(field, error))?;
+    let sources: Map<String, Value> =
+        rectified.sources.into_iter().map(|(name, is_corrected)| (name, is_corrected.into())).collect();
+    ok(&json!({ "preferences": rectified.preferences, "sources": sources }))
+}
+
+fn wrong(field: &str, error: Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Configuration => Refusal::explaining(problems::FIELD, field, &error),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,184 @@
+//! [`Place`]: what a path below the prefix names.
+
+use http::Method;
+use uuid::Uuid;
+
+use crate::{
+    consent::PurposeId,
+    privacy::{RequestId, RequestKind},
+};
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Export,
+    Erasure,
+    Requests,
+    /// The requests of a kind; `None` if there is no such kind.
+    OfKind(Option<RequestKind>),
+    Request(RequestId),
+    Confirmation(RequestId),
+    Restriction,
+    Objections,
+    Objection(PurposeId),
+    Rectification,
+    Consent,
+    Receipt,
+    Purpose(PurposeId),
+    Audit,
+}
+
+impl Place {
+    /// The place that a path names: without the prefix, and without decoding anything, as no name here has to be encoded.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        let mut segments = path.strip_prefix('/')?.split('/');
+        let place = (segments.next()?, segments.next(), segments.next());
+        if segments.next().is_some() {
+            return None;
+        }
+        let purpose = |name| PurposeId::new(name).ok();
+        Some(match place {
+            ("export", None, None) => Self::Export,
+            ("delete", None, None) => Self::Erasure,
+            ("requests", None, None) => Self::Requests,
+            ("requests", Some(name), None) => match request_id(name) {
+                Some(id) => Self::Request(id),
+                None => Self::OfKind(RequestKind::from_name(name)),
+            },
+            ("requests", Some(id), Some("confirmation")) => Self::Confirmation(request_id(id)?),
+            ("restriction", None, None) => Self::Restriction,
+            ("objection", None, None) => Self::Objections,
+            ("objection", Some(name), None) => Self::Objection(purpose(name)?),
+            ("rectification", None, None) => Self::Rectification,
+            ("consent", None, None) => Self::Consent,
+            ("consent", Some("receipt"), None) => Self::Receipt,
+            ("consent", Some(name), None) => Self::Purpose(purpose(name)?),
+            ("audit", None, None) => Self::Audit,
+            _ => return None,
+        })
+    }
+
+    /// The template of the path, as routers write it.
+    pub(super) fn template(&self) -> &'static str {
+        match self {
+            Self::Export => "/export",
+            Self::Erasure => "/delete",
+            Self::Requests => "/requests",
+            Self::OfKind(_) | Self::Request(_) => "/requests/{request}",
+            Self::Confirmation(_) => "/requests/{request}/confirmation",
+            Self::Restriction => "/restriction",
+            Self::Objections => "/objection",
+            Self::Objection(_) => "/objection/{purpose}",
+            Self::Rectification => "/rectification",
+            Self::Consent => "/consent",
+            Self::Receipt => "/consent/receipt",
+            Self::Purpose(_) => "/consent/{purpose}",
+            Self::Audit => "/audit",
+        }
+    }
+
+    /// The methods that can be used here, as `Allow` lists them.
+    pub(super) fn methods(&self) -> &'static str {
+        match self {
+            // `HEAD` would make a copy, and record that somebody got one, for nothing.
+            Self::Export => "GET",
+            Self::Erasure => "DELETE, POST",
+            Self::Requests | Self::Objections | Self::Receipt | Self::Audit => "GET, HEAD",
+            Self::OfKind(_) | Self::Consent => "GET, HEAD, POST",
+            Self::Request(_) => "GET, HEAD, DELETE",
+            Self::Confirmation(_) => "POST",
+            Self::Restriction => "GET, HEAD, POST, DELETE",
+            Self::Objection(_) => "POST, DELETE",
+            Self::Rectification => "PATCH",
+            Self::Purpose(_) => "DELETE",
+        }
+    }
+
+    pub(super) fn allows(&self, method: &Method) -> bool {
+        self.methods().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
+
+/// All templates, for a router.
+#[cfg(any(feature = "axum", test))]
+pub(super) const TEMPLATES: [&str; 13] = [
+    "/export",
+    "/delete",
+    "/requests",
+    "/requests/{request}",
+    "/requests/{request}/confirmation",
+    "/restriction",
+    "/objection",
+    "/objection/{purpose}",
+    "/rectification",
+    "/consent",
+    "/consent/receipt",
+    "/consent/{purpose}",
+    "/audit",
+];
+
+/// An id in its one usual form, which no kind looks like.
+fn request_id(text: &str) -> Option<RequestId> {
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(RequestId::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const ID: &str = "0199f0e0-7a00-7000-8000-000000000001";
+
+    #[test]
+    fn each_path_names_a_place_and_each_place_is_found_by_its_template() {
+        let id = RequestId::from(Uuid::try_parse(ID).unwrap());
+        for (path, place) in [
+            ("/export", Place::Export),
+            ("/delete", Place::Erasure),
+            ("/requests", Place::Requests),
+            ("/requests/access", Place::OfKind(Some(RequestKind::Access))),
+            ("/requests/gold", Place::OfKind(None)),
+            (&format!("/requests/{ID}"), Place::Request(id)),
+            (&format!("/requests/{ID}/confirmation"), Place::Confirmation(id)),
+            ("/restriction", Place::Restriction),
+            ("/objection", Place::Objections),
+            ("/objection/analytics", Place::Objection(PurposeId::ANALYTICS)),
+            ("/rectification", Place::Rectification),
+            ("/consent", Place::Consent),
+            ("/consent/receipt", Place::Receipt),
+            ("/consent/analytics", Place::Purpose(PurposeId::ANALYTICS)),
+            ("/audit", Place::Audit),
+        ] {
+            let found = Place::at(path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!(found, place);
+            assert!(TEMPLATES.contains(&found.template()), "{path}");
+            assert!(!found.allows(&Method::PUT) && !found.allows(&Method::TRACE));
+        }
+        assert_eq!(TEMPLATES.iter().collect::<HashSet<_>>().len(), TEMPLATES.len());
+    }
+
+    #[test]
+    fn whatever_else_is_asked_for_is_nowhere() {
+        let simple = ID.replace('-', "");
+        for path in [
+            "",
+            "/",
+            "export",
+            "/Export",
+            "/export/",
+            "//export",
+            "/export/all",
+            "/requests/access/confirmation",
+            &format!("/requests/{simple}/confirmation"),
+            &format!("/requests/{ID}/confirmation/"),
+            "/objection/",
+            "/objection/Two%20Words",
+            "/audit/1",
+            "/../export",
+        ] {
+            assert_eq!(Place::at(path), None, "{path}");
+        }
+        assert_eq!(Place::at(&format!("/requests/{simple}")), Some(Place::OfKind(None)));
+    }
+}

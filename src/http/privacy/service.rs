@@ -1,0 +1,320 @@
+//! [`PrivacyService`].
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderValue, Method, Request, Response, header, request::Parts};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    answer::{Answer, Refusal, without_body},
+    audit, consent, correcting,
+    limit::Weight,
+    objecting,
+    place::Place,
+    problems,
+    reading::Members,
+    requests, restricting,
+    rules::PrivacyRules,
+    throttle::Throttle,
+};
+use crate::{
+    audit::AuditTrail,
+    consents::Consents,
+    http::{
+        CrossOriginGuard, CrossOriginGuardFuture, ErasureService, ExportService, ResponseBody, RightsBody,
+        RightsFuture, RouteTemplate, problem::Problem, rights::session,
+    },
+    id::UserId,
+    privacy::{Actor, RequestKind},
+    rights::Rights,
+    time::Clock,
+    visit::{Session, Visit},
+};
+
+/// Answers whatever a user may ask about their own data, below one prefix. Made by
+/// [`Guestbook::privacy_service`](crate::Guestbook::privacy_service); it goes inside the session layer. For axum there is
+/// [`Guestbook::privacy_router`](crate::Guestbook::privacy_router), feature `axum`, with the same paths.
+///
+/// | path | methods | what | GDPR |
+/// |---|---|---|---|
+/// | `/export` | `GET` | a copy of the data: [`ExportService`] | 15, 20 |
+/// | `/delete` | `DELETE`, `POST` | erases at once: [`ErasureService`] | 17 |
+/// | `/requests` | `GET` | the user's requests, the first received first | 12 |
+/// | `/requests/{kind}` | `GET`, `POST` | those of a kind; files one, with a `message` if there is something to say. 201, or 200 with the one that is open | 12 |
+/// | `/requests/{id}` | `GET`, `DELETE` | one of them; takes it back | 12, 17 |
+/// | `/requests/{id}/confirmation` | `POST` | confirms an erasure with its `token` | 17 |
+/// | `/restriction` | `GET`, `POST`, `DELETE` | what restricts processing; restricts it, for a `reason`; lifts that | 18 |
+/// | `/objection` | `GET` | the purposes to which the user objects | 21 |
+/// | `/objection/{purpose}` | `POST`, `DELETE` | objects; [takes that back](crate::Rights::withdraw_objection) | 21 |
+/// | `/rectification` | `PATCH` | corrects `preferences` and `sources`: [`Rights::rectify`] | 16 |
+/// | `/consent` | `GET`, `POST` | where each purpose stands and what to show; decides `choices` by a `method`, with a `notice` | 7 |
+/// | `/consent/receipt` | `GET` | a [receipt](crate::consents::Receipt) | 7(1) |
+/// | `/consent/{purpose}` | `DELETE` | withdraws | 7(3) |
+/// | `/audit` | `GET` | what was done with the user's data, the first first, and by what kind of actor | 5(2), 15 |
+///
+/// All of it is about whoever is logged in: nobody can name a user, and what is another's does not exist. `HEAD` is answered like
+/// `GET`, but for the export. Lists have at most 200 entries (`limit`), and say in `next` what to send as `after` for the next page.
+///
+/// # What users may do
+///
+/// - A **restriction** is the user's right: they may set one for each reason of Article 18(1), `accuracy` (the default), `unlawful`,
+///   `claims` and `objection_pending`, and lift it, whoever has set it. An operator who must keep something places a [hold](Rights::hold). While
+///   a confirmed erasure is waiting, its restriction can be neither replaced nor lifted (409): cancel the request.
+/// - An **erasure** that is filed waits for a person; with [`PrivacyRules::confirm_erasures_by`] the user gets a token and confirms by themselves.
+/// - **Corrected** are preferences, and the sources that [`PrivacyRules::correctable_sources`] names.
+/// - **Consent** without a login is the application's own page: see [`Consent`](crate::Consent).
+///
+/// # When it says no
+///
+/// Each refusal is `application/problem+json` (RFC 9457), and changes nothing.
+///
+/// | status | when |
+/// |---|---|
+/// | 400 | a parameter, or a kind in the path, is wrong (`field` names it); the body is no JSON object, or a name stands in it twice |
+/// | 401 | nobody is logged in; to be erased and to confirm that: the last login is too long ago |
+/// | 403 | the request would change something and comes from another origin; the token is not right |
+/// | 404 | there is nothing here, or nothing of the user's |
+/// | 405 | not with this method; `Allow` lists the others |
+/// | 406 | the export has no such format |
+/// | 408, 413, 415 | a body takes more than 10 seconds; has more than 64 KiB, or what would be stored is too large; is not `application/json` |
+/// | 409 | it cannot be done in this state, or a parallel change came first; a yes without the notice that was shown |
+/// | 422 | a member of the body is wrong, or unknown: `field` names it |
+/// | 429 | the user has asked too often, and `Retry-After` says for how long to wait; another export of theirs is under way |
+/// | 503 | the store, or whoever sends tokens, fails |
+///
+/// Requests are limited [for each user](PrivacyRules::requests), in this process, before anything is asked of the store; those that
+/// are refused for this do not count. With feature `metrics` the counter `guestbook_privacy_throttled_total` says how many there
+/// were, with a label `limit`: `requests` or `sensitive`.
+///
+/// # Examples
+///
+/// Behind plain hyper, or any Tower server:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, StatusCode};
+/// use http_body_util::Empty;
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_guestbook::{Guestbook, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let privacy = guestbook.privacy_service().prefix("/privacy");
+/// let service = ServiceBuilder::new().layer(guestbook.session_layer()).service(privacy);
+///
+/// let stranger = Request::get("/privacy/requests").body(Empty::<Bytes>::new()).unwrap();
+/// let response = service.oneshot(stranger).await.unwrap();
+/// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!(response.headers()["content-type"], "application/problem+json");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct PrivacyService {
+    guarded: CrossOriginGuard<Unguarded>,
+    unguarded: Unguarded,
+}
+
+#[derive(Clone)]
+struct Unguarded {
+    shared: Arc<Shared>,
+    prefix: Option<Arc<str>>,
+    export: ExportService,
+    erasure: ErasureService,
+}
+
+/// What all requests need.
+pub(super) struct Shared {
+    pub(super) rights: Rights,
+    pub(super) audit: AuditTrail,
+    pub(super) consents: Option<Consents>,
+    pub(super) rules: PrivacyRules,
+    throttle: Throttle,
+}
+
+/// Who asks, and what they may work with.
+pub(super) struct Asking {
+    pub(super) shared: Arc<Shared>,
+    pub(super) visit: Visit,
+    pub(super) user: UserId,
+    /// Exercised in their name.
+    pub(super) rights: Rights,
+    pub(super) parts: Parts,
+}
+
+impl PrivacyService {
+    pub(crate) fn new(
+        rights: Rights,
+        audit: AuditTrail,
+        consents: Option<Consents>,
+        export: ExportService,
+        rules: PrivacyRules,
+        clock: Clock,
+    ) -> Self {
+        let erasure = ErasureService::new(rights.clone()).max_login_age(rules.max_login_age);
+        let throttle = Throttle::new(rules.limits, rules.users, clock);
+        let shared = Arc::new(Shared { rights, audit, consents, rules, throttle });
+        Self::of(Unguarded { shared, prefix: None, export, erasure })
+    }
+
+    /// What the paths begin with: `/privacy`, say. Default: nothing, for a service that something else takes the prefix from, as
+    /// `nest_service` of axum does.
+    #[must_use]
+    pub fn prefix(self, prefix: &str) -> Self {
+        let prefix = Some(prefix.trim_end_matches('/')).filter(|prefix| !prefix.is_empty());
+        Self::of(Unguarded { prefix: prefix.map(Into::into), ..self.unguarded })
+    }
+
+    fn of(unguarded: Unguarded) -> Self {
+        Self { guarded: unguarded.shared.rules.guard.layer(unguarded.clone()), unguarded }
+    }
+}
+
+impl<B> Service<Request<B>> for PrivacyService
+where
+    B: Body + Send + 'static,
+{
+    type Response = Response<ResponseBody<RightsBody>>;
+    type Error = Infallible;
+    type Future = CrossOriginGuardFuture<RightsFuture>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<B>>::poll_ready(&mut self.guarded, context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.guarded.call(request)
+    }
+}
+
+impl<B> Service<Request<B>> for Unguarded
+where
+    B: Body + Send + 'static,
+{
+    type Response = Response<RightsBody>;
+    type Error = Infallible;
+    type Future = RightsFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> RightsFuture {
+        let path = request.uri().path();
+        let path = self.prefix.as_deref().map_or(Some(path), |prefix| path.strip_prefix(prefix));
+        let Some(place) = path.and_then(Place::at) else { return refused(problems::NOT_FOUND) };
+        if !place.allows(request.method()) {
+            return RightsFuture::ready(self.named(&place, not_allowed(place.methods())));
+        }
+        let session = session(&request);
+        let user = session.as_ref().and_then(Session::user_id);
+        let (Some(session), Some(user)) = (session, user) else { return refused(Problem::LOGIN_REQUIRED) };
+        let weight = self.shared.weight(&place, request.method());
+        if let Err(throttled) = self.shared.throttle.ask(&user, weight) {
+            return RightsFuture::ready(self.named(&place, *throttled));
+        }
+        let is_recent = session.authenticated_within(self.shared.rules.max_login_age);
+        if weight == Weight::Sensitive && place != Place::Export && !is_recent {
+            return RightsFuture::ready(
+                self.named(&place, Problem::RECENT_LOGIN_REQUIRED.response_with(RightsBody::whole)),
+            );
+        }
+        match place {
+            Place::Export => self.export.call(request),
+            Place::Erasure => self.erasure.call(request),
+            _ => self.answered(place, user, request),
+        }
+    }
+}
+
+impl Unguarded {
+    fn answered<B>(&self, place: Place, user: UserId, request: Request<B>) -> RightsFuture
+    where
+        B: Body + Send + 'static,
+    {
+        let (parts, body) = request.into_parts();
+        let Some(visit) = parts.extensions.get::<Visit>().cloned() else { return refused(Problem::LOGIN_REQUIRED) };
+        let rights = self.shared.rights.by(Actor::User(user.clone()));
+        let asking = Asking { shared: self.shared.clone(), visit, user, rights, parts };
+        let this = self.clone();
+        RightsFuture::of(async move {
+            let method = asking.parts.method.clone();
+            let response = answer(&asking, &place, body).await.unwrap_or_else(Refusal::into_response);
+            without_body(&method, this.named(&place, response))
+        })
+    }
+
+    /// The route for the activity layer, which would see the whole path, with ids, where no router gives it a template.
+    fn named(&self, place: &Place, mut response: Response<RightsBody>) -> Response<RightsBody> {
+        if let Some(prefix) = &self.prefix {
+            let template = format!("{prefix}{}", place.template());
+            response.extensions_mut().insert(RouteTemplate::new(template));
+        }
+        response
+    }
+}
+
+impl Shared {
+    fn weight(&self, place: &Place, method: &Method) -> Weight {
+        let sends_token = *place == Place::OfKind(Some(RequestKind::Erasure)) && self.rules.send.is_some();
+        match place {
+            Place::Export | Place::Erasure | Place::Confirmation(_) => Weight::Sensitive,
+            _ if sends_token && *method == Method::POST => Weight::Sensitive,
+            _ => Weight::Usual,
+        }
+    }
+}
+
+async fn answer<B: Body>(asking: &Asking, place: &Place, body: B) -> Answer {
+    let method = &asking.parts.method;
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return match place {
+            Place::Requests => requests::list(asking, None).await,
+            Place::OfKind(kind) => requests::list(asking, Some(kind.ok_or(problems::NOT_FOUND)?)).await,
+            Place::Request(id) => requests::one(asking, *id).await,
+            Place::Restriction => restricting::state(asking).await,
+            Place::Objections => objecting::list(asking).await,
+            Place::Consent => consent::state(asking).await,
+            Place::Receipt => consent::receipt(asking).await,
+            Place::Audit => audit::list(asking).await,
+            _ => Err(problems::NOT_FOUND.into()),
+        };
+    }
+    let members = Members::read(&asking.parts.headers, body).await?;
+    match (place, method) {
+        (Place::OfKind(kind), _) => requests::file(asking, *kind, members).await,
+        (Place::Request(id), _) => requests::cancel(asking, *id, members).await,
+        (Place::Confirmation(id), _) => requests::confirm(asking, *id, members).await,
+        (Place::Restriction, &Method::POST) => restricting::restrict(asking, members).await,
+        (Place::Restriction, _) => restricting::lift(asking, members).await,
+        (Place::Objection(purpose), &Method::POST) => objecting::object(asking, purpose, members).await,
+        (Place::Objection(purpose), _) => objecting::take_back(asking, purpose, members).await,
+        (Place::Rectification, _) => correcting::rectify(asking, members).await,
+        (Place::Consent, _) => consent::decide(asking, members).await,
+        (Place::Purpose(purpose), _) => consent::withdraw(asking, purpose, members).await,
+        _ => Err(problems::NOT_FOUND.into()),
+    }
+}
+
+fn refused(problem: Problem) -> RightsFuture {
+    RightsFuture::ready(problem.response_with(RightsBody::whole))
+}
+
+fn not_allowed(methods: &'static str) -> Response<RightsBody> {
+    let mut response = problems::METHOD.response_with(RightsBody::whole);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+impl fmt::Debug for PrivacyService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unguarded { shared, prefix, .. } = &self.unguarded;
+        f.debug_struct("PrivacyService").field("prefix", prefix).field("rules", &shared.rules).finish_non_exhaustive()
+    }
+}

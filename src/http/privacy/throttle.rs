@@ -1,0 +1,49 @@
+//! [`Throttle`]: the [`Limiter`] of a process, with its clock.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    num::NonZeroUsize,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderValue, Response, header};
+
+use super::{
+    limit::{Limiter, Limits, Weight},
+    problems,
+};
+use crate::{http::RightsBody, id::UserId, time::Clock};
+
+pub(super) struct Throttle {
+    limiter: Mutex<Limiter>,
+    /// Its keys are made by chance: which users share a number cannot be chosen.
+    hasher: RandomState,
+    clock: Clock,
+}
+
+impl Throttle {
+    pub(super) fn new(limits: Limits, users: usize, clock: Clock) -> Self {
+        let users = NonZeroUsize::new(users).unwrap_or(NonZeroUsize::MIN);
+        Self { limiter: Mutex::new(Limiter::new(limits, users)), hasher: RandomState::new(), clock }
+    }
+
+    /// The user asks; the answer to one who has asked too often.
+    pub(super) fn ask(&self, user: &UserId, weight: Weight) -> Result<(), Box<Response<RightsBody>>> {
+        let (number, now) = (self.hasher.hash_one(user), self.clock.now());
+        let asked = self.limiter.lock().unwrap_or_else(PoisonError::into_inner).ask(number, weight, now);
+        asked.map_err(|throttled| {
+            #[cfg(feature = "metrics")]
+            metrics::counter!("guestbook_privacy_throttled_total", "limit" => throttled.limit.name()).increment(1);
+            tracing::info!(limit = throttled.limit.name(), "a user asks about their rights too often");
+            Box::new(too_often(throttled.wait))
+        })
+    }
+}
+
+fn too_often(wait: Duration) -> Response<RightsBody> {
+    let mut response = problems::TOO_OFTEN.response_with(RightsBody::whole);
+    let seconds = wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
