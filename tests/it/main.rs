@@ -30,6 +30,7 @@ mod moody;
 mod offload;
 mod parallel;
 mod preferences;
+mod privacy_http;
 #[cfg(feature = "sqlite")]
 mod processes;
 mod recorder;

@@ -30,7 +30,7 @@ use crate::{
 
 /// Keeps everything by name and labels.
 #[derive(Clone, Default)]
-struct Kept {
+pub(crate) struct Kept {
     numbers: Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>,
 }
 
@@ -40,7 +40,7 @@ impl Kept {
         self.numbers.lock().unwrap().entry(format!("{}{labels}", key.name())).or_default().clone()
     }
 
-    fn count(&self, name: &str) -> u64 {
+    pub(crate) fn count(&self, name: &str) -> u64 {
         self.numbers.lock().unwrap().get(name).map_or(0, |number| number.load(Ordering::SeqCst))
     }
 

@@ -1,0 +1,84 @@
+//! Rectification: preferences, and the sources that users may correct.
+
+use super::*;
+
+async fn patch(caller: &Caller, body: &Value) -> Answer {
+    caller.send(Method::PATCH, "/rectification", body).await
+}
+
+#[tokio::test]
+async fn preferences_and_what_users_may_correct_is_corrected_and_an_open_request_completed() {
+    let site = Site::new(MemoryStore::new());
+    let ada = site.login("ada").await;
+    let asked = ada.post("/requests/rectification", &json!({})).await.json()["request"]["id"].clone();
+    let both = json!({ "preferences": { "theme": "dark" }, "sources": { "addresses": { "address": "Ockham" } } });
+    let done = assert_ok(&patch(&ada, &both).await, StatusCode::OK, "both");
+    assert_eq!(done, json!({ "preferences": 1, "sources": { "addresses": true } }));
+    let export = ada.get("/export").await.json();
+    assert_eq!(
+        (&export["preferences"]["theme"], &export["sources"]["addresses"]),
+        (&json!("dark"), &json!(["Ockham"]))
+    );
+    let request = ada.get(&format!("/requests/{}", asked.as_str().unwrap())).await.json();
+    assert_eq!(request["request"]["state"], "done");
+    let bob = site.login("bob").await;
+    assert_eq!(bob.get("/export").await.json()["preferences"], json!({}), "nobody else was meant");
+
+    let not_understood = json!({ "sources": { "addresses": { "street": "Ockham" } } });
+    let done = assert_ok(&patch(&ada, &not_understood).await, StatusCode::OK, "not understood");
+    assert_eq!(done, json!({ "preferences": null, "sources": { "addresses": false } }));
+}
+
+#[tokio::test]
+async fn what_cannot_be_corrected_is_named_and_nothing_is_changed() {
+    let site = Site::new(MemoryStore::new());
+    let ada = site.login("ada").await;
+    let before = site.state().await;
+    for (body, field, reason) in [
+        (json!({}), "sources", "can be corrected"),
+        (json!({ "activities": [] }), "activities", ""),
+        (json!({ "user": "bob", "preferences": { "theme": "dark" } }), "user", ""),
+        (json!({ "preferences": 7 }), "preferences", ""),
+        (json!({ "preferences": { "theme": "plaid" } }), "preferences", "theme"),
+        (json!({ "preferences": { "unknown": 7 } }), "preferences", "unknown"),
+        (json!({ "sources": 7 }), "sources", ""),
+        (json!({ "sources": { "roles": { "role": "admin" } } }), "sources", ""),
+        (json!({ "sources": { "nowhere": {} } }), "sources", ""),
+        (json!({ "preferences": { "theme": "dark" }, "sources": { "roles": {} } }), "sources", ""),
+        (json!({ "sources": { "addresses": { "address": 7 } } }), "sources", "an address is a text"),
+    ] {
+        let answer = patch(&ada, &body).await;
+        assert_names(&answer, 422, field, &body.to_string());
+        assert!(answer.json()["reason"].as_str().unwrap_or_default().contains(reason), "{body}: {}", answer.body);
+    }
+    assert_eq!(site.state().await, before);
+}
+
+#[tokio::test]
+async fn more_than_fits_is_too_large() {
+    let site = Site::new(MemoryStore::new());
+    let ada = site.login("ada").await;
+    let before = site.state().await;
+    let long = json!({ "preferences": { "custom": { "note": "x".repeat(20_000) } } });
+    let answer = patch(&ada, &long).await;
+    assert!([413, 422].contains(&answer.status.as_u16()), "{}", answer.body);
+    assert_eq!(site.state().await, before);
+}
+
+#[test]
+fn a_source_that_there_is_not_cannot_be_left_to_users() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let build = |rules: PrivacyRules| builder(MemoryStore::new()).0.personal_data(Roles).privacy(rules).build();
+    let error = build(PrivacyRules::new().correctable_sources(["rolls"])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("\"rolls\""), "{error}");
+    assert!(build(PrivacyRules::new().correctable_sources(["roles"])).is_ok());
+    for impossible in [
+        PrivacyRules::new().requests(RateLimit::per_minute(0)),
+        PrivacyRules::new().sensitive_requests(RateLimit::new(1, Duration::ZERO)),
+        PrivacyRules::new().limited_users(0),
+    ] {
+        assert_eq!(build(impossible).unwrap_err().kind(), ErrorKind::Configuration);
+    }
+}

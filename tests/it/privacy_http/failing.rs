@@ -1,0 +1,81 @@
+//! A store that fails, or does not answer.
+
+use super::*;
+
+const READS: [&str; 5] = ["/requests/{open}", "/restriction", "/objection", "/audit", "/export"];
+
+const WRITES: [(&str, &str, &str); 11] = [
+    ("POST", "/requests/access", "{}"),
+    ("POST", "/requests/erasure", "{}"),
+    ("DELETE", "/requests/{open}", ""),
+    ("POST", "/restriction", "{}"),
+    ("DELETE", "/restriction", ""),
+    ("POST", "/objection/analytics", "{}"),
+    ("DELETE", "/objection/marketing", ""),
+    ("PATCH", "/rectification", r#"{"preferences":{"theme":"dark"}}"#),
+    ("POST", "/consent", r#"{"choices":{"marketing":false}}"#),
+    ("DELETE", "/consent/analytics", ""),
+    ("DELETE", "/delete", ""),
+];
+
+/// A site on a store that changes its mood when everybody is known.
+async fn site() -> (Site, Moody, Caller, String) {
+    let store = Moody::default();
+    let site = Site::new(store.clone());
+    let (ada, rights) = (user("ada"), site.guestbook.rights());
+    let open = rights.file(&ada, RequestKind::Rectification, None).await.unwrap().request.id.to_string();
+    rights.restrict(&ada, RestrictionReason::Claims).await.unwrap();
+    rights.object(&ada, [PurposeId::MARKETING]).await.unwrap();
+    let caller = site.login("ada").await;
+    caller.get("/restriction").await;
+    (site, store, caller, open)
+}
+
+fn assert_unavailable(answer: &Answer, what: &str) {
+    assert_problem(answer, 503, what);
+    assert!(answer.headers.contains_key(header::RETRY_AFTER), "{what}");
+    assert!(!answer.body.contains("out of order") && !answer.body.contains("this is wrong"), "{what}: {}", answer.body);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_without_details() {
+    for path in READS {
+        let (_site, store, ada, open) = site().await;
+        store.set(Mood::Failing);
+        assert_unavailable(&ada.get(&path.replace("{open}", &open)).await, path);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_said_without_details_and_nothing_has_changed() {
+    for mood in [Mood::Failing, Mood::ReadOnly] {
+        for (method, path, body) in WRITES {
+            let (site, store, ada, open) = site().await;
+            let before = site.state().await;
+            store.set(mood);
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let headers: &[_] = if body.is_empty() { &[] } else { &[JSON] };
+            let answer = ada.ask(method.clone(), &path.replace("{open}", &open), headers, body).await;
+            assert_unavailable(&answer, &format!("{method} {path} when {mood:?}"));
+            store.set(Mood::Good);
+            assert_eq!(site.state().await, before, "{method} {path} when {mood:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_takes_offence_is_not_the_users_fault() {
+    for path in READS {
+        let (_site, store, ada, open) = site().await;
+        store.set(Mood::Refusing);
+        assert_unavailable(&ada.get(&path.replace("{open}", &open)).await, path);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_not_waited_for() {
+    let (_site, store, ada, _) = site().await;
+    store.set(Mood::Stuck);
+    assert_unavailable(&ada.get("/restriction").await, "a read");
+    assert_unavailable(&ada.post("/restriction", &json!({})).await, "a write");
+}
