@@ -55,6 +55,7 @@
 //!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
 //! - [`AuditTrail`]: who did what to whose data, chained, so that it says where it was changed.
 //! - [`Retention`]: what is old is deleted, by [`retention::RetentionRules`], by itself.
+//! - [`http::PrivacyService`]: what users may do about their own data, over HTTP: one service, or one router.
 //! - [`journal`]: what makes erasures hold although a backup is restored.
 //! - [`Analytics`]: what people do: funnels, patterns, paths, cohorts, experiments. [`analysis`]: the questions, their definitions, the answers.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
@@ -66,7 +67,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
-//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
+//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; `Guestbook::privacy_router`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
 //! | `parquet` | | `Activities::offload`: activities as Parquet files, for DuckDB, ClickHouse, Spark |
 //! | `metrics` | | counters and gauges of the recorder, of retention, of the audit trail and of requests of users through the `metrics` facade |
 //! | `zip` | | `Rights::export_archive` and `ExportService`: a copy of somebody's data as a ZIP file with a manifest |

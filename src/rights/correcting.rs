@@ -73,30 +73,42 @@ impl Rights {
     /// is changed then. [`Configuration`](ErrorKind::Configuration) without [preferences](crate::GuestbookBuilder::preferences);
     /// [`StruckOut`](ErrorKind::StruckOut); what the store or a source reports: what was corrected before that stays so.
     pub async fn rectify(&self, user: &UserId, patch: &Value) -> Result<Rectified> {
-        let Patch { preferences, sources } = self.patch(patch)?;
+        self.rectify_by_member(user, patch).await.map_err(|(_, error)| error)
+    }
+
+    /// As [`rectify`](Self::rectify); an error comes with the member of the patch that it is about.
+    pub(crate) async fn rectify_by_member(
+        &self,
+        user: &UserId,
+        patch: &Value,
+    ) -> Result<Rectified, (Option<String>, Error)> {
+        let Patch { preferences, sources } = self.patch(patch).map_err(|error| (None, error))?;
         let mut rectified = Rectified { preferences: None, sources: Vec::new() };
         if let Some(preferences) = preferences {
-            let all = self.inner.register.preferences.as_ref();
-            let all =
-                all.ok_or_else(|| Error::new(ErrorKind::Configuration, "rectify(): preferences() are not configured"))?;
-            let mut keys = Vec::new();
-            names(preferences, "", &mut keys);
-            let note = self
-                .note(AuditAction::Rectified, self.actor.clone(), user)
-                .await?
-                .detail(json!({ "preferences": keys }));
-            let now = self.inner.clock.now();
-            rectified.preferences = Some(all.rectify(user.clone(), preferences.clone(), note, now).await?);
+            let corrected = self.rectify_preferences(user, preferences).await;
+            rectified.preferences = Some(corrected.map_err(|error| (Some("preferences".into()), error))?);
         }
         for (index, patch) in sources {
             let source = &self.inner.sources[index];
-            let is_corrected = source.rectify(user.clone(), patch.clone()).await?;
+            let is_corrected = source.rectify(user.clone(), patch.clone()).await;
+            let is_corrected = is_corrected.map_err(|error| (Some(format!("sources.{}", source.name())), error))?;
             rectified.sources.push((source.name().to_owned(), is_corrected));
         }
         if rectified.sources.iter().all(|(_, is_corrected)| *is_corrected) {
             self.settle(user, &[RequestKind::Rectification]).await;
         }
         Ok(rectified)
+    }
+
+    async fn rectify_preferences(&self, user: &UserId, patch: &Value) -> Result<u64> {
+        let all = self.inner.register.preferences.as_ref();
+        let all =
+            all.ok_or_else(|| Error::new(ErrorKind::Configuration, "rectify(): preferences() are not configured"))?;
+        let mut keys = Vec::new();
+        names(patch, "", &mut keys);
+        let note = self.note(AuditAction::Rectified, self.actor.clone(), user).await?;
+        let note = note.detail(json!({ "preferences": keys }));
+        all.rectify(user.clone(), patch.clone(), note, self.inner.clock.now()).await
     }
 
     fn consents(&self) -> Result<&Consents> {

@@ -11,10 +11,9 @@ use super::{
 use crate::error::{Error, ErrorKind};
 
 pub(super) async fn rectify(asking: &Asking, mut members: Members) -> Answer {
-    let named = ["preferences", "sources"].map(|name| (name, members.value(name)));
+    let named = ["preferences", "sources"].map(|name| (name.to_owned(), members.value(name)));
     members.end()?;
-    let patch: Map<String, Value> =
-        named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let patch: Map<_, _> = named.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     if let Some(sources) = patch.get("sources") {
         let sources = sources.as_object().ok_or_else(|| Refusal::naming(problems::FIELD, "sources"))?;
         let correctable = &asking.shared.rules.correctable;
@@ -22,9 +21,8 @@ pub(super) async fn rectify(asking: &Asking, mut members: Members) -> Answer {
             return Err(Refusal::naming(problems::FIELD, "sources"));
         }
     }
-    // What is wrong with a source's part only the source knows.
-    let field = if patch.contains_key("preferences") { "preferences" } else { "sources" };
-    let rectified = asking.rights.rectify(&asking.user, &patch.into()).await.map_err(|error| wrong(field, error))?;
+    let rectified = asking.rights.rectify_by_member(&asking.user, &patch.into()).await;
+    let rectified = rectified.map_err(|(member, error)| wrong(member.as_deref().unwrap_or("preferences"), error))?;
     let sources: Map<String, Value> =
         rectified.sources.into_iter().map(|(name, is_corrected)| (name, is_corrected.into())).collect();
     ok(&json!({ "preferences": rectified.preferences, "sources": sources }))
@@ -32,6 +30,7 @@ pub(super) async fn rectify(asking: &Asking, mut members: Members) -> Answer {
 
 fn wrong(field: &str, error: Error) -> Refusal {
     match error.kind() {
+        // There may be no preferences at all.
         ErrorKind::InvalidInput | ErrorKind::Configuration => Refusal::explaining(problems::FIELD, field, &error),
         _ => error.into(),
     }

@@ -73,7 +73,8 @@ use crate::{
 ///
 /// # When it says no
 ///
-/// Each refusal is `application/problem+json` (RFC 9457), and changes nothing.
+/// Each refusal is `application/problem+json` (RFC 9457), and changes nothing; but what a rectification has corrected before a source
+/// refused stays so.
 ///
 /// | status | when |
 /// |---|---|
@@ -89,7 +90,7 @@ use crate::{
 /// | 429 | the user has asked too often, and `Retry-After` says for how long to wait; another export of theirs is under way |
 /// | 503 | the store, or whoever sends tokens, fails |
 ///
-/// Requests are limited [for each user](PrivacyRules::requests), in this process, before anything is asked of the store; those that
+/// Requests are limited [for each user](PrivacyRules::requests), in this process, before the store is asked for an answer; those that
 /// are refused for this do not count. With feature `metrics` the counter `guestbook_privacy_throttled_total` says how many there
 /// were, with a label `limit`: `requests` or `sensitive`.
 ///

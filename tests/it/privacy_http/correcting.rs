@@ -1,5 +1,7 @@
 //! Rectification: preferences, and the sources that users may correct.
 
+use tower_guestbook::preferences::Schema;
+
 use super::*;
 
 async fn patch(caller: &Caller, body: &Value) -> Answer {
@@ -35,7 +37,7 @@ async fn what_cannot_be_corrected_is_named_and_nothing_is_changed() {
     let ada = site.login("ada").await;
     let before = site.state().await;
     for (body, field, reason) in [
-        (json!({}), "sources", "can be corrected"),
+        (json!({}), "preferences", "can be corrected"),
         (json!({ "activities": [] }), "activities", ""),
         (json!({ "user": "bob", "preferences": { "theme": "dark" } }), "user", ""),
         (json!({ "preferences": 7 }), "preferences", ""),
@@ -45,7 +47,7 @@ async fn what_cannot_be_corrected_is_named_and_nothing_is_changed() {
         (json!({ "sources": { "roles": { "role": "admin" } } }), "sources", ""),
         (json!({ "sources": { "nowhere": {} } }), "sources", ""),
         (json!({ "preferences": { "theme": "dark" }, "sources": { "roles": {} } }), "sources", ""),
-        (json!({ "sources": { "addresses": { "address": 7 } } }), "sources", "an address is a text"),
+        (json!({ "sources": { "addresses": { "address": 7 } } }), "sources.addresses", "an address is a text"),
     ] {
         let answer = patch(&ada, &body).await;
         assert_names(&answer, 422, field, &body.to_string());
@@ -55,14 +57,28 @@ async fn what_cannot_be_corrected_is_named_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn more_than_fits_is_too_large() {
+async fn more_than_fits_is_too_large_and_nothing_is_stored() {
+    let schema = Schema::<StandardPreferences>::new().unwrap().max_bytes(20);
+    let (builder, _clock) = builder(MemoryStore::new());
+    let guestbook = builder.preferences(PreferenceRules::new(schema)).build().unwrap();
+    let mut guest = Guest::new(&app(&guestbook));
+    guest.ok("/login/ada").await;
+    let ada = Caller { app: app(&guestbook), cookie: guest.cookie, origin: None };
+    let long = json!({ "preferences": { "theme": "dark", "language": "de" } });
+    assert_problem(&patch(&ada, &long).await, 413, "too much");
+    assert_ok(&patch(&ada, &json!({ "preferences": { "theme": "dark" } })).await, StatusCode::OK, "it fits");
+    let preferences = guestbook.preferences::<StandardPreferences>().unwrap();
+    assert_eq!(preferences.get(&user("ada")).await.unwrap().version, 1);
+}
+
+#[tokio::test]
+async fn what_was_corrected_before_a_source_refuses_stays_so() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
-    let before = site.state().await;
-    let long = json!({ "preferences": { "custom": { "note": "x".repeat(20_000) } } });
-    let answer = patch(&ada, &long).await;
-    assert!([413, 422].contains(&answer.status.as_u16()), "{}", answer.body);
-    assert_eq!(site.state().await, before);
+    let both = json!({ "preferences": { "theme": "dark" }, "sources": { "addresses": { "address": 7 } } });
+    assert_names(&patch(&ada, &both).await, 422, "sources.addresses", "both");
+    let state = site.state().await;
+    assert_eq!((&state["ada"]["preferences"], &state["ada"]["address"]), (&json!(1), &Value::Null));
 }
 
 #[test]

@@ -82,7 +82,6 @@ async fn each_endpoint<S: Store>(store: impl Fn() -> S) {
                 "user" => None,
                 "old" => recent.then_some((401, "Recent login required")),
                 "foreign" => (!is_safe(&method)).then_some((403, "Cross-origin request refused")),
-                _ if is_safe(&method) => Some((401, "Login required")),
                 _ => Some((401, "Login required")),
             };
             let Some((refused, title)) = refusal else {

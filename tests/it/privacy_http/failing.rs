@@ -79,3 +79,15 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
     assert_unavailable(&ada.get("/restriction").await, "a read");
     assert_unavailable(&ada.post("/restriction", &json!({})).await, "a write");
 }
+
+#[tokio::test]
+async fn what_was_decided_is_not_guessed() {
+    let (site, store, ada, _) = site().await;
+    // Another device decides, so that it is read anew for a session that is known.
+    site.guestbook.rights().object(&user("ada"), [PurposeId::ANALYTICS]).await.unwrap();
+    store.set(Mood::Failing);
+    for path in ["/consent", "/consent/receipt"] {
+        assert_unavailable(&ada.get(path).await, path);
+    }
+    assert_unavailable(&ada.post("/consent", &json!({ "choices": { "marketing": false } })).await, "a decision");
+}
