@@ -1,4 +1,4 @@
-//! The layers, and what they need to know of HTTP. Nothing here depends on a web framework but `extract` (feature `axum`).
+//! The layers, and what they need to know of HTTP. Nothing here depends on a web framework but `extract` and the router of `privacy` (feature `axum`).
 //!
 //! The layers go around any Tower service of HTTP, here a plain function:
 //!

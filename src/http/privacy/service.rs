@@ -40,7 +40,7 @@ use crate::{
 
 /// Answers whatever a user may ask about their own data, below one prefix. Made by
 /// [`Guestbook::privacy_service`](crate::Guestbook::privacy_service); it goes inside the session layer. For axum there is
-/// [`Guestbook::privacy_router`](crate::Guestbook::privacy_router), feature `axum`, with the same paths.
+/// `Guestbook::privacy_router`, feature `axum`, with the same paths.
 ///
 /// | path | methods | what | GDPR |
 /// |---|---|---|---|

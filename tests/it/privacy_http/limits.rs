@@ -73,6 +73,20 @@ async fn exports_and_erasures_are_fewer_and_attempts_count() {
     assert_throttled(&fresh.get("/export").await, "12", "one at a time");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_come_at_once_thirty_are_answered() {
+    let site = Site::new(MemoryStore::new());
+    let ada = site.login("ada").await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let ada = ada.clone();
+        asking.spawn(async move { ada.get("/restriction").await.status.as_u16() });
+    }
+    let mut statuses = asking.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200; 30].as_slice(), [429; 70].as_slice()].concat());
+}
+
 #[tokio::test]
 async fn all_services_of_a_guestbook_limit_a_user_together() {
     let site = Site::new(MemoryStore::new());
