@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, ok},
+    asking::Asking,
     paging::Page,
-    service::Asking,
 };
 use crate::privacy::AuditRow;
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Refusal, ok, wrong},
+    asking::Asking,
     problems,
     reading::Members,
-    service::Asking,
 };
 use crate::{
     consent::{Choices, Method, PurposeId},

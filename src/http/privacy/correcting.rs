@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answer::{Answer, Refusal, ok},
+    asking::Asking,
     problems,
     reading::Members,
-    service::Asking,
 };
 use crate::error::{Error, ErrorKind};
 

@@ -11,6 +11,7 @@
 //! ```
 
 mod answer;
+mod asking;
 mod audit;
 mod consent;
 mod correcting;

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Refusal, ok, wrong},
+    asking::Asking,
     problems,
     reading::Members,
-    service::Asking,
 };
 use crate::{
     consent::{Decision, PurposeId, Standings, Subject},

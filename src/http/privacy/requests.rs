@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 
 use super::{
     answer::{Answer, Refusal, ok, with_status, wrong},
+    asking::Asking,
     paging::{Page, parameter},
     problems,
     reading::Members,
     rules::SendToken,
-    service::Asking,
 };
 use crate::{
     error::{Error, ErrorKind},

@@ -7,20 +7,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    answer::{Answer, Refusal, without_body},
-    audit, consent, correcting,
+    answer::{Refusal, without_body},
+    asking::{Asking, Shared, answer},
     limit::Weight,
-    objecting,
     place::Place,
     problems,
-    reading::Members,
-    requests, restricting,
     rules::PrivacyRules,
     throttle::Throttle,
 };
@@ -32,7 +29,7 @@ use crate::{
         RightsFuture, RouteTemplate, problem::Problem, rights::session,
     },
     id::UserId,
-    privacy::{Actor, RequestKind},
+    privacy::Actor,
     rights::Rights,
     time::Clock,
     visit::{Session, Visit},
@@ -130,25 +127,6 @@ struct Unguarded {
     erasure: ErasureService,
 }
 
-/// What all requests need.
-pub(super) struct Shared {
-    pub(super) rights: Rights,
-    pub(super) audit: AuditTrail,
-    pub(super) consents: Option<Consents>,
-    pub(super) rules: PrivacyRules,
-    throttle: Throttle,
-}
-
-/// Who asks, and what they may work with.
-pub(super) struct Asking {
-    pub(super) shared: Arc<Shared>,
-    pub(super) visit: Visit,
-    pub(super) user: UserId,
-    /// Exercised in their name.
-    pub(super) rights: Rights,
-    pub(super) parts: Parts,
-}
-
 impl PrivacyService {
     pub(crate) fn new(
         rights: Rights,
@@ -209,22 +187,24 @@ where
     fn call(&mut self, request: Request<B>) -> RightsFuture {
         let path = request.uri().path();
         let path = self.prefix.as_deref().map_or(Some(path), |prefix| path.strip_prefix(prefix));
-        let Some(place) = path.and_then(Place::at) else { return refused(problems::NOT_FOUND) };
+        let Some(place) = path.and_then(Place::at) else {
+            return RightsFuture::ready(refusal(problems::NOT_FOUND));
+        };
         if !place.allows(request.method()) {
             return RightsFuture::ready(self.named(&place, not_allowed(place.methods())));
         }
         let session = session(&request);
         let user = session.as_ref().and_then(Session::user_id);
-        let (Some(session), Some(user)) = (session, user) else { return refused(Problem::LOGIN_REQUIRED) };
+        let (Some(session), Some(user)) = (session, user) else {
+            return RightsFuture::ready(self.named(&place, refusal(Problem::LOGIN_REQUIRED)));
+        };
         let weight = self.shared.weight(&place, request.method());
         if let Err(throttled) = self.shared.throttle.ask(&user, weight) {
             return RightsFuture::ready(self.named(&place, *throttled));
         }
         let is_recent = session.authenticated_within(self.shared.rules.max_login_age);
         if weight == Weight::Sensitive && place != Place::Export && !is_recent {
-            return RightsFuture::ready(
-                self.named(&place, Problem::RECENT_LOGIN_REQUIRED.response_with(RightsBody::whole)),
-            );
+            return RightsFuture::ready(self.named(&place, refusal(Problem::RECENT_LOGIN_REQUIRED)));
         }
         match place {
             Place::Export => self.export.call(request),
@@ -240,7 +220,9 @@ impl Unguarded {
         B: Body + Send + 'static,
     {
         let (parts, body) = request.into_parts();
-        let Some(visit) = parts.extensions.get::<Visit>().cloned() else { return refused(Problem::LOGIN_REQUIRED) };
+        let Some(visit) = parts.extensions.get::<Visit>().cloned() else {
+            return RightsFuture::ready(refusal(Problem::LOGIN_REQUIRED));
+        };
         let rights = self.shared.rights.by(Actor::User(user.clone()));
         let asking = Asking { shared: self.shared.clone(), visit, user, rights, parts };
         let this = self.clone();
@@ -261,50 +243,8 @@ impl Unguarded {
     }
 }
 
-impl Shared {
-    fn weight(&self, place: &Place, method: &Method) -> Weight {
-        let sends_token = *place == Place::OfKind(Some(RequestKind::Erasure)) && self.rules.send.is_some();
-        match place {
-            Place::Export | Place::Erasure | Place::Confirmation(_) => Weight::Sensitive,
-            _ if sends_token && *method == Method::POST => Weight::Sensitive,
-            _ => Weight::Usual,
-        }
-    }
-}
-
-async fn answer<B: Body>(asking: &Asking, place: &Place, body: B) -> Answer {
-    let method = &asking.parts.method;
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return match place {
-            Place::Requests => requests::list(asking, None).await,
-            Place::OfKind(kind) => requests::list(asking, Some(kind.ok_or(problems::NOT_FOUND)?)).await,
-            Place::Request(id) => requests::one(asking, *id).await,
-            Place::Restriction => restricting::state(asking).await,
-            Place::Objections => objecting::list(asking).await,
-            Place::Consent => consent::state(asking).await,
-            Place::Receipt => consent::receipt(asking).await,
-            Place::Audit => audit::list(asking).await,
-            _ => Err(problems::NOT_FOUND.into()),
-        };
-    }
-    let members = Members::read(&asking.parts.headers, body).await?;
-    match (place, method) {
-        (Place::OfKind(kind), _) => requests::file(asking, *kind, members).await,
-        (Place::Request(id), _) => requests::cancel(asking, *id, members).await,
-        (Place::Confirmation(id), _) => requests::confirm(asking, *id, members).await,
-        (Place::Restriction, &Method::POST) => restricting::restrict(asking, members).await,
-        (Place::Restriction, _) => restricting::lift(asking, members).await,
-        (Place::Objection(purpose), &Method::POST) => objecting::object(asking, purpose, members).await,
-        (Place::Objection(purpose), _) => objecting::take_back(asking, purpose, members).await,
-        (Place::Rectification, _) => correcting::rectify(asking, members).await,
-        (Place::Consent, _) => consent::decide(asking, members).await,
-        (Place::Purpose(purpose), _) => consent::withdraw(asking, purpose, members).await,
-        _ => Err(problems::NOT_FOUND.into()),
-    }
-}
-
-fn refused(problem: Problem) -> RightsFuture {
-    RightsFuture::ready(problem.response_with(RightsBody::whole))
+fn refusal(problem: Problem) -> Response<RightsBody> {
+    problem.response_with(RightsBody::whole)
 }
 
 fn not_allowed(methods: &'static str) -> Response<RightsBody> {
