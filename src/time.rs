@@ -33,6 +33,13 @@ impl Timestamp {
         Self(self.0.saturating_add(to_millis(duration)))
     }
 
+    /// The beginning of its day in UTC.
+    #[must_use]
+    pub fn start_of_day(self) -> Self {
+        const DAY: i64 = 24 * 60 * 60 * 1_000;
+        Self(self.0.saturating_sub(self.0.rem_euclid(DAY)))
+    }
+
     /// How long ago `earlier` was; zero if it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

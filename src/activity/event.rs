@@ -56,6 +56,29 @@ impl Event {
         self
     }
 
+    /// What is left of an event that is anonymised: its type, the day (UTC), method and route, the class of the status and how the
+    /// exchange ended. Neither who did it, nor anything that rows of one person have in common; also not how long it took and
+    /// how many bytes it had, by which another log would know it again.
+    ///
+    /// ```
+    /// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}};
+    ///
+    /// let mut event = Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(1_800_000_000_000));
+    /// event.user = Some(UserId::from(7));
+    /// let anonymous = event.anonymised();
+    /// assert_eq!((anonymous.user, anonymous.time), (None, Timestamp::from_millis(1_799_971_200_000)));
+    /// ```
+    #[must_use]
+    pub fn anonymised(self) -> Self {
+        let mut event = self.without_person();
+        event.time = event.time.start_of_day();
+        if let Some(response) = &mut event.response {
+            response.status -= response.status % 100;
+            (response.latency, response.bytes) = (0, 0);
+        }
+        event
+    }
+
     /// An event of this type at this time; nothing else is known of it yet.
     pub fn new(event_type: EventType, time: Timestamp) -> Self {
         Self {
@@ -118,11 +141,20 @@ pub struct Activity {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+    /// Whether this is what was [left](Event::anonymised) of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anonymised: bool,
 }
 
 impl Activity {
     /// An event as a store has it.
     pub fn new(sequence: u64, event: Event) -> Self {
-        Self { sequence, event }
+        Self { sequence, event, anonymised: false }
+    }
+
+    /// The same activity without the person.
+    #[must_use]
+    pub fn anonymised(self) -> Self {
+        Self { event: self.event.anonymised(), anonymised: true, ..self }
     }
 }

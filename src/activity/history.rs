@@ -43,6 +43,8 @@ pub struct ActivityFilter {
     pub until: Option<Timestamp>,
     /// No events of those who are restricted at this time, or whose activities are held. Only a store knows who that is.
     pub sparing_restricted: Option<Timestamp>,
+    /// No events that are [anonymised](Activity::anonymised). Only a store knows which are.
+    pub except_anonymised: bool,
 }
 
 impl ActivityFilter {
@@ -100,7 +102,14 @@ impl ActivityFilter {
         self
     }
 
-    /// Whether `event` is meant, as far as the event tells: whether somebody is [spared](Self::sparing_restricted) it does not.
+    /// No events that are [anonymised](Activity::anonymised) already.
+    pub fn except_anonymised(mut self) -> Self {
+        self.except_anonymised = true;
+        self
+    }
+
+    /// Whether `event` is meant, as far as the event tells: whether somebody is [spared](Self::sparing_restricted) it does not, nor
+    /// whether it was anonymised.
     pub fn matches(&self, event: &Event) -> bool {
         self.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
             && self.session.is_none_or(|session| event.session == Some(session))

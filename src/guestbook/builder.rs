@@ -25,7 +25,7 @@ use crate::{
         OnStoreError, PrivacyRules, PrivacyService, SessionCookie, SessionLayer, Transport,
     },
     journal::{DynamicJournal, ErasureJournal},
-    privacy::AuditKey,
+    privacy::{AuditKey, ErasedActivities},
     recorder::{Recorder, RecorderSettings},
     retention::{Retention, RetentionRules},
     rights::{Duties, Ledger, PersonalData, Register, RetentionPeriod, Rights},
@@ -52,6 +52,7 @@ pub struct GuestbookBuilder<S> {
     preferences: Option<Box<MakePreferences>>,
     sources: Vec<Box<dyn PersonalData>>,
     keep_out: Duration,
+    erased_activities: ErasedActivities,
     audit_key: Option<AuditKey>,
     controller: Option<Controller>,
     secret_session_keys: Vec<String>,
@@ -100,6 +101,7 @@ impl<S> GuestbookBuilder<S> {
             preferences: None,
             sources: Vec::new(),
             keep_out: 400 * DAY,
+            erased_activities: ErasedActivities::Deleted,
             audit_key: None,
             controller: None,
             secret_session_keys: Vec::new(),
@@ -200,6 +202,13 @@ impl<S: Store> GuestbookBuilder<S> {
     /// How long a user who was erased is kept out: longer than the oldest backup that may be restored. Default: 400 days.
     pub fn keep_erased_out(mut self, duration: Duration) -> Self {
         self.keep_out = duration;
+        self
+    }
+
+    /// What an erasure makes of the user's activities: nothing is left of them, or rows of nobody that still count as views. Read at
+    /// [`ErasedActivities`] what those tell before you choose them. Default: they are deleted.
+    pub fn erased_activities(mut self, activities: ErasedActivities) -> Self {
+        self.erased_activities = activities;
         self
     }
 
@@ -384,7 +393,8 @@ impl<S: Store> GuestbookBuilder<S> {
         let audit = AuditTrail::new(store.clone(), ungated.clone(), clock.clone(), self.audit_key);
         let retention = Retention::new(store.clone(), sessions.clone(), audit.clone(), retained, timed, self.retention);
         let ledger = ledger.map(|(journal, gate)| Ledger::new(journal, gate));
-        let duties = Duties { grace: self.grace, keep_requests: self.keep_requests, ledger };
+        let duties =
+            Duties { grace: self.grace, keep_requests: self.keep_requests, activities: self.erased_activities, ledger };
         let (heard, held, trail, now) = (recorder.clone(), sessions.clone(), audit.clone(), clock.clone());
         let rights =
             Rights::new(store, accounts, held, heard, trail, ungated, now, sources, keep_out, register, duties);

@@ -121,6 +121,9 @@ impl AuditNote {
         ] {
             detail.insert(name.into(), count.into());
         }
+        if erased.anonymised > 0 {
+            detail.insert("activities_anonymised".into(), erased.anonymised.into());
+        }
         self.detail(detail.into()).about(erasure.pseudonym)
     }
 }

@@ -60,12 +60,42 @@ pub struct Erased {
     /// Activities, those of visitors that were linked to the user included.
     #[serde(rename = "activities_deleted")]
     pub activities: u64,
+    /// Activities that are rows of nobody now, see [`ErasedActivities`]. Not in the JSON if there are none: a receipt of before says the same.
+    #[serde(rename = "activities_anonymised", default, skip_serializing_if = "is_zero")]
+    pub anonymised: u64,
     /// Sets of preferences: one or none.
     #[serde(rename = "preferences_deleted")]
     pub preferences: u64,
     /// Records of consent, those of linked visitors included.
     #[serde(rename = "consent_deleted")]
     pub consents: u64,
+}
+
+/// What an erasure makes of activities.
+///
+/// # What is left of an anonymised one, and who could still be told by it
+///
+/// [`Event::anonymised`](crate::activity::Event::anonymised): its type, the day, method and route, the class of the status. No row says
+/// which others are of the same person. Rows whose type or route nobody else has are deleted instead.
+///
+/// Data is anonymous if nobody can be singled out, linked or inferred by means that are reasonably likely to be used (GDPR, recital
+/// 26; opinion 05/2014 of the Article 29 Working Party). Three things to weigh before you choose it:
+///
+/// - **The order stays.** A row keeps its [sequence](crate::activity::Activity::sequence), so its neighbours say when it was, as long as they have their
+///   time. Whoever has another log with times and names, of a proxy for example, can match them: delete, or delete that log first.
+/// - **Who is nearly alone is nearly named.** A route that two persons use on a day with two rows tells each of them about the other. The rule is that
+///   somebody else has a row of the route, not how many.
+/// - **Routes are kept as they were recorded.** A name in a route that somebody else uses as well, such as the path of a public profile, stays.
+///
+/// If one of these matters for you, keep the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErasedActivities {
+    /// They are deleted.
+    #[default]
+    Deleted,
+    /// They stay as rows of nobody, and still count as views.
+    Anonymised,
 }
 
 impl ErasureId {
@@ -142,6 +172,10 @@ impl Serialize for Pseudonym {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Erasure {

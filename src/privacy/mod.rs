@@ -46,7 +46,7 @@ pub use self::{
         ActionName, Actor, ActorKind, AuditAction, AuditCheckpoint, AuditEntry, AuditFault, AuditFlaw, AuditHash,
         AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow, Disclosed, Verifier, VerifyReport,
     },
-    erasure::{Erased, Erasure, ErasureId, Pseudonym},
+    erasure::{Erased, ErasedActivities, Erasure, ErasureId, Pseudonym},
     hold::{HeldClass, Hold, Retained},
     journal::{JournalEntry, JournalKind, StoreFingerprint},
     request::{

@@ -13,6 +13,10 @@ pub(super) fn report(report: &RetentionReport, is_success: bool) {
     deleted("sessions", report.sessions_deleted);
     for class in report.classes.iter().chain([&report.audit]) {
         deleted(&class.class, class.deleted);
+        if class.anonymised > 0 {
+            metrics::counter!("guestbook_retention_anonymised_total", "class" => class.class.clone())
+                .increment(class.anonymised);
+        }
         let oldest = class.oldest_left.map_or(0.0, |oldest| report.applied_at.since(oldest).as_secs_f64());
         metrics::gauge!("guestbook_retention_oldest_seconds", "class" => class.class.clone()).set(oldest);
         if class.refused {

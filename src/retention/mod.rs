@@ -5,6 +5,7 @@
 //! | what | then |
 //! |---|---|
 //! | an event is older than the [rule](RetentionRules) for its type, or else the rule for all others, allows | the next run deletes it; the guestbook runs every hour, the first time a minute after its start |
+//! | the rule says that they are [somebody's](Keep::Personal) for so long only | the next run [anonymises](crate::activity::Event::anonymised) it: it still counts, for nobody; once |
 //! | much is old | it is deleted in chunks of about 5 ms, with pauses: requests that write wait no longer than for one chunk |
 //! | a user is [restricted](crate::privacy::Restriction), or their activities are [held](crate::privacy::Hold) | their events stay, whatever the rules say, and are deleted when that is over |
 //! | a run would delete more than 30 % of a class of more than 1,000 events | nothing of the class is deleted; an error event and the [report](RetentionReport) say so. [`run_forced`](Retention::run_forced) deletes it, for example after the rules have changed |
@@ -25,6 +26,7 @@
 //! | name | kind | what |
 //! |---|---|---|
 //! | `guestbook_retention_deleted_total{class}` | counter | `sessions`, `activities` (types without a rule of their own), `activities:login` and so on, `audit` |
+//! | `guestbook_retention_anonymised_total{class}` | counter | events that were anonymised |
 //! | `guestbook_retention_oldest_seconds{class}` | gauge | the age of the oldest event that is left; more than the rule, and retention is behind |
 //! | `guestbook_retention_last_success_seconds` | gauge | when the last run began that did everything, in seconds since 1970 |
 //! | `guestbook_retention_refused_total` | counter | classes that were not deleted because it would have been too much |
@@ -194,6 +196,7 @@ impl Inner {
     fn account(&self, report: &RetentionReport, is_success: bool) {
         let mut stats = self.stats();
         stats.activities_deleted += report.activities_deleted;
+        stats.activities_anonymised += report.activities_anonymised;
         stats.sessions_deleted += report.sessions_deleted;
         stats.pages_freed += report.pages_freed;
         stats.refused += report.classes.iter().filter(|class| class.refused).count() as u64;

@@ -34,17 +34,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Records the run, if it has deleted something. That entries were dropped is no reason: the checkpoint says it, and in the end
+    /// Records the run, if it has deleted or anonymised something. That entries were dropped is no reason: the checkpoint says it, and in the end
     /// there would be an entry for each entry that is dropped.
     pub(super) async fn note(&self) -> Result<()> {
         let report = &self.report;
-        if report.activities_deleted + report.sessions_deleted == 0 {
+        if report.activities_deleted + report.activities_anonymised + report.sessions_deleted == 0 {
             return Ok(());
         }
-        let classes = report.classes.iter().filter(|class| class.deleted > 0);
-        let classes: serde_json::Map<_, _> = classes.map(|class| (class.class.clone(), class.deleted.into())).collect();
+        let classes = report.classes.iter().map(|class| (&class.class, class.deleted + class.anonymised));
+        let classes = classes.filter(|(_, count)| *count > 0);
+        let classes: serde_json::Map<_, _> = classes.map(|(class, count)| (class.clone(), count.into())).collect();
         let detail = json!({
             "activities_deleted": report.activities_deleted,
+            "activities_anonymised": report.activities_anonymised,
             "sessions_deleted": report.sessions_deleted,
             "audit_deleted": report.audit.deleted,
             "classes": classes,

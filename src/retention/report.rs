@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{Keep, RetentionRules, rules::Class};
+use super::{
+    Keep, RetentionRules,
+    rules::{Class, Fate},
+};
 use crate::{activity::EventType, time::Timestamp};
 
 /// What a run has deleted, or would delete.
@@ -13,6 +16,8 @@ use crate::{activity::EventType, time::Timestamp};
 pub struct RetentionReport {
     /// Events that were deleted.
     pub activities_deleted: u64,
+    /// Events that were anonymised.
+    pub activities_anonymised: u64,
     /// Expired sessions that were removed.
     pub sessions_deleted: u64,
     /// How long events are kept whose type has no rule of its own. In JSON: days, `null` for ever.
@@ -46,15 +51,20 @@ pub struct ClassReport {
     /// The type whose events it has, if it is of one type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_type: Option<EventType>,
-    /// How long they are kept. In JSON: days, `null` for ever.
+    /// How long they are kept. In JSON: days, `null` for ever; of events that are anonymised, how long they are somebody's.
     #[serde(rename = "keep_days", serialize_with = "days")]
     pub keep: Keep,
     /// How many were deleted.
     pub deleted: u64,
+    /// How many were anonymised.
+    pub anonymised: u64,
     /// How many are to be deleted and were not, because it was a dry run or was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_delete: Option<u64>,
-    /// When the first of those that are left was recorded.
+    /// How many are to be anonymised and were not, for the same reasons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_anonymise: Option<u64>,
+    /// When the first of those that are left was recorded; if they are to be anonymised, of those that are not yet.
     pub oldest_left: Option<Timestamp>,
     /// Whether they are more than [`max_fraction`](super::RetentionRules::max_fraction) allows.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -75,6 +85,8 @@ pub struct RetentionStats {
     pub refused: u64,
     /// Events that were deleted.
     pub activities_deleted: u64,
+    /// Events that were anonymised.
+    pub activities_anonymised: u64,
     /// Expired sessions that were removed.
     pub sessions_deleted: u64,
     /// Pages of the store that were given back to the system.
@@ -87,6 +99,7 @@ impl RetentionReport {
     pub(super) fn begin(rules: &RetentionRules, now: Timestamp, dry_run: bool) -> Self {
         Self {
             activities_deleted: 0,
+            activities_anonymised: 0,
             sessions_deleted: 0,
             retention: rules.activities(),
             applied_at: now,
@@ -107,7 +120,26 @@ impl ClassReport {
     }
 
     fn new(class: String, event_type: Option<EventType>, keep: Keep) -> Self {
-        Self { class, event_type, keep, deleted: 0, would_delete: None, oldest_left: None, refused: false }
+        Self {
+            class,
+            event_type,
+            keep,
+            deleted: 0,
+            anonymised: 0,
+            would_delete: None,
+            would_anonymise: None,
+            oldest_left: None,
+            refused: false,
+        }
+    }
+
+    /// So many of them would meet this fate.
+    pub(super) fn would(&mut self, fate: Fate, count: u64) {
+        let would = match fate {
+            Fate::Deleted => &mut self.would_delete,
+            Fate::Anonymised => &mut self.would_anonymise,
+        };
+        *would = Some(count);
     }
 }
 
@@ -115,10 +147,12 @@ fn days<S: Serializer>(keep: &Keep, serializer: S) -> Result<S::Ok, S::Error> {
     const DAY: u64 = 24 * 60 * 60;
     match keep {
         Keep::Forever => serializer.serialize_none(),
-        Keep::For(duration) if duration.subsec_nanos() == 0 && duration.as_secs() % DAY == 0 => {
-            serializer.serialize_u64(duration.as_secs() / DAY)
+        Keep::For(duration) | Keep::Personal { personal: duration, .. } => {
+            match duration.subsec_nanos() == 0 && duration.as_secs() % DAY == 0 {
+                true => serializer.serialize_u64(duration.as_secs() / DAY),
+                false => serializer.serialize_f64(duration.as_secs_f64() / DAY as f64),
+            }
         }
-        Keep::For(duration) => serializer.serialize_f64(duration.as_secs_f64() / DAY as f64),
     }
 }
 

@@ -17,7 +17,8 @@ use crate::{
 /// let days = |days: u64| Keep::For(Duration::from_secs(days * 86_400));
 /// let rules = RetentionRules::new()
 ///     .keep_activities(days(30))
-///     .keep_event_type(EventType::PURCHASE, Keep::Forever);
+///     .keep_event_type(EventType::PURCHASE, Keep::Forever)
+///     .keep_event_type(EventType::PAGE_VIEW, Keep::personal_for(Duration::from_secs(30 * 86_400)));
 /// # let _ = rules;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -38,10 +39,40 @@ pub enum Keep {
     For(Duration),
     /// It is not deleted.
     Forever,
+    /// Events that are older than `personal` are [anonymised](crate::activity::Event::anonymised), those that are older than
+    /// `altogether` are deleted, if there is such a period. An anonymised event has its day only, so it may be deleted up to a day
+    /// early.
+    ///
+    /// Types and routes stay as they were recorded, and so must name nobody: an erasure does not find anonymised events any more. See
+    /// [`ErasedActivities`](crate::privacy::ErasedActivities) for what else to weigh.
+    Personal {
+        /// How long they are somebody's.
+        personal: Duration,
+        /// How long there is anything of them; `None` is for ever.
+        altogether: Option<Duration>,
+    },
 }
 
-/// Some events that are kept equally long, as the rules are at some time. The one description of what is to be deleted: it is
-/// counted, deleted and reported by these filters.
+/// What becomes of events that are old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Anonymised,
+    Deleted,
+}
+
+/// Events of a class that are old at some time, and what becomes of them. The one description of both: it is counted, dealt with and
+/// reported by this filter.
+#[derive(Clone, Debug)]
+pub(super) struct Old {
+    pub(super) fate: Fate,
+    pub(super) filter: ActivityFilter,
+    /// Those of the class that may become old one day.
+    pub(super) all: ActivityFilter,
+    /// From when on events are not old.
+    pub(super) since: Timestamp,
+}
+
+/// Some events that are kept equally long.
 #[derive(Clone, Debug)]
 pub(super) struct Class {
     pub(super) name: String,
@@ -104,10 +135,10 @@ impl RetentionRules {
         self
     }
 
-    /// How long which class of events is kept, and the audit trail; `None` is for ever.
+    /// How long which class of events is kept as somebody's, and the audit trail; `None` is for ever.
     pub(crate) fn periods(&self) -> Vec<(String, Option<Duration>)> {
         let period = |(name, keep)| match keep {
-            Keep::For(duration) => (name, Some(duration)),
+            Keep::For(duration) | Keep::Personal { personal: duration, .. } => (name, Some(duration)),
             Keep::Forever => (name, None),
         };
         let classes = self.classes().into_iter().map(|class| (class.name, class.keep));
@@ -122,14 +153,14 @@ impl RetentionRules {
         if !(self.max_fraction > 0.0 && self.max_fraction <= 1.0) {
             return wrong("max_fraction() must be more than 0 and at most 1");
         }
-        if self.activities == Keep::For(Duration::ZERO) {
-            return wrong("keep_activities() must be longer than zero");
+        if !self.activities.is_possible() {
+            return wrong("keep_activities() must be longer than zero, and `altogether` longer than `personal`");
         }
-        if self.audit == Keep::For(Duration::ZERO) {
-            return wrong("keep_audit() must be longer than zero");
+        if !self.audit.is_possible() || matches!(self.audit, Keep::Personal { .. }) {
+            return wrong("keep_audit() must be longer than zero, and what is recorded there is not anonymised");
         }
-        if self.event_types.iter().any(|(_, keep)| *keep == Keep::For(Duration::ZERO)) {
-            return wrong("keep_event_type() must be longer than zero");
+        if self.event_types.iter().any(|(_, keep)| !keep.is_possible()) {
+            return wrong("keep_event_type() must be longer than zero, and `altogether` longer than `personal`");
         }
         Ok(())
     }
@@ -165,20 +196,58 @@ impl Default for RetentionRules {
 }
 
 impl Keep {
-    /// From when on events are kept at `now`; `None` if they all are.
+    /// Events that are older than this are anonymised, and stay so for ever. Those of before say how much was done, and not by whom.
+    pub const fn personal_for(personal: Duration) -> Self {
+        Self::Personal { personal, altogether: None }
+    }
+
+    /// From when on something is kept at `now`; `None` if all of it is.
     pub(super) fn since(self, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::For(duration) => Some(Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(duration)))),
-            Self::Forever => None,
+            Self::For(duration) | Self::Personal { altogether: Some(duration), .. } => Some(before(now, duration)),
+            Self::Forever | Self::Personal { altogether: None, .. } => None,
+        }
+    }
+
+    fn is_possible(self) -> bool {
+        match self {
+            Self::For(duration) => !duration.is_zero(),
+            Self::Forever => true,
+            Self::Personal { personal, altogether } => {
+                !personal.is_zero() && altogether.is_none_or(|altogether| altogether > personal)
+            }
         }
     }
 }
 
 impl Class {
-    /// The events to delete at `now`, if there can be any: not those that are restricted or held.
-    pub(super) fn old(&self, now: Timestamp) -> Option<ActivityFilter> {
-        self.keep.since(now).map(|since| self.all.clone().until(since).sparing_restricted(now))
+    /// What is old at `now`, but for what is restricted or held: what is to be deleted first.
+    pub(super) fn old(&self, now: Timestamp) -> Vec<Old> {
+        let old = |fate, all: ActivityFilter, since| {
+            let filter = all.clone().until(since).sparing_restricted(now);
+            Old { fate, filter, all, since }
+        };
+        let deleted = self.keep.since(now).map(|since| old(Fate::Deleted, self.all.clone(), since));
+        let anonymised = match self.keep {
+            Keep::Personal { personal, .. } => {
+                Some(old(Fate::Anonymised, self.personal(), before(now, personal)))
+            }
+            Keep::For(_) | Keep::Forever => None,
+        };
+        deleted.into_iter().chain(anonymised).collect()
     }
+
+    /// Those of the class of which retention may be behind.
+    pub(super) fn personal(&self) -> ActivityFilter {
+        match self.keep {
+            Keep::Personal { .. } => self.all.clone().except_anonymised(),
+            Keep::For(_) | Keep::Forever => self.all.clone(),
+        }
+    }
+}
+
+fn before(now: Timestamp, duration: Duration) -> Timestamp {
+    Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(duration)))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -202,7 +271,7 @@ mod tests {
                 classes.iter().filter(|class| class.all.matches(&event)).map(|class| &class.name).collect();
             assert_eq!(of, [expected]);
         }
-        assert!(classes[2].old(Timestamp::from_millis(0)).is_none(), "the last rule for a type holds");
+        assert!(classes[2].old(Timestamp::from_millis(0)).is_empty(), "the last rule for a type holds");
     }
 
     #[test]
@@ -211,6 +280,22 @@ mod tests {
         assert_eq!(keep(7).since(Timestamp::from_millis(10)), Some(Timestamp::from_millis(3)));
         assert_eq!(Keep::For(Duration::MAX).since(Timestamp::from_millis(-10)), Some(Timestamp::from_millis(i64::MIN)));
         assert_eq!(Keep::Forever.since(Timestamp::from_millis(10)), None);
+    }
+
+    #[test]
+    fn what_is_to_be_deleted_comes_before_what_is_to_be_anonymised() {
+        let rules = RetentionRules::new().keep_activities(personal(3, Some(7)));
+        let old = rules.classes()[0].old(Timestamp::from_millis(10_000));
+        let seen: Vec<_> = old.iter().map(|old| (old.fate, old.since.as_millis(), old.filter.except_anonymised)).collect();
+        assert_eq!(seen, [(Fate::Deleted, 3_000, false), (Fate::Anonymised, 7_000, true)]);
+        let rules = rules.keep_activities(Keep::personal_for(Duration::from_secs(3)));
+        assert_eq!(rules.classes()[0].old(Timestamp::from_millis(10_000)).len(), 1);
+        assert_eq!(rules.periods()[0].1, Some(Duration::from_secs(3)), "what is kept longer is nobody's");
+    }
+
+    fn personal(seconds: u64, altogether: Option<u64>) -> Keep {
+        let altogether = altogether.map(Duration::from_secs);
+        Keep::Personal { personal: Duration::from_secs(seconds), altogether }
     }
 
     #[test]
@@ -223,6 +308,9 @@ mod tests {
             (RetentionRules::new().keep_activities(Keep::For(Duration::ZERO)), "keep_activities()"),
             (RetentionRules::new().keep_audit(Keep::For(Duration::ZERO)), "keep_audit()"),
             (RetentionRules::new().keep_event_type(EventType::ERROR, Keep::For(Duration::ZERO)), "keep_event_type()"),
+            (RetentionRules::new().keep_activities(personal(0, None)), "keep_activities()"),
+            (RetentionRules::new().keep_event_type(EventType::ERROR, personal(7, Some(7))), "keep_event_type()"),
+            (RetentionRules::new().keep_audit(personal(7, None)), "keep_audit()"),
         ] {
             let error = rules.check().unwrap_err();
             assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains(name), "{error}");

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     ClassReport, Inner, RetentionReport, metrics,
     pace::{PAUSE, Pace},
-    rules::Class,
+    rules::{Class, Fate, Old},
 };
 use crate::{
     activity::{ActivityFilter, HistoryQuery, Order},
@@ -79,12 +79,12 @@ pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
     let mut report = RetentionReport::begin(&inner.rules, now, true);
     for class in inner.rules.classes() {
         let mut entry = ClassReport::begin(&class);
-        let old = match class.old(now) {
-            Some(old) => inner.count(old).await?,
-            None => 0,
-        };
-        entry.would_delete = Some(old);
-        entry.refused = inner.is_too_much(&class, old, now).await?;
+        entry.would_delete = Some(0);
+        for old in class.old(now) {
+            let count = inner.count(old.filter.clone()).await?;
+            entry.would(old.fate, count);
+            entry.refused |= inner.is_too_much(&old, count, now).await?;
+        }
         entry.oldest_left = inner.oldest(&class, now).await?;
         report.classes.push(entry);
     }
@@ -114,7 +114,8 @@ impl Run<'_> {
         failed = failed.or(self.give_back_space().await.err());
         self.report.complete = !self.is_over;
         failed = failed.or(self.note().await.err());
-        if self.report.activities_deleted > 0 || self.report.pages_freed > 0 {
+        let changed = self.report.activities_deleted + self.report.activities_anonymised;
+        if changed > 0 || self.report.pages_freed > 0 {
             // The log has what was deleted, and the file is as long as it was until the log is in it. A reader may hold it up.
             let _ = self.inner.tasks.within(self.inner.store.scrub()).await;
         }
@@ -122,36 +123,46 @@ impl Run<'_> {
     }
 
     async fn apply(&mut self, class: &Class, guard: Guard, entry: &mut ClassReport) -> Result<()> {
-        if let Some(old) = class.old(self.now) {
+        for old in class.old(self.now) {
             if guard == Guard::On {
-                let count = self.inner.count(old.clone()).await?;
-                if self.inner.is_too_much(class, count, self.now).await? {
-                    (entry.refused, entry.would_delete) = (true, Some(count));
+                let count = self.inner.count(old.filter.clone()).await?;
+                if self.inner.is_too_much(&old, count, self.now).await? {
+                    entry.refused = true;
+                    entry.would(old.fate, count);
                     tracing::error!(
                         class = class.name,
                         count,
                         max_fraction = self.inner.rules.max_fraction,
-                        "retention would delete too much and deletes nothing: is the clock right, and the rule? if so, run_forced()"
+                        "retention would delete or anonymise too much and does nothing: is the clock right, and the rule? if so, run_forced()"
                     );
                 }
             }
             if !entry.refused {
-                self.delete(old, entry).await?;
+                self.deal_with(&old, entry).await?;
             }
         }
         entry.oldest_left = self.inner.oldest(class, self.now).await?;
         Ok(())
     }
 
-    async fn delete(&mut self, old: ActivityFilter, entry: &mut ClassReport) -> Result<()> {
+    async fn deal_with(&mut self, old: &Old, entry: &mut ClassReport) -> Result<()> {
         while self.may_go_on().await? {
             let (limit, begin) = (self.pace.limit(), Instant::now());
-            let deleted = self.inner.tasks.within(self.inner.store.discard(old.clone(), limit)).await?;
+            let (store, filter) = (&self.inner.store, old.filter.clone());
+            let (step, in_all, in_class) = match old.fate {
+                Fate::Deleted => {
+                    (store.discard(filter, limit), &mut self.report.activities_deleted, &mut entry.deleted)
+                }
+                Fate::Anonymised => {
+                    (store.anonymise(filter, limit), &mut self.report.activities_anonymised, &mut entry.anonymised)
+                }
+            };
+            let count = self.inner.tasks.within(step).await?;
+            *in_all += count as u64;
+            *in_class += count as u64;
             self.pace.since(begin);
             self.report.chunks += 1;
-            self.report.activities_deleted += deleted as u64;
-            entry.deleted += deleted as u64;
-            if deleted < limit {
+            if count < limit {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
@@ -212,23 +223,22 @@ impl Inner {
         self.tasks.within(self.store.count(filter)).await
     }
 
-    /// When the first event that is left was recorded, but for those that are restricted or held.
+    /// When the first event that is left was recorded, but for those that are restricted or held, or anonymised by the rule.
     async fn oldest(&self, class: &Class, now: Timestamp) -> Result<Option<Timestamp>> {
-        let query = HistoryQuery::new(class.all.clone().sparing_restricted(now)).order(Order::OldestFirst).limit(1);
+        let query = HistoryQuery::new(class.personal().sparing_restricted(now)).order(Order::OldestFirst).limit(1);
         let page = self.tasks.within(self.store.history(query)).await?;
         Ok(page.activities.first().map(|activity| activity.event.time))
     }
 
-    /// Whether `old` events are a larger part of the class than the rules allow.
+    /// Whether `count` old events are a larger part of the class than the rules allow.
     ///
     /// What is kept is counted only as far as it matters: from the end of what is old on, in growing steps.
-    async fn is_too_much(&self, class: &Class, old: u64, now: Timestamp) -> Result<bool> {
-        let Some(mut from) = class.keep.since(now).filter(|_| old > 0) else { return Ok(false) };
-        let is_harmless = |kept: u64| old as f64 <= self.rules.max_fraction * (old + kept) as f64;
-        let (mut kept, mut step) = (0, Duration::from_secs(60 * 60));
+    async fn is_too_much(&self, old: &Old, count: u64, now: Timestamp) -> Result<bool> {
+        let is_harmless = |kept: u64| count as f64 <= self.rules.max_fraction * (count + kept) as f64;
+        let (mut kept, mut from, mut step) = (0, old.since, Duration::from_secs(60 * 60));
         while !is_harmless(kept) {
             let until = Some(from.after(step)).filter(|until| *until < now);
-            let next = class.all.clone().from(from);
+            let next = old.all.clone().from(from);
             kept += self
                 .count(match until {
                     Some(until) => next.until(until),
@@ -238,6 +248,6 @@ impl Inner {
             let Some(until) = until else { break };
             (from, step) = (until, step * 4);
         }
-        Ok(!is_harmless(kept) && old + kept > FEW)
+        Ok(!is_harmless(kept) && count + kept > FEW)
     }
 }

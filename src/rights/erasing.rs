@@ -151,7 +151,7 @@ impl Rights {
         while erasure.finished_at.is_none() {
             // By the system: the entry must not name who is gone, and they may have asked for it themselves.
             let note = inner.audit.note(AuditAction::ErasureFinished, Actor::System, None).await?;
-            let step = inner.store.erase_some(erasure.id, CHUNK, note, inner.clock.now());
+            let step = inner.store.erase_some(erasure.id, CHUNK, inner.duties.activities, note, inner.clock.now());
             erasure = inner.tasks.within(step).await?;
             if erasure.is_partial() {
                 break;

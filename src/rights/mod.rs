@@ -10,7 +10,7 @@
 //! | 1 | the user is struck out: a tombstone is stored and their sessions end, in one transaction. From now on every verb of the store refuses to keep anything of them | the next start goes on |
 //! | 2 | caches forget them; what waits in the recorder's queue goes to the store, which leaves it out | |
 //! | 3 | each [source](PersonalData) of the application erases | it is asked again |
-//! | 4 | rows are deleted, some hundred at a time, so that others get their turn | goes on where it was |
+//! | 4 | rows are deleted, some hundred at a time, so that others get their turn; activities are [anonymised](crate::GuestbookBuilder::erased_activities) instead, if you say so | goes on where it was |
 //! | 5 | with the last row the name goes; the tombstone keeps a keyed hash of it and the counts | nothing is left to do |
 //! | 6 | the store overwrites residue. If a reader holds it up, the [receipt](ErasureReceipt) says so, and the next sweep tries again | the next start does |
 //!
@@ -88,7 +88,7 @@ use crate::{
     audit::AuditTrail,
     error::Result,
     id::UserId,
-    privacy::{Actor, AuditAction, Erasure, ErasureId, ReceiptSignature},
+    privacy::{Actor, AuditAction, ErasedActivities, Erasure, ErasureId, ReceiptSignature},
     recorder::Recorder,
     sessions::Sessions,
     store::dynamic::DynamicStore,
@@ -148,6 +148,8 @@ pub(crate) struct Duties {
     pub(crate) grace: Duration,
     /// How long requests are kept that were answered.
     pub(crate) keep_requests: Duration,
+    /// What an erasure makes of activities.
+    pub(crate) activities: ErasedActivities,
     /// Where erasures are remembered outside the store.
     pub(crate) ledger: Option<Ledger>,
 }

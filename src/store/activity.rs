@@ -19,7 +19,8 @@ use crate::{
 ///    later find a new event below it.
 /// 4. **An answer is a promise.** What is answered with success survives a crash of the process, and with
 ///    [`Commit::Durable`] what the store documents for its other durable writes.
-/// 5. **What comes out is what went in**, but for families of a browser or system that this version does not know.
+/// 5. **What comes out is what went in**, but for families of a browser or system that this version does not know, and until it is
+///    anonymised: then what comes out is [`Activity::anonymised`](crate::activity::Activity::anonymised), with the same sequence.
 /// 6. **A dropped future** may or may not have had its effect, but never half of it.
 pub trait ActivityStore: Send + Sync + 'static {
     /// Stores those of `entries` that are new. For each the sequence it got, or `None` if it was known, or its user is
@@ -35,6 +36,12 @@ pub trait ActivityStore: Send + Sync + 'static {
     /// Deletes at most `limit` of the events that `filter` means, the oldest first. How many there were: less than
     /// `limit` means that none is left.
     fn discard(&self, filter: ActivityFilter, limit: usize) -> impl Future<Output = Result<usize>> + Send;
+
+    /// Anonymises at most `limit` of the events that `filter` means and that are not anonymised yet, the oldest first. How many there
+    /// were: less than `limit` means that none is left. What is taken away is gone as if it had been discarded: no question about its user, its
+    /// session or its visitor finds the event any more, and where the store can overwrite what it deletes, there is no residue after
+    /// [`scrub`](super::SubjectStore::scrub). Events that are anonymised already cost next to nothing, however many there are.
+    fn anonymise(&self, filter: ActivityFilter, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 }
 
 /// What an answered [`append`](ActivityStore::append) survives.

@@ -17,7 +17,7 @@ use crate::{
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
     privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
         Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
@@ -47,6 +47,7 @@ twin! {
     history(query: HistoryQuery) -> HistoryPage;
     count(filter: ActivityFilter) -> u64;
     discard(filter: ActivityFilter, limit: usize) -> usize;
+    anonymise(filter: ActivityFilter, limit: usize) -> usize;
 }
 
 twin! {
@@ -85,7 +86,7 @@ twin! {
 twin! {
     DynamicSubjectStore of SubjectStore:
     strike_out(user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Erasure;
-    erase_some(id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Erasure;
+    erase_some(id: ErasureId, limit: usize, activities: ErasedActivities, note: AuditNote, now: Timestamp) -> Erasure;
     unfinished_erasures() -> Vec<Erasure>;
     erasure_of(user: UserId) -> Option<Erasure>;
     readmit(user: UserId, note: AuditNote, now: Timestamp) -> bool;

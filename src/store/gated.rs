@@ -43,4 +43,9 @@ impl<S: ActivityStore> ActivityStore for Gated<S> {
         self.gate.opened().await?;
         self.store.discard(filter, limit).await
     }
+
+    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.gate.opened().await?;
+        self.store.anonymise(filter, limit).await
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
     privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
         Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
@@ -114,6 +114,10 @@ impl<S: Send + Sync + 'static, R: ActivityStore> ActivityStore for Pair<S, R> {
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.records.discard(filter, limit).await
     }
+
+    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.records.anonymise(filter, limit).await
+    }
 }
 
 impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for Pair<S, R> {
@@ -200,12 +204,19 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         Ok(erasure)
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(
+        &self,
+        id: ErasureId,
+        limit: usize,
+        activities: ErasedActivities,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Erasure> {
         let unfinished = self.records.unfinished_erasures().await?.into_iter().find(|erasure| erasure.id == id);
         if let Some(user) = unfinished.and_then(|erasure| erasure.user) {
             self.sessions.revoke(Revocation::User(user), now).await?;
         }
-        self.records.erase_some(id, limit, note, now).await
+        self.records.erase_some(id, limit, activities, note, now).await
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, Erasure, ErasureId, Pseudonym},
+    privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, Pseudonym},
     time::Timestamp,
 };
 
@@ -36,6 +36,10 @@ pub trait SubjectStore: Send + Sync + 'static {
     /// Erases at most `limit` rows of what is left, and as many payloads of the audit trail. The erasure as it is then: finished, if
     /// nothing is left. `note` is recorded then, as [`AuditNote::finished`] makes it.
     ///
+    /// What becomes of activities is said with each step, so that whoever goes on with an erasure may decide otherwise. Of those that
+    /// are anonymised, one whose type or route (with its method) no event of anybody else has is deleted after all: it would single the user out, and
+    /// may name them.
+    ///
     /// # Errors
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such erasure.
@@ -43,6 +47,7 @@ pub trait SubjectStore: Send + Sync + 'static {
         &self,
         id: ErasureId,
         limit: usize,
+        activities: ErasedActivities,
         note: AuditNote,
         now: Timestamp,
     ) -> impl Future<Output = Result<Erasure>> + Send;

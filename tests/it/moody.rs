@@ -14,7 +14,7 @@ use tower_guestbook::{
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     preferences::Patch,
     privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
         Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
@@ -147,6 +147,11 @@ impl ActivityStore for Moody {
         self.ask(true).await?;
         self.store.discard(filter, limit).await
     }
+
+    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.ask(true).await?;
+        self.store.anonymise(filter, limit).await
+    }
 }
 
 impl ConsentStore for Moody {
@@ -233,9 +238,16 @@ impl SubjectStore for Moody {
         self.store.strike_out(user, until, note, now).await
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(
+        &self,
+        id: ErasureId,
+        limit: usize,
+        activities: ErasedActivities,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Erasure> {
         self.ask(true).await?;
-        self.store.erase_some(id, limit, note, now).await
+        self.store.erase_some(id, limit, activities, note, now).await
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {

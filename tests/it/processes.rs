@@ -156,6 +156,10 @@ impl ActivityStore for Unreliable {
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.store.discard(filter, limit).await
     }
+
+    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.store.anonymise(filter, limit).await
+    }
 }
 
 fn spooling(database: &Path) -> RecorderSettings {

@@ -344,6 +344,10 @@ impl ActivityStore for Ambiguous {
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.store.discard(filter, limit).await
     }
+
+    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.store.anonymise(filter, limit).await
+    }
 }
 
 #[tokio::test]

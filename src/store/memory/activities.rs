@@ -4,11 +4,28 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::MemoryStore;
 use crate::{
-    activity::{Activity, ActivityFilter, Entry, Event, EventId, HistoryPage, HistoryQuery, Order},
+    activity::{
+        Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryPage, HistoryQuery, Method, Order, RequestTrace,
+    },
     error::{Error, ErrorKind, Result},
     id::UserId,
     store::{ActivityStore, Commit},
 };
+
+/// What events are called.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    types: HashSet<EventType>,
+    routes: HashSet<(Method, Arc<str>)>,
+}
+
+impl Names {
+    /// Whether both the type and the route of an event are among them.
+    pub(super) fn has(&self, event: &Event) -> bool {
+        let has_route = |request: &RequestTrace| self.routes.contains(&(request.method, request.route.clone()));
+        self.types.contains(&event.event_type) && event.request.as_ref().is_none_or(has_route)
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Activities {
@@ -41,7 +58,7 @@ impl ActivityStore for MemoryStore {
         let state = self.state();
         let spared = state.spared(&query.filter);
         let found = |activity: &&Activity| {
-            query.filter.matches(&activity.event)
+            is_meant(&query.filter, activity)
                 && !spared.has(&activity.event)
                 && query.is_after_cursor(activity.sequence)
         };
@@ -56,15 +73,25 @@ impl ActivityStore for MemoryStore {
     async fn count(&self, filter: ActivityFilter) -> Result<u64> {
         let state = self.state();
         let spared = state.spared(&filter);
-        let is_meant = |event: &Event| filter.matches(event) && !spared.has(event);
-        Ok(state.activities.all.iter().filter(|activity| is_meant(&activity.event)).count() as u64)
+        let is_counted = |activity: &&Activity| is_meant(&filter, activity) && !spared.has(&activity.event);
+        Ok(state.activities.all.iter().filter(is_counted).count() as u64)
     }
 
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         let mut state = self.state();
         let spared = state.spared(&filter);
-        Ok(state.activities.discard(limit, |event| filter.matches(event) && !spared.has(event)))
+        Ok(state.activities.discard(limit, |activity| is_meant(&filter, activity) && !spared.has(&activity.event)))
     }
+
+    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        let mut state = self.state();
+        let (spared, filter) = (state.spared(&filter), filter.except_anonymised());
+        Ok(state.activities.anonymise(limit, |activity| is_meant(&filter, activity) && !spared.has(&activity.event)))
+    }
+}
+
+fn is_meant(filter: &ActivityFilter, activity: &Activity) -> bool {
+    filter.matches(&activity.event) && !(filter.except_anonymised && activity.anonymised)
 }
 
 impl Activities {
@@ -79,14 +106,30 @@ impl Activities {
     }
 
     /// Deletes at most `limit` events, the oldest first. How many there were.
-    pub(super) fn discard(&mut self, limit: usize, is_meant: impl Fn(&Event) -> bool) -> usize {
+    pub(super) fn discard(&mut self, limit: usize, is_meant: impl Fn(&Activity) -> bool) -> usize {
         let mut left = limit;
         self.all.retain(|activity| {
-            let goes = left > 0 && is_meant(&activity.event);
+            let goes = left > 0 && is_meant(activity);
             left -= usize::from(goes);
             !goes
         });
         limit - left
+    }
+
+    /// Anonymises at most `limit` events, the oldest first. How many there were.
+    pub(super) fn anonymise(&mut self, limit: usize, is_meant: impl Fn(&Activity) -> bool) -> usize {
+        let meant = self.all.iter_mut().filter(|activity| is_meant(activity)).take(limit);
+        meant.map(|activity| *activity = activity.clone().anonymised()).count()
+    }
+
+    /// The types, and the methods with routes, of the events that are meant.
+    pub(super) fn names(&self, is_meant: impl Fn(&Event) -> bool) -> Names {
+        let mut names = Names::default();
+        for event in self.all.iter().map(|activity| &activity.event).filter(|event| is_meant(event)) {
+            names.types.insert(event.event_type.clone());
+            names.routes.extend(event.request.as_ref().map(|request| (request.method, request.route.clone())));
+        }
+        names
     }
 
     fn record(&mut self, entry: &Entry) -> u64 {

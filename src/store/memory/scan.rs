@@ -14,7 +14,7 @@ impl AnalyticsStore for MemoryStore {
         let all: Vec<Activity> = self.state().activities.of(|event| is_meant(&scan, event));
         let (mut types, mut routes) = (Numbers::default(), Numbers::default());
         let (mut users, mut visitors, mut sessions) = (Numbers::default(), Numbers::default(), Numbers::default());
-        for Activity { sequence, event } in &all {
+        for Activity { sequence, event, .. } in &all {
             let name = event.event_type.as_str();
             let event_type = ScannedName { number: types.of(name), name };
             let mut scanned = ScannedEvent::new(*sequence, event.time, event_type);

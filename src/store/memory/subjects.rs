@@ -8,7 +8,7 @@ use crate::{
     consent::Subject,
     error::Result,
     id::UserId,
-    privacy::{AuditNote, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
+    privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
     store::{
         Revocation, SubjectStore,
         subject::{check_whole, no_such_erasure, struck_out, under_way},
@@ -32,7 +32,14 @@ impl SubjectStore for MemoryStore {
         Ok(erasure)
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(
+        &self,
+        id: ErasureId,
+        limit: usize,
+        activities: ErasedActivities,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Erasure> {
         let mut state = self.state();
         let index = state.erasures.iter().position(|erasure| erasure.id == id).ok_or_else(no_such_erasure)?;
         let Some(user) = state.erasures[index].user.clone() else { return Ok(state.erasures[index].clone()) };
@@ -51,8 +58,19 @@ impl SubjectStore for MemoryStore {
         };
         let mut left = limit;
         if !is_held(HeldClass::Activities) {
-            left -= state.activities.discard(left, is_theirs);
-            erased.activities += (limit - left) as u64;
+            // What only they have done would tell whose the rest is.
+            let of_others = state.activities.names(|event| !is_theirs(event));
+            let goes = |event: &Event| activities == ErasedActivities::Deleted || !of_others.has(event);
+            let deleted =
+                state.activities.discard(left, |activity| is_theirs(&activity.event) && goes(&activity.event));
+            left -= deleted;
+            let anonymised = match activities {
+                ErasedActivities::Deleted => 0,
+                ErasedActivities::Anonymised => state.activities.anonymise(left, |activity| is_theirs(&activity.event)),
+            };
+            left -= anonymised;
+            erased.activities += deleted as u64;
+            erased.anonymised += anonymised as u64;
         }
         let subjects = visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user.clone())]);
         for subject in subjects.filter(|_| !is_held(HeldClass::Consents)) {

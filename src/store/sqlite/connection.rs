@@ -61,6 +61,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::restrictions::SCHEMA,
     super::holds::SCHEMA,
     super::requests::SCHEMA,
+    super::activities::ANONYMISED_SCHEMA,
+    super::subjects::ANONYMISED_SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -14,7 +14,7 @@ use crate::{
     activity::ActivityFilter,
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, Erased, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
+    privacy::{AuditNote, Erased, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
     store::{
         Revocation,
         subject::{check_whole, no_such_erasure, struck_out, under_way},
@@ -49,12 +49,23 @@ pub(super) const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// Added for activities that are anonymised.
+pub(super) const ANONYMISED_SCHEMA: &str = "
+    ALTER TABLE erasures ADD COLUMN anonymised INTEGER NOT NULL DEFAULT 0;
+    -- Activities that an erasure has anonymised, until it is known whether their names single somebody out.
+    CREATE TABLE erasure_rows (
+        erasure BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        PRIMARY KEY (erasure, sequence)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// The columns that [`read`] reads, in its order.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents, ",
-            "retained ",
+            "retained, anonymised ",
             "FROM erasures ",
             $rest
         )
@@ -63,8 +74,8 @@ macro_rules! select {
 
 const ADD: &str = "
     INSERT INTO erasures
-        (id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        (id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents, anonymised)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 pub(super) fn strike_out(
     database: &Database,
@@ -104,6 +115,7 @@ fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timesta
         erasure.erased.activities as i64,
         erasure.erased.preferences as i64,
         erasure.erased.consents as i64,
+        erasure.erased.anonymised as i64,
     ];
     database.prepare_cached(ADD).and_then(|mut statement| statement.execute(row)).sql()?;
     audit::append(database, note, now)?;
@@ -114,7 +126,8 @@ fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timesta
 
 const SET_COUNTS: &str = "
     UPDATE erasures SET activities = ?2, preferences = ?3, consents = ?4,
-        finished_at = ?5, external = iif(?5 IS NULL, external, NULL), retained = ?6 WHERE id = ?1";
+        finished_at = ?5, external = iif(?5 IS NULL, external, NULL), retained = ?6,
+        anonymised = ?7 WHERE id = ?1";
 const DELETE_PREFERENCES: &str = "
     DELETE FROM preferences WHERE user = (SELECT id FROM users WHERE external = ?1)";
 const DELETE_USER: &str = "DELETE FROM users WHERE external = ?1";
@@ -123,6 +136,7 @@ pub(super) fn erase_some(
     database: &Database,
     id: ErasureId,
     limit: usize,
+    activities: ErasedActivities,
     note: &AuditNote,
     now: Timestamp,
 ) -> Result<Erasure> {
@@ -137,17 +151,27 @@ pub(super) fn erase_some(
     }
 
     let visitors = consents::visitors_of(database, &user)?;
-    let (mut left, mut names) = (limit, Names::default());
+    let (mut left, mut names, mut anonymised) = (limit, Names::default(), Vec::new());
     let theirs = Numbers::of(database, &ActivityFilter::new().user(user.clone()));
     // Others may have used the same browser.
     let as_strangers = visitors.iter().map(|visitor| Numbers::of_stranger(database, *visitor));
     for numbers in [theirs].into_iter().chain(as_strangers) {
         if let (Some(numbers), true) = (numbers?, left > 0 && !is_held(HeldClass::Activities)) {
-            left -= activities::discard_noting(database, &numbers, left, &mut names)?;
+            let count = match activities {
+                ErasedActivities::Deleted => activities::discard_noting(database, &numbers, left, &mut names)?,
+                ErasedActivities::Anonymised => {
+                    activities::anonymise_noting(database, &numbers, left, &mut names, &mut anonymised)?
+                }
+            };
+            left -= count;
         }
     }
-    erasure.erased.activities += (limit - left) as u64;
+    match activities {
+        ErasedActivities::Deleted => erasure.erased.activities += (limit - left) as u64,
+        ErasedActivities::Anonymised => erasure.erased.anonymised += (limit - left) as u64,
+    }
     leftovers::add(database, id, &names)?;
+    leftovers::add_rows(database, id, &anonymised)?;
 
     // The links to visitors go last: activities are found through them.
     if !is_held(HeldClass::Consents) {
@@ -158,7 +182,14 @@ pub(super) fn erase_some(
 
     erasure.retained.clear();
     let is_nameless = audit::erase(database, erasure.pseudonym, limit)?;
-    let is_done = is_nameless && left > 0 && leftovers::clear(database, id, left)?;
+    let mut is_done = is_nameless && left > 0;
+    if is_done {
+        let cleared = leftovers::clear(database, id, left)?;
+        is_done = cleared.is_done;
+        // They were not as anonymous as that.
+        erasure.erased.anonymised = erasure.erased.anonymised.saturating_sub(cleared.deleted);
+        erasure.erased.activities += cleared.deleted;
+    }
     if is_done && !holds.is_empty() {
         erasure.retained = holds.iter().map(Retained::from).collect();
         requests::erased_in_part(database, &user, now)?;
@@ -176,6 +207,7 @@ pub(super) fn erase_some(
         erasure.erased.consents as i64,
         erasure.finished_at.map(Timestamp::as_millis),
         holds::retained_to_json(&erasure.retained),
+        erasure.erased.anonymised as i64,
     ];
     database.prepare_cached(SET_COUNTS).and_then(|mut statement| statement.execute(row)).sql()?;
     if erasure.finished_at.is_some() {
@@ -271,7 +303,7 @@ fn read(row: &Row<'_>) -> Result<Erasure> {
         .map(UserId::try_from)
         .transpose()
         .map_err(|error| Error::new(ErrorKind::Corrupt, "a stored erasure is damaged").with_source(error))?;
-    let erased = Erased { sessions: count(6)?, activities: count(7)?, preferences: count(8)?, consents: count(9)? };
+    let erased = Erased { sessions: count(6)?, activities: count(7)?, preferences: count(8)?, consents: count(9)?, anonymised: count(11)? };
     Ok(Erasure {
         id: Uuid::from_bytes(row.get(0).sql()?).into(),
         pseudonym: Pseudonym::from_bytes(row.get(1).sql()?),

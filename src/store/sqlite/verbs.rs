@@ -19,7 +19,7 @@ use crate::{
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
     privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
         Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
@@ -96,6 +96,10 @@ impl ActivityStore for SqliteStore {
 
     async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.inner.writer.run_alone(true, move |database| activities::discard(database, &filter, limit)).await
+    }
+
+    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.inner.writer.run_alone(true, move |database| activities::anonymise(database, &filter, limit)).await
     }
 }
 
@@ -174,9 +178,16 @@ impl SubjectStore for SqliteStore {
         self.inner.writer.run(true, move |database| subjects::strike_out(database, user, until, &note, now)).await
     }
 
-    async fn erase_some(&self, id: ErasureId, limit: usize, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn erase_some(
+        &self,
+        id: ErasureId,
+        limit: usize,
+        activities: ErasedActivities,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<Erasure> {
         // What a power failure undoes is done again: the row of the erasure is in the same transaction.
-        let step = move |database: &Database| subjects::erase_some(database, id, limit, &note, now);
+        let step = move |database: &Database| subjects::erase_some(database, id, limit, activities, &note, now);
         let erasure = self.inner.writer.run_alone(false, step).await?;
         // Otherwise the writer would have to move it, while others wait.
         if self.inner.steps.fetch_add(1, Ordering::Relaxed).is_multiple_of(STEPS_A_MOVE) {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     activity::ActivityFilter,
     error::ErrorKind,
-    privacy::{AuditAction, Erasure, ErasureId, HeldClass, Hold, Retained},
+    privacy::{ErasedActivities, AuditAction, Erasure, ErasureId, HeldClass, Hold, Retained},
     store::StoredPreferences,
     time::Timestamp,
 };
@@ -31,7 +31,7 @@ async fn release<S: Store>(store: &S, name: &str, class: HeldClass) -> bool {
 /// Erases until nothing is left but what is held at `now`.
 async fn erase_rest<S: Store>(store: &S, id: ErasureId, now: Timestamp) -> Erasure {
     for _ in 0..1_000 {
-        let erasure = store.erase_some(id, 3, is_over(), now).await.expect("erased");
+        let erasure = store.erase_some(id, 3, ErasedActivities::Deleted, is_over(), now).await.expect("erased");
         if erasure.is_partial() || erasure.finished_at.is_some() {
             return erasure;
         }

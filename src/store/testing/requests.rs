@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    privacy::{
+    privacy::{ErasedActivities, 
         AuditAction, HeldClass, Hold, PrivacyRequest, RequestId, RequestKind, RequestState, RequestStep, Restriction,
         RestrictionReason,
     },
@@ -182,13 +182,13 @@ pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(s
     let request = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
     let access = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
     let struck_out = strike_out(&*store, "ada").await;
-    let part = store.erase_some(struck_out.id, 100, is_over(), at(4)).await.expect("erased");
+    let part = store.erase_some(struck_out.id, 100, ErasedActivities::Deleted, is_over(), at(4)).await.expect("erased");
     let answered = load(&*store, request.id).await;
     assert!(part.is_partial() && answered.state == RequestState::Partial && answered.closed_at == Some(at(4)));
     assert_eq!((answered.user(), load(&*store, access.id).await), (Some(&user_id("ada")), access));
     let released = store.release(user_id("ada"), HeldClass::Activities, note(AuditAction::HoldReleased, None), at(5));
     assert!(released.await.expect("answered"));
-    assert!(store.erase_some(struck_out.id, 100, is_over(), at(6)).await.expect("erased").finished_at.is_some());
+    assert!(store.erase_some(struck_out.id, 100, ErasedActivities::Deleted, is_over(), at(6)).await.expect("erased").finished_at.is_some());
     let done = load(&*store, request.id).await;
     assert_eq!((done.state.clone(), done.closed_at, done.user()), (RequestState::Done, Some(at(4)), None));
 }

@@ -19,7 +19,7 @@ use crate::{
     consent::{ConsentRecord, Decision, MergePolicy, PurposeId, Subject},
     error::{ErrorKind, Result},
     id::{SessionId, UserId, VisitorId},
-    privacy::{AuditAction, AuditNote, Erased, Erasure, ErasureId},
+    privacy::{ErasedActivities, AuditAction, AuditNote, Erased, Erasure, ErasureId},
     session::{SessionHead, SessionLimits, SessionRecord},
     store::{Commit, StoredPreferences},
     time::Timestamp,
@@ -130,7 +130,7 @@ pub(super) async fn erase<S: Store>(store: &S, id: ErasureId, limit: usize) -> E
     let rows = |erased: &Erased| erased.activities + erased.consents;
     let mut before = 0;
     for _ in 0..1_000 {
-        let erasure = store.erase_some(id, limit, is_over(), at(4)).await.expect("erased");
+        let erasure = store.erase_some(id, limit, ErasedActivities::Deleted, is_over(), at(4)).await.expect("erased");
         assert!(rows(&erasure.erased) - before <= limit as u64, "no more than asked for");
         before = rows(&erasure.erased);
         if erasure.finished_at.is_some() {
@@ -302,7 +302,7 @@ pub(super) async fn a_finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
     let finished = erase(&*store, begun.id, 100).await;
     assert_eq!((&finished.user, finished.finished_at), (&None, Some(at(4))));
     assert_eq!(
-        store.erase_some(begun.id, 100, is_over(), at(9)).await.expect("answered"),
+        store.erase_some(begun.id, 100, ErasedActivities::Deleted, is_over(), at(9)).await.expect("answered"),
         finished,
         "nothing is left to do"
     );
@@ -311,7 +311,7 @@ pub(super) async fn a_finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
     assert_eq!(store.erasure_of(user_id("bob")).await.expect("readable"), None);
     let unknown = ErasureId::generate(START).expect("the system has random bytes");
     assert_eq!(
-        store.erase_some(unknown, 1, is_over(), START).await.expect_err("unknown").kind(),
+        store.erase_some(unknown, 1, ErasedActivities::Deleted, is_over(), START).await.expect_err("unknown").kind(),
         ErrorKind::InvalidInput
     );
 }

@@ -6,7 +6,7 @@ use tower_guestbook::{
     SqliteStore,
     activity::EventType,
     consent::{Choices, Circumstances, Method, PurposeId, Subject},
-    privacy::{Actor, AuditAction},
+    privacy::{Actor, AuditAction, ErasedActivities},
     store::SubjectStore,
 };
 
@@ -252,7 +252,7 @@ async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_tho
     let (gone, stay) = names.split_at(USERS / 3);
     for name in gone {
         let erasure = store.strike_out(user(name), START, support::note(), START).await.unwrap();
-        while store.erase_some(erasure.id, 500, support::note(), START).await.unwrap().finished_at.is_none() {}
+        while store.erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_none() {}
     }
     assert!(store.scrub().await.unwrap());
     let gone: HashSet<&[u8]> = gone.iter().map(|name| name.as_bytes()).collect();
@@ -314,7 +314,7 @@ async fn residue_that_a_dead_process_left_is_overwritten_at_the_next_start() {
     append(&store, entries(1, 1, [event("ada", &word)])).await;
     assert!(store.scrub().await.unwrap());
     let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
-    while store.erase_some(erasure.id, 500, support::note(), START).await.unwrap().finished_at.is_none() {}
+    while store.erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_none() {}
     // It dies here, and leaves its log behind.
     assert!(!place.find(word.as_bytes()).is_empty());
     let (builder, _clock) = support::builder(SqliteStore::open(place.database()).unwrap());

@@ -2,7 +2,7 @@
 
 use tower_guestbook::{
     activity::{HistoryQuery, RequestTrace},
-    privacy::Erasure,
+    privacy::{ErasedActivities, Erasure},
     store::SubjectStore,
 };
 
@@ -27,7 +27,7 @@ fn names(place: &Place) -> Vec<String> {
 async fn erase(store: &SqliteStore, name: &str, limit: usize) -> (Erasure, usize) {
     let erasure = store.strike_out(user(name), START, support::note(), START).await.unwrap();
     for steps in 1.. {
-        let erasure = store.erase_some(erasure.id, limit, support::note(), START).await.unwrap();
+        let erasure = store.erase_some(erasure.id, limit, ErasedActivities::Deleted, support::note(), START).await.unwrap();
         if erasure.finished_at.is_some() {
             return (erasure, steps);
         }
@@ -80,7 +80,7 @@ async fn looking_for_names_elsewhere_takes_small_steps_and_sees_what_is_added_me
         }
         // In the middle another process goes on.
         let other = if steps == 4 { place.open() } else { store.clone() };
-        if other.erase_some(erasure.id, 10, support::note(), START).await.unwrap().finished_at.is_some() {
+        if other.erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_some() {
             break;
         }
         assert_eq!(store.unfinished_erasures().await.unwrap().len(), 1);
@@ -100,7 +100,7 @@ async fn of_two_who_share_a_name_the_last_one_takes_it_along_whatever_the_order_
             erasures.push(store.strike_out(user(name), START, support::note(), START).await.unwrap().id);
         }
         for step in order.iter().cycle().take(40) {
-            store.erase_some(erasures[*step], 1, support::note(), START).await.unwrap();
+            store.erase_some(erasures[*step], 1, ErasedActivities::Deleted, support::note(), START).await.unwrap();
         }
         assert_eq!(store.unfinished_erasures().await.unwrap(), []);
         assert_eq!(names(&place), [""; 0], "{order:?}");

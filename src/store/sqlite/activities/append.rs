@@ -23,11 +23,12 @@ const INSERT_PLAIN: &str = "
     INSERT INTO activities (sequence, time, type, user, session, route, agent, network, status, latency, bytes, outcome)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const WIDEN_BLOCK: &str = "
-    INSERT INTO activity_blocks (block, min_time, max_time, types) VALUES (?1, ?2, ?3, ?4)
+    INSERT INTO activity_blocks (block, min_time, max_time, types, personal) VALUES (?1, ?2, ?3, ?4, ?4)
     ON CONFLICT (block) DO UPDATE SET
         min_time = min(min_time, excluded.min_time),
         max_time = max(max_time, excluded.max_time),
-        types = types | excluded.types";
+        types = types | excluded.types,
+        personal = personal | excluded.types";
 
 const ADD_USER: &str = "
     INSERT INTO activity_user_blocks (segment, user, block) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";

@@ -17,11 +17,11 @@ use crate::{
 
 const DELETE: &str = "DELETE FROM activities WHERE sequence BETWEEN ?1 AND ?2";
 const LEFT_IN_BLOCK: &str = "
-    SELECT user, session, time, type FROM activities WHERE sequence BETWEEN ?1 << 10 AND (?1 << 10) + 1023 ORDER BY sequence";
+    SELECT user, session, time, type, anonymised FROM activities WHERE sequence BETWEEN ?1 << 10 AND (?1 << 10) + 1023 ORDER BY sequence";
 const REMOVE_USER: &str = "DELETE FROM activity_user_blocks WHERE segment = ?1 AND user = ?2 AND block = ?3";
 const REMOVE_SESSION: &str = "DELETE FROM activity_session_blocks WHERE session = ?1 AND block = ?2";
 const NARROW_BLOCK: &str = "
-    UPDATE activity_blocks SET min_time = ?2, max_time = ?3, types = ?4 WHERE block = ?1";
+    UPDATE activity_blocks SET min_time = ?2, max_time = ?3, types = ?4, personal = ?5 WHERE block = ?1";
 const REMOVE_BLOCK: &str = "DELETE FROM activity_blocks WHERE block = ?1";
 const FORGET_SESSION: &str = "
     DELETE FROM activity_sessions WHERE id = ?1
@@ -30,18 +30,31 @@ const FORGET_SESSION: &str = "
 const FORGET_VISITOR: &str = "
     DELETE FROM visitors WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM activities WHERE visitor = ?1)";
 
-/// Of whom rows of one block are deleted.
+/// Rows that go, or whose persons do.
 #[derive(Default)]
-struct Gone {
+pub(super) struct Gone {
+    pub(super) count: usize,
+    /// The first and the last of those that are side by side.
+    pub(super) runs: Vec<(i64, i64)>,
+    blocks: BTreeMap<i64, Persons>,
+    visitors: BTreeSet<i64>,
+}
+
+/// Of whom rows of one block go.
+#[derive(Default)]
+struct Persons {
     users: BTreeSet<i64>,
     sessions: BTreeSet<i64>,
 }
 
 /// What a block still has.
+#[derive(Default)]
 struct Left {
     min_time: i64,
     max_time: i64,
     types: i64,
+    /// The types of rows that are not anonymised.
+    personal: i64,
 }
 
 pub(in crate::store::sqlite) fn discard(database: &Database, filter: &ActivityFilter, limit: usize) -> Result<usize> {
@@ -58,65 +71,88 @@ pub(in crate::store::sqlite) fn discard_noting(
     limit: usize,
     names: &mut Names,
 ) -> Result<usize> {
-    // Rows that go are mostly side by side.
-    let (mut count, mut runs) = (0, Vec::<(i64, i64)>::new());
-    let mut blocks: BTreeMap<i64, Gone> = BTreeMap::new();
-    let mut visitors = BTreeSet::new();
-    let columns = ("a.sequence, a.user, a.session, a.visitor, a.type, a.route", "");
-    matching(database, numbers, columns, Some(Order::OldestFirst), EVERYTHING, limit, |row| {
-        let sequence: i64 = row.get(0).sql()?;
-        count += 1;
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == sequence => *last = sequence,
-            _ => runs.push((sequence, sequence)),
-        }
-        let gone = blocks.entry(sequence >> BLOCK_SHIFT).or_default();
-        gone.users.extend(row.get::<_, Option<i64>>(1).sql()?);
-        gone.sessions.extend(row.get::<_, Option<i64>>(2).sql()?);
-        visitors.extend(row.get::<_, Option<i64>>(3).sql()?);
-        names.types.insert(row.get(4).sql()?);
-        names.routes.extend(row.get::<_, Option<i64>>(5).sql()?);
-        Ok(())
-    })?;
-    for (first, last) in runs {
+    let gone = Gone::of(database, numbers, limit, names)?;
+    for (first, last) in &gone.runs {
         execute(database, DELETE, [first, last])?;
     }
-    let mut sessions = BTreeSet::new();
-    for (block, mut gone) in blocks {
-        let left = keep_those_left(database, block, &mut gone)?;
-        for user in &gone.users {
-            execute(database, REMOVE_USER, [block >> SEGMENT_SHIFT, *user, block])?;
-        }
-        for session in &gone.sessions {
-            execute(database, REMOVE_SESSION, [*session, block])?;
-        }
-        match left {
-            None => execute(database, REMOVE_BLOCK, [block])?,
-            // Or old rows that stay would be looked through again and again for what is gone.
-            Some(Left { min_time, max_time, types }) => {
-                execute(database, NARROW_BLOCK, [block, min_time, max_time, types])?;
-            }
-        }
-        sessions.append(&mut gone.sessions);
+    gone.narrow(database)
+}
+
+/// Deletes anonymised rows. How many there were.
+pub(in crate::store::sqlite) fn discard_anonymised(database: &Database, sequences: &[i64]) -> Result<usize> {
+    let mut gone = Gone::default();
+    for sequence in sequences {
+        gone.blocks.entry(sequence >> BLOCK_SHIFT).or_default();
+        gone.count += database.prepare_cached(DELETE).sql()?.execute([sequence, sequence]).sql()?;
     }
-    for_each(database, FORGET_SESSION, &sessions)?;
-    for_each(database, FORGET_VISITOR, &visitors)?;
-    // A session that comes again gets a new number.
-    database.forget_interned();
-    Ok(count)
+    gone.narrow(database)
+}
+
+impl Gone {
+    /// At most `limit` of the rows that are meant, the oldest first. Adds the names that occur in them.
+    pub(super) fn of(database: &Database, numbers: &Numbers, limit: usize, names: &mut Names) -> Result<Self> {
+        let mut all = Self::default();
+        let columns = ("a.sequence, a.user, a.session, a.visitor, a.type, a.route", "");
+        matching(database, numbers, columns, Some(Order::OldestFirst), EVERYTHING, limit, |row| {
+            let sequence: i64 = row.get(0).sql()?;
+            all.count += 1;
+            match all.runs.last_mut() {
+                Some((_, last)) if *last + 1 == sequence => *last = sequence,
+                _ => all.runs.push((sequence, sequence)),
+            }
+            let gone = all.blocks.entry(sequence >> BLOCK_SHIFT).or_default();
+            gone.users.extend(row.get::<_, Option<i64>>(1).sql()?);
+            gone.sessions.extend(row.get::<_, Option<i64>>(2).sql()?);
+            all.visitors.extend(row.get::<_, Option<i64>>(3).sql()?);
+            names.types.insert(row.get(4).sql()?);
+            names.routes.extend(row.get::<_, Option<i64>>(5).sql()?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Has the tables say what is left in the blocks, when the rows are gone or nobody's. How many rows they were.
+    pub(super) fn narrow(self, database: &Database) -> Result<usize> {
+        let mut sessions = BTreeSet::new();
+        for (block, mut gone) in self.blocks {
+            let left = keep_those_left(database, block, &mut gone)?;
+            for user in &gone.users {
+                execute(database, REMOVE_USER, [block >> SEGMENT_SHIFT, *user, block])?;
+            }
+            for session in &gone.sessions {
+                execute(database, REMOVE_SESSION, [*session, block])?;
+            }
+            match left {
+                None => execute(database, REMOVE_BLOCK, [block])?,
+                // Or old rows that stay would be looked through again and again for what is gone.
+                Some(Left { min_time, max_time, types, personal }) => {
+                    execute(database, NARROW_BLOCK, [block, min_time, max_time, types, personal])?;
+                }
+            }
+            sessions.append(&mut gone.sessions);
+        }
+        for_each(database, FORGET_SESSION, &sessions)?;
+        for_each(database, FORGET_VISITOR, &self.visitors)?;
+        // A session that comes again gets a new number.
+        database.forget_interned();
+        Ok(self.count)
+    }
 }
 
 /// Takes those out of `gone` who still have rows in the block. What is left there, if anything is.
-fn keep_those_left(database: &Connection, block: i64, gone: &mut Gone) -> Result<Option<Left>> {
+fn keep_those_left(database: &Connection, block: i64, gone: &mut Persons) -> Result<Option<Left>> {
     let mut statement = database.prepare_cached(LEFT_IN_BLOCK).sql()?;
     let mut rows = statement.query([block]).sql()?;
     let mut left: Option<Left> = None;
     while let Some(row) = rows.next().sql()? {
         let (time, types) = (row.get(2).sql()?, type_bit(row.get(3).sql()?));
-        let left = left.get_or_insert(Left { min_time: time, max_time: time, types });
+        let left = left.get_or_insert(Left { min_time: time, max_time: time, ..Left::default() });
         left.min_time = left.min_time.min(time);
         left.max_time = left.max_time.max(time);
         left.types |= types;
+        if row.get::<_, Option<i64>>(4).sql()?.is_none() {
+            left.personal |= types;
+        }
         if let Some(user) = row.get::<_, Option<i64>>(0).sql()? {
             gone.users.remove(&user);
         }
@@ -131,7 +167,7 @@ fn for_each<'a>(database: &Connection, sql: &str, numbers: impl IntoIterator<Ite
     numbers.into_iter().try_for_each(|number| execute(database, sql, [*number]))
 }
 
-fn execute(database: &Connection, sql: &str, numbers: impl Params) -> Result<()> {
+pub(super) fn execute(database: &Connection, sql: &str, numbers: impl Params) -> Result<()> {
     database.prepare_cached(sql).and_then(|mut statement| statement.execute(numbers)).sql()?;
     Ok(())
 }

@@ -36,6 +36,7 @@ pub(in crate::store::sqlite) struct Numbers {
     until: i64,
     /// When somebody is to be left alone, if there can be anybody.
     spared_at: Option<i64>,
+    except_anonymised: bool,
 }
 
 impl Numbers {
@@ -58,6 +59,7 @@ impl Numbers {
             from: filter.from.map_or(i64::MIN, Timestamp::as_millis),
             until: filter.until.map_or(i64::MAX, Timestamp::as_millis),
             spared_at: spared_at(database, filter)?,
+            except_anonymised: filter.except_anonymised,
         };
         for (asked, number, found) in [
             (filter.user.is_some(), &mut numbers.user, filter.user.as_ref().map(|user| find_user(database, user))),
@@ -173,7 +175,7 @@ impl Path {
         }
     }
 
-    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>, except: &[i64], spared: &'static str) -> String {
+    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>, except: &[i64], rest: &str) -> String {
         let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
         let within = match self {
             Self::Visitor | Self::Stranger => "AND a.sequence BETWEEN :low AND :high",
@@ -193,10 +195,21 @@ impl Path {
         format!(
             "SELECT {columns} FROM {source} {joins} WHERE {condition} {within} \
              AND (:type IS NULL OR a.type = :type) {except}AND (:type_bits = :type_bits) \
-             AND a.time >= :from AND a.time < :until {spared} {order_by} LIMIT :limit",
+             AND a.time >= :from AND a.time < :until {rest} {order_by} LIMIT :limit",
             source = self.source(),
             condition = self.condition(),
         )
+    }
+
+    /// What only some questions ask.
+    fn rest(self, numbers: &Numbers) -> String {
+        let spared = if numbers.spared_at.is_some() { SPARED } else { "" };
+        let personal = match (numbers.except_anonymised, self) {
+            (false, _) => "",
+            (true, Self::Blocks) => "AND a.anonymised IS NULL AND (b.personal & :type_bits) <> 0",
+            (true, _) => "AND a.anonymised IS NULL",
+        };
+        format!("{personal} {spared}")
     }
 
     /// The order by sequence, in words that let SQLite see that it needs no sorting.
@@ -221,7 +234,7 @@ pub(super) fn matching(
     mut found: impl FnMut(&Row<'_>) -> Result<()>,
 ) -> Result<()> {
     let path = Path::of(numbers);
-    let sql = path.sql(columns, order, &numbers.except, if numbers.spared_at.is_some() { SPARED } else { "" });
+    let sql = path.sql(columns, order, &numbers.except, &path.rest(numbers));
     let mut statement = database.prepare_cached(&sql).sql()?;
     let mut left = limit;
     for segment in segments(database, path, order, &range)? {
@@ -279,7 +292,7 @@ pub(super) const EVERYTHING: RangeInclusive<i64> = 0..=i64::MAX >> BLOCK_SHIFT;
 
 const COLUMNS: &str = "a.sequence, a.time, t.name, u.external, s.public_id, v.public_id, r.method, r.template, \
      g.browser, g.major, g.system, g.device, a.network, a.status, a.latency, a.bytes, a.outcome, a.client_time, \
-     a.referrer, a.campaign, a.data";
+     a.referrer, a.campaign, a.data, a.anonymised";
 const JOINS: &str = "LEFT JOIN event_types t ON t.id = a.type LEFT JOIN users u ON u.id = a.user \
      LEFT JOIN activity_sessions s ON s.id = a.session LEFT JOIN visitors v ON v.id = a.visitor \
      LEFT JOIN routes r ON r.id = a.route LEFT JOIN agents g ON g.id = a.agent";
@@ -318,6 +331,7 @@ fn read(row: &Row<'_>) -> Result<Activity> {
     let uuid = |column| row.get::<_, Option<[u8; 16]>>(column).map(|bytes| bytes.map(Uuid::from_bytes)).sql();
     let user: Option<String> = row.get(3).sql()?;
     let data: Option<String> = row.get(20).sql()?;
+    let anonymised: Option<i64> = row.get(21).sql()?;
     let mut event = Event::new(EventType::new(&event_type)?, Timestamp::from_millis(row.get(1).sql()?));
     event.user = user.map(UserId::try_from).transpose()?;
     event.session = uuid(4)?.map(SessionId::from);
@@ -326,7 +340,9 @@ fn read(row: &Row<'_>) -> Result<Activity> {
     event.data = data.map(EventData::from_stored);
     event.request = read_request(row)?;
     event.response = read_response(row)?;
-    Ok(Activity::new(row.get::<_, i64>(0).sql()? as u64, event))
+    let mut activity = Activity::new(row.get::<_, i64>(0).sql()? as u64, event);
+    activity.anonymised = anonymised.is_some();
+    Ok(activity)
 }
 
 fn read_request(row: &Row<'_>) -> Result<Option<RequestTrace>> {
@@ -366,6 +382,7 @@ mod tests {
         let database = Connection::open_in_memory().unwrap();
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::SCHEMA).unwrap();
+        database.execute_batch(super::super::ANONYMISED_SCHEMA).unwrap();
         let columns = if order.is_some() { (COLUMNS, JOINS) } else { ("count(*)", "") };
         let sql = format!("EXPLAIN QUERY PLAN {}", path.sql(columns, order, &[3, 7], ""));
         let mut statement = database.prepare(&sql).unwrap();
@@ -431,6 +448,7 @@ mod tests {
         let database = Connection::open_in_memory().unwrap();
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::SCHEMA).unwrap();
+        database.execute_batch(super::super::ANONYMISED_SCHEMA).unwrap();
         // 100 blocks; somebody is in the first, one in the middle and the last.
         let rows = "
             WITH RECURSIVE n (n) AS (SELECT 1024 UNION ALL SELECT n + 1 FROM n WHERE n < 101 * 1024 - 1)
@@ -439,7 +457,7 @@ mod tests {
                     iif(n IN (1500, 51300, 103000), 7, 8) FROM n;
             INSERT INTO activity_user_blocks SELECT DISTINCT 0, user, sequence >> 10 FROM activities;
             INSERT INTO activity_session_blocks SELECT DISTINCT session, sequence >> 10 FROM activities;
-            INSERT INTO activity_blocks
+            INSERT INTO activity_blocks (block, min_time, max_time, types)
                 SELECT sequence >> 10, min(time), max(time), sum(DISTINCT 1 << type) FROM activities GROUP BY 1;";
         database.execute_batch(rows).unwrap();
         for (path, user, session, kind) in [

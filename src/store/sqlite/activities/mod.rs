@@ -16,8 +16,10 @@
 //! Users come in any order, so a table of all users would be written all over: the more history, the more pages each
 //! batch changes. With the segment in front, a batch changes only pages of the current segment, however long the history is.
 //!
-//! When rows of a block are deleted, these tables are narrowed to what is left of it.
+//! When rows of a block are deleted or anonymised, these tables are narrowed to what is left of it. For each block they also say
+//! which types have rows that are not anonymised, so that no run looks through the others again.
 
+mod anonymise;
 mod append;
 mod discard;
 mod history;
@@ -25,8 +27,9 @@ mod interned;
 mod names;
 
 pub(super) use self::{
+    anonymise::{SCHEMA as ANONYMISED_SCHEMA, anonymise, anonymise_noting},
     append::append,
-    discard::{discard, discard_noting},
+    discard::{discard, discard_anonymised, discard_noting},
     history::{Numbers, count, history},
     interned::{Interned, find_session, find_user},
     names::{Names, forget_names, keep_unused},

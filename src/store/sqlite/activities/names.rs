@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Rows};
 
 use super::history::EVERYTHING;
 use crate::{
@@ -29,26 +29,43 @@ impl Names {
 const ROWS: &str = "
     SELECT sequence, type, route FROM activities WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
 
-/// Takes the names out that occur in at most `limit` rows after the row `after`. The last row that was looked at; `None` if there
-/// is no more to look at.
+/// How far names were looked for.
+pub(in crate::store::sqlite) struct Looked {
+    /// The last row that was looked at.
+    pub(in crate::store::sqlite) last: i64,
+    /// Whether there is no more to look at.
+    pub(in crate::store::sqlite) is_all: bool,
+}
+
+/// Takes the names out that occur in at most `limit` rows after the row `after`, but for the rows in `own`, which has those after it in
+/// their order.
 pub(in crate::store::sqlite) fn keep_unused(
     database: &Connection,
     names: &mut Names,
     after: i64,
     limit: usize,
-) -> Result<Option<i64>> {
+    own: &mut Rows<'_>,
+) -> Result<Looked> {
     let (mut last, mut seen) = (after, 0);
+    let next = |own: &mut Rows<'_>| own.next().and_then(|row| row.map(|row| row.get::<_, i64>(0)).transpose()).sql();
+    let mut next_own = next(own)?;
     let mut statement = database.prepare_cached(ROWS).sql()?;
     let mut rows = statement.query([after, i64::try_from(limit).unwrap_or(*EVERYTHING.end())]).sql()?;
     while !names.is_empty() {
         let Some(row) = rows.next().sql()? else { break };
         (last, seen) = (row.get(0).sql()?, seen + 1);
+        while next_own.is_some_and(|own| own < last) {
+            next_own = next(own)?;
+        }
+        if next_own == Some(last) {
+            continue;
+        }
         names.types.remove(&row.get(1).sql()?);
         if let Some(route) = row.get(2).sql()? {
             names.routes.remove(&route);
         }
     }
-    Ok((seen == limit && !names.is_empty()).then_some(last))
+    Ok(Looked { last, is_all: seen < limit || names.is_empty() })
 }
 
 const FORGET_TYPE: &str = "DELETE FROM event_types WHERE id = ?1";

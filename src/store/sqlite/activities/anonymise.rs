@@ -1,0 +1,53 @@
+//! Taking the person out of rows, a chunk at a time.
+
+use super::{
+    Names,
+    discard::{Gone, execute},
+    history::Numbers,
+};
+use crate::{
+    activity::ActivityFilter,
+    error::Result,
+    store::sqlite::connection::Database,
+};
+
+/// Added to the schema. There is nothing to rewrite: of a block of before nobody knows yet, so it is looked through once.
+pub(in crate::store::sqlite) const SCHEMA: &str = "
+    ALTER TABLE activities ADD COLUMN anonymised INTEGER;
+    -- The bits of the types of rows that are not anonymised; more of them than there are cost time but no answer.
+    ALTER TABLE activity_blocks ADD COLUMN personal INTEGER NOT NULL DEFAULT -1;
+";
+
+// As `Event::anonymised` does it.
+const ANONYMISE: &str = "
+    UPDATE activities SET
+        time = time - ((time % 86400000) + 86400000) % 86400000,
+        user = NULL, session = NULL, visitor = NULL, agent = NULL, network = NULL, client_time = NULL,
+        referrer = NULL, campaign = NULL, data = NULL,
+        status = status - status % 100,
+        latency = iif(latency IS NULL, NULL, 0), bytes = iif(bytes IS NULL, NULL, 0),
+        anonymised = 1
+    WHERE sequence BETWEEN ?1 AND ?2";
+
+pub(in crate::store::sqlite) fn anonymise(database: &Database, filter: &ActivityFilter, limit: usize) -> Result<usize> {
+    match Numbers::of(database, &filter.clone().except_anonymised())? {
+        Some(numbers) => anonymise_noting(database, &numbers, limit, &mut Names::default(), &mut Vec::new()),
+        None => Ok(0),
+    }
+}
+
+/// As [`anonymise`], and adds the names that occur in the rows, and the first and the last of rows that are side by side.
+pub(in crate::store::sqlite) fn anonymise_noting(
+    database: &Database,
+    numbers: &Numbers,
+    limit: usize,
+    names: &mut Names,
+    runs: &mut Vec<(i64, i64)>,
+) -> Result<usize> {
+    let gone = Gone::of(database, numbers, limit, names)?;
+    for (first, last) in &gone.runs {
+        execute(database, ANONYMISE, [first, last])?;
+    }
+    runs.extend_from_slice(&gone.runs);
+    gone.narrow(database)
+}
