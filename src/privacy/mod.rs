@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | GDPR 5(1)(b), purpose | [`Purposes`](crate::consent::Purposes), checked in `build()`; events fall under one ([`ConsentRules::event_purpose`](crate::http::ConsentRules::event_purpose)) | `consent::activity::each_type_of_event_can_have_a_purpose_of_its_own`, unit: `consent::registry` |
 //! | 5(1)(c), minimisation | [`RequestTrace`](crate::activity::RequestTrace), [`TruncatedAddress`](crate::client::TruncatedAddress) | `activity`, `consent::decisions::a_record_has_what_it_takes_to_prove_it_and_no_more` |
-//! | 5(1)(e), storage limitation | [`Retention`](crate::Retention): finite by default, most specific rule wins | `retention` |
+//! | 5(1)(e), storage limitation | [`Retention`](crate::Retention): finite by default, most specific rule wins; [`Keep::Personal`](crate::retention::Keep) anonymises | `retention`, `retention::anonymised` |
 //! | 5(2), accountability | [`AuditTrail`](crate::AuditTrail): a chain that says where it was changed; [`Verifier`] | `audit::tampering`, unit: `privacy::audit::verify` |
 //! | 6(1), legal basis | [`LegalBasis`](crate::consent::LegalBasis); what is not based on consent passes without it, until an objection | unit: `consent::resolve::no_combination_breaks_a_promise` |
 //! | 7(1), proof | [`ConsentRecord`](crate::consent::ConsentRecord) with the hash of the [`Notice`](crate::consent::Notice) that was shown; records are only added | `consent::notices::a_grant_needs_the_notice_that_was_shown_and_is_current`, `consent_store`, conformance suite |
@@ -20,6 +20,7 @@
 //! | 20, taking along | [`Rights::import`](crate::Rights::import) into an empty account | `rights_export::import::an_export_is_taken_over_by_an_empty_account_of_the_sqlite_store` |
 //! | 16, rectification | [`Rights::rectify`](crate::Rights::rectify), [`UserPreferences::update`](crate::UserPreferences::update); what happened is not rectified | `rights::correcting`, `preferences` |
 //! | 17, erasure | [`Rights::erase`](crate::Rights::erase): a tombstone first; [`Rights::request_erasure`](crate::Rights::request_erasure): confirmed, with a grace | `full_app::rights`, `rights::confirming`, conformance suite |
+//! | 17, recital 26, rows of nobody | [`ErasedActivities`]: nothing that singles out, links or names; what is left to weigh | `erasure::anonymised`, `erasure::names`, conformance suite |
 //! | 17(3), what must be kept | [`Rights::hold`](crate::Rights::hold): by class, and the receipt says so | `rights::holding`, conformance suite |
 //! | 5(2), 17, proof of erasure | [`ErasureReceipt`](crate::rights::ErasureReceipt): signed, names nobody | `rights_export::receipt::a_receipt_is_read_from_json_and_holds_until_any_member_is_changed` |
 //! | 17, erasure and backups | [`ErasureJournal`](crate::journal::ErasureJournal): a restored backup is erased again before anybody is served | `erasure::journal` |

@@ -230,7 +230,10 @@ impl Class {
         let deleted = self.keep.since(now).map(|since| old(Fate::Deleted, self.all.clone(), since));
         let anonymised = match self.keep {
             Keep::Personal { personal, .. } => {
-                Some(old(Fate::Anonymised, self.personal(), before(now, personal)))
+                let mut old = old(Fate::Anonymised, self.personal(), before(now, personal));
+                // What is older than that is deleted.
+                old.filter.from = deleted.as_ref().map(|deleted| deleted.since);
+                Some(old)
             }
             Keep::For(_) | Keep::Forever => None,
         };
@@ -286,7 +289,8 @@ mod tests {
     fn what_is_to_be_deleted_comes_before_what_is_to_be_anonymised() {
         let rules = RetentionRules::new().keep_activities(personal(3, Some(7)));
         let old = rules.classes()[0].old(Timestamp::from_millis(10_000));
-        let seen: Vec<_> = old.iter().map(|old| (old.fate, old.since.as_millis(), old.filter.except_anonymised)).collect();
+        let seen: Vec<_> =
+            old.iter().map(|old| (old.fate, old.since.as_millis(), old.filter.except_anonymised)).collect();
         assert_eq!(seen, [(Fate::Deleted, 3_000, false), (Fate::Anonymised, 7_000, true)]);
         let rules = rules.keep_activities(Keep::personal_for(Duration::from_secs(3)));
         assert_eq!(rules.classes()[0].old(Timestamp::from_millis(10_000)).len(), 1);

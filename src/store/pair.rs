@@ -17,8 +17,8 @@ use crate::{
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
     privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
-        Pseudonym, RequestId, Restriction,
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
+        Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,

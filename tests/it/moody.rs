@@ -14,8 +14,8 @@ use tower_guestbook::{
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
     preferences::Patch,
     privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, PrivacyRequest,
-        Pseudonym, RequestId, Restriction,
+        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
+        Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{

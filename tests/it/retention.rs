@@ -1,5 +1,6 @@
 //! Retention: what is old goes, everything else stays, whatever happens meanwhile.
 
+mod anonymised;
 #[cfg(feature = "sqlite")]
 mod files;
 mod processes;
@@ -129,17 +130,19 @@ async fn a_report_has_the_names_that_others_read() {
     assert!(json["duration_ms"].take().is_u64());
     let class = |name: &str, days: Option<u64>| {
         let event_type = name.trim_start_matches("activities:");
-        json!({ "class": name, "event_type": event_type, "keep_days": days, "deleted": 0, "oldest_left": null })
+        json!({ "class": name, "event_type": event_type, "keep_days": days, "deleted": 0, "anonymised": 0, "oldest_left": null })
     };
-    let rest = json!({ "class": "activities", "keep_days": 90, "deleted": 2, "oldest_left": ago(DAY * 3) });
+    let rest =
+        json!({ "class": "activities", "keep_days": 90, "deleted": 2, "anonymised": 0, "oldest_left": ago(DAY * 3) });
     let expected = json!({
         "activities_deleted": 2,
+        "activities_anonymised": 0,
         "sessions_deleted": 0,
         "retention_days": 90,
         "applied_at": START,
         "classes": [rest, class("activities:login", Some(365)), class("activities:logout", Some(365)),
             class("activities:error", None)],
-        "audit": { "class": "audit", "keep_days": 3 * 365, "deleted": 0, "oldest_left": null },
+        "audit": { "class": "audit", "keep_days": 3 * 365, "deleted": 0, "anonymised": 0, "oldest_left": null },
         "chunks": 3,
         "duration_ms": null,
         "dry_run": false,

@@ -5,7 +5,8 @@ use std::{collections::HashSet, sync::Arc};
 use super::MemoryStore;
 use crate::{
     activity::{
-        Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryPage, HistoryQuery, Method, Order, RequestTrace,
+        Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryPage, HistoryQuery, Method, Order,
+        RequestTrace,
     },
     error::{Error, ErrorKind, Result},
     id::UserId,

@@ -92,8 +92,7 @@ fn clear_rows(database: &Database, id: &[u8], names: &Names, limit: usize) -> Re
     let mut statement = database.prepare_cached(ROWS).sql()?;
     let mut rows = statement.query(params![id, i64::try_from(limit).unwrap_or(i64::MAX)]).sql()?;
     while let Some(row) = rows.next().sql()? {
-        let (sequence, event_type, route): (i64, Option<i64>, Option<i64>) =
-            row.try_into().sql()?;
+        let (sequence, event_type, route): (i64, Option<i64>, Option<i64>) = row.try_into().sql()?;
         (last, count) = (Some(sequence), count + 1);
         let has = |numbers: &BTreeSet<i64>, number: Option<i64>| number.is_some_and(|number| numbers.contains(&number));
         if has(&names.types, event_type) || has(&names.routes, route) {

@@ -303,7 +303,13 @@ fn read(row: &Row<'_>) -> Result<Erasure> {
         .map(UserId::try_from)
         .transpose()
         .map_err(|error| Error::new(ErrorKind::Corrupt, "a stored erasure is damaged").with_source(error))?;
-    let erased = Erased { sessions: count(6)?, activities: count(7)?, preferences: count(8)?, consents: count(9)?, anonymised: count(11)? };
+    let erased = Erased {
+        sessions: count(6)?,
+        activities: count(7)?,
+        preferences: count(8)?,
+        consents: count(9)?,
+        anonymised: count(11)?,
+    };
     Ok(Erasure {
         id: Uuid::from_bytes(row.get(0).sql()?).into(),
         pseudonym: Pseudonym::from_bytes(row.get(1).sql()?),

@@ -33,7 +33,7 @@ pub(super) fn session(number: u128) -> SessionId {
 }
 
 /// An event with a value in every field.
-fn full(time: Timestamp) -> Event {
+pub(super) fn full(time: Timestamp) -> Event {
     let mut event = Event::new(EventType::new("video.watched").expect("a name"), time).with_client_time(at(5));
     event.user = Some(user_id("ada"));
     event.session = Some(session(1));

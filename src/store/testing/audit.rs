@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{AuditStore, START, Store, at, audit_key, note, parallel::at_once, user_id};
 use crate::{
     error::ErrorKind,
-    privacy::{ErasedActivities, 
-        Actor, Actor::Operator, ActorKind, AuditAction, AuditHead, AuditKey, AuditNote, AuditRow, Erasure, Verifier,
-        VerifyReport,
+    privacy::{
+        Actor, Actor::Operator, ActorKind, AuditAction, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities,
+        Erasure, Verifier, VerifyReport,
     },
 };
 
@@ -151,7 +151,8 @@ async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
 async fn erase<S: Store>(store: &S, erasure: &Erasure, limit: usize) -> Erasure {
     loop {
         let finished = note(AuditAction::ErasureFinished, None).detail(json!({ "by": "the suite" }));
-        let erasure = store.erase_some(erasure.id, limit, ErasedActivities::Deleted, finished, at(4)).await.expect("erased");
+        let erasure =
+            store.erase_some(erasure.id, limit, ErasedActivities::Deleted, finished, at(4)).await.expect("erased");
         if erasure.finished_at.is_some() {
             return erasure;
         }
@@ -234,7 +235,8 @@ pub(super) async fn a_verb_whose_note_is_refused_does_nothing<S: Store>(store: A
     assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
     assert_eq!(is_out().await, None);
     let erasure = strike_out(&*store, "ada").await;
-    let refused = store.erase_some(erasure.id, 100, ErasedActivities::Deleted, long(AuditAction::ErasureFinished), at(4)).await;
+    let refused =
+        store.erase_some(erasure.id, 100, ErasedActivities::Deleted, long(AuditAction::ErasureFinished), at(4)).await;
     assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
     assert_eq!(is_out().await.and_then(|erasure| erasure.user), Some(user_id("ada")), "it can be gone on with");
     erase(&*store, &erasure, 100).await;

@@ -12,19 +12,19 @@ use super::{
 use crate::{
     activity::ActivityFilter,
     error::ErrorKind,
-    privacy::{ErasedActivities, AuditAction, Erasure, ErasureId, HeldClass, Hold, Retained},
+    privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Retained},
     store::StoredPreferences,
     time::Timestamp,
 };
 
 const CLASSES: [HeldClass; 3] = [HeldClass::Activities, HeldClass::Preferences, HeldClass::Consents];
 
-async fn hold<S: Store>(store: &S, name: &str, class: HeldClass) {
+pub(super) async fn hold<S: Store>(store: &S, name: &str, class: HeldClass) {
     let hold = Hold::new(class, "lawsuit 12", at(3)).expect("a reason");
     store.hold(user_id(name), hold, note(AuditAction::HoldPlaced, None), at(3)).await.expect("held");
 }
 
-async fn release<S: Store>(store: &S, name: &str, class: HeldClass) -> bool {
+pub(super) async fn release<S: Store>(store: &S, name: &str, class: HeldClass) -> bool {
     store.release(user_id(name), class, note(AuditAction::HoldReleased, None), at(3)).await.expect("answered")
 }
 

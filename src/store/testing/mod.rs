@@ -21,6 +21,7 @@
 //! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
 
 mod activities;
+mod anonymised;
 mod audit;
 mod cancelled;
 mod consents;
@@ -236,6 +237,10 @@ list! {
         discarding_takes_the_oldest_in_chunks
         history_is_long_and_still_right
         parallel_batches_all_arrive;
+    anonymised:
+        what_is_anonymised_is_found_by_nothing_that_is_somebodys
+        anonymising_takes_the_oldest_in_chunks_and_each_once
+        anonymised_events_among_others_do_not_mix_with_them;
     excluded:
         excluded_types_are_left_out_of_every_question
         excluding_what_was_never_stored_excludes_nothing
@@ -380,6 +385,9 @@ list! {
         finished_erasures_are_forgotten_when_their_time_is_over
         a_store_nobody_reads_is_clean_after_scrubbing
         whatever_the_order_nothing_of_an_erased_user_gets_in;
+    anonymised:
+        an_erasure_can_leave_rows_of_nobody
+        activities_that_are_held_or_restricted_are_not_anonymised;
     audit:
         verbs_note_what_they_did_and_nothing_else
         a_verb_whose_note_is_refused_does_nothing

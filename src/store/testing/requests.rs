@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    privacy::{ErasedActivities, 
-        AuditAction, HeldClass, Hold, PrivacyRequest, RequestId, RequestKind, RequestState, RequestStep, Restriction,
-        RestrictionReason,
+    privacy::{
+        AuditAction, ErasedActivities, HeldClass, Hold, PrivacyRequest, RequestId, RequestKind, RequestState,
+        RequestStep, Restriction, RestrictionReason,
     },
     store::{RequestCounts, RequestQuery},
     time::Timestamp,
@@ -188,7 +188,14 @@ pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(s
     assert_eq!((answered.user(), load(&*store, access.id).await), (Some(&user_id("ada")), access));
     let released = store.release(user_id("ada"), HeldClass::Activities, note(AuditAction::HoldReleased, None), at(5));
     assert!(released.await.expect("answered"));
-    assert!(store.erase_some(struck_out.id, 100, ErasedActivities::Deleted, is_over(), at(6)).await.expect("erased").finished_at.is_some());
+    assert!(
+        store
+            .erase_some(struck_out.id, 100, ErasedActivities::Deleted, is_over(), at(6))
+            .await
+            .expect("erased")
+            .finished_at
+            .is_some()
+    );
     let done = load(&*store, request.id).await;
     assert_eq!((done.state.clone(), done.closed_at, done.user()), (RequestState::Done, Some(at(4)), None));
 }

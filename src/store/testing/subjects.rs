@@ -19,7 +19,7 @@ use crate::{
     consent::{ConsentRecord, Decision, MergePolicy, PurposeId, Subject},
     error::{ErrorKind, Result},
     id::{SessionId, UserId, VisitorId},
-    privacy::{ErasedActivities, AuditAction, AuditNote, Erased, Erasure, ErasureId},
+    privacy::{AuditAction, AuditNote, Erased, ErasedActivities, Erasure, ErasureId},
     session::{SessionHead, SessionLimits, SessionRecord},
     store::{Commit, StoredPreferences},
     time::Timestamp,

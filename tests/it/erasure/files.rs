@@ -13,7 +13,7 @@ use tower_guestbook::{
 use super::*;
 
 /// All rows of all tables that are somebody's, in words that do not change when rows of others go.
-fn rows_of(place: &Place, name: &str) -> Vec<String> {
+pub(super) fn rows_of(place: &Place, name: &str) -> Vec<String> {
     let raw = place.raw();
     let mut rows = Vec::new();
     for sql in [
@@ -41,19 +41,19 @@ fn rows_of(place: &Place, name: &str) -> Vec<String> {
 }
 
 /// Does everything that a guest can do, with words of their own.
-struct Guest {
-    name: String,
+pub(super) struct Guest {
+    pub(super) name: String,
     /// What is kept, and in the export.
-    kept: Vec<(&'static str, String)>,
+    pub(super) kept: Vec<(&'static str, String)>,
     /// What is kept but is no part of an export: it is about others.
-    internal: Vec<(&'static str, String)>,
+    pub(super) internal: Vec<(&'static str, String)>,
     /// What is never kept.
-    unkept: Vec<(&'static str, String)>,
+    pub(super) unkept: Vec<(&'static str, String)>,
     browser: Browser,
 }
 
 impl Guest {
-    async fn of(guestbook: &Guestbook, addresses: &Addresses) -> Self {
+    pub(super) async fn of(guestbook: &Guestbook, addresses: &Addresses) -> Self {
         let mut browser = Browser::new(&routes(guestbook));
         let word = |what| (what, needle());
         let [name, source, actor, header, segment, query, utm, referrer, event_type, data, preference, address, visit] =
@@ -252,7 +252,13 @@ async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_tho
     let (gone, stay) = names.split_at(USERS / 3);
     for name in gone {
         let erasure = store.strike_out(user(name), START, support::note(), START).await.unwrap();
-        while store.erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_none() {}
+        while store
+            .erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START)
+            .await
+            .unwrap()
+            .finished_at
+            .is_none()
+        {}
     }
     assert!(store.scrub().await.unwrap());
     let gone: HashSet<&[u8]> = gone.iter().map(|name| name.as_bytes()).collect();
@@ -314,7 +320,13 @@ async fn residue_that_a_dead_process_left_is_overwritten_at_the_next_start() {
     append(&store, entries(1, 1, [event("ada", &word)])).await;
     assert!(store.scrub().await.unwrap());
     let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
-    while store.erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_none() {}
+    while store
+        .erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START)
+        .await
+        .unwrap()
+        .finished_at
+        .is_none()
+    {}
     // It dies here, and leaves its log behind.
     assert!(!place.find(word.as_bytes()).is_empty());
     let (builder, _clock) = support::builder(SqliteStore::open(place.database()).unwrap());

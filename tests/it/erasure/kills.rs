@@ -6,18 +6,26 @@ use std::{
     process::{Command, Stdio},
 };
 
-use tower_guestbook::store::{PreferenceStore, SubjectStore};
+use tower_guestbook::{
+    privacy::ErasedActivities,
+    store::{PreferenceStore, SubjectStore},
+};
 
 use super::*;
 
 const DIRECTORY: &str = "GUESTBOOK_TEST_ERASING_DIRECTORY";
+const ANONYMISED: &str = "GUESTBOOK_TEST_ERASING_ANONYMISED";
 
 /// Part of a child: erases the user whom it is told, and says when it begins.
 #[tokio::test(flavor = "multi_thread")]
 async fn child_that_erases() {
     let Some(directory) = env::var_os(DIRECTORY) else { return };
     let store = SqliteStore::open(Path::new(&directory).join("guestbook.db")).unwrap();
-    let guestbook = Guestbook::builder(store).build().unwrap();
+    let activities = match env::var_os(ANONYMISED) {
+        Some(_) => ErasedActivities::Anonymised,
+        None => ErasedActivities::Deleted,
+    };
+    let guestbook = Guestbook::builder(store).erased_activities(activities).build().unwrap();
     let name = std::io::stdin().lines().next().unwrap().unwrap();
     std::io::stdout().write_all(b"\nbegins .\n").unwrap();
     guestbook.rights().erase(&user(&name)).await.unwrap();
@@ -25,6 +33,15 @@ async fn child_that_erases() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_that_is_killed_is_finished_at_the_next_start_and_costs_others_nothing() {
+    is_killed_and_finished(ErasedActivities::Deleted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_leaves_rows_of_nobody_is_finished_as_well_and_each_row_is_left_once() {
+    is_killed_and_finished(ErasedActivities::Anonymised).await;
+}
+
+async fn is_killed_and_finished(activities: ErasedActivities) {
     const ROWS: u64 = 3_000;
     let rounds = env::var("GUESTBOOK_KILL_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap());
     let place = Place::new();
@@ -38,7 +55,11 @@ async fn an_erasure_that_is_killed_is_finished_at_the_next_start_and_costs_other
         store.change_preferences(user(&name), patch, None).await.unwrap();
         store.close().await.unwrap();
 
-        let mut child = Command::new(env::current_exe().unwrap())
+        let mut command = Command::new(env::current_exe().unwrap());
+        if activities == ErasedActivities::Anonymised {
+            command.env(ANONYMISED, "1");
+        }
+        let mut child = command
             .args(["erasure::kills::child_that_erases", "--exact", "--nocapture", "--test-threads=1"])
             .env(DIRECTORY, place.directory.path())
             .stdin(Stdio::piped())
@@ -56,13 +77,24 @@ async fn an_erasure_that_is_killed_is_finished_at_the_next_start_and_costs_other
         let store = place.open();
         let begun = store.erasure_of(user(&name)).await.unwrap();
         interrupted += usize::from(begun.as_ref().is_some_and(|erasure| erasure.finished_at.is_none()));
-        let guestbook = Guestbook::builder(store.clone()).build().unwrap();
+        let guestbook = Guestbook::builder(store.clone()).erased_activities(activities).build().unwrap();
         if begun.is_none() {
             // It was killed before it could say so to the store.
             guestbook.rights().erase(&user(&name)).await.unwrap();
         }
         let finished = super::resumed::wait_for(&guestbook, &name).await;
-        assert_eq!((finished.erased.activities, finished.erased.preferences), (ROWS, 1), "each row is counted once");
+        let counts = [finished.erased.activities, finished.erased.anonymised];
+        let (expected, rows_of_nobody) = match activities {
+            ErasedActivities::Anonymised => ([0, ROWS], (round + 1) * ROWS),
+            _ => ([ROWS, 0], 0),
+        };
+        assert_eq!((counts, finished.erased.preferences), (expected, 1), "each row is counted once");
+        let everything = store.count(ActivityFilter::new()).await.unwrap();
+        assert_eq!(everything, (round + 1) * ROWS + rows_of_nobody);
+        let half = "SELECT (SELECT count(*) FROM erasure_rows) + (SELECT count(*) FROM activities
+            WHERE (anonymised IS NULL) = (user IS NULL) OR (anonymised = 1 AND (data IS NOT NULL OR time % 86400000 <> 0)))";
+        let half: i64 = place.raw().query_row(half, [], |row| row.get(0)).unwrap();
+        assert_eq!(half, 0, "no row is half somebody's");
         assert_eq!((count(&store, &name).await, count(&store, "bob").await), (0, (round + 1) * ROWS));
         guestbook.shutdown().await;
         store.close().await.unwrap();

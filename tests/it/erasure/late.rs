@@ -17,7 +17,15 @@ async fn an_event_that_was_queued_before_and_comes_after_is_not_stored() {
     }
     // Nobody stores anything yet; another process strikes her out meanwhile, and erases what there is: nothing.
     let erasure = store.store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
-    assert!(store.store.erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_some());
+    assert!(
+        store
+            .store
+            .erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START)
+            .await
+            .unwrap()
+            .finished_at
+            .is_some()
+    );
     tokio::spawn(worker.run());
     recorder.flush().await.unwrap();
     assert_eq!((count(&*store.store, "ada").await, count(&*store.store, "bob").await), (0, 5));
@@ -44,7 +52,14 @@ async fn an_event_that_was_spooled_before_and_is_replayed_after_is_not_stored_an
     assert!(!place.find(word.as_bytes()).is_empty());
 
     let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
-    assert!(store.erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_some());
+    assert!(
+        store
+            .erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START)
+            .await
+            .unwrap()
+            .finished_at
+            .is_some()
+    );
     let (recorder, worker) = Recorder::pair(Arc::new(store.clone()), settings(), Clock::manual(START)).unwrap();
     assert_eq!(recorder.stats().adopted, 2);
     tokio::spawn(worker.run());

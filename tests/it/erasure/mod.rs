@@ -1,5 +1,6 @@
 //! Users who are struck out: nothing of them is left in any file, whatever happens meanwhile, and nothing of others is missing.
 
+mod anonymised;
 mod export;
 mod files;
 mod journal;

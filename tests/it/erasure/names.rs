@@ -25,9 +25,13 @@ fn names(place: &Place) -> Vec<String> {
 }
 
 async fn erase(store: &SqliteStore, name: &str, limit: usize) -> (Erasure, usize) {
+    erase_as(store, name, limit, ErasedActivities::Deleted).await
+}
+
+async fn erase_as(store: &SqliteStore, name: &str, limit: usize, activities: ErasedActivities) -> (Erasure, usize) {
     let erasure = store.strike_out(user(name), START, support::note(), START).await.unwrap();
     for steps in 1.. {
-        let erasure = store.erase_some(erasure.id, limit, ErasedActivities::Deleted, support::note(), START).await.unwrap();
+        let erasure = store.erase_some(erasure.id, limit, activities, support::note(), START).await.unwrap();
         if erasure.finished_at.is_some() {
             return (erasure, steps);
         }
@@ -80,7 +84,13 @@ async fn looking_for_names_elsewhere_takes_small_steps_and_sees_what_is_added_me
         }
         // In the middle another process goes on.
         let other = if steps == 4 { place.open() } else { store.clone() };
-        if other.erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START).await.unwrap().finished_at.is_some() {
+        if other
+            .erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START)
+            .await
+            .unwrap()
+            .finished_at
+            .is_some()
+        {
             break;
         }
         assert_eq!(store.unfinished_erasures().await.unwrap().len(), 1);
@@ -105,4 +115,57 @@ async fn of_two_who_share_a_name_the_last_one_takes_it_along_whatever_the_order_
         assert_eq!(store.unfinished_erasures().await.unwrap(), []);
         assert_eq!(names(&place), [""; 0], "{order:?}");
     }
+}
+
+#[tokio::test]
+async fn a_row_of_nobody_has_only_names_that_others_have_as_well() {
+    for limit in [1, 500] {
+        let place = Place::new();
+        let store = place.open();
+        let batch = [
+            named("ada", "own.ada", "/shared"),
+            named("ada", "shared", "/shared"),
+            named("ada", "shared", "/ada"),
+            named("ada", "shared", "/late"),
+            named("bob", "shared", "/shared"),
+        ];
+        append(&store, entries(1, 1, batch)).await;
+        append(&store, entries(2, 1, (0..150).map(|_| named("bob", "shared", "/bob")))).await;
+        let (erasure, _) = erase_as(&store, "ada", limit, ErasedActivities::Anonymised).await;
+        assert_eq!((erasure.erased.activities, erasure.erased.anonymised), (3, 1), "{limit} at a time");
+        assert_eq!(names(&place), ["/bob", "/shared", "shared"]);
+        // What is nobody's has its names for as long as it is there.
+        let (erasure, _) = erase(&store, "bob", 500).await;
+        assert_eq!(erasure.erased.activities, 151);
+        assert_eq!(names(&place), ["/shared", "shared"]);
+        let left = place.raw().query_row("SELECT count(*) FROM erasure_rows", [], |row| row.get::<_, i64>(0));
+        assert_eq!((left.unwrap(), store.count(ActivityFilter::new()).await.unwrap()), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_gets_while_it_is_looked_for_is_not_taken_from_them() {
+    let place = Place::new();
+    let store = place.open();
+    append(&store, entries(1, 1, (0..8).map(|_| named("ada", "own.ada", "/ada")))).await;
+    append(&store, entries(2, 1, (0..3_000).map(|_| event("bob", "his")))).await;
+    let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
+    let anonymised = ErasedActivities::Anonymised;
+    for step in 1.. {
+        // Three of her rows have gone already.
+        if step == 42 {
+            append(&store, entries(2, 5_000, [named("cid", "own.ada", "/ada")])).await;
+        }
+        // One row a step, and a look at 100.
+        let erasure = store.erase_some(erasure.id, 1, anonymised, support::note(), START).await.unwrap();
+        if erasure.finished_at.is_some() {
+            assert!(step > 42, "{step} steps");
+            assert_eq!(erasure.erased.activities + erasure.erased.anonymised, 8);
+            assert!(erasure.erased.anonymised > 0 && erasure.erased.activities > 0, "{erasure:?}");
+            break;
+        }
+    }
+    let cid = store.history(HistoryQuery::new(of("cid"))).await.unwrap().activities;
+    let request = cid[0].event.request.as_ref().unwrap();
+    assert_eq!((cid[0].event.event_type.as_str(), &*request.route), ("own.ada", "/ada"));
 }
