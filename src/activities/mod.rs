@@ -12,6 +12,7 @@ pub use self::offload::{Offload, OffloadedDay, OffloadedUsers};
 use crate::error::ErrorKind;
 use crate::{
     activity::{ActivityFilter, HistoryPage, HistoryQuery},
+    consents::Objections,
     error::Result,
     store::dynamic::DynamicStore,
     tasks::Tasks,
@@ -36,13 +37,21 @@ use crate::{
 pub struct Activities {
     store: Arc<dyn DynamicStore>,
     tasks: Tasks,
+    #[cfg(feature = "parquet")]
+    objections: Objections,
 }
 
 /// How many events one step deletes: a few milliseconds, so that others get their turn.
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
-    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks) -> Self {
+    #[cfg(feature = "parquet")]
+    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, objections: Objections) -> Self {
+        Self { store, tasks, objections }
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, _: Objections) -> Self {
         Self { store, tasks }
     }
 

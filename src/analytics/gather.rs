@@ -35,7 +35,7 @@ impl Analytics {
         A: Send + 'static,
     {
         let rules = &self.inner.rules;
-        let mut scan = scan.except_users(self.left_out().await?);
+        let mut scan = scan.left_out(self.left_out().await?);
         scan.except_types.extend(rules.except_types.iter().cloned());
         let gathered = Arc::new(Mutex::new(Some((state, Ok(())))));
         let own = gathered.clone();

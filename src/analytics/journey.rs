@@ -4,7 +4,7 @@ use super::Analytics;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
-    activity::{ActivityFilter, HistoryQuery},
+    activity::{Activity, ActivityFilter, HistoryQuery},
     analysis::{Journey, Range, invalid},
     error::Result,
     id::{SessionId, UserId},
@@ -54,14 +54,21 @@ impl Analytics {
             return Err(invalid("limit", &format!("it is 1 to {}", Self::MAX_JOURNEY)));
         }
         let rules = &self.inner.rules;
-        if self.left_out().await?.contains(&user) {
-            return Ok(Journey::of(Vec::new(), limit));
-        }
+        let left_out = self.left_out().await?;
         let mut filter = ActivityFilter::new().user(user).from(range.from()).until(range.until());
         filter.session = session;
         let filter = filter.except_types(rules.except_types.iter().cloned());
-        let page =
-            self.inner.tasks.within(self.inner.store.history(HistoryQuery::new(filter).limit(limit + 1))).await?;
-        Ok(Journey::of(page.activities, limit))
+        let (mut query, mut activities) = (HistoryQuery::new(filter).limit(limit + 1), Vec::new());
+        loop {
+            let page = self.inner.tasks.within(self.inner.store.history(query.clone())).await?;
+            let counts = |activity: &Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
+            activities.extend(page.activities.into_iter().filter(counts));
+            match page.next.filter(|_| activities.len() <= limit) {
+                Some(next) => query = query.after(next).limit(HistoryQuery::MAX_LIMIT),
+                None => break,
+            }
+        }
+        activities.truncate(limit + 1);
+        Ok(Journey::of(activities, limit))
     }
 }

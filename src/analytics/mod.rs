@@ -1,7 +1,7 @@
 //! [`Analytics`]: answers about what was recorded, from the store.
 //!
 //! Each answer is exact, and read from the events themselves: its time grows with the number of events in the range. Events of users whose
-//! processing is [restricted](crate::Rights::restrict) do not count.
+//! processing is [restricted](crate::Rights::restrict), or who object to it, do not count: see [`AnalyticsRules`].
 //! Events that are stored or deleted meanwhile may or may not count. A range is half-open, days and hours are those of a
 //! [`Zone`](crate::analysis::Zone), and an answer looks at so many events at most as
 //! [`AnalyticsRules`] say; an overview, a series, a summary or a report at two million.
@@ -20,9 +20,9 @@ pub use self::rules::AnalyticsRules;
 use crate::{
     activity::{Activity, HistoryQuery, Order},
     analysis::{EventFilter, Range},
+    consents::Objections,
     error::{Error, ErrorKind, Result},
-    id::UserId,
-    store::dynamic::DynamicStore,
+    store::{LeftOut, dynamic::DynamicStore},
     tasks::Tasks,
     time::Clock,
 };
@@ -54,20 +54,25 @@ struct Inner {
     tasks: Tasks,
     clock: Clock,
     rules: AnalyticsRules,
+    objections: Objections,
 }
 
 impl Analytics {
-    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, clock: Clock, rules: AnalyticsRules) -> Self {
-        Self { inner: Arc::new(Inner { store, tasks, clock, rules }) }
+    pub(crate) fn new(
+        store: Arc<dyn DynamicStore>,
+        tasks: Tasks,
+        clock: Clock,
+        rules: AnalyticsRules,
+        objections: Objections,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { store, tasks, clock, rules, objections }) }
     }
 
     /// Shows each event that counts, in the order of history.
     async fn each(&self, range: Range, filter: &EventFilter, mut look: impl FnMut(&Activity) + Send) -> Result<()> {
         let inner = &self.inner;
         let left_out = self.left_out().await?;
-        let counts = |activity: &&Activity| {
-            activity.event.user.as_ref().is_none_or(|user| left_out.iter().all(|other| other != user))
-        };
+        let counts = |activity: &&Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
         let mut wanted = filter.clone();
         wanted.activities.except_types.extend_from_slice(&inner.rules.except_types);
         wanted.activities = wanted.activities.from(range.from()).until(range.until());
@@ -90,12 +95,11 @@ impl Analytics {
         }
     }
 
-    /// Whose events do not count: those whom the rules name, and those whose processing is
-    /// [restricted](crate::Rights::restrict).
-    async fn left_out(&self) -> Result<Vec<UserId>> {
-        let mut users = self.inner.tasks.within(self.inner.store.restricted_users()).await?;
-        users.extend(self.inner.rules.except_users.iter().cloned());
-        Ok(users)
+    /// Whose events do not count: those whom the rules name, and whom [`AnalyticsRules`] leave out by themselves.
+    async fn left_out(&self) -> Result<Vec<LeftOut>> {
+        let mut left_out = self.inner.objections.left_out(&*self.inner.store, &self.inner.tasks).await?;
+        left_out.push(LeftOut::new(self.inner.rules.except_users.iter().cloned().map(Into::into)));
+        Ok(left_out)
     }
 
     /// What computes for long over what was gathered, not in the way of requests.

@@ -22,6 +22,15 @@ use crate::{
 /// they may be counted is not counted by what is known anyway. Where nobody is asked about activity as a whole, such types are like
 /// all others and count. [`count_types`](Self::count_types) says that a type counts nevertheless.
 ///
+/// # Who is left out
+///
+/// Users who are named here, and whose processing is [restricted](crate::Rights::restrict). Where
+/// [consent](crate::GuestbookBuilder::consent) is configured, also whoever refuses a purpose that events fall under (GDPR, Articles 7(3) and
+/// 21), with what was recorded under it before: a user who refuses, with what they did as a visitor before they logged in, or a visitor. Events under
+/// another purpose, or under none, count as before. It is as it is at the moment of the question: who agrees again counts again.
+///
+/// A mere denial, where nothing is recorded before somebody agrees, leaves nothing to be left out, and so is not looked at.
+///
 /// What the guestbook does in the background (retention, erasure, consent) is no event, so there is nothing to leave out.
 ///
 /// A question that names a type that does not count is refused: 0 would be a wrong answer.
@@ -54,6 +63,7 @@ pub struct AnalyticsRules {
     counted: Vec<EventType>,
     pub(super) time_limit: Duration,
     pub(super) max_events: usize,
+    pub(crate) max_left_out: usize,
 }
 
 impl AnalyticsRules {
@@ -65,6 +75,7 @@ impl AnalyticsRules {
             counted: Vec::new(),
             time_limit: Duration::from_secs(60),
             max_events: 20_000_000,
+            max_left_out: 100_000,
         }
     }
 
@@ -97,6 +108,14 @@ impl AnalyticsRules {
     /// is [`TooLarge`](ErrorKind::TooLarge). Default: 20 million.
     pub fn max_events(mut self, events: usize) -> Self {
         self.max_events = events;
+        self
+    }
+
+    /// How many persons may be left out because they refuse a purpose; with more each question is answered with
+    /// [`TooLarge`](ErrorKind::TooLarge), rather than with figures that count them. Their names are read for each question: some ten
+    /// microseconds and 100 bytes each, for a moment. Default: 100,000.
+    pub fn max_left_out(mut self, persons: usize) -> Self {
+        self.max_left_out = persons;
         self
     }
 

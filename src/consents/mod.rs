@@ -1,5 +1,6 @@
 //! [`Consents`]: decisions recorded, read and proved. What handlers work with is [`Consent`](crate::Consent), a view of this.
 
+mod objections;
 mod offer;
 mod receipt;
 mod recording;
@@ -10,8 +11,8 @@ use std::{fmt, sync::Arc};
 
 use tokio::sync::OnceCell;
 
-pub(crate) use self::settings::ConsentSettings;
 use self::snapshot::Snapshot;
+pub(crate) use self::{objections::Objections, settings::ConsentSettings};
 pub use self::{
     offer::{Offer, OfferedPurpose, PurposeState},
     receipt::{Receipt, ReceiptEvent, ReceiptPurpose},

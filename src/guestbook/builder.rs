@@ -17,7 +17,7 @@ use crate::{
     activities::Activities,
     analytics::{Analytics, AnalyticsRules},
     audit::AuditTrail,
-    consents::{Consents, Controller},
+    consents::{Consents, Controller, Objections},
     error::Result,
     gate::Gate,
     http::{
@@ -346,6 +346,7 @@ impl<S: Store> GuestbookBuilder<S> {
         self.privacy.check(self.sources.iter().map(|source| source.name()))?;
         let rules = self.rules.check(header.as_ref())?;
         let analytics = self.analytics.check(self.consent.as_ref().map(ConsentRules::settings))?;
+        let objections = Objections::new(self.consent.as_ref().map(ConsentRules::settings), analytics.max_left_out);
         let (store, clock, ungated) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
         let ledger = self.journal.map(|journal| (journal, Gate::closed()));
         let gate = ledger.as_ref().map(|(_, gate)| gate.clone());
@@ -369,8 +370,8 @@ impl<S: Store> GuestbookBuilder<S> {
             preferences = Some(make(Parts { store, accounts, tasks, consents: consents.clone() })?);
         }
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
-        let activities = Activities::new(store.clone(), tasks.clone());
-        let analytics = Analytics::new(store.clone(), tasks.clone(), clock.clone(), analytics);
+        let activities = Activities::new(store.clone(), tasks.clone(), objections.clone());
+        let analytics = Analytics::new(store.clone(), tasks.clone(), clock.clone(), analytics, objections);
         let (recorder, worker) = match gate {
             Some(gate) => {
                 let gated = Arc::new(Gated::new(store.clone(), gate));

@@ -26,7 +26,7 @@
 //! | 17, erasure and backups | [`ErasureJournal`](crate::journal::ErasureJournal): a restored backup is erased again before anybody is served | `erasure::journal` |
 //! | 18, restriction | [`Rights::restrict`](crate::Rights::restrict) | `rights::restricting`, conformance suite |
 //! | 12(2), easy to exercise | [`PrivacyService`](crate::http::PrivacyService): each right over HTTP, for whoever is logged in, limited per user | `privacy_http::doors`, `privacy_http::limits` |
-//! | 21, objection | [`Rights::object`](crate::Rights::object), [`Decision::Objected`](crate::consent::Decision), [`Mode::ExemptWithObjection`](crate::consent::Mode) | `rights::correcting::an_objection_beats_what_was_granted`, `consent::activity::whoever_objected_is_not_recorded_on_the_way_out_or_in` |
+//! | 21, objection | [`Rights::object`](crate::Rights::object), [`Decision::Objected`](crate::consent::Decision), [`Mode::ExemptWithObjection`](crate::consent::Mode) | `rights::correcting::an_objection_beats_what_was_granted`, `consent::activity::whoever_objected_is_not_recorded_on_the_way_out_or_in`; what was recorded before is not looked at: `analytics::objections` |
 //! | 30, records of processing | [`Guestbook::processing_records`](crate::Guestbook::processing_records) | `rights_export::records::each_purpose_appears_with_retention_and_recipients` |
 //! | ePrivacy 5(3), cookies | [`ConsentLayer`](crate::ConsentLayer): both ways | `consent::cookies` |
 //! | Global Privacy Control | `Sec-GPC` exactly `1`; [`GpcSupport`](crate::http::GpcSupport); sticks to an account | `consent::signals` |

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, ops::ControlFlow};
 
-use super::ActivityStore;
+use super::{ActivityStore, LeftOut};
 use crate::{
     activity::EventType,
     analysis::Range,
@@ -56,6 +56,8 @@ pub struct Scan {
     pub user: Option<UserId>,
     /// No events of these users.
     pub except_users: Vec<UserId>,
+    /// No events of these persons, of some types or of all.
+    pub left_out: Vec<LeftOut>,
     /// Only events of this session.
     pub session: Option<SessionId>,
     /// Only events that have a user or a visitor.
@@ -77,6 +79,7 @@ impl Scan {
             except_types: Vec::new(),
             user: None,
             except_users: Vec::new(),
+            left_out: Vec::new(),
             session: None,
             needs_person: false,
             has_sessions: false,
@@ -106,6 +109,12 @@ impl Scan {
     /// No events of these users.
     pub fn except_users(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
         self.except_users = users.into_iter().collect();
+        self
+    }
+
+    /// No events of these persons, of some types or of all.
+    pub fn left_out(mut self, left_out: Vec<LeftOut>) -> Self {
+        self.left_out = left_out;
         self
     }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::{
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId},
     time::Timestamp,
@@ -54,6 +54,20 @@ pub trait ConsentStore: Send + Sync + 'static {
         policy: MergePolicy,
         now: Timestamp,
     ) -> impl Future<Output = Result<Standings>> + Send;
+
+    /// Who refuses `purpose`, and visitors who were linked to one of them: each once, at most `limit`, in no particular order. Less than
+    /// `limit` means that these are all.
+    ///
+    /// Whoever's last decision on it is a no, and who has said more than a denial about it before or with that: they have agreed, or object. So
+    /// something may have been recorded of them. With `denied` a denial suffices.
+    ///
+    /// The time that it takes grows with the number of those who refuse the purpose, and not with that of the others.
+    fn refusing(
+        &self,
+        purpose: PurposeId,
+        denied: bool,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Subject>>> + Send;
 
     /// Makes the projection again from the records. How many subjects stood elsewhere: 0 unless somebody else wrote.
     fn rebuild_consents(&self) -> impl Future<Output = Result<u64>> + Send;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
@@ -69,6 +69,7 @@ twin! {
     record_consents(records: Vec<ConsentRecord>) -> Standings;
     consent_history(subject: Subject, limit: usize, before: Option<ConsentId>) -> Vec<ConsentRecord>;
     link_visitor(visitor: VisitorId, user: UserId, policy: MergePolicy, now: Timestamp) -> Standings;
+    refusing(purpose: PurposeId, denied: bool, limit: usize) -> Vec<Subject>;
     rebuild_consents() -> u64;
     publish_notice(notice: Notice) -> ();
     notice(hash: NoticeHash) -> Option<Notice>;

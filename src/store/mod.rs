@@ -18,6 +18,7 @@ mod consent;
 pub(crate) mod dynamic;
 pub(crate) mod gated;
 mod guest;
+mod left_out;
 mod maintenance;
 mod memory;
 mod pair;
@@ -40,6 +41,7 @@ pub use self::{
     audit::AuditStore,
     consent::ConsentStore,
     guest::{Account, LoadedGuest, Store},
+    left_out::LeftOut,
     maintenance::{MaintenanceStore, SpaceLeft},
     memory::MemoryStore,
     pair::Pair,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
@@ -146,6 +146,10 @@ impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for Pair<S, R> {
         now: Timestamp,
     ) -> Result<Standings> {
         self.records.link_visitor(visitor, user, policy, now).await
+    }
+
+    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+        self.records.refusing(purpose, denied, limit).await
     }
 
     async fn rebuild_consents(&self) -> Result<u64> {

@@ -172,6 +172,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "audit_checkpoint",
         // The records before the subjects that they refer to.
         "consent_records",
+        "consent_refusals",
         "consent_subjects",
         "counters",
         "erasure_leftovers",

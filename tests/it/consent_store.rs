@@ -122,13 +122,15 @@ async fn a_projection_that_others_have_damaged_is_mended_from_the_records() {
     damage(2, "no JSON");
     damage(4, &right[0].to_json().replace("granted", "objected"));
     // Somebody of whom there is no record.
+    raw.execute("INSERT INTO consent_refusals VALUES ('analytics', 0, 3)", []).unwrap();
     raw.execute("INSERT INTO consent_subjects (visitor, standings) VALUES (randomblob(16), ?1)", [right[0].to_json()])
         .unwrap();
     assert_eq!(consents(&store, &subjects[0]).await, Standings::default());
     assert_eq!(store.consents(subjects[1].clone()).await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_ne!(consents(&store, &subjects[3]).await, right[3]);
 
-    assert_eq!(store.rebuild_consents().await.unwrap(), 4);
+    assert_eq!(store.rebuild_consents().await.unwrap(), 5);
+    assert_eq!(store.refusing(PurposeId::ANALYTICS, true, 9).await.unwrap(), []);
     for (subject, right) in subjects.iter().zip(right) {
         assert_eq!(consents(&store, subject).await, right);
     }
@@ -213,4 +215,42 @@ async fn all_stores_on_a_file_have_one_secret() {
     }
     let other = File::new().open().secret().await.unwrap();
     assert_ne!(other, File::new().open().secret().await.unwrap(), "each file has its own");
+}
+
+#[tokio::test]
+async fn who_refused_before_there_was_a_list_of_them_is_in_it_after_an_upgrade() {
+    use Decision::{Denied, Granted, Objected, Withdrawn};
+    let file = File::new();
+    let store = file.open();
+    let phone = visitor();
+    for (who, decisions) in [
+        (user("ada"), [Granted, Withdrawn]),
+        (user("bob"), [Withdrawn, Granted]),
+        (user("cid"), [Denied, Denied]),
+        (user("dan"), [Granted, Denied]),
+        (user("eve"), [Denied, Objected]),
+        (phone.into(), [Denied, Granted]),
+    ] {
+        for decision in decisions {
+            decide(&store, &who, decision).await;
+        }
+    }
+    store.link_visitor(phone, UserId::try_from("ada").unwrap(), MergePolicy::AccountWins, START).await.unwrap();
+    let listed = async |store: &SqliteStore| {
+        let mut listed = Vec::new();
+        for denied in [false, true] {
+            let mut found = store.refusing(PurposeId::ANALYTICS, denied, 99).await.unwrap();
+            found.sort_unstable();
+            listed.push(found);
+        }
+        listed
+    };
+    let before = listed(&store).await;
+    let named = |names: &[&str]| names.iter().map(|name| user(name)).chain([phone.into()]).collect::<Vec<_>>();
+    assert_eq!(before, [named(&["ada", "dan", "eve"]), named(&["ada", "cid", "dan", "eve"])]);
+    store.close().await.unwrap();
+    let damage = "DROP TABLE consent_refusals; PRAGMA user_version = 12;
+        INSERT INTO consent_subjects (visitor, standings) VALUES (randomblob(16), 'no JSON');";
+    file.raw().execute_batch(damage).unwrap();
+    assert_eq!(listed(&file.open()).await, before);
 }

@@ -11,7 +11,7 @@ use std::{
 use tower_guestbook::{
     Error, ErrorKind, Result, SessionId, SessionKey, Timestamp, UserId, VisitorId,
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     preferences::Patch,
     privacy::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
@@ -184,6 +184,11 @@ impl ConsentStore for Moody {
     ) -> Result<Standings> {
         self.ask(true).await?;
         self.store.link_visitor(visitor, user, policy, now).await
+    }
+
+    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+        self.ask(false).await?;
+        self.store.refusing(purpose, denied, limit).await
     }
 
     async fn rebuild_consents(&self) -> Result<u64> {

@@ -214,3 +214,33 @@ async fn duckdb_reads_the_files_and_finds_the_same_funnel() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "5 2");
 }
+
+#[tokio::test]
+async fn nothing_is_written_of_whoever_is_restricted_or_under_a_purpose_that_they_refuse() {
+    use tower_guestbook::{
+        consent::{Category, Mode, Purpose, PurposeId, Purposes},
+        http::ConsentRules,
+        privacy::RestrictionReason,
+    };
+    let counting = Purpose::new("analytics", Category::Analytics).mode(Mode::ExemptWithObjection);
+    let rules = ConsentRules::new(Purposes::builder().purpose(counting).build().unwrap());
+    let clock = Clock::manual(Timestamp::from_millis(MIDNIGHT));
+    let guestbook = Guestbook::builder(MemoryStore::new()).clock(clock).consent(rules).build().unwrap();
+    let events =
+        ["ada", "ben", "cid"].map(|user| [EventType::PAGE_VIEW, EventType::LOGIN].map(|of| event(of, 1, Some(user))));
+    record(&guestbook, events.into_iter().flatten().chain([event(EventType::PAGE_VIEW, 2, None)])).await;
+    let directory = tempfile::tempdir().unwrap();
+    let written = async || {
+        let offload = Offload::new(days(0, 1)).users(OffloadedUsers::Plain);
+        let days = guestbook.activities().offload(offload, directory.path()).await.unwrap();
+        let rows = rows(&days[0].path);
+        let name = |row: &Row| [as_json(row)["user_id"].clone(), as_json(row)["event_type"].clone()];
+        rows.iter().map(name).map(|[user, of]| format!("{user} {of}").replace('"', "")).collect::<Vec<_>>().join(", ")
+    };
+    let all = "ada page_view, ada login, ben page_view, ben login, cid page_view, cid login, null page_view";
+    assert_eq!(written().await, all);
+    let [ada, ben] = ["ada", "ben"].map(|name| UserId::try_from(name).unwrap());
+    guestbook.rights().object(&ada, [PurposeId::ANALYTICS]).await.unwrap();
+    guestbook.rights().restrict(&ben, RestrictionReason::Accuracy).await.unwrap();
+    assert_eq!(written().await, "ada login, cid page_view, cid login, null page_view");
+}

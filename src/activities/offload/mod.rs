@@ -23,6 +23,9 @@
 //!
 //! What an event does not have is null. Values are compressed with Snappy, in groups of 65,536 rows; memory holds one group.
 //!
+//! Nothing is written of whoever is restricted, and nothing under a purpose that they refuse: as in
+//! [analytics](crate::analytics::AnalyticsRules#who-is-left-out), at the time of the offload.
+//!
 //! A file appears whole or not at all, and replaces the one of an earlier run. A day that has no events any more has no file any
 //! more. **An erasure does not reach files**: offload the days again, or delete them, as the retention of your column store.
 //!
@@ -61,11 +64,12 @@ use serde::Serialize;
 use self::{columns::Rows, file::DayFile};
 use super::Activities;
 use crate::{
-    activity::{ActivityFilter, HistoryQuery, Order},
+    activity::{Activity, ActivityFilter, HistoryQuery, Order},
     analysis::{Period, Range, Zone},
     error::{Error, ErrorKind, Result},
     id::UserId,
     privacy::Pseudonym,
+    store::LeftOut,
     time::Timestamp,
 };
 
@@ -169,7 +173,8 @@ impl Activities {
     /// # Errors
     ///
     /// What the store reports; [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file cannot be written. The days before
-    /// are written then. [`ErrorKind::InvalidInput`] if the range is longer than ten years.
+    /// are written then. [`ErrorKind::TooLarge`] if more persons refuse a purpose than
+    /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out). [`ErrorKind::InvalidInput`] if the range is longer than ten years.
     pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {
         let secret = match offload.users {
             OffloadedUsers::Pseudonyms => self.tasks.within(self.store.secret()).await?,
@@ -180,11 +185,12 @@ impl Activities {
         if range.until().since(range.from()) > MAX_SPAN {
             return Err(Error::new(ErrorKind::InvalidInput, "`range` is longer than ten years"));
         }
+        let left_out = self.objections.left_out(&*self.store, &self.tasks).await?;
         let mut from = Zone::UTC.start_of(Period::Day, range.from());
         while from < range.until() {
             let until = Zone::UTC.next(Period::Day, from);
             let filter = offload.part(from.max(range.from()), until.min(range.until()));
-            days.extend(self.offload_day(from, filter, &mut names, directory.as_ref()).await?);
+            days.extend(self.offload_day(from, filter, &left_out, &mut names, directory.as_ref()).await?);
             from = until;
         }
         Ok(days)
@@ -194,6 +200,7 @@ impl Activities {
         &self,
         day: Timestamp,
         filter: ActivityFilter,
+        left_out: &[LeftOut],
         names: &mut Names,
         directory: &Path,
     ) -> Result<Option<OffloadedDay>> {
@@ -201,7 +208,8 @@ impl Activities {
         let (mut rows, mut query) = (Rows::default(), history(filter.clone()));
         loop {
             let page = self.tasks.within(self.store.history(query)).await?;
-            for activity in &page.activities {
+            let counts = |activity: &&Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
+            for activity in page.activities.iter().filter(counts) {
                 rows.push(activity, names.of(activity.event.user.as_ref()));
             }
             if rows.count() >= GROUP {

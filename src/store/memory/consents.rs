@@ -1,10 +1,13 @@
 //! Decisions in memory: one list of records, and where each subject stands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::MemoryStore;
 use crate::{
-    consent::{ConsentId, ConsentRecord, MergePolicy, Method, Notice, NoticeHash, Proof, Standings, Subject},
+    consent::{
+        ConsentId, ConsentRecord, Decision, MergePolicy, Method, Notice, NoticeHash, Proof, PurposeId, Standings,
+        Subject,
+    },
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId, fill_random},
     store::{
@@ -88,6 +91,21 @@ impl ConsentStore for MemoryStore {
         let standings = consents.add(subject, merged)?;
         consents.links.insert(visitor, user);
         Ok(standings)
+    }
+
+    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+        let consents = &self.state().consents;
+        let is_no = |standings: &Standings| standings.get(&purpose).is_some_and(|standing| standing.decision.is_no());
+        let said_more = |subject: &Subject| {
+            let of = consents.records.iter().filter(|record| record.subject == *subject && record.purpose == purpose);
+            of.into_iter().any(|record| record.standing.decision != Decision::Denied)
+        };
+        let refusing = consents.standings.iter().filter(|(_, standings)| is_no(standings)).map(|(subject, _)| subject);
+        let mut all: BTreeSet<Subject> = refusing.filter(|subject| denied || said_more(subject)).cloned().collect();
+        let linked = consents.links.iter().filter(|(_, user)| all.contains(&Subject::User((*user).clone())));
+        let linked: Vec<_> = linked.map(|(visitor, _)| Subject::Visitor(*visitor)).collect();
+        all.extend(linked);
+        Ok(all.into_iter().take(limit).collect())
     }
 
     async fn rebuild_consents(&self) -> Result<u64> {

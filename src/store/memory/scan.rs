@@ -45,6 +45,7 @@ fn is_meant(scan: &Scan, event: &Event) -> bool {
         && scan.is_counted(&event.event_type)
         && scan.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
         && !event.user.as_ref().is_some_and(|user| scan.except_users.contains(user))
+        && !scan.left_out.iter().any(|left_out| left_out.has(event))
         && scan.session.is_none_or(|session| event.session == Some(session))
         && (!scan.needs_person || event.user.is_some() || event.visitor.is_some())
 }

@@ -63,6 +63,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::requests::SCHEMA,
     super::activities::ANONYMISED_SCHEMA,
     super::subjects::ANONYMISED_SCHEMA,
+    super::consents::REFUSALS_SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -17,6 +17,7 @@ const PERSONAL: &[(&str, &str, &str)] = &[
     ("preferences", "what somebody likes", "erase_some"),
     ("consent_subjects", "whose decisions, and where they stand", "erase_some"),
     ("consent_records", "what was decided, with its proof", "erase_some"),
+    ("consent_refusals", "who refuses which purpose", "erase_some"),
     ("erasure_leftovers", "numbers of names, only while an erasure is under way", "erase_some, last"),
     ("erasure_rows", "numbers of rows, only while an erasure is under way", "erase_some, last"),
     ("audit_entries", "keyed hashes of who did what to whom", "kept: forget_audit"),

@@ -13,13 +13,13 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, Row, named_params};
 
 use super::{
-    activities::{BLOCK_SHIFT, SEGMENT_SHIFT, find_session, find_user, type_bit},
+    activities::{BLOCK_SHIFT, SEGMENT_SHIFT, find_session, find_user, find_visitor, type_bit},
     connection::Sql,
 };
 use crate::{
     activity::EventType,
     error::{Error, ErrorKind, Result},
-    store::{Each, Scan, ScannedEvent, ScannedName},
+    store::{Each, LeftOut, Scan, ScannedEvent, ScannedName},
     time::Timestamp,
 };
 
@@ -82,6 +82,13 @@ fn rows_sql(scan: &Scan) -> String {
     )
 }
 
+/// A [`LeftOut`] in numbers.
+struct Numbers {
+    types: HashSet<i64, RandomState>,
+    users: HashSet<i64, RandomState>,
+    visitors: HashSet<i64, RandomState>,
+}
+
 /// A scan in numbers.
 struct Meant<'a> {
     scan: &'a Scan,
@@ -90,7 +97,8 @@ struct Meant<'a> {
     type_bits: i64,
     user: Option<i64>,
     session: Option<i64>,
-    left_out: HashSet<i64, RandomState>,
+    excepted: HashSet<i64, RandomState>,
+    left_out: Vec<Numbers>,
     from: i64,
     until: i64,
 }
@@ -112,14 +120,17 @@ impl<'a> Meant<'a> {
         if type_bits == 0 || user == Some(None) || session == Some(None) {
             return Ok(None);
         }
-        let left_out = scan.except_users.iter().filter_map(|user| find_user(database, user).transpose());
+        let excepted = scan.except_users.iter().filter_map(|user| find_user(database, user).transpose());
+        let left_out = scan.left_out.iter().map(|left_out| Numbers::of(database, left_out, &types));
+        let left_out = left_out.collect::<Result<_>>()?;
         Ok(Some(Self {
             scan,
             types,
             type_bits,
             user: user.flatten(),
             session: session.flatten(),
-            left_out: left_out.collect::<Result<_>>()?,
+            excepted: excepted.collect::<Result<_>>()?,
+            left_out,
             from: scan.range.from().as_millis(),
             until: scan.range.until().as_millis(),
         }))
@@ -167,7 +178,7 @@ impl<'a> Meant<'a> {
         let name = self.types.get(&type_id).ok_or_else(|| damaged("an activity has no type"))?;
         let Some(name) = name else { return Ok(None) };
         let user = number(3)?;
-        if (self.user.is_some() && user != self.user) || user.is_some_and(|user| self.is_left_out(user)) {
+        if (self.user.is_some() && user != self.user) || user.is_some_and(|user| self.is_excepted(user)) {
             return Ok(None);
         }
         let session = number(4)?;
@@ -175,6 +186,9 @@ impl<'a> Meant<'a> {
             return Ok(None);
         }
         let visitor = number(5)?;
+        if self.left_out.iter().any(|left_out| left_out.has(type_id, user, visitor)) {
+            return Ok(None);
+        }
         if self.scan.needs_person && user.is_none() && visitor.is_none() {
             return Ok(None);
         }
@@ -197,8 +211,42 @@ impl<'a> Meant<'a> {
         Ok(Some(event))
     }
 
-    fn is_left_out(&self, user: i64) -> bool {
-        !self.left_out.is_empty() && self.left_out.contains(&user)
+    fn is_excepted(&self, user: i64) -> bool {
+        !self.excepted.is_empty() && self.excepted.contains(&user)
+    }
+}
+
+impl Numbers {
+    /// Persons of whom there are no events, and types that do not count, are left out anyway.
+    fn of(
+        database: &Connection,
+        left_out: &LeftOut,
+        types: &HashMap<i64, Option<String>, RandomState>,
+    ) -> Result<Self> {
+        let mut numbers = Self { types: HashSet::default(), users: HashSet::default(), visitors: HashSet::default() };
+        for (id, name) in types {
+            if let Some(name) = name
+                && left_out.has_type(&EventType::new(name)?)
+            {
+                numbers.types.insert(*id);
+            }
+        }
+        for user in &left_out.users {
+            numbers.users.extend(find_user(database, user)?);
+        }
+        for visitor in &left_out.visitors {
+            numbers.visitors.extend(find_visitor(database, visitor)?);
+        }
+        Ok(numbers)
+    }
+
+    fn has(&self, event_type: i64, user: Option<i64>, visitor: Option<i64>) -> bool {
+        let has_person = match (user, visitor) {
+            (Some(user), _) => self.users.contains(&user),
+            (None, Some(visitor)) => self.visitors.contains(&visitor),
+            (None, None) => false,
+        };
+        has_person && self.types.contains(&event_type)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, Standings, Subject},
+    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
     preferences::Patch,
@@ -151,6 +151,10 @@ impl ConsentStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Standings> {
         self.inner.writer.run(true, move |database| consents::link(database, visitor, &user, policy, now)).await
+    }
+
+    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+        self.inner.readers.read_elsewhere(move |database| consents::refusing(database, &purpose, denied, limit)).await
     }
 
     async fn rebuild_consents(&self) -> Result<u64> {

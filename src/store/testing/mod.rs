@@ -35,6 +35,7 @@ mod notices;
 mod parallel;
 mod preferences;
 mod records;
+mod refusals;
 mod requests;
 mod restrictions;
 mod rotation;
@@ -273,6 +274,7 @@ list! {
     scans:
         a_scan_shows_each_event_of_the_range_once_in_order
         a_scan_means_what_it_names
+        persons_are_left_out_of_all_types_or_of_some
         a_scan_shows_what_it_is_asked_for
         a_scan_ends_when_it_is_told_to
         a_scan_sees_whole_batches_only
@@ -290,6 +292,10 @@ list! {
         the_projection_is_what_the_records_say
         a_signal_is_recorded_only_if_it_is_news
         subjects_do_not_mix;
+    refusals:
+        who_refuses_is_found_by_the_purpose_with_linked_visitors
+        whatever_is_decided_in_whatever_order_the_last_no_counts
+        a_limit_holds_and_shows_that_there_are_more;
     linking:
         a_login_merges_as_the_policy_says
         a_merged_decision_keeps_its_proof
@@ -388,6 +394,8 @@ list! {
     anonymised:
         an_erasure_can_leave_rows_of_nobody
         activities_that_are_held_or_restricted_are_not_anonymised;
+    refusals:
+        who_is_erased_refuses_nothing_any_more;
     audit:
         verbs_note_what_they_did_and_nothing_else
         a_verb_whose_note_is_refused_does_nothing

@@ -19,7 +19,7 @@ use crate::{
     activity::{ActivityFilter, Event, EventData, EventLimits, EventType, Method, RequestTrace},
     analysis::Range,
     id::VisitorId,
-    store::Scan,
+    store::{LeftOut, Scan},
 };
 
 /// What one event of a scan was, without borrowing.
@@ -149,6 +149,44 @@ pub(super) async fn a_scan_means_what_it_names<S: AnalyticsStore>(store: Arc<S>)
     for (name, scan, is_meant) in questions {
         let expected = events.iter().filter(|(_, event)| is_meant(event)).map(|(sequence, _)| *sequence);
         assert_eq!(sequences(&*store, scan.clone()).await, expected.collect::<Vec<_>>(), "{name}");
+    }
+}
+
+pub(super) async fn persons_are_left_out_of_all_types_or_of_some<S: AnalyticsStore>(store: Arc<S>) {
+    let (phone, other) = (VisitorId::from(uuid::Uuid::from_u128(7)), VisitorId::from(uuid::Uuid::from_u128(8)));
+    let mut events = Vec::new();
+    for user in [Some("ada"), Some("bob"), None] {
+        for visitor in [Some(phone), Some(other), None] {
+            for event_type in [EventType::LOGIN, EventType::PAGE_VIEW, EventType::ERROR] {
+                let mut event = Event::new(event_type, at(7));
+                (event.user, event.visitor) = (user.map(user_id), visitor);
+                events.push(event);
+            }
+        }
+    }
+    append(&*store, (1..).zip(&events).map(|(number, event)| entry(number, event.clone())).collect()).await;
+    let ada = || LeftOut::new([user_id("ada").into(), user_id("nobody").into()]);
+    let visitor = || LeftOut::new([phone.into(), VisitorId::from(uuid::Uuid::from_u128(9)).into()]);
+    let never = EventType::new("never.stored").expect("a name");
+    for left_out in [
+        vec![],
+        vec![LeftOut::new([])],
+        vec![ada()],
+        vec![visitor()],
+        vec![ada().types([EventType::LOGIN, never.clone()])],
+        vec![ada().types([EventType::LOGIN]), visitor().except_types([EventType::ERROR])],
+        vec![ada().except_types([never.clone()]), visitor().types([never])],
+    ] {
+        let expected = events.iter().filter(|event| !left_out.iter().any(|left_out| left_out.has(event)));
+        let scan = Scan::new(range(0, 10)).left_out(left_out.clone());
+        let seen = some(&*store, scan, usize::MAX).await;
+        let expected: Vec<_> = expected.map(|event| event.event_type.as_str().to_owned()).collect();
+        assert_eq!(seen.into_iter().map(|seen| seen.event_type.1).collect::<Vec<_>>(), expected, "{left_out:?}");
+        let has_person = |event: &&Event| event.user.is_some() || event.visitor.is_some();
+        let named =
+            events.iter().filter(has_person).filter(|event| !left_out.iter().any(|left_out| left_out.has(event)));
+        let scan = Scan::new(range(0, 10)).with_person().left_out(left_out.clone());
+        assert_eq!(some(&*store, scan, usize::MAX).await.len(), named.count());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Answers about what was recorded, the same from each store.
 
 mod edges;
+mod objections;
 mod oracle;
 mod reports;
 mod series;

@@ -148,7 +148,7 @@ pub(in crate::store::sqlite) fn find_session(database: &Connection, session: &Se
     SESSIONS.find(database, [session.as_uuid().as_bytes().as_slice()])
 }
 
-pub(super) fn find_visitor(database: &Connection, visitor: &VisitorId) -> Result<Option<i64>> {
+pub(in crate::store::sqlite) fn find_visitor(database: &Connection, visitor: &VisitorId) -> Result<Option<i64>> {
     VISITORS.find(database, [visitor.as_uuid().as_bytes().as_slice()])
 }
 

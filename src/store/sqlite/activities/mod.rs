@@ -31,7 +31,7 @@ pub(super) use self::{
     append::append,
     discard::{discard, discard_anonymised, discard_noting},
     history::{Numbers, count, history},
-    interned::{Interned, find_session, find_user},
+    interned::{Interned, find_session, find_user, find_visitor},
     names::{Names, forget_names, keep_unused},
 };
 

@@ -4,6 +4,9 @@
 mod erasing;
 mod linking;
 mod notices;
+mod refusals;
+
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -12,10 +15,11 @@ pub(super) use self::{
     erasing::{erase, visitors_of},
     linking::link,
     notices::{make_secret, notice, publish, secret},
+    refusals::{SCHEMA as REFUSALS_SCHEMA, refusing},
 };
 use super::{connection::Sql, restrictions, subjects, users};
 use crate::{
-    consent::{ConsentId, ConsentRecord, Proof, PurposeId, Standing, Standings, Subject},
+    consent::{ConsentId, ConsentRecord, Decision, Proof, PurposeId, Standing, Standings, Subject},
     error::{Error, ErrorKind, Result},
     id::UserId,
     store::{Account, StoredPreferences, consent::one_subject},
@@ -149,6 +153,7 @@ fn add(database: &Connection, subject: i64, standings: &mut Standings, record: C
     if !record.is_news(standings.get(&record.purpose)) {
         return Ok(());
     }
+    refusals::note(database, subject, &record.purpose, standings.get(&record.purpose), &record.standing)?;
     let previous = standings.add(&record);
     let added = database.prepare_cached(ADD).sql()?.execute(params![
         record.id.as_uuid().as_bytes().as_slice(),
@@ -221,11 +226,18 @@ pub(super) fn rebuild(database: &Connection) -> Result<u64> {
         let (id, stored): (i64, String) = (row.get(0).sql()?, row.get(1).sql()?);
         let mut statement = database.prepare_cached(RECORDS).sql()?;
         let records = statement.query_map([id], |row| Ok(read_record(row))).sql()?;
-        let mut right = Standings::default();
+        let (mut right, mut is_more) = (Standings::default(), BTreeMap::new());
         for record in records {
-            right.add(&record.sql()??);
+            let record = record.sql()??;
+            *is_more.entry(record.purpose.as_str().to_owned()).or_default() |=
+                record.standing.decision != Decision::Denied;
+            right.add(&record);
         }
-        if Standings::from_json(stored.as_bytes()).ok().as_ref() != Some(&right) {
+        is_more.retain(|purpose, _| {
+            right.iter().any(|(id, held)| id.as_str() == purpose && held.standing.decision.is_no())
+        });
+        let are_right = refusals::set(database, id, &is_more)?;
+        if !are_right || Standings::from_json(stored.as_bytes()).ok().as_ref() != Some(&right) {
             set_standings(database, id, &right)?;
             wrong += 1;
         }
@@ -259,6 +271,7 @@ mod tests {
     use super::{
         linking::{IS_LATER, LINK, LINKED},
         notices::NOTICE,
+        refusals::{LINKED_TO_REFUSING, REFUSING},
         *,
     };
 
@@ -269,6 +282,7 @@ mod tests {
         database.execute_batch(super::super::preferences::SCHEMA).unwrap();
         database.execute_batch(super::super::restrictions::SCHEMA).unwrap();
         database.execute_batch(SCHEMA).unwrap();
+        database.execute_batch(REFUSALS_SCHEMA).unwrap();
         let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let mut rows = statement.raw_query();
         let mut steps = Vec::new();
@@ -287,6 +301,15 @@ mod tests {
                     && !plan.iter().any(|step| step.starts_with("SCAN") && !step.ends_with("CONSTANT ROW")),
                 "{sql}: {plan:#?}"
             );
+        }
+    }
+
+    #[test]
+    fn who_refuses_a_purpose_is_found_by_it_and_without_sorting() {
+        for sql in [REFUSING, LINKED_TO_REFUSING] {
+            let plan = plan(sql);
+            assert_eq!(plan[0], "SEARCH r USING PRIMARY KEY (purpose=? AND was_more>?)");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.starts_with("SCAN")), "{plan:#?}");
         }
     }
 

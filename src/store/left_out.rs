@@ -1,0 +1,90 @@
+//! [`LeftOut`]: persons whose events do not count.
+
+use std::{collections::HashSet, fmt};
+
+use crate::{
+    activity::{Event, EventType},
+    consent::Subject,
+    id::{UserId, VisitorId},
+};
+
+/// Persons whose events do not count, of some types or of all. What a visitor did while somebody was logged in is that user's.
+///
+/// ```
+/// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}, consent::Subject, store::LeftOut};
+///
+/// let ada = UserId::try_from("ada")?;
+/// let left_out = LeftOut::new([Subject::User(ada.clone())]).except_types([EventType::PURCHASE]);
+/// let mut event = Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(0));
+/// event.user = Some(ada);
+/// assert!(left_out.has(&event));
+/// event.event_type = EventType::PURCHASE;
+/// assert!(!left_out.has(&event));
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct LeftOut {
+    /// Users.
+    pub users: HashSet<UserId>,
+    /// Visitors, as long as they are not logged in.
+    pub visitors: HashSet<VisitorId>,
+    /// Only events of these types.
+    pub types: Option<Vec<EventType>>,
+    /// No events of these types.
+    pub except_types: Vec<EventType>,
+}
+
+impl LeftOut {
+    /// All events of these persons.
+    pub fn new(persons: impl IntoIterator<Item = Subject>) -> Self {
+        let mut left_out = Self::default();
+        for person in persons {
+            match person {
+                Subject::User(user) => _ = left_out.users.insert(user),
+                Subject::Visitor(visitor) => _ = left_out.visitors.insert(visitor),
+            }
+        }
+        left_out
+    }
+
+    /// Only events of these types.
+    pub fn types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.types = Some(types.into_iter().collect());
+        self
+    }
+
+    /// No events of these types.
+    pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.except_types = types.into_iter().collect();
+        self
+    }
+
+    /// Whether events of this type are meant.
+    pub fn has_type(&self, event_type: &EventType) -> bool {
+        self.types.as_ref().is_none_or(|types| types.contains(event_type)) && !self.except_types.contains(event_type)
+    }
+
+    /// Whether this event does not count.
+    pub fn has(&self, event: &Event) -> bool {
+        let has_person = match (&event.user, &event.visitor) {
+            (Some(user), _) => self.users.contains(user),
+            (None, Some(visitor)) => self.visitors.contains(visitor),
+            (None, None) => false,
+        };
+        has_person && self.has_type(&event.event_type)
+    }
+}
+
+/// Redacted: it names users.
+impl fmt::Debug for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeftOut")
+            .field("users", &self.users.len())
+            .field("visitors", &self.visitors.len())
+            .field("types", &self.types)
+            .field("except_types", &self.except_types)
+            .finish()
+    }
+}
