@@ -65,7 +65,8 @@ impl Rights {
     /// understands. What happened, and what was decided, is not corrected. An open [request](Self::file) for it is completed, if
     /// everything that was named is correct now.
     ///
-    /// The trail is told which keys of the preferences were changed, not from what to what.
+    /// The trail is told which keys of the preferences were changed, and of each source that was corrected which fields the patch names, at
+    /// most a hundred; not from what to what.
     ///
     /// # Errors
     ///
@@ -90,8 +91,13 @@ impl Rights {
         }
         for (index, patch) in sources {
             let source = &self.inner.sources[index];
-            let is_corrected = source.rectify(user.clone(), patch.clone()).await;
-            let is_corrected = is_corrected.map_err(|error| (Some(format!("sources.{}", source.name())), error))?;
+            let named = |error| (Some(format!("sources.{}", source.name())), error);
+            let is_corrected = source.rectify(user.clone(), patch.clone()).await.map_err(named)?;
+            if is_corrected {
+                let detail = json!({ "source": source.name(), "fields": some_names(patch) });
+                let noted = self.inner.audit.record(AuditAction::Rectified, self.actor.clone(), Some(user), detail).await;
+                noted.map_err(|error| (None, error))?;
+            }
             rectified.sources.push((source.name().to_owned(), is_corrected));
         }
         if rectified.sources.iter().all(|(_, is_corrected)| *is_corrected) {
@@ -154,6 +160,14 @@ fn names(patch: &Value, above: &str, found: &mut Vec<String>) {
     }
 }
 
+/// As [`names`], so many and so long that an entry of the trail can hold them.
+fn some_names(patch: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    names(patch, "", &mut found);
+    found.truncate(100);
+    found.into_iter().map(|name| name.chars().take(30).collect()).collect()
+}
+
 fn nested(members: &Map<String, Value>, above: &str, found: &mut Vec<String>) {
     for (key, value) in members {
         let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
@@ -171,5 +185,14 @@ mod tests {
         let patch = json!({ "theme": "dark", "notifications": { "email": "ada@example.com", "push": null }, "a": {} });
         names(&patch, "", &mut found);
         assert_eq!(found, ["a", "notifications.email", "notifications.push", "theme"]);
+    }
+
+    #[test]
+    fn of_a_source_the_trail_is_told_no_more_names_than_it_can_hold() {
+        let patch = (0..1_000).map(|number| (format!("{number}{}", "\u{1f600}".repeat(100)), json!(1))).collect();
+        let found = some_names(&Value::Object(patch));
+        assert_eq!((found.len(), found[0].chars().count()), (100, 30));
+        assert!(serde_json::to_vec(&found).unwrap().len() < 16 * 1_024);
+        assert!(some_names(&json!("a word")).is_empty());
     }
 }

@@ -1,6 +1,10 @@
 //! Articles 16 and 21: what is not right is corrected, and what somebody does not want ends.
 
-use tower_guestbook::{preferences::StandardPreferences, store::MemoryStore};
+use tower_guestbook::{
+    preferences::StandardPreferences,
+    privacy::{Actor, AuditAction},
+    store::MemoryStore,
+};
 
 use super::*;
 use crate::support::Guest;
@@ -49,6 +53,26 @@ async fn preferences_and_data_of_the_application_are_corrected_in_one_call() {
     let rectified = rights.rectify(&user("ada"), &patch).await.unwrap();
     assert_eq!((rectified.preferences, rectified.sources), (None, vec![("addresses".to_owned(), false)]));
     assert!(request(rights, asked).await.is_open());
+}
+
+#[tokio::test]
+async fn the_trail_says_which_fields_of_a_source_were_corrected_by_whom_and_not_to_what() {
+    let addresses = Addresses::default();
+    let (builder, _clock) = support::builder(MemoryStore::new());
+    let guestbook = with_rules(builder).personal_data(addresses).build().unwrap();
+    let desk = Actor::Operator("desk 3".into());
+    let rights = guestbook.rights().by(desk.clone());
+    let corrected = json!({ "sources": { "addresses": { "address": "a needle" } } });
+    rights.rectify(&user("ada"), &corrected).await.unwrap();
+    let refused = json!({ "sources": { "addresses": { "street": "a needle" } } });
+    rights.rectify(&user("ada"), &refused).await.unwrap();
+    let trail = guestbook.audit().entries(0, 10, Some(&user("ada"))).await.unwrap();
+    assert_eq!(trail.len(), 1, "what was not corrected is not said to be");
+    let said = trail[0].disclosed().unwrap().unwrap();
+    assert_eq!(trail[0].entry.action, AuditAction::Rectified);
+    assert_eq!((said.actor, said.subject), (desk, Some(user("ada"))));
+    assert_eq!(said.detail, json!({ "source": "addresses", "fields": ["address"] }));
+    assert!(!format!("{:?}", trail[0]).contains("needle"));
 }
 
 #[tokio::test]
