@@ -25,6 +25,13 @@
 //! [`audit_key`](crate::GuestbookBuilder::audit_key) a key that is kept elsewhere. The key must stay the same: with another one the
 //! trail looks altered from its first entry on.
 //!
+//! # By itself
+//!
+//! The guestbook verifies the trail once a day ([`verify_audit`](crate::GuestbookBuilder::verify_audit)), each process for itself, the first
+//! time a sweep after its start. What it found is [`last_verified`](AuditTrail::last_verified), the metrics below, and an error
+//! event if the trail is not what was recorded. From the second time on it also finds what was cut off at the end since the time before; a process that
+//! starts anew does not remember, so keep a [head](AuditTrail::head) elsewhere all the same. If the store fails, the next sweep tries again.
+//!
 //! # What it costs
 //!
 //! Some 430 bytes of disk in SQLite for an entry about a user with a short detail, indexes and payload included (20,000 entries), in a
@@ -44,9 +51,11 @@ mod metrics;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
+use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -93,6 +102,17 @@ struct Inner {
     clock: Clock,
     /// That of the builder, or the one made from the store's secret when it was first needed.
     key: OnceLock<AuditKey>,
+    verified: Mutex<Option<Verified>>,
+}
+
+/// What a verification has found, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Verified {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it found.
+    pub report: VerifyReport,
 }
 
 /// So many entries come at a time.
@@ -104,7 +124,7 @@ const ATTEMPTS: usize = 3;
 impl AuditTrail {
     pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, clock: Clock, own: Option<AuditKey>) -> Self {
         let key = own.map_or_else(OnceLock::new, OnceLock::from);
-        Self { inner: Arc::new(Inner { store, tasks, clock, key }) }
+        Self { inner: Arc::new(Inner { store, tasks, clock, key, verified: Mutex::default() }) }
     }
 
     /// Records what was done, by whom and about whom, and what else there is to say: at most 16 KiB, which are erased with the subject.
@@ -167,12 +187,33 @@ impl AuditTrail {
             checkpoint = now;
             report = self.read(checkpoint.as_ref(), anchor).await?;
         }
-        metrics::verified(&report, self.inner.clock.now());
+        let at = self.inner.clock.now();
+        *self.verified() = Some(Verified { at, report: report.clone() });
+        metrics::verified(&report, at);
         if let Some(fault) = report.fault {
             let (sequence, flaw) = (fault.sequence, fault.flaw);
             tracing::error!(sequence, ?flaw, "the audit trail is not what was recorded");
         }
         Ok(report)
+    }
+
+    /// What the last verification in this process has found, by itself or asked for; `None` if there was none yet.
+    pub fn last_verified(&self) -> Option<Verified> {
+        self.verified().clone()
+    }
+
+    /// Verifies the trail if that was not done for so long, against what was found the last time. `None` if it is not due.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub(crate) async fn verify_if_due(&self, interval: Duration) -> Result<Option<VerifyReport>> {
+        let last = self.last_verified();
+        if last.as_ref().is_some_and(|last| self.inner.clock.now().since(last.at) < interval) {
+            return Ok(None);
+        }
+        let anchor = last.filter(|last| last.report.is_intact()).map(|last| last.report.head);
+        self.verify(anchor).await.map(Some)
     }
 
     /// A note for a verb of the store that records it with what it does.
@@ -206,6 +247,10 @@ impl AuditTrail {
                 _ => return Ok(verifier.finish()),
             }
         }
+    }
+
+    fn verified(&self) -> MutexGuard<'_, Option<Verified>> {
+        self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn key(&self) -> Result<AuditKey> {

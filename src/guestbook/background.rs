@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{rights::Rights, sessions::Sessions};
+use crate::{audit::AuditTrail, rights::Rights, sessions::Sessions};
 
 /// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.
 pub(super) async fn sweep(sessions: Sessions, interval: Duration) {
@@ -40,6 +40,24 @@ pub(super) async fn go_on_erasing(rights: Rights, interval: Duration) {
         #[cfg(feature = "metrics")]
         if let Err(error) = rights.report_requests().await {
             tracing::debug!(%error, "requests could not be counted");
+        }
+    }
+}
+
+/// Verifies the audit trail each time that it is due, which it is looked for with each sweep but the first: a start must not be slower for it.
+pub(super) async fn watch_trail(audit: AuditTrail, interval: Duration, verify_interval: Duration) {
+    if verify_interval == Duration::MAX {
+        return;
+    }
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        match audit.verify_if_due(verify_interval).await {
+            Ok(None) => {}
+            Ok(Some(report)) => tracing::debug!(entries = report.entries, "the audit trail was verified"),
+            Err(error) => tracing::warn!(error = %error.chain(), "the audit trail could not be verified"),
         }
     }
 }

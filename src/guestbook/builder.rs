@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Guestbook, Inner,
-    background::{go_on_erasing, sweep},
+    background::{go_on_erasing, sweep, watch_trail},
     wrong,
 };
 #[cfg(doc)]
@@ -54,6 +54,7 @@ pub struct GuestbookBuilder<S> {
     keep_out: Duration,
     erased_activities: ErasedActivities,
     audit_key: Option<AuditKey>,
+    verify_audit: Duration,
     controller: Option<Controller>,
     secret_session_keys: Vec<String>,
     grace: Duration,
@@ -103,6 +104,7 @@ impl<S> GuestbookBuilder<S> {
             keep_out: 400 * DAY,
             erased_activities: ErasedActivities::Deleted,
             audit_key: None,
+            verify_audit: DAY,
             controller: None,
             secret_session_keys: Vec::new(),
             grace: 7 * DAY,
@@ -216,6 +218,12 @@ impl<S: Store> GuestbookBuilder<S> {
     /// store's secret, which finds accidents, but not changes by somebody who has the whole database. It must stay the same.
     pub fn audit_key(mut self, key: [u8; 32]) -> Self {
         self.audit_key = Some(AuditKey::new(key));
+        self
+    }
+
+    /// How often the guestbook verifies its [audit trail](crate::audit#by-itself) by itself; `Duration::MAX` is never. Default: once a day.
+    pub fn verify_audit(mut self, interval: Duration) -> Self {
+        self.verify_audit = interval;
         self
     }
 
@@ -339,6 +347,9 @@ impl<S: Store> GuestbookBuilder<S> {
         if self.settings.store_timeout.is_zero() || self.sweep_interval.is_zero() {
             return Err(wrong("store_timeout() and sweep_interval() must be longer than zero"));
         }
+        if self.verify_audit.is_zero() {
+            return Err(wrong("verify_audit() must be longer than zero"));
+        }
         if self.grace > 27 * DAY {
             return Err(wrong("erasure_grace() has at most 27 days: an erasure is due within a month"));
         }
@@ -419,6 +430,7 @@ impl<S: Store> GuestbookBuilder<S> {
         let sweepers = [
             runtime.spawn(sweep(sessions.clone(), self.sweep_interval)),
             runtime.spawn(go_on_erasing(rights.clone(), self.sweep_interval)),
+            runtime.spawn(watch_trail(audit.clone(), self.sweep_interval, self.verify_audit)),
         ];
         runtime.spawn(worker.run());
         let retainer = runtime.spawn(retention.clone().run_by_itself());

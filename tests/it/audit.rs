@@ -1,5 +1,6 @@
 //! The audit trail: what is recorded, what is found when somebody changed it, and what an erasure leaves of it.
 
+mod daily;
 mod processes;
 mod tampering;
 
