@@ -33,11 +33,11 @@ impl Timestamp {
         Self(self.0.saturating_add(to_millis(duration)))
     }
 
-    /// The beginning of its day in UTC.
+    /// The beginning of its day in UTC; on the first day that can be represented, itself.
     #[must_use]
     pub fn start_of_day(self) -> Self {
         const DAY: i64 = 24 * 60 * 60 * 1_000;
-        Self(self.0.saturating_sub(self.0.rem_euclid(DAY)))
+        if self.0 < i64::MIN + DAY { self } else { Self(self.0 - self.0.rem_euclid(DAY)) }
     }
 
     /// How long ago `earlier` was; zero if it is not earlier.

@@ -408,7 +408,6 @@ impl<S: Store> GuestbookBuilder<S> {
         let duties =
             Duties { grace: self.grace, keep_requests: self.keep_requests, activities: self.erased_activities, ledger };
         let (heard, held, trail, now) = (recorder.clone(), sessions.clone(), audit.clone(), clock.clone());
-        let (heard, held, trail) = (recorder.clone(), sessions.clone(), audit.clone());
         let rights =
             Rights::new(store, accounts, held, heard, trail, ungated, now, sources, keep_out, register, duties);
         let export_service = ExportService::new(rights.clone());

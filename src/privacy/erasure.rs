@@ -85,9 +85,37 @@ pub struct Erased {
 ///   time. Whoever has another log with times and names, of a proxy for example, can match them: delete, or delete that log first.
 /// - **Who is nearly alone is nearly named.** A route that two persons use on a day with two rows tells each of them about the other. The rule is that
 ///   somebody else has a row of the route, not how many.
-/// - **Routes are kept as they were recorded.** A name in a route that somebody else uses as well, such as the path of a public profile, stays.
+/// - **Routes are kept as they were recorded.** A name in a route that somebody else uses as well, such as the path of a public profile, stays,
+///   and so does what [retention](crate::retention::Keep::Personal) has anonymised before: nothing says whose that was.
 ///
 /// If one of these matters for you, keep the default.
+///
+/// In figures such a row is a view at midnight (UTC) of its day, of its route, by nobody: it counts among events, pages by route and days, and
+/// not among users, visitors, visits or chains.
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, UserId,
+///     activity::{ActivityFilter, Event, EventType, HistoryQuery},
+///     privacy::ErasedActivities,
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook =
+///     Guestbook::builder(MemoryStore::new()).erased_activities(ErasedActivities::Anonymised).build()?;
+/// # let now = tower_guestbook::Timestamp::from_millis(1_800_000_000_000);
+/// for user in [7, 8] {
+///     let mut view = Event::new(EventType::PAGE_VIEW, now);
+///     view.user = Some(UserId::from(user));
+///     guestbook.recorder().record_durable(view).await?;
+/// }
+/// let receipt = guestbook.rights().erase(&UserId::from(7)).await?;
+/// assert_eq!((receipt.erasure.erased.anonymised, receipt.erasure.erased.activities), (1, 0));
+/// let page = guestbook.activities().history(HistoryQuery::new(ActivityFilter::new())).await?;
+/// assert!(page.activities.len() == 2 && page.activities[1].event.user.is_none());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErasedActivities {

@@ -95,7 +95,8 @@ impl Rights {
             let is_corrected = source.rectify(user.clone(), patch.clone()).await.map_err(named)?;
             if is_corrected {
                 let detail = json!({ "source": source.name(), "fields": some_names(patch) });
-                let noted = self.inner.audit.record(AuditAction::Rectified, self.actor.clone(), Some(user), detail).await;
+                let noted =
+                    self.inner.audit.record(AuditAction::Rectified, self.actor.clone(), Some(user), detail).await;
                 noted.map_err(|error| (None, error))?;
             }
             rectified.sources.push((source.name().to_owned(), is_corrected));

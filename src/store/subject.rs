@@ -17,7 +17,7 @@ use crate::{
 ///    something for them checks that in its own transaction. Sessions, preferences and decisions are refused with
 ///    [`StruckOut`](ErrorKind::StruckOut); events are left out of their batch as if they were known.
 /// 2. **An erasure goes on after a crash**, from where it was; each step is atomic, and doing it again changes nothing.
-/// 3. **When it is finished nothing is left** but the pseudonym and the counts: no row, no name, and where the store can
+/// 3. **When it is finished nothing is left** but the pseudonym and the counts, and rows of nobody if that was asked for: no row, no name, and where the store can
 ///    overwrite what it deletes, no residue once [`scrub`](Self::scrub) has answered yes.
 /// 4. Rows of others are not touched, nor what others did in the browser of a visitor who was linked to the user.
 /// 5. **Each verb that changes something records its note** in its transaction, see [`AuditStore`](super::AuditStore): one that finds

@@ -34,14 +34,15 @@ pub(super) async fn what_is_anonymised_is_found_by_nothing_that_is_somebodys<S: 
     rest.user = Some(user_id("bob"));
     rest.session = Some(session(9));
     rest.visitor = None;
-    // Before 1970 a day begins before, too.
-    let events = [full(at(3)), rest, full(Timestamp::from_millis(-1)), Event::new(EventType::ERROR, at(5))];
+    // Before 1970 a day begins before, too, and the first day of all does not.
+    let [before, first] = [-1, i64::MIN + 7].map(|millis| full(Timestamp::from_millis(millis)));
+    let events = [full(at(3)), rest, before, Event::new(EventType::ERROR, at(5)), first];
     append(&*store, events.into_iter().zip(1..).map(|(event, number)| entry(number, event)).collect()).await;
     let before = everything(&*store).await;
     let hers = ActivityFilter::new().user(user_id("ada"));
-    assert_eq!(store.anonymise(hers.clone(), 10).await.expect("anonymised"), 2);
+    assert_eq!(store.anonymise(hers.clone(), 10).await.expect("anonymised"), 3);
     let expected = before.into_iter().enumerate().map(|(index, activity)| match index {
-        0 | 2 => activity.anonymised(),
+        0 | 2 | 4 => activity.anonymised(),
         _ => activity,
     });
     let expected: Vec<_> = expected.collect();
@@ -56,7 +57,7 @@ pub(super) async fn what_is_anonymised_is_found_by_nothing_that_is_somebodys<S: 
     }
     assert_eq!(count(&*store, ActivityFilter::new().session(session(9))).await, 1);
     let kind = EventType::new("video.watched").expect("a name");
-    assert_eq!(count(&*store, ActivityFilter::new().event_type(kind)).await, 3, "they still count");
+    assert_eq!(count(&*store, ActivityFilter::new().event_type(kind)).await, 4, "they still count");
     let day = ActivityFilter::new().from(expected[0].event.time).until(at(1));
     assert_eq!(count(&*store, day).await, 1, "at the time that they have now");
 }
@@ -189,6 +190,25 @@ pub(super) async fn an_erasure_can_leave_rows_of_nobody<S: Store>(store: Arc<S>)
         assert_eq!(history(&*store, &user(&ada)).await, []);
         assert_eq!(store.erasure_of(user_id(&ada)).await.expect("readable"), Some(erasure));
     }
+}
+
+pub(super) async fn whoever_goes_on_with_an_erasure_may_decide_otherwise<S: Store>(store: Arc<S>) {
+    let batch = (0..12).map(|number| event(Some(["ada", "bob"][number % 2]), None));
+    subjects::append(&*store, entries(1, batch)).await;
+    let begun = strike_out(&*store, "ada").await;
+    let mut modes = [ErasedActivities::Anonymised, ErasedActivities::Deleted].into_iter().cycle();
+    for _ in 0..100 {
+        let mode = modes.next().expect("it never ends");
+        let erasure = store.erase_some(begun.id, 2, mode, is_over(), at(4)).await.expect("erased");
+        if erasure.finished_at.is_some() {
+            assert_eq!((erasure.erased.anonymised, erasure.erased.activities), (4, 2));
+            let left = activities(&*store, ActivityFilter::new()).await;
+            assert_eq!(left.iter().filter(|activity| activity.event.user.is_none()).count(), 4);
+            assert_eq!((left.len(), count(&*store, ActivityFilter::new().user(user_id("bob"))).await), (10, 6));
+            return;
+        }
+    }
+    panic!("an erasure does not come to an end");
 }
 
 pub(super) async fn activities_that_are_held_or_restricted_are_not_anonymised<S: Store>(store: Arc<S>) {

@@ -170,3 +170,27 @@ async fn more_than_the_allowed_part_is_only_anonymised_by_force() {
         assert_eq!(forced.activities_anonymised, if refused { old as u64 } else { 0 });
     }
 }
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn in_a_database_of_before_what_is_old_becomes_nobodys_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let store = tower_guestbook::SqliteStore::open(&path).unwrap();
+    store_all(&store, 1, [views(1_500, DAY * 12), views(1_500, DAY)].concat()).await;
+    store.close().await.unwrap();
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    let before = "DROP TABLE consent_refusals; DROP TABLE erasure_rows; ALTER TABLE erasures DROP COLUMN anonymised;
+        ALTER TABLE activities DROP COLUMN anonymised; ALTER TABLE activity_blocks DROP COLUMN personal;
+        PRAGMA user_version = 10";
+    raw.execute_batch(before).unwrap();
+    let store = tower_guestbook::SqliteStore::open(&path).unwrap();
+    let (guestbook, _) = guestbook(store.clone(), rules());
+    for expected in [1_500, 0] {
+        assert_eq!(guestbook.retention().run_once().await.unwrap().activities_anonymised, expected);
+    }
+    assert_eq!(store.count(ActivityFilter::new().except_anonymised()).await.unwrap(), 1_500);
+    let personal: i64 =
+        raw.query_row("SELECT personal FROM activity_blocks ORDER BY block LIMIT 1", [], |row| row.get(0)).unwrap();
+    assert_eq!(personal, 0, "the first block is looked through once");
+}

@@ -17,7 +17,7 @@ pub(in crate::store::sqlite) const SCHEMA: &str = "
 // As `Event::anonymised` does it.
 const ANONYMISE: &str = "
     UPDATE activities SET
-        time = time - ((time % 86400000) + 86400000) % 86400000,
+        time = iif(time < -9223372036768375808, time, time - ((time % 86400000) + 86400000) % 86400000),
         user = NULL, session = NULL, visitor = NULL, agent = NULL, network = NULL, client_time = NULL,
         referrer = NULL, campaign = NULL, data = NULL,
         status = status - status % 100,
