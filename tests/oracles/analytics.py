@@ -200,6 +200,10 @@ def active(events, start, end, zone):
     return {"range": {"from": start, "until": end}, "zone": str(zone), "days": days, "stickiness": stickiness}
 
 
+def window(events, now, days):
+    return len({event["user"] for event in events if event.get("user") and now - days * DAY <= event["time"] < now})
+
+
 def summary(events, user):
     own = overview([event for event in events if event.get("user") == user], -(2**63), 2**63, timezone.utc, 0)
     return {
@@ -228,6 +232,7 @@ def main():
         "overview": overview(counted, *span, zone, question["limit"]),
         "series": {period: series(counted, *span, zone, period) for period in question["periods"]},
         "active": active(counted, *span, zone),
+        "windows": [window(counted, span[1], days) for days in question["windows"]],
         "summaries": [summary(counted, user) for user in question["users"]],
     }
     json.dump(answers, sys.stdout)

@@ -1,0 +1,433 @@
+//! Behaviour against DuckDB and pandas (`tests/oracles/behaviour.py`), where `GUESTBOOK_ORACLES=1` says that they are installed.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tower_guestbook::{
+    Analytics, SessionId, SqliteStore, Timestamp, UserId, VisitorId,
+    activity::{Event, EventData, EventLimits, EventType, RequestTrace},
+    analysis::{
+        Actor, AdoptionQuery, CohortQuery, DataFilter, Experiment, FeatureQuery, Funnel, FunnelOrder, FunnelStep,
+        Labels, PathQuery, PatternQuery, Period, Range, TransitionQuery, Zone,
+    },
+    analytics::AnalyticsRules,
+    store::MemoryStore,
+};
+use uuid::Uuid;
+
+use super::{Dice, are_asked, ask, assert_same};
+use crate::analytics::{at, guestbook};
+
+const EVENTS: usize = 4_000;
+const MINUTE: i64 = 60_000;
+
+#[tokio::test]
+async fn duckdb_comes_to_the_same_answers_about_behaviour() {
+    if !are_asked() {
+        return;
+    }
+    for (seed, zone, from, until, now) in [
+        // Over the days on which clocks change; now lies within the range, or shortly after it.
+        (1, "Europe/Berlin", "2026-03-20T10:30:00Z", "2026-04-10T07:15:00Z", "2026-04-07T12:00:00Z"),
+        (2, "America/New_York", "2026-10-20T04:00:00Z", "2026-11-11T05:00:00Z", "2026-11-11T06:00:00Z"),
+        (3, "UTC", "2026-12-21T00:00:00Z", "2027-01-11T00:00:00Z", "2030-01-01T00:00:00Z"),
+    ] {
+        let range = Range::new(at(from), at(until)).unwrap();
+        let events = history(seed, range);
+        let (questions, mut asked) = (Questions::new(zone), Questions::new(zone).as_json());
+        asked["from"] = json!(range.from());
+        asked["until"] = json!(range.until());
+        asked["now"] = json!(at(now));
+        let expected = ask("behaviour.py", asked, events.iter().map(line));
+        let rules = AnalyticsRules::new().except_types([EventType::API_CALL]);
+        let directory = tempfile::tempdir().unwrap();
+        let file = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+        let file = guestbook(file, events.clone(), now, rules.clone()).await;
+        let memory = guestbook(MemoryStore::new(), events, now, rules).await;
+        for guestbook in [file, memory] {
+            let found = questions.answers(guestbook.analytics(), range).await;
+            assert_same(&found, &expected, &format!("seed {seed}"));
+        }
+    }
+}
+
+/// Each question twice: for the library, and in JSON for the other program.
+struct Questions {
+    zone: &'static str,
+    funnels: Vec<(Funnel, Value)>,
+    cohorts: Vec<(CohortQuery, Value)>,
+    adoption: Vec<(AdoptionQuery, Value)>,
+    patterns: Vec<(PatternQuery, Value)>,
+    transitions: Vec<(TransitionQuery, Value)>,
+    neighbours: Vec<(&'static str, TransitionQuery, Value)>,
+    paths: Vec<(PathQuery, Value)>,
+    features: Vec<(FeatureQuery, Value)>,
+    experiments: Vec<(Experiment, Value)>,
+}
+
+const ACTORS: [(Actor, &str); 4] =
+    [(Actor::Person, "person"), (Actor::User, "user"), (Actor::Visitor, "visitor"), (Actor::Session, "session")];
+const LABELS: [(Labels, &str); 3] = [(Labels::Types, "types"), (Labels::Pages, "pages"), (Labels::Places, "places")];
+
+impl Questions {
+    fn new(zone: &'static str) -> Self {
+        Self {
+            zone,
+            funnels: funnels(),
+            cohorts: cohorts(zone),
+            adoption: adoption(zone),
+            patterns: patterns(),
+            transitions: transitions(),
+            neighbours: neighbours(),
+            paths: paths(),
+            features: features(),
+            experiments: experiments(),
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        fn all<T>(questions: &[(T, Value)]) -> Vec<&Value> {
+            questions.iter().map(|(_, question)| question).collect()
+        }
+        json!({
+            "zone": self.zone,
+            "except_types": ["api_call"],
+            "funnels": all(&self.funnels),
+            "cohorts": all(&self.cohorts),
+            "adoption": all(&self.adoption),
+            "patterns": all(&self.patterns),
+            "transitions": all(&self.transitions),
+            "neighbours": self.neighbours.iter().map(|(.., question)| question).collect::<Vec<_>>(),
+            "paths": all(&self.paths),
+            "features": all(&self.features),
+            "experiments": all(&self.experiments),
+        })
+    }
+
+    async fn answers(&self, analytics: &Analytics, range: Range) -> Value {
+        let mut answers = json!({});
+        let mut list: Vec<Value> = Vec::new();
+        for (funnel, _) in &self.funnels {
+            list.push(json!(analytics.funnel(range, funnel.clone()).await.unwrap()));
+        }
+        assert!(list[0]["stages"][2]["actors"].as_u64() > Some(10), "many come to the end: {:#}", list[0]);
+        assert!(list[2]["excluded"].as_u64() > Some(0) && list[2]["branches"][3].is_object(), "{:#}", list[2]);
+        answers["funnels"] = std::mem::take(&mut list).into();
+        for (query, _) in &self.cohorts {
+            list.push(json!(analytics.cohort_retention(range, query.clone()).await.unwrap()));
+        }
+        answers["cohorts"] = std::mem::take(&mut list).into();
+        for (query, _) in &self.adoption {
+            list.push(json!(analytics.adoption(range, query.clone()).await.unwrap()));
+        }
+        answers["adoption"] = std::mem::take(&mut list).into();
+        for (query, _) in &self.patterns {
+            list.push(json!(analytics.common_patterns(range, query.clone()).await.unwrap()));
+        }
+        assert!(list[0]["visits"].as_u64() > Some(300), "they came often: {}", list[0]["visits"]);
+        answers["patterns"] = std::mem::take(&mut list).into();
+        for (query, _) in &self.transitions {
+            list.push(json!(analytics.transitions(range, *query).await.unwrap()));
+        }
+        answers["transitions"] = std::mem::take(&mut list).into();
+        for (page, query, _) in &self.neighbours {
+            list.push(json!(analytics.page_neighbours(range, *page, *query).await.unwrap()));
+        }
+        answers["neighbours"] = std::mem::take(&mut list).into();
+        for (query, _) in &self.paths {
+            list.push(json!(analytics.paths(range, query.clone()).await.unwrap()));
+        }
+        answers["paths"] = std::mem::take(&mut list).into();
+        for (query, _) in &self.features {
+            list.push(json!(analytics.feature_usage(range, query.clone()).await.unwrap()));
+        }
+        answers["features"] = std::mem::take(&mut list).into();
+        for (experiment, _) in &self.experiments {
+            list.push(json!(analytics.experiment(range, experiment.clone()).await.unwrap()));
+        }
+        assert!(list[0]["mixed"].as_u64() > Some(0) && list[0]["unknown"].as_u64() > Some(0), "{:#}", list[0]);
+        answers["experiments"] = list.into();
+        answers
+    }
+}
+
+fn kind(name: &str) -> EventType {
+    EventType::new(name).unwrap()
+}
+
+/// A step without and with a filter.
+fn step((name, plan): (&str, Option<&str>)) -> FunnelStep {
+    let step = FunnelStep::new(kind(name));
+    plan.map_or(step.clone(), |plan| step.filter(DataFilter::equals("plan", plan)))
+}
+
+fn step_json((name, plan): (&str, Option<&str>)) -> Value {
+    json!([name, plan.map(|_| "plan"), plan])
+}
+
+fn funnels() -> Vec<(Funnel, Value)> {
+    let shop = [("view_item", None), ("cart", None), ("purchase", None)];
+    let gold = [("view_item", None), ("cart", Some("gold")), ("purchase", None)];
+    // The same step twice, and one that is a part of another.
+    let twice = [("page_view", None), ("cart", None), ("cart", Some("gold")), ("purchase", None)];
+    let orders = [(FunnelOrder::Ordered, "ordered"), (FunnelOrder::Strict, "strict"), (FunnelOrder::Any, "any")];
+    let mut all = Vec::new();
+    for (order, order_name) in orders {
+        for (steps, minutes, exclude, (actor, actor_name), breakdown) in [
+            (&shop[..], 24 * 60, None, ACTORS[0], None),
+            (&gold[..], 60, None, ACTORS[2], Some("plan")),
+            (&shop[..], 24 * 60, Some(("refund", None)), ACTORS[0], Some("plan")),
+            (&twice[..], 30, None, ACTORS[0], None),
+            (&shop[..2], 60, Some(("search", None)), ACTORS[3], None),
+            (&shop[..], 10 * 24 * 60, Some(("cart", Some("gold"))), ACTORS[1], Some("n")),
+        ] {
+            let mut funnel = Funnel::new(steps.iter().copied().map(step))
+                .window(Duration::from_secs(minutes * 60))
+                .order(order)
+                .actor(actor);
+            funnel = exclude.map_or(funnel.clone(), |exclude| funnel.exclude(step(exclude)));
+            funnel = breakdown.map_or(funnel.clone(), |field| funnel.breakdown(field));
+            let question = json!({
+                "steps": steps.iter().copied().map(step_json).collect::<Vec<_>>(),
+                "window": minutes as i64 * MINUTE,
+                "order": order_name,
+                "exclude": exclude.into_iter().map(step_json).collect::<Vec<_>>(),
+                "actor": actor_name,
+                "breakdown": breakdown,
+            });
+            all.push((funnel, question));
+        }
+    }
+    all
+}
+
+fn cohorts(zone: &str) -> Vec<(CohortQuery, Value)> {
+    let mut all = Vec::new();
+    for (period, name) in [(Period::Day, "day"), (Period::Week, "week"), (Period::Month, "month")] {
+        for (recurring, unbounded) in [(false, false), (false, true), (true, false), (true, true)] {
+            for (begin, back, (actor, actor_name)) in
+                [(None, None, ACTORS[0]), (Some(("view_item", None)), Some(("cart", Some("gold"))), ACTORS[1])]
+            {
+                let mut query = CohortQuery::new(period).zone(Zone::named(zone).unwrap()).actor(actor);
+                query = begin.map_or(query.clone(), |begin| query.begin(step(begin)));
+                query = back.map_or(query.clone(), |back| query.back(step(back)));
+                query = if recurring { query.recurring() } else { query };
+                query = if unbounded { query.unbounded() } else { query };
+                let question = json!({
+                    "period": name, "actor": actor_name, "begin": begin.map(step_json), "back": back.map(step_json),
+                    "recurring": recurring, "unbounded": unbounded,
+                });
+                all.push((query, question));
+            }
+        }
+    }
+    all
+}
+
+fn adoption(zone: &str) -> Vec<(AdoptionQuery, Value)> {
+    let questions = [(Period::Day, "day", ("cart", None)), (Period::Week, "week", ("cart", Some("gold")))];
+    let queries = questions.into_iter().zip(ACTORS).map(|((period, name, feature), (actor, actor_name))| {
+        let query = AdoptionQuery::new(step(feature)).period(period).zone(Zone::named(zone).unwrap()).actor(actor);
+        (query, json!({ "period": name, "actor": actor_name, "feature": step_json(feature) }))
+    });
+    queries.collect()
+}
+
+fn patterns() -> Vec<(PatternQuery, Value)> {
+    let mut all = Vec::new();
+    for (number, (actor, actor_name)) in ACTORS.into_iter().enumerate() {
+        let (labels, labels_name) = LABELS[number % 3];
+        for (merges, gapped, types) in
+            [(false, None, None), (true, None, Some(["page_view", "cart"])), (number % 2 == 0, Some(4), None)]
+        {
+            let longest = if gapped.is_some() { 3 } else { 4 };
+            let mut query = PatternQuery::new().longest(longest).limit(300).labels(labels).actor(actor);
+            query = if merges { query.merge_repeats() } else { query };
+            query = gapped.map_or(query.clone(), |support| query.gapped(support));
+            query = types.map_or(query.clone(), |types: [&str; 2]| query.types(types.map(kind)));
+            let question = json!({
+                "longest": longest, "limit": 300, "labels": labels_name, "actor": actor_name,
+                "merge": merges, "gapped": gapped, "types": types,
+            });
+            all.push((query, question));
+        }
+    }
+    all
+}
+
+fn transitions() -> Vec<(TransitionQuery, Value)> {
+    let queries = ACTORS.into_iter().zip([1_000, 7, 20, 1]).map(|((actor, name), limit)| {
+        let query = TransitionQuery::new().actor(actor).limit(limit);
+        let loops = limit != 20;
+        let query = if loops { query } else { query.without_loops() };
+        (query, json!({ "actor": name, "limit": limit, "loops": loops }))
+    });
+    queries.collect()
+}
+
+fn neighbours() -> Vec<(&'static str, TransitionQuery, Value)> {
+    let pages = ["/page/1", "/route/2", "/page/3", "/nowhere"];
+    let queries = ACTORS.into_iter().zip(pages).map(|((actor, name), page)| {
+        (page, TransitionQuery::new().actor(actor).limit(3), json!({ "actor": name, "limit": 3, "page": page }))
+    });
+    queries.collect()
+}
+
+fn paths() -> Vec<(PathQuery, Value)> {
+    let mut all = Vec::new();
+    for (page, backward) in [(None, false), (None, true), (Some("/page/1"), false), (Some("/page/1"), true)] {
+        for (loops, depth, width, (actor, name)) in [(true, 3, 4, ACTORS[0]), (false, 4, 2, ACTORS[3])] {
+            let query = match (page, backward) {
+                (None, false) => PathQuery::from_beginning(),
+                (None, true) => PathQuery::to_end(),
+                (Some(page), false) => PathQuery::from_page(page),
+                (Some(page), true) => PathQuery::to_page(page),
+            };
+            let query = query.depth(depth).width(width).actor(actor);
+            let query = if loops { query } else { query.without_loops() };
+            let question = json!({
+                "page": page, "backward": backward, "depth": depth, "width": width, "loops": loops, "actor": name,
+            });
+            all.push((query, question));
+        }
+    }
+    all
+}
+
+fn features() -> Vec<(FeatureQuery, Value)> {
+    let mut all = Vec::new();
+    for ((actor, actor_name), (labels, labels_name)) in ACTORS.into_iter().zip(LABELS) {
+        for types in [None, Some(["page_view", "search"])] {
+            let query = FeatureQuery::new().labels(labels).actor(actor).limit(10);
+            let query = types.map_or(query.clone(), |types: [&str; 2]| query.types(types.map(kind)));
+            let question = json!({ "labels": labels_name, "actor": actor_name, "limit": 10, "types": types });
+            all.push((query, question));
+        }
+    }
+    all
+}
+
+fn experiments() -> Vec<(Experiment, Value)> {
+    let mut all = Vec::new();
+    for (goal, days, (actor, name)) in
+        [(("cart", None), 2, ACTORS[0]), (("cart", Some("gold")), 1, ACTORS[1]), (("purchase", None), 9, ACTORS[3])]
+    {
+        let experiment = Experiment::new("button", step(goal))
+            .variant("old", 2)
+            .variant("new", 1)
+            .window(Duration::from_secs(days * 24 * 60 * 60))
+            .actor(actor);
+        let question = json!({
+            "name": "button", "variants": [["old", 2], ["new", 1]], "goal": step_json(goal),
+            "window": days as i64 * 24 * 60 * MINUTE, "actor": name,
+        });
+        all.push((experiment, question));
+    }
+    all
+}
+
+fn line(event: &Event) -> Value {
+    json!({
+        "time": event.time,
+        "type": event.event_type,
+        "user": event.user,
+        "session": event.session,
+        "visitor": event.visitor,
+        "route": event.request.as_ref().map(|request| &request.route),
+        "data": event.data.as_ref().map(|data| data.read::<Value>().unwrap()),
+    })
+}
+
+/// Bursts of what people do in a shop, some of them before and after the range, some late, many at equal times, some just within a
+/// gap or a window and some a millisecond beyond; visitors log in on the way.
+fn history(seed: u64, range: Range) -> Vec<Event> {
+    let mut dice = Dice(seed * 1_000);
+    let first = range.from().as_millis() - 3 * 24 * 60 * MINUTE;
+    let length = u64::try_from(range.until().as_millis() - first).unwrap() / MINUTE as u64 + 4 * 24 * 60;
+    // One visit goes on for days.
+    let mut events: Vec<Event> = (0..150)
+        .map(|step: i64| {
+            let mut event =
+                Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(range.from().as_millis() + step * 29 * MINUTE));
+            (event.user, event.session) = (Some(UserId::from(999)), Some(SessionId::from(Uuid::from_u128(999))));
+            event.data = Some(
+                EventData::new(&json!({ "page": format!("/page/{}", step % 2) }), &EventLimits::default()).unwrap(),
+            );
+            event
+        })
+        .collect();
+    while events.len() < EVENTS {
+        let mut time = first + dice.below(length) as i64 * MINUTE + dice.below(3) as i64 * 20_000;
+        let who = 1 + dice.below(150);
+        let login_at = [0, 0, 2, 100][dice.below(4) as usize];
+        let (has_session, has_visitor) = (dice.below(4) > 0, dice.below(3) > 0);
+        for step in 0..1 + dice.below(9) {
+            events.push(shopping(&mut dice, time, who));
+            let last = events.len() - 1;
+            let event = &mut events[last];
+            event.user = (step >= login_at).then(|| UserId::from(who as i64 % 120));
+            event.session = has_session.then(|| SessionId::from(Uuid::from_u128(u128::from(who * 10 + step / 5))));
+            event.visitor = has_visitor.then(|| VisitorId::from(Uuid::from_u128(u128::from(who % 90 + 1))));
+            time += match dice.below(8) {
+                0..=2 => 0,
+                3 => 30 * MINUTE,
+                4 => 30 * MINUTE + 1,
+                5 => 60 * MINUTE - 10,
+                _ => dice.below(20 * 60) as i64 * 1_000,
+            };
+        }
+        // Some are recorded late.
+        if dice.below(3) == 0 {
+            let (last, other) = (events.len() - 1, dice.below(events.len() as u64) as usize);
+            events.swap(last, other);
+        }
+    }
+    events
+}
+
+/// Something that happens in a shop.
+fn shopping(dice: &mut Dice, time: i64, who: u64) -> Event {
+    let kinds = [
+        "page_view",
+        "page_view",
+        "page_view",
+        "view_item",
+        "view_item",
+        "cart",
+        "cart",
+        "purchase",
+        "search",
+        "refund",
+        "api_call",
+        "experiment_viewed",
+    ];
+    let name = kinds[dice.below(kinds.len() as u64) as usize];
+    let mut event = Event::new(kind(name), Timestamp::from_millis(time));
+    let data = match name {
+        // Most meet the variant that is theirs; some several, an unknown one or none.
+        "experiment_viewed" => match dice.below(12) {
+            0 => json!({ "experiment": "button" }),
+            1 => json!({ "experiment": "button", "variant": "odd" }),
+            2 => json!({ "experiment": "another", "variant": "new" }),
+            3 => json!({ "experiment": "button", "variant": (["old", "new"][dice.below(2) as usize]) }),
+            _ => json!({ "experiment": "button", "variant": (["old", "old", "new"][who as usize % 3]) }),
+        },
+        _ => match dice.below(8) {
+            0 | 1 => json!({ "plan": "gold", "page": format!("/page/{}", dice.below(5)) }),
+            2 => json!({ "plan": "plain", "n": dice.below(3) }),
+            3 => json!({ "plan": null, "page": 7 }),
+            4 => json!({ "plan": 5 }),
+            5 => json!({ "page": format!("/page/{}", dice.below(5)) }),
+            _ => Value::Null,
+        },
+    };
+    if !data.is_null() {
+        event.data = Some(EventData::new(&data, &EventLimits::default()).unwrap());
+    }
+    if dice.below(4) > 0 {
+        let mut request = RequestTrace::default();
+        request.route = format!("/route/{}", dice.below(4)).into();
+        event.request = Some(request);
+    }
+    event
+}

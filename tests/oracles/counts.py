@@ -1,0 +1,192 @@
+"""Answers about events, reckoned a third time: by pandas, and by DuckDB where windows over rows say it best.
+
+Reads and writes the same as `analytics.py`.
+"""
+
+import json
+import sys
+
+import duckdb
+import pandas as pd
+
+HALF_HOUR = 30 * 60 * 1000
+DAY = 24 * 60 * 60 * 1000
+
+
+def local(times, zone):
+    """What the clock of the zone shows, without the zone."""
+    return pd.to_datetime(times, unit="ms", utc=True).dt.tz_convert(zone).dt.tz_localize(None)
+
+
+def most(counts, limit, name="name", count="count"):
+    """The most frequent first, then by name."""
+    frame = counts.rename(count).rename_axis(name).reset_index()
+    frame = frame.sort_values([count, name], ascending=[False, True]).head(limit)
+    return [{name: key, count: int(number)} for key, number in zip(frame[name], frame[count])]
+
+
+def whole(number):
+    return None if pd.isna(number) else int(number)
+
+
+def lengths(runs):
+    """Of runs with their first and last time and how many events they have."""
+    if runs.empty:
+        return dict.fromkeys(
+            ["bounce_rate", "average_ms", "average_without_bounces_ms", "median_ms", "p95_ms"]
+        ) | {"count": 0, "bounces": 0}
+    length = runs["last"] - runs["first"]
+    longer = length[runs["events"] > 1]
+    bounces = int((runs["events"] == 1).sum())
+    return {
+        "count": len(runs),
+        "bounces": bounces,
+        "bounce_rate": bounces / len(runs),
+        "average_ms": int(length.sum()) // len(runs),
+        "average_without_bounces_ms": int(longer.sum()) // len(longer) if len(longer) else None,
+        "median_ms": at_most(length, 50),
+        "p95_ms": at_most(length, 95),
+    }
+
+
+def at_most(length, percent):
+    """The smallest length that at least so many of a hundred do not exceed."""
+    shares = length.value_counts().sort_index().cumsum() * 100
+    return int(shares[shares >= percent * len(length)].index[0])
+
+
+def visits(events):
+    """Each event with its stream, the gap to the next one of the stream, and the number of its visit."""
+    return duckdb.sql(
+        f"""WITH RECURSIVE streams AS (
+            SELECT *, coalesce('s' || session, 'u' || user, 'v' || visitor) AS stream FROM events
+        ), ordered AS (
+            SELECT *, row_number() OVER w AS n, lead(time) OVER w - time AS gap FROM streams WHERE stream IS NOT NULL
+            WINDOW w AS (PARTITION BY stream ORDER BY time, "order")
+        ), walked AS (
+            SELECT stream, n, time, 1 AS visit, time AS first FROM ordered WHERE n = 1
+            UNION ALL
+            SELECT o.stream, o.n, o.time,
+                w.visit + (o.time - w.time > {HALF_HOUR} OR o.time - w.first > {DAY})::INT,
+                CASE WHEN o.time - w.time > {HALF_HOUR} OR o.time - w.first > {DAY} THEN o.time ELSE w.first END
+            FROM walked w JOIN ordered o ON o.stream = w.stream AND o.n = w.n + 1
+        ) SELECT ordered.*, visit FROM ordered JOIN walked USING (stream, n) ORDER BY stream, n"""
+    ).df()
+
+
+def overview(events, start, end, zone, limit):
+    events = events[(events["time"] >= start) & (events["time"] < end)]
+    stays = visits(events)
+    runs = lambda frame, key: frame.groupby(key).agg(first=("time", "min"), last=("time", "max"), events=("time", "size"))
+    by_visit = runs(stays, ["stream", "visit"])
+    of_sessions = stays[stays["session"].notna()]
+    sessions = pd.concat(
+        [runs(of_sessions, "session").reset_index(drop=True), runs(stays[stays["session"].isna()], ["stream", "visit"]).reset_index(drop=True)]
+    )
+    views = events[(events["type"] == "page_view") & events["name"].notna()]
+    person = ("u" + views["user"]).fillna("v" + views["visitor"])
+    stayed = stays[(stays["type"] == "page_view") & stays["name"].notna()]
+    gaps = stayed[stayed["gap"] <= HALF_HOUR].groupby("name")["gap"].agg(["sum", "size"])
+    people = person.groupby(views["name"]).nunique()
+    pages = most(views["name"].value_counts(), limit, "page", "views")
+    for page in pages:
+        timed = gaps.loc[page["page"]] if page["page"] in gaps.index else None
+        page["unique_users"] = int(people.get(page["page"], 0))
+        page["average_time_ms"] = None if timed is None else int(timed["sum"]) // int(timed["size"])
+    ends = stayed.groupby(["stream", "visit"])["name"]
+    clock = local(events["time"], zone)
+    hours = clock.dt.hour.value_counts()
+    strangers = events[events["user"].isna()]
+    users = events["user"].dropna()
+    return {
+        "range": {"from": start, "until": end},
+        "events": len(events),
+        "active_users": int(users.nunique()),
+        "visitors": int(strangers["visitor"].nunique()),
+        "first_activity": whole(events["time"].min()),
+        "last_activity": whole(events["time"].max()),
+        "days_active": int(clock.dt.normalize().nunique()),
+        "event_breakdown": {name: int(count) for name, count in events["type"].value_counts().items()},
+        "popular_pages": pages,
+        "entry_pages": most(ends.first().value_counts(), limit),
+        "exit_pages": most(ends.last().value_counts(), limit),
+        "referrers": most(events["referrer"].value_counts(), limit),
+        "devices": most(events["device"].value_counts(), limit),
+        "top_users": most(users.value_counts(), limit, "user_id", "events"),
+        "activity_by_hour": [int(hours.get(hour, 0)) for hour in range(24)],
+        "visits": lengths(by_visit),
+        "sessions": lengths(sessions),
+    }
+
+
+def starts(start, end, zone, period):
+    """Beginnings of the periods that the range touches."""
+    if period == "hour":
+        return list(range(start // 3_600_000 * 3_600_000, end, 3_600_000))
+    first = pd.Timestamp(start, unit="ms", tz="UTC").tz_convert(zone).normalize()
+    first -= {"week": pd.DateOffset(days=first.weekday()), "month": pd.DateOffset(days=first.day - 1)}.get(period, pd.DateOffset(0))
+    found = []
+    while first.value // 1_000_000 < end:
+        found.append(first.value // 1_000_000)
+        first += {"day": pd.DateOffset(days=1), "week": pd.DateOffset(weeks=1), "month": pd.DateOffset(months=1)}[period]
+    return found
+
+
+def series(events, start, end, zone, period):
+    edges = starts(start, end, zone, period)
+    events = events[(events["time"] >= start) & (events["time"] < end)]
+    bucket = pd.cut(events["time"], [*edges, float("inf")], right=False, labels=range(len(edges)))
+    counts, users = events.groupby(bucket, observed=False).size(), events.groupby(bucket, observed=False)["user"].nunique()
+    buckets = [
+        {"start": begin, "events": int(counts[index]), "active_users": int(users[index])} for index, begin in enumerate(edges)
+    ]
+    return {"range": {"from": start, "until": end}, "period": period, "zone": zone, "buckets": buckets}
+
+
+def active(events, start, end, zone):
+    seen = events[events["user"].notna() & (events["time"] < end)].copy()
+    seen["day"] = local(seen["time"], zone).dt.normalize()
+    days = []
+    for begin in starts(start, end, zone, "day"):
+        day = local(pd.Series([begin]), zone).dt.normalize()[0]
+        within = lambda length: seen[(seen["day"] > day - pd.Timedelta(days=length)) & (seen["day"] <= day)]["user"].nunique()
+        days.append({"start": begin, "daily": within(1), "weekly": within(7), "monthly": within(30)})
+    monthly = sum(day["monthly"] for day in days)
+    stickiness = sum(day["daily"] for day in days) / monthly if monthly else None
+    return {"range": {"from": start, "until": end}, "zone": zone, "days": days, "stickiness": stickiness}
+
+
+def summary(events, user):
+    own = overview(events[events["user"] == user], -(2**62), 2**62, "UTC", 0)
+    return {
+        "user_id": user,
+        "total_activities": own["events"],
+        "total_sessions": own["sessions"]["count"],
+        "average_session_ms": own["sessions"]["average_ms"],
+        "first_seen": own["first_activity"],
+        "last_activity": own["last_activity"],
+        "days_active": own["days_active"],
+        "event_breakdown": own["event_breakdown"],
+    }
+
+
+def main():
+    question, *lines = [json.loads(line) for line in sys.stdin if line.strip()]
+    names = ["time", "type", "user", "session", "visitor", "page", "route", "referrer", "device"]
+    events = pd.DataFrame(lines, columns=names).astype({name: "string" for name in names[1:]})
+    events["order"] = range(len(events))
+    events["name"] = events["page"].fillna(events["route"])
+    events = events[~events["type"].isin(question["except_types"])]
+    span, zone, now = (question["from"], question["until"]), question["zone"], question["until"]
+    within = lambda days: events[(events["time"] >= now - days * DAY) & (events["time"] < now)]["user"].nunique()
+    answers = {
+        "overview": overview(events, *span, zone, question["limit"]),
+        "series": {period: series(events, *span, zone, period) for period in question["periods"]},
+        "active": active(events, *span, zone),
+        "windows": [within(days) for days in question["windows"]],
+        "summaries": [summary(events, user) for user in question["users"]],
+    }
+    json.dump(answers, sys.stdout)
+
+
+main()
