@@ -121,6 +121,17 @@ pub(crate) async fn report(
     }
 }
 
+/// Whether what is summed up is what the events say: everything is reckoned anew.
+pub(crate) async fn rollups(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
+    Ok(Json(json!(admin(&app, user)?.check_rollups().await?)))
+}
+
+pub(crate) async fn rebuild_rollups(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
+    let analytics = admin(&app, user)?;
+    analytics.rebuild_rollups().await?;
+    Ok(Json(json!(analytics.check_rollups().await?)))
+}
+
 async fn overview(
     State(app): State<App>,
     user: Option<CurrentUser>,

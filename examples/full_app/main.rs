@@ -223,6 +223,7 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
         .route("/api/analytics/funnel", get(analytics::funnel))
         .route("/api/analytics/retention", get(analytics::retention))
         .route("/api/analytics/report", get(analytics::report))
+        .route("/api/analytics/rollups", get(analytics::rollups).post(analytics::rebuild_rollups))
         .route("/api/admin/audit", get(gdpr::verify))
         .route("/api/admin/recorder", get(activities::recorder))
         .route("/api/admin/sessions", delete(sessions::admin_revoke_all))

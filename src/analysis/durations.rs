@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 
-use super::pages::Pages;
+use super::{
+    pages::Pages,
+    visits::{GAP, LONGEST},
+};
 use crate::{
     activity::Activity,
     id::{SessionId, UserId, VisitorId},
@@ -66,14 +69,11 @@ struct Step {
 }
 
 /// Lengths, and how many are of a single event.
-#[derive(Default)]
-struct Lengths {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lengths {
     all: Vec<u64>,
     bounces: u64,
 }
-
-const GAP: i64 = 30 * 60 * 1_000;
-const LONGEST: i64 = 24 * 60 * 60 * 1_000;
 
 impl Streams {
     /// An event, and the page if it is a view of one.
@@ -128,25 +128,60 @@ impl Streams {
 impl Lengths {
     fn add(&mut self, steps: &[Step]) {
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
-            self.all.push(millis_between(first, last).unsigned_abs());
-            self.bounces += u64::from(steps.len() == 1);
+            self.push(millis_between(first, last).unsigned_abs(), steps.len() == 1);
         }
     }
 
-    fn finish(mut self) -> Durations {
-        self.all.sort_unstable();
+    pub(super) fn push(&mut self, length: u64, is_bounce: bool) {
+        self.all.push(length);
+        self.bounces += u64::from(is_bounce);
+    }
+
+    pub(super) fn finish(mut self) -> Durations {
         let (count, total) = (self.all.len() as u64, self.all.iter().sum::<u64>());
-        let rank =
-            |percent: usize| (self.all.len() * percent).div_ceil(100).checked_sub(1).map(|index| self.all[index]);
         Durations {
             count,
             bounces: self.bounces,
             bounce_rate: (count > 0).then(|| self.bounces as f64 / count as f64),
             average_ms: total.checked_div(count),
             average_without_bounces_ms: total.checked_div(count - self.bounces),
-            median_ms: rank(50),
-            p95_ms: rank(95),
+            median_ms: self.rank(50),
+            p95_ms: self.rank(95),
         }
+    }
+
+    /// The smallest that at least `percent` of 100 do not exceed.
+    fn rank(&mut self, percent: usize) -> Option<u64> {
+        let index = (self.all.len() * percent).div_ceil(100).checked_sub(1)?;
+        Some(*self.all.select_nth_unstable(index).1)
+    }
+}
+
+/// For rollups, which keep them.
+#[cfg(feature = "sqlite")]
+impl Lengths {
+    pub(super) fn extend(&mut self, lengths: impl Iterator<Item = u64>, bounces: u64) {
+        self.all.extend(lengths);
+        self.bounces += bounces;
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.all.append(&mut other.all);
+        self.bounces += other.bounces;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(super) fn bounces(&self) -> u64 {
+        self.bounces
+    }
+
+    pub(super) fn sorted(&self) -> Vec<u64> {
+        let mut sorted = self.all.clone();
+        sorted.sort_unstable();
+        sorted
     }
 }
 

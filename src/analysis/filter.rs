@@ -50,6 +50,15 @@ impl EventFilter {
         self
     }
 
+    /// Whether it means all events but some types.
+    pub(crate) fn is_of_all(&self) -> bool {
+        let ActivityFilter { except_types, .. } = &self.activities;
+        let of_all = ActivityFilter::new().except_types(except_types.iter().cloned());
+        let mut activities = self.activities.clone();
+        (activities.from, activities.until) = (None, None);
+        activities == of_all && self.route.is_none() && self.device.is_none()
+    }
+
     /// Whether `event` is meant.
     pub fn matches(&self, event: &Event) -> bool {
         let request = event.request.as_ref();

@@ -23,6 +23,8 @@ mod patterns;
 mod periods;
 mod range;
 mod report;
+#[cfg(feature = "sqlite")]
+pub(crate) mod rollup;
 mod series;
 mod summary;
 mod table;

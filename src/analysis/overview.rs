@@ -165,7 +165,7 @@ impl Gathering {
 }
 
 impl Count {
-    fn most<N: AsRef<str>>(counts: impl IntoIterator<Item = (N, u64)>, limit: usize) -> Vec<Self> {
+    pub(super) fn most<N: AsRef<str>>(counts: impl IntoIterator<Item = (N, u64)>, limit: usize) -> Vec<Self> {
         let named = counts.into_iter().map(|(name, count)| Self { name: name.as_ref().to_owned(), count });
         let mut counts: Vec<_> = named.collect();
         counts.sort_unstable_by(|a, b| Reverse(a.count).cmp(&Reverse(b.count)).then_with(|| a.name.cmp(&b.name)));

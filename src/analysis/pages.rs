@@ -8,6 +8,7 @@ use std::{
 
 use serde::Serialize;
 
+use super::page_in;
 use crate::{
     activity::{Event, EventType},
     id::{UserId, VisitorId},
@@ -85,7 +86,6 @@ impl Pages {
 }
 
 fn page_of(event: &Event) -> Option<Arc<str>> {
-    let named = event.data.as_ref().and_then(|data| data.read::<serde_json::Value>().ok());
-    let named = named.as_ref().and_then(|data| data.get("page")?.as_str()).map(Arc::from);
+    let named = event.data.as_ref().and_then(|data| page_in(data.as_json())).map(Arc::from);
     named.or_else(|| event.request.as_ref().map(|request| request.route.clone()))
 }

@@ -68,19 +68,19 @@ pub struct ActiveDay {
 
 /// Gathers events into periods, in any order.
 pub(crate) struct Buckets {
-    range: Range,
-    period: Period,
-    zone: Zone,
+    pub(super) range: Range,
+    pub(super) period: Period,
+    pub(super) zone: Zone,
     /// Beginnings in order; whole periods, also where the range begins within one.
-    starts: Vec<Timestamp>,
+    pub(super) starts: Vec<Timestamp>,
     events: Vec<u64>,
     users: Vec<HashSet<UserId>>,
 }
 
 /// So many periods at most.
 pub(crate) const MAX_BUCKETS: usize = 10_000;
-const WEEK: usize = 7;
-const MONTH: usize = 30;
+pub(super) const WEEK: usize = 7;
+pub(super) const MONTH: usize = 30;
 
 impl Buckets {
     pub(crate) fn new(range: Range, period: Period, zone: Zone) -> Result<Self> {
@@ -125,19 +125,24 @@ impl Buckets {
 
     /// One pass with the users of the last 7 and 30 days in hand.
     pub(crate) fn finish_days(self) -> ActiveUsers {
-        let first = self.zone.start_of(Period::Day, self.range.from());
         let (mut week, mut month) = (Window::new(WEEK), Window::new(MONTH));
-        let mut days = Vec::new();
-        for (start, users) in self.starts.into_iter().zip(&self.users) {
+        let days = self.starts.into_iter().zip(&self.users).map(|(start, users)| {
             let (weekly, monthly) = (week.add(users), month.add(users));
-            if start >= first {
-                days.push(ActiveDay { start, daily: users.len() as u64, weekly, monthly });
-            }
-        }
+            ActiveDay { start, daily: users.len() as u64, weekly, monthly }
+        });
+        ActiveUsers::new(self.range, self.zone.clone(), days.collect())
+    }
+}
+
+impl ActiveUsers {
+    /// From days that may begin before the range.
+    pub(super) fn new(range: Range, zone: Zone, mut days: Vec<ActiveDay>) -> Self {
+        let first = zone.start_of(Period::Day, range.from());
+        days.retain(|day| day.start >= first);
         let sum = |count: fn(&ActiveDay) -> u64| days.iter().map(count).sum::<u64>();
         let (daily, monthly) = (sum(|day| day.daily), sum(|day| day.monthly));
         let stickiness = (monthly > 0).then(|| daily as f64 / monthly as f64);
-        ActiveUsers { range: self.range, zone: self.zone, days, stickiness }
+        Self { range, zone, days, stickiness }
     }
 }
 

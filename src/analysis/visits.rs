@@ -10,8 +10,8 @@ pub const VISIT_GAP: Duration = Duration::from_secs(30 * 60);
 /// So long after its first event a visit ends at the latest.
 pub const LONGEST_VISIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-const GAP: i64 = 30 * 60 * 1_000;
-const LONGEST: i64 = 24 * 60 * 60 * 1_000;
+pub(super) const GAP: i64 = 30 * 60 * 1_000;
+pub(super) const LONGEST: i64 = 24 * 60 * 60 * 1_000;
 
 /// Which of somebody's events make one visit. The times are in ascending order.
 ///

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+#[cfg(feature = "sqlite")]
+use jiff::civil::Date;
 use jiff::{Zoned, civil::Weekday, tz::TimeZone};
 use serde::{Serialize, Serializer};
 
@@ -91,6 +93,13 @@ impl Zone {
     /// The hour that the clock shows, 0 to 23.
     pub(super) fn hour_of_day(&self, time: Timestamp) -> usize {
         self.there(time).map_or(0, |there| usize::from(there.hour().unsigned_abs()))
+    }
+
+    /// The day and the hour that calendar and clock show.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn shown(&self, time: Timestamp) -> Option<(Date, usize)> {
+        let there = self.there(time)?;
+        Some((there.date(), usize::from(there.hour().unsigned_abs())))
     }
 
     fn there(&self, time: Timestamp) -> Option<Zoned> {

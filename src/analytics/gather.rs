@@ -54,8 +54,7 @@ impl Analytics {
             let folding = tokio::task::spawn_blocking(move || fold(state));
             folding.await.map_err(|panic| Error::new(ErrorKind::Internal, "an answer panicked").with_source(panic))?
         };
-        let in_time = tokio::time::timeout(rules.time_limit, answer).await;
-        in_time.map_err(|late| Error::new(ErrorKind::Timeout, "the question took too long").with_source(late))?
+        self.in_time(answer).await
     }
 
     /// The timelines of the actors.

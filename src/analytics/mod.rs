@@ -1,16 +1,25 @@
 //! [`Analytics`]: answers about what was recorded, from the store.
 //!
-//! Each answer is exact, and read from the events themselves: its time grows with the number of events in the range. Events of users whose
-//! processing is [restricted](crate::Rights::restrict), or who object to it, do not count: see [`AnalyticsRules`].
-//! Events that are stored or deleted meanwhile may or may not count. A range is half-open, days and hours are those of a
-//! [`Zone`](crate::analysis::Zone), and an answer looks at so many events at most as
-//! [`AnalyticsRules`] say; an overview, a series, a summary or a report at two million.
+//! Each answer is exact. Events of users whose processing is [restricted](crate::Rights::restrict), or who object to it, do
+//! not count: see [`AnalyticsRules`]. Events that are stored or deleted meanwhile may or may not count. A range is half-open, days and hours are those of a [`Zone`](crate::analysis::Zone).
+//!
+//! # What an answer costs
+//!
+//! - An **overview**, a **series**, **active users** and a **report** of all events are put together from hours and days that the store has
+//!   summed up in the background ([`roll_up`](Analytics::roll_up)), and from the events of what it has not: the last hour or two. Their time grows
+//!   with the number of days in the range, not with what is kept beside. With [`MemoryStore`](crate::store::MemoryStore), with a
+//!   filter (but [`except_types`](crate::activity::ActivityFilter::except_types)), and for series by the minute they look at each event.
+//! - **Behaviour** (funnels, patterns, paths, cohorts) is read from the events of the range; a summary, a report and a journey of one user
+//!   from theirs.
+//!
+//! An answer looks at so many events one by one as [`AnalyticsRules`] say; an overview, a series, a summary or a report at two million.
 
 mod behaviour;
 mod gather;
 mod journey;
 mod overview;
 mod report;
+mod rollups;
 mod rules;
 mod series;
 
@@ -22,7 +31,7 @@ use crate::{
     analysis::{EventFilter, Range},
     consents::Objections,
     error::{Error, ErrorKind, Result},
-    store::{LeftOut, dynamic::DynamicStore},
+    store::{Counting, LeftOut, dynamic::DynamicStore},
     tasks::Tasks,
     time::Clock,
 };
@@ -93,6 +102,23 @@ impl Analytics {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// What counts, if that is everything of `range` but some types and users.
+    async fn counting(&self, range: Range, filter: &EventFilter) -> Result<Option<Counting>> {
+        if !filter.is_of_all() {
+            return Ok(None);
+        }
+        let rules = &self.inner.rules;
+        let types = rules.except_types.iter().chain(&filter.activities.except_types).cloned();
+        let counting = Counting::new(range).except_types(types).left_out(self.left_out().await?);
+        Ok(Some(counting.max_events(rules.max_events.min(OVERVIEW))))
+    }
+
+    /// An answer of the store, if it comes in time.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        let in_time = tokio::time::timeout(self.inner.rules.time_limit, answer).await;
+        in_time.map_err(|late| Error::new(ErrorKind::Timeout, "the question took too long").with_source(late))?
     }
 
     /// Whose events do not count: those whom the rules name, and whom [`AnalyticsRules`] leave out by themselves.

@@ -10,14 +10,15 @@ use crate::error::ErrorKind;
 use crate::{
     analysis::{EventFilter, Gathering, Overview, PageViews, Range, UserEvents, Zone},
     error::Result,
+    store::OverviewParts,
 };
 
 impl Analytics {
     /// What happened in `range`, of those events that `filter` means. The lists have at most `limit` entries, hours and days are
     /// those of `zone`.
     ///
-    /// All comes from one pass over the events. Who wants several of its lists asks for it once; the methods that give one list make
-    /// the same pass.
+    /// Who wants several of its lists asks for it once. The methods that give one list read less where the store has days and hours
+    /// summed up; elsewhere they make the same pass over the events.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, Timestamp, analysis::{EventFilter, Range, Zone}, store::MemoryStore};
@@ -41,7 +42,24 @@ impl Analytics {
         filter: impl Into<EventFilter>,
         limit: usize,
     ) -> Result<Overview> {
-        let filter = filter.into();
+        self.parts(range, zone, filter.into(), limit, OverviewParts::ALL).await
+    }
+
+    /// Some parts of an overview; the others may be empty.
+    pub(super) async fn parts(
+        &self,
+        range: Range,
+        zone: Zone,
+        filter: EventFilter,
+        limit: usize,
+        wanted: OverviewParts,
+    ) -> Result<Overview> {
+        if let Some(counting) = self.counting(range, &filter).await? {
+            let answer = self.inner.store.overview(counting, zone.clone(), limit, wanted);
+            if let Some(overview) = self.in_time(answer).await? {
+                return Ok(overview);
+            }
+        }
         let mut gathering = Gathering::new(range, zone);
         self.each(range, &filter, |activity| gathering.add(activity)).await?;
         self.compute(move || gathering.finish(limit)).await
@@ -58,7 +76,7 @@ impl Analytics {
         filter: impl Into<EventFilter>,
         limit: usize,
     ) -> Result<Vec<PageViews>> {
-        Ok(self.overview(range, Zone::UTC, filter, limit).await?.popular_pages)
+        Ok(self.parts(range, Zone::UTC, filter.into(), limit, OverviewParts::PAGES).await?.popular_pages)
     }
 
     /// The users with the most events, at most `limit` of them.
@@ -72,7 +90,7 @@ impl Analytics {
         filter: impl Into<EventFilter>,
         limit: usize,
     ) -> Result<Vec<UserEvents>> {
-        Ok(self.overview(range, Zone::UTC, filter, limit).await?.top_users)
+        Ok(self.parts(range, Zone::UTC, filter.into(), limit, OverviewParts::USERS).await?.top_users)
     }
 
     /// Events by the hour of the day that the zone's clock showed, 0 to 23.
@@ -86,7 +104,7 @@ impl Analytics {
         zone: Zone,
         filter: impl Into<EventFilter>,
     ) -> Result<[u64; 24]> {
-        Ok(self.overview(range, zone, filter, 0).await?.activity_by_hour)
+        Ok(self.parts(range, zone, filter.into(), 0, OverviewParts::NONE).await?.activity_by_hour)
     }
 
     /// Events of each type.
@@ -95,6 +113,6 @@ impl Analytics {
     ///
     /// As for [`overview`](Self::overview).
     pub async fn event_breakdown(&self, range: Range, filter: impl Into<EventFilter>) -> Result<BTreeMap<String, u64>> {
-        Ok(self.overview(range, Zone::UTC, filter, 0).await?.event_breakdown)
+        Ok(self.parts(range, Zone::UTC, filter.into(), 0, OverviewParts::NONE).await?.event_breakdown)
     }
 }

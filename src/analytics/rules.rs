@@ -64,10 +64,11 @@ pub struct AnalyticsRules {
     pub(super) time_limit: Duration,
     pub(super) max_events: usize,
     pub(crate) max_left_out: usize,
+    pub(super) roll_up_every: Option<Duration>,
 }
 
 impl AnalyticsRules {
-    /// All types count; a question takes a minute at most and looks at 20 million events.
+    /// All types count; a question takes a minute at most and looks at 20 million events; what is over is summed up every five minutes.
     pub fn new() -> Self {
         Self {
             except_types: Vec::new(),
@@ -76,6 +77,7 @@ impl AnalyticsRules {
             time_limit: Duration::from_secs(60),
             max_events: 20_000_000,
             max_left_out: 100_000,
+            roll_up_every: Some(Duration::from_secs(5 * 60)),
         }
     }
 
@@ -119,11 +121,20 @@ impl AnalyticsRules {
         self
     }
 
+    /// How often what is over is [summed up](super::Analytics::roll_up) in the background; `None` for never. Default: every five minutes.
+    pub fn roll_up_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.roll_up_every = interval.into();
+        self
+    }
+
     /// Checks the rules, and leaves out what was stored without asking.
     pub(crate) fn check(mut self, consent: Option<&ConsentSettings>) -> Result<Self> {
         if self.time_limit.is_zero() || self.max_events == 0 {
             let context = "analytics(): time_limit() and max_events() must be more than zero";
             return Err(Error::new(ErrorKind::Configuration, context));
+        }
+        if self.roll_up_every.is_some_and(|interval| interval.is_zero()) {
+            return Err(Error::new(ErrorKind::Configuration, "analytics(): roll_up_every() must be more than zero"));
         }
         if let Some(settings) = consent {
             let is_asked = |purpose: Option<&PurposeId>| {

@@ -1,14 +1,14 @@
 //! How it went over time.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use super::Analytics;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
-    activity::Activity,
     analysis::{ActiveUsers, ActivitySeries, Buckets, EventFilter, Period, Range, Zone},
     error::Result,
+    store::OverviewParts,
     time::{Timestamp, to_millis},
 };
 
@@ -20,16 +20,8 @@ impl Analytics {
     /// As for [`overview`](Self::overview).
     pub async fn active_users(&self, now: Timestamp, window: Duration) -> Result<u64> {
         let from = Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(window)));
-        let mut users = HashSet::new();
-        let look = |activity: &Activity| {
-            if let Some(user) = &activity.event.user
-                && !users.contains(user)
-            {
-                users.insert(user.clone());
-            }
-        };
-        self.each(Range::new(from, now)?, &EventFilter::new(), look).await?;
-        Ok(users.len() as u64)
+        let range = Range::new(from, now)?;
+        Ok(self.parts(range, Zone::UTC, EventFilter::new(), 0, OverviewParts::NONE).await?.active_users)
     }
 
     /// Events and active users of each `period` that `range` touches, also of those in which nothing happened.
@@ -57,6 +49,12 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActivitySeries> {
         let filter = filter.into();
+        if let Some(counting) = self.counting(range, &filter).await? {
+            let answer = self.inner.store.activity_series(counting, period, zone.clone());
+            if let Some(series) = self.in_time(answer).await? {
+                return Ok(series);
+            }
+        }
         let mut buckets = Buckets::new(range, period, zone)?;
         self.each(range, &filter, |activity| buckets.add(&activity.event)).await?;
         self.compute(move || buckets.finish()).await
@@ -75,6 +73,12 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActiveUsers> {
         let filter = filter.into();
+        if let Some(counting) = self.counting(range, &filter).await? {
+            let answer = self.inner.store.active_users_series(counting, zone.clone());
+            if let Some(series) = self.in_time(answer).await? {
+                return Ok(series);
+            }
+        }
         let (mut days, wider) = Buckets::days(range, zone)?;
         self.each(wider, &filter, |activity| days.add(&activity.event)).await?;
         self.compute(move || days.finish_days()).await

@@ -128,7 +128,7 @@ impl DeviceClass {
         }
     }
 
-    fn from_name(name: &str) -> Self {
+    pub(crate) fn from_name(name: &str) -> Self {
         let all = [Self::Desktop, Self::Mobile, Self::Tablet, Self::Bot];
         all.into_iter().find(|class| class.as_str() == name).unwrap_or_default()
     }

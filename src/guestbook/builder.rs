@@ -430,6 +430,7 @@ impl<S: Store> GuestbookBuilder<S> {
             runtime.spawn(sweep(sessions.clone(), self.sweep_interval)),
             runtime.spawn(go_on_erasing(rights.clone(), self.sweep_interval)),
             runtime.spawn(watch_trail(audit.clone(), self.sweep_interval, self.verify_audit)),
+            runtime.spawn(analytics.clone().roll_up_by_itself()),
         ];
         runtime.spawn(worker.run());
         let retainer = runtime.spawn(retention.clone().run_by_itself());

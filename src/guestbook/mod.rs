@@ -65,7 +65,7 @@ struct Inner {
     consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
     manners: Option<Arc<Manners>>,
-    sweepers: [JoinHandle<()>; 3],
+    sweepers: [JoinHandle<()>; 4],
     retainer: JoinHandle<()>,
 }
 

@@ -1,11 +1,17 @@
 //! [`AnalyticsStore`]: the contract of a store whose events can be looked through.
 
-use std::{fmt, future::Future, ops::ControlFlow};
+use std::{
+    fmt,
+    future::{Future, ready},
+    ops::ControlFlow,
+};
+
+use serde::Serialize;
 
 use super::{ActivityStore, LeftOut};
 use crate::{
     activity::EventType,
-    analysis::Range,
+    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Range, Zone},
     error::Result,
     id::{SessionId, UserId},
     time::Timestamp,
@@ -24,9 +30,151 @@ use crate::{
 /// 4. **It ends when told to.** After [`ControlFlow::Break`] `each` is not called again and the answer is success; after the future
 ///    is dropped it is called a few times at most.
 /// 5. **Others go on.** A scan neither waits for writers nor do they wait for it. `each` is called outside any lock that they need.
+///
+/// # Summing up
+///
+/// A store may know a quicker way to an answer than to look at each event: it may keep hours and days summed up ("rollups"). All
+/// verbs about that have a default that knows none: the caller looks at the events then.
+///
+/// 6. **An answer is exact.** It is what the events say that are stored at that moment; what was summed up of others is not used.
+/// 7. **Nobody outlives their events.** What was summed up of an event is gone when the event is: in the same step.
 pub trait AnalyticsStore: ActivityStore {
     /// Calls `each` with every event that `scan` means.
     fn scan(&self, scan: Scan, each: Each) -> impl Future<Output = Result<()>> + Send;
+
+    /// The [`Overview`] of what counts; `None` if there is no quicker way to it. Lists have at most `limit` entries. What is not
+    /// `wanted` may be empty.
+    fn overview(
+        &self,
+        counting: Counting,
+        zone: Zone,
+        limit: usize,
+        wanted: OverviewParts,
+    ) -> impl Future<Output = Result<Option<Overview>>> + Send {
+        let _ = (counting, zone, limit, wanted);
+        ready(Ok(None))
+    }
+
+    /// The [`ActivitySeries`] of what counts; `None` if there is no quicker way to it.
+    fn activity_series(
+        &self,
+        counting: Counting,
+        period: Period,
+        zone: Zone,
+    ) -> impl Future<Output = Result<Option<ActivitySeries>>> + Send {
+        let _ = (counting, period, zone);
+        ready(Ok(None))
+    }
+
+    /// The [`ActiveUsers`] of what counts; `None` if there is no quicker way to it.
+    fn active_users_series(
+        &self,
+        counting: Counting,
+        zone: Zone,
+    ) -> impl Future<Output = Result<Option<ActiveUsers>>> + Send {
+        let _ = (counting, zone);
+        ready(Ok(None))
+    }
+
+    /// Sums up some of what is over at `now`, for later answers about what counts; the range does not matter. `false` if there is nothing left
+    /// to sum up.
+    fn roll_up(&self, counting: Counting, now: Timestamp) -> impl Future<Output = Result<bool>> + Send {
+        let _ = (counting, now);
+        ready(Ok(false))
+    }
+
+    /// Compares everything that is summed up with the events.
+    fn check_rollups(&self, counting: Counting) -> impl Future<Output = Result<RollupCheck>> + Send {
+        let _ = counting;
+        ready(Ok(RollupCheck::default()))
+    }
+
+    /// Forgets everything that is summed up; the events stay.
+    fn forget_rollups(&self) -> impl Future<Output = Result<()>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// What counts, for an answer about everything in a range.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Counting {
+    /// Only events of this time.
+    pub range: Range,
+    /// No events of these types.
+    pub except_types: Vec<EventType>,
+    /// No events of these persons, of some types or of all.
+    pub left_out: Vec<LeftOut>,
+    /// More events than that are not looked at one by one: [`TooLarge`](crate::ErrorKind::TooLarge).
+    pub max_events: usize,
+}
+
+impl Counting {
+    /// All events of `range`.
+    pub fn new(range: Range) -> Self {
+        Self { range, except_types: Vec::new(), left_out: Vec::new(), max_events: usize::MAX }
+    }
+
+    /// No events of these types.
+    pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.except_types = types.into_iter().collect();
+        self
+    }
+
+    /// No events of these persons, of some types or of all.
+    pub fn left_out(mut self, left_out: Vec<LeftOut>) -> Self {
+        self.left_out = left_out;
+        self
+    }
+
+    /// Looks at so many events one by one, at most.
+    pub fn max_events(mut self, events: usize) -> Self {
+        self.max_events = events;
+        self
+    }
+}
+
+/// Redacted: it may name users.
+impl fmt::Debug for Counting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counting").field("range", &self.range).finish_non_exhaustive()
+    }
+}
+
+/// Which parts of an [`Overview`] are wanted beside the counts, in which each costs time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OverviewParts {
+    /// `top_users`.
+    pub users: bool,
+    /// `popular_pages`.
+    pub pages: bool,
+    /// `visits`, `entry_pages`, `exit_pages`.
+    pub visits: bool,
+    /// `sessions`.
+    pub sessions: bool,
+}
+
+impl OverviewParts {
+    /// All of it.
+    pub const ALL: Self = Self { users: true, pages: true, visits: true, sessions: true };
+    /// Counts only.
+    pub const NONE: Self = Self { users: false, pages: false, visits: false, sessions: false };
+    /// `top_users`.
+    pub const USERS: Self = Self { users: true, ..Self::NONE };
+    /// `popular_pages`.
+    pub const PAGES: Self = Self { pages: true, ..Self::NONE };
+}
+
+/// What a comparison of rollups with the events found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RollupCheck {
+    /// So many hours and days are summed up, and were compared.
+    pub checked: u64,
+    /// Those that are not what the events say.
+    pub wrong: Vec<Range>,
 }
 
 /// What a scan calls with each event, on whatever thread; it must not wait for anything.

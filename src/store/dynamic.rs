@@ -5,13 +5,14 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Each, Filed, Loaded,
-    LoadedGuest, MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
-    RestrictionStore, Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
-    SubjectStore,
+    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Counting, Each, Filed, Loaded,
+    LoadedGuest, MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery,
+    RequestStore, RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
+    StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
@@ -137,6 +138,12 @@ twin! {
 twin! {
     DynamicAnalyticsStore of AnalyticsStore:
     scan(scan: Scan, each: Each) -> ();
+    overview(counting: Counting, zone: Zone, limit: usize, wanted: OverviewParts) -> Option<Overview>;
+    activity_series(counting: Counting, period: Period, zone: Zone) -> Option<ActivitySeries>;
+    active_users_series(counting: Counting, zone: Zone) -> Option<ActiveUsers>;
+    roll_up(counting: Counting, now: Timestamp) -> bool;
+    check_rollups(counting: Counting) -> RollupCheck;
+    forget_rollups() -> ();
 }
 
 twin! {

@@ -37,7 +37,7 @@ use std::{future::Future, time::Duration};
 pub use self::sqlite::SqliteStore;
 pub use self::{
     activity::{ActivityStore, Commit},
-    analytics::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
+    analytics::{AnalyticsStore, Counting, Each, OverviewParts, RollupCheck, Scan, ScannedEvent, ScannedName},
     audit::AuditStore,
     consent::ConsentStore,
     guest::{Account, LoadedGuest, Store},

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Each, Filed, Loaded,
-    MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore,
-    Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
-    subject::struck_out,
+    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Counting, Each, Filed, Loaded,
+    MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
+    RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
+    StoredPreferences, SubjectStore, subject::struck_out,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
@@ -364,6 +365,36 @@ impl<S: Send + Sync + 'static, R: MaintenanceStore> MaintenanceStore for Pair<S,
 impl<S: Send + Sync + 'static, R: AnalyticsStore> AnalyticsStore for Pair<S, R> {
     async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
         self.records.scan(scan, each).await
+    }
+
+    async fn overview(
+        &self,
+        counting: Counting,
+        zone: Zone,
+        limit: usize,
+        wanted: OverviewParts,
+    ) -> Result<Option<Overview>> {
+        self.records.overview(counting, zone, limit, wanted).await
+    }
+
+    async fn activity_series(&self, counting: Counting, period: Period, zone: Zone) -> Result<Option<ActivitySeries>> {
+        self.records.activity_series(counting, period, zone).await
+    }
+
+    async fn active_users_series(&self, counting: Counting, zone: Zone) -> Result<Option<ActiveUsers>> {
+        self.records.active_users_series(counting, zone).await
+    }
+
+    async fn roll_up(&self, counting: Counting, now: Timestamp) -> Result<bool> {
+        self.records.roll_up(counting, now).await
+    }
+
+    async fn check_rollups(&self, counting: Counting) -> Result<RollupCheck> {
+        self.records.check_rollups(counting).await
+    }
+
+    async fn forget_rollups(&self) -> Result<()> {
+        self.records.forget_rollups().await
     }
 }
 

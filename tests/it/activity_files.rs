@@ -186,6 +186,8 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "recorded_events",
         "requests",
         "restrictions",
+        "rollup_parts",
+        "rollups",
         "routes",
         "secrets",
         "visitors",

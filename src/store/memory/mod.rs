@@ -12,7 +12,7 @@ mod subjects;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use uuid::Uuid;
@@ -40,11 +40,13 @@ use crate::{
 /// let store = MemoryStore::new().capacity(1_000);
 /// # let _ = store;
 /// ```
-#[derive(Debug)]
+///
+/// A clone is another handle to the same.
+#[derive(Clone, Debug)]
 pub struct MemoryStore {
     capacity: usize,
     activity_capacity: usize,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +68,7 @@ struct State {
 impl MemoryStore {
     /// An empty store for 100,000 sessions and 100,000 activities.
     pub fn new() -> Self {
-        Self { capacity: 100_000, activity_capacity: 100_000, state: Mutex::default() }
+        Self { capacity: 100_000, activity_capacity: 100_000, state: Arc::default() }
     }
 
     /// Holds at most `activities` at a time.

@@ -64,6 +64,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::activities::ANONYMISED_SCHEMA,
     super::subjects::ANONYMISED_SCHEMA,
     super::consents::REFUSALS_SCHEMA,
+    super::rollups::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -46,6 +46,7 @@
 //! ```
 
 mod activities;
+mod analytics;
 mod audit;
 mod connection;
 mod consents;
@@ -58,6 +59,7 @@ mod preferences;
 mod reader;
 mod requests;
 mod restrictions;
+mod rollups;
 mod scan;
 mod sessions;
 mod subjects;
@@ -88,6 +90,7 @@ struct Inner {
     readers: Readers,
     /// Steps of erasures, to know when the log has become long.
     steps: AtomicUsize,
+    fitted: analytics::Fitted,
 }
 
 /// What a [`SqliteStore`] is told before it is opened.
@@ -219,7 +222,14 @@ impl SqliteStoreBuilder {
         let connection = connection::open_for_writing(&settings)?;
         let readers = Readers::open(settings.clone())?;
         let writer = Writer::start(Database::new(connection), &settings)?;
-        Ok(SqliteStore { inner: Arc::new(Inner { writer, readers, steps: AtomicUsize::new(1) }) })
+        Ok(SqliteStore {
+            inner: Arc::new(Inner {
+                writer,
+                readers,
+                steps: AtomicUsize::new(1),
+                fitted: analytics::Fitted::default(),
+            }),
+        })
     }
 }
 

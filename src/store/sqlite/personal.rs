@@ -9,6 +9,8 @@ const PERSONAL: &[(&str, &str, &str)] = &[
     ("activity_blocks", "none: counts", "discard, with the last row of a block"),
     ("activity_user_blocks", "in which blocks a user occurs", "discard, with the last row of a block"),
     ("activity_session_blocks", "in which blocks a session occurs", "discard, with the last row of a block"),
+    ("rollups", "which hours and days are summed up", "whatever changes a row of the hour"),
+    ("rollup_parts", "numbers of users, visitors and sessions, with counts", "whatever changes a row of the hour"),
     ("activity_sessions", "public names of sessions", "discard, with the last row"),
     ("visitors", "public names of visitors", "discard, with the last row"),
     ("agents", "families of browsers and systems, of many", "kept: they name nobody"),

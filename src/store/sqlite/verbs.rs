@@ -1,16 +1,13 @@
 //! The contracts, verb by verb: which connection does what.
 
-use std::{
-    cell::RefCell,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
     SqliteStore, activities, audit, connection, connection::Database, consents, holds, maintenance, preferences,
-    requests, restrictions, scan, sessions, subjects, users,
+    requests, restrictions, sessions, subjects, users,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -24,9 +21,9 @@ use crate::{
     },
     session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Each, Filed, Loaded,
-        LoadedGuest, MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
-        RestrictionStore, Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
+        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, LoadedGuest,
+        MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
+        RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
         SubjectStore,
     },
     time::Timestamp,
@@ -335,15 +332,6 @@ impl MaintenanceStore for SqliteStore {
 
     async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
         self.inner.writer.run_bare(move |database| maintenance::give_back_space(database, limit_pages)).await
-    }
-}
-
-impl AnalyticsStore for SqliteStore {
-    async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
-        let (stop, each) = (scan::Stop::default(), RefCell::new(each));
-        let stopped = stop.flag();
-        let look = move |database: &Connection| scan::scan(database, &scan, &stopped, &mut each.borrow_mut());
-        self.inner.readers.read_elsewhere(look).await
     }
 }
 

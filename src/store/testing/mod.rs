@@ -41,6 +41,7 @@ mod restrictions;
 mod rotation;
 mod scans;
 mod subjects;
+mod summed;
 mod support;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -279,6 +280,10 @@ list! {
         a_scan_ends_when_it_is_told_to
         a_scan_sees_whole_batches_only
         a_scan_that_nobody_waits_for_harms_nobody;
+    summed:
+        whole_answers_are_what_the_events_say
+        what_is_summed_up_follows_the_events
+        who_is_left_out_is_left_out_of_what_is_summed_up;
 }
 
 list! {

@@ -4,6 +4,7 @@ mod edges;
 mod objections;
 mod oracle;
 mod reports;
+mod rollups;
 mod series;
 
 use std::sync::Arc;

@@ -70,6 +70,11 @@ async fn full_app_knows_what_people_do_and_names_the_parameter_that_is_wrong() {
     }
     // Nobody is asked about logins, so they do not count: the administrator has done nothing else.
     assert_eq!(admin.get("/api/analytics/active-users").await.json["active_users"], 1);
+    // Nothing is over yet, so nothing is summed up; the answers are the same in any case.
+    let none = json!({ "checked": 0, "wrong": [] });
+    assert_eq!(admin.get("/api/analytics/rollups").await.json, none);
+    assert_eq!(admin.send(Method::POST, "/api/analytics/rollups", &json!({})).await.json, none);
+    assert_eq!(guest.get("/api/analytics/rollups").await.status, StatusCode::FORBIDDEN);
     let pages = admin.get("/api/analytics/pages").await.json;
     assert!(pages["pages"].as_array().unwrap().iter().any(|page| page["page"] == "/prices"), "{pages}");
     let funnel = admin.get("/api/analytics/funnel?steps=page_view,page_view").await;

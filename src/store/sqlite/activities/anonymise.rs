@@ -40,7 +40,8 @@ pub(in crate::store::sqlite) fn anonymise_noting(
     names: &mut Names,
     runs: &mut Vec<(i64, i64)>,
 ) -> Result<usize> {
-    let gone = Gone::of(database, numbers, limit, names)?;
+    let mut gone = Gone::of(database, numbers, limit, names)?;
+    gone.move_to_midnight();
     for (first, last) in &gone.runs {
         execute(database, ANONYMISE, [first, last])?;
     }

@@ -9,7 +9,10 @@ use crate::{
     activity::{Campaign, Entry, Event, EventData, EventId},
     client::TruncatedAddress,
     error::{Error, ErrorKind, Result},
-    store::sqlite::connection::{Database, Sql},
+    store::sqlite::{
+        connection::{Database, Sql},
+        rollups::{self, Changed, Lateness},
+    },
     time::Timestamp,
 };
 
@@ -56,7 +59,8 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
     let mut interned = database.interned()?;
     let mut insert = database.prepare_cached(INSERT).sql()?;
     let mut insert_plain = database.prepare_cached(INSERT_PLAIN).sql()?;
-    let mut blocks = BTreeMap::new();
+    let (mut blocks, mut changed) = (BTreeMap::new(), Changed::default());
+    let lateness = Lateness::of(database)?;
     let mut sequences = Vec::with_capacity(entries.len());
     for (entry, is_new) in entries.iter().zip(is_new) {
         if !is_new {
@@ -128,7 +132,9 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
         block.min_time = block.min_time.min(time);
         block.max_time = block.max_time.max(time);
         block.types |= type_bit(event_type);
+        lateness.look(time, &mut changed);
     }
+    rollups::reopen(database, &changed)?;
     let mut widen = database.prepare_cached(WIDEN_BLOCK).sql()?;
     let mut add_user = database.prepare_cached(ADD_USER).sql()?;
     let mut add_session = database.prepare_cached(ADD_SESSION).sql()?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, Params};
+use rusqlite::{Connection, OptionalExtension, Params};
 
 use super::{
     BLOCK_SHIFT, Names, SEGMENT_SHIFT,
@@ -12,10 +12,14 @@ use super::{
 use crate::{
     activity::{ActivityFilter, Order},
     error::Result,
-    store::sqlite::connection::{Database, Sql},
+    store::sqlite::{
+        connection::{Database, Sql},
+        rollups::{self, Changed},
+    },
 };
 
 const DELETE: &str = "DELETE FROM activities WHERE sequence BETWEEN ?1 AND ?2";
+const DELETE_ONE: &str = "DELETE FROM activities WHERE sequence = ?1 RETURNING time";
 const LEFT_IN_BLOCK: &str = "
     SELECT user, session, time, type, anonymised FROM activities WHERE sequence BETWEEN ?1 << 10 AND (?1 << 10) + 1023 ORDER BY sequence";
 const REMOVE_USER: &str = "DELETE FROM activity_user_blocks WHERE segment = ?1 AND user = ?2 AND block = ?3";
@@ -38,6 +42,8 @@ pub(super) struct Gone {
     pub(super) runs: Vec<(i64, i64)>,
     blocks: BTreeMap<i64, Persons>,
     visitors: BTreeSet<i64>,
+    /// When they were.
+    changed: Changed,
 }
 
 /// Of whom rows of one block go.
@@ -83,7 +89,11 @@ pub(in crate::store::sqlite) fn discard_anonymised(database: &Database, sequence
     let mut gone = Gone::default();
     for sequence in sequences {
         gone.blocks.entry(sequence >> BLOCK_SHIFT).or_default();
-        gone.count += database.prepare_cached(DELETE).sql()?.execute([sequence, sequence]).sql()?;
+        let mut deleted = database.prepare_cached(DELETE_ONE).sql()?;
+        if let Some(time) = deleted.query_row([sequence], |row| row.get(0)).optional().sql()? {
+            gone.changed.add(time);
+            gone.count += 1;
+        }
     }
     gone.narrow(database)
 }
@@ -92,7 +102,7 @@ impl Gone {
     /// At most `limit` of the rows that are meant, the oldest first. Adds the names that occur in them.
     pub(super) fn of(database: &Database, numbers: &Numbers, limit: usize, names: &mut Names) -> Result<Self> {
         let mut all = Self::default();
-        let columns = ("a.sequence, a.user, a.session, a.visitor, a.type, a.route", "");
+        let columns = ("a.sequence, a.user, a.session, a.visitor, a.type, a.route, a.time", "");
         matching(database, numbers, columns, Some(Order::OldestFirst), EVERYTHING, limit, |row| {
             let sequence: i64 = row.get(0).sql()?;
             all.count += 1;
@@ -106,13 +116,20 @@ impl Gone {
             all.visitors.extend(row.get::<_, Option<i64>>(3).sql()?);
             names.types.insert(row.get(4).sql()?);
             names.routes.extend(row.get::<_, Option<i64>>(5).sql()?);
+            all.changed.add(row.get(6).sql()?);
             Ok(())
         })?;
         Ok(all)
     }
 
+    /// They are also at the beginning of their day from now on.
+    pub(super) fn move_to_midnight(&mut self) {
+        self.changed.add_midnights();
+    }
+
     /// Has the tables say what is left in the blocks, when the rows are gone or nobody's. How many rows they were.
     pub(super) fn narrow(self, database: &Database) -> Result<usize> {
+        rollups::reopen(database, &self.changed)?;
         let mut sessions = BTreeSet::new();
         for (block, mut gone) in self.blocks {
             let left = keep_those_left(database, block, &mut gone)?;

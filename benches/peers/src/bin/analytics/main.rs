@@ -7,7 +7,7 @@
 //!
 //! The file is made the first time (`--seed` makes another one) and taken again if it has the same size. Each question is asked
 //! `--times` times (5) by a process of its own, so that its memory is its own: `MiB` is the peak above what the process had before it
-//! asked anything. `--only WORD` asks those whose name has that word. With `--export` the rows are written as Parquet, and with
+//! asked anything. Before that, hours and days are summed up; with `--raw yes` they are left as they are. `--only WORD` asks those whose name has that word. With `--export` the rows are written as Parquet, and with
 //! `--peer PYTHON` DuckDB (the package `duckdb` of that Python, with two threads) loads them into a table and is asked the same as
 //! often, in turns; the answers are compared to the last row.
 
@@ -31,6 +31,7 @@ use tower_guestbook::{
     activity::{Entry, EventId},
     analysis::Range,
     analytics::AnalyticsRules,
+    retention::RetentionRules,
     store::{ActivityStore, Commit, sqlite::Durability},
 };
 
@@ -106,9 +107,18 @@ async fn fill(settings: &Settings) {
 
 fn guestbook(settings: &Settings) -> Guestbook {
     let store = SqliteStore::open(&settings.file).expect("the file is there");
-    let rules = AnalyticsRules::new().time_limit(Duration::from_secs(600)).max_events(50_000_000);
+    let rules = AnalyticsRules::new().time_limit(Duration::from_secs(600)).max_events(50_000_000).roll_up_every(None);
     let now = Timestamp::from_millis(BEGIN + settings.size.days as i64 * DAY);
-    Guestbook::builder(store).clock(Clock::manual(now)).analytics(rules).build().expect("the settings are right")
+    let retention = RetentionRules::off();
+    Guestbook::builder(store).clock(Clock::manual(now)).analytics(rules).retention(retention).build().expect("the settings are right")
+}
+
+/// Sums up what is over.
+async fn roll_up(settings: &Settings) {
+    let (guestbook, begin) = (guestbook(settings), Instant::now());
+    guestbook.analytics().roll_up().await.expect("summed up");
+    let size = std::fs::metadata(&settings.file).expect("it is there").len() >> 20;
+    println!("summed up in {:.1} s, the file has {size} MiB", begin.elapsed().as_secs_f64());
 }
 
 async fn export(settings: &Settings, directory: &Path) {
@@ -223,6 +233,9 @@ async fn main() {
     fill(&settings).await;
     if let Some(directory) = &settings.export {
         export(&settings, directory).await;
+    }
+    if !std::env::args().any(|argument| argument == "--raw") {
+        roll_up(&settings).await;
     }
     table(&settings);
 }

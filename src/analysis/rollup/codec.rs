@@ -1,0 +1,165 @@
+//! How a rollup lies in a store: numbers of variable length (LEB128), texts, columns, sets.
+
+use roaring::RoaringBitmap;
+
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Default)]
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    pub(super) fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    /// A difference, small if it is near zero.
+    pub(super) fn signed(&mut self, number: i64) {
+        self.number((number << 1 ^ number >> 63) as u64);
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// Numbers that are read faster than they could be unpacked.
+    pub(super) fn column(&mut self, numbers: impl ExactSizeIterator<Item = u32>) {
+        self.number(numbers.len() as u64);
+        numbers.for_each(|number| self.0.extend_from_slice(&number.to_le_bytes()));
+    }
+
+    pub(super) fn set(&mut self, set: &RoaringBitmap) {
+        self.number(set.serialized_size() as u64);
+        set.serialize_into(&mut self.0).expect("a vector takes everything");
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Reads what a [`Writer`] has written. What is not that is an error.
+pub(super) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Nothing was written where nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64> {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let (byte, rest) = self.0.split_first().ok_or_else(damaged)?;
+            self.0 = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+            shift += 7;
+            if shift > 63 {
+                return Err(damaged());
+            }
+        }
+    }
+
+    pub(super) fn small(&mut self) -> Result<u32> {
+        u32::try_from(self.number()?).map_err(|_| damaged())
+    }
+
+    /// A number that can be added to others without overflow, as how many events there were.
+    pub(super) fn amount(&mut self) -> Result<u64> {
+        self.number().and_then(|number| if number < 1 << 48 { Ok(number) } else { Err(damaged()) })
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i64> {
+        let number = self.number()?;
+        Ok((number >> 1) as i64 ^ -((number & 1) as i64))
+    }
+
+    /// How many follow; not more than there are bytes left, so that nothing is reserved for a damaged number.
+    pub(super) fn count(&mut self) -> Result<usize> {
+        let count = self.number()?;
+        usize::try_from(count).ok().filter(|count| *count <= self.0.len()).ok_or_else(damaged)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str> {
+        let length = self.count()?;
+        std::str::from_utf8(self.bytes(length)?).map_err(|_| damaged())
+    }
+
+    pub(super) fn column(&mut self) -> Result<impl ExactSizeIterator<Item = u32> + use<'a>> {
+        let count = self.count()?;
+        let bytes = self.bytes(count.checked_mul(4).ok_or_else(damaged)?)?;
+        let number = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        Ok(bytes.chunks_exact(4).map(number))
+    }
+
+    pub(super) fn set(&mut self) -> Result<RoaringBitmap> {
+        let length = self.count()?;
+        let bytes = self.bytes(length)?;
+        RoaringBitmap::deserialize_from(bytes).map_err(|error| damaged().with_source(error))
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(damaged)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+}
+
+pub(super) fn damaged() -> Error {
+    Error::new(ErrorKind::Corrupt, "a rollup is damaged: Analytics::rebuild_rollups makes it anew")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            numbers in prop::collection::vec(any::<u64>(), 0..20),
+            signed in any::<i64>(),
+            column in prop::collection::vec(any::<u32>(), 0..20),
+            text in ".{0,20}",
+        ) {
+            let set: RoaringBitmap = column.iter().copied().collect();
+            let mut writer = Writer::default();
+            numbers.iter().for_each(|number| writer.number(*number));
+            writer.signed(signed);
+            writer.text(&text);
+            writer.column(column.iter().copied());
+            writer.set(&set);
+            let bytes = writer.finish();
+            let mut reader = Reader::new(&bytes);
+            for number in &numbers {
+                prop_assert_eq!(reader.number().unwrap(), *number);
+            }
+            prop_assert_eq!(reader.signed().unwrap(), signed);
+            prop_assert_eq!(reader.text().unwrap(), text);
+            prop_assert_eq!(reader.column().unwrap().collect::<Vec<_>>(), column);
+            prop_assert_eq!(reader.set().unwrap(), set);
+            prop_assert!(reader.is_empty());
+        }
+
+        #[test]
+        fn what_nobody_wrote_is_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut reader = Reader::new(&bytes);
+            let _ = reader.set().is_ok();
+            let _ = reader.text().is_ok();
+            let _ = reader.column().map(Iterator::count);
+            while reader.number().is_ok() {}
+        }
+    }
+}

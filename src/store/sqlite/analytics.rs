@@ -1,0 +1,137 @@
+//! The verbs of [`AnalyticsStore`]: looking through rows, and what they are summed up to.
+
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+};
+
+use rusqlite::Connection;
+
+use super::{
+    SqliteStore,
+    rollups::{self, Batch},
+    scan::{self, Stop},
+};
+use crate::{
+    activity::EventType,
+    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
+    error::{ErrorKind, Result},
+    id::uuid_of,
+    store::{AnalyticsStore, Counting, Each, LeftOut, OverviewParts, RollupCheck, Scan},
+    time::Timestamp,
+};
+
+/// For whom everything that is summed up was found to be right the last time.
+pub(super) type Fitted = Mutex<Option<(Vec<LeftOut>, Vec<EventType>)>>;
+
+impl AnalyticsStore for SqliteStore {
+    async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
+        let each = RefCell::new(each);
+        self.look(move |database, stopped| scan::scan(database, &scan, stopped, &mut each.borrow_mut())).await
+    }
+
+    async fn overview(
+        &self,
+        counting: Counting,
+        zone: Zone,
+        limit: usize,
+        wanted: OverviewParts,
+    ) -> Result<Option<Overview>> {
+        let answer =
+            self.look(move |database, stopped| rollups::overview(database, &counting, &zone, limit, wanted, stopped));
+        or_by_rows(answer.await)
+    }
+
+    async fn activity_series(&self, counting: Counting, period: Period, zone: Zone) -> Result<Option<ActivitySeries>> {
+        let answer = self.look(move |database, stopped| rollups::series(database, &counting, period, &zone, stopped));
+        or_by_rows(answer.await.map(Some))
+    }
+
+    async fn active_users_series(&self, counting: Counting, zone: Zone) -> Result<Option<ActiveUsers>> {
+        let answer = self.look(move |database, stopped| rollups::active_days(database, &counting, &zone, stopped));
+        or_by_rows(answer.await.map(Some))
+    }
+
+    async fn roll_up(&self, counting: Counting, now: Timestamp) -> Result<bool> {
+        self.refit(&counting).await?;
+        let Some(batch) = self.inner.readers.read_elsewhere(move |database| rollups::next(database, now)).await? else {
+            return Ok(false);
+        };
+        if let Batch::Hours(hours) = batch.clone() {
+            let claim = uuid_of(now)?;
+            self.inner.writer.run(false, move |database| rollups::claim(database, &hours, claim)).await?;
+        }
+        let work = batch.clone();
+        let summed = self.look(move |database, stopped| rollups::sum_up(database, &work, &counting, stopped)).await;
+        match summed {
+            Ok(summed) => {
+                self.inner.writer.run_alone(false, move |database| rollups::store(database, &summed)).await?;
+            }
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!(error = %error.chain(), "what was summed up is damaged and is made anew");
+                let periods = batch.periods();
+                self.inner.writer.run(false, move |database| rollups::forget_periods(database, &periods)).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    async fn check_rollups(&self, counting: Counting) -> Result<RollupCheck> {
+        let mut result = RollupCheck::default();
+        for day in self.inner.readers.read_elsewhere(rollups::days).await? {
+            let (counting, so_far) = (counting.clone(), result);
+            result = self
+                .look(move |database, stopped| {
+                    let mut result = so_far.clone();
+                    rollups::check(database, day, &counting, stopped, &mut result).map(|()| result)
+                })
+                .await?;
+        }
+        Ok(result)
+    }
+
+    async fn forget_rollups(&self) -> Result<()> {
+        self.inner.writer.run_alone(false, |database| rollups::forget_all(database)).await
+    }
+}
+
+impl SqliteStore {
+    /// Reads for as long as somebody waits for the answer.
+    async fn look<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection, &AtomicBool) -> Result<T> + Send + 'static,
+    {
+        let stop = Stop::default();
+        let stopped: Arc<AtomicBool> = stop.flag();
+        self.inner.readers.read_elsewhere(move |database| read(database, &stopped)).await
+    }
+
+    /// Forgets what was summed up for others than who are left out now. All of it is looked at for that, so only when they change.
+    async fn refit(&self, counting: &Counting) -> Result<()> {
+        let wanted = (counting.left_out.clone(), counting.except_types.clone());
+        let fitted = || self.inner.fitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if fitted().as_ref() == Some(&wanted) {
+            return Ok(());
+        }
+        let counting = counting.clone();
+        let unfit = self.inner.readers.read_elsewhere(move |database| rollups::unfit(database, &counting)).await?;
+        if !unfit.is_empty() {
+            self.inner.writer.run_alone(false, move |database| rollups::forget_periods(database, &unfit)).await?;
+        }
+        *fitted() = Some(wanted);
+        Ok(())
+    }
+}
+
+/// What is damaged is read from rows by the caller: if they are damaged, too, it says so.
+fn or_by_rows<T>(answer: Result<Option<T>>) -> Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            tracing::error!(error = %error.chain(), "what was summed up is damaged: rebuild the rollups");
+            Ok(None)
+        }
+        answer => answer,
+    }
+}

@@ -1,0 +1,63 @@
+//! Comparing what was summed up with the rows.
+
+use std::{collections::BTreeSet, sync::atomic::AtomicBool};
+
+use rusqlite::Connection;
+
+use super::{DAYS, HOUR, Period, read::leaving, read_parts, seal::from_rows, sealed};
+use crate::{
+    analysis::{
+        Range,
+        rollup::{Merged, Part, Rollup},
+    },
+    error::Result,
+    store::{Counting, RollupCheck, sqlite::connection::Sql},
+    time::Timestamp,
+};
+
+/// The days of which something is summed up.
+pub(in crate::store::sqlite) fn days(database: &Connection) -> Result<BTreeSet<i64>> {
+    let hours = sealed(database, Period::Hour(0), Period::Hour(DAYS - 1))?;
+    let days = sealed(database, Period::Day(0), Period::Day(DAYS - 1))?;
+    Ok(hours.into_iter().chain(days).map(|period| period.span().0.div_euclid(super::DAY)).collect())
+}
+
+/// Sums a day up anew, with all its hours, and compares. What was made for others who are left out is not compared.
+pub(in crate::store::sqlite) fn check(
+    database: &Connection,
+    day: i64,
+    counting: &Counting,
+    stopped: &AtomicBool,
+    result: &mut RollupCheck,
+) -> Result<()> {
+    let snapshot = database.unchecked_transaction().sql()?;
+    let leaving = leaving(&snapshot, counting)?;
+    let all: Vec<i64> = (day * 24..day * 24 + 24).collect();
+    let expected = from_rows(&snapshot, &all, counting, stopped)?;
+    let mut whole = Merged::new(day * 24 * HOUR);
+    expected.values().try_for_each(|rollup| whole.append(rollup))?;
+    let whole = whole.seal(&leaving);
+    let mut compare = |period: Period, expected: &Rollup| -> Result<()> {
+        let stored = read_parts(&snapshot, period, &Part::ALL)?;
+        let is_damaged = match stored.is_made_for(&leaving) {
+            Ok(false) => return Ok(()),
+            Ok(true) => stored != *expected,
+            Err(_) => true,
+        };
+        result.checked += 1;
+        if is_damaged {
+            let (from, until) = period.span();
+            result.wrong.push(Range::new(Timestamp::from_millis(from), Timestamp::from_millis(until))?);
+        }
+        Ok(())
+    };
+    for period in sealed(&snapshot, Period::Hour(day * 24), Period::Hour(day * 24 + 23))? {
+        if let Some(expected) = expected.get(&period.number()) {
+            compare(period, expected)?;
+        }
+    }
+    for period in sealed(&snapshot, Period::Day(day), Period::Day(day))? {
+        compare(period, &whole)?;
+    }
+    Ok(())
+}

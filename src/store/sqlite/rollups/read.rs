@@ -1,0 +1,303 @@
+//! Answers from what is summed up, and from rows where nothing is.
+
+use std::{cell::Cell, collections::BTreeSet, sync::atomic::AtomicBool};
+
+use rusqlite::{Connection, params};
+
+use super::{
+    super::{
+        activities::{SEGMENT_SHIFT, find_user, find_visitor},
+        connection::Sql,
+    },
+    Period,
+    plan::{Known, Piece},
+    read_parts,
+    rows::{Block, Rows, blocks, damaged, small},
+    sealed,
+};
+use crate::{
+    activity::EventType,
+    analysis::{
+        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Zone,
+        rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Persons, Rollup, Run, Stream},
+    },
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    store::{Counting, OverviewParts},
+};
+
+pub(in crate::store::sqlite) fn overview(
+    database: &Connection,
+    counting: &Counting,
+    zone: &Zone,
+    limit: usize,
+    wanted: OverviewParts,
+    stopped: &AtomicBool,
+) -> Result<Option<Overview>> {
+    let snapshot = database.unchecked_transaction().sql()?;
+    let source = Source::open(&snapshot, counting, stopped)?;
+    let mut parts = vec![Part::Counts, Part::People];
+    parts.extend(
+        [(Part::Tally, wanted.users), (Part::Pages, wanted.pages)].iter().filter(|(_, is)| *is).map(|(part, _)| *part),
+    );
+    if wanted.pages || wanted.visits || wanted.sessions {
+        parts.push(Part::Runs);
+    }
+    if wanted.visits || wanted.sessions {
+        parts.push(Part::Visits);
+    }
+    if wanted.sessions {
+        parts.push(Part::Sessions);
+    }
+    let (from, until) = (counting.range.from().as_millis(), counting.range.until().as_millis());
+    let mut merged = Merged::new(from);
+    source.each_piece(from, until, &[], |piece| match piece {
+        Found::Sealed(period) => match source.rollup(period, &parts)? {
+            Some(rollup) => merged.append(&rollup).map(|()| true),
+            None => Ok(false),
+        },
+        Found::Rows(blocks, from, until) => {
+            source.rows(blocks, from, until, |event| merged.add(event, &source.leaving))?;
+            merged.end_at(until);
+            Ok(true)
+        }
+    })?;
+    let ask = OverviewAsk { range: counting.range, zone: zone.clone(), limit };
+    merged.overview(&ask, &source)
+}
+
+pub(in crate::store::sqlite) fn series(
+    database: &Connection,
+    counting: &Counting,
+    period: CalendarPeriod,
+    zone: &Zone,
+    stopped: &AtomicBool,
+) -> Result<ActivitySeries> {
+    let mut attendance = Attendance::new(counting.range, period, zone.clone())?;
+    attend(database, counting, &mut attendance, stopped)?;
+    Ok(attendance.series())
+}
+
+pub(in crate::store::sqlite) fn active_days(
+    database: &Connection,
+    counting: &Counting,
+    zone: &Zone,
+    stopped: &AtomicBool,
+) -> Result<ActiveUsers> {
+    let (mut attendance, wider) = Attendance::days(counting.range, zone.clone())?;
+    attend(database, &Counting { range: wider, ..counting.clone() }, &mut attendance, stopped)?;
+    Ok(attendance.active_users())
+}
+
+fn attend(database: &Connection, counting: &Counting, attendance: &mut Attendance, stopped: &AtomicBool) -> Result<()> {
+    let snapshot = database.unchecked_transaction().sql()?;
+    let source = Source::open(&snapshot, counting, stopped)?;
+    let (from, until) = (counting.range.from().as_millis(), counting.range.until().as_millis());
+    source.each_piece(from, until, &attendance.cuts(), |piece| match piece {
+        Found::Sealed(period) => match source.rollup(period, &[Part::Counts, Part::People])? {
+            Some(rollup) => attendance.append(&rollup).map(|()| true),
+            None => Ok(false),
+        },
+        Found::Rows(blocks, from, until) => {
+            let add = |event: &Counted<'_>| {
+                attendance.add(event, &source.leaving);
+                Ok(())
+            };
+            source.rows(blocks, from, until, add).map(|()| true)
+        }
+    })
+}
+
+/// Numbers of those who do not count. Who has never been stored has none.
+pub(super) fn leaving(database: &Connection, counting: &Counting) -> Result<Leaving> {
+    let types = types(database)?;
+    let of = |is_meant: &dyn Fn(&EventType) -> bool| -> BTreeSet<u32> {
+        types.iter().filter(|(_, event_type)| is_meant(event_type)).map(|(number, _)| *number).collect()
+    };
+    let mut leaving = Leaving::new(of(&|event_type| counting.except_types.contains(event_type)));
+    for left_out in &counting.left_out {
+        let mut persons = Persons::default();
+        for user in &left_out.users {
+            persons.users.extend(find_user(database, user)?.map(small).transpose()?);
+        }
+        for visitor in &left_out.visitors {
+            persons.visitors.extend(find_visitor(database, visitor)?.map(small).transpose()?);
+        }
+        leaving.leave_out(persons, &of(&|event_type| left_out.has_type(event_type)));
+    }
+    Ok(leaving)
+}
+
+// An application has some dozens of them.
+const TYPES: &str = "SELECT id, name FROM event_types ORDER BY id";
+
+fn types(database: &Connection) -> Result<Vec<(u32, EventType)>> {
+    let mut statement = database.prepare_cached(TYPES).sql()?;
+    let types = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).sql()?;
+    types.map(|row| row.sql().and_then(|(number, name)| Ok((small(number)?, EventType::new(&name)?)))).collect()
+}
+
+/// The database as of one moment, for one answer.
+struct Source<'a> {
+    database: &'a Connection,
+    reader: Rows<'a>,
+    leaving: Leaving,
+    max_events: usize,
+    /// So many rows were looked at.
+    seen: Cell<usize>,
+}
+
+/// A piece of an answer.
+enum Found<'a> {
+    Sealed(Period),
+    Rows(&'a [Block], i64, i64),
+}
+
+impl<'a> Source<'a> {
+    fn open(database: &'a Connection, counting: &Counting, stopped: &'a AtomicBool) -> Result<Self> {
+        let (reader, leaving) = (Rows::new(database, stopped)?, leaving(database, counting)?);
+        Ok(Self { database, reader, leaving, max_events: counting.max_events, seen: Cell::new(0) })
+    }
+
+    /// Shows what `[from, until)` is put together from, in order. Where `show` says that what is summed up is not what it needs, what
+    /// is smaller is shown instead.
+    fn each_piece(
+        &self,
+        from: i64,
+        until: i64,
+        cuts: &[i64],
+        mut show: impl FnMut(Found<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let known = known(self.database, from, until)?;
+        // The last comes first.
+        let mut pieces = known.pieces(from, until, cuts);
+        pieces.reverse();
+        let mut loaded: Option<Vec<Block>> = None;
+        while let Some(piece) = pieces.pop() {
+            match piece {
+                Piece::Sealed(period) => {
+                    let is_fit = show(Found::Sealed(period))?;
+                    let (start, end) = period.span();
+                    match period {
+                        _ if is_fit => {}
+                        Period::Hour(_) => pieces.push(Piece::Rows(start, end)),
+                        Period::Day(_) => {
+                            let mut smaller = Vec::new();
+                            known.by_hours(start, end, cuts, &mut smaller);
+                            pieces.extend(smaller.into_iter().rev());
+                        }
+                    }
+                }
+                Piece::Rows(start, end) => {
+                    let blocks = match &mut loaded {
+                        Some(blocks) => blocks,
+                        None => loaded.insert(blocks(self.database, start, until)?),
+                    };
+                    show(Found::Rows(blocks, start, end))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a period was summed up to, if it is still what it would be now.
+    fn rollup(&self, period: Period, parts: &[Part]) -> Result<Option<Rollup>> {
+        let rollup = read_parts(self.database, period, parts)?;
+        match rollup.is_made_for(&self.leaving) {
+            Ok(is_fit) => Ok(is_fit.then_some(rollup)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tracing::error!(?period, "a rollup is damaged, its rows are read instead: rebuild the rollups");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rows(
+        &self,
+        blocks: &[Block],
+        from: i64,
+        until: i64,
+        mut each: impl FnMut(&Counted<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.reader.each(blocks, from, until, |event| {
+            self.seen.set(self.seen.get() + 1);
+            if self.seen.get() > self.max_events {
+                let context = format!("an answer looks at {} events at most: ask for a shorter range", self.max_events);
+                return Err(Error::new(ErrorKind::TooLarge, context));
+            }
+            each(event)
+        })
+    }
+
+    /// The blocks in which a stream occurs, of those of a time.
+    fn blocks_of(&self, stream: Stream, blocks: Vec<Block>) -> Result<Vec<Block>> {
+        let mut numbers = Vec::new();
+        let mut add = |sql: &str, parameters: &[i64]| -> Result<()> {
+            let mut statement = self.database.prepare_cached(sql).sql()?;
+            let mut rows = statement.query(rusqlite::params_from_iter(parameters)).sql()?;
+            while let Some(row) = rows.next().sql()? {
+                numbers.push(row.get::<_, i64>(0).sql()?);
+            }
+            Ok(())
+        };
+        match stream {
+            Stream::Session(session) => add(SESSION_BLOCKS, &[i64::from(session)])?,
+            Stream::Visitor(visitor) => add(VISITOR_BLOCKS, &[i64::from(visitor)])?,
+            Stream::User(user) => {
+                let mut segments: Vec<_> = blocks.iter().map(|block| block.number >> SEGMENT_SHIFT).collect();
+                segments.dedup();
+                segments.iter().try_for_each(|segment| add(USER_BLOCKS, &[*segment, i64::from(user)]))?;
+            }
+        }
+        Ok(blocks.into_iter().filter(|block| numbers.binary_search(&block.number).is_ok()).collect())
+    }
+}
+
+// Each gives the blocks of one stream: as many as it has filled.
+const SESSION_BLOCKS: &str = "SELECT block FROM activity_session_blocks WHERE session = ?1 ORDER BY block";
+const USER_BLOCKS: &str = "SELECT block FROM activity_user_blocks WHERE segment = ?1 AND user = ?2 ORDER BY block";
+const VISITOR_BLOCKS: &str = "
+    SELECT sequence >> 10 FROM activities INDEXED BY activities_by_visitor WHERE visitor = ?1 ORDER BY sequence";
+
+const TYPE_NAME: &str = "SELECT name FROM event_types WHERE id = ?1";
+const USER_NAME: &str = "SELECT external FROM users WHERE id = ?1";
+
+impl Source<'_> {
+    fn name(&self, sql: &str, number: u32) -> Result<String> {
+        let mut statement = self.database.prepare_cached(sql).sql()?;
+        statement.query_row(params![number], |row| row.get(0)).sql()
+    }
+}
+
+impl Lookups for Source<'_> {
+    fn event_type(&self, number: u32) -> Result<String> {
+        self.name(TYPE_NAME, number)
+    }
+
+    fn user(&self, number: u32) -> Result<UserId> {
+        UserId::try_from(self.name(USER_NAME, number)?)
+            .map_err(|error| damaged("a stored user id is damaged").with_source(error))
+    }
+
+    fn steps(&self, run: &Run) -> Result<Vec<(i64, Option<String>)>> {
+        let until = run.last.saturating_add(1);
+        let blocks = self.blocks_of(run.stream, blocks(self.database, run.first, until)?)?;
+        let mut steps = Vec::new();
+        self.rows(&blocks, run.first, until, |event| {
+            if Stream::of(event) == Some(run.stream) && !self.leaving.leaves_out(event) {
+                steps.push((event.time, event.sequence, event.page.map(str::to_owned)));
+            }
+            Ok(())
+        })?;
+        steps.sort_unstable_by_key(|(time, sequence, _)| (*time, *sequence));
+        Ok(steps.into_iter().map(|(time, _, page)| (time, page)).collect())
+    }
+}
+
+/// What is summed up between two moments.
+fn known(database: &Connection, from: i64, until: i64) -> Result<Known> {
+    let (first, last) = (Period::holding(from), Period::holding(until));
+    let day = |hour: Period| Period::Day(hour.span().0.div_euclid(super::DAY));
+    Ok(Known { days: sealed(database, day(first), day(last))?, hours: sealed(database, first, last)? })
+}

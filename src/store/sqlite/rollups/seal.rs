@@ -1,0 +1,244 @@
+//! Summing up what is over.
+
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+use super::{
+    Changed, DAYS, HOUR, Period, forget,
+    read::leaving,
+    read_parts, reopen,
+    rows::{Rows, blocks},
+    sealed,
+};
+use crate::{
+    analysis::rollup::{Merged, Part, Rollup},
+    error::Result,
+    store::{Counting, sqlite::connection::Sql},
+    time::Timestamp,
+};
+
+/// What is to be summed up next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store::sqlite) enum Batch {
+    /// Hours of one day, in order.
+    Hours(Vec<i64>),
+    Day(i64),
+}
+
+impl Batch {
+    /// All hours that it is about.
+    pub(in crate::store::sqlite) fn periods(&self) -> Vec<i64> {
+        match self {
+            Self::Hours(hours) => hours.clone(),
+            Self::Day(day) => (day * 24..day * 24 + 24).collect(),
+        }
+    }
+}
+
+/// An hour is over for so long before it is summed up: events may wait in a queue.
+const SETTLED: i64 = 10 * 60 * 1_000;
+
+/// So many blocks are read for one batch, unless one hour has more.
+const BLOCKS: usize = 256;
+
+/// The newest hours that are over and not summed up; if there are none, the newest day whose hours are.
+pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> Result<Option<Batch>> {
+    let snapshot = database.unchecked_transaction().sql()?;
+    let over = now.as_millis().saturating_sub(SETTLED).div_euclid(HOUR);
+    let blocks = blocks(&snapshot, 0, over.max(0) * HOUR)?;
+    let hours_of = |block: &super::rows::Block| {
+        let last = block.max_time.div_euclid(HOUR).min(over - 1);
+        (block.min_time.max(0).div_euclid(HOUR), last)
+    };
+    let mut recorded: Vec<_> = blocks.iter().map(hours_of).filter(|(first, last)| first <= last).collect();
+    recorded.sort_unstable();
+    let known = sealed(&snapshot, Period::Hour(0), Period::Hour(DAYS - 1))?;
+    let is_sealed = |hour: i64| known.binary_search(&Period::Hour(hour)).is_ok();
+    let Some(newest) = newest_without(&recorded, is_sealed) else { return next_day(&snapshot, &known, over) };
+    let mut hours = Vec::new();
+    let mut read = 0;
+    for hour in (newest.div_euclid(24) * 24..=newest).rev() {
+        let filled = recorded.iter().filter(|(first, last)| (*first..=*last).contains(&hour)).count();
+        read += filled;
+        if !hours.is_empty() && read > BLOCKS {
+            break;
+        }
+        if filled > 0 && !is_sealed(hour) {
+            hours.push(hour);
+        }
+    }
+    hours.reverse();
+    Ok(Some(Batch::Hours(hours)))
+}
+
+/// The last hour of the intervals, which are in the order of their beginnings, that is not sealed.
+fn newest_without(recorded: &[(i64, i64)], is_sealed: impl Fn(i64) -> bool) -> Option<i64> {
+    // Intervals overlap: each hour is looked at once.
+    let mut merged: Vec<(i64, i64)> = Vec::new();
+    for (first, last) in recorded {
+        match merged.last_mut() {
+            Some((_, end)) if *first <= *end + 1 => *end = (*end).max(*last),
+            _ => merged.push((*first, *last)),
+        }
+    }
+    merged.iter().rev().flat_map(|(first, last)| (*first..=*last).rev()).find(|hour| !is_sealed(*hour))
+}
+
+fn next_day(database: &Connection, hours: &[Period], over: i64) -> Result<Option<Batch>> {
+    let days = sealed(database, Period::Day(0), Period::Day(DAYS - 1))?;
+    let day_of = |hour: &Period| Period::Day(hour.span().0.div_euclid(super::DAY));
+    let mut candidates = hours.iter().rev().map(day_of).filter(|day| day.span().1 <= over * HOUR);
+    let day = candidates.find(|day| days.binary_search(day).is_err());
+    Ok(day.map(|day| Batch::Day(day.span().0.div_euclid(super::DAY))))
+}
+
+const CLAIM: &str = "
+    INSERT INTO rollups (period, claim, sealed) VALUES (?1, ?2, FALSE)
+    ON CONFLICT (period) DO UPDATE SET claim = excluded.claim WHERE NOT sealed";
+
+/// Says that somebody is about to sum these hours up.
+pub(in crate::store::sqlite) fn claim(database: &Connection, hours: &[i64], claim: Uuid) -> Result<()> {
+    let mut statement = database.prepare_cached(CLAIM).sql()?;
+    for hour in hours {
+        statement.execute(params![Period::Hour(*hour).number(), claim.as_bytes().as_slice()]).sql()?;
+    }
+    Ok(())
+}
+
+/// What a batch was summed up to, and what must still be so when it is stored.
+pub(in crate::store::sqlite) struct Summed {
+    rollups: Vec<(Period, Rollup)>,
+    /// The hours it is made of, with their claims.
+    made_of: Vec<(i64, [u8; 16])>,
+}
+
+/// Sums a batch up, in one snapshot. Hours must have been claimed before.
+pub(in crate::store::sqlite) fn sum_up(
+    database: &Connection,
+    batch: &Batch,
+    counting: &Counting,
+    stopped: &AtomicBool,
+) -> Result<Summed> {
+    let snapshot = database.unchecked_transaction().sql()?;
+    match batch {
+        Batch::Hours(hours) => {
+            let made_of = claims(&snapshot, hours.first().copied().unwrap_or(0), hours.last().copied().unwrap_or(-1))?;
+            let rollups = from_rows(&snapshot, hours, counting, stopped)?;
+            let rollups = rollups.into_iter().map(|(hour, rollup)| (Period::Hour(hour), rollup));
+            Ok(Summed { rollups: rollups.collect(), made_of })
+        }
+        Batch::Day(day) => {
+            let made_of = claims(&snapshot, day * 24, day * 24 + 23)?;
+            let (from, until) = Period::Day(*day).span();
+            let mut merged = Merged::new(from);
+            for (hour, _) in &made_of {
+                merged.append(&read_parts(&snapshot, Period::Hour(*hour), &Part::ALL)?)?;
+            }
+            merged.end_at(until);
+            let rollup = merged.seal(&leaving(&snapshot, counting)?);
+            Ok(Summed { rollups: vec![(Period::Day(*day), rollup)], made_of })
+        }
+    }
+}
+
+/// What the rows of these hours are summed up to.
+pub(super) fn from_rows(
+    database: &Connection,
+    hours: &[i64],
+    counting: &Counting,
+    stopped: &AtomicBool,
+) -> Result<BTreeMap<i64, Rollup>> {
+    let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(BTreeMap::new()) };
+    let (from, until) = (first * HOUR, (last + 1) * HOUR);
+    let (leaving, rows) = (leaving(database, counting)?, Rows::new(database, stopped)?);
+    let mut open: BTreeMap<i64, Merged> = hours.iter().map(|hour| (*hour, Merged::new(hour * HOUR))).collect();
+    rows.each(&blocks(database, from, until)?, from, until, |event| {
+        match open.get_mut(&event.time.div_euclid(HOUR)) {
+            Some(hour) => hour.add(event, &leaving),
+            None => Ok(()),
+        }
+    })?;
+    let seal = |(hour, mut merged): (i64, Merged)| {
+        merged.end_at((hour + 1) * HOUR);
+        (hour, merged.seal(&leaving))
+    };
+    Ok(open.into_iter().map(seal).collect())
+}
+
+const CLAIMS: &str = "SELECT period, claim FROM rollups WHERE period BETWEEN ?1 AND ?2 ORDER BY period";
+
+fn claims(database: &Connection, first: i64, last: i64) -> Result<Vec<(i64, [u8; 16])>> {
+    let mut statement = database.prepare_cached(CLAIMS).sql()?;
+    let claims = statement.query_map([first, last], |row| Ok((row.get(0)?, row.get(1)?))).sql()?;
+    claims.collect::<rusqlite::Result<_>>().sql()
+}
+
+const SEAL: &str = "
+    INSERT INTO rollups (period, claim, sealed) VALUES (?1, ?2, TRUE)
+    ON CONFLICT (period) DO UPDATE SET sealed = TRUE WHERE claim = excluded.claim";
+const STORE_PART: &str = "
+    INSERT INTO rollup_parts (place, state) VALUES (?1, ?2) ON CONFLICT (place) DO UPDATE SET state = excluded.state";
+
+/// Stores what was summed up, unless something has changed since. How many periods were stored.
+pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) -> Result<usize> {
+    let (Some((first, claim)), Some((last, _))) = (summed.made_of.first(), summed.made_of.last()) else { return Ok(0) };
+    let now = claims(database, *first, *last)?;
+    let (mut seal, mut store) = (database.prepare_cached(SEAL).sql()?, database.prepare_cached(STORE_PART).sql()?);
+    let mut stored = 0;
+    for (period, rollup) in &summed.rollups {
+        let claim = match period {
+            // It is made of all of them.
+            Period::Day(_) if now == summed.made_of => claim,
+            Period::Day(_) => continue,
+            Period::Hour(hour) => {
+                let of_hour = |claims: &[(i64, [u8; 16])]| {
+                    claims.iter().find(|(other, _)| other == hour).map(|(_, claim)| *claim)
+                };
+                match summed.made_of.iter().find(|(other, _)| other == hour) {
+                    Some((_, claim)) if of_hour(&now) == Some(*claim) => claim,
+                    _ => continue,
+                }
+            }
+        };
+        seal.execute(params![period.number(), claim.as_slice()]).sql()?;
+        for part in Part::ALL {
+            let state = &rollup.parts[part as usize];
+            if !state.is_empty() {
+                store.execute(params![period.place(part), state]).sql()?;
+            }
+        }
+        stored += 1;
+    }
+    Ok(stored)
+}
+
+/// Which periods are not what they would be with those left out who are.
+pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &Counting) -> Result<Vec<i64>> {
+    let snapshot = database.unchecked_transaction().sql()?;
+    let leaving = leaving(&snapshot, counting)?;
+    let mut unfit = Vec::new();
+    for (first, last) in [(Period::Hour(0), Period::Hour(DAYS - 1)), (Period::Day(0), Period::Day(DAYS - 1))] {
+        for period in sealed(&snapshot, first, last)? {
+            let rollup = read_parts(&snapshot, period, &[Part::Counts, Part::People])?;
+            // What is damaged is made anew, too.
+            if !rollup.is_made_for(&leaving).unwrap_or(false) {
+                unfit.push(period.number());
+            }
+        }
+    }
+    Ok(unfit)
+}
+
+/// Forgets these, and the days that they are hours of.
+pub(in crate::store::sqlite) fn forget_periods(database: &Connection, numbers: &[i64]) -> Result<()> {
+    let mut changed = Changed::default();
+    for number in numbers {
+        match Period::of(*number) {
+            Period::Hour(hour) => changed.add(hour * HOUR),
+            day @ Period::Day(_) => forget(database, day)?,
+        }
+    }
+    reopen(database, &changed)
+}

@@ -1,0 +1,170 @@
+//! Cases for what an [`AnalyticsStore`] knows a quicker way to: it is what its events say.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    AnalyticsStore,
+    activities::{append, entry, page_view, session},
+    at, user_id,
+};
+use crate::{
+    activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Order},
+    analysis::{Buckets, Gathering, Period, Range, Zone},
+    consent::Subject,
+    id::VisitorId,
+    store::{Counting, LeftOut, OverviewParts},
+    time::Timestamp,
+};
+
+const HOUR: u64 = 60 * 60 * 1_000;
+const LIMIT: usize = 4;
+
+/// Events of three days, most of them in visits that go over the edges of hours and days.
+fn events() -> Vec<Event> {
+    (0..400).map(event).collect()
+}
+
+fn event(number: u64) -> Event {
+    let user = ["ada", "ben", "cy"][(number % 3) as usize];
+    let mut event = page_view(user, at(number * 11 * 60 * 1_000));
+    event.event_type = [EventType::PAGE_VIEW, EventType::LOGIN, EventType::PURCHASE][(number % 7 / 3) as usize].clone();
+    event.user = (!number.is_multiple_of(5)).then(|| user_id(user));
+    event.visitor = number.is_multiple_of(2).then(|| visitor(number % 4));
+    event.session = (number % 9 > 2).then(|| session(u128::from(number / 20)));
+    event
+}
+
+fn visitor(number: u64) -> VisitorId {
+    VisitorId::from(uuid::Uuid::from_u128(u128::from(number)))
+}
+
+fn without<const N: usize>(users: [&str; N]) -> LeftOut {
+    LeftOut::new(users.map(|user| Subject::User(user_id(user))))
+}
+
+fn counting() -> Counting {
+    Counting::new(Range::new(at(2 * HOUR + 7), at(70 * HOUR)).expect("in order"))
+}
+
+fn is_counted(counting: &Counting, activity: &Activity) -> bool {
+    let event = &activity.event;
+    counting.range.contains(event.time)
+        && !counting.except_types.contains(&event.event_type)
+        && !counting.left_out.iter().any(|left_out| left_out.has(event))
+}
+
+/// All that is stored.
+async fn stored<S: AnalyticsStore>(store: &S) -> Vec<Activity> {
+    let query = HistoryQuery::new(ActivityFilter::new()).order(Order::OldestFirst).limit(1_000);
+    store.history(query).await.expect("read").activities
+}
+
+async fn check_overview<S: AnalyticsStore>(store: &S, counting: &Counting) {
+    let mut gathering = Gathering::new(counting.range, Zone::UTC);
+    let stored = stored(store).await;
+    stored.iter().filter(|activity| is_counted(counting, activity)).for_each(|activity| gathering.add(activity));
+    let expected = gathering.finish(LIMIT);
+    let found = store.overview(counting.clone(), Zone::UTC, LIMIT, OverviewParts::ALL).await.expect("answered");
+    assert!(found.is_none_or(|found| found == expected), "the overview is not what the events say");
+}
+
+/// What the store answers as a whole is what its events say, if it does.
+async fn check<S: AnalyticsStore>(store: &S, counting: Counting) {
+    check_overview(store, &counting).await;
+    let (stored, zone) = (stored(store).await, Zone::UTC);
+    let counted = || stored.iter().filter(|activity| is_counted(&counting, activity));
+    for period in [Period::Hour, Period::Day, Period::Week] {
+        let mut buckets = Buckets::new(counting.range, period, zone.clone()).expect("not too many");
+        counted().for_each(|activity| buckets.add(&activity.event));
+        let found = store.activity_series(counting.clone(), period, zone.clone()).await.expect("answered");
+        let expected = buckets.finish();
+        assert!(found.is_none_or(|found| found == expected), "the series is not what the events say");
+    }
+
+    let (mut days, wider) = Buckets::days(counting.range, zone.clone()).expect("not too many");
+    let wider = Counting { range: wider, ..counting.clone() };
+    stored.iter().filter(|activity| is_counted(&wider, activity)).for_each(|activity| days.add(&activity.event));
+    let expected = days.finish_days();
+    let found = store.active_users_series(counting, zone).await.expect("answered");
+    assert!(found.is_none_or(|found| found == expected), "active users are not what the events say");
+}
+
+/// Sums up until there is nothing left to do.
+async fn roll_up<S: AnalyticsStore>(store: &S, counting: &Counting, now: Timestamp) {
+    for _ in 0..1_000 {
+        if !store.roll_up(counting.clone(), now).await.expect("summed up") {
+            return;
+        }
+    }
+    panic!("summing up does not end");
+}
+
+pub(super) async fn whole_answers_are_what_the_events_say<S: AnalyticsStore>(store: Arc<S>) {
+    check(&*store, counting()).await;
+    let entries = (1..).zip(events()).map(|(number, event)| entry(number, event)).collect();
+    append(&*store, entries).await;
+    check(&*store, counting()).await;
+    let now = at(80 * HOUR);
+    roll_up(&*store, &counting(), now).await;
+    check(&*store, counting()).await;
+    let always = Range::new(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)).expect("in order");
+    check_overview(&*store, &Counting::new(always)).await;
+    let empty = Range::new(at(30 * HOUR), at(30 * HOUR)).expect("in order");
+    check(&*store, Counting::new(empty)).await;
+    assert_eq!(store.check_rollups(counting()).await.expect("compared").wrong, []);
+    store.forget_rollups().await.expect("forgotten");
+    check(&*store, counting()).await;
+}
+
+pub(super) async fn what_is_summed_up_follows_the_events<S: AnalyticsStore>(store: Arc<S>) {
+    let entries = (1..).zip(events()).map(|(number, event)| entry(number, event)).collect();
+    append(&*store, entries).await;
+    let now = at(80 * HOUR);
+    roll_up(&*store, &counting(), now).await;
+
+    // What comes late, and what lies ahead.
+    let late = [at(30 * HOUR + 5), at(50 * HOUR), at(200 * HOUR)].map(|time| page_view("dan", time));
+    append(&*store, (1_001..).zip(late).map(|(number, event)| entry(number, event)).collect()).await;
+    check(&*store, counting()).await;
+    roll_up(&*store, &counting(), now).await;
+    check(&*store, counting()).await;
+
+    // What is deleted, of somebody and of a time.
+    store.discard(ActivityFilter::new().user(user_id("ben")), 1_000).await.expect("deleted");
+    check(&*store, counting()).await;
+    roll_up(&*store, &counting(), now).await;
+    check(&*store, counting()).await;
+    store.discard(ActivityFilter::new().until(at(26 * HOUR + 1)), 1_000).await.expect("deleted");
+    check(&*store, counting()).await;
+    roll_up(&*store, &counting(), now.after(Duration::from_secs(200 * 60 * 60))).await;
+    check(&*store, counting()).await;
+    assert_eq!(store.check_rollups(counting()).await.expect("compared").wrong, []);
+}
+
+pub(super) async fn who_is_left_out_is_left_out_of_what_is_summed_up<S: AnalyticsStore>(store: Arc<S>) {
+    let entries = (1..).zip(events()).map(|(number, event)| entry(number, event)).collect();
+    append(&*store, entries).await;
+    let now = at(80 * HOUR);
+    let questions = [
+        counting(),
+        counting().left_out(vec![without(["ada"])]),
+        counting().left_out(vec![without(["cy", "nobody"])]).except_types([EventType::LOGIN]),
+        // Of some types only, and of others more: what one leaves in the other may leave out.
+        counting().left_out(vec![
+            without(["ada", "ben"]).types([EventType::LOGIN]),
+            without(["ben", "cy"]).except_types([EventType::LOGIN]),
+        ]),
+        counting().left_out(vec![without(["ada"]).types([EventType::PURCHASE])]),
+        counting().left_out(vec![LeftOut::new([Subject::Visitor(visitor(2))])]),
+        counting().except_types([EventType::PURCHASE, EventType::LOGOUT]),
+        counting(),
+    ];
+    // Whatever it was summed up for before.
+    for rolled_up in &questions {
+        roll_up(&*store, rolled_up, now).await;
+        assert_eq!(store.check_rollups(rolled_up.clone()).await.expect("compared").wrong, []);
+        for asked in &questions {
+            check(&*store, asked.clone()).await;
+        }
+    }
+}
