@@ -1,7 +1,7 @@
-//! [`EventFilter`]: which events a question is about.
+//! [`EventFilter`] and [`Slice`]: which events a question is about.
 
 use crate::{
-    activity::{ActivityFilter, Event},
+    activity::{ActivityFilter, Event, EventType},
     client::DeviceClass,
 };
 
@@ -32,6 +32,18 @@ pub struct EventFilter {
     pub device: Option<DeviceClass>,
 }
 
+/// Events with something in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Slice {
+    /// Of this type.
+    Type(EventType),
+    /// Of requests to this route: its template.
+    Route(String),
+    /// Of requests from this kind of device.
+    Device(DeviceClass),
+}
+
 impl EventFilter {
     /// All events.
     pub fn new() -> Self {
@@ -50,13 +62,16 @@ impl EventFilter {
         self
     }
 
-    /// Whether it means all events but some types.
-    pub(crate) fn is_of_all(&self) -> bool {
-        let ActivityFilter { except_types, .. } = &self.activities;
-        let of_all = ActivityFilter::new().except_types(except_types.iter().cloned());
-        let mut activities = self.activities.clone();
-        (activities.from, activities.until) = (None, None);
-        activities == of_all && self.route.is_none() && self.device.is_none()
+    /// If it means all events but some types, `Some(None)`; if only those of one type, route or kind of device, which.
+    pub(crate) fn slice(&self) -> Option<Option<Slice>> {
+        let mut rest = self.clone();
+        (rest.activities.from, rest.activities.until) = (None, None);
+        rest.activities.except_types.clear();
+        let event_type = rest.activities.event_type.take().map(Slice::Type);
+        let (route, device) = (rest.route.take().map(Slice::Route), rest.device.take().map(Slice::Device));
+        let mut slices = [event_type, route, device].into_iter().flatten();
+        let slice = slices.next();
+        (rest == Self::new() && slices.next().is_none()).then_some(slice)
     }
 
     /// Whether `event` is meant.

@@ -39,7 +39,7 @@ pub use self::{
     durations::Durations,
     experiment::{Experiment, ExperimentReport, Interval, SampleNote, SampleRatio, VariantReport},
     features::{Adoption, AdoptionPeriod, AdoptionQuery, Feature, FeatureQuery, FeatureUsage},
-    filter::EventFilter,
+    filter::{EventFilter, Slice},
     funnel::{DataFilter, Funnel, FunnelBranch, FunnelOrder, FunnelReport, FunnelStage, FunnelStep},
     journey::{Journey, JourneyStep},
     overview::{Count, Overview, UserEvents},

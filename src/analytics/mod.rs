@@ -7,8 +7,9 @@
 //!
 //! - An **overview**, a **series**, **active users** and a **report** of all events are put together from hours and days that the store has
 //!   summed up in the background ([`roll_up`](Analytics::roll_up)), and from the events of what it has not: the last hour or two. Their time grows
-//!   with the number of days in the range, not with what is kept beside. With [`MemoryStore`](crate::store::MemoryStore), with a
-//!   filter (but [`except_types`](crate::activity::ActivityFilter::except_types)), and for series by the minute they look at each event.
+//!   with the number of days in the range, not with what is kept beside. So are series and active users of one event type, one route or one
+//!   kind of device. With [`MemoryStore`](crate::store::MemoryStore), with other filters, and for series by the minute they look at each
+//!   event.
 //! - **Behaviour** (funnels, patterns, paths, cohorts) is read from the events of the range; a summary, a report and a journey of one user
 //!   from theirs.
 //!
@@ -104,15 +105,13 @@ impl Analytics {
         }
     }
 
-    /// What counts, if that is everything of `range` but some types and users.
+    /// What counts, if a store may know a quicker way to it: everything of `range` but some types, or what has one thing in common.
     async fn counting(&self, range: Range, filter: &EventFilter) -> Result<Option<Counting>> {
-        if !filter.is_of_all() {
-            return Ok(None);
-        }
+        let Some(only) = filter.slice() else { return Ok(None) };
         let rules = &self.inner.rules;
         let types = rules.except_types.iter().chain(&filter.activities.except_types).cloned();
         let counting = Counting::new(range).except_types(types).left_out(self.left_out().await?);
-        Ok(Some(counting.max_events(rules.max_events.min(OVERVIEW))))
+        Ok(Some(Counting { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
     }
 
     /// An answer of the store, if it comes in time.

@@ -54,7 +54,7 @@ impl Analytics {
         limit: usize,
         wanted: OverviewParts,
     ) -> Result<Overview> {
-        if let Some(counting) = self.counting(range, &filter).await? {
+        if let Some(counting) = self.counting(range, &filter).await?.filter(|counting| counting.only.is_none()) {
             let answer = self.inner.store.overview(counting, zone.clone(), limit, wanted);
             if let Some(overview) = self.in_time(answer).await? {
                 return Ok(overview);

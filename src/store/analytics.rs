@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{ActivityStore, LeftOut};
 use crate::{
     activity::EventType,
-    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Range, Zone},
+    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Range, Slice, Zone},
     error::Result,
     id::{SessionId, UserId},
     time::Timestamp,
@@ -102,6 +102,8 @@ pub trait AnalyticsStore: ActivityStore {
 pub struct Counting {
     /// Only events of this time.
     pub range: Range,
+    /// Only events of these; what an [`Overview`] is of is always all.
+    pub only: Option<Slice>,
     /// No events of these types.
     pub except_types: Vec<EventType>,
     /// No events of these persons, of some types or of all.
@@ -113,7 +115,13 @@ pub struct Counting {
 impl Counting {
     /// All events of `range`.
     pub fn new(range: Range) -> Self {
-        Self { range, except_types: Vec::new(), left_out: Vec::new(), max_events: usize::MAX }
+        Self { range, only: None, except_types: Vec::new(), left_out: Vec::new(), max_events: usize::MAX }
+    }
+
+    /// Only events of these. For series.
+    pub fn only(mut self, only: Slice) -> Self {
+        self.only = Some(only);
+        self
     }
 
     /// No events of these types.

@@ -2,7 +2,7 @@
 
 use roaring::RoaringBitmap;
 
-use super::{Counted, Leaving, Rollup};
+use super::{Counted, Leaving, Only, Rollup};
 use crate::{
     analysis::{
         ActiveDay, ActiveUsers, ActivitySeries, Bucket, Buckets, Period, Range, Zone,
@@ -15,6 +15,8 @@ use crate::{
 /// Events and users of each period of a range, in any order.
 pub(crate) struct Attendance {
     periods: Buckets,
+    /// If not all events are meant.
+    only: Option<Only>,
     events: Vec<u64>,
     users: Vec<RoaringBitmap>,
 }
@@ -22,6 +24,12 @@ pub(crate) struct Attendance {
 impl Attendance {
     pub(crate) fn new(range: Range, period: Period, zone: Zone) -> Result<Self> {
         Ok(Self::of(Buckets::new(range, period, zone)?))
+    }
+
+    /// Only some events.
+    pub(crate) fn only(mut self, only: Option<Only>) -> Self {
+        self.only = only;
+        self
     }
 
     /// For [`active_users`](Self::active_users): days from 29 before the range on, and what is to be looked at for them.
@@ -32,7 +40,7 @@ impl Attendance {
 
     fn of(periods: Buckets) -> Self {
         let count = periods.starts.len();
-        Self { periods, events: vec![0; count], users: vec![RoaringBitmap::new(); count] }
+        Self { periods, only: None, events: vec![0; count], users: vec![RoaringBitmap::new(); count] }
     }
 
     /// Where periods begin.
@@ -43,7 +51,7 @@ impl Attendance {
     /// What lies within one of the periods.
     pub(crate) fn append(&mut self, rollup: &Rollup) -> Result<()> {
         if let Some(period) = self.period(rollup.from) {
-            let (events, users) = rollup.attendance()?;
+            let (events, users) = rollup.attendance(self.only.as_ref())?;
             self.events[period] += events;
             self.users[period] |= users;
         }
@@ -51,7 +59,8 @@ impl Attendance {
     }
 
     pub(crate) fn add(&mut self, event: &Counted<'_>, leaving: &Leaving) {
-        if let Some(period) = self.period(event.time).filter(|_| !leaving.leaves_out(event)) {
+        let is_meant = self.only.as_ref().is_none_or(|only| only.has(event)) && !leaving.leaves_out(event);
+        if let Some(period) = self.period(event.time).filter(|_| is_meant) {
             self.events[period] += 1;
             self.users[period].extend(event.user);
         }

@@ -104,8 +104,16 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn set(&mut self) -> Result<RoaringBitmap> {
+        self.bytes_of_set().and_then(Self::to_set)
+    }
+
+    /// A set that may not be needed: [`to_set`](Self::to_set) makes it.
+    pub(super) fn bytes_of_set(&mut self) -> Result<&'a [u8]> {
         let length = self.count()?;
-        let bytes = self.bytes(length)?;
+        self.bytes(length)
+    }
+
+    pub(super) fn to_set(bytes: &[u8]) -> Result<RoaringBitmap> {
         RoaringBitmap::deserialize_from(bytes).map_err(|error| damaged().with_source(error))
     }
 

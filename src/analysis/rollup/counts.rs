@@ -34,6 +34,11 @@ pub(super) struct Counts {
 pub(super) const DEVICES: [DeviceClass; 5] =
     [DeviceClass::Desktop, DeviceClass::Mobile, DeviceClass::Tablet, DeviceClass::Bot, DeviceClass::Other];
 
+/// Where a kind of device stands in [`DEVICES`].
+pub(super) fn place_of(device: DeviceClass) -> u32 {
+    DEVICES.iter().position(|known| *known == device).unwrap_or(DEVICES.len() - 1) as u32
+}
+
 pub(super) const QUARTER: i64 = 15 * 60 * 1_000;
 
 /// Whether a moment can lie in it.

@@ -2,11 +2,12 @@
 
 use super::{
     Leaving, Part, Rollup,
-    counts::{Counts, DEVICES, QUARTER},
+    counts::{Counts, QUARTER, place_of},
     pages::RolledPages,
     people::{People, Tally},
     runs::{Run, Runs, Stream},
     sessions::SessionSpans,
+    slices::Slices,
 };
 use crate::{
     analysis::{Names, visits::GAP},
@@ -25,6 +26,9 @@ pub(crate) struct Merged {
     pub(super) pages: RolledPages,
     pub(super) runs: Runs,
     pub(super) sessions: SessionSpans,
+    types: Slices,
+    routes: Slices,
+    devices: Slices,
     /// Of pages.
     pub(super) names: Names,
     /// Events that are no runs yet.
@@ -43,6 +47,8 @@ pub(crate) struct Counted<'a> {
     /// If it is a view of a page.
     pub(crate) page: Option<&'a str>,
     /// If it has a request.
+    pub(crate) route: Option<u32>,
+    /// The same.
     pub(crate) device: Option<DeviceClass>,
     pub(crate) referrer: Option<&'a str>,
 }
@@ -67,6 +73,9 @@ impl Merged {
             pages: RolledPages::default(),
             runs: Runs::new(from),
             sessions: SessionSpans::default(),
+            types: Slices::default(),
+            routes: Slices::default(),
+            devices: Slices::default(),
             names: Names::default(),
             steps: Vec::new(),
         }
@@ -82,6 +91,9 @@ impl Merged {
         self.runs.append(runs, next.until, &mut self.pages);
         self.runs.visits.read(next.part(Part::Visits), &mut self.names)?;
         self.sessions.add(next.part(Part::Sessions), next.from)?;
+        self.types.add(next.part(Part::Types))?;
+        self.routes.add(next.part(Part::Routes))?;
+        self.devices.add(next.part(Part::Devices))?;
         self.until = next.until;
         Ok(())
     }
@@ -100,6 +112,7 @@ impl Merged {
         }
         let page = event.page.map(|page| self.names.number(page)).transpose()?;
         self.count(event);
+        self.slice(event);
         self.attend(event, page);
         if let Some(session) = event.session {
             self.sessions.count(session, event.time);
@@ -117,8 +130,7 @@ impl Merged {
         *counts.quarters.entry(event.time.div_euclid(QUARTER)).or_default() += 1;
         *counts.types.entry(event.event_type).or_default() += 1;
         if let Some(device) = event.device {
-            let place = DEVICES.iter().position(|known| *known == device).unwrap_or(DEVICES.len() - 1);
-            *counts.devices.entry(place as u32).or_default() += 1;
+            *counts.devices.entry(place_of(device)).or_default() += 1;
         }
         if let Some(referrer) = event.referrer {
             match counts.referrers.get_mut(referrer) {
@@ -126,6 +138,12 @@ impl Merged {
                 None => drop(counts.referrers.insert(referrer.into(), 1)),
             }
         }
+    }
+
+    fn slice(&mut self, event: &Counted<'_>) {
+        self.types.count(event.event_type, event.user);
+        event.route.inspect(|route| self.routes.count(*route, event.user));
+        event.device.inspect(|device| self.devices.count(place_of(*device), event.user));
     }
 
     fn attend(&mut self, event: &Counted<'_>, page: Option<u32>) {
@@ -194,6 +212,9 @@ impl Merged {
             Part::Runs => Runs::write(&open, self.from, &self.names),
             Part::Visits => self.runs.visits.write(&self.names),
             Part::Sessions => self.sessions.write(self.from),
+            Part::Types => self.types.write(),
+            Part::Routes => self.routes.write(),
+            Part::Devices => self.devices.write(),
         });
         Rollup { from: self.from, until: self.until, parts }
     }

@@ -23,6 +23,7 @@ mod pages;
 mod people;
 mod runs;
 mod sessions;
+mod slices;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +38,7 @@ pub(crate) use self::{
     merged::{Counted, Merged},
     runs::{Run, Stream},
 };
-use crate::error::Result;
+use crate::{client::DeviceClass, error::Result};
 
 /// A stretch of time summed up, as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +68,50 @@ pub(crate) enum Part {
     Visits,
     /// When sessions were there.
     Sessions,
+    /// Events and users of each type.
+    Types,
+    /// The same for routes.
+    Routes,
+    /// The same for kinds of devices.
+    Devices,
+}
+
+/// Some events of a store: those of any of these numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Only {
+    /// Of what: [`Types`](Part::Types), [`Routes`](Part::Routes) or [`Devices`](Part::Devices).
+    pub(crate) part: Part,
+    pub(crate) numbers: Vec<u32>,
+}
+
+impl Only {
+    pub(crate) fn has(&self, event: &Counted<'_>) -> bool {
+        let number = match self.part {
+            Part::Types => Some(event.event_type),
+            Part::Routes => event.route,
+            _ => event.device.map(counts::place_of),
+        };
+        number.is_some_and(|number| self.numbers.contains(&number))
+    }
+
+    pub(crate) fn device(device: DeviceClass) -> Self {
+        Self { part: Part::Devices, numbers: vec![counts::place_of(device)] }
+    }
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Counts, Self::People, Self::Tally, Self::Pages, Self::Runs, Self::Visits, Self::Sessions];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Counts,
+        Self::People,
+        Self::Tally,
+        Self::Pages,
+        Self::Runs,
+        Self::Visits,
+        Self::Sessions,
+        Self::Types,
+        Self::Routes,
+        Self::Devices,
+    ];
 }
 
 impl Rollup {
@@ -98,8 +138,11 @@ impl Rollup {
         Ok(counts.groups(&people, leaving) == counts.left_out)
     }
 
-    /// The events, and the users who were there. Needs the counts and the people.
-    pub(crate) fn attendance(&self) -> Result<(u64, RoaringBitmap)> {
+    /// The events, and the users who were there. Needs the counts and the people; of some events, their part.
+    pub(crate) fn attendance(&self, only: Option<&Only>) -> Result<(u64, RoaringBitmap)> {
+        if let Some(only) = only {
+            return slices::Slices::of(self.part(only.part), &only.numbers);
+        }
         let counts = counts::Counts::read(self.part(Part::Counts))?;
         Ok((counts.events, self.users()?))
     }

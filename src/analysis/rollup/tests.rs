@@ -123,6 +123,7 @@ fn add_events_leaving(merged: &mut Merged, events: &[Small], from: i64, until: i
             visitor: event.visitor,
             session: event.session,
             page: page.as_deref(),
+            route: event.device().map(|_| event.page),
             device: event.device(),
             referrer: event.referrer(),
         };
@@ -247,7 +248,7 @@ proptest! {
     #[test]
     fn a_damaged_rollup_is_an_error_or_another_answer_but_no_panic(
         events in prop::collection::vec(event(), 1..40),
-        (part, place, bit) in (0..7usize, any::<prop::sample::Index>(), 0..8u8),
+        (part, place, bit) in (0..Part::ALL.len(), any::<prop::sample::Index>(), 0..8u8),
         is_cut in any::<bool>(),
     ) {
         let mut rollup = rollup(&events, 0, 3 * DAY);

@@ -282,6 +282,7 @@ list! {
         a_scan_that_nobody_waits_for_harms_nobody;
     summed:
         whole_answers_are_what_the_events_say
+        series_may_be_of_some_events_only
         what_is_summed_up_follows_the_events
         who_is_left_out_is_left_out_of_what_is_summed_up;
 }

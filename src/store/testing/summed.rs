@@ -8,8 +8,9 @@ use super::{
     at, user_id,
 };
 use crate::{
-    activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Order},
-    analysis::{Buckets, Gathering, Period, Range, Zone},
+    activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Method, Order, RequestTrace},
+    analysis::{Buckets, Gathering, Period, Range, Slice, Zone},
+    client::DeviceClass,
     consent::Subject,
     id::VisitorId,
     store::{Counting, LeftOut, OverviewParts},
@@ -31,6 +32,13 @@ fn event(number: u64) -> Event {
     event.user = (!number.is_multiple_of(5)).then(|| user_id(user));
     event.visitor = number.is_multiple_of(2).then(|| visitor(number % 4));
     event.session = (number % 9 > 2).then(|| session(u128::from(number / 20)));
+    event.request = (number % 4 > 0).then(|| {
+        let mut request = RequestTrace::default();
+        request.route = ["/a", "/b"][(number % 2) as usize].into();
+        request.method = if number % 3 == 0 { Method::Get } else { Method::Post };
+        request.agent.device = if number % 5 > 2 { DeviceClass::Mobile } else { DeviceClass::Other };
+        request
+    });
     event
 }
 
@@ -51,6 +59,16 @@ fn is_counted(counting: &Counting, activity: &Activity) -> bool {
     counting.range.contains(event.time)
         && !counting.except_types.contains(&event.event_type)
         && !counting.left_out.iter().any(|left_out| left_out.has(event))
+        && counting.only.as_ref().is_none_or(|only| has(only, event))
+}
+
+fn has(only: &Slice, event: &Event) -> bool {
+    let request = event.request.as_ref();
+    match only {
+        Slice::Type(event_type) => event.event_type == *event_type,
+        Slice::Route(route) => request.is_some_and(|request| *request.route == **route),
+        Slice::Device(device) => request.is_some_and(|request| request.agent.device == *device),
+    }
 }
 
 /// All that is stored.
@@ -70,7 +88,9 @@ async fn check_overview<S: AnalyticsStore>(store: &S, counting: &Counting) {
 
 /// What the store answers as a whole is what its events say, if it does.
 async fn check<S: AnalyticsStore>(store: &S, counting: Counting) {
-    check_overview(store, &counting).await;
+    if counting.only.is_none() {
+        check_overview(store, &counting).await;
+    }
     let (stored, zone) = (stored(store).await, Zone::UTC);
     let counted = || stored.iter().filter(|activity| is_counted(&counting, activity));
     for period in [Period::Hour, Period::Day, Period::Week] {
@@ -114,6 +134,27 @@ pub(super) async fn whole_answers_are_what_the_events_say<S: AnalyticsStore>(sto
     assert_eq!(store.check_rollups(counting()).await.expect("compared").wrong, []);
     store.forget_rollups().await.expect("forgotten");
     check(&*store, counting()).await;
+}
+
+pub(super) async fn series_may_be_of_some_events_only<S: AnalyticsStore>(store: Arc<S>) {
+    let slices = [
+        Slice::Type(EventType::LOGIN),
+        Slice::Type(EventType::LOGOUT),
+        Slice::Route("/a".to_owned()),
+        Slice::Route("/nowhere".to_owned()),
+        Slice::Device(DeviceClass::Mobile),
+        Slice::Device(DeviceClass::Other),
+    ];
+    let entries = (1..).zip(events()).map(|(number, event)| entry(number, event)).collect();
+    append(&*store, entries).await;
+    for _ in 0..2 {
+        for slice in &slices {
+            check(&*store, counting().only(slice.clone())).await;
+            let left_out = vec![without(["ada"]).types([EventType::LOGIN])];
+            check(&*store, counting().only(slice.clone()).left_out(left_out)).await;
+        }
+        roll_up(&*store, &counting(), at(80 * HOUR)).await;
+    }
 }
 
 pub(super) async fn what_is_summed_up_follows_the_events<S: AnalyticsStore>(store: Arc<S>) {

@@ -79,6 +79,8 @@ impl<S: Store + Clone> Book<S> {
         let analytics = self.guestbook.analytics();
         let range = Range::new(time(question.from), time(question.until.max(question.from))).unwrap();
         let (zone, all) = (|| Zone::named(question.zone).unwrap(), EventFilter::new);
+        let views = ActivityFilter::new().event_type(EventType::PAGE_VIEW).except_types([EventType::LOGIN]);
+        let phones = EventFilter::new().device(DeviceClass::Mobile);
         Answers {
             overview: analytics.overview(range, zone(), all(), 3).await.unwrap(),
             filtered: analytics
@@ -89,6 +91,8 @@ impl<S: Store + Clone> Book<S> {
             pages: serde_json::to_string(&analytics.popular_pages(range, all(), 9).await.unwrap()).unwrap(),
             users: analytics.top_users(range, all(), 2).await.unwrap().len(),
             series: analytics.activity_series(range, question.period, zone(), all()).await.unwrap(),
+            views: analytics.activity_series(range, question.period, zone(), views).await.unwrap(),
+            phones: analytics.active_users_series(range, zone(), phones).await.unwrap(),
             days: analytics.active_users_series(range, zone(), all()).await.unwrap(),
             active: analytics.active_users(self.clock.now(), Duration::from_secs(36 * 3_600)).await.unwrap(),
         }
@@ -102,6 +106,8 @@ struct Answers {
     pages: String,
     users: usize,
     series: ActivitySeries,
+    views: ActivitySeries,
+    phones: ActiveUsers,
     days: ActiveUsers,
     active: u64,
 }

@@ -18,8 +18,10 @@ use super::{
 use crate::{
     activity::EventType,
     analysis::{
-        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Zone,
-        rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Persons, Rollup, Run, Stream},
+        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Slice, Zone,
+        rollup::{
+            Attendance, Counted, Leaving, Lookups, Merged, Only, OverviewAsk, Part, Persons, Rollup, Run, Stream,
+        },
     },
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -34,6 +36,9 @@ pub(in crate::store::sqlite) fn overview(
     wanted: OverviewParts,
     stopped: &AtomicBool,
 ) -> Result<Option<Overview>> {
+    if counting.only.is_some() {
+        return Ok(None);
+    }
     let snapshot = database.unchecked_transaction().sql()?;
     let source = Source::open(&snapshot, counting, stopped)?;
     let mut parts = vec![Part::Counts, Part::People];
@@ -73,8 +78,9 @@ pub(in crate::store::sqlite) fn series(
     zone: &Zone,
     stopped: &AtomicBool,
 ) -> Result<ActivitySeries> {
-    let mut attendance = Attendance::new(counting.range, period, zone.clone())?;
-    attend(database, counting, &mut attendance, stopped)?;
+    let only = only(database, counting)?;
+    let mut attendance = Attendance::new(counting.range, period, zone.clone())?.only(only.clone());
+    attend(database, counting, only.map(|only| only.part), &mut attendance, stopped)?;
     Ok(attendance.series())
 }
 
@@ -84,17 +90,48 @@ pub(in crate::store::sqlite) fn active_days(
     zone: &Zone,
     stopped: &AtomicBool,
 ) -> Result<ActiveUsers> {
-    let (mut attendance, wider) = Attendance::days(counting.range, zone.clone())?;
-    attend(database, &Counting { range: wider, ..counting.clone() }, &mut attendance, stopped)?;
+    let (attendance, wider) = Attendance::days(counting.range, zone.clone())?;
+    let only = only(database, counting)?;
+    let mut attendance = attendance.only(only.clone());
+    let counting = Counting { range: wider, ..counting.clone() };
+    attend(database, &counting, only.map(|only| only.part), &mut attendance, stopped)?;
     Ok(attendance.active_users())
 }
 
-fn attend(database: &Connection, counting: &Counting, attendance: &mut Attendance, stopped: &AtomicBool) -> Result<()> {
+/// Which numbers are meant, if not all events are. A name that has never been stored has none.
+fn only(database: &Connection, counting: &Counting) -> Result<Option<Only>> {
+    let numbers = |sql: &str, name: &str| -> Result<Vec<u32>> {
+        let mut statement = database.prepare_cached(sql).sql()?;
+        let numbers = statement.query_map([name], |row| row.get(0)).sql()?;
+        numbers.map(|number| number.sql().and_then(small)).collect()
+    };
+    Ok(match &counting.only {
+        None => None,
+        Some(Slice::Type(event_type)) => {
+            Some(Only { part: Part::Types, numbers: numbers(TYPE_NUMBER, event_type.as_str())? })
+        }
+        Some(Slice::Route(route)) => Some(Only { part: Part::Routes, numbers: numbers(ROUTE_NUMBERS, route)? }),
+        Some(Slice::Device(device)) => Some(Only::device(*device)),
+    })
+}
+
+const TYPE_NUMBER: &str = "SELECT id FROM event_types WHERE name = ?1";
+// One for each method that the route was asked with. Routes are bounded, and few.
+const ROUTE_NUMBERS: &str = "SELECT id FROM routes WHERE template = ?1 ORDER BY id";
+
+fn attend(
+    database: &Connection,
+    counting: &Counting,
+    of: Option<Part>,
+    attendance: &mut Attendance,
+    stopped: &AtomicBool,
+) -> Result<()> {
+    let parts: Vec<_> = [Part::Counts, Part::People].into_iter().chain(of).collect();
     let snapshot = database.unchecked_transaction().sql()?;
     let source = Source::open(&snapshot, counting, stopped)?;
     let (from, until) = (counting.range.from().as_millis(), counting.range.until().as_millis());
     source.each_piece(from, until, &attendance.cuts(), |piece| match piece {
-        Found::Sealed(period) => match source.rollup(period, &[Part::Counts, Part::People])? {
+        Found::Sealed(period) => match source.rollup(period, &parts)? {
             Some(rollup) => attendance.append(&rollup).map(|()| true),
             None => Ok(false),
         },

@@ -116,6 +116,7 @@ impl<'a> Rows<'a> {
             session: number(4)?,
             visitor: number(5)?,
             page: page.as_deref().or(template.as_deref()),
+            route: route.map(small).transpose()?,
             // A request of which the agent is no longer known is a request.
             device: route.map(|_| agent.map_or(Ok(DeviceClass::Other), |agent| self.device(agent))).transpose()?,
             referrer,
