@@ -7,7 +7,8 @@
 //!
 //! The file is made the first time (`--seed` makes another one) and taken again if it has the same size. Each question is asked
 //! `--times` times (5) by a process of its own, so that its memory is its own: `MiB` is the peak above what the process had before it
-//! asked anything. Before that, hours and days are summed up; with `--raw yes` they are left as they are. `--only WORD` asks those whose name has that word. With `--export` the rows are written as Parquet, and with
+//! asked anything. Before that, hours and days are summed up; with `--raw yes` they are left as they are, and with
+//! `--rolling yes` they are summed up while the file is made. `--only WORD` asks those whose name has that word. With `--export` the rows are written as Parquet, and with
 //! `--peer PYTHON` DuckDB (the package `duckdb` of that Python, with two threads) loads them into a table and is asked the same as
 //! often, in turns; the answers are compared to the last row.
 
@@ -76,6 +77,10 @@ impl Settings {
     }
 }
 
+fn has(name: &str) -> bool {
+    std::env::args().any(|argument| argument == name)
+}
+
 /// Makes the file, unless it is there.
 async fn fill(settings: &Settings) {
     let note = settings.file.with_extension("size");
@@ -85,6 +90,18 @@ async fn fill(settings: &Settings) {
     }
     assert!(!settings.file.exists(), "{} is there and of another size", settings.file.display());
     let store = SqliteStore::builder(&settings.file).durability(Durability::Normal).open().expect("a new file");
+    let clock = Clock::manual(Timestamp::from_millis(BEGIN));
+    let rolling = has("--rolling").then(|| {
+        let rules = AnalyticsRules::new().roll_up_every(None);
+        let builder = Guestbook::builder(store.clone()).clock(clock.clone()).analytics(rules);
+        let guestbook = builder.retention(RetentionRules::off()).build().expect("the settings are right");
+        tokio::spawn(async move {
+            loop {
+                guestbook.analytics().roll_up().await.expect("summed up");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+    });
     let (begin, mut rows, mut number) = (Instant::now(), Rows::new(settings.size), 0);
     loop {
         let entries: Arc<[Entry]> = rows
@@ -98,11 +115,18 @@ async fn fill(settings: &Settings) {
         if entries.is_empty() {
             break;
         }
+        let last = entries.iter().map(|entry| entry.event.time).max().expect("not empty");
         store.append(entries, Commit::Relaxed).await.expect("appended");
+        let passed = last.as_millis() - clock.now().as_millis();
+        clock.advance(Duration::from_millis(passed.max(0).unsigned_abs()));
+    }
+    if let Some(rolling) = rolling {
+        rolling.abort();
     }
     store.close().await.expect("closed");
     std::fs::write(note, size).expect("written");
-    println!("{number} events stored in {:.0} s", begin.elapsed().as_secs_f64());
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("{number} events stored in {seconds:.1} s: {:.0} in a second", number as f64 / seconds);
 }
 
 fn guestbook(settings: &Settings) -> Guestbook {
@@ -234,7 +258,7 @@ async fn main() {
     if let Some(directory) = &settings.export {
         export(&settings, directory).await;
     }
-    if !std::env::args().any(|argument| argument == "--raw") {
+    if !has("--raw") {
         roll_up(&settings).await;
     }
     table(&settings);
