@@ -29,6 +29,8 @@ mod metrics;
 mod moody;
 mod offload;
 mod parallel;
+#[cfg(feature = "sqlite")]
+mod places;
 mod preferences;
 mod privacy_http;
 #[cfg(feature = "sqlite")]

@@ -65,6 +65,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::subjects::ANONYMISED_SCHEMA,
     super::consents::REFUSALS_SCHEMA,
     super::rollups::SCHEMA,
+    super::activities::PLACES_SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

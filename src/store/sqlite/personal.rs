@@ -7,7 +7,11 @@ const PERSONAL: &[(&str, &str, &str)] = &[
     ("ended_sessions", "hashes of tokens, for a minute", "purge_expired"),
     ("activities", "what happened", "erase_some; discard; anonymise"),
     ("activity_blocks", "none: counts", "discard, with the last row of a block"),
-    ("activity_user_blocks", "in which blocks a user occurs", "discard, with the last row of a block"),
+    (
+        "activity_user_blocks",
+        "in which blocks, and where in them, a user occurs",
+        "discard, with the last row of a block",
+    ),
     ("activity_session_blocks", "in which blocks a session occurs", "discard, with the last row of a block"),
     ("rollups", "which hours and days are summed up", "whatever changes a row of the hour"),
     ("rollup_parts", "numbers of users, visitors and sessions, with counts", "whatever changes a row of the hour"),

@@ -45,8 +45,12 @@ pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, eac
     let Some(meant) = Meant::of(&snapshot, scan)? else { return Ok(()) };
     let routes = if scan.has_routes { names(&snapshot, ROUTES)? } else { Names::default() };
     let mut statement = snapshot.prepare_cached(&rows_sql(scan)).sql()?;
+    // Where all are counted, a row of a type that there is not is still found.
+    let has_all = scan.types.is_none() && scan.except_types.is_empty();
+    let shown = if has_all { i64::MAX } else { meant.type_bits };
     for (first, last) in meant.runs(&snapshot)? {
-        let mut rows = statement.query([first << BLOCK_SHIFT, ((last + 1) << BLOCK_SHIFT) - 1]).sql()?;
+        let rows = [first << BLOCK_SHIFT, ((last + 1) << BLOCK_SHIFT) - 1, shown];
+        let mut rows = statement.query(rows).sql()?;
         while let Some(row) = rows.next().sql()? {
             if stopped.load(Ordering::Relaxed) {
                 return Ok(());
@@ -71,15 +75,24 @@ fn names(database: &Connection, sql: &str) -> Result<Names> {
 }
 
 /// The rows of some blocks side by side: a bounded range, so it has no limit beside that. Columns come in the order of the table.
+/// Types that are not meant are mostly left out here, as to hand a row over takes longer than to pass it by.
 fn rows_sql(scan: &Scan) -> String {
     let only = |wanted, column| if wanted { column } else { "NULL" };
     format!(
         "SELECT sequence, time, type, user, {session}, visitor, {route}, {data} FROM activities \
-         WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence",
+         WHERE sequence BETWEEN ?1 AND ?2 AND (?3 >> type % 63) & 1 ORDER BY sequence",
         session = only(scan.has_sessions || scan.session.is_some(), "session"),
         route = only(scan.has_routes, "route"),
         data = only(scan.has_data, "data"),
     )
+}
+
+/// What a number of a type says.
+enum Type {
+    Counted(String),
+    LeftOut,
+    /// There is none of this number.
+    Unknown,
 }
 
 /// A [`LeftOut`] in numbers.
@@ -92,8 +105,9 @@ struct Numbers {
 /// A scan in numbers.
 struct Meant<'a> {
     scan: &'a Scan,
-    /// The names of all types, `None` if it is not counted.
-    types: HashMap<i64, Option<String>, RandomState>,
+    /// By the number of the type its name, if it is counted.
+    types: Vec<Type>,
+    /// The bits of the types that are counted.
     type_bits: i64,
     user: Option<i64>,
     session: Option<i64>,
@@ -106,14 +120,18 @@ struct Meant<'a> {
 impl<'a> Meant<'a> {
     /// `None` if a name is unknown, or no type is left: then nothing is meant.
     fn of(database: &Connection, scan: &'a Scan) -> Result<Option<Self>> {
-        let mut types = HashMap::default();
+        let mut types = Vec::new();
         let mut type_bits = 0;
         for (id, name) in names(database, TYPES)? {
             let is_counted = scan.is_counted(&EventType::new(&name)?);
             if is_counted {
                 type_bits |= type_bit(id);
             }
-            types.insert(id, is_counted.then_some(name));
+            let index = usize::try_from(id).map_err(|error| damaged("a type has no number").with_source(error))?;
+            if index >= types.len() {
+                types.resize_with(index + 1, || Type::Unknown);
+            }
+            types[index] = if is_counted { Type::Counted(name) } else { Type::LeftOut };
         }
         let user = scan.user.as_ref().map(|user| find_user(database, user)).transpose()?;
         let session = scan.session.as_ref().map(|session| find_session(database, session)).transpose()?;
@@ -175,8 +193,11 @@ impl<'a> Meant<'a> {
             return Ok(None);
         }
         let type_id: i64 = row.get(2).sql()?;
-        let name = self.types.get(&type_id).ok_or_else(|| damaged("an activity has no type"))?;
-        let Some(name) = name else { return Ok(None) };
+        let name = match self.types.get(type_id as usize) {
+            Some(Type::Counted(name)) => name,
+            Some(Type::LeftOut) => return Ok(None),
+            Some(Type::Unknown) | None => return Err(damaged("an activity has no type")),
+        };
         let user = number(3)?;
         if (self.user.is_some() && user != self.user) || user.is_some_and(|user| self.is_excepted(user)) {
             return Ok(None);
@@ -218,17 +239,13 @@ impl<'a> Meant<'a> {
 
 impl Numbers {
     /// Persons of whom there are no events, and types that do not count, are left out anyway.
-    fn of(
-        database: &Connection,
-        left_out: &LeftOut,
-        types: &HashMap<i64, Option<String>, RandomState>,
-    ) -> Result<Self> {
+    fn of(database: &Connection, left_out: &LeftOut, types: &[Type]) -> Result<Self> {
         let mut numbers = Self { types: HashSet::default(), users: HashSet::default(), visitors: HashSet::default() };
-        for (id, name) in types {
-            if let Some(name) = name
+        for (id, of_type) in (0..).zip(types) {
+            if let Type::Counted(name) = of_type
                 && left_out.has_type(&EventType::new(name)?)
             {
-                numbers.types.insert(*id);
+                numbers.types.insert(id);
             }
         }
         for user in &left_out.users {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Method, Order, RequestTrace},
     analysis::{Buckets, Gathering, Period, Range, Slice, Zone},
-    client::DeviceClass,
+    client::{Agent, DeviceClass},
     consent::Subject,
     id::VisitorId,
     store::{Counting, LeftOut, OverviewParts},
@@ -32,12 +32,14 @@ fn event(number: u64) -> Event {
     event.user = (!number.is_multiple_of(5)).then(|| user_id(user));
     event.visitor = number.is_multiple_of(2).then(|| visitor(number % 4));
     event.session = (number % 9 > 2).then(|| session(u128::from(number / 20)));
-    event.request = (number % 4 > 0).then(|| {
-        let mut request = RequestTrace::default();
-        request.route = ["/a", "/b"][(number % 2) as usize].into();
-        request.method = if number % 3 == 0 { Method::Get } else { Method::Post };
-        request.agent.device = if number % 5 > 2 { DeviceClass::Mobile } else { DeviceClass::Other };
-        request
+    event.request = (!number.is_multiple_of(4)).then(|| RequestTrace {
+        route: ["/a", "/b"][(number % 2) as usize].into(),
+        method: if number.is_multiple_of(3) { Method::Get } else { Method::Post },
+        agent: Agent {
+            device: if number % 5 > 2 { DeviceClass::Mobile } else { DeviceClass::Other },
+            ..Agent::default()
+        },
+        ..RequestTrace::default()
     });
     event
 }

@@ -117,7 +117,8 @@ fn are_asked() -> bool {
 fn ask(program: &str, question: Value, events: impl Iterator<Item = Value>) -> Value {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(program);
     let mut command = Command::new("python3");
-    let mut child = command.arg(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(program);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = std::iter::once(question).chain(events).map(|line| format!("{line}\n"));
     // It reads all before it writes anything. If it ended early its status says why.
     let _ = child.stdin.take().unwrap().write_all(lines.collect::<String>().as_bytes());

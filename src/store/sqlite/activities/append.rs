@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
-use super::{BLOCK_SHIFT, SEGMENT_SHIFT, type_bit};
+use super::{BLOCK_SHIFT, SEGMENT_SHIFT, places, type_bit};
 use crate::{
     activity::{Campaign, Entry, Event, EventData, EventId},
     client::TruncatedAddress,
@@ -33,13 +33,17 @@ const WIDEN_BLOCK: &str = "
         types = types | excluded.types,
         personal = personal | excluded.types";
 
+// Where places are not known, those of new rows would not be all of them.
 const ADD_USER: &str = "
-    INSERT INTO activity_user_blocks (segment, user, block) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    INSERT INTO activity_user_blocks (segment, user, block, places) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (segment, user, block) DO UPDATE SET places = CAST(places || excluded.places AS BLOB)
+        WHERE places IS NOT NULL";
 const ADD_SESSION: &str = "INSERT INTO activity_session_blocks (session, block) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 
 /// What occurs in the rows of one block.
 struct Block {
-    users: BTreeSet<i64>,
+    /// With the places of their rows.
+    users: BTreeMap<i64, Vec<u8>>,
     sessions: BTreeSet<i64>,
     min_time: i64,
     max_time: i64,
@@ -127,7 +131,9 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
             insert_plain.execute(row).sql()?;
         }
         let block = blocks.entry(sequence >> BLOCK_SHIFT).or_insert_with(|| Block::at(time));
-        block.users.extend(user);
+        if let Some(user) = user {
+            places::push(block.users.entry(user).or_default(), sequence);
+        }
         block.sessions.extend(session);
         block.min_time = block.min_time.min(time);
         block.max_time = block.max_time.max(time);
@@ -140,8 +146,8 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
     let mut add_session = database.prepare_cached(ADD_SESSION).sql()?;
     for (number, block) in blocks {
         widen.execute(params![number, block.min_time, block.max_time, block.types]).sql()?;
-        for user in block.users {
-            add_user.execute([number >> SEGMENT_SHIFT, user, number]).sql()?;
+        for (user, places) in block.users {
+            add_user.execute(params![number >> SEGMENT_SHIFT, user, number, places]).sql()?;
         }
         for session in block.sessions {
             add_session.execute([session, number]).sql()?;
@@ -153,7 +159,7 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
 impl Block {
     /// A block with nothing in it yet but a time.
     fn at(time: i64) -> Self {
-        Self { users: BTreeSet::new(), sessions: BTreeSet::new(), min_time: time, max_time: time, types: 0 }
+        Self { users: BTreeMap::new(), sessions: BTreeSet::new(), min_time: time, max_time: time, types: 0 }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, Params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{
     BLOCK_SHIFT, Names, SEGMENT_SHIFT,
     history::{EVERYTHING, Numbers, matching},
-    type_bit,
+    places, type_bit,
 };
 use crate::{
     activity::{ActivityFilter, Order},
@@ -21,8 +21,10 @@ use crate::{
 const DELETE: &str = "DELETE FROM activities WHERE sequence BETWEEN ?1 AND ?2";
 const DELETE_ONE: &str = "DELETE FROM activities WHERE sequence = ?1 RETURNING time";
 const LEFT_IN_BLOCK: &str = "
-    SELECT user, session, time, type, anonymised FROM activities WHERE sequence BETWEEN ?1 << 10 AND (?1 << 10) + 1023 ORDER BY sequence";
+    SELECT user, session, time, type, anonymised, sequence FROM activities WHERE sequence BETWEEN ?1 << 10 AND (?1 << 10) + 1023 ORDER BY sequence";
 const REMOVE_USER: &str = "DELETE FROM activity_user_blocks WHERE segment = ?1 AND user = ?2 AND block = ?3";
+const NARROW_USER: &str = "
+    UPDATE activity_user_blocks SET places = ?4 WHERE segment = ?1 AND user = ?2 AND block = ?3";
 const REMOVE_SESSION: &str = "DELETE FROM activity_session_blocks WHERE session = ?1 AND block = ?2";
 const NARROW_BLOCK: &str = "
     UPDATE activity_blocks SET min_time = ?2, max_time = ?3, types = ?4, personal = ?5 WHERE block = ?1";
@@ -49,7 +51,8 @@ pub(super) struct Gone {
 /// Of whom rows of one block go.
 #[derive(Default)]
 struct Persons {
-    users: BTreeSet<i64>,
+    /// With the places of those rows that they still have.
+    users: BTreeMap<i64, Vec<u8>>,
     sessions: BTreeSet<i64>,
 }
 
@@ -111,7 +114,9 @@ impl Gone {
                 _ => all.runs.push((sequence, sequence)),
             }
             let gone = all.blocks.entry(sequence >> BLOCK_SHIFT).or_default();
-            gone.users.extend(row.get::<_, Option<i64>>(1).sql()?);
+            if let Some(user) = row.get::<_, Option<i64>>(1).sql()? {
+                gone.users.entry(user).or_default();
+            }
             gone.sessions.extend(row.get::<_, Option<i64>>(2).sql()?);
             all.visitors.extend(row.get::<_, Option<i64>>(3).sql()?);
             names.types.insert(row.get(4).sql()?);
@@ -133,8 +138,12 @@ impl Gone {
         let mut sessions = BTreeSet::new();
         for (block, mut gone) in self.blocks {
             let left = keep_those_left(database, block, &mut gone)?;
-            for user in &gone.users {
-                execute(database, REMOVE_USER, [block >> SEGMENT_SHIFT, *user, block])?;
+            for (user, places) in &gone.users {
+                if places.is_empty() {
+                    execute(database, REMOVE_USER, [block >> SEGMENT_SHIFT, *user, block])?;
+                } else {
+                    execute(database, NARROW_USER, params![block >> SEGMENT_SHIFT, user, block, places])?;
+                }
             }
             for session in &gone.sessions {
                 execute(database, REMOVE_SESSION, [*session, block])?;
@@ -156,13 +165,14 @@ impl Gone {
     }
 }
 
-/// Takes those out of `gone` who still have rows in the block. What is left there, if anything is.
+/// Takes those sessions out of `gone` that still have rows in the block, and adds the places that users still have. What is left
+/// there, if anything is.
 fn keep_those_left(database: &Connection, block: i64, gone: &mut Persons) -> Result<Option<Left>> {
     let mut statement = database.prepare_cached(LEFT_IN_BLOCK).sql()?;
     let mut rows = statement.query([block]).sql()?;
     let mut left: Option<Left> = None;
     while let Some(row) = rows.next().sql()? {
-        let (time, types) = (row.get(2).sql()?, type_bit(row.get(3).sql()?));
+        let (time, types, sequence) = (row.get(2).sql()?, type_bit(row.get(3).sql()?), row.get(5).sql()?);
         let left = left.get_or_insert(Left { min_time: time, max_time: time, ..Left::default() });
         left.min_time = left.min_time.min(time);
         left.max_time = left.max_time.max(time);
@@ -171,7 +181,7 @@ fn keep_those_left(database: &Connection, block: i64, gone: &mut Persons) -> Res
             left.personal |= types;
         }
         if let Some(user) = row.get::<_, Option<i64>>(0).sql()? {
-            gone.users.remove(&user);
+            gone.users.entry(user).and_modify(|places| places::push(places, sequence));
         }
         if let Some(session) = row.get::<_, Option<i64>>(1).sql()? {
             gone.sessions.remove(&session);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     BLOCK_SHIFT, SEGMENT_SHIFT,
     interned::{find_session, find_type, find_user, find_visitor, type_ids},
-    type_bit,
+    places, type_bit,
 };
 use crate::{
     activity::{
@@ -26,14 +26,14 @@ use crate::{
 pub(in crate::store::sqlite) struct Numbers {
     is_stranger: bool,
     user: Option<i64>,
-    session: Option<i64>,
+    pub(super) session: Option<i64>,
     visitor: Option<i64>,
-    event_type: Option<i64>,
-    except: Vec<i64>,
+    pub(super) event_type: Option<i64>,
+    pub(super) except: Vec<i64>,
     /// The bits of the types that may be meant.
-    type_bits: i64,
-    from: i64,
-    until: i64,
+    pub(super) type_bits: i64,
+    pub(super) from: i64,
+    pub(super) until: i64,
     /// When somebody is to be left alone, if there can be anybody.
     spared_at: Option<i64>,
     except_anonymised: bool,
@@ -87,6 +87,11 @@ impl Numbers {
         Ok(numbers.leave_out(database, &filter.except_types)?.then_some(numbers))
     }
 
+    /// The user, if one is meant, no visitor is, and nobody is to be left alone.
+    fn user_without_visitor(&self) -> Option<i64> {
+        self.user.filter(|_| self.visitor.is_none() && self.spared_at.is_none())
+    }
+
     /// Leaves these types out. `false` if nothing can match then.
     fn leave_out(&mut self, database: &Connection, event_types: &[EventType]) -> Result<bool> {
         for event_type in event_types {
@@ -124,7 +129,7 @@ const SPARED: &str = "
 
 /// Through what the rows are found.
 #[derive(Clone, Copy)]
-enum Path {
+pub(super) enum Path {
     Session,
     User,
     Visitor,
@@ -186,11 +191,7 @@ impl Path {
                  AND +a.sequence BETWEEN :low AND :high"
             }
         };
-        let except = match except {
-            [] => String::new(),
-            // A few numbers of ours, and the same ones again and again: a statement that stays prepared.
-            _ => format!("AND a.type NOT IN ({}) ", except.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
-        };
+        let except = except_sql(except);
         // Every parameter stands in every statement: that is what the conditions are for that say nothing.
         format!(
             "SELECT {columns} FROM {source} {joins} WHERE {condition} {within} \
@@ -266,8 +267,16 @@ pub(super) fn matching(
     Ok(())
 }
 
+/// A few numbers of ours, and the same ones again and again: a statement that stays prepared.
+pub(super) fn except_sql(except: &[i64]) -> String {
+    match except {
+        [] => String::new(),
+        _ => format!("AND a.type NOT IN ({}) ", except.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
+    }
+}
+
 /// The segments to look into, in order; a single `None` where segments do not matter.
-fn segments(
+pub(super) fn segments(
     database: &Connection,
     path: Path,
     order: Option<Order>,
@@ -290,10 +299,10 @@ fn segments(
 /// All sequences there can be.
 pub(super) const EVERYTHING: RangeInclusive<i64> = 0..=i64::MAX >> BLOCK_SHIFT;
 
-const COLUMNS: &str = "a.sequence, a.time, t.name, u.external, s.public_id, v.public_id, r.method, r.template, \
+pub(super) const COLUMNS: &str = "a.sequence, a.time, t.name, u.external, s.public_id, v.public_id, r.method, r.template, \
      g.browser, g.major, g.system, g.device, a.network, a.status, a.latency, a.bytes, a.outcome, a.client_time, \
      a.referrer, a.campaign, a.data, a.anonymised";
-const JOINS: &str = "LEFT JOIN event_types t ON t.id = a.type LEFT JOIN users u ON u.id = a.user \
+pub(super) const JOINS: &str = "LEFT JOIN event_types t ON t.id = a.type LEFT JOIN users u ON u.id = a.user \
      LEFT JOIN activity_sessions s ON s.id = a.session LEFT JOIN visitors v ON v.id = a.visitor \
      LEFT JOIN routes r ON r.id = a.route LEFT JOIN agents g ON g.id = a.agent";
 
@@ -304,11 +313,16 @@ pub(in crate::store::sqlite) fn history(database: &Connection, query: &HistoryQu
         (Order::NewestFirst, Some(after)) => 0..=after - 1,
         (Order::OldestFirst, Some(after)) => after.saturating_add(1)..=*EVERYTHING.end(),
     };
+    let add = |row: &Row<'_>| {
+        activities.push(read(row)?);
+        Ok(())
+    };
+    let (order, limit) = (query.order, query.limit + 1);
     if let Some(numbers) = Numbers::of(database, &query.filter)? {
-        matching(database, &numbers, (COLUMNS, JOINS), Some(query.order), range, query.limit + 1, |row| {
-            activities.push(read(row)?);
-            Ok(())
-        })?;
+        match numbers.user_without_visitor() {
+            Some(user) => places::matching(database, user, &numbers, order, range, limit, add)?,
+            None => matching(database, &numbers, (COLUMNS, JOINS), Some(order), range, limit, add)?,
+        }
     }
     Ok(query.page(activities))
 }

@@ -9,7 +9,7 @@
 //! | question | answered through |
 //! |---|---|
 //! | of a session | `activity_session_blocks`: in which blocks the session occurs |
-//! | of a user | `activity_user_blocks`: the same for users, one lookup per *segment* of 262,144 rows |
+//! | of a user | `activity_user_blocks`: the same for users, and their rows' places in it; one lookup per *segment* of 262,144 rows |
 //! | of a time, of a type, all | `activity_blocks`: which times and types occur in a block |
 //! | by sequence | the table itself |
 //!
@@ -25,6 +25,7 @@ mod discard;
 mod history;
 mod interned;
 mod names;
+mod places;
 
 pub(super) use self::{
     anonymise::{SCHEMA as ANONYMISED_SCHEMA, anonymise, anonymise_noting},
@@ -33,6 +34,7 @@ pub(super) use self::{
     history::{Numbers, count, history},
     interned::{Interned, find_session, find_user, find_visitor},
     names::{Names, forget_names, keep_unused},
+    places::SCHEMA as PLACES_SCHEMA,
 };
 
 /// Added to the schema of sessions. There are no foreign keys: ids come from [`Interned`] within the transaction, and a

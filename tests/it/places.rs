@@ -1,0 +1,124 @@
+//! The history of a user, found through the places of their rows, in a real file.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tower_guestbook::{
+    SessionId, SqliteStore, Timestamp, UserId,
+    activity::{ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Order},
+    store::{ActivityStore, Commit, MemoryStore},
+};
+
+const USERS: i64 = 5;
+
+/// Events of some users in turns, the third one only now and then; nobody is logged in in every fifth.
+fn entries(from: u64, count: u64) -> Vec<Entry> {
+    let entry = |number: u64| {
+        let kind = if number.is_multiple_of(3) { EventType::LOGIN } else { EventType::ACTION };
+        // The clock goes back now and then.
+        let mut event = Event::new(kind, Timestamp::from_millis((number * 1_000 - number % 7 * 900) as i64));
+        // For a while there is hardly anybody but the last one.
+        let user = if number % 4_000 > 3_000 && !number.is_multiple_of(30) {
+            USERS - 1
+        } else {
+            (number * 7 % 11) as i64 % USERS
+        };
+        event.user = (!number.is_multiple_of(5) && (user != 3 || number % 1_500 < 4)).then(|| UserId::from(user));
+        // Sessions of several users, too.
+        event.session = (!number.is_multiple_of(4)).then(|| session(number % 9 * 10 + number / 3_000));
+        Entry { id: EventId { origin: 1, number }, event }
+    };
+    (from..from + count).map(entry).collect()
+}
+
+fn session(number: u64) -> SessionId {
+    SessionId::from(uuid::Uuid::from_u128(number.into()))
+}
+
+/// Stores the same in both, in batches of another size each time.
+async fn append(file: &SqliteStore, memory: &MemoryStore, from: u64, count: u64) {
+    let (mut rest, mut size) = (entries(from, count), 1);
+    while !rest.is_empty() {
+        let batch: Vec<Entry> = rest.drain(..size.min(rest.len())).collect();
+        file.append(batch.clone().into(), Commit::Relaxed).await.unwrap();
+        memory.append(batch.into(), Commit::Relaxed).await.unwrap();
+        size = size * 3 % 1_301 + 1;
+    }
+}
+
+/// All pages of each user's history, however it is asked for.
+async fn compare(file: &SqliteStore, memory: &MemoryStore) {
+    for user in 0..=USERS {
+        let of_user = ActivityFilter::new().user(UserId::from(user));
+        let span = of_user.clone().from(Timestamp::from_millis(1_100_000)).until(Timestamp::from_millis(4_000_000));
+        let logins = of_user.clone().event_type(EventType::LOGIN);
+        let others = of_user.clone().except_types([EventType::LOGIN]);
+        let of_session = of_user.clone().session(session(50 + user as u64 % 2));
+        for (filter, limit) in [(of_user, 1_000), (span, 7), (logins, 100), (others, 1), (of_session, 11)] {
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                let mut query = HistoryQuery::new(filter.clone()).order(order).limit(limit);
+                // So many pages and no more, where they are of a single event.
+                for _ in 0..20 {
+                    let page = file.history(query.clone()).await.unwrap();
+                    assert_eq!(page, memory.history(query.clone()).await.unwrap());
+                    let Some(next) = page.next else { break };
+                    query = query.after(next);
+                }
+            }
+        }
+    }
+}
+
+/// How many users are in how many blocks; each known place is that of a row, and no row is without.
+fn check_places(path: &Path) -> (usize, usize) {
+    let database = Connection::open(path).unwrap();
+    let mut statement =
+        database.prepare("SELECT user, block, places FROM activity_user_blocks ORDER BY user, block").unwrap();
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<Vec<u8>>>(2)?)));
+    let (mut known, mut unknown) = (0, 0);
+    for row in rows.unwrap() {
+        let (user, block, places) = row.unwrap();
+        let Some(places) = places else {
+            unknown += 1;
+            continue;
+        };
+        let places: Vec<_> =
+            places.chunks(2).map(|place| block * 1_024 + i64::from(place[0]) * 256 + i64::from(place[1])).collect();
+        let sql = "SELECT sequence FROM activities WHERE user = ?1 AND sequence >> 10 = ?2 ORDER BY sequence";
+        let mut rows = database.prepare_cached(sql).unwrap();
+        let sequences: Vec<i64> =
+            rows.query_map([user, block], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(places, sequences);
+        known += 1;
+    }
+    (known, unknown)
+}
+
+#[tokio::test]
+async fn a_history_is_complete_whatever_was_deleted_and_whether_or_not_places_are_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let (file, memory) = (SqliteStore::open(&path).unwrap(), MemoryStore::new());
+    append(&file, &memory, 0, 5_000).await;
+    compare(&file, &memory).await;
+    let (known, unknown) = check_places(&path);
+    assert!(known > 20 && unknown == 0, "four users in five blocks each, and one in some: {known}, {unknown}");
+
+    // As a version left them that did not know places, and one block that it had only begun.
+    let raw = Connection::open(&path).unwrap();
+    raw.execute("UPDATE activity_user_blocks SET places = NULL WHERE block IN (1, 2, 4)", []).unwrap();
+    compare(&file, &memory).await;
+    append(&file, &memory, 5_000, 2_500).await;
+    compare(&file, &memory).await;
+    let (_, unknown) = check_places(&path);
+    assert!(unknown > 12, "where they are not known they stay so: {unknown}");
+
+    // Deleting looks through blocks anyway.
+    let logins = ActivityFilter::new().event_type(EventType::LOGIN).until(Timestamp::from_millis(3_000_000));
+    while file.discard(logins.clone(), 100).await.unwrap() > 0 {}
+    while memory.discard(logins.clone(), 100).await.unwrap() > 0 {}
+    compare(&file, &memory).await;
+    let (_, left) = check_places(&path);
+    assert!(left > 0 && left < unknown, "in the blocks that were looked through they are known now: {left}");
+}
