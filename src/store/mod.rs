@@ -15,6 +15,7 @@ mod analytics;
 mod audit;
 pub(crate) mod cache;
 mod consent;
+mod counting;
 pub(crate) mod dynamic;
 pub(crate) mod gated;
 mod guest;
@@ -37,9 +38,10 @@ use std::{future::Future, time::Duration};
 pub use self::sqlite::SqliteStore;
 pub use self::{
     activity::{ActivityStore, Commit},
-    analytics::{AnalyticsStore, Counting, Each, OverviewParts, RollupCheck, Scan, ScannedEvent, ScannedName},
+    analytics::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
     audit::AuditStore,
     consent::ConsentStore,
+    counting::{Counting, OverviewParts, RollupCheck},
     guest::{Account, LoadedGuest, Store},
     left_out::LeftOut,
     maintenance::{MaintenanceStore, SpaceLeft},

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use rusqlite::Connection;
 
-use super::{DAYS, HOUR, Period, read::leaving, read_parts, seal::from_rows, sealed};
+use super::{DAYS, HOUR, Period, numbers::leaving, read_parts, seal::from_rows, sealed};
 use crate::{
     analysis::{
         Range,

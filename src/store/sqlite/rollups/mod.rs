@@ -18,6 +18,7 @@
 //! question needs, it is as if it were not there, and it is made anew by and by.
 
 mod check;
+mod numbers;
 mod plan;
 mod read;
 mod rows;

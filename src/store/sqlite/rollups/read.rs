@@ -1,27 +1,22 @@
 //! Answers from what is summed up, and from rows where nothing is.
 
-use std::{cell::Cell, collections::BTreeSet, sync::atomic::AtomicBool};
+use std::{cell::Cell, sync::atomic::AtomicBool};
 
 use rusqlite::{Connection, params};
 
 use super::{
-    super::{
-        activities::{SEGMENT_SHIFT, find_user, find_visitor},
-        connection::Sql,
-    },
+    super::{activities::SEGMENT_SHIFT, connection::Sql},
     Period,
+    numbers::{leaving, only},
     plan::{Known, Piece},
     read_parts,
-    rows::{Block, Rows, blocks, damaged, small},
+    rows::{Block, Rows, blocks, damaged},
     sealed,
 };
 use crate::{
-    activity::EventType,
     analysis::{
-        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Slice, Zone,
-        rollup::{
-            Attendance, Counted, Leaving, Lookups, Merged, Only, OverviewAsk, Part, Persons, Rollup, Run, Stream,
-        },
+        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Zone,
+        rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Rollup, Run, Stream},
     },
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -98,27 +93,6 @@ pub(in crate::store::sqlite) fn active_days(
     Ok(attendance.active_users())
 }
 
-/// Which numbers are meant, if not all events are. A name that has never been stored has none.
-fn only(database: &Connection, counting: &Counting) -> Result<Option<Only>> {
-    let numbers = |sql: &str, name: &str| -> Result<Vec<u32>> {
-        let mut statement = database.prepare_cached(sql).sql()?;
-        let numbers = statement.query_map([name], |row| row.get(0)).sql()?;
-        numbers.map(|number| number.sql().and_then(small)).collect()
-    };
-    Ok(match &counting.only {
-        None => None,
-        Some(Slice::Type(event_type)) => {
-            Some(Only { part: Part::Types, numbers: numbers(TYPE_NUMBER, event_type.as_str())? })
-        }
-        Some(Slice::Route(route)) => Some(Only { part: Part::Routes, numbers: numbers(ROUTE_NUMBERS, route)? }),
-        Some(Slice::Device(device)) => Some(Only::device(*device)),
-    })
-}
-
-const TYPE_NUMBER: &str = "SELECT id FROM event_types WHERE name = ?1";
-// One for each method that the route was asked with. Routes are bounded, and few.
-const ROUTE_NUMBERS: &str = "SELECT id FROM routes WHERE template = ?1 ORDER BY id";
-
 fn attend(
     database: &Connection,
     counting: &Counting,
@@ -143,35 +117,6 @@ fn attend(
             source.rows(blocks, from, until, add).map(|()| true)
         }
     })
-}
-
-/// Numbers of those who do not count. Who has never been stored has none.
-pub(super) fn leaving(database: &Connection, counting: &Counting) -> Result<Leaving> {
-    let types = types(database)?;
-    let of = |is_meant: &dyn Fn(&EventType) -> bool| -> BTreeSet<u32> {
-        types.iter().filter(|(_, event_type)| is_meant(event_type)).map(|(number, _)| *number).collect()
-    };
-    let mut leaving = Leaving::new(of(&|event_type| counting.except_types.contains(event_type)));
-    for left_out in &counting.left_out {
-        let mut persons = Persons::default();
-        for user in &left_out.users {
-            persons.users.extend(find_user(database, user)?.map(small).transpose()?);
-        }
-        for visitor in &left_out.visitors {
-            persons.visitors.extend(find_visitor(database, visitor)?.map(small).transpose()?);
-        }
-        leaving.leave_out(persons, &of(&|event_type| left_out.has_type(event_type)));
-    }
-    Ok(leaving)
-}
-
-// An application has some dozens of them.
-const TYPES: &str = "SELECT id, name FROM event_types ORDER BY id";
-
-fn types(database: &Connection) -> Result<Vec<(u32, EventType)>> {
-    let mut statement = database.prepare_cached(TYPES).sql()?;
-    let types = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).sql()?;
-    types.map(|row| row.sql().and_then(|(number, name)| Ok((small(number)?, EventType::new(&name)?)))).collect()
 }
 
 /// The database as of one moment, for one answer.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Changed, DAYS, HOUR, Period, forget,
-    read::leaving,
+    numbers::leaving,
     read_parts, reopen,
     rows::{Rows, blocks},
     sealed,

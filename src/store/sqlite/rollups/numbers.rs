@@ -1,0 +1,72 @@
+//! What a question names, in numbers.
+
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use super::{
+    super::{
+        activities::{find_user, find_visitor},
+        connection::Sql,
+    },
+    rows::small,
+};
+use crate::{
+    activity::EventType,
+    analysis::{
+        Slice,
+        rollup::{Leaving, Only, Part, Persons},
+    },
+    error::Result,
+    store::Counting,
+};
+
+/// Numbers of those who do not count. Who has never been stored has none.
+pub(super) fn leaving(database: &Connection, counting: &Counting) -> Result<Leaving> {
+    let types = types(database)?;
+    let of = |is_meant: &dyn Fn(&EventType) -> bool| -> BTreeSet<u32> {
+        types.iter().filter(|(_, event_type)| is_meant(event_type)).map(|(number, _)| *number).collect()
+    };
+    let mut leaving = Leaving::new(of(&|event_type| counting.except_types.contains(event_type)));
+    for left_out in &counting.left_out {
+        let mut persons = Persons::default();
+        for user in &left_out.users {
+            persons.users.extend(find_user(database, user)?.map(small).transpose()?);
+        }
+        for visitor in &left_out.visitors {
+            persons.visitors.extend(find_visitor(database, visitor)?.map(small).transpose()?);
+        }
+        leaving.leave_out(persons, &of(&|event_type| left_out.has_type(event_type)));
+    }
+    Ok(leaving)
+}
+
+// An application has some dozens of them.
+const TYPES: &str = "SELECT id, name FROM event_types ORDER BY id";
+
+fn types(database: &Connection) -> Result<Vec<(u32, EventType)>> {
+    let mut statement = database.prepare_cached(TYPES).sql()?;
+    let types = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).sql()?;
+    types.map(|row| row.sql().and_then(|(number, name)| Ok((small(number)?, EventType::new(&name)?)))).collect()
+}
+
+/// Which numbers are meant, if not all events are. A name that has never been stored has none.
+pub(super) fn only(database: &Connection, counting: &Counting) -> Result<Option<Only>> {
+    let numbers = |sql: &str, name: &str| -> Result<Vec<u32>> {
+        let mut statement = database.prepare_cached(sql).sql()?;
+        let numbers = statement.query_map([name], |row| row.get(0)).sql()?;
+        numbers.map(|number| number.sql().and_then(small)).collect()
+    };
+    Ok(match &counting.only {
+        None => None,
+        Some(Slice::Type(event_type)) => {
+            Some(Only { part: Part::Types, numbers: numbers(TYPE_NUMBER, event_type.as_str())? })
+        }
+        Some(Slice::Route(route)) => Some(Only { part: Part::Routes, numbers: numbers(ROUTE_NUMBERS, route)? }),
+        Some(Slice::Device(device)) => Some(Only::device(*device)),
+    })
+}
+
+const TYPE_NUMBER: &str = "SELECT id FROM event_types WHERE name = ?1";
+// One for each method that the route was asked with. Routes are bounded, and few.
+const ROUTE_NUMBERS: &str = "SELECT id FROM routes WHERE template = ?1 ORDER BY id";
