@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Timestamp;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    time::Timestamp,
+};
 
 /// Processing of a user's data is restricted (GDPR, Article 18): what there is stays, and nothing is done with it.
 ///
@@ -30,7 +33,7 @@ pub enum RestrictionReason {
     Claims,
     /// The user has objected, and it is being verified whose grounds override: (d).
     ObjectionPending,
-    /// The user has asked to be erased, and may still think better of it.
+    /// The user has asked to be erased, and may still think better of it. It comes with the confirmation and goes with the request.
     ErasurePending,
 }
 
@@ -38,6 +41,48 @@ impl Restriction {
     /// A restriction from now on.
     pub fn new(since: Timestamp, reason: RestrictionReason) -> Self {
         Self { since, reason }
+    }
+
+    /// What restricts a user after somebody wanted that to be `wanted` where it was `before`; `awaits_erasure` says whether they
+    /// have confirmed to be erased and that has not happened. For stores.
+    ///
+    /// What a confirmed erasure brought goes with it, by [`PrivacyRequest::restriction`](super::PrivacyRequest::restriction), and not by anybody's
+    /// wish. Where something else restricted already, it comes when that is lifted.
+    ///
+    /// ```
+    /// use tower_guestbook::{Timestamp, privacy::{Restriction, RestrictionReason}};
+    ///
+    /// let now = Timestamp::from_millis(1_800_000_000_000);
+    /// let because = |reason| Some(Restriction::new(now, reason));
+    /// let (claims, pending) = (because(RestrictionReason::Claims), because(RestrictionReason::ErasurePending));
+    /// assert_eq!(Restriction::replaced(None, claims, false, now)?, claims);
+    /// assert_eq!(Restriction::replaced(claims, None, true, now)?, pending);
+    /// assert!(Restriction::replaced(pending, None, true, now).is_err());
+    /// # Ok::<(), tower_guestbook::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict) if `before` came with an erasure; [`InvalidInput`](ErrorKind::InvalidInput) if `wanted` is such a one.
+    pub fn replaced(
+        before: Option<Self>,
+        wanted: Option<Self>,
+        awaits_erasure: bool,
+        now: Timestamp,
+    ) -> Result<Option<Self>> {
+        let is_pending = |restriction: Option<Self>| {
+            restriction.is_some_and(|restriction| restriction.reason == RestrictionReason::ErasurePending)
+        };
+        if is_pending(wanted) {
+            return Err(Error::new(ErrorKind::InvalidInput, "that restriction comes with a confirmed erasure"));
+        }
+        if is_pending(before) {
+            return Err(Error::new(ErrorKind::Conflict, "the user is to be erased: cancel that"));
+        }
+        match (before, wanted) {
+            (Some(_), None) if awaits_erasure => Ok(Some(Self::new(now, RestrictionReason::ErasurePending))),
+            _ => Ok(wanted),
+        }
     }
 }
 

@@ -146,7 +146,7 @@ impl Rights {
     }
 
     async fn take_step(&self, id: RequestId, step: RequestStep) -> Result<PrivacyRequest> {
-        self.change(id, Actor::System, |request, now| request.step(step.clone(), now).map(|()| true)).await
+        self.change(id, self.actor.clone(), |request, now| request.step(step.clone(), now).map(|()| true)).await
     }
 
     /// Changes a request as `change` does, which may be tried anew; `false` from it leaves the request as it is.

@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use super::Rights;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::Result,
     id::UserId,
     privacy::{AuditAction, HeldClass, Hold, RequestKind, Restriction, RestrictionReason},
 };
@@ -18,7 +20,9 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`StruckOut`](ErrorKind::StruckOut) if the user was erased; what the store reports.
+    /// [`Conflict`](ErrorKind::Conflict) if the user is restricted because they have confirmed to be erased, and
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if that is to be the reason: it comes and goes with the request. [`StruckOut`](ErrorKind::StruckOut) if
+    /// the user was erased; what the store reports.
     pub async fn restrict(&self, user: &UserId, reason: RestrictionReason) -> Result<Option<Restriction>> {
         let restriction = Restriction::new(self.inner.clock.now(), reason);
         let before = self.set_restriction(user, Some(restriction)).await?;
@@ -26,20 +30,17 @@ impl Rights {
         Ok(before)
     }
 
-    /// Lifts a restriction: whoever it was for is to be told before (Article 18(3)). `false` if there was none.
+    /// Lifts a restriction: whoever it was for is to be told before (Article 18(3)). `false` if there was none. Who has confirmed to be
+    /// erased meanwhile is restricted for that from now on.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if the user has confirmed to be erased: [cancel](Self::cancel_erasure) that instead. What the store
-    /// reports.
+    /// [`Conflict`](ErrorKind::Conflict) if that is why they are restricted: [cancel](Self::cancel_erasure) it instead. What the store reports.
     pub async fn lift_restriction(&self, user: &UserId) -> Result<bool> {
-        match self.restriction_of(user).await? {
-            None => Ok(false),
-            Some(Restriction { reason: RestrictionReason::ErasurePending, .. }) => {
-                Err(Error::new(ErrorKind::Conflict, "the user is to be erased: cancel that"))
-            }
-            Some(_) => Ok(self.set_restriction(user, None).await?.is_some()),
+        if self.restriction_of(user).await?.is_none() {
+            return Ok(false);
         }
+        Ok(self.set_restriction(user, None).await?.is_some())
     }
 
     /// What restricts the user, if anything does.

@@ -21,13 +21,15 @@ use crate::{
 ///    [`Erasure::retained`](crate::privacy::Erasure::retained) when nothing else is left). The tombstone holds meanwhile. When nothing is held any more, the
 ///    same erasure can be finished.
 /// 4. **A finished erasure** leaves neither restriction nor hold.
-/// 5. **Every verb is atomic**, with the note that records it; one that changes nothing is not noted. An answer is a promise.
+/// 5. **Who has confirmed to be erased stays restricted** until that is taken back or done, whatever comes at the same time:
+///    [`Restriction::replaced`].
+/// 6. **Every verb is atomic**, with the note that records it; one that changes nothing is not noted. An answer is a promise.
 pub trait RestrictionStore: Send + Sync + 'static {
     /// Restricts the user, or lifts that with `None`. What held before.
     ///
     /// # Errors
     ///
-    /// [`StruckOut`](ErrorKind::StruckOut) if the user is.
+    /// [`StruckOut`](ErrorKind::StruckOut) if the user is; what [`Restriction::replaced`] refuses.
     fn restrict(
         &self,
         user: UserId,

@@ -7,7 +7,9 @@ mod activity;
 mod activity_files;
 #[cfg(feature = "sqlite")]
 mod analytics;
+#[cfg(feature = "sqlite")]
 mod audit;
+#[cfg(feature = "sqlite")]
 mod behaviour;
 #[cfg(feature = "sqlite")]
 mod browser;

@@ -23,10 +23,6 @@ pub(super) async fn restrict(asking: &Asking, mut members: Members) -> Answer {
             .ok_or_else(|| Refusal::naming(problems::FIELD, "reason"))?,
     };
     members.end()?;
-    let before = asking.rights.restriction_of(&asking.user).await?;
-    if before.is_some_and(|before| before.reason == RestrictionReason::ErasurePending) {
-        return Err(problems::CONFLICT.into());
-    }
     asking.rights.restrict(&asking.user, reason).await?;
     state(asking).await
 }
@@ -34,7 +30,7 @@ pub(super) async fn restrict(asking: &Asking, mut members: Members) -> Answer {
 pub(super) async fn lift(asking: &Asking, members: Members) -> Answer {
     members.end()?;
     match asking.rights.lift_restriction(&asking.user).await? {
-        true => ok(&json!({ "restriction": null })),
+        true => state(asking).await,
         false => Err(problems::NOT_FOUND.into()),
     }
 }

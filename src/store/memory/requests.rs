@@ -73,6 +73,12 @@ impl RequestStore for MemoryStore {
 }
 
 impl State {
+    /// Whether the user has confirmed to be erased, and it has not happened.
+    pub(super) fn awaits_erasure(&self, user: &UserId) -> bool {
+        let for_it = RequestQuery::new().user(user.clone()).kind(RequestKind::Erasure).open();
+        self.requests.values().any(|request| for_it.matches(request) && request.grace_until().is_some())
+    }
+
     /// What is left of the user is held: the request for an erasure is answered in part.
     pub(super) fn erased_in_part(&mut self, user: &UserId, now: Timestamp) {
         let for_it = RequestQuery::new().user(user.clone()).kind(RequestKind::Erasure).open();

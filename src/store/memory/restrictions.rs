@@ -30,9 +30,10 @@ impl RestrictionStore for MemoryStore {
         let mut state = self.state();
         state.check_not_struck_out(&user)?;
         let before = state.restrictions.get(&user).copied();
-        if before != restriction {
+        let after = Restriction::replaced(before, restriction, state.awaits_erasure(&user), now)?;
+        if before != after {
             state.note(&note, now)?;
-            state.set_restriction(user, restriction);
+            state.set_restriction(user, after);
         }
         Ok(before)
     }

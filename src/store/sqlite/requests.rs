@@ -79,6 +79,12 @@ pub(super) fn file(database: &Connection, request: PrivacyRequest, note: &AuditN
     Ok(Filed::new(request))
 }
 
+/// Whether the user has confirmed to be erased, and it has not happened.
+pub(super) fn await_erasure(database: &Connection, user: &UserId) -> Result<bool> {
+    let open = one(database, OPEN, params![user.as_str(), RequestKind::Erasure.as_str()])?;
+    Ok(open.is_some_and(|request| request.grace_until().is_some()))
+}
+
 const ONE: &str = select!("", "r.id = ?1");
 
 pub(super) fn load(database: &Connection, id: RequestId) -> Result<Option<PrivacyRequest>> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     audit,
     connection::{Database, Sql},
-    users,
+    requests, users,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -31,9 +31,10 @@ pub(super) fn restrict(
 ) -> Result<Option<Restriction>> {
     users::intern(database, user)?;
     let before = of_user(database, user)?;
-    if before != restriction {
+    let after = Restriction::replaced(before, restriction, requests::await_erasure(database, user)?, now)?;
+    if before != after {
         audit::append(database, note, now)?;
-        set(database, user, restriction)?;
+        set(database, user, after)?;
     }
     Ok(before)
 }

@@ -427,6 +427,8 @@ list! {
         a_change_is_one_of_what_the_caller_knows
         lists_name_what_they_name
         confirming_an_erasure_restricts_and_cancelling_it_lifts_that
+        who_has_confirmed_to_be_erased_stays_restricted
+        nobody_who_waits_to_be_erased_slips_out_of_that_in_parallel
         an_erasure_answers_its_request_and_takes_the_name_from_all
         an_erasure_that_leaves_something_answers_in_part
         closed_requests_are_forgotten_when_their_time_is_over

@@ -146,6 +146,66 @@ pub(super) async fn confirming_an_erasure_restricts_and_cancelling_it_lifts_that
     assert_eq!((restriction("ada").await, restriction("bob").await), (other, None));
 }
 
+pub(super) async fn who_has_confirmed_to_be_erased_stays_restricted<S: Store>(store: Arc<S>) {
+    let because = |reason| Some(Restriction::new(at(3), reason));
+    let (claims, pending) = (because(RestrictionReason::Claims), because(RestrictionReason::ErasurePending));
+    let ask = async |restriction, now| {
+        let note = note(AuditAction::Restricted, None);
+        store.restrict(user_id("ada"), restriction, note, now).await.map_err(|error| error.kind())
+    };
+    let state = async || {
+        let audit = store.audit_head().await.expect("readable");
+        (store.restriction_of(user_id("ada")).await.expect("readable"), audit)
+    };
+    let before = state().await;
+    assert_eq!(ask(pending, at(3)).await, Err(ErrorKind::InvalidInput), "that one comes with a confirmation");
+    assert_eq!(state().await, before);
+    let request = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
+    step(&*store, request.id, RequestStep::Confirm { grace_until: at(100) }, at(3)).await;
+    let waits = state().await;
+    assert_eq!(waits.0, pending);
+    for restriction in [claims, None] {
+        assert_eq!(ask(restriction, at(4)).await, Err(ErrorKind::Conflict));
+        assert_eq!(ask(pending, at(4)).await, Err(ErrorKind::InvalidInput));
+        assert_eq!(state().await, waits, "nor is it noted");
+    }
+    step(&*store, request.id, RequestStep::Cancel, at(5)).await;
+    assert_eq!((ask(claims, at(6)).await, state().await.0), (Ok(None), claims));
+    // What restricted before can go: it was not the only reason.
+    let request = file(&*store, receive("ada", RequestKind::Erasure, at(6))).await;
+    step(&*store, request.id, RequestStep::Confirm { grace_until: at(100) }, at(7)).await;
+    assert_eq!(ask(None, at(8)).await, Ok(claims));
+    assert_eq!(state().await.0, Some(Restriction::new(at(8), RestrictionReason::ErasurePending)));
+    step(&*store, request.id, RequestStep::Cancel, at(9)).await;
+    assert_eq!((ask(None, at(9)).await, state().await.0), (Ok(None), None));
+}
+
+pub(super) async fn nobody_who_waits_to_be_erased_slips_out_of_that_in_parallel<S: Store>(store: Arc<S>) {
+    for round in 0..8 {
+        let name = format!("user {round}");
+        let request = file(&*store, receive(&name, RequestKind::Erasure, at(1))).await;
+        at_once(|number| {
+            let (store, name, id) = (store.clone(), name.clone(), request.id);
+            async move {
+                let claims = Some(Restriction::new(at(3), RestrictionReason::Claims));
+                match number {
+                    0 => drop(step(&*store, id, RequestStep::Confirm { grace_until: at(100) }, at(3)).await),
+                    _ => {
+                        let wanted = if number % 2 == 0 { claims } else { None };
+                        let note = note(AuditAction::Restricted, None);
+                        if let Err(refused) = store.restrict(user_id(&name), wanted, note, at(3)).await {
+                            assert_eq!(refused.kind(), ErrorKind::Conflict);
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+        let restriction = store.restriction_of(user_id(&name)).await.expect("readable");
+        assert!(restriction.is_some(), "{name} is to be erased");
+    }
+}
+
 pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let erasure = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;

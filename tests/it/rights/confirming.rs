@@ -193,3 +193,24 @@ async fn who_was_restricted_before_stays_so_when_they_think_better_of_it() {
     let restriction = rights.restriction_of(&user("ada")).await.unwrap().unwrap();
     assert_eq!(restriction.reason, RestrictionReason::Unlawful);
 }
+
+#[tokio::test]
+async fn whoever_waits_to_be_erased_is_restricted_whatever_else_is_wished() {
+    let (guestbook, _clock) = guestbook(MemoryStore::new());
+    let (rights, ada) = (guestbook.rights(), user("ada"));
+    let reason = async || rights.restriction_of(&ada).await.unwrap().map(|restriction| restriction.reason);
+    let conflict = |error: tower_guestbook::Error| assert_eq!(error.kind(), ErrorKind::Conflict);
+    let asked = filed(rights, "ada", RequestKind::Restriction).await;
+    let refused = rights.restrict(&ada, RestrictionReason::ErasurePending).await.unwrap_err();
+    assert_eq!((refused.kind(), reason().await), (ErrorKind::InvalidInput, None));
+    let id = confirmed(rights).await;
+    conflict(rights.restrict(&ada, RestrictionReason::Claims).await.unwrap_err());
+    conflict(rights.lift_restriction(&ada).await.unwrap_err());
+    assert_eq!(reason().await, Some(RestrictionReason::ErasurePending));
+    assert!(request(rights, asked).await.is_open(), "what was refused answers nothing");
+    rights.cancel_erasure(&ada, id).await.unwrap();
+    rights.restrict(&ada, RestrictionReason::Claims).await.unwrap();
+    confirmed(rights).await;
+    assert!(rights.lift_restriction(&ada).await.unwrap());
+    assert_eq!(reason().await, Some(RestrictionReason::ErasurePending), "there is another reason");
+}

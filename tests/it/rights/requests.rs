@@ -1,7 +1,7 @@
 //! Article 12: whoever asks is answered within a month.
 
 use tower_guestbook::{
-    privacy::RestrictionReason,
+    privacy::{Actor, AuditAction, RestrictionReason},
     store::{MemoryStore, RequestStore},
 };
 
@@ -92,6 +92,36 @@ async fn nobody_is_answered_who_is_not_known_and_what_is_closed_stays_closed() {
         let refused = rights.file(&user("bob"), RequestKind::Access, Some(message)).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     }
+}
+
+#[tokio::test]
+async fn each_step_is_noted_in_the_name_of_whoever_takes_it() {
+    let (guestbook, _clock) = guestbook(MemoryStore::new());
+    let desk = Actor::Operator("desk 3".into());
+    let by_desk = guestbook.rights().by(desk.clone());
+    let noted = async || {
+        let row = guestbook.audit().entries(0, 100, None).await.unwrap().pop().unwrap();
+        (row.entry.action.clone(), row.disclosed().unwrap().unwrap().actor)
+    };
+    let changed_by = |actor: &Actor| (AuditAction::RequestChanged, actor.clone());
+    let id = filed(&by_desk, "ada", RequestKind::Access).await;
+    assert_eq!(noted().await, (AuditAction::RequestFiled, desk.clone()));
+    by_desk.verify(id).await.unwrap();
+    assert_eq!(noted().await, changed_by(&desk));
+    by_desk.extend(id, "she writes a lot").await.unwrap();
+    assert_eq!(noted().await, changed_by(&desk));
+    by_desk.by(Actor::Operator("desk 4".into())).begin(id).await.unwrap();
+    assert_eq!(noted().await, changed_by(&Actor::Operator("desk 4".into())));
+    by_desk.complete(id).await.unwrap();
+    assert_eq!(noted().await, changed_by(&desk));
+    let id = filed(&by_desk, "ada", RequestKind::Objection).await;
+    by_desk.reject(id, "unfounded").await.unwrap();
+    assert_eq!(noted().await, changed_by(&desk));
+    let id = filed(guestbook.rights(), "ada", RequestKind::Access).await;
+    guestbook.rights().verify(id).await.unwrap();
+    assert_eq!(noted().await, changed_by(&Actor::System), "nobody was named");
+    by_desk.cancel(&user("ada"), id).await.unwrap();
+    assert_eq!(noted().await, changed_by(&Actor::User(user("ada"))), "that is theirs, whoever types it");
 }
 
 #[tokio::test]
