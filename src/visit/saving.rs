@@ -1,0 +1,173 @@
+//! What becomes of a visit: its changes are saved, its client is told.
+
+use std::{
+    mem,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
+
+use http::HeaderMap;
+
+use super::{
+    Arrival, CHANGED, CONSENT_READ, CookieChange, Current, HEAD_SENT, Inner, LANGUAGE, Outcome, READ, SCHEME, Visit,
+    ended, unavailable,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionToken},
+    session::{Changes, SessionHead, SessionRecord},
+    store::Applied,
+};
+
+impl Visit {
+    /// Saves what is left to save and closes the visit for cookies. Whether there is anything to tell the client.
+    ///
+    /// The fast path, where nobody touched the session, is one atomic instruction.
+    pub(crate) fn needs_finish(&self) -> bool {
+        self.inner.flags.fetch_or(HEAD_SENT, Ordering::AcqRel) != 0
+    }
+
+    pub(crate) fn has_unsaved_changes(&self) -> bool {
+        self.inner.flags.load(Ordering::Acquire) & CHANGED != 0 && !self.state().changes.is_empty()
+    }
+
+    /// Saves the changes of this request; a session that ended meanwhile stays ended and is no error.
+    pub(crate) async fn commit(&self) -> Result<()> {
+        let current = self.state().current.clone();
+        match self.save(true).await {
+            Err(error) if error.kind() == ErrorKind::Ended => {
+                let id = current.map(|current| current.record.head.id);
+                tracing::info!(session = ?id, "changes to a session that has ended are dropped");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Tells the client, and caches on the way, what became of the session.
+    pub(crate) fn finish(&self, headers: &mut HeaderMap) {
+        let state = self.state();
+        let max_age = |record: &SessionRecord| {
+            let head = &record.head;
+            head.lifetime.persistent.then(|| head.expires_at().since(self.sessions().now()))
+        };
+        let cookie = match &state.current {
+            Some(current) => match state.issued.as_ref().or(state.renewal.as_ref()) {
+                Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
+                None => CookieChange::Keep,
+            },
+            None if state.logged_out || state.arrival == Arrival::Lapsed => CookieChange::Remove,
+            None => CookieChange::Keep,
+        };
+        let flags = self.inner.flags.load(Ordering::Acquire);
+        let outcome = Outcome {
+            cookie,
+            read: flags & READ != 0,
+            guest: state.current.is_some(),
+            visitor: state.visitor_cookie,
+            consent_read: flags & CONSENT_READ != 0,
+            language: flags & LANGUAGE != 0,
+            scheme: flags & SCHEME != 0,
+        };
+        drop(state);
+        self.inner.host.tell(headers, outcome);
+    }
+
+    /// Stores the pending changes, in a new session if there is none. `at_head`: the response's head is being made.
+    pub(super) async fn save(&self, at_head: bool) -> Result<()> {
+        let (current, changes) = {
+            let mut state = self.state();
+            if state.changes.is_empty() {
+                return Ok(());
+            }
+            (state.current.clone(), mem::take(&mut state.changes))
+        };
+        let Some(current) = current else {
+            return self.start(changes, at_head).await;
+        };
+        let id = current.record.head.id;
+        match self.sessions().apply(current.key, id, changes).await? {
+            Applied::Merged { record, .. } | Applied::Mismatch(record) => {
+                self.saw(id, record);
+                Ok(())
+            }
+            Applied::Ended => {
+                self.state().current = None;
+                Err(ended())
+            }
+        }
+    }
+
+    /// Stores a new anonymous session and has its cookie set.
+    pub(super) async fn start(&self, changes: Changes, at_head: bool) -> Result<()> {
+        self.check_can_start(at_head)?;
+        if self.state().arrival == Arrival::JustEnded {
+            // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
+            return Err(ended());
+        }
+        let now = self.sessions().now();
+        let head = self.describe(SessionHead::new(SessionId::generate(now)?, now, self.sessions().settings().lifetime));
+        self.begin(head, &changes).await
+    }
+
+    /// Stores a new session with `head` and `changes` as its data.
+    pub(super) async fn begin(&self, head: SessionHead, changes: &Changes) -> Result<()> {
+        let limits = &self.sessions().settings().limits;
+        let data = changes.resolve(limits)?;
+        let token = SessionToken::generate()?;
+        let key = token.key();
+        let started = self.sessions().insert(key, SessionRecord { head, data }).await?;
+        self.issue(token, started.record);
+        Ok(())
+    }
+
+    /// Takes over a session that this request made or rotated.
+    pub(super) fn issue(&self, token: SessionToken, record: SessionRecord) {
+        let mut state = self.state();
+        state.current = Some(Current { key: token.key(), record: Arc::new(record) });
+        state.issued = Some(token);
+        state.logged_out = false;
+        self.mark(CHANGED);
+    }
+
+    /// Takes over what the store says of the current session.
+    pub(super) fn saw(&self, id: SessionId, record: SessionRecord) {
+        let mut state = self.state();
+        if let Some(current) = state.current.as_mut().filter(|current| current.record.head.id == id) {
+            current.record = Arc::new(record);
+        }
+    }
+
+    pub(super) fn check_can_start(&self, at_head: bool) -> Result<()> {
+        if !at_head && self.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0 {
+            return Err(Error::new(
+                ErrorKind::Ended,
+                "the head of the response is out: a new session can no longer get its cookie",
+            ));
+        }
+        if self.state().arrival == Arrival::Unavailable { Err(unavailable()) } else { Ok(()) }
+    }
+}
+
+/// Whoever held the visit last is gone: the client left, the handler panicked, or a streaming body has ended. What is
+/// still unsaved is saved in the background, unless there is no session that it could belong to.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.changes.is_empty() {
+            return;
+        }
+        let (Some(current), changes) = (state.current.take(), mem::take(&mut state.changes)) else { return };
+        let id = current.record.head.id;
+        if tokio::runtime::Handle::try_current().is_err() {
+            tracing::warn!(session = %id, "changes are lost: the visit ended outside the Tokio runtime");
+            return;
+        }
+        let sessions = self.host.sessions().clone();
+        self.host.sessions().tasks().spawn(async move {
+            match sessions.apply(current.key, id, changes).await {
+                Ok(_) => tracing::debug!(session = %id, "changes of an abandoned request are saved"),
+                Err(error) => tracing::warn!(session = %id, %error, "changes of an abandoned request are lost"),
+            }
+        });
+    }
+}
