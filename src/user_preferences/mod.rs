@@ -1,11 +1,11 @@
 //! [`UserPreferences`]: what users like, read and changed. What handlers work with is
 //! [`Preferences`](crate::Preferences), a view of this.
 
+mod dynamic;
 mod rectifying;
 mod rules;
 
 use std::{
-    any::Any,
     fmt,
     sync::{
         Arc,
@@ -17,7 +17,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 pub use self::rules::PreferenceRules;
-pub(crate) use self::rules::{Checked, Wish};
+pub(crate) use self::{
+    dynamic::DynamicPreferences,
+    rules::{Checked, Wish},
+};
 use crate::{
     accounts::{Accounts, Known, Memo},
     consent::{Choices, Circumstances, Method, PurposeId, Subject},
@@ -25,13 +28,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     preferences::{Effective, Overrides, Patch},
-    privacy::AuditNote,
-    store::{
-        PreferenceChange, StoredPreferences,
-        dynamic::{BoxFuture, DynamicStore},
-    },
+    store::{PreferenceChange, StoredPreferences, dynamic::DynamicStore},
     tasks::Tasks,
-    time::Timestamp,
 };
 
 /// What users like, for what is done outside a request: settings pages of administrators, mails, imports. A clone is another
@@ -88,23 +86,6 @@ pub struct PreferencesOf<T> {
 pub(crate) struct Division {
     pub(crate) patch: Patch,
     pub(crate) decisions: Vec<(PurposeId, bool)>,
-}
-
-/// What the layers need of preferences whose type they do not know.
-pub(crate) trait DynamicPreferences: Send + Sync {
-    /// To be turned into what it is.
-    fn as_any(&self) -> &dyn Any;
-
-    /// Fills what the user has not set with what was set before they logged in.
-    fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>>;
-
-    /// What was set elsewhere, checked as if nothing were set here.
-    fn check(&self, overrides: &Value) -> Result<Patch>;
-
-    /// Stores what was checked, if the version is still the expected one.
-    fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>>;
-    /// Applies a patch that corrects what is stored. The version then.
-    fn rectify(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
 /// So often a parallel change may come first.
@@ -319,30 +300,6 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             }
         }
         Err(mismatch())
-    }
-}
-
-impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> DynamicPreferences
-    for UserPreferences<T>
-{
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.fill(user, from_session))
-    }
-
-    fn check(&self, overrides: &Value) -> Result<Patch> {
-        self.inner.rules.schema.patch(overrides)
-    }
-
-    fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { self.change(&user, patch, Some(expected)).await.map(drop) })
-    }
-
-    fn rectify(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(self.correct(user, patch, note, now))
     }
 }
 
