@@ -13,10 +13,11 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+#[cfg(feature = "sqlite")]
+use tower_guestbook::privacy::{Actor, AuditAction, AuditKey, AuditNote};
 use tower_guestbook::{
     Clock, CurrentUser, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, SessionId, Timestamp,
     http::PeerAddress,
-    privacy::{Actor, AuditAction, AuditKey, AuditNote},
     session::Lifetime,
     store::{MemoryStore, Store},
 };
@@ -25,6 +26,7 @@ use tower_guestbook::{
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// A note for verbs of a store that want one.
+#[cfg(feature = "sqlite")]
 pub(crate) fn note() -> AuditNote {
     AuditNote::new(AuditAction::Rectified, Actor::System, None, AuditKey::new([7; 32]))
 }
