@@ -1,37 +1,29 @@
 //! [`GuestbookBuilder`]: what a guestbook is told before it is built.
 
+mod build;
+
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::HeaderName;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{
-    Guestbook, Inner,
-    background::{go_on_erasing, sweep, watch_trail},
-    wrong,
-};
 #[cfg(doc)]
-use crate::error::ErrorKind;
+use super::Guestbook;
+#[cfg(doc)]
+use crate::rights::Rights;
 use crate::{
     accounts::Accounts,
-    activities::Activities,
-    analytics::{Analytics, AnalyticsRules},
-    audit::AuditTrail,
-    consents::{Consents, Controller, Objections},
+    analytics::AnalyticsRules,
+    consents::{Consents, Controller},
     error::Result,
-    gate::Gate,
-    http::{
-        ActivityLayer, ActivityRules, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ExportService,
-        OnStoreError, PrivacyRules, PrivacyService, SessionCookie, SessionLayer, Transport,
-    },
-    journal::{DynamicJournal, ErasureJournal},
+    http::{ActivityRules, ClientAddress, ConsentRules, OnStoreError, PrivacyRules, SessionCookie},
+    journal::{DynamicJournal, ErasureJournal, MissingJournal},
     privacy::{AuditKey, ErasedActivities},
-    recorder::{Recorder, RecorderSettings},
-    retention::{Retention, RetentionRules},
-    rights::{Duties, Ledger, PersonalData, Register, RetentionPeriod, Rights},
+    recorder::RecorderSettings,
+    retention::RetentionRules,
+    rights::PersonalData,
     session::{Lifetime, SessionCap, SessionLimits},
-    sessions::{Sessions, Settings},
-    store::{Store, dynamic::DynamicStore, gated::Gated},
+    sessions::Settings,
+    store::{Store, dynamic::DynamicStore},
     tasks::Tasks,
     time::Clock,
     user_preferences::{DynamicPreferences, PreferenceRules, UserPreferences},
@@ -60,6 +52,7 @@ pub struct GuestbookBuilder<S> {
     grace: Duration,
     keep_requests: Duration,
     journal: Option<Box<dyn DynamicJournal>>,
+    missing_journal: MissingJournal,
     privacy: PrivacyRules,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
@@ -110,6 +103,7 @@ impl<S> GuestbookBuilder<S> {
             grace: 7 * DAY,
             keep_requests: 3 * 365 * DAY,
             journal: None,
+            missing_journal: MissingJournal::Refuse,
             privacy: PrivacyRules::new(),
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
@@ -262,6 +256,13 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
+    /// Begins a new [journal](Self::erasure_journal) where the store has had one that is not there any more. For one start, when the old one is
+    /// lost for good: whoever it kept out would come back with a backup of before their erasure. Default: nobody is served then.
+    pub fn accept_new_journal(mut self) -> Self {
+        self.missing_journal = MissingJournal::Begin;
+        self
+    }
+
     /// How often users may exercise their rights over HTTP, and how. Default: [`PrivacyRules::new`].
     pub fn privacy(mut self, rules: PrivacyRules) -> Self {
         self.privacy = rules;
@@ -318,143 +319,6 @@ impl<S: Store> GuestbookBuilder<S> {
         self.clock = clock;
         self
     }
-
-    /// Checks the settings and starts the background tasks.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Configuration`], naming the setting, if a setting is impossible, contradicts another one, or if
-    /// there is no Tokio runtime to run the background tasks.
-    pub fn build(self) -> Result<Guestbook> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-            wrong("build() needs a Tokio runtime: call it inside #[tokio::main]").with_source(error)
-        })?;
-        let header = self
-            .header
-            .map(HeaderName::try_from)
-            .transpose()
-            .map_err(|error| wrong("accept_header() needs a header name of RFC 9110").with_source(error))?;
-        let Lifetime { idle, absolute, .. } = self.settings.lifetime;
-        if idle < Duration::from_millis(1) || absolute < idle {
-            return Err(wrong("session_lifetime() needs an idle time of at least 1 ms and at most the absolute one"));
-        }
-        if self.settings.cap.max == 0 {
-            return Err(wrong("sessions_per_user() needs room for at least one session"));
-        }
-        if let ClientAddress::Forwarded { proxies: 0 } | ClientAddress::XForwardedFor { proxies: 0 } = self.address {
-            return Err(wrong("client_address() needs at least one proxy, or ClientAddress::Peer"));
-        }
-        if self.settings.store_timeout.is_zero() || self.sweep_interval.is_zero() {
-            return Err(wrong("store_timeout() and sweep_interval() must be longer than zero"));
-        }
-        if self.verify_audit.is_zero() {
-            return Err(wrong("verify_audit() must be longer than zero"));
-        }
-        if self.grace > 27 * DAY {
-            return Err(wrong("erasure_grace() has at most 27 days: an erasure is due within a month"));
-        }
-        self.retention.check()?;
-        self.privacy.check(self.sources.iter().map(|source| source.name()))?;
-        let rules = self.rules.check(header.as_ref())?;
-        let analytics = self.analytics.check(self.consent.as_ref().map(ConsentRules::settings))?;
-        let objections = Objections::new(self.consent.as_ref().map(ConsentRules::settings), analytics.max_left_out);
-        let (store, clock, ungated) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
-        let ledger = self.journal.map(|journal| (journal, Gate::closed()));
-        let gate = ledger.as_ref().map(|(_, gate)| gate.clone());
-        let tasks = gate.clone().map_or_else(|| ungated.clone(), |gate| ungated.behind(gate));
-        let accounts = (self.consent.is_some() || self.preferences.is_some()).then(|| {
-            let size = (self.settings.cache_entries, self.settings.cache_bytes);
-            Accounts::new(store.clone(), clock.clone(), tasks.clone(), size, self.settings.cache_age)
-        });
-        let (mut consents, mut door, mut manners) = (None, None, None);
-        if let (Some(rules), Some(accounts)) = (self.consent, &accounts) {
-            rules.settings().check()?;
-            let (store, mut settings) = (store.clone(), rules.settings().clone());
-            settings.controller = settings.controller.or_else(|| self.controller.clone());
-            let all = Consents::new(store, accounts.clone(), tasks.clone(), clock.clone(), settings);
-            let (at_the_door, inside) = rules.check(&self.cookie, all.clone())?;
-            (consents, door, manners) = (Some(all), Some(at_the_door), Some(Arc::new(inside)));
-        }
-        let mut preferences = None;
-        if let (Some(make), Some(accounts)) = (self.preferences, &accounts) {
-            let (store, accounts, tasks) = (store.clone(), accounts.clone(), tasks.clone());
-            preferences = Some(make(Parts { store, accounts, tasks, consents: consents.clone() })?);
-        }
-        let transport = Transport::new(self.cookie.build()?, self.bearer, header);
-        let activities = Activities::new(store.clone(), tasks.clone(), objections.clone());
-        let analytics = Analytics::new(store.clone(), tasks.clone(), clock.clone(), analytics, objections);
-        let (recorder, worker) = match gate {
-            Some(gate) => {
-                let gated = Arc::new(Gated::new(store.clone(), gate));
-                Recorder::pair_dynamic(gated, self.recorder, clock.clone())?
-            }
-            None => Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?,
-        };
-        let sessions = Sessions::new(store.clone(), accounts.clone(), clock.clone(), tasks.clone(), self.settings);
-        let (sources, keep_out) = (self.sources, self.keep_out);
-        let of_consent = consents.as_ref().and_then(|consents| consents.settings().controller.clone());
-        let register = Register {
-            controller: self.controller.or(of_consent),
-            consents: consents.clone(),
-            preferences: preferences.clone(),
-            periods: periods(&self.retention, absolute, keep_out),
-            secret_session_keys: self.secret_session_keys,
-        };
-        let (retained, timed) = (tasks, clock.clone());
-        // A replay of the journal is noted while everybody else waits for it.
-        let audit = AuditTrail::new(store.clone(), ungated.clone(), clock.clone(), self.audit_key);
-        let retention = Retention::new(store.clone(), sessions.clone(), audit.clone(), retained, timed, self.retention);
-        let ledger = ledger.map(|(journal, gate)| Ledger::new(journal, gate));
-        let duties =
-            Duties { grace: self.grace, keep_requests: self.keep_requests, activities: self.erased_activities, ledger };
-        let (heard, held, trail, now) = (recorder.clone(), sessions.clone(), audit.clone(), clock.clone());
-        let rights =
-            Rights::new(store, accounts, held, heard, trail, ungated, now, sources, keep_out, register, duties);
-        let export_service = ExportService::new(rights.clone());
-        let (trail, export) = (audit.clone(), export_service.clone());
-        let privacy_service = PrivacyService::new(rights.clone(), trail, consents.clone(), export, self.privacy, clock);
-        let client = ClientSettings { address: self.address };
-        let on_store_error = self.on_store_error;
-        let session_layer = SessionLayer::new(
-            sessions.clone(),
-            recorder.clone(),
-            transport,
-            client,
-            on_store_error,
-            door,
-            preferences.clone(),
-        );
-        let activity_layer = ActivityLayer::new(recorder.clone(), consents.clone(), rules, client);
-        let consent_layer = ConsentLayer::new(manners.clone());
-        let sweepers = [
-            runtime.spawn(sweep(sessions.clone(), self.sweep_interval)),
-            runtime.spawn(go_on_erasing(rights.clone(), self.sweep_interval)),
-            runtime.spawn(watch_trail(audit.clone(), self.sweep_interval, self.verify_audit)),
-            runtime.spawn(analytics.clone().roll_up_by_itself()),
-        ];
-        runtime.spawn(worker.run());
-        let retainer = runtime.spawn(retention.clone().run_by_itself());
-        let inner = Inner {
-            sessions,
-            activities,
-            analytics,
-            recorder,
-            consents,
-            preferences,
-            export_service,
-            privacy_service,
-            rights,
-            audit,
-            retention,
-            session_layer,
-            consent_layer,
-            activity_layer,
-            manners,
-            sweepers,
-            retainer,
-        };
-        Ok(Guestbook { inner: Arc::new(inner) })
-    }
 }
 
 impl<S: fmt::Debug> fmt::Debug for GuestbookBuilder<S> {
@@ -465,14 +329,6 @@ impl<S: fmt::Debug> fmt::Debug for GuestbookBuilder<S> {
             .field("consent", &self.consent)
             .finish_non_exhaustive()
     }
-}
-
-/// How long what is kept. A login that is remembered may ask for a longer session than the usual one.
-fn periods(rules: &RetentionRules, session: Duration, keep_out: Duration) -> Vec<RetentionPeriod> {
-    let of_activities = rules.periods().into_iter();
-    let others = [("sessions", Some(session)), ("preferences", None), ("consent", None), ("erasures", Some(keep_out))];
-    let others = others.map(|(class, keep)| (class.to_owned(), keep));
-    of_activities.chain(others).map(|(class, keep)| RetentionPeriod::new(class, keep)).collect()
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    ErasureJournal, JournalPage,
+    ErasureJournal, JournalPage, MissingJournal,
     line::{self, Header},
 };
 use crate::{
@@ -24,8 +24,9 @@ use crate::{
 ///
 /// | what | then |
 /// |---|---|
-/// | no file at the start | it is made; its directory must be there |
-/// | the file is gone later, or cannot be written | nothing is entered, and the error says so: [`Unavailable`](ErrorKind::Unavailable), [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull) |
+/// | no file at the first start, or an empty one | it is made; its directory must be there |
+/// | no file at a later start, or an empty one | nobody is served, and the error says so: [`Unavailable`](ErrorKind::Unavailable). Put it back, or see [`accept_new_journal`](crate::GuestbookBuilder::accept_new_journal) |
+/// | the file is gone while it is in use, or cannot be written | nothing is entered, and the error says so: [`Unavailable`](ErrorKind::Unavailable), [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull) |
 /// | the last line was cut off by a crash | it was never acknowledged: it is passed over, and cut off before the next entry |
 /// | any other damage | [`Corrupt`](ErrorKind::Corrupt), with the number of the line |
 /// | another store's journal, or no journal | [`Configuration`](ErrorKind::Configuration) |
@@ -34,7 +35,7 @@ use crate::{
 /// ```
 /// use tower_guestbook::{
 ///     Timestamp, UserId,
-///     journal::{ErasureJournal, FileJournal},
+///     journal::{ErasureJournal, FileJournal, MissingJournal},
 ///     privacy::{Erasure, JournalEntry, Pseudonym, StoreFingerprint},
 /// };
 ///
@@ -46,7 +47,7 @@ use crate::{
 /// let erasure = Erasure::begin(ada.clone(), Pseudonym::of(&ada, &secret), now, until)?;
 ///
 /// let journal = FileJournal::new(&path);
-/// journal.open(StoreFingerprint::of(&secret)).await?;
+/// journal.open(StoreFingerprint::of(&secret), MissingJournal::Begin).await?;
 /// journal.append(JournalEntry::erased(&erasure)).await?;
 /// assert_eq!(journal.read(None, 10).await?.entries, [JournalEntry::erased(&erasure)]);
 /// assert_eq!(journal.forget(until).await?, 1);
@@ -79,11 +80,11 @@ impl FileJournal {
 }
 
 impl ErasureJournal for FileJournal {
-    async fn open(&self, store: StoreFingerprint) -> Result<()> {
+    async fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
-        self.blocking(|path, store| {
+        self.blocking(move |path, store| {
             let _lock = lock(path)?;
-            make(path, store)?;
+            make(path, store, missing)?;
             Open::new(path, store).map(drop)
         })
         .await
@@ -226,16 +227,20 @@ fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Makes the journal if there is none.
-fn make(path: &Path, store: StoreFingerprint) -> Result<()> {
+/// Makes the journal if there is none and none is missed.
+fn make(path: &Path, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() > 0 => return Ok(()),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            tracing::warn!("there is no erasure journal yet: a new one begins");
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
+    if missing == MissingJournal::Refuse {
+        let context = "the store had an erasure journal, and its file is gone or empty: put it back, \
+                       or accept_new_journal() if it is lost";
+        return Err(Error::new(ErrorKind::Unavailable, context));
+    }
+    tracing::warn!("there is no erasure journal yet: a new one begins");
     replace(path, &Header::new(store, 0), &[])
 }
 

@@ -10,7 +10,8 @@
 //! | [`readmit`](crate::Rights::readmit) | likewise: first the entry, then the tombstone goes |
 //! | start | the journal is [replayed](crate::Rights::replay_journal) before anything else is asked of the store; [`ready`](crate::Guestbook::ready) waits for it |
 //! | the process dies after the entry | the next start strikes the user out |
-//! | the journal is not there, damaged or another store's | nobody is served: requests with a session get what [`on_store_error`](crate::GuestbookBuilder::on_store_error) says, `ready` the error; each sweep tries again |
+//! | there was a journal, and now there is none | `ready` and each sweep say so until it is back, or [accepted](crate::GuestbookBuilder::accept_new_journal) as lost |
+//! | the journal is out of reach, damaged or another store's | nobody is served: requests with a session get what [`on_store_error`](crate::GuestbookBuilder::on_store_error) says, `ready` the error; each sweep tries again |
 //! | tombstones are forgotten | so are their entries |
 //!
 //! A replay costs one indexed lookup for each entry in force, and a pass over the names of all users if something is missing. Memory
@@ -19,7 +20,7 @@
 //! What it cannot do: erase what only an [application](crate::rights::PersonalData) keeps under a name that neither the store nor
 //! [`PersonalData::users`](crate::rights::PersonalData::users) knows (a journal has keyed hashes, no names); remember erasures of before
 //! there was a journal (erase those users again: that is entered); keep what a backup has of somebody who was erased and let in again
-//! since from coming back with them; end sessions that a [`Pair`](crate::store::Pair) keeps in a store of their own when that one is restored
+//! since from coming back with them; be missed by a backup of before there was a journal; end sessions that a [`Pair`](crate::store::Pair) keeps in a store of their own when that one is restored
 //! ([`revoke_all`](crate::Sessions::revoke_all) does); recognise a backup of a database that never was opened by a
 //! version with a journal, as its secret is another one.
 //!
@@ -63,8 +64,13 @@ use crate::{
 ///
 /// Errors name no user and no pseudonym.
 pub trait ErasureJournal: Send + Sync + 'static {
-    /// Is called before anything else: makes the journal if there is none, and binds a new one to the store.
-    fn open(&self, store: StoreFingerprint) -> impl Future<Output = Result<()>> + Send;
+    /// Is called before anything else, and again when it has failed. If there is no journal it does what `missing` says; a new one is
+    /// bound to the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if there is none and `missing` is [`Refuse`](MissingJournal::Refuse).
+    fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> impl Future<Output = Result<()>> + Send;
 
     /// Adds an entry at the end.
     fn append(&self, entry: JournalEntry) -> impl Future<Output = Result<()>> + Send;
@@ -78,6 +84,16 @@ pub trait ErasureJournal: Send + Sync + 'static {
 
     /// Forgets entries that do not matter any longer at `now`. How many there were.
     fn forget(&self, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
+}
+
+/// What becomes of a journal that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MissingJournal {
+    /// A new one begins: the store has never had any.
+    Begin,
+    /// It is an error: the store has had one, and a new one would not know whom that kept out.
+    Refuse,
 }
 
 /// A page of a journal.
@@ -99,15 +115,15 @@ impl JournalPage {
 
 /// The object-safe twin, so that no type of a user carries a parameter for it.
 pub(crate) trait DynamicJournal: Send + Sync {
-    fn open(&self, store: StoreFingerprint) -> BoxFuture<'_, Result<()>>;
+    fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> BoxFuture<'_, Result<()>>;
     fn append(&self, entry: JournalEntry) -> BoxFuture<'_, Result<()>>;
     fn read(&self, from: Option<u64>, limit: usize) -> BoxFuture<'_, Result<JournalPage>>;
     fn forget(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
 impl<J: ErasureJournal> DynamicJournal for J {
-    fn open(&self, store: StoreFingerprint) -> BoxFuture<'_, Result<()>> {
-        Box::pin(ErasureJournal::open(self, store))
+    fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> BoxFuture<'_, Result<()>> {
+        Box::pin(ErasureJournal::open(self, store, missing))
     }
 
     fn append(&self, entry: JournalEntry) -> BoxFuture<'_, Result<()>> {

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     gate::Gate,
     id::UserId,
-    journal::DynamicJournal,
+    journal::{DynamicJournal, MissingJournal},
     privacy::{
         Actor, AuditAction, AuditNote, Erasure, ErasureId, JournalEntry, JournalKind, Pseudonym, StoreFingerprint,
     },
@@ -19,6 +19,8 @@ use crate::{
 /// A journal, and the gate at which everybody waits until it is replayed.
 pub(crate) struct Ledger {
     journal: Box<dyn DynamicJournal>,
+    /// What becomes of a journal that the store has had and that is not there.
+    missing: MissingJournal,
     gate: Gate,
     /// One replay at a time.
     turn: tokio::sync::Mutex<()>,
@@ -46,8 +48,8 @@ struct Word {
 }
 
 impl Ledger {
-    pub(crate) fn new(journal: Box<dyn DynamicJournal>, gate: Gate) -> Self {
-        Self { journal, gate, turn: tokio::sync::Mutex::default() }
+    pub(crate) fn new(journal: Box<dyn DynamicJournal>, missing: MissingJournal, gate: Gate) -> Self {
+        Self { journal, missing, gate, turn: tokio::sync::Mutex::default() }
     }
 }
 
@@ -162,9 +164,13 @@ impl Rights {
 
     async fn replay_all(&self, ledger: &Ledger) -> Result<ReplayReport> {
         let (inner, mut report) = (&self.inner, ReplayReport::default());
-        let secret = inner.tasks.within(inner.store.secret()).await?;
-        inner.tasks.within(ledger.journal.open(StoreFingerprint::of(&secret))).await?;
-        let now = inner.clock.now();
+        let (secret, now) = (inner.tasks.within(inner.store.secret()).await?, inner.clock.now());
+        let is_first = inner.tasks.within(inner.store.journal_since()).await?.is_none();
+        let missing = if is_first { MissingJournal::Begin } else { ledger.missing };
+        inner.tasks.within(ledger.journal.open(StoreFingerprint::of(&secret), missing)).await?;
+        if is_first {
+            inner.tasks.within(inner.store.begin_journal(now)).await?;
+        }
         let mut missing = HashMap::new();
         for (pseudonym, word) in self.read_journal(ledger).await? {
             if !word.last.is_in_force(now) {

@@ -24,6 +24,7 @@
 //! | something of the user is [held](Rights::hold) | the rest is erased, the receipt and the request say what is left; it is gone on with when that is released or over |
 //! | the user [confirmed](Rights::confirm_erasure) to be erased | they are restricted in the same transaction, and erased by the first sweep after the grace, in whichever process |
 //! | they [cancel](Rights::cancel_erasure) | the restriction is lifted in the same transaction |
+//! | somebody restricts them or lifts that meanwhile | they stay restricted: that of the erasure is neither replaced nor lifted, and comes when another one is lifted |
 //! | a request cannot be closed after what it asked for was done | that stays done, a warning says so, and the request stays open |
 //!
 //! # Metrics

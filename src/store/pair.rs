@@ -257,6 +257,14 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         self.records.lift_erasure(id, note, now).await
     }
 
+    async fn journal_since(&self) -> Result<Option<Timestamp>> {
+        self.records.journal_since().await
+    }
+
+    async fn begin_journal(&self, now: Timestamp) -> Result<()> {
+        self.records.begin_journal(now).await
+    }
+
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
         self.records.forget_erasures(now, limit).await
     }

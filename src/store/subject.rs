@@ -94,6 +94,12 @@ pub trait SubjectStore: Send + Sync + 'static {
     fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp)
     -> impl Future<Output = Result<bool>> + Send;
 
+    /// Since when erasures are remembered in a [journal](crate::journal), if they ever were.
+    fn journal_since(&self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
+
+    /// Erasures are remembered in a journal from now on: so that one that is gone is missed. The first time stays.
+    fn begin_journal(&self, now: Timestamp) -> impl Future<Output = Result<()>> + Send;
+
     /// Forgets at most `limit` finished erasures that need not be remembered any longer at `now`. How many there were.
     fn forget_erasures(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 

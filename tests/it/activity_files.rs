@@ -175,6 +175,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "consent_refusals",
         "consent_subjects",
         "counters",
+        "erasure_journal",
         "erasure_leftovers",
         "erasure_rows",
         "erasures",

@@ -250,7 +250,7 @@ async fn who_refused_before_there_was_a_list_of_them_is_in_it_after_an_upgrade()
     assert_eq!(before, [named(&["ada", "dan", "eve"]), named(&["ada", "cid", "dan", "eve"])]);
     store.close().await.unwrap();
     let damage = "ALTER TABLE activity_user_blocks DROP COLUMN places;
-        DROP TABLE rollups; DROP TABLE rollup_parts; DROP TABLE consent_refusals; PRAGMA user_version = 12;
+        DROP TABLE erasure_journal; DROP TABLE rollups; DROP TABLE rollup_parts; DROP TABLE consent_refusals; PRAGMA user_version = 12;
         INSERT INTO consent_subjects (visitor, standings) VALUES (randomblob(16), 'no JSON');";
     file.raw().execute_batch(damage).unwrap();
     assert_eq!(listed(&file.open()).await, before);

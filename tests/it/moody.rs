@@ -290,6 +290,16 @@ impl SubjectStore for Moody {
         self.store.lift_erasure(id, note, now).await
     }
 
+    async fn journal_since(&self) -> Result<Option<Timestamp>> {
+        self.ask(false).await?;
+        self.store.journal_since().await
+    }
+
+    async fn begin_journal(&self, now: Timestamp) -> Result<()> {
+        self.ask(true).await?;
+        self.store.begin_journal(now).await
+    }
+
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
         self.store.forget_erasures(now, limit).await
     }

@@ -137,7 +137,8 @@ async fn users_are_named_as_asked_and_by_default_they_are_not() {
     let pseudonyms = named(None).await;
     assert_eq!(pseudonyms[0], pseudonyms[2], "the same user in each file");
     assert_ne!(pseudonyms[0], pseudonyms[1]);
-    assert!(pseudonyms.iter().flatten().all(|name| name.len() == 64 && !name.contains("ada")));
+    // Digits of a hash, among which any short name may stand by chance.
+    assert!(pseudonyms.iter().flatten().all(|name| name.len() == 64 && name.bytes().all(|c| c.is_ascii_hexdigit())));
     assert_eq!(named(None).await, pseudonyms, "and in each run");
 }
 

@@ -1,5 +1,9 @@
 //! The recorder and what can happen to it: a full queue, a store that fails, a disk that is full.
 
+mod balance;
+mod spool;
+mod subscribing;
+
 use std::{
     fs,
     path::Path,
@@ -60,6 +64,15 @@ fn assert_balanced(stats: &RecorderStats) {
 
 fn spool_files(directory: &Path) -> usize {
     fs::read_dir(directory).unwrap().count()
+}
+
+/// The spool is read on another thread; waits for it without a clock.
+async fn until_spool_is_empty(recorder: &Recorder) {
+    while recorder.stats().spooled > 0 || recorder.stats().queued > 0 {
+        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
+        // A batch to be stored makes the worker look at the spool.
+        let _ = recorder.flush().await;
+    }
 }
 
 #[tokio::test]
@@ -179,141 +192,6 @@ impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
 
     fn make_writer(&self) -> Self {
         self.clone()
-    }
-}
-
-#[tokio::test]
-async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Moody::default();
-    let settings = RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
-    let recorder = running(&store, settings);
-    store.set(Mood::Failing);
-    for number in 0..30 {
-        recorder.record(event(number));
-        if number % 10 == 9 {
-            recorder.flush().await.unwrap_err();
-        }
-    }
-    let stats = recorder.stats();
-    assert_eq!((stats.spooled, stats.lost, stats.written), (30, 0, 0));
-    assert_eq!(spool_files(directory.path()), 1);
-    let error = recorder.flush().await.unwrap_err();
-    assert!(error.to_string().contains("spool"), "nothing new, but not everything is stored: {error}");
-    store.set(Mood::Good);
-    recorder.record(event(30));
-    until_spool_is_empty(&recorder).await;
-    let mut all = stored(&*store.store).await;
-    assert_eq!(all[0], 30, "new events do not wait for old ones");
-    all.sort_unstable();
-    assert_eq!(all, (0..=30).collect::<Vec<_>>());
-    assert_eq!(spool_files(directory.path()), 0);
-    assert_balanced(&recorder.stats());
-    recorder.shutdown(Duration::from_secs(5)).await;
-}
-
-/// The spool is read on another thread; waits for it without a clock.
-async fn until_spool_is_empty(recorder: &Recorder) {
-    while recorder.stats().spooled > 0 || recorder.stats().queued > 0 {
-        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
-        // A batch to be stored makes the worker look at the spool.
-        let _ = recorder.flush().await;
-    }
-}
-
-#[tokio::test]
-async fn a_spool_takes_so_many_bytes_and_the_rest_is_a_counted_loss() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Moody::default();
-    let recorder = running(&store, RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 10_000));
-    store.set(Mood::Failing);
-    for number in 0..200 {
-        recorder.record(event(number));
-        recorder.flush().await.unwrap_err();
-    }
-    let stats = recorder.stats();
-    assert!(stats.spooled > 20 && stats.lost > 20 && stats.spooled + stats.lost == 200, "{stats:?}");
-    let bytes: u64 = fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
-    assert!(bytes <= 10_000);
-}
-
-#[tokio::test]
-async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() {
-    let directory = tempfile::tempdir().unwrap();
-    let dead = Moody::default();
-    let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
-    dead.set(Mood::Failing);
-    let recorder = running(&dead, settings());
-    (0..5).for_each(|number| recorder.record(event(number)));
-    recorder.flush().await.unwrap_err();
-    let report = recorder.shutdown(Duration::from_secs(1)).await;
-    assert_eq!((report.spooled, report.lost), (5, 0));
-    drop(recorder);
-    let file = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = fs::read(&file).unwrap();
-    assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 5, "a line each");
-    bytes.extend_from_slice(br#"{"id":{"origin":1,"num"#);
-    bytes.extend_from_slice(b"\nnot json at all\n");
-    fs::write(&file, bytes).unwrap();
-
-    let living = Moody::default();
-    living.set(Mood::Failing);
-    let recorder = running(&living, settings());
-    recorder.record(event(77));
-    recorder.flush().await.unwrap_err();
-    let other = Moody::default();
-    let second = running(&other, settings());
-    until_spool_is_empty(&second).await;
-    assert_eq!(stored(&*other.store).await, [] as [usize; 0], "both files have an owner");
-
-    living.set(Mood::Good);
-    until_spool_is_empty(&recorder).await;
-    let mut all = stored(&*living.store).await;
-    all.sort_unstable();
-    assert_eq!(all, [0, 1, 2, 3, 4, 77], "damaged lines are left out");
-    assert_eq!(spool_files(directory.path()), 0);
-}
-
-#[tokio::test]
-async fn what_the_store_finds_wrong_is_lost_and_keeps_nothing_else_waiting() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Moody::default();
-    fs::write(directory.path().join("guestbook-spool-0000000000000007.ndjson"), "").unwrap();
-    let recorder = running(&store, RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20));
-    assert_eq!(spool_files(directory.path()), 0, "a file without a line is removed");
-    store.set(Mood::Failing);
-    recorder.record(event(1));
-    recorder.flush().await.unwrap_err();
-    store.set(Mood::Refusing);
-    recorder.record(event(2));
-    assert_eq!(recorder.flush().await.unwrap_err().kind(), ErrorKind::InvalidInput);
-    assert_eq!((recorder.stats().lost, recorder.stats().spooled), (1, 1));
-    // What is in the spool is wrong now, too.
-    until_spool_is_empty(&recorder).await;
-    assert_eq!((recorder.stats().lost, spool_files(directory.path())), (2, 0));
-    store.set(Mood::Good);
-    recorder.record(event(3));
-    recorder.flush().await.unwrap();
-    assert_eq!(stored(&*store.store).await, [3]);
-    assert_balanced(&recorder.stats());
-}
-
-#[tokio::test]
-async fn a_spool_that_cannot_be_is_an_error_at_the_start() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("file");
-    fs::write(&file, "").unwrap();
-    let settings = RecorderSettings::new().spool(&file, 1 << 20);
-    let error = Guestbook::builder(MemoryStore::new()).recorder(settings).build().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Configuration);
-    for settings in [
-        RecorderSettings::new().queue(0),
-        RecorderSettings::new().queue(10).batch(11, Duration::ZERO),
-        RecorderSettings::new().retry(0, Duration::ZERO),
-        RecorderSettings::new().store_timeout(Duration::ZERO),
-    ] {
-        let error = Guestbook::builder(MemoryStore::new()).recorder(settings).build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Configuration);
     }
 }
 
@@ -478,172 +356,6 @@ async fn a_worker_that_is_dropped_takes_nothing_along_uncounted() {
     recorder.record(event(6));
     assert_eq!(recorder.shutdown(Duration::from_secs(1)).await.lost, 5);
     assert_balanced(&recorder.stats());
-}
-
-#[tokio::test]
-async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed() {
-    let store = Moody::default();
-    let recorder = running(&store, RecorderSettings::new().subscriptions(2, 3));
-    let mut all = recorder.subscribe(ActivityFilter::new()).unwrap();
-    let mut ones = recorder.subscribe(ActivityFilter::new().user(UserId::from(1))).unwrap();
-    assert_eq!(recorder.subscribe(ActivityFilter::new()).unwrap_err().kind(), ErrorKind::Unavailable);
-    for number in 0..6 {
-        recorder.record(event(number));
-    }
-    recorder.flush().await.unwrap();
-    let number = |live: Option<Live>| match live {
-        Some(Live::Activity(activity)) => activity.event.time.since(START).as_millis() as i64,
-        Some(Live::Missed(count)) => -(count as i64),
-        other => panic!("{other:?}"),
-    };
-    let seen = [number(all.next().await), number(all.next().await), number(all.next().await), number(all.next().await)];
-    assert_eq!(seen, [0, 1, 2, -3]);
-    recorder.record(event(6));
-    recorder.flush().await.unwrap();
-    assert_eq!(number(all.next().await), 6);
-    // Missed in the middle: told before what came after.
-    (0..4).for_each(|number| recorder.record(event(number)));
-    recorder.flush().await.unwrap();
-    assert_eq!(number(all.next().await), 0);
-    recorder.record(event(9));
-    recorder.flush().await.unwrap();
-    let seen = [number(all.next().await), number(all.next().await), number(all.next().await), number(all.next().await)];
-    assert_eq!(seen, [1, 2, -1, 9]);
-
-    assert_eq!([number(ones.next().await), number(ones.next().await)], [1, 4], "their own only");
-    drop(all);
-    recorder.subscribe(ActivityFilter::new()).expect("there is room again");
-    recorder.shutdown(Duration::from_secs(1)).await;
-    assert_eq!(number(ones.next().await), 1, "what was queued is still there");
-    assert_eq!(ones.next().await, None);
-}
-
-#[tokio::test]
-async fn what_subscribers_see_has_the_sequence_of_the_history() {
-    let store = Moody::default();
-    let recorder = running(&store, RecorderSettings::new());
-    let mut live = recorder.subscribe(ActivityFilter::new()).unwrap();
-    recorder.record_durable(event(7)).await.unwrap();
-    let Some(Live::Activity(seen)) = live.next().await else { panic!("an event") };
-    let page = store.store.history(HistoryQuery::new(ActivityFilter::new())).await.unwrap();
-    assert_eq!(*seen, page.activities[0]);
-}
-
-#[cfg(feature = "sqlite")]
-#[tokio::test]
-async fn a_disk_that_is_full_fills_the_spool_and_once_there_is_room_everything_is_stored() {
-    use tower_guestbook::{SqliteStore, activity::Campaign, activity::RequestTrace};
-
-    let directory = tempfile::tempdir().unwrap();
-    let spool = directory.path().join("spool");
-    let Some(disk) = crate::sqlite::Disk::mount(directory.path().join("disk"), "2m") else {
-        eprintln!("not run: mounting needs the superuser");
-        return;
-    };
-    let store = SqliteStore::open(disk.0.join("guestbook.db")).unwrap();
-    let settings = RecorderSettings::new().retry(1, Duration::ZERO).spool(&spool, 64 << 20);
-    let (recorder, worker) = Recorder::pair(Arc::new(store.clone()), settings, Clock::manual(START)).unwrap();
-    tokio::spawn(worker.run());
-    let big = |number: usize| {
-        let mut event = event(number);
-        let mut trace = RequestTrace::default();
-        let mut campaign = Campaign::default();
-        campaign.term = Some("x".repeat(4_000).into());
-        trace.campaign = Some(Box::new(campaign));
-        event.request = Some(trace);
-        event
-    };
-    let mut number = 0;
-    while recorder.stats().spooled < 100 {
-        recorder.record(big(number));
-        number += 1;
-        if number % 50 == 0
-            && let Err(error) = recorder.flush().await
-        {
-            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
-        }
-        assert!(number < 2_000, "the disk is full by now");
-    }
-    let _ = recorder.flush().await;
-    assert!(recorder.stats().written > 0);
-    disk.remount("size=64m");
-    until_spool_is_empty(&recorder).await;
-    let count = store.count(ActivityFilter::new()).await.unwrap();
-    let stats = recorder.stats();
-    assert_eq!((count, stats.written, stats.lost), (number as u64, number as u64, 0));
-    recorder.shutdown(Duration::from_secs(5)).await;
-    store.close().await.unwrap();
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Record(u8),
-    Durable,
-    Flush,
-    Mood(Mood),
-    Pause,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        4 => (1u8..40).prop_map(Step::Record),
-        1 => Just(Step::Durable),
-        1 => Just(Step::Flush),
-        2 => prop_oneof![Just(Mood::Good), Just(Mood::Failing), Just(Mood::Stuck)].prop_map(Step::Mood),
-        1 => Just(Step::Pause),
-    ];
-    prop::collection::vec(step, 1..25)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn rows_stored_and_counted_drops_are_the_events_offered(steps in steps(), spool in any::<bool>()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(async {
-            let directory = tempfile::tempdir().unwrap();
-            let store = Moody::default();
-            let settings = RecorderSettings::new()
-                .queue(64)
-                .batch(16, Duration::from_millis(50))
-                .retry(3, Duration::from_millis(100));
-            let settings = if spool { settings.spool(directory.path(), 20_000) } else { settings };
-            let recorder = running(&store, settings);
-            let (mut offered, mut next) = (0, 0);
-            for step in steps {
-                match step {
-                    Step::Record(count) => for _ in 0..count {
-                        recorder.record(event(next));
-                        next += 1;
-                        offered += 1;
-                    },
-                    // It may not get into the queue in time; then it was not offered.
-                    Step::Durable => {
-                        let before = recorder.stats().offered;
-                        let _ = recorder.record_durable(event(next)).await;
-                        next += 1;
-                        offered += recorder.stats().offered - before;
-                    }
-                    Step::Flush => { let _ = recorder.flush().await; }
-                    Step::Mood(mood) => store.set(mood),
-                    Step::Pause => tokio::time::sleep(Duration::from_secs(3)).await,
-                }
-                assert_balanced(&recorder.stats());
-            }
-            store.set(Mood::Good);
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            recorder.shutdown(Duration::from_secs(60)).await;
-            let stats = recorder.stats();
-            prop_assert_eq!(stats.offered, offered);
-            assert_balanced(&stats);
-            prop_assert_eq!(stats.queued, 0);
-            let rows = store.store.count(ActivityFilter::new()).await.unwrap();
-            prop_assert_eq!(rows, stats.written, "{:?}", stats);
-            prop_assert_eq!(rows + stats.dropped + stats.refused + stats.lost + stats.spooled + stats.duplicates, offered);
-            Ok(())
-        })?;
-    }
 }
 
 #[tokio::test]

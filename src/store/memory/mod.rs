@@ -58,6 +58,7 @@ struct State {
     consents: Consents,
     activities: Activities,
     erasures: Vec<Erasure>,
+    journal_since: Option<Timestamp>,
     audit: Trail,
     restrictions: HashMap<UserId, Restriction>,
     holds: BTreeMap<(UserId, HeldClass), Hold>,

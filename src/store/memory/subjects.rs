@@ -177,6 +177,15 @@ impl SubjectStore for MemoryStore {
         Ok(true)
     }
 
+    async fn journal_since(&self) -> Result<Option<Timestamp>> {
+        Ok(self.state().journal_since)
+    }
+
+    async fn begin_journal(&self, now: Timestamp) -> Result<()> {
+        self.state().journal_since.get_or_insert(now);
+        Ok(())
+    }
+
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let mut left = limit;
         self.state().erasures.retain(|erasure| {

@@ -66,6 +66,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::consents::REFUSALS_SCHEMA,
     super::rollups::SCHEMA,
     super::activities::PLACES_SCHEMA,
+    super::journal::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

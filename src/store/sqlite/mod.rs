@@ -51,6 +51,7 @@ mod audit;
 mod connection;
 mod consents;
 mod holds;
+mod journal;
 mod leftovers;
 mod maintenance;
 #[cfg(test)]

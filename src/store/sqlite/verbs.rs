@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    SqliteStore, activities, audit, connection, connection::Database, consents, holds, maintenance, preferences,
-    requests, restrictions, sessions, subjects, users,
+    SqliteStore, activities, audit, connection, connection::Database, consents, holds, journal, maintenance,
+    preferences, requests, restrictions, sessions, subjects, users,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -223,6 +223,14 @@ impl SubjectStore for SqliteStore {
 
     async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.inner.writer.run(true, move |database| subjects::lift(database, id, &note, now)).await
+    }
+
+    async fn journal_since(&self) -> Result<Option<Timestamp>> {
+        self.inner.readers.read(journal::since).await
+    }
+
+    async fn begin_journal(&self, now: Timestamp) -> Result<()> {
+        self.inner.writer.run(true, move |database| journal::begin(database, now)).await
     }
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {

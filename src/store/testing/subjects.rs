@@ -1,190 +1,28 @@
 //! Cases for [`SubjectStore`](crate::store::SubjectStore): a user is struck out, and nothing of them is left or comes back.
 
+mod steps;
 pub(super) mod tombstones;
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
-
+use self::steps::{UNTIL, assert_nothing_is_stored, began, kept, readmit};
+pub(super) use self::steps::{
+    activities, append, decide, entries, erase, event, fill, is_over, link, set_theme, strike_out,
+};
 use super::{
-    CAP, Loaded, START, Store, Stored, at, changes,
+    Loaded, START, Store, at,
     consents::{decided, history, record, user},
-    data, found, head, new_key, new_visitor, note,
+    found, new_visitor,
     parallel::at_once,
-    preferences::patch,
-    start, start_with, user_id,
+    start, user_id,
 };
 use crate::{
-    activity::{Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Order},
-    consent::{ConsentRecord, Decision, MergePolicy, PurposeId, Subject},
+    activity::ActivityFilter,
+    consent::{Decision, MergePolicy, PurposeId},
     error::{ErrorKind, Result},
-    id::{SessionId, UserId, VisitorId},
-    privacy::{AuditAction, AuditNote, Erased, ErasedActivities, Erasure, ErasureId},
-    session::{SessionHead, SessionLimits, SessionRecord},
-    store::{Commit, StoredPreferences},
-    time::Timestamp,
+    id::UserId,
+    privacy::{Erased, ErasedActivities, Erasure, ErasureId},
 };
-
-/// Until when whoever is struck out here stays out.
-const UNTIL: Timestamp = Timestamp::from_millis(START.as_millis() + 1_000_000);
-
-/// What is kept of somebody.
-#[derive(Debug, PartialEq)]
-struct Kept {
-    sessions: Vec<SessionHead>,
-    preferences: StoredPreferences,
-    consents: Vec<ConsentRecord>,
-    activities: Vec<Activity>,
-}
-
-impl Kept {
-    fn is_nothing(&self) -> bool {
-        let Self { sessions, preferences, consents, activities } = self;
-        sessions.is_empty()
-            && *preferences == StoredPreferences::default()
-            && consents.is_empty()
-            && activities.is_empty()
-    }
-}
-
-async fn kept<S: Store>(store: &S, name: &str) -> Kept {
-    let preferences = store.preferences(user_id(name)).await.expect("readable");
-    let account = store.account(user(name)).await.expect("readable");
-    assert_eq!(account.preferences, preferences);
-    assert_eq!(account.consents, store.consents(user(name)).await.expect("readable"));
-    Kept {
-        sessions: store.list(user_id(name), 1_000, START).await.expect("readable"),
-        preferences,
-        consents: history(store, &user(name)).await,
-        activities: activities(store, ActivityFilter::new().user(user_id(name))).await,
-    }
-}
-
-pub(super) async fn activities<S: Store>(store: &S, filter: ActivityFilter) -> Vec<Activity> {
-    let query = HistoryQuery::new(filter).order(Order::OldestFirst).limit(1_000);
-    let page = store.history(query).await.expect("readable");
-    assert_eq!(page.next, None, "a page holds all");
-    page.activities
-}
-
-/// Numbers for events: each store of the suite sees each of them once.
-pub(super) fn entries(first: u64, events: impl IntoIterator<Item = Event>) -> Vec<Entry> {
-    let origin = 0xe4a5_e000_0000_0001;
-    events.into_iter().zip(first..).map(|(event, number)| Entry { id: EventId { origin, number }, event }).collect()
-}
-
-pub(super) fn event(user: Option<&str>, visitor: Option<VisitorId>) -> Event {
-    let mut event = Event::new(EventType::ACTION, at(7));
-    event.user = user.map(user_id);
-    event.visitor = visitor;
-    event.session = Some(SessionId::from(uuid::Uuid::from_u128(user.map_or(1, str::len) as u128)));
-    event
-}
-
-pub(super) async fn append<S: Store>(store: &S, entries: Vec<Entry>) -> Vec<Option<u64>> {
-    store.append(entries.into(), Commit::Durable).await.expect("appended")
-}
-
-pub(super) async fn decide<S: Store>(store: &S, subject: &Subject) -> ConsentRecord {
-    let record_of = decided(subject, PurposeId::ANALYTICS, Decision::Granted, at(1));
-    record(store, vec![record_of]).await;
-    history(store, subject).await.swap_remove(0)
-}
-
-pub(super) async fn link<S: Store>(store: &S, visitor: VisitorId, name: &str) {
-    store.link_visitor(visitor, user_id(name), MergePolicy::default(), at(2)).await.expect("linked");
-}
-
-pub(super) async fn set_theme<S: Store>(store: &S, name: &str) -> Result<()> {
-    store.change_preferences(user_id(name), patch(json!({ "theme": "dark" })), None).await.map(drop)
-}
-
-/// Two sessions, preferences, a decision and ten events from `first` on.
-pub(super) async fn fill<S: Store>(store: &S, name: &str, first: u64) -> [Stored; 2] {
-    let sessions = [start(store, Some(name), START).await, start(store, Some(name), START).await];
-    set_theme(store, name).await.expect("changed");
-    decide(store, &user(name)).await;
-    let sequences = append(store, entries(first, (0..10).map(|_| event(Some(name), None)))).await;
-    assert!(sequences.iter().all(Option::is_some));
-    sessions
-}
-
-pub(super) async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
-    store.strike_out(user_id(name), UNTIL, began(name), at(3)).await.expect("struck out")
-}
-
-fn began(name: &str) -> AuditNote {
-    note(AuditAction::ErasureBegan, Some(name))
-}
-
-pub(super) fn is_over() -> AuditNote {
-    note(AuditAction::ErasureFinished, None)
-}
-
-async fn readmit<S: Store>(store: &S) -> Result<bool> {
-    store.readmit(user_id("ada"), note(AuditAction::Readmitted, Some("ada")), at(5)).await
-}
-
-/// Erases until it is finished, `limit` rows at a time.
-pub(super) async fn erase<S: Store>(store: &S, id: ErasureId, limit: usize) -> Erasure {
-    let rows = |erased: &Erased| erased.activities + erased.consents;
-    let mut before = 0;
-    for _ in 0..1_000 {
-        let erasure = store.erase_some(id, limit, ErasedActivities::Deleted, is_over(), at(4)).await.expect("erased");
-        assert!(rows(&erasure.erased) - before <= limit as u64, "no more than asked for");
-        before = rows(&erasure.erased);
-        if erasure.finished_at.is_some() {
-            return erasure;
-        }
-        let unfinished = store.unfinished_erasures().await.expect("readable");
-        assert!(unfinished.iter().any(|one| one.id == id && one.user.is_some()), "it can be gone on with");
-    }
-    panic!("an erasure does not come to an end");
-}
-
-fn assert_struck_out<T: std::fmt::Debug>(result: Result<T>) {
-    assert_eq!(result.expect_err("it is not stored").kind(), ErrorKind::StruckOut);
-}
-
-/// Tries each verb that would store something of the user.
-async fn assert_nothing_is_stored<S: Store>(store: &S, name: &str, first: u64) {
-    let stranger =
-        start_with(store, SessionRecord { head: head(None, START), data: data(&[("cart", "3")]) }, START).await;
-    let record = SessionRecord { head: head(Some(name), START), data: data(&[]) };
-    let (key, id) = (new_key(), record.head.id);
-    assert_struck_out(store.insert(key, record, CAP, START).await);
-    assert_eq!(store.load(key).await.expect("readable"), Loaded::Unknown);
-    let login = stranger.to(SessionHead { id, ..head(Some(name), START) }, changes(&[("cart", "4")]));
-    let new_key = login.new_key;
-    assert_struck_out(store.rotate(login, SessionLimits::default(), CAP, START).await);
-    assert_eq!(store.load(new_key).await.expect("readable"), Loaded::Unknown);
-    assert_eq!(found(store, stranger.key).await.as_ref(), Some(&stranger.record), "the stranger is who they were");
-
-    assert_struck_out(set_theme(store, name).await);
-    // The default is no change, and refused all the same.
-    let nothing = patch(json!({ "theme": "system" }));
-    assert_struck_out(store.change_preferences(user_id(name), nothing, Some(7)).await);
-    let decision = decided(&user(name), PurposeId::ANALYTICS, Decision::Denied, at(5));
-    assert_struck_out(store.record_consents(vec![decision]).await);
-    let visitor = new_visitor();
-    let theirs = decide(store, &visitor.into()).await;
-    assert_struck_out(store.link_visitor(visitor, user_id(name), MergePolicy::default(), at(5)).await);
-    assert_eq!(history(store, &visitor.into()).await, [theirs]);
-
-    let batch =
-        [event(Some("other"), None), event(Some(name), None), event(Some(name), Some(visitor)), event(None, None)];
-    let before = store.count(ActivityFilter::new()).await.expect("counted");
-    let batch = entries(first, batch);
-    for expected in [[true, false, false, true], [false; 4]] {
-        let sequences = append(store, batch.clone()).await;
-        assert_eq!(sequences.iter().map(Option::is_some).collect::<Vec<_>>(), expected);
-    }
-    assert_eq!(
-        store.count(ActivityFilter::new()).await.expect("counted"),
-        before + 2,
-        "others of the batch are stored"
-    );
-}
 
 pub(super) async fn nothing_of_somebody_who_is_struck_out_is_stored<S: Store>(store: Arc<S>) {
     // One whom the store knows, and one of whom it has never heard.

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use tokio::sync::watch;
 use tower_guestbook::{
     Result, Timestamp,
-    journal::{ErasureJournal, FileJournal, JournalPage},
+    journal::{ErasureJournal, FileJournal, JournalPage, MissingJournal},
     privacy::{Erasure, JournalEntry, JournalKind, Pseudonym, StoreFingerprint},
     rights::ReplayReport,
     store::{ConsentStore, PreferenceStore, SessionStore, SubjectStore},
@@ -72,7 +72,7 @@ impl Shelf {
 }
 
 impl ErasureJournal for Shelf {
-    async fn open(&self, _: StoreFingerprint) -> Result<()> {
+    async fn open(&self, _: StoreFingerprint, _: MissingJournal) -> Result<()> {
         self.ask().await
     }
 

@@ -181,7 +181,7 @@ async fn in_a_database_of_before_what_is_old_becomes_nobodys_as_well() {
     store.close().await.unwrap();
     let raw = rusqlite::Connection::open(&path).unwrap();
     let before = "ALTER TABLE activity_user_blocks DROP COLUMN places;
-        DROP TABLE rollups; DROP TABLE rollup_parts; DROP TABLE consent_refusals; DROP TABLE erasure_rows; ALTER TABLE erasures DROP COLUMN anonymised;
+        DROP TABLE erasure_journal; DROP TABLE rollups; DROP TABLE rollup_parts; DROP TABLE consent_refusals; DROP TABLE erasure_rows; ALTER TABLE erasures DROP COLUMN anonymised;
         ALTER TABLE activities DROP COLUMN anonymised; ALTER TABLE activity_blocks DROP COLUMN personal;
         PRAGMA user_version = 10";
     raw.execute_batch(before).unwrap();

@@ -1,10 +1,13 @@
 //! Reading history, and counting it.
 
+mod path;
+
 use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, Row, ToSql, named_params};
 use uuid::Uuid;
 
+pub(super) use self::path::Path;
 use super::{
     BLOCK_SHIFT, SEGMENT_SHIFT,
     interned::{find_session, find_type, find_user, find_visitor, type_ids},
@@ -126,103 +129,6 @@ const SPARED: &str = "
         (SELECT v.id FROM consent_subjects c JOIN visitors v ON v.public_id = c.visitor WHERE c.linked_to IN
             (SELECT user FROM restrictions
             UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at))))";
-
-/// Through what the rows are found.
-#[derive(Clone, Copy)]
-pub(super) enum Path {
-    Session,
-    User,
-    Visitor,
-    Stranger,
-    Blocks,
-}
-
-impl Path {
-    fn of(numbers: &Numbers) -> Self {
-        match numbers {
-            Numbers { is_stranger: true, .. } => Self::Stranger,
-            Numbers { session: Some(_), .. } => Self::Session,
-            Numbers { visitor: Some(_), .. } => Self::Visitor,
-            Numbers { user: Some(_), .. } => Self::User,
-            _ => Self::Blocks,
-        }
-    }
-
-    fn source(self) -> &'static str {
-        match self {
-            // CROSS JOIN: the blocks are the outer loop, or each row would look for its block.
-            Self::Session => "activity_session_blocks b CROSS JOIN activities a",
-            Self::User => "activity_user_blocks b CROSS JOIN activities a",
-            Self::Visitor | Self::Stranger => "activities a INDEXED BY activities_by_visitor",
-            Self::Blocks => "activity_blocks b CROSS JOIN activities a",
-        }
-    }
-
-    fn condition(self) -> &'static str {
-        match self {
-            Self::Session => {
-                "b.session = :session AND a.session = :session AND (:user IS NULL OR a.user = :user) \
-                 AND (:visitor IS NULL OR a.visitor = :visitor) AND :segment IS NULL"
-            }
-            Self::User => {
-                "b.segment = :segment AND b.user = :user AND a.user = :user AND :session IS NULL AND :visitor IS NULL"
-            }
-            Self::Visitor => {
-                "a.visitor = :visitor AND (:user IS NULL OR a.user = :user) AND :session IS NULL AND :segment IS NULL"
-            }
-            Self::Stranger => {
-                "a.visitor = :visitor AND a.user IS NULL AND :user IS NULL AND :session IS NULL AND :segment IS NULL"
-            }
-            Self::Blocks => {
-                "b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bits) <> 0 \
-                 AND :session IS NULL AND :user IS NULL AND :visitor IS NULL AND :segment IS NULL"
-            }
-        }
-    }
-
-    fn sql(self, (columns, joins): (&str, &str), order: Option<Order>, except: &[i64], rest: &str) -> String {
-        let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
-        let within = match self {
-            Self::Visitor | Self::Stranger => "AND a.sequence BETWEEN :low AND :high",
-            // With the plus SQLite cannot take the wide range for the bounds of each search, instead of the block.
-            _ => {
-                "AND b.block BETWEEN :low >> 10 AND :high >> 10 \
-                 AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 \
-                 AND +a.sequence BETWEEN :low AND :high"
-            }
-        };
-        let except = except_sql(except);
-        // Every parameter stands in every statement: that is what the conditions are for that say nothing.
-        format!(
-            "SELECT {columns} FROM {source} {joins} WHERE {condition} {within} \
-             AND (:type IS NULL OR a.type = :type) {except}AND (:type_bits = :type_bits) \
-             AND a.time >= :from AND a.time < :until {rest} {order_by} LIMIT :limit",
-            source = self.source(),
-            condition = self.condition(),
-        )
-    }
-
-    /// What only some questions ask.
-    fn rest(self, numbers: &Numbers) -> String {
-        let spared = if numbers.spared_at.is_some() { SPARED } else { "" };
-        let personal = match (numbers.except_anonymised, self) {
-            (false, _) => "",
-            (true, Self::Blocks) => "AND a.anonymised IS NULL AND (b.personal & :type_bits) <> 0",
-            (true, _) => "AND a.anonymised IS NULL",
-        };
-        format!("{personal} {spared}")
-    }
-
-    /// The order by sequence, in words that let SQLite see that it needs no sorting.
-    fn order(self, order: Order) -> &'static str {
-        match (self, order) {
-            (Self::Visitor | Self::Stranger, Order::NewestFirst) => "a.sequence DESC",
-            (Self::Visitor | Self::Stranger, Order::OldestFirst) => "a.sequence",
-            (_, Order::NewestFirst) => "b.block DESC, a.sequence DESC",
-            (_, Order::OldestFirst) => "b.block, a.sequence",
-        }
-    }
-}
 
 /// Calls `found` with rows of `columns` that match, in order, until it has seen `limit`.
 pub(super) fn matching(

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::privacy::Pseudonym;
+use crate::{
+    privacy::{AuditAction, Pseudonym},
+    store::testing::note,
+};
 
 async fn pseudonym<S: Store>(store: &S, name: &str) -> Pseudonym {
     Pseudonym::of(&user_id(name), &store.secret().await.expect("there is a secret"))
@@ -131,4 +134,13 @@ pub(in crate::store::testing) async fn an_erasure_is_lifted_by_its_id_when_it_is
     assert!(!store.lift_erasure(erasure.id, note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
     fill(&*store, "ada", 100).await;
+}
+
+pub(in crate::store::testing) async fn since_when_there_is_a_journal_is_remembered<S: Store>(store: Arc<S>) {
+    let since = async || store.journal_since().await.expect("readable");
+    assert_eq!(since().await, None);
+    for now in [at(5), at(9), at(2)] {
+        store.begin_journal(now).await.expect("remembered");
+        assert_eq!(since().await, Some(at(5)), "the first time stays");
+    }
 }

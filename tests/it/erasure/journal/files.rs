@@ -9,7 +9,7 @@ impl Place {
     /// The journal, opened for a store.
     pub(super) async fn journal_of(&self, store: &SqliteStore) -> FileJournal {
         let journal = self.journal();
-        journal.open(StoreFingerprint::of(&store.secret().await.unwrap())).await.unwrap();
+        journal.open(StoreFingerprint::of(&store.secret().await.unwrap()), MissingJournal::Begin).await.unwrap();
         journal
     }
 
@@ -26,7 +26,7 @@ fn of_user(number: i64, until: u64) -> JournalEntry {
 
 async fn opened(place: &Place) -> FileJournal {
     let journal = place.journal();
-    journal.open(StoreFingerprint::of(&SECRET)).await.unwrap();
+    journal.open(StoreFingerprint::of(&SECRET), MissingJournal::Begin).await.unwrap();
     journal
 }
 
@@ -77,7 +77,7 @@ async fn parallel_entries_all_arrive_whole() {
         .map(|number| {
             let journal = place.journal();
             tokio::spawn(async move {
-                journal.open(StoreFingerprint::of(&SECRET)).await.unwrap();
+                journal.open(StoreFingerprint::of(&SECRET), MissingJournal::Begin).await.unwrap();
                 for step in 0..10 {
                     journal.append(of_user(100 * number + step, 10)).await.unwrap();
                     if step == 5 {
@@ -165,7 +165,7 @@ async fn what_is_not_the_journal_of_this_store_is_refused_and_left_alone() {
     ] {
         std::fs::write(place.journal_path(), text).unwrap();
         let journal = place.journal();
-        let opened = journal.open(StoreFingerprint::of(&secret)).await.unwrap_err();
+        let opened = journal.open(StoreFingerprint::of(&secret), MissingJournal::Begin).await.unwrap_err();
         let appended = journal.append(of_user(2, 10)).await.unwrap_err();
         for error in [opened, appended] {
             assert_eq!(error.kind(), kind, "{error}");
@@ -185,7 +185,10 @@ async fn what_is_not_the_journal_of_this_store_is_refused_and_left_alone() {
 async fn a_journal_that_is_gone_or_cannot_be_made_is_an_error_and_not_a_new_one() {
     let place = Place::new();
     let nowhere = FileJournal::new(place.directory.path().join("no/such/directory/erasures"));
-    assert_eq!(nowhere.open(StoreFingerprint::of(&SECRET)).await.unwrap_err().kind(), ErrorKind::Configuration);
+    assert_eq!(
+        nowhere.open(StoreFingerprint::of(&SECRET), MissingJournal::Begin).await.unwrap_err().kind(),
+        ErrorKind::Configuration
+    );
     let journal = place.journal();
     assert_eq!(journal.append(of_user(1, 10)).await.unwrap_err().kind(), ErrorKind::Internal, "it was not opened");
 
@@ -203,6 +206,49 @@ async fn a_journal_that_is_gone_or_cannot_be_made_is_an_error_and_not_a_new_one(
     std::fs::create_dir(place.journal_path()).unwrap();
     assert!(guestbook.rights().erase(&user("ada")).await.is_err());
     assert_eq!(store.erasure_of(user("ada")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_not_there_any_more_is_missed_at_the_start_until_it_is_back_or_accepted_as_lost() {
+    let place = Place::new();
+    let aside = place.directory.path().join("aside");
+    let store = place.open();
+    let (guestbook, clock) = with_journal(store.clone(), &place, place.journal());
+    guestbook.ready().await.unwrap();
+    guestbook.rights().erase(&user("ada")).await.unwrap();
+    close(guestbook, store).await;
+    std::fs::rename(place.journal_path(), &aside).unwrap();
+    let start = || Guestbook::builder(place.open()).clock(clock.clone()).erasure_journal(place.journal());
+    for content in [None, Some("")] {
+        if let Some(content) = content {
+            std::fs::write(place.journal_path(), content).unwrap();
+        }
+        let guestbook = start().build().unwrap();
+        let error = guestbook.ready().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("accept_new_journal()"), "{error}");
+        assert!(!login(&guestbook, "bob").await.is_success(), "nobody is served");
+        assert_eq!(std::fs::metadata(place.journal_path()).map_or(0, |file| file.len()), 0, "none begins");
+        guestbook.shutdown().await;
+    }
+    // Put back while the guestbook runs.
+    let guestbook = start().build().unwrap();
+    guestbook.ready().await.unwrap_err();
+    std::fs::rename(&aside, place.journal_path()).unwrap();
+    assert_eq!(guestbook.rights().replay_journal().await.unwrap().checked, 1);
+    guestbook.ready().await.unwrap();
+    guestbook.shutdown().await;
+    // Lost for good.
+    std::fs::remove_file(place.journal_path()).unwrap();
+    let guestbook = start().accept_new_journal().build().unwrap();
+    guestbook.ready().await.unwrap();
+    assert_eq!(guestbook.rights().replay_journal().await.unwrap().checked, 0, "it is a new one");
+    guestbook.shutdown().await;
+    let guestbook = start().build().unwrap();
+    guestbook.ready().await.unwrap();
+    guestbook.shutdown().await;
+    std::fs::remove_file(place.journal_path()).unwrap();
+    start().build().unwrap().ready().await.unwrap_err();
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ const DIRECTORY: &str = "GUESTBOOK_TEST_JOURNAL_DIRECTORY";
 struct Last(FileJournal);
 
 impl ErasureJournal for Last {
-    async fn open(&self, store: StoreFingerprint) -> Result<()> {
-        self.0.open(store).await
+    async fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
+        self.0.open(store, missing).await
     }
 
     async fn append(&self, entry: JournalEntry) -> Result<()> {
