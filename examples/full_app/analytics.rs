@@ -62,6 +62,18 @@ pub(crate) async fn active_users(State(app): State<App>, user: Option<CurrentUse
     Ok(Json(json!({ "hours": hours, "active_users": active })))
 }
 
+/// Events and active users of each `period`, an hour or a day.
+pub(crate) async fn series(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+    let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
+    let period = match asked.0.get("period").map(String::as_str) {
+        None | Some("day") => Period::Day,
+        Some("hour") => Period::Hour,
+        Some(_) => return Err(wrong("period", "hour or day")),
+    };
+    let series = analytics.activity_series(asked.range()?, period, asked.zone()?, ActivityFilter::new()).await?;
+    Ok(Json(json!(series)))
+}
+
 pub(crate) async fn pages(state: State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
     overview(state, user, uri, |overview| json!({ "pages": overview.popular_pages })).await
 }

@@ -1,4 +1,5 @@
-//! A server that shows everything: sessions, activities, consent and preferences, over JSON and in the browser.
+//! A server that shows everything: sessions, activities, consent, preferences, the rights of users and figures, over JSON and in
+//! the browser.
 //!
 //! ```sh
 //! cargo run --release --example full_app
@@ -14,6 +15,9 @@
 //! curl -b jar 'http://127.0.0.1:3000/api/activities?type=button_click&limit=10'
 //! curl -b jar -d '{"consent_type":"analytics","granted":false}' http://127.0.0.1:3000/api/consent
 //! curl -b jar -X PATCH -H 'content-type: application/json' -d '{"theme":"dark"}' http://127.0.0.1:3000/api/preferences
+//! curl -b jar -H 'content-type: application/json' -d '{}' http://127.0.0.1:3000/api/gdpr/requests/access
+//! curl -b jar http://127.0.0.1:3000/api/gdpr/export
+//! curl -b jar 'http://127.0.0.1:3000/api/analytics/series?period=hour&hours=24'
 //! ```
 
 mod activities;
@@ -185,21 +189,36 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
         .route("/api/preferences", get(preferences::get).put(preferences::put).patch(preferences::patch))
         .route("/api/preferences/{path}", delete(preferences::reset))
         .layer(DefaultBodyLimit::max(preferences::MAX_BODY));
+    // Who looks at the figures does not change them.
+    let analytics = Router::new()
+        .route("/api/analytics/user", get(analytics::user))
+        .route("/api/analytics/journey", get(analytics::journey))
+        .route("/api/analytics/active-users", get(analytics::active_users))
+        .route("/api/analytics/series", get(analytics::series))
+        .route("/api/analytics/pages", get(analytics::pages))
+        .route("/api/analytics/hours", get(analytics::hours))
+        .route("/api/analytics/top-users", get(analytics::top_users))
+        .route("/api/analytics/sessions", get(analytics::sessions))
+        .route("/api/analytics/patterns", get(analytics::patterns))
+        .route("/api/analytics/funnel", get(analytics::funnel))
+        .route("/api/analytics/retention", get(analytics::retention))
+        .route("/api/analytics/report", get(analytics::report))
+        .route("/api/analytics/rollups", get(analytics::rollups).post(analytics::rebuild_rollups))
+        .layer(Unrecorded);
     let router = Router::new()
         .route("/", get(page::index))
-        .route("/app.js", get(page::script))
-        .route("/consent.js", get(page::consent_script))
-        .route("/preferences.js", get(page::preferences_script))
         .route("/style.css", get(page::style))
         .route("/health", get(page::health))
         .route("/auth/login", post(auth::login))
         .route("/auth/logout", post(auth::logout))
         .route_service("/.well-known/gpc.json", GpcSupport::new(GPC_SINCE)?)
+        .merge(page::scripts())
         .merge(sensitive)
         .merge(tracking)
         .merge(consent)
         .merge(offers)
         .merge(preferences)
+        .merge(analytics)
         .route("/api/users/{id}/profile", get(preferences::profile))
         .nest("/api/gdpr", guestbook.privacy_router())
         .route("/api/gdpr/processing", get(gdpr::processing))
@@ -212,18 +231,6 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
         .route("/api/sessions/logout-everywhere", post(sessions::logout_everywhere))
         .route("/api/activities", get(activities::own))
         .route("/api/activities/live", get(live::own).layer(Unrecorded))
-        .route("/api/analytics/user", get(analytics::user))
-        .route("/api/analytics/journey", get(analytics::journey))
-        .route("/api/analytics/active-users", get(analytics::active_users))
-        .route("/api/analytics/pages", get(analytics::pages))
-        .route("/api/analytics/hours", get(analytics::hours))
-        .route("/api/analytics/top-users", get(analytics::top_users))
-        .route("/api/analytics/sessions", get(analytics::sessions))
-        .route("/api/analytics/patterns", get(analytics::patterns))
-        .route("/api/analytics/funnel", get(analytics::funnel))
-        .route("/api/analytics/retention", get(analytics::retention))
-        .route("/api/analytics/report", get(analytics::report))
-        .route("/api/analytics/rollups", get(analytics::rollups).post(analytics::rebuild_rollups))
         .route("/api/admin/audit", get(gdpr::verify))
         .route("/api/admin/recorder", get(activities::recorder))
         .route("/api/admin/sessions", delete(sessions::admin_revoke_all))

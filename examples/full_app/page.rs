@@ -1,15 +1,18 @@
 //! The page, which is a few files, and the headers that keep it what it is.
 
 use axum::{
-    Json,
+    Json, Router,
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
+    routing::get,
 };
 use serde_json::{Value, json};
 use tower_guestbook::{
     Preferences,
     preferences::{StandardPreferences, Theme},
 };
+
+use crate::App;
 
 pub(crate) async fn index(preferences: Preferences<StandardPreferences>) -> impl IntoResponse {
     html(include_str!("page/index.html"), &preferences)
@@ -31,24 +34,27 @@ pub(crate) fn html(template: &str, preferences: &StandardPreferences) -> impl In
 /// How the templates begin.
 const HTML: &str = r#"<html lang="en" data-theme="light">"#;
 
-pub(crate) async fn script() -> impl IntoResponse {
-    javascript(include_str!("page/app.js"))
+/// A route for each script. A browser runs them in the order in which the page names them.
+pub(crate) fn scripts() -> Router<App> {
+    SCRIPTS.into_iter().fold(Router::new(), |router, (path, text)| {
+        router.route(path, get(async move || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], text)))
+    })
 }
 
-pub(crate) async fn consent_script() -> impl IntoResponse {
-    javascript(include_str!("page/consent.js"))
-}
-
-pub(crate) async fn preferences_script() -> impl IntoResponse {
-    javascript(include_str!("page/preferences.js"))
-}
+const SCRIPTS: [(&str, &str); 9] = [
+    ("/app.js", include_str!("page/app.js")),
+    ("/consent.js", include_str!("page/consent.js")),
+    ("/preferences.js", include_str!("page/preferences.js")),
+    ("/data.js", include_str!("page/data.js")),
+    ("/rights.js", include_str!("page/rights.js")),
+    ("/erasure.js", include_str!("page/erasure.js")),
+    ("/charts.js", include_str!("page/charts.js")),
+    ("/figures.js", include_str!("page/figures.js")),
+    ("/dashboard.js", include_str!("page/dashboard.js")),
+];
 
 pub(crate) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/style.css"))
-}
-
-fn javascript(text: &'static str) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], text)
 }
 
 pub(crate) async fn health() -> Json<Value> {

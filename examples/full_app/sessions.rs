@@ -31,6 +31,7 @@ pub(crate) async fn current(session: Session) -> Answer {
             "keys": session.keys(),
         },
         "user_id": number(&user),
+        "is_admin": user.as_str() == ADMIN,
     })))
 }
 

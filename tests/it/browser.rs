@@ -3,12 +3,15 @@
 //! Runs where `GUESTBOOK_BROWSER` is set; `chromium` and `chromedriver` must be installed then.
 
 mod consent;
+mod data;
+mod figures;
 mod preferences;
 
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use axum::http::Method;
@@ -109,6 +112,25 @@ impl Browser {
         self.command(Method::POST, "execute/async", json!({ "script": script, "args": [] })).await;
     }
 
+    /// Where files go that a page gives.
+    async fn download_to(&self, directory: &Path) {
+        std::fs::create_dir(directory).unwrap();
+        let parameters = json!({ "behavior": "allow", "downloadPath": directory });
+        let body = json!({ "cmd": "Browser.setDownloadBehavior", "params": parameters });
+        self.command(Method::POST, "goog/cdp/execute", body).await;
+    }
+
+    /// What is in a file, waiting until the browser has written it, under another name until it is whole.
+    async fn downloaded(&self, file: &Path) -> Vec<u8> {
+        let written = async {
+            while !file.exists() {
+                self.script("return null").await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), written).await.expect("the file comes");
+        std::fs::read(file).unwrap()
+    }
+
     /// The names of all cookies, also of those that no script reads.
     async fn cookies(&self) -> Vec<String> {
         let cookies = self.command(Method::GET, "cookie", Value::Null).await;
@@ -153,6 +175,14 @@ fn is_wanted() -> bool {
         eprintln!("not run: GUESTBOOK_BROWSER is not set");
     }
     is_wanted
+}
+
+async fn log_in(browser: &Browser, name: &str, password: &str) {
+    browser.element("#login:not([hidden])").await;
+    browser.enter("[name=username]", name).await;
+    browser.enter("[name=password]", password).await;
+    browser.click("#login-form button").await;
+    browser.element("#sessions tr").await;
 }
 
 /// Which switches are on, by name.

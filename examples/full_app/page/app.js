@@ -10,7 +10,8 @@ async function call(method, path, body, headers = {}) {
   }
   const response = await fetch(path, init);
   const json = await response.json().catch(() => ({}));
-  return { ok: response.ok, status: response.status, etag: response.headers.get("etag"), json };
+  const [etag, wait] = ["etag", "retry-after"].map((name) => response.headers.get(name));
+  return { ok: response.ok, status: response.status, etag, wait, json };
 }
 
 function say(text, isError) {
@@ -19,15 +20,87 @@ function say(text, isError) {
   $("message").hidden = !text;
 }
 
-function problem(answer) {
-  const { error, message, title, detail } = answer.json;
-  say([error || title, message || detail].filter(Boolean).join(": ") || `The server answered ${answer.status}.`, true);
+// Why the server refused, in its own words; but how long to wait is in a header, which people do not see.
+function problem({ status, wait, json: { error, message, title, detail, reason } }) {
+  const later = wait && `Please try again in ${wait} ${wait === "1" ? "second" : "seconds"}.`;
+  const why = message || reason || (status === 429 && later) || (status === 503 && detail && later ? `${detail} ${later}` : detail);
+  say([error || title, why].filter(Boolean).join(": ") || `The server answered ${status}.`, true);
 }
+
+const unreachable = () => say("The server cannot be reached.", true);
+
+// How often the page asked who the guest is: what was asked for one of them is not for the next.
+let guests = 0;
+
+// What is kept of whoever is logged in; nothing if it is refused, or comes when somebody else is.
+async function own(path) {
+  const guest = guests;
+  const answer = await call("GET", path);
+  if (guest !== guests) return null;
+  if (!answer.ok) problem(answer);
+  return answer.ok ? answer.json : null;
+}
+
+// The parts of the page that are asked for when somebody opens them, and what asks.
+const panels = new Map();
+
+function panel(id, load) {
+  const open = () => load().catch(unreachable);
+  panels.set($(id), open);
+  $(id).addEventListener("toggle", () => {
+    if (!$(id).open || $("account").hidden) return;
+    // To the guest it is a page, though the server hears nothing of it.
+    call("POST", "/api/track/page", { page: `/${id}` }).catch(() => {});
+    open();
+  });
+}
+
+function forgetPanels() {
+  for (const element of document.querySelectorAll("[data-own]")) element.replaceChildren();
+}
+
+const showPanels = () => panels.forEach((open, details) => details.open && !details.hidden && open());
 
 const time = (millis) => new Date(millis).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 function cell(row, text) {
   row.insertCell().textContent = text;
+}
+
+// A table's body from texts, or one row that says that there is nothing.
+function fill(id, rows, nothing) {
+  const tell = (texts) => {
+    const row = document.createElement("tr");
+    for (const text of texts) cell(row, text);
+    return row;
+  };
+  $(id).replaceChildren(...rows.map(tell));
+  if (rows.length === 0) {
+    const only = $(id).insertRow().insertCell();
+    only.colSpan = 9;
+    only.textContent = nothing;
+  }
+}
+
+// Terms and what they are.
+function facts(id, pairs) {
+  const tell = ([term, text]) => {
+    const [pair, name, value] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
+    [name.textContent, value.textContent] = [term, text];
+    pair.append(name, value);
+    return pair;
+  };
+  $(id).replaceChildren(...pairs.map(tell));
+}
+
+// Gives the guest a file.
+function keep(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser has begun to read it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 async function showSessions() {
@@ -116,11 +189,14 @@ function forgetActivities() {
 }
 
 async function show() {
+  const guest = ++guests;
   forgetActivities();
+  forgetPanels();
   // They do not depend on a login, and are as the guest has them whoever that is.
   showConsent().catch(() => {});
   showPreferences().catch(() => {});
   const answer = await call("GET", "/api/session");
+  if (guest !== guests) return;
   const isGuest = answer.ok;
   if (!isGuest && answer.status !== 401) problem(answer);
   $("who").hidden = $("account").hidden = !isGuest;
@@ -128,8 +204,11 @@ async function show() {
   $("user").textContent = isGuest ? `user ${answer.json.user_id}` : "";
   $("sessions").replaceChildren();
   $("note-form").elements.note.value = "";
+  $("dashboard").hidden = !answer.json.is_admin;
   if (!isGuest) return;
+  $("erased").hidden = true;
   follow();
+  showPanels();
   await showSessions();
   const note = await call("GET", "/api/session/data/note");
   if (note.ok) $("note-form").elements.note.value = note.json.value;
@@ -147,7 +226,7 @@ function onSubmit(id, send) {
     try {
       await send(form);
     } catch {
-      say("The server cannot be reached.", true);
+      unreachable();
     }
     button.disabled = false;
   });
@@ -159,7 +238,7 @@ function onClick(id, act) {
     try {
       await act();
     } catch {
-      say("The server cannot be reached.", true);
+      unreachable();
     }
   });
 }
@@ -194,18 +273,6 @@ onClick("logout", async () => {
   const answer = await call("POST", "/auth/logout");
   if (!answer.ok && answer.status !== 401) problem(answer);
   await show();
-});
-
-onClick("erase", async () => $("erase-dialog").showModal());
-
-$("erase-dialog").addEventListener("close", async () => {
-  if ($("erase-dialog").returnValue !== "erase") return;
-  forgetActivities();
-  const answer = await call("DELETE", "/api/gdpr/delete");
-  if (!answer.ok) return problem(answer);
-  const { sessions_deleted, activities_deleted, consent_deleted } = answer.json;
-  await show();
-  say(`Erased: ${activities_deleted} activities, ${consent_deleted} consents, ${sessions_deleted} sessions. Goodbye.`);
 });
 
 onClick("others", async () => {
