@@ -90,10 +90,15 @@ pub(crate) async fn sessions(state: State<App>, user: Option<CurrentUser>, uri: 
     overview(state, user, uri, |overview| json!({ "sessions": overview.sessions, "visits": overview.visits })).await
 }
 
+/// `types`, if they are given, are the only event types that count: a list with commas between them.
 pub(crate) async fn patterns(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let query =
         PatternQuery::new().limit(asked.limit()?).longest(asked.number("longest", 4, 2..=PatternQuery::MAX_LENGTH)?);
+    let query = match asked.0.get("types") {
+        Some(types) => query.types(event_types("types", types)?),
+        None => query,
+    };
     Ok(Json(json!(analytics.common_patterns(asked.range()?, query).await?)))
 }
 
@@ -101,10 +106,7 @@ pub(crate) async fn patterns(State(app): State<App>, user: Option<CurrentUser>, 
 pub(crate) async fn funnel(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let steps = asked.0.get("steps").map(String::as_str).unwrap_or_default();
-    let steps = steps
-        .split(',')
-        .map(|step| EventType::new(step).map(FunnelStep::new).map_err(|error| wrong("steps", &error.to_string())));
-    let funnel = Funnel::new(steps.collect::<Answer<Vec<_>>>()?);
+    let funnel = Funnel::new(event_types("steps", steps)?.into_iter().map(FunnelStep::new));
     Ok(Json(json!(analytics.funnel(asked.range()?, funnel).await?)))
 }
 
@@ -215,6 +217,10 @@ impl Asked {
         let number = text.parse().ok().filter(|number| allowed.contains(number));
         number.ok_or_else(|| wrong(name, &format!("a number from {} to {}", allowed.start(), allowed.end())))
     }
+}
+
+fn event_types(parameter: &str, list: &str) -> Answer<Vec<EventType>> {
+    list.split(',').map(|name| EventType::new(name).map_err(|error| wrong(parameter, &error.to_string()))).collect()
 }
 
 fn wrong(parameter: &str, problem: &str) -> Refusal {

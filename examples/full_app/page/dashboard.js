@@ -1,7 +1,7 @@
 "use strict";
 
 // The events that this page makes.
-const FUNNEL = { page_view: "Opens a page or a part of it", button_click: "Waves", note_kept: "Keeps a note" };
+const STEPS = { page_view: "Opens a page or a part of it", button_click: "Waves", note_kept: "Keeps a note" };
 
 const choice = $("dashboard-form").elements.hours;
 
@@ -17,9 +17,9 @@ async function showTotals() {
   facts("totals", [
     ["Active users", active.active_users],
     ["Sessions", sessions.count],
-    ["Their mean length", duration(sessions.average_ms)],
+    ["Mean session", duration(sessions.average_ms)],
     ["Visits", visits.count],
-    ["Their median length", duration(visits.median_ms)],
+    ["Median visit", duration(visits.median_ms)],
     ["Visits of one event", percent(visits.bounce_rate)],
   ]);
 }
@@ -41,14 +41,15 @@ async function showHours() {
 async function showPagesAndUsers() {
   const [pages, top] = await Promise.all([asked("pages"), asked("top-users")]);
   if (!pages || !top) return;
-  bars("pages", pages.pages.map(({ page, views, average_time_ms }) => [page, views, `${views}, ${duration(average_time_ms)} each`]));
+  const told = (views, millis) => (millis === null ? views : `${views}, ${duration(millis)} each`);
+  bars("pages", pages.pages.map(({ page, views, average_time_ms }) => [page, views, told(views, average_time_ms)]));
   bars("top-users", top.users.map(({ user_id, events }) => [`User ${user_id}`, events]));
 }
 
 async function showFunnel() {
-  const answer = await asked("funnel", { steps: Object.keys(FUNNEL).join() });
+  const answer = await asked("funnel", { steps: Object.keys(STEPS).join() });
   if (!answer) return;
-  bars("funnel", answer.stages.map(({ event_type, actors, from_first }) => [FUNNEL[event_type] || event_type, actors, `${actors} (${percent(from_first)})`]));
+  bars("funnel", answer.stages.map(({ event_type, actors, from_first }) => [STEPS[event_type] || event_type, actors, `${actors} (${percent(from_first)})`]));
 }
 
 async function showCohorts() {
@@ -66,7 +67,7 @@ async function showCohorts() {
 }
 
 async function showPatterns() {
-  const answer = await asked("patterns");
+  const answer = await asked("patterns", { types: Object.keys(STEPS).join() });
   if (!answer) return;
   fill("patterns", answer.patterns.map(({ labels, visits, percent }) => [labels.join(" → "), `${visits} (${Math.round(percent)} %)`]), "Nothing yet.");
 }

@@ -7,7 +7,7 @@ async function showSummary() {
   facts("summary", [
     ["Events", total_activities],
     ["Sessions", total_sessions],
-    ["Their mean length", duration(average_session_ms)],
+    ["Mean session", duration(average_session_ms)],
     ["Days", days_active],
     ["First seen", first_seen ? time(first_seen) : "–"],
     ["Last seen", last_activity ? time(last_activity) : "–"],
@@ -16,13 +16,19 @@ async function showSummary() {
 }
 
 async function showJourney() {
-  const answer = await own("/api/analytics/journey?limit=50");
+  const answer = await own("/api/analytics/journey?limit=100");
   if (!answer) return;
-  const steps = answer.journey.toReversed().map(({ timestamp, event_type, event_data, new_visit }) => {
+  const steps = [];
+  let begins = false;
+  for (const { timestamp, event_type, event_data, new_visit } of answer.journey) {
+    begins ||= new_visit;
+    // What this page asks for by itself is no step of the guest's.
+    if (event_type === "api_call") continue;
     const where = event_data?.page || event_data?.action || "";
-    return [time(timestamp), event_type, new_visit ? `${where} (a visit begins)`.trim() : where];
-  });
-  fill("journey", steps, "Nothing yet.");
+    steps.push([time(timestamp), event_type, begins ? `${where} (a visit begins)`.trim() : where]);
+    begins = false;
+  }
+  fill("journey", steps.reverse(), "Nothing yet.");
 }
 
 panel("figures", () => Promise.all([showSummary(), showJourney()]));

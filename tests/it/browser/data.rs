@@ -60,7 +60,7 @@ async fn in_a_browser_a_user_takes_a_copy_asks_objects_restricts_corrects_and_is
     browser.until("document.documentElement.dataset.theme === 'dark'").await;
     browser.until("document.querySelector('#audit').innerText.includes('rectified')").await;
     let audit = browser.script("return document.querySelector('#audit').innerText").await;
-    for done in ["exported", "request filed", "request cancelled", "restricted", "restriction lifted", "rectified"] {
+    for done in ["exported", "request filed", "request changed", "restricted", "restriction lifted", "rectified"] {
         assert!(audit.as_str().unwrap().contains(done), "{done}: {audit}");
     }
     browser.shoot("data-dark.png").await;
@@ -129,6 +129,8 @@ async fn in_a_browser_a_user_reads_why_something_is_refused() {
     says(&browser, "#erase-sure", "Recent login required: Please log in again.").await;
     browser.script("window.fetch = window.honest").await;
     assert!(browser.text().await.contains("Logged in as user 2"), "nothing is erased");
+    // The message lies upon what is at the upper edge.
+    browser.script("scrollTo(0, 0)").await;
     browser.click("#wave").await;
     browser.activity("wave").await;
 

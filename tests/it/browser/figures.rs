@@ -24,7 +24,7 @@ async fn in_a_browser_users_see_their_own_figures_and_the_administrator_everybod
     browser.element("#summary dd").await;
     browser.until("document.querySelector('#journey').innerText.includes('/data')").await;
     let own = browser.script("return document.querySelector('#figures').innerText").await;
-    for seen in ["Their mean length", "page_view", "button_click", "note_kept", "(a visit begins)"] {
+    for seen in ["Mean session", "page_view", "button_click", "note_kept", "(a visit begins)"] {
         assert!(own.as_str().unwrap().contains(seen), "{seen}: {own}");
     }
     browser.shoot("figures.png").await;
@@ -38,7 +38,8 @@ async fn in_a_browser_users_see_their_own_figures_and_the_administrator_everybod
     for part in ["#totals dd", "#hours rect", "#pages tr", "#top-users tr", "#cohorts td", "#patterns tr"] {
         browser.element(part).await;
     }
-    let funnel = "return [...document.querySelectorAll('#funnel tr')].map((row) => row.innerText.replace(/\\s+/g, ' '))";
+    let funnel =
+        "return [...document.querySelectorAll('#funnel tr')].map((row) => row.innerText.replace(/\\s+/g, ' '))";
     browser.element("#funnel tr:nth-child(3)").await;
     let funnel: Vec<String> = serde_json::from_value(browser.script(funnel).await).unwrap();
     assert!(funnel[1].contains("Waves") && funnel[1].contains("1 ("), "{funnel:?}");

@@ -62,7 +62,8 @@ async fn full_app_knows_what_people_do_and_names_the_parameter_that_is_wrong() {
     let pages: Vec<_> = steps.iter().filter_map(|step| step["event_data"]["page"].as_str()).collect();
     assert_eq!(pages, ["/prices", "/cart"], "{journey}");
 
-    for path in ["active-users", "pages", "hours", "top-users", "sessions", "patterns", "retention", "report"] {
+    for path in ["active-users", "series", "pages", "hours", "top-users", "sessions", "patterns", "retention", "report"]
+    {
         let path = format!("/api/analytics/{path}");
         assert_eq!(guest.get(&path).await.status, StatusCode::FORBIDDEN, "{path}");
         let reply = admin.get(&path).await;
@@ -80,7 +81,20 @@ async fn full_app_knows_what_people_do_and_names_the_parameter_that_is_wrong() {
     let funnel = admin.get("/api/analytics/funnel?steps=page_view,page_view").await;
     assert_eq!(funnel.status, StatusCode::OK, "{}", funnel.json);
 
+    let series = admin.get("/api/analytics/series?period=hour&hours=24&zone=Europe/Berlin").await.json;
+    assert_eq!((&series["period"], &series["zone"]), (&json!("hour"), &json!("Europe/Berlin")), "{series}");
+    let buckets = series["buckets"].as_array().unwrap();
+    assert!(matches!(buckets.len(), 24 | 25), "{series}");
+    assert_eq!(buckets.iter().map(|bucket| bucket["active_users"].as_u64().unwrap()).max(), Some(1), "{series}");
+    assert!(buckets.iter().map(|bucket| bucket["events"].as_u64().unwrap()).sum::<u64>() >= 2, "{series}");
+    let patterns = admin.get("/api/analytics/patterns?types=page_view").await.json;
+    assert_eq!(patterns["patterns"][0]["labels"], json!(["page_view:/prices", "page_view:/cart"]), "{patterns}");
+
     for (query, parameter) in [
+        ("series?period=minute", "period"),
+        ("series?hours=0", "hours"),
+        ("series?zone=Mars/Olympus", "zone"),
+        ("patterns?types=", "types"),
         ("pages?zone=Mars/Olympus", "zone"),
         ("pages?limit=0", "limit"),
         ("pages?limit=1000000", "limit"),
