@@ -2,16 +2,20 @@
 
 const $ = (id) => document.getElementById(id);
 
+// An answer and its JSON, if it is any.
+async function read(response) {
+  const json = await response.json().catch(() => ({}));
+  const [etag, wait] = ["etag", "retry-after"].map((name) => response.headers.get(name));
+  return { ok: response.ok, status: response.status, etag, wait, json };
+}
+
 async function call(method, path, body, headers = {}) {
   const init = { method, headers: { ...headers } };
   if (body !== undefined) {
     init.headers["content-type"] ??= "application/json";
     init.body = JSON.stringify(body);
   }
-  const response = await fetch(path, init);
-  const json = await response.json().catch(() => ({}));
-  const [etag, wait] = ["etag", "retry-after"].map((name) => response.headers.get(name));
-  return { ok: response.ok, status: response.status, etag, wait, json };
+  return read(await fetch(path, init));
 }
 
 function say(text, isError) {
@@ -23,7 +27,7 @@ function say(text, isError) {
 // Why the server refused, in its own words; but how long to wait is in a header, which people do not see.
 function problem({ status, wait, json: { error, message, title, detail, reason } }) {
   const later = wait && `Please try again in ${wait} ${wait === "1" ? "second" : "seconds"}.`;
-  const why = message || reason || (status === 429 && later) || (status === 503 && detail && later ? `${detail} ${later}` : detail);
+  const why = message || reason?.replace(/^invalid input: /, "") || (status === 429 && later) || (status === 503 && detail && later ? `${detail} ${later}` : detail);
   say([error || title, why].filter(Boolean).join(": ") || `The server answered ${status}.`, true);
 }
 

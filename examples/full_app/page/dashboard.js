@@ -75,7 +75,8 @@ async function showPatterns() {
 async function showReport() {
   const guest = guests;
   const response = await fetch("/api/analytics/report?format=text");
-  if (response.ok && guest === guests) $("report").textContent = await response.text();
+  const text = response.ok ? await response.text() : problem(await read(response));
+  if (guest === guests) $("report").textContent = text ?? "";
 }
 
 const dashboard = () =>

@@ -3,10 +3,7 @@
 // A link would do, but what it is refused for would end up in a file.
 async function download(format) {
   const response = await fetch(`/api/gdpr/export?format=${format}`);
-  if (!response.ok) {
-    const json = await response.json().catch(() => ({}));
-    return problem({ status: response.status, wait: response.headers.get("retry-after"), json });
-  }
+  if (!response.ok) return problem(await read(response));
   keep(await response.blob(), `personal-data.${format}`);
   say("Here is all that is kept of you.");
   await showAudit();
