@@ -50,14 +50,14 @@
 //! - [`Session`]: what a handler works with. [`Sessions`]: the same for administration, outside a request.
 //! - [`Tracker`]: what a handler records. [`Activities`]: history, counts, deletion. [`recorder`]: the queue and its worker,
 //!   and what happens when they are overloaded or the store fails.
-//! - [`Analytics`]: active users, pages, visits, reports: what was recorded, counted. [`analysis`]: the answers.
 //! - [`Consent`]: what a handler asks and records; [`Consents`]: the same outside a request; [`http::ConsentRules`]: purposes and how
 //!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
 //! - [`AuditTrail`]: who did what to whose data, chained, so that it says where it was changed.
 //! - [`Retention`]: what is old is deleted, by [`retention::RetentionRules`], by itself.
 //! - [`http::PrivacyService`]: what users may do about their own data, over HTTP: one service, or one router.
 //! - [`journal`]: what makes erasures hold although a backup is restored.
-//! - [`Analytics`]: what people do: funnels, patterns, paths, cohorts, experiments. [`analysis`]: the questions, their definitions, the answers.
+//! - [`Analytics`]: active users, pages, visits, reports; funnels, patterns, paths, cohorts, experiments. [`analysis`]: the questions,
+//!   their definitions, the answers.
 //! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
 //! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
 //! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
