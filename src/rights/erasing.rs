@@ -22,7 +22,7 @@ struct Running<'a> {
 }
 
 /// So many rows are deleted in one step: a few milliseconds, so that others get their turn.
-const CHUNK: usize = 500;
+const CHUNK: usize = 400;
 
 /// So often a reader may hold up the overwriting of residue, and so long it is waited for each time.
 const SCRUBS: u32 = 20;

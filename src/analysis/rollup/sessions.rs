@@ -7,7 +7,8 @@ use foldhash::fast::RandomState;
 use super::codec::{Reader, Writer, damaged};
 use crate::{analysis::durations::Lengths, error::Result};
 
-/// The first and the last event of each session. Numbers of sessions lie close together, so they are kept in chunks.
+/// The first and the last event of each session. Numbers of sessions lie close together, so they are kept in chunks: not too large ones, as old
+/// sessions come back one by one.
 #[derive(Debug, Default)]
 pub(super) struct SessionSpans(HashMap<u32, Box<[Span; CHUNK]>, RandomState>);
 
@@ -25,7 +26,7 @@ enum Events {
     Many,
 }
 
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 const NOTHING: Span = Span { first: 0, last: 0, events: Events::None };
 
 /// In the column of lengths: there is more than one event.

@@ -71,7 +71,7 @@ mod writer;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::Arc,
     time::Duration,
 };
 
@@ -89,8 +89,6 @@ pub struct SqliteStore {
 struct Inner {
     writer: Writer,
     readers: Readers,
-    /// Steps of erasures, to know when the log has become long.
-    steps: AtomicUsize,
     fitted: analytics::Fitted,
 }
 
@@ -223,14 +221,7 @@ impl SqliteStoreBuilder {
         let connection = connection::open_for_writing(&settings)?;
         let readers = Readers::open(settings.clone())?;
         let writer = Writer::start(Database::new(connection), &settings)?;
-        Ok(SqliteStore {
-            inner: Arc::new(Inner {
-                writer,
-                readers,
-                steps: AtomicUsize::new(1),
-                fitted: analytics::Fitted::default(),
-            }),
-        })
+        Ok(SqliteStore { inner: Arc::new(Inner { writer, readers, fitted: analytics::Fitted::default() }) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The contracts, verb by verb: which connection does what.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -190,10 +190,8 @@ impl SubjectStore for SqliteStore {
         // What a power failure undoes is done again: the row of the erasure is in the same transaction.
         let step = move |database: &Database| subjects::erase_some(database, id, limit, activities, &note, now);
         let erasure = self.inner.writer.run_alone(false, step).await?;
-        // Otherwise the writer would have to move it, while others wait.
-        if self.inner.steps.fetch_add(1, Ordering::Relaxed).is_multiple_of(STEPS_A_MOVE) {
-            self.inner.readers.read_elsewhere(connection::move_log).await?;
-        }
+        // Otherwise the writer would have to move it, while others wait; and much at once would hold up their commits.
+        self.inner.readers.read_elsewhere(connection::move_log).await?;
         Ok(erasure)
     }
 
@@ -358,6 +356,3 @@ impl Store for SqliteStore {
         self.inner.readers.read(move |database| consents::account(database, &subject)).await
     }
 }
-
-/// After so many steps of erasures the log is moved.
-const STEPS_A_MOVE: usize = 4;
