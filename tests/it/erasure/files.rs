@@ -316,6 +316,9 @@ async fn residue_that_a_dead_process_left_is_overwritten_at_the_next_start() {
     let (store, word) = (place.open(), needle());
     append(&store, entries(1, 1, [event("ada", &word)])).await;
     assert!(store.scrub().await.unwrap());
+    // As long as it reads, what was before must stay.
+    let reader = place.raw();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM activities").unwrap();
     let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
     while store
         .erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START)
@@ -326,6 +329,7 @@ async fn residue_that_a_dead_process_left_is_overwritten_at_the_next_start() {
     {}
     // It dies here, and leaves its log behind.
     assert!(!place.find(word.as_bytes()).is_empty());
+    reader.execute_batch("COMMIT").unwrap();
     let (builder, _clock) = support::builder(SqliteStore::open(place.database()).unwrap());
     let guestbook = builder.build().unwrap();
     for _ in 0..1_000 {
