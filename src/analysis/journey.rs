@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::visits::Visit;
+use super::{pages::page_of, visits::Visit};
 use crate::{
     activity::{Activity, EventData, EventType},
     id::SessionId,
@@ -61,7 +61,7 @@ impl Journey {
             steps.push(JourneyStep {
                 sequence: activity.sequence,
                 time: activity.event.time,
-                page: page_of(&activity),
+                page: page_of(&activity.event).map(|page| page.to_string()),
                 event_type: activity.event.event_type,
                 session: activity.event.session,
                 data: activity.event.data,
@@ -74,11 +74,6 @@ impl Journey {
         }
         Self { steps, is_cut }
     }
-}
-
-fn page_of(activity: &Activity) -> Option<String> {
-    let named = activity.event.data.as_ref().and_then(|data| page_in(data.as_json()));
-    named.or_else(|| activity.event.request.as_ref().map(|request| request.route.to_string()))
 }
 
 /// The `page` in the data of an event, if it is a text.

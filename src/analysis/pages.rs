@@ -85,7 +85,8 @@ impl Pages {
     }
 }
 
-fn page_of(event: &Event) -> Option<Arc<str>> {
+/// The page that an event is about: its own `page`, or else the route.
+pub(super) fn page_of(event: &Event) -> Option<Arc<str>> {
     let named = event.data.as_ref().and_then(|data| page_in(data.as_json())).map(Arc::from);
     named.or_else(|| event.request.as_ref().map(|request| request.route.clone()))
 }

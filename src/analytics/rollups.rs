@@ -55,7 +55,8 @@ impl Analytics {
                 }
                 lease_ends = Some(until);
             }
-            let step = self.in_time(inner.store.roll_up(self.everything().await?, now)).await;
+            let step = async { inner.store.roll_up(self.everything().await?, now).await };
+            let step = self.in_time(step).await;
             if !matches!(step, Ok(true)) {
                 let now = inner.clock.now();
                 inner.tasks.within(inner.store.lease(LEASE, holder, now, now)).await?;
