@@ -2,14 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-#[cfg(doc)]
-use crate::error::ErrorKind;
 use crate::{
     accounts::{Accounts, KeptAccount},
     consent::Subject,
-    error::Result,
+    error::{ErrorKind, Result},
     id::{SessionId, SessionKey, UserId, VisitorId},
-    session::{Changes, Lifetime, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict, judge},
+    session::{Changes, Lifetime, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict, judge, note_renewal},
     store::{
         Applied, Loaded, LoadedGuest, Revocation, Rotation, Started,
         cache::{self, SessionCache},
@@ -72,8 +70,6 @@ pub(crate) enum Finding {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) finding: Finding,
-    /// Whether it was touched just now.
-    pub(crate) touched: bool,
     /// The guest's account, if the store was asked for it and the session is live.
     pub(crate) account: Option<Arc<KeptAccount>>,
 }
@@ -165,12 +161,12 @@ impl Sessions {
         &self.inner.tasks
     }
 
-    /// The session under `key` without asking the store, and whether it was touched just now.
-    pub(crate) fn cached(&self, key: &SessionKey, now: Timestamp) -> Option<(Arc<SessionRecord>, bool)> {
+    /// The session under `key` without asking the store.
+    pub(crate) fn cached(&self, key: &SessionKey, now: Timestamp) -> Option<Arc<SessionRecord>> {
         let record = self.inner.cache.get(key, now)?;
         match judge(&record.head, now) {
-            Verdict::Keep => Some((record, false)),
-            Verdict::Touch => Some((self.touch(key, record, now), true)),
+            Verdict::Keep => Some(record),
+            Verdict::Touch => Some(self.touch(key, record, now)),
             // Another process may have seen the guest since: the store decides.
             Verdict::Expire => None,
         }
@@ -189,7 +185,7 @@ impl Sessions {
             }
             None => (self.inner.tasks.within(self.inner.store.load(*key)).await?, None),
         };
-        let nobody = |finding| Found { finding, touched: false, account: None };
+        let nobody = |finding| Found { finding, account: None };
         let record = match loaded {
             Loaded::Found(record) => Arc::new(record),
             Loaded::Ended => return Ok(nobody(Finding::Ended)),
@@ -203,9 +199,8 @@ impl Sessions {
         let subject = record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor));
         let account = account.filter(|(_, whose)| Some(whose) == subject.as_ref()).map(|(account, _)| account);
         self.inner.cache.put(*key, record.clone(), now, ticket);
-        let touched = verdict == Verdict::Touch;
-        let record = if touched { self.touch(key, record, now) } else { record };
-        Ok(Found { finding: Finding::Live(record), touched, account })
+        let record = if verdict == Verdict::Touch { self.touch(key, record, now) } else { record };
+        Ok(Found { finding: Finding::Live(record), account })
     }
 
     /// Records a request. The answer does not wait for it: a touch that is lost costs a minute of idle time.
@@ -257,6 +252,21 @@ impl Sessions {
                 applied
             })
             .await
+    }
+
+    /// Notes that the cookie with `key` is sent again. `false` if it must not be sent: the session is over or has another key by
+    /// now, or a parallel request sends it.
+    pub(crate) async fn renew(&self, key: SessionKey, record: &SessionRecord) -> Result<bool> {
+        let changes = note_renewal(&record.data, self.now())?;
+        match self.apply(key, record.head.id, changes).await {
+            Ok(Applied::Merged { key: current, .. }) => Ok(current == key),
+            Ok(Applied::Mismatch(_) | Applied::Ended) => Ok(false),
+            // There is no room to note it: the user stays logged in all the same, and the cookie is sent more often.
+            Err(error) if error.kind() == ErrorKind::TooLarge => {
+                Ok(matches!(self.reload(&key).await?, Loaded::Found(_)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn rotate(&self, rotation: Rotation) -> Result<Option<Started>> {

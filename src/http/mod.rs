@@ -25,12 +25,14 @@
 
 mod activity;
 mod body;
+mod caching;
 mod client;
 mod consent;
 mod cookie;
 mod cross_origin;
 #[cfg(feature = "axum")]
 mod extract;
+mod fetch_metadata;
 mod privacy;
 mod problem;
 mod recent_login;

@@ -17,9 +17,11 @@ mod changes;
 mod data;
 mod policy;
 mod record;
+mod renewal;
 
 pub use crate::client::{Device, TruncatedAddress};
 
+pub(crate) use self::renewal::{is_renewal_due, note_renewal};
 pub use self::{
     changes::{Changes, Merge},
     data::{SessionData, SessionLimits},

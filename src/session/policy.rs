@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 /// let remembered = Lifetime::new(14 * day, 90 * day).persistent();
 /// assert!(remembered.persistent);
 /// assert_eq!(remembered.touch_interval(), Duration::from_secs(60));
+/// assert_eq!(remembered.renewal_interval(), day);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,6 +55,14 @@ impl Lifetime {
     /// So a session ends between `idle - touch_interval` and `idle` after its last request, never later.
     pub fn touch_interval(&self) -> Duration {
         Duration::from_secs(60).min(self.idle / 20)
+    }
+
+    /// How often at most a persistent cookie is sent again with a new `Max-Age`: once a day, or every quarter of an idle time
+    /// that is shorter than four days.
+    ///
+    /// So the browser keeps the cookie until up to one such interval before the session ends.
+    pub fn renewal_interval(&self) -> Duration {
+        Duration::from_secs(24 * 60 * 60).min(self.idle / 4)
     }
 }
 

@@ -93,6 +93,8 @@ pub(crate) struct Guest {
     pub(crate) session: Option<(SessionKey, Arc<SessionRecord>)>,
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     pub(crate) renewal: Option<SessionToken>,
+    /// The response takes the session's cookie out of the browser, unless a session begins meanwhile.
+    pub(crate) removal_due: bool,
     /// What is known beside the session: of its user, or else of the visitor.
     pub(crate) account: Known,
     /// Which visitor the request says it is, and by what secret.
@@ -106,6 +108,7 @@ impl Guest {
             arrival,
             session: None,
             renewal: None,
+            removal_due: false,
             account: Known::Nobody,
             visitor: None,
             visitor_cookie: VisitorCookie::Keep,

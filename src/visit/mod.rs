@@ -100,6 +100,8 @@ struct State {
     issued: Option<SessionToken>,
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     renewal: Option<SessionToken>,
+    /// The cookie that the client has is to be removed, unless a session begins.
+    removal_due: bool,
     arrival: Arrival,
     logged_out: bool,
     account: Known,
@@ -130,13 +132,13 @@ const SCHEME: u8 = 32;
 
 impl Visit {
     pub(crate) fn new(host: Arc<dyn Host>, client: Client, guest: Guest) -> Self {
-        let cookie_due =
-            guest.arrival == Arrival::Lapsed || guest.renewal.is_some() || guest.visitor_cookie != VisitorCookie::Keep;
+        let cookie_due = guest.removal_due || guest.renewal.is_some() || guest.visitor_cookie != VisitorCookie::Keep;
         let state = State {
             current: guest.session.map(|(key, record)| Current { key, record }),
             changes: Changes::default(),
             issued: None,
             renewal: guest.renewal,
+            removal_due: guest.removal_due,
             arrival: guest.arrival,
             logged_out: false,
             account: guest.account,

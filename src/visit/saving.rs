@@ -43,6 +43,27 @@ impl Visit {
         }
     }
 
+    /// The token to be [renewed](Self::renew), if its cookie is due. `is_public`: the response calls itself public.
+    pub(crate) fn take_renewal(&self, is_public: bool) -> Option<SessionToken> {
+        let mut state = self.state();
+        // A cookie would keep caches from storing a response that is the same for everybody: another response takes it along.
+        let is_for_all = is_public && self.inner.flags.load(Ordering::Acquire) & READ == 0;
+        let is_needed = state.current.is_some() && state.issued.is_none();
+        state.renewal.take().filter(|_| is_needed && !is_for_all)
+    }
+
+    /// Has the response send the cookie with `token` again, if it is still that of the session.
+    pub(crate) async fn renew(&self, token: SessionToken) {
+        let Some(current) = self.state().current.clone() else { return };
+        match self.sessions().renew(token.key(), &current.record).await {
+            Ok(true) => self.state().renewal = Some(token),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a persistent cookie could not be renewed; a later request tries again")
+            }
+        }
+    }
+
     /// Tells the client, and caches on the way, what became of the session.
     pub(crate) fn finish(&self, headers: &mut HeaderMap) {
         let state = self.state();
@@ -55,7 +76,7 @@ impl Visit {
                 Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
                 None => CookieChange::Keep,
             },
-            None if state.logged_out || state.arrival == Arrival::Lapsed => CookieChange::Remove,
+            None if state.logged_out || state.removal_due => CookieChange::Remove,
             None => CookieChange::Keep,
         };
         let flags = self.inner.flags.load(Ordering::Acquire);

@@ -15,8 +15,10 @@ use tower_guestbook::{SessionToken, http::SessionCookie, store::MemoryStore};
 
 use crate::support::{Answer, Guest, app, builder, memory_app, minutes, send};
 
+/// A person opens a page with these cookies.
 async fn with_cookies(app: &Router, lines: &[&[u8]]) -> Answer {
-    let mut request = Request::get("/user").body(Body::empty()).unwrap();
+    let request = Request::get("/user").header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+    let mut request = request.body(Body::empty()).unwrap();
     for line in lines {
         request.headers_mut().append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
     }
@@ -91,7 +93,8 @@ async fn a_removal_cookie_is_sent_where_it_is_due_only() {
     assert_eq!(parallel.get("/user").await.set_cookie(), None, "the rotation just gave this browser a new cookie");
 
     clock.advance(minutes(30));
-    let removal = live.get("/user").await;
+    let stale = format!("__Host-session={}", live.cookie.unwrap());
+    let removal = with_cookies(&app, &[stale.as_bytes()]).await;
     assert_eq!(removal.set_cookie(), Some("__Host-session=; Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age=0"));
     assert_eq!(removal.header(header::CACHE_CONTROL), Some("no-store"));
 }

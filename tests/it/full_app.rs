@@ -35,6 +35,9 @@ async fn with(server: &Server, token: &str, method: Method, path: &str, body: &s
     ask(&server.address, method, path, &[("cookie", &cookie), JSON], body.to_owned()).await
 }
 
+/// What a browser says when a person opens a page.
+const PAGE: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+
 /// Somebody with a browser, which keeps cookies from answer to answer.
 struct Guest<'a> {
     server: &'a Server,

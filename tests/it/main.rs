@@ -25,6 +25,7 @@ mod faults;
 #[cfg(feature = "sqlite")]
 mod full_app;
 mod gates;
+mod late_answers;
 mod layering;
 mod lifecycle;
 mod metrics;

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::{
     error::{ErrorKind, Result},
-    http::{ResponseBody, problem::Problem},
+    http::{ResponseBody, caching::is_public, problem::Problem},
     store::dynamic::BoxFuture,
     visit::Visit,
 };
@@ -83,11 +83,18 @@ where
                     if !visit.needs_finish() {
                         return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                     }
-                    if !visit.has_unsaved_changes() {
+                    let renewal = visit.take_renewal(is_public(response.headers()));
+                    if renewal.is_none() && !visit.has_unsaved_changes() {
                         return Poll::Ready(Ok(finish(response.map(ResponseBody::inner), visit)));
                     }
                     let (visit, saver) = (visit.clone(), visit.clone());
-                    let commit = Box::pin(async move { saver.commit().await });
+                    let commit = Box::pin(async move {
+                        saver.commit().await?;
+                        if let Some(token) = renewal {
+                            saver.renew(token).await;
+                        }
+                        Ok(())
+                    });
                     State::Commit { commit, response: Box::new(Some(response)), visit }
                 }
                 StateProjection::Commit { commit, response, visit } => {

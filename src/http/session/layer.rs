@@ -8,7 +8,7 @@ use tower_layer::Layer;
 use super::SessionService;
 use crate::{
     consents::Consents,
-    http::{ClientSettings, Door, Transport},
+    http::{ClientSettings, Door, Transport, caching::is_private},
     recorder::Recorder,
     sessions::Sessions,
     user_preferences::DynamicPreferences,
@@ -109,7 +109,9 @@ impl Host for Shared {
         } else if outcome.read && outcome.guest && !headers.contains_key(header::CACHE_CONTROL) {
             // So that the back button shows nothing after a logout (OWASP ASVS 7.4.1).
             headers.insert(header::CACHE_CONTROL, NO_STORE);
-        } else if outcome.consent_read && !is_private(headers) {
+        } else if (outcome.consent_read || outcome.read && headers.contains_key(header::CACHE_CONTROL))
+            && !is_private(headers)
+        {
             // Where directives contradict each other, caches follow the strictest (RFC 9111, section 4.2.1).
             headers.append(header::CACHE_CONTROL, PRIVATE);
         }
@@ -144,12 +146,6 @@ impl Varies {
         let number = depends.iter().enumerate().fold(0, |number, (bit, depends)| number | usize::from(*depends) << bit);
         self.0[number].as_ref()
     }
-}
-
-fn is_private(headers: &HeaderMap) -> bool {
-    let says =
-        |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("private") || text.contains("no-store"));
-    headers.get_all(header::CACHE_CONTROL).iter().any(says)
 }
 
 impl<S> Layer<S> for SessionLayer {

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tower_service::Service;
 
 use super::{OnStoreError, SessionFuture, layer::Shared};
@@ -14,9 +14,9 @@ use crate::{
     accounts::Known,
     consent::Subject,
     error::Result,
-    http::{RequestHead, ResponseBody, transport::Presented},
+    http::{RequestHead, ResponseBody, fetch_metadata::FetchMetadata, transport::Presented},
     id::{SessionToken, VisitorId},
-    session::SessionRecord,
+    session::{SessionRecord, is_renewal_due},
     sessions::Finding,
     time::Timestamp,
     visit::{Arrival, Client, Guest, Visit, Visitor, VisitorCookie},
@@ -43,12 +43,13 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = &self.shared;
-        let arriving = shared.arriving(&request);
-        if let Some(guest) = shared.known(&arriving) {
+        let mut arriving = shared.arriving(&request);
+        if let Some(guest) = shared.known(&mut arriving, request.headers()) {
             let visit = shared.clone().receive(arriving, guest);
             request.extensions_mut().insert(visit.clone());
             return SessionFuture::respond(self.inner.call(request), visit);
         }
+        arriving.fetch = FetchMetadata::of(request.headers());
         // The clone waits its turn; the service that was polled ready is the one to be called.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
@@ -64,11 +65,19 @@ struct Arriving {
     visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
     is_prefetch: bool,
+    /// Read where it counts only: for a cookie that is to be removed or renewed.
+    fetch: FetchMetadata,
 }
 
 impl Arriving {
     fn visitor_id(&self) -> Option<VisitorId> {
         self.visitor.map(|visitor| visitor.id)
+    }
+
+    /// The token whose cookie is to be sent again with a new Max-Age.
+    fn renewal(&self, record: &SessionRecord, token: &SessionToken, now: Timestamp) -> Option<SessionToken> {
+        let is_due = !self.presented.by_header && !self.fetch.is_subresource && is_renewal_due(record, now);
+        is_due.then(|| token.clone())
     }
 }
 
@@ -88,11 +97,15 @@ impl Shared {
         if self.door.is_some() || presented.tokens.iter().any(Option::is_some) {
             client.arrived_at = self.sessions.now();
         }
-        Arriving { client, presented, visitor, visitor_cookie, is_prefetch }
+        let mut fetch = FetchMetadata::default();
+        if presented.malformed || visitor_cookie == VisitorCookie::Remove {
+            fetch = FetchMetadata::of(headers);
+        }
+        Arriving { client, presented, visitor, visitor_cookie, is_prefetch, fetch }
     }
 
     /// Who it is, if that can be told without asking the store.
-    fn known(&self, arriving: &Arriving) -> Option<Guest> {
+    fn known(&self, arriving: &mut Arriving, headers: &HeaderMap) -> Option<Guest> {
         let (presented, now) = (&arriving.presented, arriving.client.arrived_at);
         let Some(first) = &presented.tokens[0] else {
             let another = presented.tokens.iter().any(Option::is_some);
@@ -103,12 +116,16 @@ impl Shared {
             return Some(Guest { account, ..Guest::nobody(presented.without_session()) });
         };
         let key = first.key();
-        let (record, touched) = self.sessions.cached(&key, now)?;
+        let record = self.sessions.cached(&key, now)?;
         let account = match self.sessions.accounts() {
             Some(_) => self.known_account(subject(&record, arriving.visitor_id()), now)?,
             None => Known::Nobody,
         };
-        let renewal = renewal(&record, touched, first, presented);
+        let mut renewal = None;
+        if is_renewal_due(&record, now) {
+            arriving.fetch = FetchMetadata::of(headers);
+            renewal = arriving.renewal(&record, first, now);
+        }
         Some(Guest { session: Some((key, record)), renewal, account, ..Guest::nobody(Arrival::Guest) })
     }
 
@@ -157,7 +174,7 @@ impl Shared {
             };
             match found.finding {
                 Finding::Live(record) => {
-                    let renewal = renewal(&record, found.touched, token, presented);
+                    let renewal = arriving.renewal(&record, token, self.sessions.now());
                     let account = found.account.map_or(Known::Nobody, Known::Account);
                     let session = Some((key, record));
                     return Ok(Guest { session, renewal, account, ..Guest::nobody(Arrival::Guest) });
@@ -176,10 +193,14 @@ impl Shared {
 
     /// Makes the visit of a guest who is known now.
     fn receive(self: Arc<Self>, arriving: Arriving, guest: Guest) -> Visit {
-        let Arriving { client, visitor, visitor_cookie, is_prefetch, .. } = arriving;
+        let Arriving { client, visitor, visitor_cookie, is_prefetch, fetch, .. } = arriving;
+        // A late answer must not take away a cookie that the browser has got since: a script's answer removes none.
+        let may_remove = fetch.is_top_level_navigation;
+        let removal_due = may_remove && guest.arrival == Arrival::Lapsed;
+        let visitor_cookie = if may_remove { visitor_cookie } else { VisitorCookie::Keep };
         // What nobody has seen yet is not recorded.
         let has_signal = client.signals.gpc && !is_prefetch;
-        let visit = Visit::new(self, client, Guest { visitor, visitor_cookie, ..guest });
+        let visit = Visit::new(self, client, Guest { visitor, visitor_cookie, removal_due, ..guest });
         if has_signal {
             visit.note_signal();
         }
@@ -190,9 +211,4 @@ impl Shared {
 /// Whose account belongs to a session.
 fn subject(record: &SessionRecord, visitor: Option<VisitorId>) -> Option<Subject> {
     record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor))
-}
-
-/// The token whose cookie is to be sent again with a new Max-Age.
-fn renewal(record: &SessionRecord, touched: bool, token: &SessionToken, presented: &Presented) -> Option<SessionToken> {
-    (touched && record.head.lifetime.persistent && !presented.by_header).then(|| token.clone())
 }

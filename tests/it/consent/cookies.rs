@@ -151,7 +151,7 @@ async fn a_malformed_visitor_is_nobody_and_its_cookie_is_removed() {
         &format!("garbage; __Host-consent={}", good.to_uppercase()),
     ] {
         for path in ["/", "/states", "/history"] {
-            let mut browser = site.browser();
+            let mut browser = site.browser().opening_pages();
             browser.cookies.insert("__Host-consent".to_owned(), wrong.to_owned());
             let answer = ok(browser.get(path).await);
             let removal = "__Host-consent=; Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age=0";

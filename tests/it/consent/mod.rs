@@ -137,6 +137,11 @@ impl Browser {
         self
     }
 
+    /// A browser whose requests all open a page in a window of its own.
+    pub(crate) fn opening_pages(self) -> Self {
+        self.with("sec-fetch-mode", "navigate").with("sec-fetch-dest", "document")
+    }
+
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header(header::USER_AGENT, FIREFOX);
         for (name, value) in &self.headers {
