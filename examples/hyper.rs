@@ -22,11 +22,8 @@ async fn visits(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let visits = session.update("visits", |visits: Option<u32>| Some(visits.unwrap_or(0) + 1)).await;
     Ok(match visits {
         Ok(visits) => Response::new(format!("visit number {}\n", visits.unwrap_or(0)).into()),
-        Err(error) => {
-            let mut response = Response::new(format!("{error}\n").into());
-            *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-            response
-        }
+        // A problem (RFC 9457) with the status of its kind.
+        Err(error) => error.into(),
     })
 }
 

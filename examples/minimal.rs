@@ -1,11 +1,10 @@
 //! The ten lines: `cargo run --example minimal`, then open <http://localhost:3000> and reload.
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, routing::get};
 use tower_guestbook::{Guestbook, Session, SqliteStore};
 
-async fn visits(session: Session) -> Result<String, StatusCode> {
-    let visits = session.update("visits", |visits: Option<u32>| Some(visits.unwrap_or(0) + 1)).await;
-    let visits = visits.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+async fn visits(session: Session) -> tower_guestbook::Result<String> {
+    let visits = session.update("visits", |visits: Option<u32>| Some(visits.unwrap_or(0) + 1)).await?;
     Ok(format!("visit number {}\n", visits.unwrap_or(0)))
 }
 

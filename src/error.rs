@@ -2,12 +2,18 @@
 
 use std::{convert::Infallible, error::Error as StdError, fmt};
 
+use http::StatusCode;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The one error of this crate: a [kind](ErrorKind) to match on, a fixed sentence and, where there is one, its source.
 ///
 /// `Display` never shows a token, a user id or a value of session data, so an error can be logged as it is.
+///
+/// A handler can return it: `Response::from(error)` is `application/problem+json` (RFC 9457) with the
+/// [status of its kind](ErrorKind::status), and with feature `axum` the error is an `IntoResponse`.
+/// The client of a 4xx reads `Display`; the client of a 5xx reads no detail, which goes to `tracing`.
 ///
 /// ```
 /// use tower_guestbook::{ErrorKind, UserId};
@@ -96,6 +102,47 @@ impl Error {
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
+    }
+}
+
+impl ErrorKind {
+    /// The HTTP status that says this to a client. All layers and services of this crate use this table.
+    ///
+    /// | status | kinds |
+    /// |---|---|
+    /// | 400 Bad Request | `InvalidInput` |
+    /// | 401 Unauthorized | `Ended` |
+    /// | 403 Forbidden | `ConsentRequired`, `Restricted`, `StruckOut` |
+    /// | 409 Conflict | `Conflict`, `SessionLimit` |
+    /// | 412 Precondition Failed | `VersionMismatch` |
+    /// | 413 Content Too Large | `TooLarge` |
+    /// | 503 Service Unavailable | `Unavailable`, `Timeout`, `ReadOnly` |
+    /// | 507 Insufficient Storage | `StorageFull` |
+    /// | 500 Internal Server Error | the others: nothing that a client can change |
+    ///
+    /// ```
+    /// use tower_guestbook::ErrorKind;
+    ///
+    /// assert_eq!(ErrorKind::VersionMismatch.status(), 412);
+    /// assert!(ErrorKind::Corrupt.status().is_server_error());
+    /// ```
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidInput => StatusCode::BAD_REQUEST,
+            Self::Ended => StatusCode::UNAUTHORIZED,
+            Self::ConsentRequired | Self::Restricted | Self::StruckOut => StatusCode::FORBIDDEN,
+            Self::Conflict | Self::SessionLimit => StatusCode::CONFLICT,
+            Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable | Self::Timeout | Self::ReadOnly => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::WrongType
+            | Self::Configuration
+            | Self::NotADatabase
+            | Self::NewerSchema
+            | Self::Corrupt
+            | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
     }
 }
 

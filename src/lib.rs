@@ -5,9 +5,9 @@
 //! use axum::{Router, routing::get};
 //! use tower_guestbook::{Guestbook, Session, store::MemoryStore};
 //!
-//! async fn visits(session: Session) -> tower_guestbook::Result<String, String> {
-//!     let count = session.update("visits", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await;
-//!     Ok(format!("visit number {}", count.map_err(|error| error.to_string())?.unwrap_or(0)))
+//! async fn visits(session: Session) -> tower_guestbook::Result<String> {
+//!     let count = session.update("visits", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await?;
+//!     Ok(format!("visit number {}", count.unwrap_or(0)))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
@@ -67,7 +67,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
-//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; `Guestbook::privacy_router`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
+//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; `Error` as an answer; `Guestbook::privacy_router`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
 //! | `parquet` | | `Activities::offload`: activities as Parquet files, for DuckDB, ClickHouse, Spark |
 //! | `metrics` | | counters and gauges of the recorder, of retention, of the audit trail and of requests of users through the `metrics` facade |
 //! | `zip` | | `Rights::export_archive` and `ExportService`: a copy of somebody's data as a ZIP file with a manifest |

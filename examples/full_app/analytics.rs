@@ -6,6 +6,7 @@ use axum::{
     Json,
     extract::State,
     http::{StatusCode, Uri},
+    response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tower_guestbook::{
@@ -122,15 +123,11 @@ pub(crate) async fn retention(State(app): State<App>, user: Option<CurrentUser>,
 }
 
 /// As JSON, or with `format=text` as a table.
-pub(crate) async fn report(
-    State(app): State<App>,
-    user: Option<CurrentUser>,
-    uri: Uri,
-) -> Answer<Result<Json<Value>, String>> {
+pub(crate) async fn report(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer<Response> {
     let report = admin(&app, user)?.system_report(now()).await?;
     match Asked::of(&uri).0.get("format").map(String::as_str) {
-        None | Some("json") => Ok(Ok(Json(json!(report)))),
-        Some("text") => Ok(Err(report.to_string())),
+        None | Some("json") => Ok(Json(report).into_response()),
+        Some("text") => Ok(report.to_string().into_response()),
         Some(_) => Err(wrong("format", "json or text")),
     }
 }

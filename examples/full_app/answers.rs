@@ -3,13 +3,15 @@
 use axum::{
     Json,
     extract::rejection::BytesRejection,
-    http::{StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tower_guestbook::ErrorKind;
 
-/// What a route answers when it does not do what it was asked.
+/// What a route answers when it does not do what it was asked: a problem (RFC 9457) with the members `error` and, where
+/// there is more to say, `message`.
+#[derive(Debug)]
 pub(crate) struct Refusal(Box<Response>);
 
 pub(crate) type Answer<T = Json<Value>> = Result<T, Refusal>;
@@ -19,23 +21,21 @@ pub(crate) fn success(message: &str) -> Json<Value> {
 }
 
 pub(crate) fn refuse(status: StatusCode, error: &str) -> Refusal {
-    Refusal(Box::new((status, Json(json!({ "error": error }))).into_response()))
+    Refusal::new(status, error, None)
 }
 
 pub(crate) fn unauthorized() -> Refusal {
-    let body = json!({ "error": "Unauthorized", "message": "Valid session required" });
-    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    Refusal(Box::new((StatusCode::UNAUTHORIZED, challenge, Json(body)).into_response()))
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", Some("Valid session required"));
+    refusal.with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
 pub(crate) fn wait(seconds: u64) -> Refusal {
-    let body = json!({ "error": "Too many failed logins", "message": format!("Try again in {seconds} seconds") });
-    Refusal(Box::new((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], Json(body)).into_response()))
+    let message = format!("Try again in {seconds} seconds");
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many failed logins", Some(&message)).retry_after(seconds)
 }
 
 pub(crate) fn busy(error: &str) -> Refusal {
-    let retry = [(header::RETRY_AFTER, "10")];
-    Refusal(Box::new((StatusCode::SERVICE_UNAVAILABLE, retry, Json(json!({ "error": error }))).into_response()))
+    refuse(StatusCode::SERVICE_UNAVAILABLE, error).retry_after(10)
 }
 
 /// An error and what is below it, in one line.
@@ -57,6 +57,32 @@ pub(crate) async fn method_not_allowed() -> Refusal {
     refuse(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
+impl Refusal {
+    fn new(status: StatusCode, error: &str, message: Option<&str>) -> Self {
+        let mut problem = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": message.unwrap_or(error),
+            "error": error,
+        });
+        if let Some(message) = message {
+            problem["message"] = message.into();
+        }
+        let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
+        Self(Box::new((status, headers, problem.to_string()).into_response()))
+    }
+
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        self.with(header::RETRY_AFTER, seconds.into())
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().insert(name, value);
+        self
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         *self.0
@@ -70,23 +96,19 @@ impl From<BytesRejection> for Refusal {
     }
 }
 
+/// The library's statuses, in the words of this application.
 impl From<tower_guestbook::Error> for Refusal {
     fn from(error: tower_guestbook::Error) -> Self {
+        let status = error.kind().status();
         match error.kind() {
             ErrorKind::Ended => unauthorized(),
-            ErrorKind::StruckOut => refuse(StatusCode::FORBIDDEN, "This account was deleted"),
-            ErrorKind::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
-            ErrorKind::InvalidInput => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
-            ErrorKind::ConsentRequired => refuse(StatusCode::FORBIDDEN, &error.to_string()),
-            ErrorKind::Conflict => refuse(StatusCode::CONFLICT, &error.to_string()),
-            ErrorKind::VersionMismatch => refuse(StatusCode::PRECONDITION_FAILED, &error.to_string()),
-            kind => {
-                tracing::error!(%error, "the guestbook failed");
-                let unavailable = matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::StorageFull);
-                let status =
-                    if unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
-                refuse(status, "The guestbook could not be read or written")
+            ErrorKind::StruckOut => refuse(status, "This account was deleted"),
+            _ if status.is_server_error() => {
+                tracing::error!(error = explain(&error), "the guestbook failed");
+                let refusal = refuse(status, "The guestbook could not be read or written");
+                if status == StatusCode::SERVICE_UNAVAILABLE { refusal.retry_after(1) } else { refusal }
             }
+            _ => refuse(status, &error.to_string()),
         }
     }
 }

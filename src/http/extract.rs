@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::problem::Problem;
 use crate::{
+    error::Error,
     id::UserId,
     visit::{Consent, Preferences, Session, Tracker, Visit},
 };
@@ -112,6 +113,31 @@ where
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         self.problem.response_with(Body::from)
+    }
+}
+
+/// A problem (RFC 9457) with the status of the [kind](crate::ErrorKind::status); a 5xx has no detail. So a handler can
+/// return [`Result`](crate::Result).
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use tower_guestbook::{Guestbook, Session, store::MemoryStore};
+///
+/// async fn save(session: Session) -> tower_guestbook::Result<()> {
+///     session.insert("draft", &"x".repeat(100_000))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new().route("/draft", post(save)).layer(guestbook.layer());
+/// # use tower::ServiceExt;
+/// let request = http::Request::post("/draft").body(axum::body::Body::empty()).unwrap();
+/// assert_eq!(app.oneshot(request).await.unwrap().status(), 413, "TooLarge: nothing was stored");
+/// # Ok(()) }
+/// ```
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.into()
     }
 }
 

@@ -4,15 +4,18 @@
 //!
 //! ```
 //! use std::convert::Infallible;
-//! use http::{Request, Response, StatusCode};
+//! use http::{Request, Response};
 //! use http_body_util::{Empty, Full};
 //! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 //! use tower_guestbook::{Guestbook, Session, store::MemoryStore};
 //!
 //! async fn page(request: Request<Empty<bytes::Bytes>>) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
 //!     let session = Session::from_extensions(request.extensions()).expect("the layer is below");
-//!     let status = if session.insert("seen", &true).is_ok() { StatusCode::OK } else { StatusCode::CONFLICT };
-//!     Ok(Response::builder().status(status).body(Full::default()).expect("a status is all there is"))
+//!     Ok(match session.insert("seen", &true) {
+//!         Ok(()) => Response::new(Full::default()),
+//!         // A problem (RFC 9457) with the status of its kind.
+//!         Err(error) => error.into(),
+//!     })
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {

@@ -5,6 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::body::ResponseBody;
+use crate::error::{Error, ErrorKind};
 
 /// One answer of `application/problem+json`. The texts are constants: nothing of the request gets into them.
 #[derive(Clone, Copy, Debug)]
@@ -16,12 +17,12 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) const STORE_UNAVAILABLE: Self = Self {
-        status: StatusCode::SERVICE_UNAVAILABLE,
+        status: ErrorKind::Unavailable.status(),
         title: "Sessions are unavailable",
         detail: "The session could not be loaded or saved. Please try again in a moment.",
     };
     pub(crate) const SESSION_TOO_LARGE: Self = Self {
-        status: StatusCode::INSUFFICIENT_STORAGE,
+        status: ErrorKind::TooLarge.status(),
         title: "Session is full",
         detail: "Together with what parallel requests stored, the session would exceed its size limit. Nothing of this request's session changes was stored.",
     };
@@ -31,19 +32,19 @@ impl Problem {
         detail: "This request would change something and comes from another origin.",
     };
     pub(crate) const LOGIN_REQUIRED: Self =
-        Self { status: StatusCode::UNAUTHORIZED, title: "Login required", detail: "Nobody is logged in." };
+        Self { status: ErrorKind::Ended.status(), title: "Login required", detail: "Nobody is logged in." };
     pub(crate) const RECENT_LOGIN_REQUIRED: Self = Self {
-        status: StatusCode::UNAUTHORIZED,
+        status: ErrorKind::Ended.status(),
         title: "Recent login required",
         detail: "The last login is too long ago for this. Please log in again.",
     };
     pub(crate) const CONSENT_REQUIRED: Self = Self {
-        status: StatusCode::FORBIDDEN,
+        status: ErrorKind::ConsentRequired.status(),
         title: "Consent required",
         detail: "This needs a consent that was not given, or does not count any more.",
     };
     pub(crate) const CONSENT_UNAVAILABLE: Self = Self {
-        status: StatusCode::SERVICE_UNAVAILABLE,
+        status: ErrorKind::Unavailable.status(),
         title: "Consent is unavailable",
         detail: "What was agreed to could not be loaded. Please try again in a moment.",
     };
@@ -58,7 +59,7 @@ impl Problem {
         detail: "The copy of the data is not available in this format.",
     };
     pub(crate) const RIGHTS_UNAVAILABLE: Self = Self {
-        status: StatusCode::SERVICE_UNAVAILABLE,
+        status: ErrorKind::Unavailable.status(),
         title: "Not finished yet",
         detail: "The data could not be read or erased. An erasure that has begun goes on by itself.",
     };
@@ -69,29 +70,35 @@ impl Problem {
     };
     #[cfg(feature = "axum")]
     pub(crate) const CONSENT_MISSING: Self = Self {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
+        status: ErrorKind::Configuration.status(),
         title: "Consent is not configured",
         detail: "This route asks for consent. Build the guestbook with `.consent(rules)` and add `.layer(guestbook.layer())` after the route.",
     };
     #[cfg(feature = "axum")]
     pub(crate) const PREFERENCES_MISSING: Self = Self {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
+        status: ErrorKind::Configuration.status(),
         title: "Preferences are not configured",
         detail: "This route asks for preferences of a type that the guestbook was not built with. Build it with `.preferences(rules)` for this type.",
     };
     #[cfg(feature = "axum")]
     pub(crate) const LAYER_MISSING: Self = Self {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
+        status: ErrorKind::Configuration.status(),
         title: "Session layer missing",
         detail: "This route does not go through the session layer. Add `.layer(guestbook.session_layer())` after the route; if it is there, two versions of tower-guestbook are in the dependency tree (`cargo tree -d`).",
     };
 
     #[cfg(feature = "axum")]
     pub(crate) const TRACKER_MISSING: Self = Self {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
+        status: ErrorKind::Configuration.status(),
         title: "Activity layer missing",
         detail: "This route goes through neither the session nor the activity layer. Add `.layer(guestbook.layer())` after the route; if it is there, two versions of tower-guestbook are in the dependency tree (`cargo tree -d`).",
     };
+
+    /// The answer about a right whose store failed with `kind`. A store that takes a request for wrong fails as well.
+    pub(crate) fn rights_failed(kind: ErrorKind) -> Self {
+        let status = Some(kind.status()).filter(StatusCode::is_server_error);
+        Self { status: status.unwrap_or(Self::RIGHTS_UNAVAILABLE.status), ..Self::RIGHTS_UNAVAILABLE }
+    }
 
     pub(crate) fn response<R>(self) -> Response<ResponseBody<R>> {
         self.response_with(ResponseBody::ours)
@@ -121,22 +128,59 @@ impl Problem {
         if let (Some(json), Value::Object(members)) = (json.as_object_mut(), members) {
             json.extend(members);
         }
-        let mut response = Response::new(body(json.to_string().into()));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match self.status {
-            // RFC 9110, section 11.6.1: a 401 names a scheme. There is none registered for cookies.
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
-            }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
+        answer(self.status, body(json.to_string().into()))
+    }
+}
+
+/// A problem of this status, which nobody keeps.
+fn answer<R>(status: StatusCode, body: R) -> Response<R> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match status {
+        // RFC 9110, section 11.6.1: a 401 names a scheme. There is none registered for cookies.
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
         }
-        response
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The problem (RFC 9457) that an error is to a client, for any body that is made of bytes.
+///
+/// The status is that of the [kind](ErrorKind::status). A 4xx has the error's `Display` as `detail`. A 5xx has no
+/// `detail`; the error and its sources go to `tracing`, level `ERROR`. A 503 has a `Retry-After`, a 401 a
+/// `WWW-Authenticate`. With feature `axum` the error is an `IntoResponse` that answers the same.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Response, StatusCode};
+/// use http_body_util::Full;
+/// use tower_guestbook::UserId;
+///
+/// let error = UserId::try_from("").unwrap_err();
+/// let response: Response<Full<Bytes>> = error.into();
+/// assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+/// assert_eq!(response.headers()["content-type"], "application/problem+json");
+/// ```
+impl<B: From<Bytes>> From<Error> for Response<B> {
+    fn from(error: Error) -> Self {
+        let status = error.kind().status();
+        // RFC 9457, section 4.2.1: this title goes with this type.
+        let title = status.canonical_reason().unwrap_or_default();
+        let mut json = json!({ "type": BLANK_TYPE, "title": title, "status": status.as_u16() });
+        if status.is_server_error() {
+            tracing::error!(error = %error.chain(), "a request failed");
+        } else {
+            json["detail"] = error.to_string().into();
+        }
+        answer(status, Bytes::from(json.to_string()).into())
     }
 }
 

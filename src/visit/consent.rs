@@ -47,11 +47,11 @@ use crate::{
 /// async fn page(consent: Consent) -> &'static str {
 ///     if consent.allows(&PurposeId::MARKETING) { "with a banner" } else { "without a banner" }
 /// }
-/// async fn agree(consent: Consent) -> Result<StatusCode, String> {
+/// async fn agree(consent: Consent) -> tower_guestbook::Result<StatusCode> {
 ///     // `snapshot` comes back with the form that showed the notice: see `Consent::offer`.
-///     let snapshot = consent.offer("en").await.map_err(|error| error.to_string())?.snapshot;
+///     let snapshot = consent.offer("en").await?.snapshot;
 ///     let choices = Choices::new(Method::Custom).grant(PurposeId::MARKETING).notice(snapshot);
-///     consent.decide(choices).await.map_err(|error| error.to_string())?;
+///     consent.decide(choices).await?;
 ///     Ok(StatusCode::NO_CONTENT)
 /// }
 ///

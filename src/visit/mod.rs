@@ -8,15 +8,15 @@
 //! use tower::ServiceExt;
 //! use tower_guestbook::{Guestbook, Session, store::MemoryStore};
 //!
-//! async fn login(session: Session) -> Result<(), String> {
-//!     session.insert("theme", "dark").map_err(|error| error.to_string())?;
-//!     session.login(42).await.map_err(|error| error.to_string())
+//! async fn login(session: Session) -> tower_guestbook::Result<()> {
+//!     session.insert("theme", "dark")?;
+//!     session.login(42).await
 //! }
 //!
-//! async fn page(session: Session) -> String {
+//! async fn page(session: Session) -> tower_guestbook::Result<String> {
 //!     let user = session.user_id();
-//!     let theme: Option<String> = session.get("theme").unwrap_or_default();
-//!     format!("{} likes it {}", user.as_ref().map_or("nobody", |user| user.as_str()), theme.unwrap_or_default())
+//!     let theme: Option<String> = session.get("theme")?;
+//!     Ok(format!("{} likes it {}", user.as_ref().map_or("nobody", |user| user.as_str()), theme.unwrap_or_default()))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {

@@ -27,8 +27,8 @@ use crate::{
 /// use axum::{Router, routing::post};
 /// use tower_guestbook::{Guestbook, Tracker, activity::ActivityFilter, store::MemoryStore};
 ///
-/// async fn watch(tracker: Tracker) -> Result<&'static str, String> {
-///     tracker.track("video_watched", &serde_json::json!({ "seconds": 12 })).map_err(|error| error.to_string())?;
+/// async fn watch(tracker: Tracker) -> tower_guestbook::Result<&'static str> {
+///     tracker.track("video_watched", &serde_json::json!({ "seconds": 12 }))?;
 ///     Ok("noted")
 /// }
 ///

@@ -102,6 +102,22 @@ fn assert_error(reply: &Reply, status: StatusCode, what: &str) {
     assert_eq!((reply.status, reply.json["error"].is_string()), (status, true), "{what}: {}", reply.json);
 }
 
+/// A problem (RFC 9457) with the members that the first clients of this server read.
+fn assert_problem(reply: &Reply, error: &str, message: Option<&str>, what: &str) {
+    let mut problem = json!({
+        "type": "about:blank",
+        "title": reply.status.canonical_reason(),
+        "status": reply.status.as_u16(),
+        "detail": message.unwrap_or(error),
+        "error": error,
+    });
+    if let Some(message) = message {
+        problem["message"] = message.into();
+    }
+    assert_eq!(reply.json, problem, "{what}");
+    assert_eq!(reply.headers[header::CONTENT_TYPE], "application/problem+json", "{what}");
+}
+
 #[tokio::test]
 async fn full_app_logs_in_has_a_session_and_logs_out() {
     let directory = tempfile::tempdir().unwrap();
@@ -140,7 +156,7 @@ async fn full_app_logs_in_has_a_session_and_logs_out() {
     {
         let refused = with(&server, &token, method, path, "").await;
         assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
-        assert_eq!(refused.json, json!({ "error": "Unauthorized", "message": "Valid session required" }), "{path}");
+        assert_problem(&refused, "Unauthorized", Some("Valid session required"), path);
     }
 }
 
@@ -156,10 +172,8 @@ async fn full_app_refuses_what_is_wrong_with_json() {
     }
     for (name, password) in [("admin", "wrong"), ("nobody", "admin123"), ("admin", ""), ("", "")] {
         let reply = login(&server, name, password).await;
-        assert_eq!(
-            (reply.status, reply.json.clone()),
-            (StatusCode::UNAUTHORIZED, json!({"error": "Invalid credentials"}))
-        );
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+        assert_problem(&reply, "Invalid credentials", None, name);
         assert_eq!(reply.set_cookie(), None);
     }
     let missing = ask(&server.address, Method::GET, "/nothing", &[], "").await;

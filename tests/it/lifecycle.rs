@@ -65,7 +65,7 @@ async fn login_keeps_the_data_and_a_planted_token_is_worth_nothing() {
     assert_eq!(attacker.value("cart").await, Value::Null);
     let late = attacker.ok("/set/cart/bomb").await;
     assert_eq!(late.set_cookie(), None, "it would overwrite the cookie of the login");
-    assert_eq!(attacker.get("/save/cart/bomb").await.status, StatusCode::GONE);
+    assert_eq!(attacker.get("/save/cart/bomb").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(victim.value("cart").await, json!("book"));
 }
 
@@ -113,7 +113,7 @@ async fn rotation_keeps_everything_but_the_token() {
     let refused = old.get("/user").await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.set_cookie(), None, "a removal would take the new cookie away");
-    assert_eq!(old.get("/rotate").await.status, StatusCode::GONE);
+    assert_eq!(old.get("/rotate").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn data_beyond_the_limit_is_refused_with_its_limit() {
     guest.ok("/fill/b/30000").await;
     let refused = guest.get("/fill/c/30000").await;
     assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(refused.body, "too large: session data has at most 65536 bytes");
+    assert_eq!(refused.json()["detail"], "too large: session data has at most 65536 bytes");
     assert_eq!(guest.value("c").await, Value::Null);
     let key = "k".repeat(129);
     assert_eq!(guest.get(&format!("/set/{key}/1")).await.status, StatusCode::PAYLOAD_TOO_LARGE);

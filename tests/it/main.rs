@@ -21,6 +21,7 @@ mod consent_store;
 mod cookies;
 #[cfg(feature = "sqlite")]
 mod erasure;
+mod errors;
 mod faults;
 #[cfg(feature = "sqlite")]
 mod full_app;

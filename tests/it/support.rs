@@ -7,7 +7,6 @@ use axum::{
     body::Body,
     extract::Path,
     http::{HeaderMap, Request, StatusCode, header},
-    response::{IntoResponse, Response},
     routing::get,
 };
 use http_body_util::BodyExt;
@@ -16,7 +15,7 @@ use tower::ServiceExt;
 #[cfg(feature = "sqlite")]
 use tower_guestbook::privacy::{Actor, AuditAction, AuditKey, AuditNote};
 use tower_guestbook::{
-    Clock, CurrentUser, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, SessionId, Timestamp,
+    Clock, CurrentUser, Error, Guestbook, GuestbookBuilder, Session, SessionId, Timestamp,
     http::PeerAddress,
     session::Lifetime,
     store::{MemoryStore, Store},
@@ -30,6 +29,9 @@ pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 pub(crate) fn note() -> AuditNote {
     AuditNote::new(AuditAction::Rectified, Actor::System, None, AuditKey::new([7; 32]))
 }
+
+/// The [problem](Answer::problem) of a handler that returned an error of a store that is unavailable.
+pub(crate) const HANDLER_UNAVAILABLE: &str = "503 Service Unavailable";
 
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
@@ -57,45 +59,42 @@ pub(crate) fn routes() -> Router {
         .route("/maybe", get(async |session: Option<Session>| Json(session.is_some())))
         .route(
             "/get/{key}",
-            get(async |session: Session, Path(key): Path<String>| Ok::<_, Failure>(Json(session.get::<Value>(&key)?))),
+            get(async |session: Session, Path(key): Path<String>| Ok::<_, Error>(Json(session.get::<Value>(&key)?))),
         )
         .route(
             "/set/{key}/{value}",
             get(async |session: Session, Path((key, value)): Path<(String, String)>| {
                 session.insert(&key, &value)?;
-                Ok::<_, Failure>(Json(session.exists()))
+                Ok::<_, Error>(Json(session.exists()))
             }),
         )
         .route(
             "/save/{key}/{value}",
             get(async |session: Session, Path((key, value)): Path<(String, String)>| {
                 session.insert(&key, &value)?;
-                Ok::<_, Failure>(session.save().await?)
+                session.save().await
             }),
         )
         .route(
             "/fill/{key}/{bytes}",
             get(async |session: Session, Path((key, bytes)): Path<(String, usize)>| {
-                Ok::<_, Failure>(session.insert(&key, &"x".repeat(bytes))?)
+                session.insert(&key, &"x".repeat(bytes))
             }),
         )
-        .route(
-            "/remove/{key}",
-            get(async |session: Session, Path(key): Path<String>| Ok::<_, Failure>(session.remove(&key)?)),
-        )
-        .route("/clear", get(async |session: Session| Ok::<_, Failure>(session.clear()?)))
+        .route("/remove/{key}", get(async |session: Session, Path(key): Path<String>| session.remove(&key)))
+        .route("/clear", get(async |session: Session| session.clear()))
         .route(
             "/count",
             get(async |session: Session| {
                 let count = session.update("count", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await?;
-                Ok::<_, Failure>(Json(count))
+                Ok::<_, Error>(Json(count))
             }),
         )
         .route(
             "/login/{user}",
             get(async |session: Session, Path(user): Path<String>| {
                 session.login(user).await?;
-                Ok::<_, Failure>(
+                Ok::<_, Error>(
                     session.issued_token().map(|token| token.expose_secret().to_string()).unwrap_or_default(),
                 )
             }),
@@ -103,36 +102,33 @@ pub(crate) fn routes() -> Router {
         .route(
             "/remember/{user}",
             get(async |session: Session, Path(user): Path<String>| {
-                Ok::<_, Failure>(session.login_with(user, Lifetime::remembered()).await?)
+                session.login_with(user, Lifetime::remembered()).await
             }),
         )
-        .route("/logout", get(async |session: Session| Ok::<_, Failure>(session.logout().await?)))
+        .route("/logout", get(async |session: Session| session.logout().await))
         .route(
             "/rotate",
             get(async |session: Session| {
                 session.rotate().await?;
-                Ok::<_, Failure>(
+                Ok::<_, Error>(
                     session.issued_token().map(|token| token.expose_secret().to_string()).unwrap_or_default(),
                 )
             }),
         )
-        .route("/others", get(async |session: Session| Ok::<_, Failure>(Json(session.logout_others().await?))))
-        .route("/everywhere", get(async |session: Session| Ok::<_, Failure>(Json(session.logout_everywhere().await?))))
-        .route("/list", get(async |session: Session| Ok::<_, Failure>(Json(session.list().await?))))
+        .route("/others", get(async |session: Session| Ok::<_, Error>(Json(session.logout_others().await?))))
+        .route("/everywhere", get(async |session: Session| Ok::<_, Error>(Json(session.logout_everywhere().await?))))
+        .route("/list", get(async |session: Session| Ok::<_, Error>(Json(session.list().await?))))
         .route(
             "/revoke/{id}",
-            get(async |session: Session, Path(id): Path<SessionId>| Ok::<_, Failure>(Json(session.revoke(id).await?))),
+            get(async |session: Session, Path(id): Path<SessionId>| Ok::<_, Error>(Json(session.revoke(id).await?))),
         )
-        .route(
-            "/flash/{text}",
-            get(async |session: Session, Path(text): Path<String>| Ok::<_, Failure>(session.flash("info", &text)?)),
-        )
-        .route("/flashes", get(async |session: Session| Ok::<_, Failure>(Json(session.take_flashes()?))))
+        .route("/flash/{text}", get(async |session: Session, Path(text): Path<String>| session.flash("info", &text)))
+        .route("/flashes", get(async |session: Session| Ok::<_, Error>(Json(session.take_flashes()?))))
         .route(
             "/fail/{key}/{value}",
             get(async |session: Session, Path((key, value)): Path<(String, String)>| {
                 session.insert(&key, &value)?;
-                Ok::<_, Failure>(StatusCode::INTERNAL_SERVER_ERROR)
+                Ok::<_, Error>(StatusCode::INTERNAL_SERVER_ERROR)
             }),
         )
 }
@@ -147,29 +143,6 @@ async fn describe(session: Session) -> Json<Value> {
         "authenticated_at": session.authenticated_at(),
         "keys": session.keys(),
     }))
-}
-
-/// What an application makes of our errors: a status by kind.
-pub(crate) struct Failure(Error);
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let status = match self.0.kind() {
-            ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
-            ErrorKind::Ended => StatusCode::GONE,
-            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorKind::SessionLimit => StatusCode::CONFLICT,
-            ErrorKind::Unavailable | ErrorKind::Timeout => StatusCode::BAD_GATEWAY,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, self.0.to_string()).into_response()
-    }
 }
 
 /// A client that keeps one cookie.
@@ -246,6 +219,12 @@ impl Answer {
 
     pub(crate) fn removes_cookie(&self) -> bool {
         self.set_cookie().is_some_and(|cookie| cookie.starts_with("__Host-session=;") && cookie.contains("Max-Age=0"))
+    }
+
+    /// Its status and title as a problem: a title of their own sets the problems of layers apart from an error of a handler.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(self.header(header::CONTENT_TYPE), Some("application/problem+json"), "{}", self.body);
+        format!("{} {}", self.status.as_u16(), self.json()["title"].as_str().unwrap())
     }
 
     pub(crate) fn json(&self) -> Value {

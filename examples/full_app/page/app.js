@@ -24,10 +24,11 @@ function say(text, isError) {
   $("message").hidden = !text;
 }
 
-// Why the server refused, in its own words; but how long to wait is in a header, which people do not see.
+// Why the server refused, in its own words: `error` and `message`, or those of a problem; but how long to wait is in a header, which people do not see.
 function problem({ status, wait, json: { error, message, title, detail, reason } }) {
   const later = wait && `Please try again in ${wait} ${wait === "1" ? "second" : "seconds"}.`;
-  const why = message || reason?.replace(/^invalid input: /, "") || (status === 429 && later) || (status === 503 && detail && later ? `${detail} ${later}` : detail);
+  const own = reason?.replace(/^invalid input: /, "") || (status === 429 && later) || (status === 503 && detail && later ? `${detail} ${later}` : detail);
+  const why = error ? message : own;
   say([error || title, why].filter(Boolean).join(": ") || `The server answered ${status}.`, true);
 }
 

@@ -47,12 +47,13 @@ impl From<Problem> for Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error.kind() {
+            // The session of an erased user has ended, too.
             ErrorKind::StruckOut | ErrorKind::Ended => Problem::LOGIN_REQUIRED.into(),
             ErrorKind::Conflict | ErrorKind::VersionMismatch => problems::CONFLICT.into(),
             ErrorKind::TooLarge => problems::TOO_LARGE.into(),
-            _ => {
+            kind => {
                 tracing::error!(error = %error.chain(), "a privacy right could not be given");
-                Problem::RIGHTS_UNAVAILABLE.into()
+                Problem::rights_failed(kind).into()
             }
         }
     }

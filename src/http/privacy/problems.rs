@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::http::problem::Problem;
+use crate::{error::ErrorKind, http::problem::Problem};
 
 pub(super) const NOT_FOUND: Problem = Problem {
     status: StatusCode::NOT_FOUND,
@@ -34,7 +34,7 @@ pub(super) const INCOMPLETE: Problem =
 pub(super) const TOO_SLOW: Problem =
     Problem { status: StatusCode::REQUEST_TIMEOUT, title: "Too slow", detail: "The body did not come in time." };
 pub(super) const TOO_LARGE: Problem = Problem {
-    status: StatusCode::PAYLOAD_TOO_LARGE,
+    status: ErrorKind::TooLarge.status(),
     title: "Too large",
     detail: "The body, or what would be stored then, exceeds its limit. Nothing was changed.",
 };
@@ -49,7 +49,7 @@ pub(super) const FIELD: Problem = Problem {
     detail: "The body was understood, and what it says cannot be done. The member field names what is wrong.",
 };
 pub(super) const CONFLICT: Problem = Problem {
-    status: StatusCode::CONFLICT,
+    status: ErrorKind::Conflict.status(),
     title: "Not possible now",
     detail: "What it is about is not in a state in which this can be done, or was changed meanwhile.",
 };

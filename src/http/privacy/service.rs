@@ -85,7 +85,7 @@ use crate::{
 /// | 409 | it cannot be done in this state, or a parallel change came first; a yes without the notice that was shown |
 /// | 422 | a member of the body is wrong, or unknown: `field` names it |
 /// | 429 | the user has asked too often, and `Retry-After` says for how long to wait; another export of theirs is under way |
-/// | 503 | the store, or whoever sends tokens, fails |
+/// | 500, 503, 507 | the store fails, by the [kind](crate::ErrorKind::status) of its error; 503 also if the sender of tokens fails |
 ///
 /// Requests are limited [for each user](PrivacyRules::requests), in this process, before the store is asked for an answer; those that
 /// are refused for this do not count. With feature `metrics` the counter `guestbook_privacy_throttled_total` says how many there

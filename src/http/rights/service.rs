@@ -65,7 +65,8 @@ pub struct ExportService {
 ///
 /// The user must have logged in a short while ago (default: 5 minutes), or the answer is 401. When it answers with 200 everything is
 /// erased: the body counts what was, the session's cookie is removed, and `Clear-Site-Data` has the browser forget the rest. If the
-/// store fails half-way, the answer is 503: the user is struck out, and the erasure goes on by itself.
+/// store fails half-way, the answer is a 5xx by the [kind](ErrorKind::status) of the failure: the user is struck out, and the
+/// erasure goes on by itself.
 #[derive(Clone)]
 pub struct ErasureService {
     rights: Rights,
@@ -269,7 +270,7 @@ fn failed(error: &Error) -> Response<RightsBody> {
     tracing::error!(error = %error.chain(), "a privacy right could not be given");
     match error.kind() {
         ErrorKind::StruckOut => problem(Problem::LOGIN_REQUIRED),
-        _ => problem(Problem::RIGHTS_UNAVAILABLE),
+        kind => problem(Problem::rights_failed(kind)),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Browser, Site, id, names, of, ok, rules, user};
 use crate::{
     activity::events,
     moody::{Mood, Moody},
-    support::builder,
+    support::{HANDLER_UNAVAILABLE, builder},
 };
 
 /// Somebody with an account decides on a device of theirs, which is put away then.
@@ -154,7 +154,7 @@ async fn a_login_that_cannot_take_a_no_along_fails_and_nobody_is_logged_in() {
         let asked = store.asked();
         store.set(mood);
         let refused = browser.post("/login/ada").await;
-        assert_eq!((refused.status, names(&refused).len()), (StatusCode::BAD_GATEWAY, 0));
+        assert_eq!((refused.problem().as_str(), names(&refused).len()), (HANDLER_UNAVAILABLE, 0));
         assert_eq!(store.asked(), asked + 1, "the login was not even tried");
         store.set(Mood::Good);
         assert_eq!(ok(browser.get("/session").await).json(), json!({ "id": null, "user": null }));
@@ -177,7 +177,7 @@ async fn a_no_that_was_taken_along_holds_at_once_for_all_of_the_user_even_if_the
     let mut desktop = site.browser();
     desktop.decline("marketing").await;
     let refused = desktop.post("/login/ada").await;
-    assert_eq!((refused.status, names(&refused).len()), (StatusCode::TOO_MANY_REQUESTS, 0));
+    assert_eq!((refused.status, names(&refused).len()), (StatusCode::CONFLICT, 0));
     assert_eq!(ok(desktop.get("/session").await).json()["user"], json!(null));
     assert!(!phone.allows("marketing").await);
 }

@@ -3,14 +3,14 @@
 use axum::{
     Json, Router,
     extract::Path,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
 use serde_json::json;
 use tower_guestbook::{
-    Consent, Error, ErrorKind, Session, Tracker,
+    Consent, Error, Result, Session, Tracker,
     consent::{Choices, Method, PurposeId},
 };
 
@@ -28,7 +28,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn choices(self) -> Result<Choices, Error> {
+    fn choices(self) -> Result<Choices> {
         let mut choices = Choices::new(self.method.unwrap_or(Method::Custom));
         for (purpose, choice) in self.made {
             let purpose = PurposeId::new(&purpose)?;
@@ -55,12 +55,12 @@ pub(crate) fn routes() -> Router {
         .route("/offer", get(offer))
         .route("/decide", post(decide))
         .route("/withdraw/{purpose}", post(withdraw))
-        .route("/history", get(async |consent: Consent| Ok::<_, Failure>(Json(consent.history(100, None).await?))))
-        .route("/receipt", get(async |consent: Consent| Ok::<_, Failure>(Json(consent.receipt().await?))))
+        .route("/history", get(async |consent: Consent| Ok::<_, Error>(Json(consent.history(100, None).await?))))
+        .route("/receipt", get(async |consent: Consent| Ok::<_, Error>(Json(consent.receipt().await?))))
         .route("/login/{user}", post(login))
-        .route("/logout", post(async |session: Session| Ok::<_, Failure>(session.logout().await?)))
+        .route("/logout", post(async |session: Session| session.logout().await))
         .route("/session", get(async |session: Session| Json(json!({ "id": session.id(), "user": session.user_id() }))))
-        .route("/begin", post(async |session: Session| Ok::<_, Failure>(session.insert("seen", &true)?)))
+        .route("/begin", post(async |session: Session| session.insert("seen", &true)))
         .route("/cookies", get(async |headers: HeaderMap| all(&headers, header::COOKIE).join("; ")))
         .route("/set-cookies", get(async || set_cookies()).post(withdraw_and_set_cookies))
         .route("/track/{kind}", post(track))
@@ -72,23 +72,23 @@ async fn public(consent: Consent) -> Response {
     ([(header::CACHE_CONTROL, "public, max-age=60")], Json(consent.allows(&PurposeId::MARKETING))).into_response()
 }
 
-async fn offer(consent: Consent, headers: HeaderMap) -> Result<impl IntoResponse, Failure> {
+async fn offer(consent: Consent, headers: HeaderMap) -> Result<impl IntoResponse> {
     let language = headers.get(header::ACCEPT_LANGUAGE).map_or("", |value| value.to_str().unwrap());
     Ok(Json(consent.offer(language).await?))
 }
 
 /// Answers with where everything stands for the rest of this request.
-async fn decide(consent: Consent, Json(wanted): Json<Wanted>) -> Result<impl IntoResponse, Failure> {
+async fn decide(consent: Consent, Json(wanted): Json<Wanted>) -> Result<impl IntoResponse> {
     consent.decide(wanted.choices()?).await?;
     Ok(Json(consent.states()))
 }
 
-async fn withdraw(consent: Consent, Path(purpose): Path<String>) -> Result<impl IntoResponse, Failure> {
+async fn withdraw(consent: Consent, Path(purpose): Path<String>) -> Result<impl IntoResponse> {
     consent.withdraw(PurposeId::new(&purpose)?).await?;
     Ok(Json(consent.states()))
 }
 
-async fn login(session: Session, consent: Consent, Path(user): Path<String>) -> Result<impl IntoResponse, Failure> {
+async fn login(session: Session, consent: Consent, Path(user): Path<String>) -> Result<impl IntoResponse> {
     session.login(user).await?;
     Ok(Json(consent.states()))
 }
@@ -102,39 +102,15 @@ fn set_cookies() -> Response {
     response
 }
 
-async fn withdraw_and_set_cookies(consent: Consent) -> Result<Response, Failure> {
+async fn withdraw_and_set_cookies(consent: Consent) -> Result<Response> {
     consent.withdraw(PurposeId::MARKETING).await?;
     Ok(set_cookies())
 }
 
-async fn track(tracker: Tracker, Path(kind): Path<String>) -> Result<(), Failure> {
-    Ok(tracker.track(kind.as_str(), &json!({ "secret": 1 }))?)
+async fn track(tracker: Tracker, Path(kind): Path<String>) -> Result<()> {
+    tracker.track(kind.as_str(), &json!({ "secret": 1 }))
 }
 
-async fn track_durable(tracker: Tracker, Path(kind): Path<String>) -> Result<(), Failure> {
-    Ok(tracker.track_durable(kind.as_str(), &json!({ "secret": 1 })).await?)
-}
-
-/// What an application makes of our errors: a status by kind.
-struct Failure(Error);
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let status = match self.0.kind() {
-            ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
-            ErrorKind::Conflict => StatusCode::CONFLICT,
-            ErrorKind::ConsentRequired => StatusCode::FORBIDDEN,
-            ErrorKind::Ended => StatusCode::GONE,
-            ErrorKind::SessionLimit => StatusCode::TOO_MANY_REQUESTS,
-            ErrorKind::Unavailable | ErrorKind::Timeout => StatusCode::BAD_GATEWAY,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, self.0.to_string()).into_response()
-    }
+async fn track_durable(tracker: Tracker, Path(kind): Path<String>) -> Result<()> {
+    tracker.track_durable(kind.as_str(), &json!({ "secret": 1 })).await
 }

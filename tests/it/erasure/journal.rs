@@ -131,7 +131,8 @@ async fn login(guestbook: &Guestbook, name: &str) -> StatusCode {
 
 async fn assert_out(guestbook: &Guestbook, name: &str) {
     let answer = Browser::new(&routes(guestbook)).get(&format!("/login/{name}")).await;
-    assert!(answer.body.starts_with("user erased"), "{name}: {} {}", answer.status, answer.body);
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name}: {}", answer.body);
+    assert!(answer.json()["detail"].as_str().unwrap().starts_with("user erased"), "{name}: {}", answer.body);
 }
 
 async fn close(guestbook: Guestbook, store: SqliteStore) {

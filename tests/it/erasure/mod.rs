@@ -41,7 +41,7 @@ use tower_guestbook::{
     user_preferences::PreferenceRules,
 };
 
-use crate::support::{self, FIREFOX, Failure, START, send};
+use crate::support::{self, FIREFOX, START, send};
 
 fn user(name: &str) -> UserId {
     UserId::try_from(name).unwrap()
@@ -224,15 +224,10 @@ fn builder<S: Store>(store: S, place: &Place, addresses: Addresses) -> (Guestboo
 
 fn routes(guestbook: &Guestbook) -> Router {
     Router::new()
-        .route(
-            "/login/{user}",
-            get(async |session: Session, UrlPath(user): UrlPath<String>| Ok::<_, Failure>(session.login(user).await?)),
-        )
+        .route("/login/{user}", get(async |session: Session, UrlPath(user): UrlPath<String>| session.login(user).await))
         .route(
             "/set/{value}",
-            get(async |session: Session, UrlPath(value): UrlPath<String>| {
-                Ok::<_, Failure>(session.insert("note", &value)?)
-            }),
+            get(async |session: Session, UrlPath(value): UrlPath<String>| session.insert("note", &value)),
         )
         .route(
             "/user",
@@ -242,13 +237,13 @@ fn routes(guestbook: &Guestbook) -> Router {
             "/decide/{source}/{actor}",
             get(async |consent: Consent, UrlPath((source, actor)): UrlPath<(String, String)>| {
                 let choices = Choices::new(Method::Custom).grant(PurposeId::ANALYTICS);
-                Ok::<_, Failure>(consent.decide(choices.source(source).actor(actor)).await?)
+                consent.decide(choices.source(source).actor(actor)).await
             }),
         )
         .route(
             "/track/{kind}/{value}",
             get(async |tracker: Tracker, UrlPath((kind, value)): UrlPath<(String, String)>| {
-                Ok::<_, Failure>(tracker.track(kind.as_str(), &json!({ "value": value }))?)
+                tracker.track(kind.as_str(), &json!({ "value": value }))
             }),
         )
         .fallback(async || "something else")

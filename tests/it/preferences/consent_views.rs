@@ -135,7 +135,7 @@ async fn a_decision_can_be_changed_and_not_reset() {
         for wrong in [json!(null), json!("needle"), json!(1), json!({ "needle": true }), json!([])] {
             let patch = json!({ "theme": "system", "privacy": { "allow_analytics": wrong } });
             let answer = browser.patch(patch).await;
-            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.body);
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
             assert!(answer.body.contains("privacy.allow_analytics") && !answer.body.contains("needle"));
         }
         let value = browser.reset("privacy").await;
@@ -243,7 +243,7 @@ async fn a_patch_that_is_refused_decides_nothing() {
     };
     let (wrong, large) = (patch(json!({ "theme": "needle" })), patch(json!({ "large": "x".repeat(100) })));
     for mut browser in everybody(&app).await {
-        assert_eq!(browser.patch(wrong.clone()).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(browser.patch(wrong.clone()).await.status, StatusCode::BAD_REQUEST);
         assert_eq!(browser.patch(large.clone()).await.status, StatusCode::PAYLOAD_TOO_LARGE);
         let answer = browser.patch_if("\"7-a\"", allow(true)).await;
         assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED);

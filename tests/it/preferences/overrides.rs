@@ -121,7 +121,7 @@ async fn what_is_wrong_is_named_and_not_repeated_and_nothing_is_stored() {
     for (patch, key) in wrong_patches() {
         for browser in [&mut ada, &mut stranger] {
             let answer = browser.patch(patch.clone()).await;
-            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{patch}: {}", answer.body);
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{patch}: {}", answer.body);
             assert!(answer.body.contains(key) && !answer.body.contains("needle"), "{patch}: {}", answer.body);
         }
         let error = service.update(&user("ada"), &patch, None).await.unwrap_err();

@@ -172,7 +172,7 @@ async fn keys_of_a_newer_program_are_kept_by_an_older_one() {
     }
     // Whether it may be written through the older one is for the older one to say.
     let write = json!({ "layout": { "columns": 2 } });
-    assert_eq!(ada.at(&app(&strict)).patch(write.clone()).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(ada.at(&app(&strict)).patch(write.clone()).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(ada.at(&app(&tolerant)).set(write).await, standard(json!({})));
     let mut ada = Browser::of(&app_of::<Late>(&late), "ada").await;
     assert_eq!(ada.value().await["layout"], json!({ "columns": 2, "pinned": { "news": true } }));

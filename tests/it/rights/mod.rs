@@ -19,7 +19,7 @@ use std::{
 use axum::{Router, extract::Path, routing::get};
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Clock, Consent, ErrorKind, Guestbook, GuestbookBuilder, Rights, Session, SqliteStore, Tracker, UserId,
+    Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Rights, Session, SqliteStore, Tracker, UserId,
     activity::{ActivityFilter, Entry, Event, EventId, EventType},
     consent::{Category, Choices, Method, Mode, Purpose, PurposeId, Purposes},
     http::ConsentRules,
@@ -29,7 +29,7 @@ use tower_guestbook::{
     user_preferences::PreferenceRules,
 };
 
-use crate::support::{self, Failure, START};
+use crate::support::{self, START};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -119,10 +119,7 @@ fn another<S: Store>(store: S, clock: &Clock) -> Guestbook {
 
 fn app(guestbook: &Guestbook) -> Router {
     Router::new()
-        .route(
-            "/login/{user}",
-            get(async |session: Session, Path(user): Path<String>| Ok::<_, Failure>(session.login(user).await?)),
-        )
+        .route("/login/{user}", get(async |session: Session, Path(user): Path<String>| session.login(user).await))
         .route(
             "/user",
             get(async |session: Session| session.user_id().map(|user| user.as_str().to_owned()).unwrap_or_default()),
@@ -131,14 +128,14 @@ fn app(guestbook: &Guestbook) -> Router {
             "/grant/{purpose}",
             get(async |consent: Consent, Path(purpose): Path<String>| {
                 let choices = Choices::new(Method::Custom).grant(PurposeId::new(&purpose)?);
-                Ok::<_, Failure>(consent.decide(choices).await?)
+                consent.decide(choices).await
             }),
         )
         .route(
             "/allows/{purpose}",
             get(async |consent: Consent, Path(purpose): Path<String>| {
                 let verdict = consent.verdict(&PurposeId::new(&purpose)?).unwrap();
-                Ok::<_, Failure>(format!("{} {:?}", verdict.is_allowed(), verdict.why()))
+                Ok::<_, Error>(format!("{} {:?}", verdict.is_allowed(), verdict.why()))
             }),
         )
         .route(

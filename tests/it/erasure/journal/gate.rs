@@ -46,7 +46,8 @@ async fn a_request_waits_for_the_replay_and_finds_nobody() {
     let (ada, bob) = asking.await.unwrap();
     assert_eq!((ada.status, ada.body.as_str()), (StatusCode::OK, ""), "her session is over");
     assert_eq!(bob.body, "bob");
-    assert!(logging_in.await.unwrap().body.starts_with("user erased"), "and she gets no other one");
+    let login = logging_in.await.unwrap().json();
+    assert!(login["detail"].as_str().unwrap().starts_with("user erased"), "and she gets no other one: {login}");
     ready.await.unwrap().unwrap();
     assert_eq!(store.list(user("ada"), 10, START).await.unwrap(), []);
 }
