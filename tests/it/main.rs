@@ -32,6 +32,8 @@ mod lifecycle;
 mod metrics;
 mod moody;
 mod offload;
+#[cfg(feature = "sqlite")]
+mod older_files;
 mod parallel;
 #[cfg(feature = "sqlite")]
 mod places;
