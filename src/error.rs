@@ -54,6 +54,9 @@ pub enum ErrorKind {
     ConsentRequired,
     /// The session has ended, or there never was one.
     Ended,
+    /// The user's credentials were changed, or all their sessions ended, while a login was verifying
+    /// them. Nothing is stored: the user should log in again.
+    CredentialsChanged,
     /// The user has as many sessions as the policy allows.
     SessionLimit,
     /// The settings contradict each other, or something needed is missing.
@@ -113,7 +116,7 @@ impl ErrorKind {
     /// | 400 Bad Request | `InvalidInput` |
     /// | 401 Unauthorized | `Ended` |
     /// | 403 Forbidden | `ConsentRequired`, `Restricted`, `StruckOut` |
-    /// | 409 Conflict | `Conflict`, `SessionLimit` |
+    /// | 409 Conflict | `Conflict`, `CredentialsChanged`, `SessionLimit` |
     /// | 412 Precondition Failed | `VersionMismatch` |
     /// | 413 Content Too Large | `TooLarge` |
     /// | 503 Service Unavailable | `Unavailable`, `Timeout`, `ReadOnly` |
@@ -131,7 +134,7 @@ impl ErrorKind {
             Self::InvalidInput => StatusCode::BAD_REQUEST,
             Self::Ended => StatusCode::UNAUTHORIZED,
             Self::ConsentRequired | Self::Restricted | Self::StruckOut => StatusCode::FORBIDDEN,
-            Self::Conflict | Self::SessionLimit => StatusCode::CONFLICT,
+            Self::Conflict | Self::CredentialsChanged | Self::SessionLimit => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable | Self::Timeout | Self::ReadOnly => StatusCode::SERVICE_UNAVAILABLE,
@@ -201,6 +204,7 @@ impl fmt::Display for ErrorKind {
             Self::VersionMismatch => "version mismatch",
             Self::ConsentRequired => "consent required",
             Self::Ended => "session ended",
+            Self::CredentialsChanged => "credentials changed",
             Self::SessionLimit => "too many sessions",
             Self::Configuration => "configuration",
             Self::Unavailable => "store unavailable",

@@ -7,9 +7,12 @@ use crate::{
     consent::Subject,
     error::{ErrorKind, Result},
     id::{SessionId, SessionKey, UserId, VisitorId},
-    session::{Changes, Lifetime, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict, judge, note_renewal},
+    session::{
+        Changes, CredentialEpoch, Lifetime, Realm, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict,
+        judge, note_renewal,
+    },
     store::{
-        Applied, Loaded, LoadedGuest, Revocation, Rotation, Started,
+        Applied, EpochRule, Loaded, LoadedGuest, Revocation, Rotation, Started,
         cache::{self, SessionCache},
         dynamic::DynamicStore,
     },
@@ -18,6 +21,9 @@ use crate::{
 };
 
 /// The sessions of a guestbook, for what is done outside a request: administration, account changes, maintenance.
+///
+/// They are those of the guestbook's [realm](crate::GuestbookBuilder::realm); sessions of other realms in the same
+/// store are neither listed nor ended.
 ///
 /// A clone is another handle to the same. Each method asks the store, and fails with
 /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if it does not answer.
@@ -48,6 +54,7 @@ struct Inner {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) realm: Realm,
     pub(crate) lifetime: Lifetime,
     pub(crate) limits: SessionLimits,
     pub(crate) cap: SessionCap,
@@ -63,6 +70,7 @@ pub(crate) enum Finding {
     Live(Arc<SessionRecord>),
     Expired,
     Ended,
+    OtherRealm,
     Unknown,
 }
 
@@ -101,31 +109,65 @@ impl Sessions {
         self.list_as(user, None).await
     }
 
+    /// The live sessions of a user in every realm, for a copy of all their data.
+    pub(crate) async fn list_of_all_realms(&self, user: &UserId) -> Result<Vec<SessionInfo>> {
+        self.list_in(None, user, None).await
+    }
+
     /// Ends one session of a user. `false` if it was over already or belongs to somebody else.
     ///
     /// # Errors
     ///
     /// If the store fails.
     pub async fn revoke(&self, user: &UserId, id: SessionId) -> Result<bool> {
-        Ok(self.end(Revocation::One(user.clone(), id)).await? > 0)
+        Ok(self.end(Revocation::One(self.realm(), user.clone(), id)).await? > 0)
     }
 
     /// Ends all sessions of a user, for example when the account is disabled. How many there were.
+    ///
+    /// Raises the user's [epoch](CredentialEpoch) in the same step: a login with an epoch that was read before is refused.
     ///
     /// # Errors
     ///
     /// If the store fails.
     pub async fn revoke_user(&self, user: &UserId) -> Result<u64> {
-        self.end(Revocation::User(user.clone())).await
+        self.end(Revocation::User(self.realm(), user.clone())).await
     }
 
     /// Ends every session of everybody, anonymous ones too. How many there were.
+    ///
+    /// Raises everybody's [epoch](CredentialEpoch) in the same step.
     ///
     /// # Errors
     ///
     /// If the store fails.
     pub async fn revoke_all(&self) -> Result<u64> {
-        self.end(Revocation::All).await
+        self.end(Revocation::All(self.realm())).await
+    }
+
+    /// Returns the current [epoch](CredentialEpoch) of a user: read it before the stored password hash is read, and
+    /// pass it to the login.
+    ///
+    /// It is read from the store, never from a cache.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn credential_epoch(&self, user: &UserId) -> Result<CredentialEpoch> {
+        self.inner.tasks.within(self.inner.store.credential_epoch(self.realm(), user.clone())).await
+    }
+
+    /// Raises the [epoch](CredentialEpoch) of a user and ends all their sessions: for a password that is changed where
+    /// the user is not logged in, by a reset or by an administrator. How many sessions there were.
+    ///
+    /// Call it after the new hash is stored. Where the user changes it in a session of their own,
+    /// [`Session::credentials_changed`](crate::Session::credentials_changed) keeps that session.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails: repeat it then, or sessions made with the old password go on.
+    pub async fn credentials_changed(&self, user: &UserId) -> Result<u64> {
+        self.revoke_user(user).await
     }
 
     /// Removes what is expired from the store, in small steps. The guestbook does this by itself; how many were removed.
@@ -147,6 +189,10 @@ impl Sessions {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now()
+    }
+
+    pub(crate) fn realm(&self) -> Realm {
+        self.inner.settings.realm.clone()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -178,17 +224,18 @@ impl Sessions {
         let (loaded, account) = match &self.inner.accounts {
             Some(accounts) => {
                 let ticket = accounts.ticket();
-                let guest = self.inner.tasks.within(self.inner.store.load_guest(*key, visitor)).await?;
+                let guest = self.inner.tasks.within(self.inner.store.load_guest(*key, self.realm(), visitor)).await?;
                 let LoadedGuest { session, subject, account } = guest;
                 let kept = subject.map(|subject| (accounts.keep(&subject, account, ticket), subject));
                 (session, kept)
             }
-            None => (self.inner.tasks.within(self.inner.store.load(*key)).await?, None),
+            None => (self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await?, None),
         };
         let nobody = |finding| Found { finding, account: None };
         let record = match loaded {
             Loaded::Found(record) => Arc::new(record),
             Loaded::Ended => return Ok(nobody(Finding::Ended)),
+            Loaded::OtherRealm => return Ok(nobody(Finding::OtherRealm)),
             Loaded::Unknown => return Ok(nobody(Finding::Unknown)),
         };
         let now = self.now();
@@ -220,16 +267,17 @@ impl Sessions {
 
     /// What the store has under `key` now, whatever the cache has.
     pub(crate) async fn reload(&self, key: &SessionKey) -> Result<Loaded> {
-        self.inner.tasks.within(self.inner.store.load(*key)).await
+        self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await
     }
 
-    pub(crate) async fn insert(&self, key: SessionKey, record: SessionRecord) -> Result<Started> {
+    pub(crate) async fn insert(&self, key: SessionKey, record: SessionRecord, epoch: EpochRule) -> Result<Started> {
         let now = self.now();
         let sessions = self.clone();
         self.inner
             .tasks
             .finish(async move {
-                let started = sessions.inner.store.insert(key, record, sessions.inner.settings.cap, now).await?;
+                let cap = sessions.inner.settings.cap;
+                let started = sessions.inner.store.insert(key, record, cap, epoch, now).await?;
                 sessions.forget(&started.ended);
                 Ok(started)
             })
@@ -276,8 +324,12 @@ impl Sessions {
             .tasks
             .finish(async move {
                 let (old, Settings { limits, cap, .. }) = (rotation.key, &sessions.inner.settings);
+                let user = rotation.head.user.clone().filter(|_| rotation.epoch == EpochRule::Raise);
                 let rotated = sessions.inner.store.rotate(rotation, *limits, *cap, now).await;
                 sessions.inner.cache.remove(&old);
+                if let Some(user) = &user {
+                    sessions.forget_user(user);
+                }
                 if let Ok(Some(started)) = &rotated {
                     sessions.forget(&started.ended);
                 }
@@ -317,7 +369,17 @@ impl Sessions {
     }
 
     pub(crate) async fn list_as(&self, user: &UserId, current: Option<SessionId>) -> Result<Vec<SessionInfo>> {
-        let heads = self.inner.tasks.within(self.inner.store.list(user.clone(), LIST_LIMIT, self.now())).await?;
+        self.list_in(Some(self.realm()), user, current).await
+    }
+
+    async fn list_in(
+        &self,
+        realm: Option<Realm>,
+        user: &UserId,
+        current: Option<SessionId>,
+    ) -> Result<Vec<SessionInfo>> {
+        let heads = self.inner.store.list(user.clone(), realm, LIST_LIMIT, self.now());
+        let heads = self.inner.tasks.within(heads).await?;
         Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
     }
 

@@ -21,7 +21,7 @@ use crate::{
     recorder::RecorderSettings,
     retention::RetentionRules,
     rights::PersonalData,
-    session::{Lifetime, SessionCap, SessionLimits},
+    session::{Lifetime, Realm, SessionCap, SessionLimits},
     sessions::Settings,
     store::{Store, dynamic::DynamicStore},
     tasks::Tasks,
@@ -77,6 +77,7 @@ impl<S> GuestbookBuilder<S> {
         Self {
             store,
             settings: Settings {
+                realm: Realm::default(),
                 lifetime: Lifetime::default(),
                 limits: SessionLimits::default(),
                 cap: SessionCap::default(),
@@ -115,6 +116,24 @@ impl<S> GuestbookBuilder<S> {
 }
 
 impl<S: Store> GuestbookBuilder<S> {
+    /// Sets the realm: the kind of accounts that this guestbook serves. Default: [`Realm::default`].
+    ///
+    /// Guestbooks that share a store need a realm each if they know different accounts, such as the
+    /// customers of a shop and its administrators: a session belongs to one realm, and its token is
+    /// unknown to a guestbook of another one, in whatever cookie or header it arrives. Lists, limits,
+    /// revocations and [epochs](crate::session::CredentialEpoch) see the sessions of the own realm only.
+    ///
+    /// **Everything else is stored by [`UserId`](crate::UserId) alone**: activities, preferences, consents,
+    /// requests, erasures. So ids must be unique in the store: where customer 1 and administrator 1 are
+    /// different people, use ids such as `customer-1` and `admin-1`. Erasing or exporting a user covers
+    /// their sessions of every realm.
+    ///
+    /// Sessions that were stored before realms existed belong to the default realm.
+    pub fn realm(mut self, realm: Realm) -> Self {
+        self.settings.realm = realm;
+        self
+    }
+
     /// How long sessions live unless a login says otherwise. Default: 30 minutes idle, 12 hours in all.
     pub fn session_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.settings.lifetime = lifetime;

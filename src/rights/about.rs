@@ -110,7 +110,7 @@ impl Rights {
     pub(super) async fn sessions_of(&self, user: &UserId) -> Result<Vec<Value>> {
         let inner = &self.inner;
         let mut sessions = Vec::new();
-        for session in inner.sessions.list(user).await? {
+        for session in inner.sessions.list_of_all_realms(user).await? {
             let data = inner.tasks.within(inner.store.session_data(session.id, inner.clock.now())).await?;
             // It may have ended a moment ago.
             let Some(data) = data else { continue };

@@ -15,7 +15,9 @@
 
 mod changes;
 mod data;
+mod login;
 mod policy;
+mod realm;
 mod record;
 mod renewal;
 
@@ -25,6 +27,8 @@ pub(crate) use self::renewal::{is_renewal_due, note_renewal};
 pub use self::{
     changes::{Changes, Merge},
     data::{SessionData, SessionLimits},
+    login::{CredentialEpoch, Login},
     policy::{Lifetime, OnSessionLimit, SessionCap, Verdict, judge},
+    realm::Realm,
     record::{SessionHead, SessionInfo, SessionRecord},
 };

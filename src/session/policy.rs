@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::record::SessionHead;
-use crate::time::Timestamp;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    time::Timestamp,
+};
 
 /// How long a session lives. Both limits are enforced by the server; the earlier one ends the session.
+///
+/// The idle time is at least 1 ms and at most the absolute time: `build()` and logins refuse anything else.
 ///
 /// The default, 30 minutes idle and 12 hours in all, is what NIST SP 800-63B asks for at AAL3 (idle 15 to 30 minutes,
 /// 12 hours) and stricter than AAL2 (1 hour, 24 hours).
@@ -48,6 +53,17 @@ impl Lifetime {
     pub const fn persistent(mut self) -> Self {
         self.persistent = true;
         self
+    }
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if a session of this lifetime would be over as it begins, or could never go unused.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.idle >= Duration::from_millis(1) && self.idle <= self.absolute {
+            return Ok(());
+        }
+        let problem = "a lifetime has an idle time of at least 1 ms and at most the absolute one";
+        Err(Error::new(ErrorKind::InvalidInput, problem))
     }
 
     /// How often at most a request is recorded as activity: every 60 seconds, or every twentieth of a short idle time.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{data::SessionData, policy::Lifetime};
+use super::{data::SessionData, login::CredentialEpoch, policy::Lifetime, realm::Realm};
 use crate::{
     client::{Device, TruncatedAddress},
     id::{SessionId, UserId},
@@ -15,8 +15,12 @@ use crate::{
 pub struct SessionHead {
     /// The public name.
     pub id: SessionId,
+    /// Which kind of accounts it belongs to.
+    pub realm: Realm,
     /// Who is logged in; `None` for an anonymous session.
     pub user: Option<UserId>,
+    /// The epoch of the user's credentials that the session was made in; 0 for an anonymous session.
+    pub epoch: CredentialEpoch,
     /// When the session began. A login begins a new one.
     pub created_at: Timestamp,
     /// When the user last proved who they are.
@@ -32,11 +36,13 @@ pub struct SessionHead {
 }
 
 impl SessionHead {
-    /// An anonymous session that begins `now`.
+    /// An anonymous session of the default realm that begins `now`.
     pub fn new(id: SessionId, now: Timestamp, lifetime: Lifetime) -> Self {
         Self {
             id,
+            realm: Realm::default(),
             user: None,
+            epoch: CredentialEpoch::default(),
             created_at: now,
             authenticated_at: None,
             last_seen: now,
@@ -72,6 +78,9 @@ pub struct SessionRecord {
 pub struct SessionInfo {
     /// The name by which it can be revoked.
     pub id: SessionId,
+    /// Which kind of accounts it belongs to.
+    #[serde(default)]
+    pub realm: Realm,
     /// Whether it is the session that asked.
     pub current: bool,
     /// For example "Firefox on Linux".
@@ -90,6 +99,7 @@ impl SessionInfo {
     pub(crate) fn new(head: SessionHead, current: Option<SessionId>) -> Self {
         Self {
             id: head.id,
+            realm: head.realm.clone(),
             current: current == Some(head.id),
             created_at: head.created_at,
             last_seen: head.last_seen,

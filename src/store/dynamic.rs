@@ -5,10 +5,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Counting, Each, Filed, Loaded,
-    LoadedGuest, MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery,
-    RequestStore, RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
-    StoredPreferences, SubjectStore,
+    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Counting, CredentialStore, Each,
+    EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore,
+    RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore,
+    SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -21,7 +21,7 @@ use crate::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
         Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
     },
-    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
@@ -53,16 +53,21 @@ twin! {
 
 twin! {
     DynamicSessionStore of SessionStore:
-    insert(key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Started;
-    load(key: SessionKey) -> Loaded;
+    insert(key: SessionKey, record: SessionRecord, cap: SessionCap, epoch: EpochRule, now: Timestamp) -> Started;
+    load(key: SessionKey, realm: Realm) -> Loaded;
     apply(id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Applied;
     touch(id: SessionId, now: Timestamp) -> bool;
     rotate(rotation: Rotation, limits: SessionLimits, cap: SessionCap, now: Timestamp) -> Option<Started>;
     delete(id: SessionId, now: Timestamp) -> Option<SessionKey>;
-    list(user: UserId, limit: usize, now: Timestamp) -> Vec<SessionHead>;
+    list(user: UserId, realm: Option<Realm>, limit: usize, now: Timestamp) -> Vec<SessionHead>;
     session_data(id: SessionId, now: Timestamp) -> Option<SessionData>;
     revoke(revocation: Revocation, now: Timestamp) -> u64;
     purge_expired(now: Timestamp, limit: usize) -> usize;
+}
+
+twin! {
+    DynamicCredentialStore of CredentialStore:
+    credential_epoch(realm: Realm, user: UserId) -> CredentialEpoch;
 }
 
 twin! {
@@ -149,9 +154,9 @@ twin! {
 }
 
 twin! {
-    DynamicStore: DynamicSessionStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
+    DynamicStore: DynamicSessionStore, DynamicCredentialStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
         DynamicSubjectStore, DynamicRestrictionStore, DynamicRequestStore, DynamicMaintenanceStore,
         DynamicAuditStore, DynamicAnalyticsStore of Store:
-    load_guest(key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest;
+    load_guest(key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> LoadedGuest;
     account(subject: Subject) -> Account;
 }

@@ -3,14 +3,15 @@
 use std::future::Future;
 
 use super::{
-    ActivityStore, AnalyticsStore, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore, RequestStore,
-    RestrictionStore, SessionStore, StoredPreferences, SubjectStore,
+    ActivityStore, AnalyticsStore, AuditStore, ConsentStore, CredentialStore, Loaded, MaintenanceStore,
+    PreferenceStore, RequestStore, RestrictionStore, SessionStore, StoredPreferences, SubjectStore,
 };
 use crate::{
     consent::{Standings, Subject},
     error::Result,
     id::{SessionKey, VisitorId},
     privacy::Restriction,
+    session::Realm,
 };
 
 /// All that a guestbook needs of a store.
@@ -19,6 +20,7 @@ use crate::{
 /// long as the answer is the same.
 pub trait Store:
     SessionStore
+    + CredentialStore
     + ActivityStore
     + ConsentStore
     + PreferenceStore
@@ -29,14 +31,15 @@ pub trait Store:
     + AuditStore
     + AnalyticsStore
 {
-    /// The session under `key`, and the account of its user; of `visitor` if there is no user.
+    /// The session under `key` for `realm`, and the account of its user; of `visitor` if there is no user.
     fn load_guest(
         &self,
         key: SessionKey,
+        realm: Realm,
         visitor: Option<VisitorId>,
     ) -> impl Future<Output = Result<LoadedGuest>> + Send {
         async move {
-            let session = self.load(key).await?;
+            let session = self.load(key, realm).await?;
             let subject = session.subject(visitor);
             let account = match &subject {
                 Some(subject) => self.account(subject.clone()).await?,
@@ -87,7 +90,7 @@ impl Loaded {
     pub(crate) fn subject(&self, visitor: Option<VisitorId>) -> Option<Subject> {
         match self {
             Self::Found(record) => record.head.user.clone().map(Subject::User),
-            Self::Ended | Self::Unknown => None,
+            Self::Ended | Self::OtherRealm | Self::Unknown => None,
         }
         .or(visitor.map(Subject::Visitor))
     }

@@ -16,6 +16,7 @@ mod audit;
 pub(crate) mod cache;
 mod consent;
 mod counting;
+mod credential;
 pub(crate) mod dynamic;
 pub(crate) mod gated;
 mod guest;
@@ -34,6 +35,7 @@ pub mod testing;
 
 use std::{future::Future, time::Duration};
 
+pub(crate) use self::credential::credentials_changed;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use self::{
@@ -42,6 +44,7 @@ pub use self::{
     audit::AuditStore,
     consent::ConsentStore,
     counting::{Counting, OverviewParts, RollupCheck},
+    credential::{CredentialStore, EpochRule},
     guest::{Account, LoadedGuest, Store},
     left_out::LeftOut,
     maintenance::{MaintenanceStore, SpaceLeft},
@@ -55,7 +58,7 @@ pub use self::{
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId},
-    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
@@ -77,27 +80,31 @@ use crate::{
 /// 5. **A dropped future** may or may not have had its effect, but never half of it.
 /// 6. **A key that has ended is remembered** for at least [`ENDED_MEMORY`]: `load` answers [`Loaded::Ended`], so that a
 ///    request that was under way while its session was rotated can be told from one with a forged token.
-/// 7. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying later may help, never a
+/// 7. **Realms do not mix.** [`load`](Self::load) answers [`Loaded::OtherRealm`] for a key of another realm, live or
+///    ended; caps, lists and revocations see the sessions of one realm, apart from those that name all.
+/// 8. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying later may help, never a
 ///    made-up "no such session".
 ///
 /// Time is an argument; a store never asks the clock.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Stores a new session under `key`, and ends others of the same user if `cap` says so.
+    /// Stores a new session under `key`, and ends others of the same user and realm if `cap` or `epoch` says so.
     ///
     /// # Errors
     ///
     /// [`Conflict`](crate::ErrorKind::Conflict) if the key or the id is taken,
-    /// [`SessionLimit`](crate::ErrorKind::SessionLimit) if `cap` refuses. Nothing is stored then.
+    /// [`SessionLimit`](crate::ErrorKind::SessionLimit) if `cap` refuses,
+    /// [`CredentialsChanged`](crate::ErrorKind::CredentialsChanged) if `epoch` refuses. Nothing is stored then.
     fn insert(
         &self,
         key: SessionKey,
         record: SessionRecord,
         cap: SessionCap,
+        epoch: EpochRule,
         now: Timestamp,
     ) -> impl Future<Output = Result<Started>> + Send;
 
-    /// What is stored under `key`, expired or not: the caller judges.
-    fn load(&self, key: SessionKey) -> impl Future<Output = Result<Loaded>> + Send;
+    /// What is stored under `key` for `realm`, expired or not: the caller judges.
+    fn load(&self, key: SessionKey, realm: Realm) -> impl Future<Output = Result<Loaded>> + Send;
 
     /// Merges `changes` into the data of the live session `id`. A rotation meanwhile does not matter.
     ///
@@ -118,7 +125,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Gives a live session a new key, and with a head of another id a new identity (a login).
     ///
     /// The stored data with `rotation.changes` in it goes along. The old key is over when this answers.
-    /// `None` if the session is not live, or its key is no longer the one the caller knows.
+    /// `None` if the session is not live, is of another realm than the new head, or its key is no longer the one the
+    /// caller knows.
     ///
     /// # Errors
     ///
@@ -134,9 +142,14 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Ends the session `id`, whatever its key is now. The key, or `None` if nothing was stored.
     fn delete(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionKey>>> + Send;
 
-    /// The live sessions of `user`, at most `limit`, the last seen first.
-    fn list(&self, user: UserId, limit: usize, now: Timestamp)
-    -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
+    /// The live sessions of `user` in `realm`, or in every realm if it is `None`, at most `limit`, the last seen first.
+    fn list(
+        &self,
+        user: UserId,
+        realm: Option<Realm>,
+        limit: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
 
     /// What the live session `id` holds, whatever its key is; `None` if it is not live. It is no use of the session.
     fn session_data(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionData>>> + Send;
@@ -159,6 +172,8 @@ pub enum Loaded {
     Found(SessionRecord),
     /// A key that was valid until a moment ago.
     Ended,
+    /// A key of another realm: the caller treats it as one that nobody knows, and lets it be.
+    OtherRealm,
     /// A key that nobody knows.
     Unknown,
 }
@@ -184,7 +199,7 @@ pub enum Applied {
 pub struct Started {
     /// The session as it is stored now.
     pub record: SessionRecord,
-    /// The sessions that ended to make room under the cap.
+    /// The sessions that ended to make room under the cap, or because the credentials changed.
     pub ended: Vec<SessionId>,
 }
 
@@ -201,28 +216,35 @@ pub struct Rotation {
     pub head: SessionHead,
     /// Changes to the data that belong to the same step.
     pub changes: Changes,
+    /// What to do about the epoch of the head.
+    pub epoch: EpochRule,
 }
 
 /// Which sessions to end, see [`SessionStore::revoke`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// One session, if it is that user's.
-    One(UserId, SessionId),
-    /// All sessions of a user but one.
-    Others(UserId, SessionId),
-    /// All sessions of a user.
-    User(UserId),
-    /// All sessions of everybody, anonymous ones too.
-    All,
+    /// One session, if it is that user's and of that realm.
+    One(Realm, UserId, SessionId),
+    /// All sessions of a user in a realm but one.
+    Others(Realm, UserId, SessionId),
+    /// All sessions of a user in a realm. A [`CredentialStore`] raises the user's epoch in the same step.
+    User(Realm, UserId),
+    /// All sessions of a realm, anonymous ones too. A [`CredentialStore`] raises everybody's epoch in the same step.
+    All(Realm),
+    /// All sessions of a user in every realm, because the user is erased. A [`CredentialStore`] forgets the user's
+    /// epochs in the same step.
+    Erased(UserId),
 }
 
 impl Revocation {
     pub(crate) fn matches(&self, head: &SessionHead) -> bool {
+        let is_of = |realm: &Realm, user: &UserId| head.realm == *realm && head.user.as_ref() == Some(user);
         match self {
-            Self::One(user, id) => head.user.as_ref() == Some(user) && head.id == *id,
-            Self::Others(user, keep) => head.user.as_ref() == Some(user) && head.id != *keep,
-            Self::User(user) => head.user.as_ref() == Some(user),
-            Self::All => true,
+            Self::One(realm, user, id) => is_of(realm, user) && head.id == *id,
+            Self::Others(realm, user, keep) => is_of(realm, user) && head.id != *keep,
+            Self::User(realm, user) => is_of(realm, user),
+            Self::All(realm) => head.realm == *realm,
+            Self::Erased(user) => head.user.as_ref() == Some(user),
         }
     }
 }

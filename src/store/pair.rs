@@ -1,31 +1,34 @@
 //! [`Pair`]: sessions here, records there.
 
+mod sessions;
+
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Counting, Each, Filed, Loaded,
-    MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
-    RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
-    StoredPreferences, SubjectStore, subject::struck_out,
+    Account, ActivityStore, AnalyticsStore, AuditStore, Commit, ConsentStore, Counting, Each, Filed, MaintenanceStore,
+    OverviewParts, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore,
+    Revocation, RollupCheck, Scan, SessionStore, SpaceLeft, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     analysis::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
     consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
-    id::{SessionId, SessionKey, UserId, VisitorId},
+    id::{UserId, VisitorId},
     preferences::Patch,
     privacy::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
         Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
     },
-    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 
 /// Two stores as one: sessions in the first, everything else in the second. A request that is not cached asks both.
+///
+/// Epochs of credentials are kept in the second store, and compared at each load as well: a session that should
+/// have ended is not served although the first store could not end it, or has forgotten that it did.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, store::{MemoryStore, Pair}};
@@ -46,56 +49,6 @@ impl<S: SessionStore, R: ActivityStore> Pair<S, R> {
     /// Sessions in `sessions`, everything else in `records`.
     pub fn new(sessions: S, records: R) -> Self {
         Self { sessions, records }
-    }
-}
-
-impl<S: SessionStore, R: SubjectStore> SessionStore for Pair<S, R> {
-    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
-        self.check_user(&record.head).await?;
-        self.sessions.insert(key, record, cap, now).await
-    }
-
-    async fn load(&self, key: SessionKey) -> Result<Loaded> {
-        self.sessions.load(key).await
-    }
-
-    async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
-        self.sessions.apply(id, changes, limits, now).await
-    }
-
-    async fn touch(&self, id: SessionId, now: Timestamp) -> Result<bool> {
-        self.sessions.touch(id, now).await
-    }
-
-    async fn rotate(
-        &self,
-        rotation: Rotation,
-        limits: SessionLimits,
-        cap: SessionCap,
-        now: Timestamp,
-    ) -> Result<Option<Started>> {
-        self.check_user(&rotation.head).await?;
-        self.sessions.rotate(rotation, limits, cap, now).await
-    }
-
-    async fn delete(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
-        self.sessions.delete(id, now).await
-    }
-
-    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
-        self.sessions.list(user, limit, now).await
-    }
-
-    async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
-        self.sessions.session_data(id, now).await
-    }
-
-    async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
-        self.sessions.revoke(revocation, now).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.sessions.purge_expired(now, limit).await
     }
 }
 
@@ -191,21 +144,10 @@ impl<S: Send + Sync + 'static, R: PreferenceStore> PreferenceStore for Pair<S, R
     }
 }
 
-impl<S: Send + Sync + 'static, R: SubjectStore> Pair<S, R> {
-    /// Two stores have no transaction in common: a login that is under way while its user is struck out may get a session,
-    /// which [`erase_some`](SubjectStore::erase_some) ends.
-    async fn check_user(&self, head: &SessionHead) -> Result<()> {
-        match &head.user {
-            Some(user) if self.records.erasure_of(user.clone()).await?.is_some() => Err(struck_out()),
-            _ => Ok(()),
-        }
-    }
-}
-
 impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
     async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let mut erasure = self.records.strike_out(user.clone(), until, note, now).await?;
-        erasure.erased.sessions += self.sessions.revoke(Revocation::User(user), now).await?;
+        erasure.erased.sessions += self.sessions.revoke(Revocation::Erased(user), now).await?;
         Ok(erasure)
     }
 
@@ -219,7 +161,7 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
     ) -> Result<Erasure> {
         let unfinished = self.records.unfinished_erasures().await?.into_iter().find(|erasure| erasure.id == id);
         if let Some(user) = unfinished.and_then(|erasure| erasure.user) {
-            self.sessions.revoke(Revocation::User(user), now).await?;
+            self.sessions.revoke(Revocation::Erased(user), now).await?;
         }
         self.records.erase_some(id, limit, activities, note, now).await
     }
@@ -248,7 +190,7 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         let user = erasure.user.clone();
         let mut erasure = self.records.remember_erasure(erasure, note, now).await?;
         if let Some(user) = user {
-            erasure.erased.sessions += self.sessions.revoke(Revocation::User(user), now).await?;
+            erasure.erased.sessions += self.sessions.revoke(Revocation::Erased(user), now).await?;
         }
         Ok(erasure)
     }

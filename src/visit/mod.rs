@@ -241,6 +241,7 @@ impl Visit {
     fn describe(&self, mut head: SessionHead) -> SessionHead {
         let client = &self.inner.client;
         let agent = client.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        head.realm = self.sessions().realm();
         head.device = agent.map(|agent| Device::from_user_agent(&agent));
         head.address = client.address.map(TruncatedAddress::from);
         head

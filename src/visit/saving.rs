@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionToken},
     session::{Changes, SessionHead, SessionRecord},
-    store::Applied,
+    store::{Applied, EpochRule},
 };
 
 impl Visit {
@@ -127,16 +127,16 @@ impl Visit {
         }
         let now = self.sessions().now();
         let head = self.describe(SessionHead::new(SessionId::generate(now)?, now, self.sessions().settings().lifetime));
-        self.begin(head, &changes).await
+        self.begin(head, &changes, EpochRule::Keep).await
     }
 
     /// Stores a new session with `head` and `changes` as its data.
-    pub(super) async fn begin(&self, head: SessionHead, changes: &Changes) -> Result<()> {
+    pub(super) async fn begin(&self, head: SessionHead, changes: &Changes, epoch: EpochRule) -> Result<()> {
         let limits = &self.sessions().settings().limits;
         let data = changes.resolve(limits)?;
         let token = SessionToken::generate()?;
         let key = token.key();
-        let started = self.sessions().insert(key, SessionRecord { head, data }).await?;
+        let started = self.sessions().insert(key, SessionRecord { head, data }, epoch).await?;
         self.issue(token, started.record);
         Ok(())
     }

@@ -175,6 +175,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "consent_refusals",
         "consent_subjects",
         "counters",
+        "credential_epochs",
         "erasure_journal",
         "erasure_leftovers",
         "erasure_rows",
@@ -184,6 +185,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         "leases",
         "notices",
         "preferences",
+        "realm_epochs",
         "recorded_events",
         "requests",
         "restrictions",
@@ -203,6 +205,9 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         .collect::<rusqlite::Result<_>>()
         .unwrap();
     assert_eq!(left, ["ended_sessions", "sessions", "users"]);
+    for column in ["sessions DROP COLUMN realm", "sessions DROP COLUMN epoch", "ended_sessions DROP COLUMN realm"] {
+        raw.execute_batch(&format!("ALTER TABLE {column}")).unwrap();
+    }
     raw.execute_batch("PRAGMA user_version = 1").unwrap();
     drop(raw);
 

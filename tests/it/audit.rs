@@ -232,7 +232,7 @@ async fn a_store_that_fails_gives_no_copy_that_is_not_recorded() {
     assert_eq!(guestbook.rights().erase(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(actions(&guestbook).await, ["shop.corrected"]);
     store.set(crate::moody::Mood::Good);
-    assert!(store.list(user("ada"), 1, START).await.unwrap().is_empty());
+    assert!(store.list(user("ada"), None, 1, START).await.unwrap().is_empty());
     export(&guestbook, "ada").await;
     assert_eq!(actions(&guestbook).await, ["shop.corrected", "exported"]);
 }

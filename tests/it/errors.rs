@@ -11,7 +11,7 @@ use tower_guestbook::{Error, ErrorKind};
 
 use crate::{recorder::Log, support::send};
 
-const KINDS: [(ErrorKind, u16, &str); 19] = [
+const KINDS: [(ErrorKind, u16, &str); 20] = [
     (ErrorKind::InvalidInput, 400, "Bad Request"),
     (ErrorKind::WrongType, 500, "Internal Server Error"),
     (ErrorKind::TooLarge, 413, "Payload Too Large"),
@@ -22,6 +22,7 @@ const KINDS: [(ErrorKind, u16, &str); 19] = [
     (ErrorKind::ConsentRequired, 403, "Forbidden"),
     (ErrorKind::Ended, 401, "Unauthorized"),
     (ErrorKind::SessionLimit, 409, "Conflict"),
+    (ErrorKind::CredentialsChanged, 409, "Conflict"),
     (ErrorKind::Configuration, 500, "Internal Server Error"),
     (ErrorKind::Unavailable, 503, "Service Unavailable"),
     (ErrorKind::Timeout, 503, "Service Unavailable"),

@@ -17,12 +17,12 @@ use tower_guestbook::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
         Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
     },
-    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Each, Filed, Loaded,
-        LoadedGuest, MaintenanceStore, MemoryStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery,
-        RequestStore, RestrictionStore, Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
-        StoredPreferences, SubjectStore,
+        Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, CredentialStore, Each,
+        EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, MemoryStore, PreferenceChange, PreferenceStore,
+        RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation, Rotation, Scan, SessionStore,
+        SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
     },
 };
 use uuid::Uuid;
@@ -71,14 +71,21 @@ impl Moody {
 }
 
 impl SessionStore for Moody {
-    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
+    async fn insert(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        cap: SessionCap,
+        epoch: EpochRule,
+        now: Timestamp,
+    ) -> Result<Started> {
         self.ask(true).await?;
-        self.store.insert(key, record, cap, now).await
+        self.store.insert(key, record, cap, epoch, now).await
     }
 
-    async fn load(&self, key: SessionKey) -> Result<Loaded> {
+    async fn load(&self, key: SessionKey, realm: Realm) -> Result<Loaded> {
         self.ask(false).await?;
-        self.store.load(key).await
+        self.store.load(key, realm).await
     }
 
     async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
@@ -107,9 +114,9 @@ impl SessionStore for Moody {
         self.store.delete(id, now).await
     }
 
-    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+    async fn list(&self, user: UserId, realm: Option<Realm>, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
         self.ask(false).await?;
-        self.store.list(user, limit, now).await
+        self.store.list(user, realm, limit, now).await
     }
 
     async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
@@ -124,6 +131,18 @@ impl SessionStore for Moody {
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
         self.store.purge_expired(now, limit).await
+    }
+}
+
+impl CredentialStore for Moody {
+    async fn credential_epoch(&self, realm: Realm, user: UserId) -> Result<CredentialEpoch> {
+        self.ask(false).await?;
+        self.store.credential_epoch(realm, user).await
+    }
+
+    async fn raise_credential_epoch(&self, realm: Realm, user: Option<UserId>) -> Result<CredentialEpoch> {
+        self.ask(true).await?;
+        self.store.raise_credential_epoch(realm, user).await
     }
 }
 
@@ -433,9 +452,9 @@ impl AnalyticsStore for Moody {
 
 /// One trip each, as of a store that answers at once.
 impl Store for Moody {
-    async fn load_guest(&self, key: SessionKey, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
+    async fn load_guest(&self, key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
         self.ask(false).await?;
-        self.store.load_guest(key, visitor).await
+        self.store.load_guest(key, realm, visitor).await
     }
 
     async fn account(&self, subject: Subject) -> Result<Account> {

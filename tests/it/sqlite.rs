@@ -9,8 +9,8 @@ use std::{
 use rusqlite::Connection;
 use tower_guestbook::{
     ErrorKind, Result, SessionId, SessionKey, SessionToken, SqliteStore, UserId,
-    session::{Changes, Lifetime, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
-    store::{Applied, Loaded, Revocation, SessionStore, sqlite::Reads},
+    session::{Changes, Lifetime, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    store::{Applied, EpochRule, Loaded, Revocation, SessionStore, sqlite::Reads},
 };
 
 use crate::support::START;
@@ -25,11 +25,14 @@ fn record(user: &str, data: &str) -> SessionRecord {
 async fn insert(store: &SqliteStore, user: &str, data: &str) -> Result<(SessionKey, SessionId)> {
     let (key, record) = (SessionToken::generate().unwrap().key(), record(user, data));
     let id = record.head.id;
-    store.insert(key, record, SessionCap { max: u32::MAX, ..SessionCap::default() }, START).await.map(|_| (key, id))
+    store
+        .insert(key, record, SessionCap { max: u32::MAX, ..SessionCap::default() }, EpochRule::Stamp, START)
+        .await
+        .map(|_| (key, id))
 }
 
 async fn is_there(store: &SqliteStore, key: SessionKey) -> bool {
-    matches!(store.load(key).await.unwrap(), Loaded::Found(_))
+    matches!(store.load(key, Realm::default()).await.unwrap(), Loaded::Found(_))
 }
 
 fn pragma(path: &Path, pragma: &str) -> String {
@@ -77,7 +80,7 @@ async fn a_new_file_has_the_documented_settings() {
     let store = SqliteStore::open(&path).unwrap();
     insert(&store, "ada", "x").await.unwrap();
     for (name, value) in
-        [("journal_mode", "wal"), ("auto_vacuum", "2"), ("user_version", "16"), ("integrity_check", "ok")]
+        [("journal_mode", "wal"), ("auto_vacuum", "2"), ("user_version", "17"), ("integrity_check", "ok")]
     {
         assert_eq!(pragma(&path, name), value, "{name}");
     }
@@ -129,7 +132,7 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     Connection::open(path("newer")).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     let error = open_error(&path("newer"));
     assert_eq!(error.kind(), ErrorKind::NewerSchema);
-    assert!(error.to_string().contains("version 99") && error.to_string().contains("knows 16"), "{error}");
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("knows 17"), "{error}");
 
     assert_eq!(open_error(&path("no/such/directory/db")).kind(), ErrorKind::Configuration);
     assert_eq!(open_error(directory.path()).kind(), ErrorKind::Configuration, "a directory is no file");
@@ -159,7 +162,7 @@ async fn while_another_process_holds_the_lock_reads_go_on_and_writes_say_why_the
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE; DELETE FROM sessions").unwrap();
     assert!(is_there(&store, key).await);
-    assert_eq!(store.list(UserId::try_from("ada").unwrap(), 10, START).await.unwrap().len(), 1);
+    assert_eq!(store.list(UserId::try_from("ada").unwrap(), None, 10, START).await.unwrap().len(), 1);
     let error = store.delete(id, START).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let chain = format!("{error:?}");
@@ -182,7 +185,7 @@ async fn an_operation_that_fails_does_not_take_its_transaction_along() {
                 match number % 4 {
                     0 => {
                         let cap = SessionCap::default();
-                        store.insert(taken, record("eve", "x"), cap, START).await.unwrap_err().kind()
+                        store.insert(taken, record("eve", "x"), cap, EpochRule::Stamp, START).await.unwrap_err().kind()
                             == ErrorKind::Conflict
                     }
                     1 => {
@@ -205,9 +208,9 @@ async fn an_operation_that_fails_does_not_take_its_transaction_along() {
     for task in tasks {
         assert!(task.await.unwrap());
     }
-    let Loaded::Found(ada) = store.load(taken).await.unwrap() else { panic!("it is live") };
+    let Loaded::Found(ada) = store.load(taken, Realm::default()).await.unwrap() else { panic!("it is live") };
     assert_eq!(ada.data.len(), 1 + 25);
-    let users = |name: &str| store.list(UserId::try_from(name.to_owned()).unwrap(), 1_000, START);
+    let users = |name: &str| store.list(UserId::try_from(name.to_owned()).unwrap(), None, 1_000, START);
     assert_eq!((users("bob").await.unwrap().len(), users("eve").await.unwrap().len()), (25, 0));
 }
 
@@ -238,7 +241,7 @@ async fn a_full_disk_refuses_writes_keeps_what_it_has_and_recovers_by_itself() {
     if let Some(disk) = &disk {
         disk.remount("size=16m");
     } else {
-        store.revoke(Revocation::All, START).await.unwrap();
+        store.revoke(Revocation::All(Realm::default()), START).await.unwrap();
         stored.clear();
     }
     for _ in 0..10 {
@@ -281,7 +284,7 @@ async fn what_two_stores_on_one_file_end_is_over_for_both() {
     let (key, id) = insert(&one, "ada", "x").await.unwrap();
     assert!(is_there(&two, key).await);
     two.delete(id, START).await.unwrap();
-    assert_eq!(one.load(key).await.unwrap(), Loaded::Ended);
+    assert_eq!(one.load(key, Realm::default()).await.unwrap(), Loaded::Ended);
     assert_eq!(one.delete(id, START).await.unwrap(), None);
 }
 
@@ -294,7 +297,7 @@ async fn what_is_deleted_is_not_in_the_file_any_more() {
     let needle = "a needle that is nowhere else";
     let stored = record("ada", needle);
     let id = stored.head.id;
-    store.insert(token.key(), stored, SessionCap::default(), START).await.unwrap();
+    store.insert(token.key(), stored, SessionCap::default(), EpochRule::Stamp, START).await.unwrap();
     let contains = |needle: &[u8]| {
         let files = ["guestbook.db", "guestbook.db-wal"].map(|name| std::fs::read(directory.path().join(name)));
         files.into_iter().flatten().any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))

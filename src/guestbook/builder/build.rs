@@ -49,10 +49,10 @@ impl<S: Store> GuestbookBuilder<S> {
             .map(HeaderName::try_from)
             .transpose()
             .map_err(|error| wrong("accept_header() needs a header name of RFC 9110").with_source(error))?;
-        let Lifetime { idle, absolute, .. } = self.settings.lifetime;
-        if idle < Duration::from_millis(1) || absolute < idle {
-            return Err(wrong("session_lifetime() needs an idle time of at least 1 ms and at most the absolute one"));
-        }
+        let Lifetime { absolute, .. } = self.settings.lifetime;
+        self.settings.lifetime.check().map_err(|_| {
+            wrong("session_lifetime() needs an idle time of at least 1 ms and at most the absolute one")
+        })?;
         if self.settings.cap.max == 0 {
             return Err(wrong("sessions_per_user() needs room for at least one session"));
         }

@@ -158,6 +158,7 @@ impl Shared {
     async fn find(&self, arriving: &Arriving) -> Result<Guest> {
         let presented = &arriving.presented;
         let mut arrival = presented.without_session();
+        let mut is_of_another_realm = false;
         for token in presented.tokens.iter().flatten() {
             let key = token.key();
             let found = match self.sessions.find(&key, arriving.visitor_id()).await {
@@ -180,11 +181,13 @@ impl Shared {
                     return Ok(Guest { session, renewal, account, ..Guest::nobody(Arrival::Guest) });
                 }
                 Finding::Ended => arrival = Arrival::JustEnded,
+                // The cookie may be another guestbook's.
+                Finding::OtherRealm => is_of_another_realm = true,
                 Finding::Expired | Finding::Unknown if arrival == Arrival::JustEnded => {}
                 Finding::Expired | Finding::Unknown => arrival = Arrival::Lapsed,
             }
         }
-        if presented.by_header && arrival == Arrival::Lapsed {
+        if (presented.by_header || is_of_another_realm) && arrival == Arrival::Lapsed {
             // There is no cookie to remove.
             arrival = Arrival::Stranger;
         }

@@ -3,6 +3,7 @@
 mod activities;
 mod audit;
 mod consents;
+mod credentials;
 mod maintenance;
 mod preferences;
 mod requests;
@@ -17,13 +18,17 @@ use std::{
 
 use uuid::Uuid;
 
-use self::{activities::Activities, audit::Trail, consents::Consents};
-use super::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences};
+use self::{activities::Activities, audit::Trail, consents::Consents, credentials::Epochs};
+use super::{
+    Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
     privacy::{Erasure, HeldClass, Hold, PrivacyRequest, RequestId, Restriction},
-    session::{Changes, Merge, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    session::{
+        Changes, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
+    },
     time::Timestamp,
 };
 
@@ -53,7 +58,8 @@ pub struct MemoryStore {
 struct State {
     sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
     keys: HashMap<SessionKey, SessionId>,
-    ended: HashMap<SessionKey, Timestamp>,
+    ended: HashMap<SessionKey, (Realm, Timestamp)>,
+    epochs: Epochs,
     preferences: HashMap<UserId, StoredPreferences>,
     consents: Consents,
     activities: Activities,
@@ -99,10 +105,18 @@ impl Default for MemoryStore {
 }
 
 impl SessionStore for MemoryStore {
-    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
+    async fn insert(
+        &self,
+        key: SessionKey,
+        mut record: SessionRecord,
+        cap: SessionCap,
+        epoch: EpochRule,
+        now: Timestamp,
+    ) -> Result<Started> {
         let mut state = self.state();
         state.check_free(&key, record.head.id)?;
         state.check_user(&record.head)?;
+        record.head.epoch = state.admit(&record.head, epoch)?;
         if state.sessions.len() >= self.capacity {
             state.purge(now, usize::MAX);
         }
@@ -112,18 +126,22 @@ impl SessionStore for MemoryStore {
                 format!("the memory store holds {} sessions", self.capacity),
             ));
         }
-        let ended = state.over_cap(&record.head, None, cap, now)?;
+        let ended = match epoch {
+            EpochRule::Raise => state.raise_for(&record.head, None)?,
+            _ => state.over_cap(&record.head, None, cap, now)?,
+        };
         state.end_all(&ended, now);
         state.put(key, record.clone());
         Ok(Started { record, ended })
     }
 
-    async fn load(&self, key: SessionKey) -> Result<Loaded> {
+    async fn load(&self, key: SessionKey, realm: Realm) -> Result<Loaded> {
         let state = self.state();
-        Ok(match state.keys.get(&key).and_then(|id| state.sessions.get(id)) {
-            Some((_, record)) => Loaded::Found(record.clone()),
-            None if state.ended.contains_key(&key) => Loaded::Ended,
-            None => Loaded::Unknown,
+        Ok(match (state.keys.get(&key).and_then(|id| state.sessions.get(id)), state.ended.get(&key)) {
+            (Some((_, record)), _) if record.head.realm == realm => Loaded::Found(record.clone()),
+            (None, Some((ended_in, _))) if *ended_in == realm => Loaded::Ended,
+            (None, None) => Loaded::Unknown,
+            _ => Loaded::OtherRealm,
         })
     }
 
@@ -148,14 +166,14 @@ impl SessionStore for MemoryStore {
 
     async fn rotate(
         &self,
-        rotation: Rotation,
+        mut rotation: Rotation,
         limits: SessionLimits,
         cap: SessionCap,
         now: Timestamp,
     ) -> Result<Option<Started>> {
         let mut state = self.state();
         let Some((key, record)) = state.live(rotation.id, now) else { return Ok(None) };
-        if *key != rotation.key {
+        if *key != rotation.key || record.head.realm != rotation.head.realm {
             return Ok(None);
         }
         let Merge::Merged(data) = rotation.changes.merge(&record.data, &limits)? else {
@@ -168,7 +186,11 @@ impl SessionStore for MemoryStore {
             return Err(taken());
         }
         state.check_user(&rotation.head)?;
-        let ended = state.over_cap(&rotation.head, Some(rotation.id), cap, now)?;
+        rotation.head.epoch = state.admit(&rotation.head, rotation.epoch)?;
+        let ended = match rotation.epoch {
+            EpochRule::Raise => state.raise_for(&rotation.head, Some(rotation.id))?,
+            _ => state.over_cap(&rotation.head, Some(rotation.id), cap, now)?,
+        };
         state.end_all(&ended, now);
         state.end(rotation.id, now);
         let record = SessionRecord { head: rotation.head, data };
@@ -180,8 +202,8 @@ impl SessionStore for MemoryStore {
         Ok(self.state().end(id, now))
     }
 
-    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
-        let mut heads = self.state().of_user(&user, now);
+    async fn list(&self, user: UserId, realm: Option<Realm>, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+        let mut heads = self.state().of_user(&user, realm.as_ref(), now);
         heads.truncate(limit);
         Ok(heads)
     }
@@ -192,6 +214,7 @@ impl SessionStore for MemoryStore {
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
         let mut state = self.state();
+        state.raise_with(&revocation)?;
         let ids = state.matching(&revocation);
         state.end_all(&ids, now);
         Ok(ids.len() as u64)
@@ -223,11 +246,12 @@ impl State {
         self.sessions.get_mut(&id).filter(|(_, record)| !record.head.is_expired(now))
     }
 
-    /// The live sessions of a user, the last seen first.
-    fn of_user(&self, user: &UserId, now: Timestamp) -> Vec<SessionHead> {
+    /// The live sessions of a user in one realm or in all, the last seen first.
+    fn of_user(&self, user: &UserId, realm: Option<&Realm>, now: Timestamp) -> Vec<SessionHead> {
         let heads = self.sessions.values().map(|(_, record)| &record.head);
-        let mut heads: Vec<_> =
-            heads.filter(|head| head.user.as_ref() == Some(user) && !head.is_expired(now)).cloned().collect();
+        let is_theirs =
+            |head: &&SessionHead| head.user.as_ref() == Some(user) && realm.is_none_or(|realm| head.realm == *realm);
+        let mut heads: Vec<_> = heads.filter(is_theirs).filter(|head| !head.is_expired(now)).cloned().collect();
         heads.sort_by_key(|head| std::cmp::Reverse((head.last_seen, head.id)));
         heads
     }
@@ -241,7 +265,7 @@ impl State {
         now: Timestamp,
     ) -> Result<Vec<SessionId>> {
         let Some(user) = &head.user else { return Ok(Vec::new()) };
-        let mut others = self.of_user(user, now);
+        let mut others = self.of_user(user, Some(&head.realm), now);
         others.retain(|other| Some(other.id) != replaced && other.id != head.id);
         let room = (cap.max as usize).saturating_sub(1);
         match cap.on_limit {
@@ -257,9 +281,9 @@ impl State {
     }
 
     fn end(&mut self, id: SessionId, now: Timestamp) -> Option<SessionKey> {
-        let (key, _) = self.sessions.remove(&id)?;
+        let (key, record) = self.sessions.remove(&id)?;
         self.keys.remove(&key);
-        self.ended.insert(key, now);
+        self.ended.insert(key, (record.head.realm, now));
         Some(key)
     }
 
@@ -270,7 +294,7 @@ impl State {
     }
 
     fn purge(&mut self, now: Timestamp, limit: usize) -> usize {
-        self.ended.retain(|_, ended| now.since(*ended) <= ENDED_MEMORY);
+        self.ended.retain(|_, (_, ended)| now.since(*ended) <= ENDED_MEMORY);
         let expired = self.sessions.values().filter(|(_, record)| record.head.is_expired(now));
         let expired: Vec<_> = expired.take(limit).map(|(key, record)| (*key, record.head.id)).collect();
         for (key, id) in &expired {

@@ -25,7 +25,9 @@ impl SubjectStore for MemoryStore {
         }
         let mut erasure = Erasure::begin(user.clone(), pseudonym, now, until)?;
         state.note(&note, now)?;
-        let ids = state.matching(&Revocation::User(user));
+        let ended = Revocation::Erased(user);
+        state.raise_with(&ended)?;
+        let ids = state.matching(&ended);
         state.end_all(&ids, now);
         erasure.erased.sessions = ids.len() as u64;
         state.erasures.push(erasure.clone());
@@ -137,7 +139,7 @@ impl SubjectStore for MemoryStore {
         let requests = state.requests.values().filter_map(PrivacyRequest::user);
         let demanding = state.restrictions.keys().chain(state.holds.keys().map(|(user, _)| user)).chain(requests);
         let names = sessions.chain(state.preferences.keys()).chain(state.consents.users()).chain(activities);
-        let names = names.chain(demanding);
+        let names = names.chain(demanding).chain(state.epochs.users());
         let is_behind = |name: &&UserId| after.as_ref().is_none_or(|after| name.as_str() > after.as_str());
         let names: BTreeSet<&str> = names.filter(is_behind).map(UserId::as_str).collect();
         names.into_iter().take(limit).map(UserId::try_from).collect()
@@ -155,7 +157,9 @@ impl SubjectStore for MemoryStore {
         }
         state.note(&note, now)?;
         if let Some(user) = &erasure.user {
-            let ids = state.matching(&Revocation::User(user.clone()));
+            let ended = Revocation::Erased(user.clone());
+            state.raise_with(&ended)?;
+            let ids = state.matching(&ended);
             state.end_all(&ids, now);
             erasure.erased.sessions += ids.len() as u64;
         }

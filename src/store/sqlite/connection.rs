@@ -67,6 +67,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::rollups::SCHEMA,
     super::activities::PLACES_SCHEMA,
     super::journal::SCHEMA,
+    super::credentials::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -50,6 +50,7 @@ mod analytics;
 mod audit;
 mod connection;
 mod consents;
+mod credentials;
 mod holds;
 mod journal;
 mod leftovers;

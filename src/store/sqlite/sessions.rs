@@ -3,15 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{connection::Sql, users};
+use super::{connection::Sql, credentials, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
     session::{
-        Changes, Device, Lifetime, Merge, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionLimits,
-        SessionRecord,
+        Changes, CredentialEpoch, Device, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead,
+        SessionLimits, SessionRecord,
     },
-    store::{Applied, ENDED_MEMORY, Loaded, Revocation, Rotation, Started, memory::over_limit},
+    store::{Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, Started, memory::over_limit},
     time::{Timestamp, to_millis},
 };
 
@@ -20,7 +20,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT s.public_id, u.external, s.created_at, s.authenticated_at, s.last_seen, s.idle, s.absolute, ",
-            "s.persistent, s.device, s.address, s.data, s.key ",
+            "s.persistent, s.device, s.address, s.data, s.key, s.realm, s.epoch ",
             "FROM sessions s LEFT JOIN users u ON u.id = s.user ",
             $rest
         )
@@ -28,9 +28,9 @@ macro_rules! select {
 }
 
 const LOAD: &str = select!("WHERE s.key = ?1");
-const ENDED: &str = "SELECT 1 FROM ended_sessions WHERE key = ?1";
+const ENDED: &str = "SELECT realm FROM ended_sessions WHERE key = ?1";
 
-pub(super) fn load(database: &Connection, key: &SessionKey) -> Result<Loaded> {
+pub(super) fn load(database: &Connection, key: &SessionKey, realm: &Realm) -> Result<Loaded> {
     let found = database
         .prepare_cached(LOAD)
         .sql()?
@@ -38,23 +38,35 @@ pub(super) fn load(database: &Connection, key: &SessionKey) -> Result<Loaded> {
         .optional()
         .sql()?;
     if let Some(record) = found {
-        return Ok(Loaded::Found(record?.1));
+        let (_, record) = record?;
+        return Ok(if record.head.realm == *realm { Loaded::Found(record) } else { Loaded::OtherRealm });
     }
     let mut ended = database.prepare_cached(ENDED).sql()?;
-    let ended = ended.exists([key.as_bytes().as_slice()]).sql()?;
-    Ok(if ended { Loaded::Ended } else { Loaded::Unknown })
+    let ended_in = ended.query_row([key.as_bytes().as_slice()], |row| row.get::<_, String>(0)).optional().sql()?;
+    Ok(match ended_in {
+        Some(ended_in) if ended_in == realm.as_str() => Loaded::Ended,
+        Some(_) => Loaded::OtherRealm,
+        None => Loaded::Unknown,
+    })
 }
 
 // Through `sessions_by_user`.
 const LIST: &str = select!(
     "WHERE s.user = (SELECT id FROM users WHERE external = ?1) AND s.expires_at > ?2 \
-     ORDER BY s.last_seen DESC, s.public_id DESC LIMIT ?3"
+     AND (?4 IS NULL OR s.realm = ?4) ORDER BY s.last_seen DESC, s.public_id DESC LIMIT ?3"
 );
 
-pub(super) fn list(database: &Connection, user: &UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+pub(super) fn list(
+    database: &Connection,
+    user: &UserId,
+    realm: Option<&Realm>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<SessionHead>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = database.prepare_cached(LIST).sql()?;
-    let rows = statement.query_map(params![user.as_str(), now.as_millis(), limit], |row| Ok(read_record(row)));
+    let parameters = params![user.as_str(), now.as_millis(), limit, realm.map(Realm::as_str)];
+    let rows = statement.query_map(parameters, |row| Ok(read_record(row)));
     rows.sql()?.map(|row| Ok(row.sql()??.1.head)).collect()
 }
 
@@ -65,11 +77,13 @@ pub(super) fn data(database: &Connection, id: SessionId, now: Timestamp) -> Resu
 pub(super) fn insert(
     database: &Connection,
     key: &SessionKey,
-    record: SessionRecord,
+    mut record: SessionRecord,
     cap: SessionCap,
+    epoch: EpochRule,
     now: Timestamp,
 ) -> Result<Started> {
-    let ended = enforce_cap(database, &record.head, None, cap, now)?;
+    let mut ended = credentials::admit(database, &mut record.head, epoch, None, now)?;
+    ended.extend(enforce_cap(database, &record.head, None, cap, now)?);
     put(database, key, &record)?;
     Ok(Started { record, ended })
 }
@@ -113,29 +127,56 @@ pub(super) fn rotate(
     now: Timestamp,
 ) -> Result<Option<Started>> {
     let Some((key, record)) = live(database, rotation.id, now)? else { return Ok(None) };
-    if key != rotation.key {
+    if key != rotation.key || record.head.realm != rotation.head.realm {
         return Ok(None);
     }
     let Merge::Merged(data) = rotation.changes.merge(&record.data, limits)? else {
         return Err(Error::new(ErrorKind::Conflict, "a session value was changed in parallel"));
     };
-    let ended = enforce_cap(database, &rotation.head, Some(rotation.id), cap, now)?;
+    let mut head = rotation.head;
+    let mut ended = credentials::admit(database, &mut head, rotation.epoch, Some(rotation.id), now)?;
+    ended.extend(enforce_cap(database, &head, Some(rotation.id), cap, now)?);
     delete(database, rotation.id, now)?;
-    let record = SessionRecord { head: rotation.head, data };
+    let record = SessionRecord { head, data };
     put(database, &rotation.new_key, &record)?;
     Ok(Some(Started { record, ended }))
 }
 
-const REMEMBER_ENDED: &str = "INSERT OR REPLACE INTO ended_sessions (key, ended_at) VALUES (?1, ?2)";
-const DELETE: &str = "DELETE FROM sessions WHERE public_id = ?1 RETURNING key";
+const REMEMBER_ENDED: &str = "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm) VALUES (?1, ?2, ?3)";
+const DELETE: &str = "DELETE FROM sessions WHERE public_id = ?1 RETURNING key, realm";
 
 pub(super) fn delete(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
     let mut statement = database.prepare_cached(DELETE).sql()?;
-    let key = statement.query_row([id.as_uuid().as_bytes().as_slice()], |row| row.get(0)).optional().sql()?;
-    let Some(key) = key.map(SessionKey::from_bytes) else { return Ok(None) };
+    let id = id.as_uuid().as_bytes().as_slice();
+    let ended = statement.query_row([id], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional().sql()?;
+    let Some((key, realm)) = ended else { return Ok(None) };
+    let key = SessionKey::from_bytes(key);
     let mut statement = database.prepare_cached(REMEMBER_ENDED).sql()?;
-    statement.execute(params![key.as_bytes().as_slice(), now.as_millis()]).sql()?;
+    statement.execute(params![key.as_bytes().as_slice(), now.as_millis(), realm]).sql()?;
     Ok(Some(key))
+}
+
+// Through `sessions_by_user`.
+const OTHERS: &str = "
+    SELECT public_id FROM sessions
+    WHERE user = (SELECT id FROM users WHERE external = ?1) AND realm = ?2 AND public_id IS NOT ?3";
+
+/// Ends all sessions of the user in the realm but one. Which they were.
+pub(super) fn end_others(
+    database: &Connection,
+    realm: &Realm,
+    user: &UserId,
+    kept: Option<SessionId>,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let kept = kept.map(|id| id.as_uuid().as_bytes().to_vec());
+    let mut statement = database.prepare_cached(OTHERS).sql()?;
+    let others = statement.query_map(params![user.as_str(), realm.as_str(), kept], |row| row.get(0)).sql()?;
+    let others = others.map(|id| Ok(SessionId::from(Uuid::from_bytes(id.sql()?)))).collect::<Result<Vec<_>>>()?;
+    for id in &others {
+        delete(database, *id, now)?;
+    }
+    Ok(others)
 }
 
 /// The condition of a revocation, its parameters from ?2 on, once to remember the keys and once to delete the rows.
@@ -143,7 +184,7 @@ macro_rules! revocation {
     ($condition:literal) => {
         (
             concat!(
-                "INSERT OR REPLACE INTO ended_sessions (key, ended_at) SELECT key, ?1 FROM sessions WHERE ",
+                "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm) SELECT key, ?1, realm FROM sessions WHERE ",
                 $condition
             ),
             concat!("DELETE FROM sessions WHERE ?1 = ?1 AND ", $condition),
@@ -152,24 +193,36 @@ macro_rules! revocation {
 }
 
 pub(super) fn revoke(database: &Connection, revocation: &Revocation, now: Timestamp) -> Result<u64> {
-    let bytes = |id: &SessionId| id.as_uuid().as_bytes().to_vec();
-    let ((remember, delete), user, id) = match revocation {
-        Revocation::One(user, id) => (
-            revocation!("user = (SELECT id FROM users WHERE external = ?2) AND public_id = ?3"),
-            Some(user.as_str()),
-            Some(bytes(id)),
+    credentials::raise_with(database, revocation)?;
+    let bytes = |id: &SessionId| Some(id.as_uuid().as_bytes().to_vec());
+    let ((remember, delete), realm, user, id) = match revocation {
+        Revocation::One(realm, user, id) => (
+            revocation!("user = (SELECT id FROM users WHERE external = ?3) AND realm = ?2 AND public_id = ?4"),
+            Some(realm),
+            Some(user),
+            bytes(id),
         ),
-        Revocation::Others(user, id) => (
-            revocation!("user = (SELECT id FROM users WHERE external = ?2) AND public_id <> ?3"),
-            Some(user.as_str()),
-            Some(bytes(id)),
+        Revocation::Others(realm, user, id) => (
+            revocation!("user = (SELECT id FROM users WHERE external = ?3) AND realm = ?2 AND public_id <> ?4"),
+            Some(realm),
+            Some(user),
+            bytes(id),
         ),
-        Revocation::User(user) => {
-            (revocation!("user = (SELECT id FROM users WHERE external = ?2) AND ?3 IS NULL"), Some(user.as_str()), None)
-        }
-        Revocation::All => (revocation!("?2 IS NULL AND ?3 IS NULL"), None, None),
+        Revocation::User(realm, user) => (
+            revocation!("user = (SELECT id FROM users WHERE external = ?3) AND realm = ?2 AND ?4 IS NULL"),
+            Some(realm),
+            Some(user),
+            None,
+        ),
+        Revocation::All(realm) => (revocation!("realm = ?2 AND ?3 IS NULL AND ?4 IS NULL"), Some(realm), None, None),
+        Revocation::Erased(user) => (
+            revocation!("user = (SELECT id FROM users WHERE external = ?3) AND ?2 IS NULL AND ?4 IS NULL"),
+            None,
+            Some(user),
+            None,
+        ),
     };
-    let parameters = params![now.as_millis(), user, id];
+    let parameters = params![now.as_millis(), realm.map(Realm::as_str), user.map(UserId::as_str), id];
     database.prepare_cached(remember).and_then(|mut statement| statement.execute(parameters)).sql()?;
     let ended = database.prepare_cached(delete).and_then(|mut statement| statement.execute(parameters)).sql()?;
     Ok(ended as u64)
@@ -202,7 +255,8 @@ fn live(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<(
 // Through `sessions_by_user`. The first ?4 may stay.
 const OVER_CAP: &str = "
     SELECT public_id FROM sessions
-    WHERE user = (SELECT id FROM users WHERE external = ?1) AND expires_at > ?2 AND public_id IS NOT ?3
+    WHERE user = (SELECT id FROM users WHERE external = ?1) AND realm = ?5 AND expires_at > ?2
+        AND public_id IS NOT ?3
     ORDER BY last_seen DESC, public_id DESC LIMIT -1 OFFSET ?4";
 
 /// Ends what must end so that `head` fits under the cap; `replaced` ends anyway.
@@ -217,7 +271,7 @@ fn enforce_cap(
     let replaced = replaced.map(|id| id.as_uuid().as_bytes().to_vec());
     let room = i64::from(cap.max) - 1;
     let mut statement = database.prepare_cached(OVER_CAP).sql()?;
-    let parameters = params![user.as_str(), now.as_millis(), replaced, room.max(0)];
+    let parameters = params![user.as_str(), now.as_millis(), replaced, room.max(0), head.realm.as_str()];
     let over = statement.query_map(parameters, |row| row.get(0)).sql()?;
     let over = over.map(|id| Ok(SessionId::from(Uuid::from_bytes(id.sql()?)))).collect::<Result<Vec<_>>>()?;
     if cap.on_limit == OnSessionLimit::Refuse && !over.is_empty() {
@@ -231,8 +285,8 @@ fn enforce_cap(
 
 const PUT: &str = "
     INSERT INTO sessions (public_id, key, user, created_at, authenticated_at, last_seen, idle, absolute, persistent,
-        expires_at, device, address, data)
-    VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+        expires_at, device, address, data, realm, epoch)
+    VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
     ON CONFLICT DO NOTHING";
 
 /// 285,000 years, in milliseconds: sums of times in SQL must not overflow.
@@ -258,6 +312,8 @@ fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Resul
         head.device.as_ref().map(Device::as_str),
         head.address.map(|address| address.to_string()),
         record.data.to_json(),
+        head.realm.as_str(),
+        head.epoch.number() as i64,
     ]);
     match inserted.sql()? {
         0 => Err(Error::new(ErrorKind::Conflict, "the session key or id is taken")),
@@ -285,6 +341,13 @@ fn read_record(row: &Row<'_>) -> Result<(SessionKey, SessionRecord)> {
     head.last_seen = time(4)?;
     head.device = device.as_deref().map(Device::from_words);
     head.address = address.as_deref().map(str::parse).transpose()?;
+    let realm = row
+        .get_ref(12)
+        .sql()?
+        .as_str()
+        .map_err(|error| Error::new(ErrorKind::Corrupt, "the realm of a session is no text").with_source(error))?;
+    head.realm = Realm::try_from(realm)?;
+    head.epoch = CredentialEpoch::from_number(row.get::<_, i64>(13).sql()?.unsigned_abs());
     let key = SessionKey::from_bytes(row.get(11).sql()?);
     Ok((key, SessionRecord { head, data: SessionData::from_json(data.as_bytes())? }))
 }

@@ -102,7 +102,7 @@ pub(super) fn remember(database: &Database, erasure: Erasure, note: &AuditNote, 
 /// A new row, and the end of the user's sessions.
 fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timestamp) -> Result<Erasure> {
     if let Some(user) = &erasure.user {
-        erasure.erased.sessions += sessions::revoke(database, &Revocation::User(user.clone()), now)?;
+        erasure.erased.sessions += sessions::revoke(database, &Revocation::Erased(user.clone()), now)?;
     }
     let row = params![
         erasure.id.as_uuid().as_bytes().as_slice(),

@@ -19,9 +19,9 @@ use crate::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
         Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
     },
-    session::{Changes, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, Filed, Loaded, LoadedGuest,
+        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, EpochRule, Filed, Loaded, LoadedGuest,
         MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
         RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
         SubjectStore,
@@ -30,12 +30,19 @@ use crate::{
 };
 
 impl SessionStore for SqliteStore {
-    async fn insert(&self, key: SessionKey, record: SessionRecord, cap: SessionCap, now: Timestamp) -> Result<Started> {
-        self.inner.writer.run(true, move |database| sessions::insert(database, &key, record, cap, now)).await
+    async fn insert(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        cap: SessionCap,
+        epoch: EpochRule,
+        now: Timestamp,
+    ) -> Result<Started> {
+        self.inner.writer.run(true, move |database| sessions::insert(database, &key, record, cap, epoch, now)).await
     }
 
-    async fn load(&self, key: SessionKey) -> Result<Loaded> {
-        self.inner.readers.read(move |database| sessions::load(database, &key)).await
+    async fn load(&self, key: SessionKey, realm: Realm) -> Result<Loaded> {
+        self.inner.readers.read(move |database| sessions::load(database, &key, &realm)).await
     }
 
     async fn apply(&self, id: SessionId, changes: Changes, limits: SessionLimits, now: Timestamp) -> Result<Applied> {
@@ -60,8 +67,8 @@ impl SessionStore for SqliteStore {
         self.inner.writer.run(true, move |database| sessions::delete(database, id, now)).await
     }
 
-    async fn list(&self, user: UserId, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
-        self.inner.readers.read(move |database| sessions::list(database, &user, limit, now)).await
+    async fn list(&self, user: UserId, realm: Option<Realm>, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
+        self.inner.readers.read(move |database| sessions::list(database, &user, realm.as_ref(), limit, now)).await
     }
 
     async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
@@ -342,9 +349,9 @@ impl MaintenanceStore for SqliteStore {
 }
 
 impl Store for SqliteStore {
-    async fn load_guest(&self, key: SessionKey, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
+    async fn load_guest(&self, key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
         let load = move |database: &Connection| {
-            let session = sessions::load(database, &key)?;
+            let session = sessions::load(database, &key, &realm)?;
             let subject = session.subject(visitor);
             let account = subject.as_ref().map(|subject| consents::account(database, subject)).transpose()?;
             Ok(LoadedGuest { session, subject, account: account.unwrap_or_default() })

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    ABSOLUTE, Applied, CAP, IDLE, Loaded, START, SessionStore, at, changes, data, found, head, new_key, set, start,
-    start_with, user_id,
+    ABSOLUTE, Applied, CAP, EpochRule, IDLE, Loaded, Realm, START, SessionStore, at, changes, data, found, head,
+    new_key, set, start, start_with, user_id,
 };
 use crate::{
     error::ErrorKind,
@@ -16,13 +16,13 @@ const MS: Duration = Duration::from_millis(1);
 
 /// Whether a session is refused by every verb at `now`, and stays as it is.
 async fn is_over<S: SessionStore>(store: &S, stored: &super::Stored, now: crate::time::Timestamp) -> bool {
-    let before = store.load(stored.key).await.expect("readable");
+    let before = store.load(stored.key, Realm::default()).await.expect("readable");
     let applied = set(store, stored.id(), &[("late", "write")], now).await.expect("answered");
     let touched = store.touch(stored.id(), now).await.expect("answered");
     let rotation = stored.to(stored.record.head.clone(), changes(&[]));
     let new_key = rotation.new_key;
     let rotated = store.rotate(rotation, SessionLimits::default(), CAP, now).await.expect("answered");
-    let unchanged = store.load(stored.key).await.expect("readable") == before;
+    let unchanged = store.load(stored.key, Realm::default()).await.expect("readable") == before;
     applied == Applied::Ended && !touched && rotated.is_none() && unchanged && found(store, new_key).await.is_none()
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn a_deleted_session_does_not_come_back<S: SessionStore>(store:
     assert_eq!(store.delete(stored.id(), START).await.expect("deleted"), Some(stored.key));
     assert!(is_over(&*store, &stored, START).await);
     assert_eq!(store.delete(stored.id(), START).await.expect("answered"), None);
-    assert!(store.list(user_id("ada"), 10, START).await.expect("readable").is_empty());
+    assert!(store.list(user_id("ada"), None, 10, START).await.expect("readable").is_empty());
 }
 
 pub(super) async fn a_revoked_user_has_no_session_left<S: SessionStore>(store: Arc<S>) {
@@ -41,13 +41,13 @@ pub(super) async fn a_revoked_user_has_no_session_left<S: SessionStore>(store: A
     }
     let other = start(&*store, Some("adam"), START).await;
     let anonymous = start(&*store, None, START).await;
-    assert_eq!(store.revoke(Revocation::User(user_id("ada")), START).await.expect("revoked"), 5);
+    assert_eq!(store.revoke(Revocation::User(Realm::default(), user_id("ada")), START).await.expect("revoked"), 5);
     for session in &sessions {
         assert!(is_over(&*store, session, START).await);
     }
     assert!(found(&*store, other.key).await.is_some() && found(&*store, anonymous.key).await.is_some());
-    assert_eq!(store.revoke(Revocation::User(user_id("ada")), START).await.expect("answered"), 0);
-    assert_eq!(store.revoke(Revocation::User(user_id("nobody")), START).await.expect("answered"), 0);
+    assert_eq!(store.revoke(Revocation::User(Realm::default(), user_id("ada")), START).await.expect("answered"), 0);
+    assert_eq!(store.revoke(Revocation::User(Realm::default(), user_id("nobody")), START).await.expect("answered"), 0);
 }
 
 pub(super) async fn revocations_name_what_they_end<S: SessionStore>(store: Arc<S>) {
@@ -55,13 +55,13 @@ pub(super) async fn revocations_name_what_they_end<S: SessionStore>(store: Arc<S
     let (three, eve) = (start(&*store, Some("ada"), START).await, start(&*store, Some("eve"), START).await);
     let anonymous = start(&*store, None, START).await;
     let revoke = async |revocation| store.revoke(revocation, START).await.expect("answered");
-    assert_eq!(revoke(Revocation::One(user_id("eve"), one.id())).await, 0, "it is not hers");
-    assert_eq!(revoke(Revocation::One(user_id("ada"), one.id())).await, 1);
+    assert_eq!(revoke(Revocation::One(Realm::default(), user_id("eve"), one.id())).await, 0, "it is not hers");
+    assert_eq!(revoke(Revocation::One(Realm::default(), user_id("ada"), one.id())).await, 1);
     assert!(is_over(&*store, &one, START).await);
-    assert_eq!(revoke(Revocation::Others(user_id("ada"), two.id())).await, 1);
+    assert_eq!(revoke(Revocation::Others(Realm::default(), user_id("ada"), two.id())).await, 1);
     assert!(is_over(&*store, &three, START).await);
     assert!(found(&*store, two.key).await.is_some() && found(&*store, eve.key).await.is_some());
-    assert_eq!(revoke(Revocation::All).await, 3);
+    assert_eq!(revoke(Revocation::All(Realm::default())).await, 3);
     for session in [two, eve, anonymous] {
         assert!(is_over(&*store, &session, START).await);
     }
@@ -71,8 +71,8 @@ pub(super) async fn an_idle_session_ends_to_the_millisecond<S: SessionStore>(sto
     let stored = start(&*store, Some("ada"), START).await;
     let end = START.after(IDLE);
     let before = START.after(IDLE - MS);
-    assert_eq!(store.list(user_id("ada"), 10, before).await.expect("readable").len(), 1);
-    assert!(store.list(user_id("ada"), 10, end).await.expect("readable").is_empty());
+    assert_eq!(store.list(user_id("ada"), None, 10, before).await.expect("readable").len(), 1);
+    assert!(store.list(user_id("ada"), None, 10, end).await.expect("readable").is_empty());
     assert!(is_over(&*store, &stored, end).await);
     assert!(found(&*store, stored.key).await.is_some(), "the caller judges what is expired");
     assert!(matches!(set(&*store, stored.id(), &[("a", "1")], before).await.expect("written"), Applied::Merged { .. }));
@@ -108,17 +108,21 @@ pub(super) async fn an_ended_key_is_remembered_for_a_minute<S: SessionStore>(sto
     let revoked = start(&*store, Some("eve"), START).await;
     let rotated = start(&*store, None, START).await;
     store.delete(deleted.id(), START).await.expect("deleted");
-    store.revoke(Revocation::User(user_id("eve")), START).await.expect("revoked");
+    store.revoke(Revocation::User(Realm::default(), user_id("eve")), START).await.expect("revoked");
     let rotation = rotated.to(rotated.record.head.clone(), changes(&[]));
     store.rotate(rotation, SessionLimits::default(), CAP, START).await.expect("answered").expect("rotated");
     let keys = [deleted.key, revoked.key, rotated.key];
     store.purge_expired(START.after(ENDED_MEMORY), 100).await.expect("purged");
     for key in keys {
-        assert_eq!(store.load(key).await.expect("readable"), Loaded::Ended);
+        assert_eq!(store.load(key, Realm::default()).await.expect("readable"), Loaded::Ended);
     }
     store.purge_expired(START.after(ENDED_MEMORY + MS), 100).await.expect("purged");
     for key in keys {
-        assert_eq!(store.load(key).await.expect("readable"), Loaded::Unknown, "nothing is kept for ever");
+        assert_eq!(
+            store.load(key, Realm::default()).await.expect("readable"),
+            Loaded::Unknown,
+            "nothing is kept for ever"
+        );
     }
 }
 
@@ -131,7 +135,11 @@ pub(super) async fn purging_takes_the_expired_in_chunks<S: SessionStore>(store: 
     let purge = async || store.purge_expired(now, 3).await.expect("purged");
     assert_eq!([purge().await, purge().await, purge().await, purge().await], [3, 3, 1, 0]);
     assert!(found(&*store, live.key).await.is_some());
-    assert_eq!(store.revoke(Revocation::All, now).await.expect("answered"), 1, "nothing else is left");
+    assert_eq!(
+        store.revoke(Revocation::All(Realm::default()), now).await.expect("answered"),
+        1,
+        "nothing else is left"
+    );
 }
 
 pub(super) async fn the_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
@@ -143,9 +151,9 @@ pub(super) async fn the_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
     start(&*store, Some("eve"), now(0)).await;
     assert!(store.touch(first.id(), now(2)).await.expect("touched"));
     let record = SessionRecord { head: head(Some("ada"), now(3)), data: data(&[]) };
-    let started = store.insert(new_key(), record, cap, now(3)).await.expect("stored");
+    let started = store.insert(new_key(), record, cap, EpochRule::Keep, now(3)).await.expect("stored");
     assert_eq!(started.ended, [second.id()], "the one not seen for longest; not {:?}", expired.id());
-    assert_eq!(store.load(second.key).await.expect("readable"), Loaded::Ended);
+    assert_eq!(store.load(second.key, Realm::default()).await.expect("readable"), Loaded::Ended);
     assert!(found(&*store, first.key).await.is_some());
     // A session that logs in again makes room for itself.
     let rotation = first.to(head(Some("ada"), now(4)), changes(&[]));
@@ -154,9 +162,9 @@ pub(super) async fn the_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
     // Anonymous sessions are nobody's.
     for _ in 0..3 {
         let record = SessionRecord { head: head(None, now(5)), data: data(&[]) };
-        assert_eq!(store.insert(new_key(), record, cap, now(5)).await.expect("stored").ended, []);
+        assert_eq!(store.insert(new_key(), record, cap, EpochRule::Keep, now(5)).await.expect("stored").ended, []);
     }
-    assert_eq!(store.list(user_id("ada"), 10, now(5)).await.expect("readable").len(), 2);
+    assert_eq!(store.list(user_id("ada"), None, 10, now(5)).await.expect("readable").len(), 2);
 }
 
 pub(super) async fn the_cap_refuses<S: SessionStore>(store: Arc<S>) {
@@ -165,14 +173,17 @@ pub(super) async fn the_cap_refuses<S: SessionStore>(store: Arc<S>) {
     let anonymous = start(&*store, None, START).await;
     let key = new_key();
     let record = SessionRecord { head: head(Some("ada"), START), data: data(&[]) };
-    let error = store.insert(key, record.clone(), cap, START).await.expect_err("the cap refuses");
+    let error = store.insert(key, record.clone(), cap, EpochRule::Keep, START).await.expect_err("the cap refuses");
     assert_eq!(error.kind(), ErrorKind::SessionLimit);
     let rotation = anonymous.to(head(Some("ada"), START), changes(&[("a", "1")]));
     let error = store.rotate(rotation, SessionLimits::default(), cap, START).await.expect_err("the cap refuses");
     assert_eq!(error.kind(), ErrorKind::SessionLimit);
     assert_eq!(found(&*store, anonymous.key).await, Some(anonymous.record), "as it was");
     assert_eq!(found(&*store, key).await, None);
-    store.insert(key, record, cap, START.after(IDLE)).await.expect("an expired session takes no place");
+    store
+        .insert(key, record, cap, EpochRule::Keep, START.after(IDLE))
+        .await
+        .expect("an expired session takes no place");
     assert_eq!(found(&*store, ada.key).await.map(|record| record.head.id), Some(ada.id()));
 }
 

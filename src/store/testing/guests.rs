@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    ABSOLUTE, Loaded, START, Store,
+    ABSOLUTE, Loaded, Realm, START, Store,
     consents::{decided, record, user},
     new_key, new_visitor, preferences, start, user_id,
 };
@@ -17,17 +17,17 @@ use crate::{
 
 /// What the store answers at once, after a look at what its parts answer.
 async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest {
-    let session = store.load(key).await.expect("readable");
+    let session = store.load(key, Realm::default()).await.expect("readable");
     let named = match &session {
         Loaded::Found(record) => record.head.user.clone().map(Subject::User),
-        Loaded::Ended | Loaded::Unknown => None,
+        Loaded::Ended | Loaded::OtherRealm | Loaded::Unknown => None,
     };
     let subject = named.or(visitor.map(Subject::Visitor));
     let account = match &subject {
         Some(subject) => account(store, subject).await,
         None => Account::default(),
     };
-    let guest = store.load_guest(key, visitor).await.expect("readable");
+    let guest = store.load_guest(key, Realm::default(), visitor).await.expect("readable");
     assert_eq!(guest, LoadedGuest { session, subject, account });
     guest
 }

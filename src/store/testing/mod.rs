@@ -25,6 +25,7 @@ mod anonymised;
 mod audit;
 mod cancelled;
 mod consents;
+mod credentials;
 mod ending;
 mod excluded;
 mod guests;
@@ -34,6 +35,7 @@ mod maintenance;
 mod notices;
 mod parallel;
 mod preferences;
+mod realms;
 mod records;
 mod refusals;
 mod requests;
@@ -52,9 +54,10 @@ use self::support::{
     start, start_with, user_id, value,
 };
 use super::{
-    ActivityStore, AnalyticsStore, Applied, AuditStore, ConsentStore, Loaded, MaintenanceStore, PreferenceStore,
-    SessionStore, Started, Store,
+    ActivityStore, AnalyticsStore, Applied, AuditStore, ConsentStore, EpochRule, Loaded, MaintenanceStore,
+    PreferenceStore, SessionStore, Started, Store,
 };
+use crate::session::Realm;
 
 /// Runs every case of the suite, each on a store that `make` makes.
 ///
@@ -74,6 +77,7 @@ where
     maintenance_conformance(&make).await;
     audit_conformance(&make).await;
     analytics_conformance(&make).await;
+    run(credential_cases(), &make).await;
     run(guest_cases(), &make).await;
     subject_conformance(&make).await;
 }
@@ -323,6 +327,18 @@ list! {
 }
 
 list! {
+    credential_cases of Store;
+    credentials:
+        an_epoch_is_of_one_user_and_realm_and_goes_up
+        ending_all_sessions_raises_the_epoch
+        an_insert_of_an_epoch_before_is_refused_and_leaves_nothing
+        a_login_of_an_epoch_before_leaves_the_session_as_it_was
+        a_change_ends_the_others_and_restamps_the_session
+        no_session_of_an_epoch_before_outlives_a_change_in_parallel
+        an_erased_user_has_no_epoch;
+}
+
+list! {
     guest_cases of Store;
     guests:
         a_user_comes_with_decisions_and_preferences
@@ -372,6 +388,12 @@ list! {
         a_login_takes_the_data_along_and_ends_the_old_session
         a_rotation_needs_the_current_key_and_a_live_session
         a_rotation_that_fails_changes_nothing;
+    realms:
+        a_key_of_another_realm_is_not_found_live_or_ended
+        lists_and_revocations_see_one_realm
+        an_erasure_ends_the_sessions_of_every_realm
+        a_limit_counts_the_sessions_of_one_realm
+        a_rotation_does_not_move_a_session_to_another_realm;
     parallel:
         different_keys_all_survive
         the_same_key_has_one_winner

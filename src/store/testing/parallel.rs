@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use super::{
-    Applied, CAP, ConsentStore, START, SessionStore, changes,
+    Applied, CAP, ConsentStore, EpochRule, Realm, START, SessionStore, changes,
     consents::{checked, decided, ids, user},
     data, found, head, new_key, set, start, user_id, value,
 };
@@ -98,7 +98,7 @@ pub(super) async fn writes_follow_a_rotation<S: SessionStore>(store: Arc<S>) {
         let live = found(&*store, new_key).await.expect("live");
         assert_eq!(live.data.len(), (round + 1) * TASKS);
     }
-    assert_eq!(store.revoke(Revocation::All, START).await.expect("answered"), 1, "one live session");
+    assert_eq!(store.revoke(Revocation::All(Realm::default()), START).await.expect("answered"), 1, "one live session");
 }
 
 pub(super) async fn of_parallel_rotations_one_wins<S: SessionStore>(store: Arc<S>) {
@@ -119,10 +119,13 @@ pub(super) async fn of_parallel_rotations_one_wins<S: SessionStore>(store: Arc<S
 }
 
 pub(super) async fn nothing_survives_a_revocation<S: SessionStore>(store: Arc<S>) {
-    for _ in 0..8 {
-        let stored = start(&*store, Some("ada"), START).await;
-        let revoker = store.clone();
-        let revoking = tokio::spawn(async move { revoker.revoke(Revocation::User(user_id("ada")), START).await });
+    for round in 0..8 {
+        // A revocation raises the epoch, so each round has its own user.
+        let user = format!("ada {round}");
+        let stored = start(&*store, Some(&user), START).await;
+        let (revoker, ada) = (store.clone(), user_id(&user));
+        let revoking =
+            tokio::spawn(async move { revoker.revoke(Revocation::User(Realm::default(), ada), START).await });
         let late = at_once(|number| {
             let (store, id) = (store.clone(), stored.id());
             let rotation = stored.to(stored.record.head.clone(), changes(&[]));
@@ -141,7 +144,7 @@ pub(super) async fn nothing_survives_a_revocation<S: SessionStore>(store: Arc<S>
         for key in late.into_iter().chain([stored.key]) {
             assert_eq!(found(&*store, key).await, None);
         }
-        assert!(store.list(user_id("ada"), 10, START).await.expect("readable").is_empty());
+        assert!(store.list(user_id(&user), None, 10, START).await.expect("readable").is_empty());
         assert_eq!(value(&*store, stored.key, "a").await, None);
     }
 }
@@ -153,11 +156,11 @@ pub(super) async fn the_cap_holds_in_parallel<S: SessionStore>(store: Arc<S>) {
         move |_| {
             let record = SessionRecord { head: head(Some("ada"), START), data: data(&[]) };
             let store = store.clone();
-            async move { store.insert(new_key(), record, cap, START).await.is_ok() }
+            async move { store.insert(new_key(), record, cap, EpochRule::Keep, START).await.is_ok() }
         }
     };
     assert!(at_once(insert(cap)).await.into_iter().all(|stored| stored));
-    assert_eq!(store.list(user_id("ada"), 100, START).await.expect("readable").len(), 3);
+    assert_eq!(store.list(user_id("ada"), None, 100, START).await.expect("readable").len(), 3);
     let refuse = SessionCap { max: 5, on_limit: OnSessionLimit::Refuse };
     assert_eq!(at_once(insert(refuse)).await.into_iter().filter(|stored| *stored).count(), 2);
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Applied, CAP, Loaded, START, SessionStore, at, changes, data, found, head, new_key, set, start, start_with,
-    user_id, value,
+    Applied, CAP, EpochRule, Loaded, Realm, START, SessionStore, at, changes, data, found, head, new_key, set, start,
+    start_with, user_id, value,
 };
 use crate::{
     error::ErrorKind,
@@ -28,23 +28,24 @@ pub(super) async fn what_is_inserted_is_loaded<S: SessionStore>(store: Arc<S>) {
         head.lifetime.persistent = persistent;
         let data = data(&[("", "empty key"), ("käse\u{0}\"\\", "\u{0}\u{1f600}\n"), ("large", &large)]);
         let stored = start_with(&*store, SessionRecord { head, data }, START).await;
-        assert_eq!(store.load(stored.key).await.expect("readable"), Loaded::Found(stored.record));
+        assert_eq!(store.load(stored.key, Realm::default()).await.expect("readable"), Loaded::Found(stored.record));
     }
-    assert_eq!(store.load(new_key()).await.expect("readable"), Loaded::Unknown);
+    assert_eq!(store.load(new_key(), Realm::default()).await.expect("readable"), Loaded::Unknown);
 }
 
 pub(super) async fn a_taken_key_or_id_is_a_conflict<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     let mut other = SessionRecord { head: head(Some("eve"), START), data: data(&[("a", "forged")]) };
-    let error = store.insert(stored.key, other.clone(), CAP, START).await.expect_err("the key is taken");
+    let error =
+        store.insert(stored.key, other.clone(), CAP, EpochRule::Keep, START).await.expect_err("the key is taken");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     other.head.id = stored.id();
     let key = new_key();
-    let error = store.insert(key, other, CAP, START).await.expect_err("the id is taken");
+    let error = store.insert(key, other, CAP, EpochRule::Keep, START).await.expect_err("the id is taken");
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(found(&*store, stored.key).await, Some(stored.record));
     assert_eq!(found(&*store, key).await, None);
-    assert!(store.list(user_id("eve"), 10, START).await.expect("readable").is_empty());
+    assert!(store.list(user_id("eve"), None, 10, START).await.expect("readable").is_empty());
 }
 
 pub(super) async fn changes_are_merged_by_key<S: SessionStore>(store: Arc<S>) {
@@ -116,12 +117,12 @@ pub(super) async fn a_list_is_the_users_own_and_newest_first<S: SessionStore>(st
     start(&*store, None, START).await;
     assert!(store.touch(first.id(), at(3)).await.expect("touched"));
     let ids = async |limit| -> Vec<_> {
-        let heads = store.list(user_id("ada"), limit, at(4)).await.expect("readable");
+        let heads = store.list(user_id("ada"), None, limit, at(4)).await.expect("readable");
         heads.into_iter().map(|head| head.id).collect()
     };
     assert_eq!(ids(10).await, [first.id(), third.id(), second.id()]);
     assert_eq!(ids(2).await, [first.id(), third.id()]);
-    let heads = store.list(user_id("ada"), 10, at(4)).await.expect("readable");
+    let heads = store.list(user_id("ada"), None, 10, at(4)).await.expect("readable");
     assert_eq!(heads[1], third.record.head);
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn the_rest_is_as_before_for_somebody_who_is_restricted<S: Stor
     start(&*store, Some("ada"), START).await;
     set_theme(&*store, "ada").await.expect("they may change what they like");
     decide(&*store, &Subject::User(user_id("ada"))).await;
-    assert_eq!(store.list(user_id("ada"), 9, START).await.expect("readable").len(), 1);
+    assert_eq!(store.list(user_id("ada"), None, 9, START).await.expect("readable").len(), 1);
 }
 
 pub(super) async fn who_is_restricted_is_spared_and_nobody_else<S: Store>(store: Arc<S>) {

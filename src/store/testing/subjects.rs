@@ -10,7 +10,7 @@ pub(super) use self::steps::{
     activities, append, decide, entries, erase, event, fill, is_over, link, set_theme, strike_out,
 };
 use super::{
-    Loaded, START, Store, at,
+    Loaded, Realm, START, Store, at,
     consents::{decided, history, record, user},
     found, new_visitor,
     parallel::at_once,
@@ -46,7 +46,7 @@ pub(super) async fn sessions_of_somebody_who_is_struck_out_end_at_once<S: Store>
     assert_eq!(erasure.erased, Erased { sessions: 2, ..Erased::default() });
     assert_eq!((&erasure.user, erasure.began_at, erasure.until), (&Some(user_id("ada")), at(3), UNTIL));
     for session in theirs {
-        assert_eq!(store.load(session.key).await.expect("readable"), Loaded::Ended);
+        assert_eq!(store.load(session.key, Realm::default()).await.expect("readable"), Loaded::Ended);
         assert!(!store.touch(session.id(), at(4)).await.expect("answered"));
     }
     for session in others {

@@ -6,8 +6,10 @@ use crate::{
     error::Result,
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
     privacy::{Actor, AuditAction, AuditKey, AuditNote},
-    session::{Changes, Lifetime, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
-    store::{Applied, Loaded, Rotation, SessionStore, Started},
+    session::{
+        Changes, Lifetime, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
+    },
+    store::{Applied, EpochRule, Loaded, Rotation, SessionStore, Started},
     time::Timestamp,
 };
 
@@ -78,7 +80,7 @@ impl Stored {
 
     /// The rotation of this session to a new key, with `head`.
     pub(super) fn to(&self, head: SessionHead, changes: Changes) -> Rotation {
-        Rotation { id: self.id(), key: self.key, new_key: new_key(), head, changes }
+        Rotation { id: self.id(), key: self.key, new_key: new_key(), head, changes, epoch: EpochRule::Keep }
     }
 }
 
@@ -88,7 +90,7 @@ pub(super) async fn start<S: SessionStore>(store: &S, user: Option<&str>, now: T
 
 pub(super) async fn start_with<S: SessionStore>(store: &S, record: SessionRecord, now: Timestamp) -> Stored {
     let key = new_key();
-    let started = store.insert(key, record.clone(), CAP, now).await.expect("a new session is stored");
+    let started = store.insert(key, record.clone(), CAP, EpochRule::Keep, now).await.expect("a new session is stored");
     assert_eq!(started, Started { record: record.clone(), ended: Vec::new() });
     Stored { key, record }
 }
@@ -103,9 +105,9 @@ pub(super) async fn set<S: SessionStore>(
 }
 
 pub(super) async fn found<S: SessionStore>(store: &S, key: SessionKey) -> Option<SessionRecord> {
-    match store.load(key).await.expect("the store can be read") {
+    match store.load(key, Realm::default()).await.expect("the store can be read") {
         Loaded::Found(record) => Some(record),
-        Loaded::Ended | Loaded::Unknown => None,
+        Loaded::Ended | Loaded::OtherRealm | Loaded::Unknown => None,
     }
 }
 

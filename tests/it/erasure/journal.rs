@@ -257,8 +257,8 @@ async fn a_user_of_whom_there_is_only_a_session_or_only_a_row_of_the_application
         assert_out(&guestbook, name).await;
     }
     assert_eq!(*names.0.lock().unwrap(), ["one", "two"].map(user));
-    assert_eq!(store.list(user("other"), 10, START).await.unwrap().len(), 1);
-    assert_eq!(store.list(user("session"), 10, START).await.unwrap().len(), 0);
+    assert_eq!(store.list(user("other"), None, 10, START).await.unwrap().len(), 1);
+    assert_eq!(store.list(user("session"), None, 10, START).await.unwrap().len(), 0);
 }
 
 #[tokio::test]

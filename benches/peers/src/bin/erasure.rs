@@ -17,7 +17,7 @@ use tower_guestbook::{
     activity::{Entry, Event, EventId, EventType, Method, Outcome, RequestTrace, ResponseTrace},
     client::Agent,
     session::{Lifetime, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionRecord},
-    store::{ActivityStore, Commit, SessionStore},
+    store::{ActivityStore, Commit, EpochRule, SessionStore},
 };
 
 struct Counting;
@@ -102,7 +102,7 @@ fn writers(store: &SqliteStore, routes: &Arc<[Arc<str>]>, origin: u64, stop: &Ar
                 let cap = SessionCap { max: 100, on_limit: OnSessionLimit::EndOldest };
                 let record = SessionRecord { head, data: SessionData::default() };
                 let begin = Instant::now();
-                sessions.insert(key, record, cap, now).await.expect("stored");
+                sessions.insert(key, record, cap, EpochRule::Keep, now).await.expect("stored");
                 times.push(begin.elapsed().as_micros() as u32);
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use tower_guestbook::{
     SessionId, SessionKey, SessionToken, SqliteStore, Timestamp, UserId,
-    session::{Lifetime, SessionCap, SessionData, SessionHead, SessionRecord},
-    store::{Loaded, SessionStore},
+    session::{Lifetime, Realm, SessionCap, SessionData, SessionHead, SessionRecord},
+    store::{EpochRule, Loaded, SessionStore},
 };
 
 async fn fill(store: &SqliteStore, from: usize, to: usize) -> Vec<SessionKey> {
@@ -23,7 +23,10 @@ async fn fill(store: &SqliteStore, from: usize, to: usize) -> Vec<SessionKey> {
                 keys.push(key);
                 let store = store.clone();
                 tokio::spawn(async move {
-                    store.insert(key, SessionRecord { head, data }, SessionCap::default(), now).await.expect("stored")
+                    store
+                        .insert(key, SessionRecord { head, data }, SessionCap::default(), EpochRule::Keep, now)
+                        .await
+                        .expect("stored")
                 })
             })
             .collect();
@@ -41,7 +44,7 @@ async fn read(store: &SqliteStore, keys: &[SessionKey]) -> f64 {
     for _ in 0..50_000 {
         index = (index * 1_103_515_245 + 12_345) % keys.len();
         let begin = Instant::now();
-        let loaded = store.load(keys[index]).await.expect("readable");
+        let loaded = store.load(keys[index], Realm::default()).await.expect("readable");
         times.push(begin.elapsed().as_secs_f64() * 1e6);
         assert!(matches!(loaded, Loaded::Found(_)));
     }

@@ -14,7 +14,7 @@ use tower_guestbook::{
     activity::{ActivityFilter, Entry, Event, EventId, EventType, Method, Outcome, RequestTrace, ResponseTrace},
     retention::RetentionRules,
     session::{Changes, Lifetime, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
-    store::{ActivityStore, Commit, SessionStore},
+    store::{ActivityStore, Commit, EpochRule, SessionStore},
 };
 
 const OLD: u64 = 200_000;
@@ -53,7 +53,7 @@ async fn write(store: SqliteStore, stop: Arc<AtomicBool>) -> Vec<f64> {
     let id = SessionId::generate(NOW).expect("random bytes");
     let record = SessionRecord { head: SessionHead::new(id, NOW, Lifetime::default()), data: SessionData::default() };
     let key = SessionToken::generate().expect("random bytes").key();
-    store.insert(key, record, SessionCap::default(), NOW).await.expect("stored");
+    store.insert(key, record, SessionCap::default(), EpochRule::Keep, NOW).await.expect("stored");
     let mut times = Vec::new();
     let mut timed = |begin: Instant| times.push(begin.elapsed().as_secs_f64() * 1e3);
     for number in 0.. {

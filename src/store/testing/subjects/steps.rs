@@ -12,7 +12,7 @@ use crate::{
     store::{
         Commit, StoredPreferences,
         testing::{
-            CAP, Loaded, START, Store, Stored, at, changes,
+            CAP, EpochRule, Loaded, Realm, START, Store, Stored, at, changes,
             consents::{decided, history, record, user},
             data, found, head, new_key, new_visitor, note,
             preferences::patch,
@@ -50,7 +50,7 @@ pub(super) async fn kept<S: Store>(store: &S, name: &str) -> Kept {
     assert_eq!(account.preferences, preferences);
     assert_eq!(account.consents, store.consents(user(name)).await.expect("readable"));
     Kept {
-        sessions: store.list(user_id(name), 1_000, START).await.expect("readable"),
+        sessions: store.list(user_id(name), None, 1_000, START).await.expect("readable"),
         preferences,
         consents: history(store, &user(name)).await,
         activities: activities(store, ActivityFilter::new().user(user_id(name))).await,
@@ -149,12 +149,12 @@ pub(super) async fn assert_nothing_is_stored<S: Store>(store: &S, name: &str, fi
         start_with(store, SessionRecord { head: head(None, START), data: data(&[("cart", "3")]) }, START).await;
     let record = SessionRecord { head: head(Some(name), START), data: data(&[]) };
     let (key, id) = (new_key(), record.head.id);
-    assert_struck_out(store.insert(key, record, CAP, START).await);
-    assert_eq!(store.load(key).await.expect("readable"), Loaded::Unknown);
+    assert_struck_out(store.insert(key, record, CAP, EpochRule::Keep, START).await);
+    assert_eq!(store.load(key, Realm::default()).await.expect("readable"), Loaded::Unknown);
     let login = stranger.to(SessionHead { id, ..head(Some(name), START) }, changes(&[("cart", "4")]));
     let new_key = login.new_key;
     assert_struck_out(store.rotate(login, SessionLimits::default(), CAP, START).await);
-    assert_eq!(store.load(new_key).await.expect("readable"), Loaded::Unknown);
+    assert_eq!(store.load(new_key, Realm::default()).await.expect("readable"), Loaded::Unknown);
     assert_eq!(found(store, stranger.key).await.as_ref(), Some(&stranger.record), "the stranger is who they were");
 
     assert_struck_out(set_theme(store, name).await);

@@ -40,7 +40,7 @@ async fn a_request_waits_for_the_replay_and_finds_nobody() {
         tokio::task::yield_now().await;
     }
     assert!(!asking.is_finished() && !ready.is_finished() && !logging_in.is_finished());
-    assert_eq!(store.list(user("ada"), 10, START).await.unwrap().len(), 1, "nothing has begun yet");
+    assert_eq!(store.list(user("ada"), None, 10, START).await.unwrap().len(), 1, "nothing has begun yet");
 
     shelf.set(Mood::Good);
     let (ada, bob) = asking.await.unwrap();
@@ -49,7 +49,7 @@ async fn a_request_waits_for_the_replay_and_finds_nobody() {
     let login = logging_in.await.unwrap().json();
     assert!(login["detail"].as_str().unwrap().starts_with("user erased"), "and she gets no other one: {login}");
     ready.await.unwrap().unwrap();
-    assert_eq!(store.list(user("ada"), 10, START).await.unwrap(), []);
+    assert_eq!(store.list(user("ada"), None, 10, START).await.unwrap(), []);
 }
 
 #[tokio::test]

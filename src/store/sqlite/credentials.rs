@@ -1,0 +1,115 @@
+//! The verbs of [`CredentialStore`] in SQL: two counters, of the user and of the realm, whose sum is the epoch.
+
+use rusqlite::{Connection, params};
+
+use super::{SqliteStore, connection::Sql, sessions, subjects, users};
+use crate::{
+    error::Result,
+    id::{SessionId, UserId},
+    session::{CredentialEpoch, Realm, SessionHead},
+    store::{CredentialStore, EpochRule, Revocation, credential::credentials_changed},
+    time::Timestamp,
+};
+
+pub(super) const SCHEMA: &str = "
+    -- What was there before belongs to the default realm, and was made in the first epoch.
+    ALTER TABLE sessions ADD COLUMN realm TEXT NOT NULL DEFAULT 'default';
+    ALTER TABLE sessions ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE ended_sessions ADD COLUMN realm TEXT NOT NULL DEFAULT 'default';
+
+    -- Users whose credentials changed, and realms in which all sessions were ended; the others count 0.
+    CREATE TABLE credential_epochs (
+        user INTEGER NOT NULL REFERENCES users (id),
+        realm TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        PRIMARY KEY (user, realm)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE realm_epochs (
+        realm TEXT PRIMARY KEY,
+        epoch INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+impl CredentialStore for SqliteStore {
+    async fn credential_epoch(&self, realm: Realm, user: UserId) -> Result<CredentialEpoch> {
+        self.inner.readers.read(move |database| current(database, &realm, Some(&user))).await
+    }
+
+    async fn raise_credential_epoch(&self, realm: Realm, user: Option<UserId>) -> Result<CredentialEpoch> {
+        self.inner.writer.run(true, move |database| raise(database, &realm, user.as_ref())).await
+    }
+}
+
+/// Settles the epoch of a new session, in the transaction that makes it. The other sessions that end with it.
+pub(super) fn admit(
+    database: &Connection,
+    head: &mut SessionHead,
+    rule: EpochRule,
+    replaced: Option<SessionId>,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let Some(user) = &head.user else {
+        head.epoch = CredentialEpoch::default();
+        return Ok(Vec::new());
+    };
+    match rule {
+        EpochRule::Keep => {}
+        EpochRule::Stamp => head.epoch = current(database, &head.realm, Some(user))?,
+        EpochRule::Compare if current(database, &head.realm, Some(user))? == head.epoch => {}
+        EpochRule::Compare => return Err(credentials_changed()),
+        EpochRule::Raise => {
+            head.epoch = raise(database, &head.realm, Some(user))?;
+            return sessions::end_others(database, &head.realm, user, replaced, now);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What a revocation does beside ending sessions.
+pub(super) fn raise_with(database: &Connection, revocation: &Revocation) -> Result<()> {
+    match revocation {
+        Revocation::User(realm, user) => raise(database, realm, Some(user)).map(drop),
+        Revocation::All(realm) => raise(database, realm, None).map(drop),
+        Revocation::Erased(user) => forget(database, user),
+        Revocation::One(..) | Revocation::Others(..) => Ok(()),
+    }
+}
+
+const CURRENT: &str = "
+    SELECT coalesce((SELECT epoch FROM credential_epochs
+            WHERE user = (SELECT id FROM users WHERE external = ?2) AND realm = ?1), 0)
+        + coalesce((SELECT epoch FROM realm_epochs WHERE realm = ?1), 0)";
+
+fn current(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
+    let mut statement = database.prepare_cached(CURRENT).sql()?;
+    let epoch: i64 = statement.query_row(params![realm.as_str(), user.map(UserId::as_str)], |row| row.get(0)).sql()?;
+    Ok(CredentialEpoch::from_number(epoch.unsigned_abs()))
+}
+
+const RAISE: &str = "
+    INSERT INTO credential_epochs (user, realm, epoch) VALUES ((SELECT id FROM users WHERE external = ?2), ?1, 1)
+    ON CONFLICT (user, realm) DO UPDATE SET epoch = epoch + 1";
+const RAISE_REALM: &str = "
+    INSERT INTO realm_epochs (realm, epoch) VALUES (?1, 1)
+    ON CONFLICT (realm) DO UPDATE SET epoch = epoch + 1";
+
+/// Somebody who is struck out has no session and no epoch, and gets none.
+fn raise(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
+    let raised = match user {
+        Some(user) if subjects::of_user(database, user)?.is_some() => Ok(0),
+        Some(user) => {
+            users::intern(database, user)?;
+            let parameters = params![realm.as_str(), user.as_str()];
+            database.prepare_cached(RAISE).and_then(|mut statement| statement.execute(parameters))
+        }
+        None => database.prepare_cached(RAISE_REALM).and_then(|mut statement| statement.execute([realm.as_str()])),
+    };
+    raised.sql()?;
+    current(database, realm, user)
+}
+
+const FORGET: &str = "DELETE FROM credential_epochs WHERE user = (SELECT id FROM users WHERE external = ?1)";
+
+fn forget(database: &Connection, user: &UserId) -> Result<()> {
+    database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([user.as_str()])).sql().map(drop)
+}
