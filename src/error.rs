@@ -52,13 +52,15 @@ pub enum ErrorKind {
     VersionMismatch,
     /// The purpose is not allowed: nobody agreed, or somebody said no.
     ConsentRequired,
-    /// The session has ended, or there never was one.
+    /// The session has ended, or there never was one; or a visitor has logged in, and decides no more.
     Ended,
     /// The user's credentials were changed, or all their sessions ended, while a login was verifying
     /// them. Nothing is stored: the user should log in again.
     CredentialsChanged,
     /// The user has as many sessions as the policy allows.
     SessionLimit,
+    /// Too much of this kind came from one person or network lately. Trying later works.
+    RateLimited,
     /// The settings contradict each other, or something needed is missing.
     Configuration,
     /// The store cannot be reached, is locked or is shutting down. Trying later may work.
@@ -119,6 +121,7 @@ impl ErrorKind {
     /// | 409 Conflict | `Conflict`, `CredentialsChanged`, `SessionLimit` |
     /// | 412 Precondition Failed | `VersionMismatch` |
     /// | 413 Content Too Large | `TooLarge` |
+    /// | 429 Too Many Requests | `RateLimited` |
     /// | 503 Service Unavailable | `Unavailable`, `Timeout`, `ReadOnly` |
     /// | 507 Insufficient Storage | `StorageFull` |
     /// | 500 Internal Server Error | the others: nothing that a client can change |
@@ -137,6 +140,7 @@ impl ErrorKind {
             Self::Conflict | Self::CredentialsChanged | Self::SessionLimit => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable | Self::Timeout | Self::ReadOnly => StatusCode::SERVICE_UNAVAILABLE,
             Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::WrongType
@@ -206,6 +210,7 @@ impl fmt::Display for ErrorKind {
             Self::Ended => "session ended",
             Self::CredentialsChanged => "credentials changed",
             Self::SessionLimit => "too many sessions",
+            Self::RateLimited => "too many requests",
             Self::Configuration => "configuration",
             Self::Unavailable => "store unavailable",
             Self::Timeout => "store timed out",

@@ -90,6 +90,7 @@ pub mod id;
 pub mod journal;
 pub mod preferences;
 pub mod privacy;
+mod rate;
 pub mod recorder;
 pub mod retention;
 pub mod rights;

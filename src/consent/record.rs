@@ -1,6 +1,6 @@
 //! [`ConsentRecord`]: a decision with what it takes to prove it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -164,15 +164,32 @@ impl ConsentRecord {
         Ok(Self { id, subject: subject.into(), purpose, standing, proof, previous: None })
     }
 
-    /// Whether a store that is at `current` adds this record. A signal that says what is known already, or that somebody has
-    /// overridden knowingly, is not recorded again: it comes with every request.
-    pub fn is_news(&self, current: Option<&Standing>) -> bool {
-        if self.proof.method != Method::Gpc {
-            return true;
-        }
-        match current {
-            None => true,
-            Some(standing) => !standing.decision.is_no() && !standing.gpc_present,
+    /// Returns whether a store whose last record of this subject and purpose is `last` adds this record.
+    ///
+    /// It does not add a signal of the browser that says what is known already, or that somebody has overridden knowingly: the
+    /// signal comes with every request. It does not add a decision that repeats the last one under the same notice within 24
+    /// hours either. A later repetition is a record of its own and renews the decision. What another system recorded
+    /// ([`Method::Import`]) repeats nothing.
+    pub fn is_news(&self, last: Option<&Self>) -> bool {
+        let Some(last) = last else { return true };
+        match self.proof.method {
+            Method::Gpc => !last.standing.decision.is_no() && !last.standing.gpc_present,
+            _ => !self.repeats(last),
         }
     }
+
+    fn repeats(&self, last: &Self) -> bool {
+        let (new, old) = (&self.standing, &last.standing);
+        let elapsed = Duration::from_millis(new.since.as_millis().abs_diff(old.since.as_millis()));
+        // An id that is taken is a conflict, not a repetition.
+        self.id != last.id
+            && ![self.proof.method, last.proof.method].contains(&Method::Import)
+            && (new.decision, new.notice_version) == (old.decision, old.notice_version)
+            && (new.gpc_present, new.dnt_present) == (old.gpc_present, old.dnt_present)
+            && (&self.proof.notice, &self.proof.actor) == (&last.proof.notice, &last.proof.actor)
+            && elapsed < REPETITION
+    }
 }
+
+/// Within this time an identical decision is no new record.
+const REPETITION: Duration = Duration::from_secs(24 * 60 * 60);

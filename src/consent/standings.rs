@@ -25,16 +25,21 @@ pub struct Held {
     pub record: ConsentId,
 }
 
-/// What becomes of a visitor's decisions when the visitor logs in.
+/// Which of a visitor's decisions the account takes over when the visitor logs in.
+///
+/// A grant is taken over with [`CarryGrants`](Self::CarryGrants) only. Whoever can set a cookie in a browser can make it a
+/// visitor who has agreed to everything; without that policy the person who logs in there has agreed to nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MergePolicy {
-    /// A no on either side wins; a yes of the visitor counts where the account has not decided. The default.
+    /// A refusal replaces a less strict decision of the account. The default.
     #[default]
     MostRestrictive,
-    /// The later decision wins.
+    /// As [`MostRestrictive`](Self::MostRestrictive), and a grant counts where the account has not decided.
+    CarryGrants,
+    /// A refusal counts unless the account has decided since.
     LatestDecision,
-    /// The visitor's decisions count only where the account has not decided.
+    /// A refusal counts where the account has not decided.
     AccountWins,
 }
 
@@ -81,11 +86,15 @@ impl Standings {
 
     /// What has to be recorded for this account when a visitor with these standings logs in to it.
     pub fn merge(&self, visitor: &Self, policy: MergePolicy) -> Vec<(PurposeId, Held)> {
+        let is_carried = |theirs: &Standing| theirs.decision.is_no() || policy == MergePolicy::CarryGrants;
         let news = visitor.iter().filter(|(purpose, theirs)| match (self.get(purpose), policy) {
-            (None, _) => true,
-            (Some(ours), MergePolicy::MostRestrictive) => theirs.standing.decision.is_stricter_than(ours.decision),
+            (None, _) => is_carried(&theirs.standing),
+            (Some(ours), MergePolicy::MostRestrictive | MergePolicy::CarryGrants) => {
+                theirs.standing.decision.is_stricter_than(ours.decision)
+            }
             (Some(ours), MergePolicy::LatestDecision) => {
-                theirs.standing.since > ours.since && theirs.standing.decision != ours.decision
+                let theirs = &theirs.standing;
+                is_carried(theirs) && theirs.since > ours.since && theirs.decision != ours.decision
             }
             (Some(_), MergePolicy::AccountWins) => false,
         });

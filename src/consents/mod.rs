@@ -1,5 +1,6 @@
 //! [`Consents`]: decisions recorded, read and proved. What handlers work with is [`Consent`](crate::Consent), a view of this.
 
+mod limits;
 mod objections;
 mod offer;
 mod receipt;
@@ -11,8 +12,11 @@ use std::{fmt, sync::Arc};
 
 use tokio::sync::OnceCell;
 
-use self::snapshot::Snapshot;
-pub(crate) use self::{objections::Objections, settings::ConsentSettings};
+pub(crate) use self::{limits::Taken, objections::Objections, settings::ConsentSettings};
+use self::{
+    limits::{REMEMBERED, VisitorLimits},
+    snapshot::Snapshot,
+};
 pub use self::{
     offer::{Offer, OfferedPurpose, PurposeState},
     receipt::{Receipt, ReceiptEvent, ReceiptPurpose},
@@ -29,6 +33,7 @@ use crate::{
     error::Result,
     id::{UserId, VisitorId},
     preferences::lookup_language,
+    rate::Allowances,
     store::dynamic::DynamicStore,
     tasks::Tasks,
     time::{Clock, Timestamp},
@@ -73,6 +78,7 @@ struct Inner {
     settings: ConsentSettings,
     secret: OnceCell<[u8; 32]>,
     notices: OnceCell<()>,
+    limits: VisitorLimits,
 }
 
 /// What of a request counts for whether a purpose is allowed, beside what was decided.
@@ -96,7 +102,11 @@ impl Consents {
         settings: ConsentSettings,
     ) -> Self {
         let (secret, notices) = (OnceCell::new(), OnceCell::new());
-        Self { inner: Arc::new(Inner { store, accounts, tasks, clock, settings, secret, notices }) }
+        let limits = VisitorLimits {
+            visitors: Allowances::new(settings.visitor_limit, REMEMBERED),
+            networks: Allowances::new(settings.network_limit, REMEMBERED),
+        };
+        Self { inner: Arc::new(Inner { store, accounts, tasks, clock, settings, secret, notices, limits }) }
     }
 
     /// The purposes that are declared.
@@ -120,15 +130,21 @@ impl Consents {
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no choice, a purpose is unknown, there is nothing to decide about
     /// it, it is named twice, or the choices do not fit their method. [`Conflict`](ErrorKind::Conflict) if a grant names no notice, or one that was
-    /// not served or is not current; a no names one if it can. What the store reports. Nothing is stored then.
+    /// not served to this subject or is not current; a no names one if it can. [`Ended`](ErrorKind::Ended) if the subject is a
+    /// visitor who has logged in since. What the store reports. Nothing is stored then.
     pub async fn decide(
         &self,
         subject: &Subject,
         choices: Choices,
         circumstances: &Circumstances,
     ) -> Result<Standings> {
-        let standings = self.inner.accounts.find(subject).await?.account().consents.clone();
+        let standings = self.recent_standings(subject).await?;
         self.decide_from(subject, choices, circumstances, &standings).await
+    }
+
+    /// Where the subject stood a moment ago.
+    pub(crate) async fn recent_standings(&self, subject: &Subject) -> Result<Standings> {
+        Ok(self.inner.accounts.find(subject).await?.account().consents.clone())
     }
 
     /// As [`decide`](Self::decide), by somebody who is known to stand here.
@@ -139,9 +155,11 @@ impl Consents {
         circumstances: &Circumstances,
         standings: &Standings,
     ) -> Result<Standings> {
+        // Before anybody is told that a notice is not theirs.
+        self.check(&choices, circumstances)?;
         let says_yes = choices.made.iter().any(|(_, choice)| *choice == Choice::Decision(Decision::Granted));
         let shown = match &choices.snapshot {
-            Some(text) => match Snapshot::verify(text, self.secret().await?, self.now()) {
+            Some(text) => match Snapshot::verify(text, self.secret().await?, subject, standings, self.now()) {
                 Ok(shown) => Some(shown),
                 Err(error) if says_yes => return Err(error),
                 // A no is as easy as a yes was, however old the form is that says it (GDPR, Article 7(3)).
@@ -198,13 +216,18 @@ impl Consents {
         Ok(Receipt::new(id, self.now(), subject.clone(), controller, &settings.purposes, &history))
     }
 
-    /// What to show to somebody who is to decide, in the first of the application's languages that `accept_language`
-    /// (RFC 9110) asks for.
+    /// What to show to `subject`, who is to decide, in the first of the application's languages that `accept_language`
+    /// (RFC 9110) asks for. `None` is a visitor who has decided nothing yet.
     ///
     /// # Errors
     ///
     /// [`Conflict`](ErrorKind::Conflict) if a notice was published with another text before; what the store reports.
-    pub async fn offer(&self, accept_language: &str, jurisdiction: &Jurisdiction) -> Result<Offer> {
+    pub async fn offer(
+        &self,
+        subject: Option<&Subject>,
+        accept_language: &str,
+        jurisdiction: &Jurisdiction,
+    ) -> Result<Offer> {
         self.publish_notices().await?;
         let (settings, secret) = (&self.inner.settings, self.secret().await?);
         let languages: Vec<&str> = settings.notices.iter().map(Notice::language).collect();
@@ -216,15 +239,16 @@ impl Consents {
             purpose: purpose.clone(),
         });
         let purposes: Vec<_> = offered.collect();
-        let expires_at = self.now().after(settings.snapshot_lifetime);
+        let served_at = self.now();
+        let expires_at = served_at.after(settings.snapshot_lifetime);
         let shown = purposes.iter().map(|offered| {
             (offered.id.clone(), (offered.purpose.version(), offered.notice.as_ref().map(Notice::hash)))
         });
-        let snapshot = Snapshot { expires_at, language: language.to_owned(), shown: shown.collect() };
+        let snapshot = Snapshot { served_at, expires_at, language: language.to_owned(), shown: shown.collect() };
         Ok(Offer {
             purposes,
             language: language.to_owned(),
-            snapshot: snapshot.sign(secret),
+            snapshot: snapshot.sign(secret, subject),
             snapshot_expires_at: expires_at,
         })
     }
@@ -264,12 +288,14 @@ impl Consents {
         self.record(subject, records).await.map(drop)
     }
 
-    /// Links a visitor to the account that they log in to.
+    /// Links a visitor to the account that they log in to. The visitor's token is used up then.
     pub(crate) async fn link(&self, visitor: VisitorId, user: UserId) -> Result<()> {
         let (consents, now, policy) = (self.clone(), self.now(), self.inner.settings.merge);
         let link = async move {
             let linked = consents.inner.store.link_visitor(visitor, user.clone(), policy, now).await;
-            consents.inner.accounts.forget(&Subject::User(user));
+            for subject in [Subject::User(user), Subject::Visitor(visitor)] {
+                consents.inner.accounts.forget(&subject);
+            }
             linked.map(drop)
         };
         self.inner.tasks.finish(link).await

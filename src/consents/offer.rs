@@ -15,7 +15,8 @@ pub struct Offer {
     pub purposes: Vec<OfferedPurpose>,
     /// In which language the notices are.
     pub language: String,
-    /// To be sent back with the decision, unchanged: it proves what was shown.
+    /// To be sent back with the decision, unchanged: it proves what was shown, and to whom. A grant with a snapshot that was
+    /// made for somebody else, or for a visitor who has logged in since, is refused.
     pub snapshot: String,
     /// Until when a decision with it counts.
     pub snapshot_expires_at: Timestamp,

@@ -13,15 +13,8 @@ use crate::{
 };
 
 impl Consents {
-    /// What is to be stored for `choices` of somebody who is at `standings`.
-    pub(super) fn records(
-        &self,
-        subject: &Subject,
-        choices: &Choices,
-        shown: Option<&Snapshot>,
-        circumstances: &Circumstances,
-        standings: &Standings,
-    ) -> Result<Vec<ConsentRecord>> {
+    /// Whether `choices` can be made at all, whoever makes them.
+    pub(super) fn check(&self, choices: &Choices, circumstances: &Circumstances) -> Result<()> {
         if choices.made.is_empty() {
             return Err(invalid("there is nothing to decide"));
         }
@@ -38,16 +31,32 @@ impl Consents {
         if !fits {
             return Err(invalid("who accepts all declines nothing, and who rejects all or dismisses grants nothing"));
         }
-        let mut records = Vec::with_capacity(choices.made.len());
-        for (index, (id, choice)) in choices.made.iter().enumerate() {
+        for (index, (id, _)) in choices.made.iter().enumerate() {
             let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
-            let mode = purpose.mode_under(circumstances.jurisdiction.regime);
-            if mode == Mode::Necessary {
+            if purpose.mode_under(circumstances.jurisdiction.regime) == Mode::Necessary {
                 return Err(invalid("the purpose is necessary: there is nothing to decide"));
             }
             if choices.made[..index].iter().any(|(other, _)| other == id) {
                 return Err(invalid("a purpose is decided twice"));
             }
+        }
+        Ok(())
+    }
+
+    /// What is to be stored for `choices` of somebody who is at `standings`.
+    pub(super) fn records(
+        &self,
+        subject: &Subject,
+        choices: &Choices,
+        shown: Option<&Snapshot>,
+        circumstances: &Circumstances,
+        standings: &Standings,
+    ) -> Result<Vec<ConsentRecord>> {
+        self.check(choices, circumstances)?;
+        let mut records = Vec::with_capacity(choices.made.len());
+        for (id, choice) in &choices.made {
+            let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
+            let mode = purpose.mode_under(circumstances.jurisdiction.regime);
             let before = standings.get(id).map(|standing| standing.decision);
             let decision = match choice {
                 Choice::Decision(decision) => *decision,
@@ -128,7 +137,8 @@ impl Consents {
 /// Which kind of no it is.
 fn no(before: Option<Decision>, mode: Mode) -> Decision {
     match (before, mode) {
-        (Some(Decision::Granted), _) => Decision::Withdrawn,
+        // Said again, it is the same no.
+        (Some(Decision::Granted | Decision::Withdrawn), _) => Decision::Withdrawn,
         (Some(Decision::Objected), _) => Decision::Objected,
         (_, Mode::ExemptWithObjection | Mode::NoticeOnly) => Decision::Objected,
         _ => Decision::Denied,

@@ -8,6 +8,7 @@ use crate::{
     activity::EventType,
     consent::{MergePolicy, Notice, PurposeId, Purposes},
     error::{Error, ErrorKind, Result},
+    rate::RateLimit,
 };
 
 /// What becomes of activity whose purpose is not allowed.
@@ -51,7 +52,11 @@ pub(crate) struct ConsentSettings {
     pub(crate) event_purposes: Vec<(EventType, Option<PurposeId>)>,
     pub(crate) unallowed: UnallowedActivity,
     pub(crate) controller: Option<Controller>,
+    pub(crate) visitor_limit: RateLimit,
+    pub(crate) network_limit: RateLimit,
 }
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Controller {
     /// Somebody with this name, this address and this way to be reached.
@@ -89,6 +94,8 @@ impl ConsentSettings {
             event_purposes: vec![(EventType::LOGIN, None), (EventType::LOGOUT, None)],
             unallowed: UnallowedActivity::default(),
             controller: None,
+            visitor_limit: RateLimit::new(60, HOUR),
+            network_limit: RateLimit::new(1_000, HOUR),
         }
     }
 
@@ -114,6 +121,9 @@ impl ConsentSettings {
             if self.notices[..index].iter().any(same) {
                 return wrong(format!("consent(): two notices of {name:?} in {:?}", notice.language()));
             }
+        }
+        if ![self.visitor_limit, self.network_limit].into_iter().all(RateLimit::is_possible) {
+            return wrong("consent(): visitor_decisions() lets somebody decide at least once in 30 days".into());
         }
         if self.snapshot_lifetime.is_zero() {
             return wrong("consent(): snapshot_lifetime() must be longer than zero".into());

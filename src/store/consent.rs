@@ -22,7 +22,7 @@ use crate::{
 /// 4. **A notice is immutable**: one text for each purpose, version and language, for good.
 /// 5. **A dropped future** may or may not have had its effect, but never half of it.
 pub trait ConsentStore: Send + Sync + 'static {
-    /// Where the subject stands. Nobody who has not decided is known.
+    /// Where the subject stands. Nobody who has not decided is known, and no visitor who was [linked](Self::link_visitor).
     fn consents(&self, subject: Subject) -> impl Future<Output = Result<Standings>> + Send;
 
     /// Adds those of `records` that are [news](ConsentRecord::is_news), in their order, and fills in what was before each.
@@ -31,7 +31,8 @@ pub trait ConsentStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there are none or they are not all of one subject,
-    /// [`Conflict`](crate::ErrorKind::Conflict) if an id is taken. Nothing is stored then.
+    /// [`Conflict`](crate::ErrorKind::Conflict) if an id is taken, [`Ended`](crate::ErrorKind::Ended) if the subject is a
+    /// visitor who was [linked](Self::link_visitor). Nothing is stored then.
     fn record_consents(&self, records: Vec<ConsentRecord>) -> impl Future<Output = Result<Standings>> + Send;
 
     /// The records of the subject, and of visitors that were linked to it, the last stored first; at most `limit`, those that
@@ -44,9 +45,11 @@ pub trait ConsentStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<ConsentRecord>>> + Send;
 
     /// Links a visitor to the account that they logged in to, and records there what [`Standings::merge`] says, with the
-    /// visitor's proof and the method [`Merge`](crate::consent::Method::Merge). The visitor's own records stay as they are.
-    /// Of a visitor who is linked already, only decisions that were stored after the account's last one count; one who is
-    /// linked to somebody else stays theirs, and one who has decided nothing is not linked. Where the account stands then.
+    /// visitor's proof and the method [`Merge`](crate::consent::Method::Merge). Where the account stands then.
+    ///
+    /// A link ends the visitor: their records stay as they are and belong to the history of the account, but no record is
+    /// added to them. A visitor who is linked already changes nothing, whoever logs in. One who has decided nothing is not
+    /// linked.
     fn link_visitor(
         &self,
         visitor: VisitorId,
@@ -93,6 +96,10 @@ pub(super) fn one_subject(records: &[ConsentRecord]) -> Result<Subject> {
         [first, rest @ ..] if rest.iter().all(|record| record.subject == first.subject) => Ok(first.subject.clone()),
         _ => Err(Error::new(ErrorKind::InvalidInput, "records of consent are stored for one subject at a time")),
     }
+}
+
+pub(super) fn visitor_ended() -> Error {
+    Error::new(ErrorKind::Ended, "the visitor has logged in: a new visitor decides from now on")
 }
 
 pub(super) fn text_changed() -> Error {

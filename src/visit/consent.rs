@@ -16,9 +16,9 @@ use crate::{
         Choices, Circumstances, ConsentId, ConsentRecord, Jurisdiction, Method, PurposeId, Purposes, Signals,
         Standings, Subject, Verdict,
     },
-    consents::{Consents, Offer, PurposeState, Receipt, Situation},
+    consents::{Consents, Offer, PurposeState, Receipt, Situation, Taken},
     error::{Error, ErrorKind, Result},
-    id::VisitorToken,
+    id::{VisitorId, VisitorToken},
     store::Account,
 };
 
@@ -30,8 +30,10 @@ use crate::{
 ///
 /// Somebody who is not logged in decides as a visitor; the first decision sets a cookie with a random id, by which the
 /// decisions are found again. The decisions themselves are in the store only: a cookie that is played back, or overtaken by
-/// the response to a parallel request, cannot bring back what was withdrawn. At login the visitor's decisions are merged into
-/// the account's and the cookie is removed; after a logout the browser is a new visitor. Two first decisions that a browser
+/// the response to a parallel request, cannot bring back what was withdrawn.
+///
+/// At login the account takes over the visitor's refusals ([`MergePolicy`](crate::consent::MergePolicy)), the cookie is removed
+/// and its secret is used up: whoever presents it afterwards is a new visitor. After a logout the browser is a new visitor, too. Two first decisions that a browser
 /// sends at the same time are two visitors', of whom it keeps one: send them one after the other, or as one.
 ///
 /// If the store cannot be asked, only what is necessary is allowed.
@@ -170,16 +172,20 @@ impl Consent {
     pub fn subject(&self) -> Option<Subject> {
         self.visit.mark(CONSENT_READ);
         let user = self.visit.who().0.map(Subject::User);
-        user.or_else(|| self.visit.state().visitor.map(|visitor| Subject::Visitor(visitor.id)))
+        user.or_else(|| self.visit.known_visitor().map(Subject::Visitor))
     }
 
-    /// What to show to the guest, in a language that `accept_language` asks for.
+    /// What to show to the guest, in a language that `accept_language` asks for. Only this guest can answer it: ask for it again
+    /// after a login.
+    ///
+    /// Visitors who have decided nothing yet cannot be told apart. An offer to one of them can be answered by any visitor who had
+    /// decided nothing when it was made.
     ///
     /// # Errors
     ///
     /// As for [`Consents::offer`].
     pub async fn offer(&self, accept_language: &str) -> Result<Offer> {
-        self.consents().offer(accept_language, self.jurisdiction()).await
+        self.consents().offer(self.subject().as_ref(), accept_language, self.jurisdiction()).await
     }
 
     /// Records decisions, all or none. They are stored when this returns, and the rest of this request obeys them. A visitor's
@@ -188,22 +194,52 @@ impl Consent {
     /// # Errors
     ///
     /// As for [`Consents::decide`]; [`ErrorKind::Unavailable`] if the session could not be loaded; [`ErrorKind::Ended`] if the cookie of a new visitor can no longer be set, because the head
-    /// of the response is out.
+    /// of the response is out; [`ErrorKind::RateLimited`] if the visitor, or visitors of the same network, have decided
+    /// [too often](crate::http::ConsentRules::visitor_decisions).
     pub async fn decide(&self, choices: Choices) -> Result<()> {
         if self.visit.state().arrival == Arrival::Unavailable {
             // Somebody may be logged in.
             return Err(unavailable());
         }
         let circumstances = self.visit.circumstances();
-        if let Some(subject) = self.subject().filter(|_| !self.visit.is_visitor_unknown()) {
-            let standings = self.consents().decide(&subject, choices, &circumstances).await?;
-            self.decided(standings);
-            return Ok(());
+        match self.subject() {
+            Some(Subject::User(user)) => {
+                let standings = self.consents().decide(&user.into(), choices, &circumstances).await?;
+                self.decided(standings);
+                return Ok(());
+            }
+            Some(Subject::Visitor(visitor)) => {
+                match self.decide_as_visitor(visitor, choices.clone(), &circumstances).await {
+                    // A login has used the token up since it was looked at.
+                    Err(error) if error.kind() == ErrorKind::Ended => {}
+                    decided => return decided,
+                }
+            }
+            None => {}
         }
         self.visit.check_can_start(false)?;
         let (visitor, nothing) = (Visitor::from(VisitorToken::generate()?), Standings::default());
+        let taken = self.consents().take_decision(None, circumstances.network, &choices, &nothing)?;
         let standings = self.consents().decide_from(&visitor.id.into(), choices, &circumstances, &nothing).await?;
+        taken.into_iter().for_each(Taken::keep);
         self.visit.state().visitor = Some(visitor);
+        self.decided(standings);
+        Ok(())
+    }
+
+    async fn decide_as_visitor(
+        &self,
+        visitor: VisitorId,
+        choices: Choices,
+        circumstances: &Circumstances,
+    ) -> Result<()> {
+        let (consents, subject) = (self.consents(), Subject::Visitor(visitor));
+        let before = consents.recent_standings(&subject).await?;
+        let taken = consents.take_decision(Some(visitor), circumstances.network, &choices, &before)?;
+        let standings = consents.decide_from(&subject, choices, circumstances, &before).await?;
+        if standings != before {
+            taken.into_iter().for_each(Taken::keep);
+        }
         self.decided(standings);
         Ok(())
     }
@@ -223,7 +259,7 @@ impl Consent {
     ///
     /// What the store reports.
     pub async fn history(&self, limit: usize, before: Option<ConsentId>) -> Result<Vec<ConsentRecord>> {
-        match self.subject() {
+        match self.checked_subject()? {
             Some(subject) => self.consents().history(&subject, limit, before).await,
             None => Ok(Vec::new()),
         }
@@ -235,9 +271,17 @@ impl Consent {
     ///
     /// What the store reports.
     pub async fn receipt(&self) -> Result<Option<Receipt>> {
-        match self.subject() {
+        match self.checked_subject()? {
             Some(subject) => self.consents().receipt(&subject).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Whose records may be shown: not those of a visitor whose token may be used up.
+    fn checked_subject(&self) -> Result<Option<Subject>> {
+        match self.subject() {
+            Some(Subject::Visitor(_)) if self.visit.is_consent_unknown() => Err(unavailable()),
+            subject => Ok(subject),
         }
     }
 
@@ -271,11 +315,12 @@ impl Visit {
         Situation { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
     }
 
-    /// Whether the cookie names a visitor of whom nothing is stored: somebody may have planted it, so a decision gets another.
-    fn is_visitor_unknown(&self) -> bool {
+    /// The visitor that the cookie names. `None` if nothing is stored of it, or its token is used up: somebody may have planted
+    /// it, so a decision gets another.
+    fn known_visitor(&self) -> Option<VisitorId> {
         let state = self.state();
-        let has_decided = state.account.account().is_some_and(|account| !account.account().consents.is_empty());
-        matches!(state.account, Known::Account(_)) && !state.is_logged_in() && !has_decided
+        let has_decided = |account: &Arc<KeptAccount>| !account.account().consents.is_empty();
+        state.visitor.filter(|_| state.account.account().is_none_or(has_decided)).map(|visitor| visitor.id)
     }
 
     /// Whether the store could not be asked what was decided.

@@ -15,7 +15,7 @@ const ROWS: &[&[&str]] = &[
     &["analysis"],
     &["session", "activity", "consent", "preferences", "privacy"],
     &["client", "tasks"],
-    &["id", "gate"],
+    &["id", "gate", "rate"],
     &["time", "error"],
 ];
 

@@ -10,7 +10,7 @@ use crate::{
     consent::{Jurisdiction, MergePolicy, Notice, PurposeId, Purposes, Signals},
     consents::{ConsentSettings, Consents, Controller, UnallowedActivity},
     error::{Error, ErrorKind, Result},
-    http::{RequestHead, SessionCookie, cookie::CookieFormat, local_path},
+    http::{RateLimit, RequestHead, SessionCookie, cookie::CookieFormat, local_path},
     id::VisitorToken,
     visit::{Client, VisitorCookie},
 };
@@ -134,7 +134,19 @@ impl ConsentRules {
         self
     }
 
-    /// What becomes of a visitor's decisions at login. Default: the most restrictive wins.
+    /// How many decisions of one visitor, and of all visitors in one network (/24 or /48), are recorded. Default: 60 at once and
+    /// 60 an hour, 1,000 at once and 1,000 an hour.
+    ///
+    /// A decision that would exceed a limit fails with [`RateLimited`](ErrorKind::RateLimited). Repetitions that add no record do
+    /// not count. A withdrawal of a grant does not count either and is never refused. The limit of networks applies where the
+    /// address of the client is known: without one, visitors who send no cookie are not limited. Each process counts for itself.
+    /// Decisions of users are not limited here.
+    pub fn visitor_decisions(mut self, per_visitor: RateLimit, per_network: RateLimit) -> Self {
+        (self.settings.visitor_limit, self.settings.network_limit) = (per_visitor, per_network);
+        self
+    }
+
+    /// Which of a visitor's decisions an account takes over at login. Default: refusals, and no grants.
     pub fn merge(mut self, policy: MergePolicy) -> Self {
         self.settings.merge = policy;
         self

@@ -4,22 +4,7 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use lru::LruCache;
 
-use crate::time::{Timestamp, to_millis};
-
-/// How often each user may ask: so many requests at once, and as many again in each span of time, evenly.
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_guestbook::http::RateLimit;
-///
-/// // Thirty at once, then one every two seconds.
-/// assert_eq!(RateLimit::per_minute(30), RateLimit::new(30, Duration::from_secs(60)));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    requests: u32,
-    per: Duration,
-}
+use crate::{rate::RateLimit, time::Timestamp};
 
 /// Which requests are limited how.
 #[derive(Clone, Copy, Debug)]
@@ -74,41 +59,6 @@ struct Used {
     sensitive: u64,
 }
 
-impl RateLimit {
-    /// So many requests at once, and as many again in each span of this length.
-    pub const fn new(requests: u32, per: Duration) -> Self {
-        Self { requests, per }
-    }
-
-    /// So many requests at once, and as many again in each minute.
-    pub const fn per_minute(requests: u32) -> Self {
-        Self::new(requests, Duration::from_secs(60))
-    }
-
-    /// Whether it lets anybody ask, and can be reckoned with.
-    pub(super) fn is_possible(self) -> bool {
-        self.requests > 0 && (MIN_SPAN..=MAX_SPAN).contains(&self.per)
-    }
-
-    /// What a request uses up.
-    fn cost(self) -> u64 {
-        u64::try_from(to_millis(self.per)).unwrap_or(0)
-    }
-
-    /// What is left of `used` after some time.
-    fn left(self, used: u64, elapsed: Duration) -> u64 {
-        let millis = u64::try_from(to_millis(elapsed)).unwrap_or(0);
-        used.saturating_sub(millis.saturating_mul(self.requests.into()))
-    }
-
-    /// How long it takes until there is room for another request beside `used`.
-    fn wait(self, used: u64) -> Duration {
-        let room = self.cost() * u64::from(self.requests);
-        let excess = (used + self.cost()).saturating_sub(room);
-        Duration::from_millis(excess.div_ceil(self.requests.into()))
-    }
-}
-
 impl Limiter {
     pub(super) fn new(limits: Limits, capacity: NonZeroUsize) -> Self {
         let mut users = LruCache::unbounded();
@@ -143,11 +93,6 @@ impl Limiter {
         Ok(())
     }
 }
-
-const MIN_SPAN: Duration = Duration::from_millis(1);
-
-/// Thirty days: a process does not remember longer anyway.
-const MAX_SPAN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests;

@@ -30,4 +30,5 @@ mod service;
 mod strict;
 mod throttle;
 
-pub use self::{limit::RateLimit, rules::PrivacyRules, service::PrivacyService};
+pub use self::{rules::PrivacyRules, service::PrivacyService};
+pub use crate::rate::RateLimit;

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use super::limit::{Limits, RateLimit};
+use super::{RateLimit, limit::Limits};
 use crate::{
     error::{Error, ErrorKind, Result},
     http::CrossOriginGuardLayer,

@@ -12,7 +12,7 @@ use crate::{
     id::{UserId, VisitorId, fill_random},
     store::{
         ConsentStore,
-        consent::{one_subject, text_changed},
+        consent::{one_subject, text_changed, visitor_ended},
     },
     time::Timestamp,
 };
@@ -31,7 +31,7 @@ const CAPACITY: usize = 100_000;
 
 impl ConsentStore for MemoryStore {
     async fn consents(&self, subject: Subject) -> Result<Standings> {
-        Ok(self.state().consents.standings(&subject))
+        Ok(self.state().consents.present_standings(&subject))
     }
 
     async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
@@ -39,6 +39,9 @@ impl ConsentStore for MemoryStore {
         let mut state = self.state();
         if let Subject::User(user) = &subject {
             state.check_not_struck_out(user)?;
+        }
+        if state.consents.is_ended(&subject) {
+            return Err(visitor_ended());
         }
         state.consents.add(subject, records)
     }
@@ -71,18 +74,12 @@ impl ConsentStore for MemoryStore {
         let consents = &mut state.consents;
         let (theirs, subject) = (consents.standings(&visitor.into()), Subject::User(user.clone()));
         let ours = consents.standings(&subject);
-        let linked = consents.links.get(&visitor);
-        if theirs.is_empty() || linked.is_some_and(|linked| *linked != user) {
+        if theirs.is_empty() || consents.links.contains_key(&visitor) {
             return Ok(ours);
         }
         let mut merged = Vec::new();
         for (purpose, held) in ours.merge(&theirs, policy) {
             let original = consents.place(held.record).expect("a standing comes from a record");
-            let last = ours.held(&purpose).and_then(|held| consents.place(held.record));
-            // What was there when the visitor was linked had its chance then.
-            if linked.is_some() && last > Some(original) {
-                continue;
-            }
             let proof = Proof { method: Method::Merge, ..consents.records[original].proof.clone() };
             let mut record = ConsentRecord::new(subject.clone(), purpose, held.standing, proof)?;
             record.id = ConsentId::generate(now)?;
@@ -192,7 +189,17 @@ impl Consents {
         limit - left
     }
 
-    pub(super) fn standings(&self, subject: &Subject) -> Standings {
+    /// Where the subject stands, if it can decide.
+    pub(super) fn present_standings(&self, subject: &Subject) -> Standings {
+        if self.is_ended(subject) { Standings::default() } else { self.standings(subject) }
+    }
+
+    /// Whether it is a visitor who has logged in.
+    fn is_ended(&self, subject: &Subject) -> bool {
+        matches!(subject, Subject::Visitor(visitor) if self.links.contains_key(visitor))
+    }
+
+    fn standings(&self, subject: &Subject) -> Standings {
         self.standings.get(subject).cloned().unwrap_or_default()
     }
 
@@ -206,7 +213,9 @@ impl Consents {
         let mut standings = self.standings(&subject);
         let mut news: Vec<ConsentRecord> = Vec::new();
         for mut record in records {
-            if !record.is_news(standings.get(&record.purpose)) {
+            let last = standings.held(&record.purpose).map(|held| held.record);
+            let last = last.and_then(|last| self.records.iter().chain(&news).rfind(|record| record.id == last));
+            if !record.is_news(last) {
                 continue;
             }
             if self.records.iter().chain(&news).any(|known| known.id == record.id) {
@@ -222,7 +231,9 @@ impl Consents {
             ));
         }
         self.records.extend(news);
-        self.standings.insert(subject, standings.clone());
+        if !standings.is_empty() {
+            self.standings.insert(subject, standings.clone());
+        }
         Ok(standings)
     }
 }

@@ -59,16 +59,16 @@ pub(super) async fn decisions_are_stored_whole_or_not_at_all<S: ConsentStore>(st
         let (name, visitor) = (format!("user {polls}"), new_visitor());
         let (account, theirs) = (user(&name), Subject::Visitor(visitor));
         // What was under way is done once a later write is answered.
-        let done = async |who: &Subject| {
-            record(&*store, vec![decided(who, PurposeId::FUNCTIONAL, Decision::Denied, START)]).await;
+        let done = async |who: &Subject, decision| {
+            record(&*store, vec![decided(who, PurposeId::FUNCTIONAL, decision, START)]).await;
             checked(&*store, who).await.len() - 1
         };
         poll_and_leave(store.record_consents(both(&theirs)), polls).await;
-        assert!([0, 2].contains(&done(&theirs).await), "half is stored after {polls} polls");
+        assert!([0, 2].contains(&done(&theirs, Decision::Denied).await), "half is stored after {polls} polls");
         record(&*store, both(&theirs)).await;
-        let linking = store.link_visitor(visitor, user_id(&name), MergePolicy::default(), START);
+        let linking = store.link_visitor(visitor, user_id(&name), MergePolicy::CarryGrants, START);
         poll_and_leave(linking, polls).await;
-        let merged = done(&account).await;
+        let merged = done(&account, Decision::Objected).await;
         let is_linked = history(&*store, &account).await.iter().any(|record| record.subject == theirs);
         assert_eq!(merged, if is_linked { 3 } else { 0 }, "half is linked after {polls} polls");
         let text = format!("Text {polls}.");

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{ConsentStore, START, at, new_visitor, user_id};
+use super::{ConsentStore, START, at, new_visitor, parallel::at_once, user_id};
 use crate::{
     client::{Agent, TruncatedAddress},
     consent::{
@@ -124,7 +124,7 @@ pub(super) async fn history_comes_in_pages_newest_first<S: ConsentStore>(store: 
     let mut stored = Vec::new();
     for number in 0..10 {
         // The order of storing counts, whatever the clock said.
-        let decided = |who, what| decided(who, what, Decision::Granted, at(100 - number));
+        let decided = |who, what| decided(who, what, Decision::Granted, at((100 - number) * DAY));
         let records = vec![decided(&ada, PurposeId::ANALYTICS), decided(&ada, PurposeId::MARKETING)];
         stored.splice(0..0, ids(&records).into_iter().rev());
         record(&*store, records).await;
@@ -201,13 +201,13 @@ pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(stor
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
     };
-    let mut expected: HashMap<&Subject, (Standings, Vec<ConsentId>)> = HashMap::new();
+    let mut expected: HashMap<&Subject, (Standings, Vec<ConsentRecord>)> = HashMap::new();
     for _ in 0..80 {
         let subject = &subjects[random(3) as usize];
         let records: Vec<_> = (0..=random(3))
             .map(|_| {
                 let (what, decision) = (purposes[random(3) as usize].clone(), DECISIONS[random(4) as usize]);
-                let now = at(random(1_000));
+                let now = at(random(4 * DAY));
                 let mut record =
                     if random(3) == 0 { signal(subject, what, now) } else { decided(subject, what, decision, now) };
                 record.standing.gpc_present |= random(4) == 0;
@@ -216,15 +216,15 @@ pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(stor
             .collect();
         let (standings, stored) = expected.entry(subject).or_default();
         for record in &records {
-            if record.is_news(standings.get(&record.purpose)) {
+            if record.is_news(stored.iter().rfind(|stored| stored.purpose == record.purpose)) {
                 standings.add(record);
-                stored.push(record.id);
+                stored.push(record.clone());
             }
         }
         assert_eq!(record(&*store, records).await, *standings);
     }
     for (subject, (standings, stored)) in expected {
-        assert_eq!(ids(&checked(&*store, subject).await), stored);
+        assert_eq!(ids(&checked(&*store, subject).await), ids(&stored));
         assert_eq!(consents(&*store, subject).await, standings);
     }
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
@@ -268,12 +268,70 @@ pub(super) async fn subjects_do_not_mix<S: ConsentStore>(store: Arc<S>) {
     let mut subjects = vec![Subject::Visitor(visitor), new_visitor().into(), user(&spellings[0]), user(&spellings[1])];
     subjects.extend(["1", "01", "ada", "Ada", "ada ", "%", "_", "'", "ä", "a\u{308}"].map(user));
     for (number, subject) in subjects.iter().enumerate() {
-        for _ in 0..=number {
-            record(&*store, vec![decided(subject, PurposeId::ANALYTICS, Decision::Denied, at(number as u64))]).await;
+        for day in 0..=number as u64 {
+            let now = at(number as u64 + day * DAY);
+            record(&*store, vec![decided(subject, PurposeId::ANALYTICS, Decision::Denied, now)]).await;
         }
     }
     for (number, subject) in subjects.iter().enumerate() {
         let records = checked(&*store, subject).await;
-        assert!(records.len() == number + 1 && records.iter().all(|record| record.standing.since == at(number as u64)));
+        let since = records.iter().map(|record| record.standing.since);
+        assert!(since.eq((0..=number as u64).map(|day| at(number as u64 + day * DAY))));
     }
 }
+
+pub(super) async fn an_identical_decision_within_a_day_is_one_record<S: ConsentStore>(store: Arc<S>) {
+    for subject in [user("ada"), new_visitor().into()] {
+        let granted = |millis| proven(decided(&subject, PurposeId::ANALYTICS, Decision::Granted, at(millis)));
+        let first = granted(0);
+        let mut expected = vec![first.id];
+        let before = record(&*store, vec![first.clone(), granted(0)]).await;
+        for millis in [0, 1, DAY / 2, DAY - 1] {
+            let after = record(&*store, vec![granted(millis), granted(millis)]).await;
+            assert_eq!(after, before, "after {millis} ms it adds nothing and renews nothing");
+        }
+        let renewed = granted(DAY);
+        expected.push(renewed.id);
+        let after = record(&*store, vec![renewed.clone()]).await;
+        assert_eq!(after.get(&PurposeId::ANALYTICS), Some(&renewed.standing), "a day later it is renewed");
+
+        // All that makes it another decision.
+        type Change = fn(&mut ConsentRecord);
+        let changes: [Change; 7] = [
+            |record| record.standing.notice_version += 1,
+            |record| record.proof.notice = None,
+            |record| record.proof.notice = Some(NoticeHash::of("We sell visits.")),
+            |record| record.proof.actor = None,
+            |record| record.standing.gpc_present = true,
+            |record| record.standing.decision = Decision::Withdrawn,
+            |record| record.proof.method = Method::Import,
+        ];
+        for change in changes {
+            let mut other = granted(DAY);
+            change(&mut other);
+            let again = ConsentRecord { id: granted(DAY).id, ..other.clone() };
+            let is_import = other.proof.method == Method::Import;
+            expected.push(other.id);
+            expected.extend(is_import.then_some(again.id));
+            record(&*store, vec![other, again]).await;
+        }
+        let elsewhere = decided(&subject, PurposeId::MARKETING, Decision::Granted, at(DAY));
+        expected.push(elsewhere.id);
+        record(&*store, vec![elsewhere]).await;
+        assert_eq!(ids(&checked(&*store, &subject).await), expected);
+    }
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
+}
+
+pub(super) async fn parallel_identical_decisions_are_one_record<S: ConsentStore>(store: Arc<S>) {
+    at_once(|_| {
+        let store = store.clone();
+        let granted = decided(&user("ada"), PurposeId::ANALYTICS, Decision::Granted, START);
+        async move { store.record_consents(vec![granted]).await.expect("stored") }
+    })
+    .await;
+    assert_eq!(checked(&*store, &user("ada")).await.len(), 1);
+}
+
+/// Milliseconds of a day.
+const DAY: u64 = 24 * 60 * 60 * 1_000;

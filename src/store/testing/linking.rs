@@ -13,9 +13,10 @@ use crate::{
     consent::{
         ConsentRecord,
         Decision::{self, Denied, Granted, Objected, Withdrawn},
-        MergePolicy::{self, AccountWins, LatestDecision, MostRestrictive},
+        MergePolicy::{self, AccountWins, CarryGrants, LatestDecision, MostRestrictive},
         Method, Proof, PurposeId, Standings, Subject,
     },
+    error::ErrorKind,
     id::VisitorId,
 };
 
@@ -37,7 +38,7 @@ fn decision(standings: &Standings) -> Option<Decision> {
 
 pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Arc<S>) {
     for (number, (policy, account, theirs, is_merged)) in [
-        (MostRestrictive, None, (Granted, 1), true),
+        (MostRestrictive, None, (Granted, 1), false),
         (MostRestrictive, None, (Denied, 1), true),
         (MostRestrictive, Some((Granted, 2)), (Denied, 1), true),
         (MostRestrictive, Some((Granted, 1)), (Withdrawn, 2), true),
@@ -48,14 +49,20 @@ pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Ar
         (MostRestrictive, Some((Objected, 1)), (Granted, 2), false),
         (MostRestrictive, Some((Granted, 1)), (Granted, 2), false),
         (MostRestrictive, Some((Denied, 1)), (Denied, 2), false),
-        (LatestDecision, None, (Granted, 1), true),
+        (CarryGrants, None, (Granted, 1), true),
+        (CarryGrants, None, (Denied, 1), true),
+        (CarryGrants, Some((Granted, 2)), (Denied, 1), true),
+        (CarryGrants, Some((Denied, 1)), (Granted, 2), false),
+        (CarryGrants, Some((Withdrawn, 1)), (Granted, 2), false),
+        (CarryGrants, Some((Denied, 1)), (Objected, 2), true),
+        (LatestDecision, None, (Granted, 1), false),
         (LatestDecision, None, (Objected, 1), true),
         (LatestDecision, Some((Granted, 1)), (Denied, 2), true),
         (LatestDecision, Some((Granted, 2)), (Denied, 1), false),
-        (LatestDecision, Some((Denied, 1)), (Granted, 2), true),
+        (LatestDecision, Some((Denied, 1)), (Granted, 2), false),
         (LatestDecision, Some((Denied, 2)), (Granted, 1), false),
         (LatestDecision, Some((Granted, 1)), (Granted, 2), false),
-        (AccountWins, None, (Granted, 1), true),
+        (AccountWins, None, (Granted, 1), false),
         (AccountWins, None, (Denied, 1), true),
         (AccountWins, Some((Granted, 1)), (Denied, 2), false),
         (AccountWins, Some((Denied, 1)), (Granted, 2), false),
@@ -80,7 +87,8 @@ pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Ar
         } else {
             assert_eq!(after, before, "{row}");
         }
-        assert_eq!(checked(&*store, &visitor.into()).await, [theirs], "{row}");
+        assert_eq!(history(&*store, &visitor.into()).await, [theirs], "{row}");
+        assert_eq!(consents(&*store, &visitor.into()).await, Standings::default(), "{row}: the visitor is used up");
     }
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
@@ -93,10 +101,10 @@ pub(super) async fn a_merged_decision_keeps_its_proof<S: ConsentStore>(store: Ar
     let older = decided(&theirs, PurposeId::ANALYTICS, Denied, at(1));
     let granted = proven(decided(&theirs, PurposeId::ANALYTICS, Granted, at(2)));
     let objected = decided(&theirs, PurposeId::MARKETING, Objected, at(3));
-    let before = record(&*store, vec![older, objected.clone(), granted.clone()]).await;
+    record(&*store, vec![older, objected.clone(), granted.clone()]).await;
     let of_visitor = history(&*store, &theirs).await;
 
-    link(&*store, visitor, "ada", MostRestrictive).await;
+    link(&*store, visitor, "ada", CarryGrants).await;
     let records = checked(&*store, &ada).await;
     assert_eq!(records.len(), 3);
     for (original, previous) in [(&granted, None), (&objected, Some(ours.id))] {
@@ -107,44 +115,86 @@ pub(super) async fn a_merged_decision_keeps_its_proof<S: ConsentStore>(store: Ar
         assert!(merged.proof.method == Method::Merge && merged.id != original.id);
     }
     assert_eq!(history(&*store, &theirs).await, of_visitor, "the visitor's own stay");
-    assert_eq!(consents(&*store, &theirs).await, before);
 }
 
 pub(super) async fn linking_again_changes_nothing<S: ConsentStore>(store: Arc<S>) {
-    for (number, policy) in [MostRestrictive, LatestDecision, AccountWins].into_iter().enumerate() {
+    let policies = [MostRestrictive, CarryGrants, LatestDecision, AccountWins];
+    for (number, policy) in policies.into_iter().enumerate() {
         let (name, visitor) = (format!("user {number}"), new_visitor());
         let decided = |what, decision, millis| decided(&visitor.into(), what, decision, at(millis));
         let granted = decided(PurposeId::ANALYTICS, Granted, 1);
         record(&*store, vec![granted, decided(PurposeId::MARKETING, Denied, 2)]).await;
         let first = link(&*store, visitor, &name, policy).await;
         let records = history(&*store, &user(&name)).await;
-        assert_eq!(records.len(), 4);
-        for again in [MostRestrictive, LatestDecision, AccountWins] {
+        assert_eq!(records.len(), if policy == CarryGrants { 4 } else { 3 });
+        for again in policies {
             assert_eq!(link(&*store, visitor, &name, again).await, first);
             assert_eq!(history(&*store, &user(&name)).await, records);
         }
     }
 }
 
-pub(super) async fn what_was_merged_before_does_not_undo_what_the_user_decided_since<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn linking_again_does_not_undo_what_the_user_decided_since<S: ConsentStore>(store: Arc<S>) {
     let (ada, visitor) = (user("ada"), new_visitor());
-    let theirs = Subject::Visitor(visitor);
-    decide(&*store, &theirs, Denied, 1).await;
+    decide(&*store, &visitor.into(), Denied, 1).await;
     assert_eq!(decision(&link(&*store, visitor, "ada", MostRestrictive).await), Some(Denied));
     decide(&*store, &ada, Granted, 2).await;
-    for policy in [MostRestrictive, LatestDecision, AccountWins] {
+    for policy in [MostRestrictive, CarryGrants, LatestDecision, AccountWins] {
         assert_eq!(decision(&link(&*store, visitor, "ada", policy).await), Some(Granted), "{policy:?}");
     }
-    decide(&*store, &theirs, Objected, 3).await;
-    assert_eq!(decision(&link(&*store, visitor, "ada", MostRestrictive).await), Some(Objected), "a new one counts");
 
-    // Neither does what was not merged, because there was a stricter one.
+    // Neither does a decision that was not merged, because there was a stricter one.
     let (bob, visitor) = (user("bob"), new_visitor());
     decide(&*store, &bob, Objected, 1).await;
     decide(&*store, &visitor.into(), Denied, 2).await;
     link(&*store, visitor, "bob", MostRestrictive).await;
     decide(&*store, &bob, Granted, 3).await;
     assert_eq!(decision(&link(&*store, visitor, "bob", MostRestrictive).await), Some(Granted));
+}
+
+pub(super) async fn link_visitor_ends_the_visitor<S: ConsentStore>(store: Arc<S>) {
+    let (ada, visitor) = (user("ada"), new_visitor());
+    let first = decide(&*store, &visitor.into(), Granted, 1).await;
+    link(&*store, visitor, "ada", MostRestrictive).await;
+    for decision in [Granted, Denied, Withdrawn, Objected] {
+        let late = decided(&visitor.into(), PurposeId::ANALYTICS, decision, at(2));
+        let error = store.record_consents(vec![late]).await.expect_err("the visitor has logged in");
+        assert_eq!(error.kind(), ErrorKind::Ended, "{decision:?}");
+    }
+    assert_eq!(history(&*store, &ada).await, [first], "nothing was added to the history of the user");
+    assert_eq!((consents(&*store, &ada).await, consents(&*store, &visitor.into()).await), Default::default());
+    assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
+    assert_eq!(consents(&*store, &visitor.into()).await, Standings::default());
+}
+
+pub(super) async fn a_decision_in_parallel_with_the_link_is_merged_or_refused<S: ConsentStore>(store: Arc<S>) {
+    for round in 0..8 {
+        let (visitor, name) = (new_visitor(), format!("user {round}"));
+        decide(&*store, &visitor.into(), Granted, 1).await;
+        let answers = at_once(|number| {
+            let (store, user) = (store.clone(), user_id(&name));
+            let denial = decided(&visitor.into(), PurposeId::ANALYTICS, Denied, at(2));
+            async move {
+                if number == 3 {
+                    store.link_visitor(visitor, user, MostRestrictive, START).await.expect("linked");
+                    return false;
+                }
+                match store.record_consents(vec![denial]).await {
+                    Ok(_) => true,
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::Ended);
+                        false
+                    }
+                }
+            }
+        })
+        .await;
+        let is_recorded = answers.contains(&true);
+        let account = consents(&*store, &user(&name)).await;
+        assert_eq!(decision(&account), is_recorded.then_some(Denied), "a no that was acknowledged is carried");
+        let theirs = history(&*store, &visitor.into()).await;
+        assert_eq!(theirs.len(), 1 + usize::from(is_recorded), "the same no is one record");
+    }
 }
 
 pub(super) async fn a_visitor_who_has_decided_nothing_brings_nothing<S: ConsentStore>(store: Arc<S>) {
@@ -168,36 +218,34 @@ pub(super) async fn a_linked_visitor_stays_with_the_first_account<S: ConsentStor
         let before = consents(&*store, &user(name)).await;
         assert_eq!(link(&*store, visitor, name, MostRestrictive).await, before);
     }
-    decide(&*store, &visitor.into(), Objected, 3).await;
-    link(&*store, visitor, "eve", MostRestrictive).await;
     assert_eq!(history(&*store, &user("eve")).await, [ours]);
     assert_eq!(history(&*store, &user("bob")).await, []);
-    assert_eq!(history(&*store, &user("ada")).await.len(), 3, "two of the visitor, one merged");
+    assert_eq!(history(&*store, &user("ada")).await.len(), 2, "one of the visitor, one merged");
 }
 
 pub(super) async fn a_users_history_has_that_of_linked_visitors<S: ConsentStore>(store: Arc<S>) {
     let ada = user("ada");
     let (phone, laptop, stranger) = (new_visitor(), new_visitor(), new_visitor());
     let before = decide(&*store, &phone.into(), Granted, 1).await;
+    let last = decide(&*store, &phone.into(), Withdrawn, 2).await;
     decide(&*store, &stranger.into(), Granted, 2).await;
     let own = decide(&*store, &ada, Denied, 3).await;
     let other = decide(&*store, &laptop.into(), Granted, 4).await;
     link(&*store, phone, "ada", MostRestrictive).await;
     link(&*store, laptop, "ada", MostRestrictive).await;
     link(&*store, stranger, "bob", MostRestrictive).await;
-    let after = decide(&*store, &phone.into(), Withdrawn, 5).await;
-    let expected = [after.id, other.id, own.id, before.id];
+    let expected = [other.id, own.id, last.id, before.id];
     let all = history(&*store, &ada).await;
     assert_eq!(ids(&all), expected);
-    assert_eq!(all[0].subject, phone.into());
-    let page = store.consent_history(ada, 2, Some(other.id)).await.expect("readable");
+    assert_eq!(all[2].subject, phone.into());
+    let page = store.consent_history(ada, 2, Some(own.id)).await.expect("readable");
     assert_eq!(ids(&page), expected[2..]);
-    assert_eq!(ids(&history(&*store, &phone.into()).await), [after.id, before.id], "theirs only");
+    assert_eq!(ids(&history(&*store, &phone.into()).await), [last.id, before.id], "theirs only");
 }
 
 pub(super) async fn of_parallel_links_one_wins<S: ConsentStore>(store: Arc<S>) {
     let visitor = new_visitor();
-    decide(&*store, &visitor.into(), Granted, 1).await;
+    decide(&*store, &visitor.into(), Denied, 1).await;
     let answers = at_once(|number| {
         let store = store.clone();
         // Two logins to each account.

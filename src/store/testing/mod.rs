@@ -301,6 +301,8 @@ list! {
         a_taken_id_is_a_conflict_and_nothing_is_stored
         the_projection_is_what_the_records_say
         a_signal_is_recorded_only_if_it_is_news
+        an_identical_decision_within_a_day_is_one_record
+        parallel_identical_decisions_are_one_record
         subjects_do_not_mix;
     refusals:
         who_refuses_is_found_by_the_purpose_with_linked_visitors
@@ -310,7 +312,9 @@ list! {
         a_login_merges_as_the_policy_says
         a_merged_decision_keeps_its_proof
         linking_again_changes_nothing
-        what_was_merged_before_does_not_undo_what_the_user_decided_since
+        linking_again_does_not_undo_what_the_user_decided_since
+        link_visitor_ends_the_visitor
+        a_decision_in_parallel_with_the_link_is_merged_or_refused
         a_visitor_who_has_decided_nothing_brings_nothing
         a_linked_visitor_stays_with_the_first_account
         a_users_history_has_that_of_linked_visitors

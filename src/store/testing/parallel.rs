@@ -173,7 +173,12 @@ pub(super) async fn parallel_records_all_survive<S: ConsentStore>(store: Arc<S>)
             let mut all = Vec::new();
             for round in 0..4 {
                 let decision = if (number + round) % 2 == 0 { Decision::Granted } else { Decision::Withdrawn };
-                let decided = |what| decided(&ada, what, decision, START);
+                let decided = |what| {
+                    let mut record = decided(&ada, what, decision, START);
+                    // Each is another decision than all others, so none is a repetition.
+                    record.standing.notice_version = u32::try_from(number * 4 + round + 1).expect("a few");
+                    record
+                };
                 let records = vec![decided(PurposeId::ANALYTICS), decided(PurposeId::MARKETING)];
                 let standings = store.record_consents(records.clone()).await.expect("stored");
                 for record in records {

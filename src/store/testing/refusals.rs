@@ -36,31 +36,33 @@ async fn link<S: ConsentStore>(store: &S, visitor: VisitorId, name: &str) {
 
 pub(super) async fn who_refuses_is_found_by_the_purpose_with_linked_visitors<S: ConsentStore>(store: Arc<S>) {
     let [ada, bob, cid] = ["ada", "bob", "cid"].map(user);
-    let [phone, tablet, stranger] = [(); 3].map(|()| new_visitor());
-    for visitor in [phone, tablet] {
+    let [phone, tablet, watch, stranger] = [(); 4].map(|()| new_visitor());
+    for visitor in [phone, tablet, watch] {
         decide(&*store, &visitor.into(), PurposeId::ANALYTICS, Granted).await;
     }
     for who in [&ada, &bob] {
         decide(&*store, who, PurposeId::ANALYTICS, Granted).await;
     }
+    // A visitor who refuses as well is there once.
+    decide(&*store, &watch.into(), PurposeId::ANALYTICS, Withdrawn).await;
     link(&*store, phone, "ada").await;
+    link(&*store, watch, "ada").await;
     link(&*store, tablet, "bob").await;
     decide(&*store, &ada, PurposeId::MARKETING, Objected).await;
     decide(&*store, &cid, PurposeId::ANALYTICS, Denied).await;
     decide(&*store, &stranger.into(), PurposeId::ANALYTICS, Denied).await;
-    assert_eq!(refusing(&*store, PurposeId::ANALYTICS, false).await, BTreeSet::new());
-    assert_eq!(refusing(&*store, PurposeId::ANALYTICS, true).await, BTreeSet::from([cid.clone(), stranger.into()]));
-    assert_eq!(refusing(&*store, PurposeId::MARKETING, false).await, BTreeSet::from([ada.clone(), phone.into()]));
+    assert_eq!(refusing(&*store, PurposeId::ANALYTICS, false).await, BTreeSet::from([watch.into()]));
+    let expected = BTreeSet::from([cid.clone(), stranger.into(), watch.into()]);
+    assert_eq!(refusing(&*store, PurposeId::ANALYTICS, true).await, expected);
+    let expected = BTreeSet::from([ada.clone(), phone.into(), watch.into()]);
+    assert_eq!(refusing(&*store, PurposeId::MARKETING, false).await, expected);
 
     decide(&*store, &ada, PurposeId::ANALYTICS, Withdrawn).await;
     decide(&*store, &stranger.into(), PurposeId::ANALYTICS, Objected).await;
-    let expected = BTreeSet::from([ada.clone(), phone.into(), stranger.into()]);
-    assert_eq!(refusing(&*store, PurposeId::ANALYTICS, false).await, expected);
-    // A visitor who refuses as well is there once.
-    decide(&*store, &phone.into(), PurposeId::ANALYTICS, Withdrawn).await;
+    let expected = BTreeSet::from([ada.clone(), phone.into(), watch.into(), stranger.into()]);
     assert_eq!(refusing(&*store, PurposeId::ANALYTICS, false).await, expected);
     decide(&*store, &ada, PurposeId::ANALYTICS, Granted).await;
-    let expected = BTreeSet::from([phone.into(), stranger.into()]);
+    let expected = BTreeSet::from([watch.into(), stranger.into()]);
     assert_eq!(refusing(&*store, PurposeId::ANALYTICS, false).await, expected, "who agrees again does not refuse");
     assert_eq!(refusing(&*store, PurposeId::new("own").expect("a name"), true).await, BTreeSet::new());
 }

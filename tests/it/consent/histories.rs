@@ -31,6 +31,7 @@ struct Said {
     /// 0 is a yes; an objection is 2, any other no 1.
     no: u8,
     gpc: bool,
+    at: Timestamp,
     until: Option<Timestamp>,
 }
 
@@ -72,15 +73,20 @@ impl World {
             _ => None,
         };
         let until = lasts.filter(|_| no == 0).map(|lasts| self.site.clock.now().after(lasts));
-        let gpc = self.gpc;
-        self.acting().insert(purpose, Said { no, gpc, until });
+        let (gpc, at) = (self.gpc, self.site.clock.now());
+        // The same yes within a day renews nothing.
+        let is_known = |said: &Said| said.no == 0 && no == 0 && said.gpc == gpc && at.since(said.at) < DAY;
+        if !self.acting().get(purpose).is_some_and(is_known) {
+            self.acting().insert(purpose, Said { no, gpc, at, until });
+        }
     }
 
     /// After each request of somebody who is logged in with a browser that signals.
     async fn note_signal(&mut self, who: Option<usize>) {
         let Some(who) = who.filter(|_| self.gpc) else { return };
         if self.users[who].get("marketing").is_none_or(|said| said.no == 0 && !said.gpc) {
-            self.users[who].insert("marketing", Said { no: 2, gpc: true, until: None });
+            let at = self.site.clock.now();
+            self.users[who].insert("marketing", Said { no: 2, gpc: true, at, until: None });
             let (consents, ada) = (self.site.consents().clone(), user(USERS[who]));
             let marketing = super::id("marketing");
             until(async || {
@@ -133,7 +139,8 @@ impl World {
                 self.browser.login(USERS[user]).await;
                 self.note_signal(who).await;
                 let account = &mut self.users[user];
-                for (purpose, said) in std::mem::take(&mut self.visitor) {
+                // A yes is not taken along.
+                for (purpose, said) in std::mem::take(&mut self.visitor).into_iter().filter(|(_, said)| said.no > 0) {
                     if account.get(purpose).is_none_or(|before| said.no > before.no) {
                         account.insert(purpose, said);
                     }

@@ -95,15 +95,26 @@ async fn a_login_there_takes_along_what_was_decided_here() {
     let mut here = a.browser();
     here.grant("analytics").await;
     here.decline("measurement").await;
+    let cookie = here.cookies["__Host-consent"].clone();
     let mut there = at(&b, &here);
     there.login("ada").await;
-    assert!(there.allows("analytics").await && !there.allows("measurement").await);
+    assert!(!there.allows("analytics").await && !there.allows("measurement").await, "the no, and not the yes");
     let mut back = at(&a, &there);
-    assert!(back.allows("analytics").await && !back.allows("measurement").await);
-    // A second window that was served here still knows the visitor, and says no after all.
-    here.decline("analytics").await;
-    assert!(!here.allows("analytics").await);
-    assert!(back.allows("analytics").await, "that visitor is a visitor, and ada is ada");
+    assert!(!back.allows("analytics").await && !back.allows("measurement").await);
+    // A second window that was served here still presents the visitor's cookie: it is a new visitor from now on.
+    let (spent, of_ada) = (here.visitor(), a.records(&user("ada")).await);
+    assert_eq!(of_ada.len(), 3, "two of the visitor, and one that was taken along");
+    here.decline("marketing").await;
+    assert_ne!(here.visitor(), spent);
+    assert_eq!(here.why("marketing").await, "denied");
+    assert_eq!(here.why("analytics").await, "undecided");
+    assert_eq!(a.records(&user("ada")).await, of_ada);
+    // Where nobody has looked since the login, it is the same.
+    let mut copy = at(&b, &here);
+    copy.cookies.insert("__Host-consent".to_owned(), cookie);
+    copy.grant("marketing").await;
+    assert_ne!(copy.visitor(), spent);
+    assert_eq!(b.records(&user("ada")).await, of_ada);
     assert_eq!(b.consents().rebuild().await.unwrap(), 0);
 }
 

@@ -38,20 +38,22 @@ async fn decide(browser: &mut Browser, decisions: &[(&str, bool)]) {
 }
 
 #[tokio::test]
-async fn at_login_a_no_of_either_side_wins_and_a_yes_fills_what_is_undecided() {
+async fn at_login_a_no_is_taken_along_and_a_yes_only_where_grants_are_carried() {
     let (yes, no) = (Some(true), Some(false));
     let table = [
-        (None, None, [false, false, false]),
-        (yes, None, [true, true, true]),
-        (no, None, [false, false, false]),
-        (None, yes, [true, true, true]),
-        (None, no, [false, false, false]),
-        (yes, yes, [true, true, true]),
-        (no, yes, [false, false, true]),
-        (yes, no, [false, true, false]),
-        (no, no, [false, false, false]),
+        (None, None, [false, false, false, false]),
+        (yes, None, [false, false, false, true]),
+        (no, None, [false, false, false, false]),
+        (None, yes, [true, true, true, true]),
+        (None, no, [false, false, false, false]),
+        (yes, yes, [true, true, true, true]),
+        (no, yes, [false, false, true, false]),
+        (yes, no, [false, false, false, false]),
+        (no, no, [false, false, false, false]),
     ];
-    let policies = [MergePolicy::MostRestrictive, MergePolicy::LatestDecision, MergePolicy::AccountWins];
+    assert_eq!(MergePolicy::default(), MergePolicy::MostRestrictive);
+    use MergePolicy::{AccountWins, CarryGrants, LatestDecision, MostRestrictive};
+    let policies = [MostRestrictive, LatestDecision, AccountWins, CarryGrants];
     for (index, policy) in policies.into_iter().enumerate() {
         for (visitor, account, allowed) in table {
             let site = Site::new(MemoryStore::new(), rules().merge(policy));
@@ -78,7 +80,7 @@ async fn at_login_a_no_of_either_side_wins_and_a_yes_fills_what_is_undecided() {
 
 #[tokio::test]
 async fn what_is_merged_is_recorded_with_the_proof_of_the_visitor_who_stays_a_visitor() {
-    let site = Site::new(MemoryStore::new(), rules());
+    let site = Site::new(MemoryStore::new(), rules().merge(MergePolicy::CarryGrants));
     let mut browser = site.browser().with("x-country", "DE");
     browser.grant("analytics").await;
     browser.decline("marketing").await;
@@ -103,7 +105,7 @@ async fn what_is_merged_is_recorded_with_the_proof_of_the_visitor_who_stays_a_vi
 
 #[tokio::test]
 async fn after_a_logout_the_browser_is_a_new_visitor_and_has_nothing_of_the_account() {
-    let site = Site::new(MemoryStore::new(), rules());
+    let site = Site::new(MemoryStore::new(), rules().merge(MergePolicy::CarryGrants));
     let mut browser = site.browser();
     browser.grant("analytics").await;
     let first = browser.visitor();
@@ -133,7 +135,7 @@ async fn after_a_logout_the_browser_is_a_new_visitor_and_has_nothing_of_the_acco
 
 #[tokio::test]
 async fn a_visitor_who_is_one_persons_does_not_become_another_ones() {
-    let site = Site::new(MemoryStore::new(), rules());
+    let site = Site::new(MemoryStore::new(), rules().merge(MergePolicy::CarryGrants));
     let mut browser = site.browser();
     browser.grant("analytics").await;
     let mut copy = browser.clone();
@@ -240,4 +242,55 @@ async fn a_cookie_that_was_left_behind_says_nothing_of_who_is_logged_in() {
     assert!(browser.cookies.is_empty());
     let ada = site.consents().standings(&user("ada")).await.unwrap();
     assert_eq!(ada.get(&PurposeId::ANALYTICS).unwrap().decision, Decision::Withdrawn);
+}
+
+/// A browser in which somebody else has left their visitor's cookie.
+fn with_cookie_of(site: &Site, other: &Browser) -> Browser {
+    let mut browser = site.browser();
+    browser.cookies.insert("__Host-consent".to_owned(), other.cookies["__Host-consent"].clone());
+    browser
+}
+
+#[tokio::test]
+async fn a_planted_visitor_cookie_grants_nothing_and_writes_nothing_into_the_history_of_who_logs_in() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut attacker = site.browser();
+    attacker.grant("marketing").await;
+    let planted = attacker.visitor();
+    let mut victim = with_cookie_of(&site, &attacker);
+    victim.login("ada").await;
+    assert!(!victim.allows("marketing").await);
+    assert_eq!(site.consents().standings(&user("ada")).await.unwrap().len(), 0);
+    let of_ada = site.records(&user("ada")).await;
+    // The visitor that was linked cannot be told from one that nobody knows.
+    for purpose in ["marketing", "analytics"] {
+        let mut copy = with_cookie_of(&site, &attacker);
+        assert_eq!(copy.why("marketing").await, "undecided");
+        assert_eq!(ok(copy.get("/history").await).body, "[]");
+        assert_eq!(ok(copy.get("/receipt").await).body, "null");
+        copy.decline(purpose).await;
+        assert_ne!(copy.visitor(), planted);
+        let mut copy = with_cookie_of(&site, &attacker);
+        copy.grant(purpose).await;
+        assert_ne!(copy.visitor(), planted);
+    }
+    assert_eq!(site.records(&user("ada")).await, of_ada);
+    // Neither does the cookie follow a second account, nor the first one once more.
+    for name in ["bob", "ada"] {
+        let mut again = with_cookie_of(&site, &attacker);
+        again.login(name).await;
+        assert_eq!(site.consents().standings(&user(name)).await.unwrap().len(), 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn events_of_a_used_up_visitor_token_name_no_visitor() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    browser.grant("analytics").await;
+    let mut copy = browser.clone();
+    browser.login("ada").await;
+    let before = events(&site.guestbook).await.len();
+    ok(copy.get("/page").await);
+    assert_eq!(events(&site.guestbook).await.len(), before, "nobody has agreed");
 }

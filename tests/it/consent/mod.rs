@@ -10,6 +10,7 @@ mod instances;
 mod login;
 mod notices;
 mod refusals;
+mod repeats;
 mod routes;
 mod signals;
 mod trips;

@@ -207,3 +207,51 @@ async fn a_no_counts_however_old_the_form_is_that_says_it() {
     let last = records.last().unwrap();
     assert_eq!((last.standing.decision, last.proof.notice), (Decision::Withdrawn, None), "it claims no text");
 }
+
+#[tokio::test]
+async fn a_snapshot_answers_only_for_whom_it_was_made() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let (mut ada, mut bob, mut visitor, mut other) = (site.browser(), site.browser(), site.browser(), site.browser());
+    ada.login("ada").await;
+    bob.login("bob").await;
+    for visitor in [&mut visitor, &mut other] {
+        visitor.decline("marketing").await;
+    }
+    site.clock.advance(Duration::from_secs(1));
+    let mut nobody = site.browser();
+    let mut shown = Vec::new();
+    for browser in [&mut ada, &mut bob, &mut visitor, &mut other, &mut nobody] {
+        shown.push(ok(browser.get("/offer").await).json()["snapshot"].clone());
+    }
+    for (index, snapshot) in shown.iter().enumerate() {
+        let wanted = json!({ "made": [["analytics", "grant"]], "snapshot": snapshot });
+        let browsers = [ada.clone(), bob.clone(), visitor.clone(), other.clone(), site.browser()];
+        for (number, mut browser) in browsers.into_iter().enumerate() {
+            let answer = browser.decide(wanted.clone()).await;
+            let expected = if number == index { StatusCode::OK } else { StatusCode::CONFLICT };
+            assert_eq!(answer.status, expected, "snapshot {index}, guest {number}: {}", answer.body);
+        }
+        // A no needs no notice, so it is recorded without the one that is somebody else's.
+        let refusal = json!({ "made": [["analytics", "decline"]], "snapshot": snapshot });
+        ok(bob.decide(refusal).await);
+    }
+    let proven = |record: &tower_guestbook::consent::ConsentRecord| record.proof.notice.is_some();
+    let of_bob = site.records(&super::user("bob")).await;
+    assert_eq!(of_bob.iter().map(proven).collect::<Vec<_>>(), [false, true, true, false]);
+}
+
+#[tokio::test]
+async fn a_snapshot_from_before_the_first_decision_answers_again_until_the_visitor_logs_in() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let mut browser = site.browser();
+    let snapshot = ok(browser.get("/offer").await).json()["snapshot"].clone();
+    let grant = |purpose: &str| json!({ "made": [[purpose, "grant"]], "snapshot": snapshot });
+    ok(browser.decide(grant("analytics")).await);
+    ok(browser.decide(grant("marketing")).await);
+    let login = browser.login("ada").await;
+    assert_eq!(of(&login.json(), "marketing")["allowed"], json!(false));
+    let refused = browser.decide(grant("marketing")).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "it was shown to a visitor, not to ada: {}", refused.body);
+    browser.grant("marketing").await;
+    assert!(browser.allows("marketing").await);
+}

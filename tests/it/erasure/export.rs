@@ -27,7 +27,7 @@ async fn fill<S: Store>(store: &S, events: u64) -> [VisitorId; 2] {
     for (visitor, millis) in visitors.iter().zip([1, 2]) {
         decide(store, &Subject::Visitor(*visitor), "analytics", Decision::Granted, millis).await;
     }
-    store.link_visitor(visitors[0], user("ada"), MergePolicy::default(), START).await.unwrap();
+    store.link_visitor(visitors[0], user("ada"), MergePolicy::CarryGrants, START).await.unwrap();
     decide(store, &user("ada").into(), "marketing", Decision::Denied, 3).await;
     decide(store, &user("bob").into(), "marketing", Decision::Granted, 4).await;
     let patch = json!({ "theme": "dark", "notifications": { "sms": true }, "own": [1, null, { "deep": "ü" }] });

@@ -191,7 +191,7 @@ async fn what_is_kept_is_exported_and_what_is_erased_is_in_no_file_in_no_shape()
     let receipt = guestbook.rights().erase(&user(&ada.name)).await.unwrap();
     assert_eq!(receipt.sources, [("addresses".to_owned(), 2)]);
     let erased = receipt.erasure.erased;
-    assert_eq!((erased.sessions, erased.preferences, erased.consents), (1, 1, 4));
+    assert_eq!((erased.sessions, erased.preferences, erased.consents), (1, 1, 3));
     assert!(erased.activities >= 9 && receipt.is_clean, "{receipt:?}");
     assert!(!serde_json::to_string(&receipt).unwrap().contains(&ada.name), "the receipt names nobody");
     assert_eq!(rows_of(&place, &bob.name), before, "to the byte");

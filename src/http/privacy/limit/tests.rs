@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    rate::{MAX_SPAN, MIN_SPAN},
+    time::to_millis,
+};
 
 const LIMITS: Limits = Limits { requests: RateLimit::per_minute(6), sensitive: RateLimit::per_minute(2) };
 

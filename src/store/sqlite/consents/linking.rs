@@ -1,6 +1,6 @@
 //! A visitor logs in.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{ONE, add, find, find_or_add, read_record, set_standings, standings};
 use crate::{
@@ -11,10 +11,6 @@ use crate::{
     time::Timestamp,
 };
 
-pub(super) const LINKED: &str = "
-    SELECT u.external FROM consent_subjects c JOIN users u ON u.id = c.linked_to WHERE c.id = ?1";
-pub(super) const IS_LATER: &str = "
-    SELECT (SELECT id FROM consent_records WHERE public_id = ?1) > (SELECT id FROM consent_records WHERE public_id = ?2)";
 pub(super) const LINK: &str = "
     UPDATE consent_subjects SET linked_to = (SELECT id FROM users WHERE external = ?2) WHERE id = ?1";
 
@@ -27,23 +23,12 @@ pub(in crate::store::sqlite) fn link(
 ) -> Result<Standings> {
     subjects::check_not_struck_out(database, user)?;
     let subject = Subject::User(user.clone());
-    let Some((visitor, theirs)) = find(database, &visitor.into())? else { return standings(database, &subject) };
-    let linked: Option<String> =
-        database.prepare_cached(LINKED).sql()?.query_row([visitor], |row| row.get(0)).optional().sql()?;
-    if linked.as_ref().is_some_and(|linked| linked != user.as_str()) {
+    let Some(visitor) = find(database, &visitor.into())?.filter(|visitor| !visitor.is_linked) else {
         return standings(database, &subject);
-    }
+    };
     let (id, mut ours) = find_or_add(database, &subject)?;
-    for (purpose, held) in ours.merge(&theirs, policy) {
+    for (purpose, held) in ours.merge(&visitor.standings, policy) {
         let original = held.record.as_uuid().as_bytes().as_slice();
-        // What was there when the visitor was linked had its chance then.
-        if let (Some(_), Some(last)) = (&linked, ours.held(&purpose)) {
-            let ids = [original, last.record.as_uuid().as_bytes()];
-            let is_later: bool = database.prepare_cached(IS_LATER).sql()?.query_row(ids, |row| row.get(0)).sql()?;
-            if !is_later {
-                continue;
-            }
-        }
         let mut statement = database.prepare_cached(ONE).sql()?;
         let original = statement.query_row([original], |row| Ok(read_record(row))).sql()??;
         let proof = Proof { method: Method::Merge, ..original.proof };
@@ -52,6 +37,6 @@ pub(in crate::store::sqlite) fn link(
         add(database, id, &mut ours, record)?;
     }
     set_standings(database, id, &ours)?;
-    database.prepare_cached(LINK).sql()?.execute(params![visitor, user.as_str()]).sql()?;
+    database.prepare_cached(LINK).sql()?.execute(params![visitor.id, user.as_str()]).sql()?;
     Ok(ours)
 }

@@ -22,7 +22,10 @@ use crate::{
     consent::{ConsentId, ConsentRecord, Decision, Proof, PurposeId, Standing, Standings, Subject},
     error::{Error, ErrorKind, Result},
     id::UserId,
-    store::{Account, StoredPreferences, consent::one_subject},
+    store::{
+        Account, StoredPreferences,
+        consent::{one_subject, visitor_ended},
+    },
 };
 
 pub(super) const SCHEMA: &str = "
@@ -93,16 +96,24 @@ pub(super) fn account(database: &Connection, subject: &Subject) -> Result<Accoun
 }
 
 pub(super) fn standings(database: &Connection, subject: &Subject) -> Result<Standings> {
-    Ok(find(database, subject)?.map(|(_, standings)| standings).unwrap_or_default())
+    let known = find(database, subject)?.filter(|known| !known.is_linked);
+    Ok(known.map(|known| known.standings).unwrap_or_default())
 }
 
 const FIND_USER: &str = "
-    SELECT c.id, c.standings FROM consent_subjects c JOIN users u ON u.id = c.user WHERE u.external = ?1";
-const FIND_VISITOR: &str = "SELECT id, standings FROM consent_subjects WHERE visitor = ?1";
+    SELECT c.id, c.standings, 0 FROM consent_subjects c JOIN users u ON u.id = c.user WHERE u.external = ?1";
+const FIND_VISITOR: &str = "SELECT id, standings, linked_to IS NOT NULL FROM consent_subjects WHERE visitor = ?1";
 
-/// The subject's number and where it stands, if it has decided anything.
-fn find(database: &Connection, subject: &Subject) -> Result<Option<(i64, Standings)>> {
-    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+/// Somebody who has decided something.
+struct Known {
+    id: i64,
+    standings: Standings,
+    /// It is a visitor who has logged in.
+    is_linked: bool,
+}
+
+fn find(database: &Connection, subject: &Subject) -> Result<Option<Known>> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?));
     let found = match subject {
         Subject::User(user) => database.prepare_cached(FIND_USER).sql()?.query_row([user.as_str()], read),
         Subject::Visitor(visitor) => {
@@ -110,7 +121,10 @@ fn find(database: &Connection, subject: &Subject) -> Result<Option<(i64, Standin
         }
     };
     let found = found.optional().sql()?;
-    found.map(|(id, standings)| Ok((id, Standings::from_json(standings.as_bytes())?))).transpose()
+    let known = |(id, standings, is_linked): (_, String, _)| {
+        Ok(Known { id, standings: Standings::from_json(standings.as_bytes())?, is_linked })
+    };
+    found.map(known).transpose()
 }
 
 const ADD_USER: &str = "
@@ -118,8 +132,10 @@ const ADD_USER: &str = "
 const ADD_VISITOR: &str = "INSERT INTO consent_subjects (visitor, standings) VALUES (?1, '{}') RETURNING id";
 
 fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, Standings)> {
-    if let Some(found) = find(database, subject)? {
-        return Ok(found);
+    match find(database, subject)? {
+        Some(known) if known.is_linked => return Err(visitor_ended()),
+        Some(known) => return Ok((known.id, known.standings)),
+        None => {}
     }
     let id = match subject {
         Subject::User(user) => {
@@ -150,7 +166,7 @@ const ADD: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
 
 fn add(database: &Connection, subject: i64, standings: &mut Standings, record: ConsentRecord) -> Result<()> {
-    if !record.is_news(standings.get(&record.purpose)) {
+    if !record.is_news(last(database, standings, &record.purpose)?.as_ref()) {
         return Ok(());
     }
     refusals::note(database, subject, &record.purpose, standings.get(&record.purpose), &record.standing)?;
@@ -215,6 +231,14 @@ pub(super) fn history(
 
 const ONE: &str = select!("WHERE r.public_id = ?1");
 
+/// The last record of somebody who stands there.
+fn last(database: &Connection, standings: &Standings, purpose: &PurposeId) -> Result<Option<ConsentRecord>> {
+    let Some(held) = standings.held(purpose) else { return Ok(None) };
+    let mut statement = database.prepare_cached(ONE).sql()?;
+    let found = statement.query_row([held.record.as_uuid().as_bytes().as_slice()], |row| Ok(read_record(row)));
+    found.optional().sql()?.transpose()
+}
+
 const SUBJECTS: &str = "SELECT id, standings FROM consent_subjects ORDER BY id";
 const RECORDS: &str = select!("WHERE r.subject = ?1 ORDER BY r.id");
 
@@ -269,7 +293,7 @@ fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 #[cfg(test)]
 mod tests {
     use super::{
-        linking::{IS_LATER, LINK, LINKED},
+        linking::LINK,
         notices::NOTICE,
         refusals::{LINKED_TO_REFUSING, REFUSING},
         *,
@@ -294,7 +318,7 @@ mod tests {
 
     #[test]
     fn no_question_of_a_request_is_answered_by_looking_at_everybody() {
-        for sql in [OF_USER, FIND_USER, FIND_VISITOR, HISTORY, ONE, LINKED, LINK, IS_LATER, RECORDS, NOTICE] {
+        for sql in [OF_USER, FIND_USER, FIND_VISITOR, HISTORY, ONE, LINK, RECORDS, NOTICE] {
             let plan = plan(sql);
             assert!(
                 !plan.is_empty()

@@ -89,7 +89,7 @@ pub(in crate::store::testing) async fn decide<S: Store>(store: &S, subject: &Sub
 }
 
 pub(in crate::store::testing) async fn link<S: Store>(store: &S, visitor: VisitorId, name: &str) {
-    store.link_visitor(visitor, user_id(name), MergePolicy::default(), at(2)).await.expect("linked");
+    store.link_visitor(visitor, user_id(name), MergePolicy::CarryGrants, at(2)).await.expect("linked");
 }
 
 pub(in crate::store::testing) async fn set_theme<S: Store>(store: &S, name: &str) -> Result<()> {
