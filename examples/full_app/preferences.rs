@@ -12,7 +12,7 @@ use tower_guestbook::{
     Preferences, UserId,
     activity::{Activity, ActivityFilter, EventType, HistoryQuery},
     consent::PurposeId,
-    preferences::{StandardPreferences, Viewer},
+    preferences::{EntityTags, StandardPreferences, Viewer},
     user_preferences::PreferenceRules,
     visit::expected,
 };
@@ -46,7 +46,7 @@ pub(crate) async fn get(own: Own, headers: HeaderMap) -> Response {
     let etag = own.etag();
     // Kept by the browser and by nobody else, and never shown without asking whether it still holds.
     let kept = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
-    if is_known(&headers, &etag) {
+    if EntityTags::if_none_match(&headers).is_some_and(|known| known.match_weakly(&etag)) {
         return (StatusCode::NOT_MODIFIED, kept).into_response();
     }
     (kept, Json(own.value())).into_response()
@@ -73,12 +73,12 @@ pub(crate) async fn patch(own: Own, headers: HeaderMap, body: Result<Bytes, Byte
 }
 
 /// Sets `notifications` or `notifications.email` back.
-pub(crate) async fn reset(mut own: Own, Path(path): Path<String>) -> Answer<impl IntoResponse> {
+pub(crate) async fn reset(mut own: Own, headers: HeaderMap, Path(path): Path<String>) -> Answer<impl IntoResponse> {
     let defaults = serde_json::to_value(StandardPreferences::default()).map_err(crate::Error::from)?;
     if path.split('.').try_fold(&defaults, |values, key| values.get(key)).is_none() {
         return Err(refuse(StatusCode::NOT_FOUND, "No such preference"));
     }
-    own.reset(&path).await.map_err(unprocessable)?;
+    own.reset(&path, expected(&headers)).await.map_err(unprocessable)?;
     Ok((etag(&own), success("Preferences reset")))
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn profile(State(app): State<App>, Path(id): Path<String>) -> A
 }
 
 async fn change(mut own: Own, headers: &HeaderMap, patch: &Value) -> Answer<Response> {
-    own.update(patch, expected(headers)?).await.map_err(unprocessable)?;
+    own.update(patch, expected(headers)).await.map_err(unprocessable)?;
     Ok((etag(&own), success("Preferences updated")).into_response())
 }
 
@@ -131,13 +131,6 @@ fn unprocessable(error: tower_guestbook::Error) -> Refusal {
 
 fn etag(own: &Own) -> [(HeaderName, String); 1] {
     [(header::ETAG, own.etag())]
-}
-
-/// Whether the client has this already: `If-None-Match`, which compares weakly (RFC 9110, section 13.1.2).
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// Which page and when; not from where, with what and in which session.

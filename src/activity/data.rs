@@ -9,6 +9,7 @@ use serde_json::{
     value::RawValue,
 };
 
+use super::integers::has_long_integer;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The data of an event: one JSON object, kept as text. A clone shares it.
@@ -66,7 +67,7 @@ impl EventData {
         Ok(Self(text.into()))
     }
 
-    /// From JSON as a client sends it.
+    /// From JSON as a client sends it. An integer of more than 64 bits is refused: it would be rounded.
     ///
     /// # Errors
     ///
@@ -82,6 +83,10 @@ impl EventData {
             }
             Error::new(ErrorKind::InvalidInput, "event data is not JSON").with_source(error)
         })?;
+        if has_long_integer(json) {
+            let problem = "event data has an integer of more than 64 bits: send it as text";
+            return Err(Error::new(ErrorKind::InvalidInput, problem));
+        }
         Self::new(&value, limits)
     }
 

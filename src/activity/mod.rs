@@ -25,6 +25,7 @@ mod data;
 mod event;
 mod event_type;
 mod history;
+mod integers;
 mod request;
 mod route;
 mod schema;

@@ -24,15 +24,19 @@
 //! # Ok::<(), tower_guestbook::Error>(())
 //! ```
 
+mod entity_tags;
 mod negotiate;
 mod overrides;
+mod patch;
 mod schema;
 mod standard;
 
 pub(crate) use self::negotiate::lookup_language_index;
 pub use self::{
+    entity_tags::EntityTags,
     negotiate::{ColorScheme, lookup_language},
-    overrides::{Overrides, Patch},
+    overrides::Overrides,
+    patch::Patch,
     schema::{Effective, Schema},
     standard::{Notifications, Privacy, StandardPreferences, Theme, Viewer},
 };

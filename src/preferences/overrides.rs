@@ -2,19 +2,19 @@
 
 use serde_json::{Map, Value};
 
+use super::patch::{Changes, Patch, apply};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A change of preferences that a [`Schema`](super::Schema) has checked, so that a store can apply it key by key to whatever
-/// is stored by then: two tabs that change different keys lose nothing.
-#[derive(Clone, PartialEq)]
-pub struct Patch {
-    pub(super) changes: Map<String, Value>,
-    pub(super) max_bytes: usize,
-}
-
 /// Preferences that somebody has set: a JSON object of categories and keys, without those that are at their default.
+///
+/// Two things are not plain values. A null says that what the default has under this key is taken away: an entry of a map,
+/// the value of an option. An object with an empty key stands for itself, and nothing of the default shows through: another
+/// variant of an enum, say.
 #[derive(Clone, Default, PartialEq)]
 pub struct Overrides(Map<String, Value>);
+
+/// The key of an object that stands for itself. No preference has an empty name.
+pub(super) const WHOLE: &str = "";
 
 impl Overrides {
     /// Reads what [`to_json`](Self::to_json) wrote.
@@ -54,19 +54,55 @@ impl Overrides {
     ///
     /// [`ErrorKind::TooLarge`] if they exceed the schema's limit then.
     pub fn with(&self, patch: &Patch) -> Result<Self> {
-        let merged = self.merged(&patch.changes);
-        if merged.to_json().len() > patch.max_bytes {
+        let changed = self.changed(&patch.changes);
+        if changed.to_json().len() > patch.max_bytes {
             return Err(Error::new(ErrorKind::TooLarge, format!("preferences have at most {} bytes", patch.max_bytes)));
         }
-        Ok(merged)
+        Ok(changed)
     }
 
-    /// These overrides with `patch` in them, as RFC 7396 says: null removes, objects are merged, everything else replaces.
-    /// Objects that become empty are removed.
-    pub(super) fn merged(&self, patch: &Map<String, Value>) -> Self {
+    pub(super) fn changed(&self, changes: &Changes) -> Self {
         let mut map = self.0.clone();
-        merge(&mut map, patch);
+        apply(&mut map, changes);
         Self(map)
+    }
+
+    /// These overrides with those of `layer` over them.
+    pub(super) fn under(&self, layer: &Self) -> Self {
+        fn over(target: &mut Map<String, Value>, layer: &Map<String, Value>) {
+            for (key, value) in layer {
+                match (target.get_mut(key), value) {
+                    (Some(Value::Object(target)), Value::Object(layer)) if !layer.contains_key(WHOLE) => {
+                        over(target, layer);
+                    }
+                    _ => {
+                        target.insert(key.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        let mut map = self.0.clone();
+        over(&mut map, &layer.0);
+        Self(map)
+    }
+
+    /// Each override that is a value, a null or an object that stands for itself, with its path.
+    pub(super) fn leaves(&self) -> Vec<(Vec<String>, &Value)> {
+        fn collect<'a>(map: &'a Map<String, Value>, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, &'a Value)>) {
+            for (key, value) in map {
+                path.push(key.clone());
+                match value {
+                    Value::Object(inner) if !inner.is_empty() && !inner.contains_key(WHOLE) => {
+                        collect(inner, path, found);
+                    }
+                    value => found.push((path.clone(), value)),
+                }
+                path.pop();
+            }
+        }
+        let mut found = Vec::new();
+        collect(&self.0, &mut Vec::new(), &mut found);
+        found
     }
 
     /// One value at a path of keys.
@@ -84,7 +120,9 @@ impl Overrides {
         fn rest(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> Map<String, Value> {
             let left = ours.iter().filter_map(|(key, value)| match (value, theirs.get(key)) {
                 (value, None) => Some((key.clone(), value.clone())),
-                (Value::Object(ours), Some(Value::Object(theirs))) => {
+                (Value::Object(ours), Some(Value::Object(theirs)))
+                    if !ours.contains_key(WHOLE) && !theirs.contains_key(WHOLE) =>
+                {
                     let left = rest(ours, theirs);
                     (!left.is_empty()).then(|| (key.clone(), left.into()))
                 }
@@ -129,71 +167,9 @@ impl From<Overrides> for Map<String, Value> {
     }
 }
 
-fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    for (key, value) in patch {
-        match value {
-            Value::Null => {
-                target.remove(key);
-            }
-            Value::Object(patch) => {
-                let mut inner = match target.remove(key) {
-                    Some(Value::Object(inner)) => inner,
-                    _ => Map::new(),
-                };
-                merge(&mut inner, patch);
-                if !inner.is_empty() {
-                    target.insert(key.clone(), inner.into());
-                }
-            }
-            value => {
-                target.insert(key.clone(), value.clone());
-            }
-        }
-    }
-}
-
-/// Redacted, as [`Overrides`].
-impl std::fmt::Debug for Patch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Patch").field("categories", &self.changes.len()).finish()
-    }
-}
-
 /// Redacted: what somebody likes is personal.
 impl std::fmt::Debug for Overrides {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Overrides").field("categories", &self.0.len()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn merged(target: Value, patch: Value) -> Value {
-        let (Value::Object(target), Value::Object(patch)) = (target, patch) else { panic!("objects") };
-        Value::Object(Overrides(target).merged(&patch).0)
-    }
-
-    /// The examples of RFC 7396, Appendix A, that are about objects; an object that becomes empty is left out here.
-    #[test]
-    fn patches_merge_as_the_rfc_says() {
-        for (target, patch, result) in [
-            (json!({ "a": "b" }), json!({ "a": "c" }), json!({ "a": "c" })),
-            (json!({ "a": "b" }), json!({ "b": "c" }), json!({ "a": "b", "b": "c" })),
-            (json!({ "a": "b" }), json!({ "a": null }), json!({})),
-            (json!({ "a": "b", "b": "c" }), json!({ "a": null }), json!({ "b": "c" })),
-            (json!({ "a": ["b"] }), json!({ "a": "c" }), json!({ "a": "c" })),
-            (json!({ "a": "c" }), json!({ "a": ["b"] }), json!({ "a": ["b"] })),
-            (json!({ "a": { "b": "c" } }), json!({ "a": { "b": "d", "c": null } }), json!({ "a": { "b": "d" } })),
-            (json!({ "a": [{ "b": "c" }] }), json!({ "a": [1] }), json!({ "a": [1] })),
-            (json!({ "e": null }), json!({ "a": 1 }), json!({ "e": null, "a": 1 })),
-            (json!({}), json!({ "a": { "bb": { "ccc": null } } }), json!({})),
-            (json!({ "a": "text" }), json!({ "a": { "b": 1 } }), json!({ "a": { "b": 1 } })),
-        ] {
-            assert_eq!(merged(target.clone(), patch.clone()), result, "{target} with {patch}");
-        }
     }
 }

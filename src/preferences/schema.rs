@@ -1,20 +1,74 @@
 //! [`Schema`]: what preferences there are, what they default to, which values are right.
 
+mod change;
+mod losses;
+mod target;
+
 use std::marker::PhantomData;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Overrides, Patch};
+use self::losses::{Loss, Losses};
+use super::{
+    Overrides, Patch,
+    overrides::WHOLE,
+    patch::{Change, Changes},
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The preferences of an application: a struct whose fields are the categories, with `Default` and serde.
 ///
 /// What the struct does not read back is an unknown key and is refused, unless [unknown keys](Self::allow_unknown_keys) are
 /// allowed: then it is kept for others who know it.
+///
+/// # What null does
+///
+/// A change is a merge patch (RFC 7396) of the value that takes effect. Null removes what the struct can do without: an
+/// entry of a map, the value of an option. That is remembered even if the default has such an entry. Every other key, a field
+/// that must have a value, is set back to its default by null. To set any key back, use `reset`.
+///
+/// A patch with one variant of an enum replaces another variant: `{"digest":{"Weekly":{"day":1}}}` needs no
+/// `"Daily":null`. That goes for enums as serde writes them by default; of a tagged or untagged enum, remove with null the
+/// fields that the new variant does not have.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use serde::{Deserialize, Serialize};
+/// use serde_json::json;
+/// use tower_guestbook::preferences::{Overrides, Schema};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// enum Digest { Never, Daily { hour: u8 }, Weekly { day: u8 } }
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Mail { digest: Digest, boards: BTreeMap<String, bool>, limit: Option<u32> }
+///
+/// impl Default for Mail {
+///     fn default() -> Self {
+///         let boards = ["news", "sport"].map(|board| (board.to_owned(), true));
+///         Self { digest: Digest::Daily { hour: 8 }, boards: boards.into(), limit: Some(10) }
+///     }
+/// }
+///
+/// let schema = Schema::<Mail>::new()?;
+/// let patch = json!({ "digest": { "Weekly": { "day": 1 } }, "boards": { "news": null }, "limit": null });
+/// let chosen = schema.merge(&Overrides::default(), &patch)?;
+/// let value = schema.effective(&[&chosen]).value;
+/// assert_eq!((value.digest, value.limit), (Digest::Weekly { day: 1 }, None));
+/// assert_eq!(value.boards.keys().collect::<Vec<_>>(), ["sport"]);
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
+///
+/// # Numbers
+///
+/// JSON numbers are kept as integers of 64 bits or as floating-point numbers. An integer that has more bits is refused, and
+/// not rounded: send it as text.
 #[derive(Clone, Debug)]
 pub struct Schema<T> {
     defaults: Map<String, Value>,
+    /// What of the defaults can be taken away.
+    losses: Losses,
     allow_unknown: bool,
     max_bytes: usize,
     /// Where a value is kept even if it is the default.
@@ -45,9 +99,14 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         serde_json::from_value::<T>(defaults.clone())
             .map_err(|error| wrong("the default preferences cannot be read back").with_source(error))?;
         match defaults {
-            Value::Object(defaults) => {
-                Ok(Self { defaults, allow_unknown: false, max_bytes: 16 * 1024, kept: Vec::new(), kind: PhantomData })
-            }
+            Value::Object(defaults) => Ok(Self {
+                losses: losses::of::<T>(&defaults),
+                defaults,
+                allow_unknown: false,
+                max_bytes: 16 * 1024,
+                kept: Vec::new(),
+                kind: PhantomData,
+            }),
             _ => Err(wrong("preferences are a struct with named fields")),
         }
     }
@@ -77,8 +136,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         &self.defaults
     }
 
-    /// `overrides` with `patch` in them (RFC 7396): null resets a key or a category, a value that is the default resets as
-    /// well. All of it or nothing.
+    /// `overrides` with `patch` in them (RFC 7396): see [`Schema`] for what null does; a value that is the default resets. All
+    /// of it or nothing.
     ///
     /// # Errors
     ///
@@ -107,49 +166,81 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
             return Err(Error::new(ErrorKind::InvalidInput, "preferences are a JSON object"));
         };
         // What is stored may be from before a change of the schema.
-        let right = self.effective_overrides(overrides);
-        let whole = right.merged(patch);
-        let fits = self.read(whole.as_map()).is_ok();
-        let nothing = Overrides::default();
-        let mut changes = Map::new();
-        self.check(if fits { &whole } else { &nothing }, patch, &mut Vec::new(), &mut changes)?;
-        if !fits {
-            return Err(Error::new(ErrorKind::InvalidInput, "these preferences do not go together"));
+        Ok(self.patch_with(self.changes_for(&self.effective_overrides(overrides), patch)?))
+    }
+
+    /// The patch that sets the key or the category at `path` back to its default.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if a key of the path is empty, or if the default does not go together with what is set.
+    pub fn reset(&self, overrides: &Overrides, path: &str) -> Result<Patch> {
+        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+        if path.iter().any(String::is_empty) {
+            return Err(change::bad_key());
         }
-        Ok(Patch { changes, max_bytes: self.max_bytes })
+        let changes = Change::Reset.at(&path);
+        self.read(&self.effective_overrides(overrides).changed(&changes)).map_err(|_| change::not_together())?;
+        Ok(self.patch_with(changes))
+    }
+
+    /// The patch that sets what is set in `layer`, over `overrides`.
+    pub(crate) fn patch_of(&self, overrides: &Overrides, layer: &Overrides) -> Result<Patch> {
+        let mut changes = Changes::new();
+        let (marked, plain): (Vec<_>, Vec<_>) =
+            layer.leaves().into_iter().partition(|(_, value)| value.is_null() || is_whole(value));
+        let right = self.effective_overrides(overrides);
+        let plain = plain
+            .iter()
+            .fold(Overrides::default(), |all, (path, value)| all.under(&Overrides::of(path, (*value).clone())));
+        let plain: Map<String, Value> = plain.into();
+        if !plain.is_empty() {
+            changes = self.changes_for(&right, &plain)?;
+        }
+        for (path, value) in marked {
+            let alone = Overrides::of(&path, value.clone());
+            if !self.holds(&alone) {
+                return Err(change::wrong(&path, "the value is not right"));
+            }
+            change::join(&mut changes, Change::Put(value.clone()).at(&path));
+        }
+        self.read(&right.changed(&changes)).map_err(|_| change::not_together())?;
+        Ok(self.patch_with(changes))
+    }
+
+    fn patch_with(&self, changes: Changes) -> Patch {
+        Patch { changes, max_bytes: self.max_bytes }
     }
 
     /// Those of `overrides` that take effect.
     fn effective_overrides(&self, overrides: &Overrides) -> Overrides {
-        if self.read(overrides.as_map()).is_ok() {
+        if self.read(overrides).is_ok() {
             return overrides.clone();
         }
-        let leaves = leaves(overrides.as_map()).map(|(path, value)| nested(&path, value.clone()));
-        leaves.fold(Overrides::default(), |right, leaf| {
-            let with = right.merged(&leaf);
-            if self.read(with.as_map()).is_ok() { with } else { right }
+        overrides.leaves().into_iter().fold(Overrides::default(), |right, (path, leaf)| {
+            let with = right.under(&Overrides::of(&path, leaf.clone()));
+            if self.read(&with).is_ok() { with } else { right }
         })
     }
 
     /// `overrides` without those of its values that are not right, or not any more.
     pub(crate) fn right_of(&self, overrides: &Overrides) -> Overrides {
-        let each = leaves(overrides.as_map()).map(|(path, value)| nested(&path, value.clone()));
-        let right = each.filter(|leaf| self.patch(&Value::Object(leaf.clone())).is_ok());
-        right.fold(Overrides::default(), |right, leaf| right.merged(&leaf))
+        let each = overrides.leaves().into_iter().map(|(path, value)| Overrides::of(&path, value.clone()));
+        each.filter(|leaf| self.holds(leaf)).fold(Overrides::default(), |right, leaf| right.under(&leaf))
     }
 
     /// What takes effect: the defaults, and over them each of `layers`, the last one last. A stored value that is not right
     /// any more does not count; it is never an error.
     pub fn effective(&self, layers: &[&Overrides]) -> Effective<T> {
-        let whole = layers.iter().fold(Overrides::default(), |whole, layer| whole.merged(layer.as_map()));
-        if let Ok(value) = self.read(whole.as_map()) {
+        let whole = layers.iter().fold(Overrides::default(), |whole, layer| whole.under(layer));
+        if let Ok(value) = self.read(&whole) {
             return Effective { value, ignored: Vec::new() };
         }
         // Each on top of those that are right: of values that do not fit together the first ones count, and all others stay.
         let (mut right, mut value, mut ignored) = (Overrides::default(), T::default(), Vec::new());
-        for (path, leaf) in leaves(whole.as_map()) {
-            let with = right.merged(&nested(&path, leaf.clone()));
-            match self.read(with.as_map()) {
+        for (path, leaf) in whole.leaves() {
+            let with = right.under(&Overrides::of(&path, leaf.clone()));
+            match self.read(&with) {
                 Ok(read) => (right, value) = (with, read),
                 Err(_) => ignored.push(path.join(".")),
             }
@@ -157,123 +248,79 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         Effective { value, ignored }
     }
 
-    /// Checks each value of `patch` on top of `base`, so that the wrong one can be named, and writes it as `T` would.
-    fn check(
-        &self,
-        base: &Overrides,
-        patch: &Map<String, Value>,
-        path: &mut Vec<String>,
-        checked: &mut Map<String, Value>,
-    ) -> Result<()> {
-        for (key, value) in patch {
+    fn read(&self, overrides: &Overrides) -> Result<T, serde_json::Error> {
+        serde_json::from_value(self.whole(overrides).into())
+    }
+
+    /// The defaults with `overrides` over them.
+    fn whole(&self, overrides: &Overrides) -> Map<String, Value> {
+        let mut whole = self.defaults.clone();
+        self.overlay(&mut whole, overrides.as_map(), &mut Vec::new());
+        whole
+    }
+
+    fn overlay(&self, target: &mut Map<String, Value>, overrides: &Map<String, Value>, path: &mut Vec<String>) {
+        for (key, value) in overrides {
             path.push(key.clone());
-            let default = at(&self.defaults, path);
             match value {
-                Value::Null => {
-                    checked.insert(key.clone(), Value::Null);
+                Value::Null => match self.losses.get(path) {
+                    Some(Loss::Removed) => drop(target.remove(key)),
+                    Some(Loss::Null) => drop(target.insert(key.clone(), Value::Null)),
+                    // There is nothing to take away any more.
+                    None => {}
+                },
+                Value::Object(inner) if inner.contains_key(WHOLE) => {
+                    let mut inner = inner.clone();
+                    inner.remove(WHOLE);
+                    target.insert(key.clone(), inner.into());
                 }
-                // A category, or an unknown one; a value that is itself an object of any keys has no object as default.
-                Value::Object(inner) if default.is_none_or(Value::is_object) && !inner.is_empty() => {
-                    let mut inner_checked = Map::new();
-                    self.check(base, inner, path, &mut inner_checked)?;
-                    checked.insert(key.clone(), inner_checked.into());
+                Value::Object(inner) => {
+                    if let Some(Value::Object(target)) = target.get_mut(key) {
+                        self.overlay(target, inner, path);
+                    } else {
+                        let mut own = Map::new();
+                        self.overlay(&mut own, inner, path);
+                        target.insert(key.clone(), own.into());
+                    }
                 }
-                // A category of which nothing is to be changed (RFC 7396).
-                Value::Object(_) if default.is_some_and(Value::is_object) => {}
-                value => {
-                    let value = self.check_leaf(base, path, value)?;
-                    let is_at_default = default == Some(&value) && !self.kept.contains(path);
-                    let value = if is_at_default { Value::Null } else { value };
-                    checked.insert(key.clone(), value);
-                }
+                value => drop(target.insert(key.clone(), value.clone())),
             }
             path.pop();
         }
-        Ok(())
-    }
-
-    fn check_leaf(&self, base: &Overrides, path: &[String], value: &Value) -> Result<Value> {
-        let wrong = |problem: &str| Error::new(ErrorKind::InvalidInput, format!("{}: {problem}", path.join(".")));
-        if path.iter().any(|key| key.is_empty() || key.len() > 128 || key.contains(char::is_control)) {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "a key of preferences has 1 to 128 bytes, none of them a control",
-            ));
-        }
-        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-        // The parser's own words may repeat the value.
-        let with = base.merged(&nested(&parts, value.clone()));
-        let read = self.read(with.as_map()).map_err(|_| wrong("the value is not right"))?;
-        let written = serde_json::to_value(read)
-            .map_err(|error| Error::new(ErrorKind::Internal, "preferences can be written").with_source(error))?;
-        match written.as_object().and_then(|written| at(written, path)) {
-            // An object that is empty, or is when its nulls are gone, was left out, and the default is there.
-            Some(written) if value.is_object() && !written.is_object() => Err(wrong("the value is not right")),
-            Some(written) => Ok(written.clone()),
-            None if self.allow_unknown => Ok(value.clone()),
-            None => Err(wrong("there is no such preference")),
-        }
-    }
-
-    fn read(&self, overrides: &Map<String, Value>) -> Result<T, serde_json::Error> {
-        let whole = Overrides::default().merged(&self.defaults).merged(overrides);
-        serde_json::from_value(Value::Object(with_empty(&self.defaults, whole.as_map())))
     }
 }
 
-/// `map` with the empty objects of `defaults` that a merge leaves out.
-fn with_empty(defaults: &Map<String, Value>, map: &Map<String, Value>) -> Map<String, Value> {
-    let mut map = map.clone();
-    for (key, default) in defaults {
-        match (default, map.get(key)) {
-            (Value::Object(default), Some(Value::Object(inner))) => {
-                let inner = with_empty(default, inner);
-                map.insert(key.clone(), inner.into());
-            }
-            // An empty object, or a null that a merge takes for a removal.
-            (default, None) => {
-                map.insert(key.clone(), default.clone());
-            }
-            _ => {}
-        }
-    }
-    map
+/// Whether an override stands for itself.
+fn is_whole(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| map.contains_key(WHOLE))
 }
 
-fn at<'a>(map: &'a Map<String, Value>, path: &[String]) -> Option<&'a Value> {
+fn at<'a, K: AsRef<str>>(map: &'a Map<String, Value>, path: &[K]) -> Option<&'a Value> {
     let (last, above) = path.split_last()?;
     let mut map = map;
     for key in above {
-        map = map.get(key)?.as_object()?;
+        map = map.get(key.as_ref())?.as_object()?;
     }
-    map.get(last)
+    map.get(last.as_ref())
 }
 
-fn nested(path: &[&str], value: Value) -> Map<String, Value> {
-    let mut value = value;
-    for key in path.iter().rev() {
-        value = Value::Object([((*key).to_owned(), value)].into_iter().collect());
+/// `map` with `value` at a path whose objects are made where there are none; without, if there is no value.
+fn with(mut map: Map<String, Value>, path: &[String], value: Option<Value>) -> Map<String, Value> {
+    let Some((last, above)) = path.split_last() else { return map };
+    let mut inner = &mut map;
+    for key in above {
+        let next = inner.entry(key.as_str()).or_insert(Value::Null);
+        if !next.is_object() {
+            *next = Map::new().into();
+        }
+        let Value::Object(next) = next else { return map };
+        inner = next;
     }
     match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
-}
-
-/// All values that are not objects, with their paths.
-fn leaves(map: &Map<String, Value>) -> impl Iterator<Item = (Vec<&str>, &Value)> {
-    fn collect<'a>(map: &'a Map<String, Value>, path: &[&'a str], found: &mut Vec<(Vec<&'a str>, &'a Value)>) {
-        for (key, value) in map {
-            let path: Vec<&str> = path.iter().copied().chain([key.as_str()]).collect();
-            match value {
-                Value::Object(inner) if !inner.is_empty() => collect(inner, &path, found),
-                value => found.push((path, value)),
-            }
-        }
-    }
-    let mut found = Vec::new();
-    collect(map, &[], &mut found);
-    found.into_iter()
+        Some(value) => inner.insert(last.clone(), value),
+        None => inner.remove(last),
+    };
+    map
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ impl Rights {
         let Some(here) = &self.inner.register.preferences else {
             return Err(invalid("the document has preferences, and there are none here".into()));
         };
-        let patch = here.check(&Value::Object(preferences))?;
+        let patch = here.check(&Overrides::from(preferences))?;
         // It must have room before anything is stored.
         Overrides::default().with(&patch)?;
         Ok(Some(patch))

@@ -24,7 +24,7 @@ pub(crate) trait DynamicPreferences: Send + Sync {
     fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>>;
 
     /// What was set elsewhere, checked as if nothing were set here.
-    fn check(&self, overrides: &Value) -> Result<Patch>;
+    fn check(&self, overrides: &Overrides) -> Result<Patch>;
 
     /// Stores what was checked, if the version is still the expected one.
     fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>>;
@@ -43,8 +43,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         Box::pin(self.fill(user, from_session))
     }
 
-    fn check(&self, overrides: &Value) -> Result<Patch> {
-        self.inner.rules.schema.patch(overrides)
+    fn check(&self, overrides: &Overrides) -> Result<Patch> {
+        self.inner.rules.schema.patch_of(&Overrides::default(), overrides)
     }
 
     fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>> {

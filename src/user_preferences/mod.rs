@@ -2,6 +2,7 @@
 //! [`Preferences`](crate::Preferences), a view of this.
 
 mod dynamic;
+mod etag;
 mod rectifying;
 mod rules;
 
@@ -27,7 +28,7 @@ use crate::{
     consents::{Consents, Situation},
     error::{Error, ErrorKind, Result},
     id::UserId,
-    preferences::{Effective, Overrides, Patch},
+    preferences::{Effective, EntityTags, Overrides, Patch},
     store::{PreferenceChange, StoredPreferences, dynamic::DynamicStore},
     tasks::Tasks,
 };
@@ -76,8 +77,11 @@ struct Inner<T> {
 pub struct PreferencesOf<T> {
     /// The value.
     pub value: T,
-    /// How often it was changed: to be given back to [`UserPreferences::update`].
+    /// How often what is stored was changed: to be given back to [`UserPreferences::update`]. A decision that a view on
+    /// consent shows is no part of it; it is a part of [`etag`](Self::etag).
     pub version: u64,
+    /// The entity tag of the value and of all that it is made of: to be given back to [`UserPreferences::update_if`].
+    pub etag: String,
     /// The keys whose stored values are no longer right, and are at their default instead.
     pub ignored: Vec<String>,
 }
@@ -86,6 +90,15 @@ pub struct PreferencesOf<T> {
 pub(crate) struct Division {
     pub(crate) patch: Patch,
     pub(crate) decisions: Vec<(PurposeId, bool)>,
+}
+
+/// What somebody asks to be changed.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// This merge patch.
+    Patch(&'a Value),
+    /// The key or the category at this path is to be at its default.
+    Reset(&'a str),
 }
 
 /// So often a parallel change may come first.
@@ -125,12 +138,41 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// [`Consents::decide`]; what the store reports.
     pub async fn update(&self, user: &UserId, patch: &Value, expected: Option<u64>) -> Result<PreferencesOf<T>> {
         let account = self.load(user).await?;
-        let before = overrides(&account);
-        let division = self.divide(patch, &before, &account, self.situation())?;
-        check_version(&account, expected)?;
+        let division = self.divide(Asked::Patch(patch), &overrides(&account), &account, self.situation())?;
+        if expected.is_some_and(|expected| expected != version(&account)) {
+            return Err(mismatch());
+        }
+        self.carry_out(user, &account, division, expected).await
+    }
+
+    /// As [`update`](Self::update), but only if `tags` name what takes effect: a parallel change of what is stored, a
+    /// decision that a view on consent shows, and another default all give another tag.
+    ///
+    /// Tags are compared with what the store has at the time. A change that comes after the comparison is noticed; a decision
+    /// in that moment is not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`update`](Self::update).
+    pub async fn update_if(&self, user: &UserId, patch: &Value, tags: &EntityTags) -> Result<PreferencesOf<T>> {
+        let account = self.load(user).await?;
+        let division = self.divide(Asked::Patch(patch), &overrides(&account), &account, self.situation())?;
+        if !tags.match_strongly(&self.of(&account).etag) {
+            return Err(mismatch());
+        }
+        self.carry_out(user, &account, division, Some(version(&account))).await
+    }
+
+    async fn carry_out(
+        &self,
+        user: &UserId,
+        account: &Known,
+        division: Division,
+        expected: Option<u64>,
+    ) -> Result<PreferencesOf<T>> {
         if let (Some(choices), Some(consents)) = (division.choices(Method::Api), &self.inner.consents) {
             // What is decided stays decided, so the rest must have room before.
-            before.with(&division.patch)?;
+            overrides(account).with(&division.patch)?;
             consents.decide(&Subject::User(user.clone()), choices, &Circumstances::default()).await?;
         }
         self.change(user, division.patch, expected).await?;
@@ -143,7 +185,9 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     ///
     /// As for [`update`](Self::update).
     pub async fn reset(&self, user: &UserId, path: &str) -> Result<PreferencesOf<T>> {
-        self.update(user, &reset(path), None).await
+        let account = self.load(user).await?;
+        let division = self.divide(Asked::Reset(path), &overrides(&account), &account, self.situation())?;
+        self.carry_out(user, &account, division, None).await
     }
 
     /// How often a stored value was no longer right and its default was taken: counted once each time that preferences are
@@ -155,12 +199,18 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     fn of(&self, account: &Known) -> PreferencesOf<T> {
         let effective = self.effective(account, None, Wish::default(), self.situation());
         let (value, ignored) = (effective.value.clone(), effective.ignored.clone());
-        PreferencesOf { value, version: version(account), ignored }
+        let etag = self.etag(account, None, &value);
+        PreferencesOf { value, version: version(account), etag, ignored }
     }
 
     /// What the store has of a user now.
-    pub(crate) async fn load(&self, user: &UserId) -> Result<Known> {
-        self.inner.accounts.load(&Subject::User(user.clone())).await.map(Known::Account)
+    async fn load(&self, user: &UserId) -> Result<Known> {
+        self.load_of(&Subject::User(user.clone())).await
+    }
+
+    /// What the store has of a user or a visitor now.
+    pub(crate) async fn load_of(&self, subject: &Subject) -> Result<Known> {
+        self.inner.accounts.load(subject).await.map(Known::Account)
     }
 
     /// What takes effect: defaults, what the browser asks for, what was set in the session, what the user has set.
@@ -246,28 +296,38 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// `before`: what was set in the place where the rest will be stored.
     pub(crate) fn divide(
         &self,
-        patch: &Value,
+        asked: Asked<'_>,
         before: &Overrides,
         account: &Known,
         situation: Situation,
     ) -> Result<Division> {
-        let mut rest = patch.clone();
+        let schema = &self.inner.rules.schema;
+        let mut rest = match asked {
+            Asked::Patch(patch) => patch.clone(),
+            Asked::Reset(path) => {
+                if self.inner.rules.views.iter().any(|view| view.path.iter().map(String::as_str).eq(path.split('.'))) {
+                    return Err(not_forgotten(path));
+                }
+                return Ok(Division { patch: schema.reset(before, path)?, decisions: Vec::new() });
+            }
+        };
         let shown = self.shown(account, situation);
         let mut decisions = Vec::new();
         for (index, view) in self.inner.rules.views.iter().enumerate() {
-            let wrong =
-                |problem| Err(Error::new(ErrorKind::InvalidInput, format!("{}: {problem}", view.path.join("."))));
             match take(&mut rest, &view.path) {
                 None => {}
                 Some(Value::Bool(allow)) if allow != (shown & (1 << index) != 0) => {
                     decisions.push((view.purpose.clone(), allow));
                 }
                 Some(Value::Bool(_)) => {}
-                Some(Value::Null) => return wrong("this is a decision: it can be changed, not forgotten"),
-                Some(_) => return wrong("the value is not right"),
+                Some(Value::Null) => return Err(not_forgotten(&view.path.join("."))),
+                Some(_) => {
+                    let problem = format!("{}: the value is not right", view.path.join("."));
+                    return Err(Error::new(ErrorKind::InvalidInput, problem));
+                }
             }
         }
-        Ok(Division { patch: self.inner.rules.schema.patch_over(before, &rest)?, decisions })
+        Ok(Division { patch: schema.patch_over(before, &rest)?, decisions })
     }
 
     /// Stores a patch. What is stored then.
@@ -293,7 +353,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             if missing.is_empty() {
                 return Ok(());
             }
-            let patch = self.inner.rules.schema.patch_over(&stored.overrides, &missing.to_value())?;
+            let patch = self.inner.rules.schema.patch_of(&stored.overrides, &missing)?;
             match self.change(&user, patch, Some(stored.version)).await {
                 Err(error) if error.kind() == ErrorKind::VersionMismatch => {}
                 result => return result.map(drop),
@@ -325,14 +385,9 @@ impl<T> fmt::Debug for UserPreferences<T> {
     }
 }
 
-/// The patch that sets `path` back.
-pub(crate) fn reset(path: &str) -> Value {
-    let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
-    Overrides::of(&keys, Value::Null).to_value()
-}
-
-pub(crate) fn check_version(account: &Known, expected: Option<u64>) -> Result<()> {
-    if expected.is_some_and(|expected| expected != version(account)) { Err(mismatch()) } else { Ok(()) }
+fn not_forgotten(path: &str) -> Error {
+    let problem = format!("{path}: this is a decision: it can be changed, not forgotten");
+    Error::new(ErrorKind::InvalidInput, problem)
 }
 
 pub(crate) fn version(account: &Known) -> u64 {
@@ -344,7 +399,7 @@ pub(crate) fn overrides(account: &Known) -> Overrides {
     account.account().map(|account| account.account().preferences.overrides.clone()).unwrap_or_default()
 }
 
-fn mismatch() -> Error {
+pub(crate) fn mismatch() -> Error {
     Error::new(ErrorKind::VersionMismatch, "the preferences were changed meanwhile")
 }
 

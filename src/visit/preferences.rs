@@ -5,16 +5,15 @@ use std::{fmt, ops::Deref, sync::Arc};
 use http::HeaderMap;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::{CONSENT_READ, LANGUAGE, READ, SCHEME, Visit};
 use crate::{
     accounts::{KeptAccount, Known},
-    consent::Method,
-    error::{Error, ErrorKind, Result},
-    preferences::{Effective, Overrides},
+    consent::{Method, Subject},
+    error::Result,
+    preferences::{Effective, EntityTags, Overrides},
     store::Account,
-    user_preferences::{UserPreferences, Wish, check_version, overrides, reset, version},
+    user_preferences::{Asked, UserPreferences, Wish, mismatch, overrides, version},
 };
 
 /// What the guest of a request likes, as it takes effect. Dereferences to the application's own struct.
@@ -54,9 +53,16 @@ pub struct Preferences<T> {
     visit: Visit,
     all: UserPreferences<T>,
     wish: Wish,
-    version: u64,
-    effective: Arc<Effective<T>>,
+    seen: Seen<T>,
     notice: Option<String>,
+}
+
+/// What takes effect, and what it is made of.
+#[derive(Clone)]
+struct Seen<T> {
+    account: Known,
+    session: Option<Overrides>,
+    effective: Arc<Effective<T>>,
 }
 
 /// Under which key of the session's data the preferences of somebody stand who is not logged in.
@@ -69,56 +75,69 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         let visit = extensions.get::<Visit>()?.clone();
         let all = visit.inner.host.preferences()?.as_any().downcast_ref::<UserPreferences<T>>()?.clone();
         let wish = all.wish(headers);
-        let (version, effective) = look(&visit, &all, wish);
-        Some(Self { visit, all, wish, version, effective, notice: None })
+        let seen = look(&visit, &all, wish);
+        Some(Self { visit, all, wish, seen, notice: None })
     }
 
     /// The value.
     pub fn value(&self) -> &T {
-        &self.effective.value
+        &self.seen.effective.value
     }
 
     /// The keys whose stored values are no longer right, and are at their default instead.
     pub fn ignored(&self) -> &[String] {
-        &self.effective.ignored
+        &self.seen.effective.ignored
     }
 
     /// How often the user has changed them; 0 for those who are not logged in.
     pub fn version(&self) -> u64 {
-        self.version
+        version(&self.seen.account)
     }
 
-    /// A strong entity tag (RFC 9110) of the value as JSON: it begins with the version, which [`expected`] reads.
+    /// A strong entity tag (RFC 9110, section 8.8.3) of the value and of all that it is made of: what is stored, what was set
+    /// in the session, the decisions that views on consent show, the defaults. What the browser asks for is a part of it as
+    /// far as it takes effect.
     pub fn etag(&self) -> String {
-        // By way of a `Value`, whose keys have an order: those of a hash map have none.
-        let json = serde_json::to_value(self.value()).unwrap_or_default().to_string();
-        let digest = Sha256::digest(json);
-        let short = digest.iter().take(8).fold(0u64, |short, byte| short << 8 | u64::from(*byte));
-        format!("\"{}-{short:016x}\"", self.version())
+        self.all.etag(&self.seen.account, self.seen.session.as_ref(), self.value())
     }
 
     /// Applies a patch (RFC 7396), see [`UserPreferences::update`]; the value here is the new one then. Somebody who is not
-    /// logged in changes them in the session; at login they fill what the account has not set. `expected`: only if the
-    /// [version](Self::version) is still this one.
+    /// logged in changes them in the session; at login they fill what the account has not set.
+    ///
+    /// `expected`: only if one of these tags is the [entity tag](Self::etag) of what takes effect now; see [`expected`]. They
+    /// are compared with what the store has, and a change after the comparison is noticed; a decision about a purpose in
+    /// that moment is not.
     ///
     /// # Errors
     ///
-    /// As for [`UserPreferences::update`]; those of [`Session::update`](crate::Session::update) without a login.
-    pub async fn update(&mut self, patch: &Value, expected: Option<u64>) -> Result<()> {
-        let mut account = self.visit.state().account.clone();
+    /// As for [`UserPreferences::update_if`]; those of [`Session::update`](crate::Session::update) without a login.
+    pub async fn update(&mut self, patch: &Value, expected: Option<EntityTags>) -> Result<()> {
+        self.carry_out(Asked::Patch(patch), expected).await
+    }
+
+    async fn carry_out(&mut self, asked: Asked<'_>, expected: Option<EntityTags>) -> Result<()> {
+        let (user, mut account) = (self.visit.who().0, self.visit.state().account.clone());
         if matches!(account, Known::Unavailable) {
             return Err(super::unavailable());
         }
-        if let (Err(_), Some(user)) = (check_version(&account, expected), self.visit.who().0) {
-            // Another process may have made the version that is expected since this one looked.
-            account = self.all.load(&user).await?;
+        let visitor = self.visit.state().visitor.filter(|_| self.all.has_views());
+        let subject = user.clone().map(Subject::User).or(visitor.map(|visitor| Subject::Visitor(visitor.id)));
+        if let (Some(_), Some(subject)) = (&expected, &subject) {
+            // Another process may have changed them since this one looked.
+            account = self.all.load_of(subject).await?;
         }
-        let before = match self.visit.who().0 {
+        let session = self.visit.session_overrides();
+        let before = match &user {
             Some(_) => overrides(&account),
-            None => self.visit.session_overrides().unwrap_or_default(),
+            None => session.clone().unwrap_or_default(),
         };
-        let division = self.all.divide(patch, &before, &account, self.visit.situation())?;
-        check_version(&account, expected)?;
+        let division = self.all.divide(asked, &before, &account, self.visit.situation())?;
+        if let Some(tags) = &expected {
+            let now = self.all.effective(&account, session.as_ref(), self.wish, self.visit.situation());
+            if !tags.match_strongly(&self.all.etag(&account, session.as_ref(), &now.value)) {
+                return Err(mismatch());
+            }
+        }
         if let (Some(choices), Some(consent)) = (division.choices(Method::Custom), self.visit.consent()) {
             let choices = match self.notice.take() {
                 Some(snapshot) => choices.notice(snapshot),
@@ -128,24 +147,29 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             before.with(&division.patch)?;
             consent.decide(choices).await?;
         }
-        match self.visit.who().0 {
+        match user {
             Some(user) => {
-                let preferences = self.all.change(&user, division.patch, expected).await?;
+                let version = expected.map(|_| version(&account));
+                let preferences = self.all.change(&user, division.patch, version).await?;
                 let mut state = self.visit.state();
                 let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
                 let account = Account { preferences, ..before };
                 state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
             }
             None => {
-                let merged = |before: Option<Map<String, Value>>| {
-                    let before = Overrides::from(before.unwrap_or_default());
-                    let after = before.with(&division.patch)?;
+                let compared = expected.map(|_| before);
+                let merged = |now: Option<Map<String, Value>>| {
+                    let now = Overrides::from(now.unwrap_or_default());
+                    if compared.as_ref().is_some_and(|compared| *compared != now) {
+                        return Err(mismatch());
+                    }
+                    let after = now.with(&division.patch)?;
                     Ok((!after.is_empty()).then(|| after.into()))
                 };
                 self.visit.session().update_any(SESSION_KEY, merged).await?;
             }
         }
-        (self.version, self.effective) = look(&self.visit, &self.all, self.wish);
+        self.seen = look(&self.visit, &self.all, self.wish);
         Ok(())
     }
 
@@ -155,18 +179,19 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         self.notice = Some(snapshot.into());
     }
 
-    /// Sets a key or a category back: `notifications` or `notifications.email`.
+    /// Sets a key or a category back: `notifications` or `notifications.email`. `expected`: as for
+    /// [`update`](Self::update).
     ///
     /// # Errors
     ///
     /// As for [`update`](Self::update).
-    pub async fn reset(&mut self, path: &str) -> Result<()> {
-        self.update(&reset(path), None).await
+    pub async fn reset(&mut self, path: &str, expected: Option<EntityTags>) -> Result<()> {
+        self.carry_out(Asked::Reset(path), expected).await
     }
 }
 
-/// Looks at what takes effect now and in which version, and notes what the response depends on.
-fn look<T>(visit: &Visit, all: &UserPreferences<T>, wish: Wish) -> (u64, Arc<Effective<T>>)
+/// Looks at what takes effect now, and notes what the response depends on.
+fn look<T>(visit: &Visit, all: &UserPreferences<T>, wish: Wish) -> Seen<T>
 where
     T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
 {
@@ -175,46 +200,23 @@ where
     let (language, scheme) = all.depends_on(&account, session.as_ref());
     let flag = |depends, flag| if depends { flag } else { 0 };
     visit.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
-    (version(&account), all.effective(&account, session.as_ref(), wish, visit.situation()))
+    let effective = all.effective(&account, session.as_ref(), wish, visit.situation());
+    Seen { account, session, effective }
 }
 
-/// Which version of preferences a request wants to change, by its `If-Match` (RFC 9110, section 13.1.1): `None` if it has none,
-/// or `*`. Of an entity tag the version counts.
-///
-/// # Errors
-///
-/// [`ErrorKind::VersionMismatch`] if it has a tag that is none of [`Preferences::etag`], or several of different versions.
+/// Which preferences a request wants to change, by its `If-Match` (RFC 9110, section 13.1.1): `None` if it has none.
 ///
 /// ```
 /// use http::{HeaderMap, header};
 /// use tower_guestbook::visit::expected;
 ///
 /// let mut headers = HeaderMap::new();
-/// assert_eq!(expected(&headers)?, None);
-/// headers.insert(header::IF_MATCH, "\"17-00c0ffee00c0ffee\"".parse().unwrap());
-/// assert_eq!(expected(&headers)?, Some(17));
-/// # Ok::<(), tower_guestbook::Error>(())
+/// assert!(expected(&headers).is_none());
+/// headers.insert(header::IF_MATCH, "\"16-0c0ffee0c0ffee00\", \"17-00c0ffee00c0ffee\"".parse().unwrap());
+/// assert!(expected(&headers).unwrap().match_strongly("\"17-00c0ffee00c0ffee\""));
 /// ```
-pub fn expected(headers: &HeaderMap) -> Result<Option<u64>> {
-    let other = || Error::new(ErrorKind::VersionMismatch, "If-Match names another version of the preferences");
-    let mut expected = None;
-    for value in headers.get_all(http::header::IF_MATCH) {
-        let value = value.to_str().map_err(|_| other())?;
-        for tag in value.split(',').map(str::trim) {
-            if tag == "*" {
-                continue;
-            }
-            let digits = tag.strip_prefix('"').and_then(|tag| Some(tag.strip_suffix('"')?.split_once('-')?.0));
-            // Digits only: a number may have a sign for the parser.
-            let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
-            let version: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(other)?;
-            if expected.is_some_and(|expected| expected != version) {
-                return Err(other());
-            }
-            expected = Some(version);
-        }
-    }
-    Ok(expected)
+pub fn expected(headers: &HeaderMap) -> Option<EntityTags> {
+    EntityTags::if_match(headers)
 }
 
 impl Visit {
@@ -247,7 +249,7 @@ impl<T> Deref for Preferences<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.effective.value
+        &self.seen.effective.value
     }
 }
 

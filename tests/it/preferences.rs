@@ -4,6 +4,7 @@ mod consent_views;
 mod model;
 mod overrides;
 mod precedence;
+mod removals;
 mod schemas;
 mod settings;
 mod stores;
@@ -85,7 +86,7 @@ async fn change<T: Likes>(
     headers: HeaderMap,
     Json(patch): Json<Value>,
 ) -> tower_guestbook::Result<Response> {
-    let updated = preferences.update(&patch, expected(&headers)?).await;
+    let updated = preferences.update(&patch, expected(&headers)).await;
     // Nor does a log show a value, with all that is below the error.
     updated.inspect_err(|error| assert!(!format!("{error:?}").contains("needle"), "{error:?}"))?;
     Ok(show(preferences).await)
@@ -93,9 +94,10 @@ async fn change<T: Likes>(
 
 async fn reset<T: Likes>(
     mut preferences: Preferences<T>,
+    headers: HeaderMap,
     Path(path): Path<String>,
 ) -> tower_guestbook::Result<Response> {
-    preferences.reset(&path).await?;
+    preferences.reset(&path, expected(&headers)).await?;
     Ok(show(preferences).await)
 }
 

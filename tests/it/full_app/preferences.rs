@@ -203,14 +203,22 @@ async fn full_app_knows_versions_of_preferences_by_their_etag() {
     assert_updated(&dark);
     assert_eq!(etag(&dark), etag(&guest.get(PATH).await), "the answer to a change names what is there now");
     assert_ne!(etag(&dark), tag);
-    for stale in [tag.as_str(), "\"99-0\"", "nonsense", "W/\"1-0\"", "\"\""] {
+    let digest = etag(&dark).trim_matches('"').split_once('-').unwrap().1.to_owned();
+    let (other_version, other_value) = (format!("\"99-{digest}\""), "\"1-ffffffffffffffff\"");
+    let stale = [&tag, &other_version, other_value, "\"99-0\"", "nonsense", "W/\"1-0\"", "\"\""];
+    for stale in stale {
         let refused = change(&mut device, stale, json!({ "theme": "system" })).await;
         assert_error(&refused, StatusCode::PRECONDITION_FAILED, stale);
         let refused = device.ask(Method::PUT, PATH, &[JSON, ("if-match", stale)], r#"{"theme":"system"}"#).await;
         assert_error(&refused, StatusCode::PRECONDITION_FAILED, stale);
     }
+    let theme = "/api/preferences/theme";
+    let refused = device.ask(Method::DELETE, theme, &[("if-match", &tag)], "").await;
+    assert_error(&refused, StatusCode::PRECONDITION_FAILED, "a reset is a change");
     assert_eq!(guest.preferences().await["theme"], "dark");
-    assert_updated(&change(&mut device, &etag(&dark), json!({ "notifications": { "push": true } })).await);
+    assert_updated(
+        &change(&mut device, &format!("\"a,b\", {}", etag(&dark)), json!({ "notifications": { "push": true } })).await,
+    );
     assert_updated(&change(&mut device, "*", json!({ "notifications": { "sms": true } })).await);
     assert_eq!(guest.ask(Method::GET, PATH, &[("if-none-match", &tag)], "").await.status, StatusCode::OK);
 }

@@ -284,3 +284,41 @@ async fn a_response_that_shows_a_decision_depends_on_it() {
         assert!(stranger.get("/plain").await.header(header::VARY).is_none());
     }
 }
+
+#[tokio::test]
+async fn an_entity_tag_from_before_a_withdrawal_holds_no_longer() {
+    let (guestbook, app, store) = viewing(Mode::OptIn);
+    let service = guestbook.preferences::<StandardPreferences>().unwrap();
+    // Another process: what it decides is not known here at once.
+    let rules = builder(store.clone())
+        .0
+        .consent(consent(analytics(Mode::OptIn)).accept_grants_without_notice())
+        .preferences(view());
+    let elsewhere = super::app(&rules.build().unwrap());
+    for mut browser in everybody(&app).await {
+        browser.set(allow(true)).await;
+        for there in [&app, &elsewhere] {
+            browser.set(allow(true)).await;
+            let tag = browser.etag().await;
+            browser.at(there).get("/withdraw/analytics").await;
+            for patch in [json!({ "theme": "dark" }), allow(true)] {
+                let answer = browser.patch_if(&tag, patch).await;
+                assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED, "{}", answer.body);
+            }
+            // What the process here knew is known anew after the comparison.
+            let mut now = browser.at(there);
+            assert_eq!(now.value().await, standard(json!({ "privacy": { "allow_analytics": false } })));
+            let tag = now.etag().await;
+            assert_eq!(now.patch_if(&tag, allow(true)).await.status, StatusCode::OK);
+        }
+    }
+    let ada = user("ada");
+    let before = service.get(&ada).await.unwrap();
+    assert!(before.value.privacy.allow_analytics);
+    service.update(&ada, &allow(false), None).await.unwrap();
+    let tags = before.etag.parse().unwrap();
+    let error = service.update_if(&ada, &allow(true), &tags).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::VersionMismatch);
+    let tags = service.get(&ada).await.unwrap().etag.parse().unwrap();
+    assert!(service.update_if(&ada, &allow(true), &tags).await.unwrap().value.privacy.allow_analytics);
+}

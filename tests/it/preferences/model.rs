@@ -8,7 +8,7 @@ use super::{Browser, app, negotiating, standard};
 use crate::support::builder;
 
 /// RFC 7396, word by word.
-fn merge_patch(target: &mut Value, patch: &Value) {
+pub(super) fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

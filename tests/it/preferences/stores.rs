@@ -179,7 +179,8 @@ async fn a_service_without_axum_takes_preferences_from_the_request() {
             Preferences::<StandardPreferences>::from_parts(&parts.headers, &parts.extensions).unwrap();
         let before = (preferences.theme, preferences.value().language.clone(), preferences.version());
         if parts.uri.path() == "/system" {
-            preferences.update(&json!({ "theme": "system" }), Some(0)).await.unwrap();
+            let tag = preferences.etag().parse().unwrap();
+            preferences.update(&json!({ "theme": "system" }), Some(tag)).await.unwrap();
         }
         // A word that no id in hexadecimal digits has in it.
         assert!(!format!("{preferences:?}").contains("Hant"), "what somebody likes is not for logs");

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use axum::{
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     routing::get,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tower_guestbook::{
     ErrorKind, Preferences,
-    preferences::StandardPreferences,
+    preferences::{EntityTags, StandardPreferences},
     store::{MemoryStore, Store},
     user_preferences::PreferenceRules,
     visit::expected,
@@ -144,38 +144,95 @@ async fn a_version_that_another_process_has_made_is_not_refused() {
 }
 
 #[test]
-fn if_match_is_read_as_a_version() {
-    for (lines, version) in [
-        (&[][..], Ok(None)),
-        (&["*"], Ok(None)),
-        (&["\"17-00c0ffee00c0ffee\""], Ok(Some(17))),
-        (&["\"0-\""], Ok(Some(0))),
-        (&["  \"17-a\"  "], Ok(Some(17))),
-        (&["\"17-a\", \"17-b\""], Ok(Some(17))),
-        (&["\"17-a\"", "\"17-b\""], Ok(Some(17))),
-        (&["\"18446744073709551615-a\""], Ok(Some(u64::MAX))),
-        (&["\"17-a\", \"18-a\""], Err(())),
-        (&["\"17-a\"", "\"18-a\""], Err(())),
-        (&["W/\"17-a\""], Err(())),
-        (&["\"17-a\", W/\"17-a\""], Err(())),
-        (&[""], Err(())),
-        (&["\"\""], Err(())),
-        (&["17-a"], Err(())),
-        (&["\"17\""], Err(())),
-        (&["\"17-a"], Err(())),
-        (&["\"seventeen-a\""], Err(())),
-        (&["\"-1-a\""], Err(())),
-        (&["\"+17-a\""], Err(())),
-        (&["\"18446744073709551616-a\""], Err(())),
-        (&["\"17-\u{e9}\""], Err(())),
+fn if_match_and_if_none_match_are_lists_of_which_one_tag_suffices() {
+    // Lines of the header, whether "a" matches strongly, and weakly.
+    for (lines, strongly, weakly) in [
+        (&["*"][..], true, true),
+        (&["  * "], true, true),
+        (&["\"a\""], true, true),
+        (&["\"b\""], false, false),
+        (&["\"b\", \"a\""], true, true),
+        (&["\"b\"", "\"a\""], true, true),
+        (&["\"b\",,  ,\"a\" ,"], true, true),
+        (&["W/\"a\""], false, true),
+        (&["W/\"a\", \"a\""], true, true),
+        (&["\"x,\", \"a\""], true, true),
+        (&["\"b, a\""], false, false),
+        (&["\"\", \"a\""], true, true),
+        (&["\"\u{e9}\", \"a\""], true, true),
+        // Not well-formed: nothing matches.
+        (&[""], false, false),
+        (&["a"], false, false),
+        (&["\"a"], false, false),
+        (&["\"a\" \"a\""], false, false),
+        (&["\"a\", b"], false, false),
+        (&["\"a\", *"], false, false),
+        (&["w/\"a\""], false, false),
+        (&["\"a b\", \"a\""], false, false),
     ] {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(header::IF_MATCH, line.parse().unwrap());
+        for (name, read) in [
+            (header::IF_MATCH, EntityTags::if_match as fn(&HeaderMap) -> Option<EntityTags>),
+            (header::IF_NONE_MATCH, EntityTags::if_none_match),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(&name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            let tags = read(&headers).unwrap();
+            assert_eq!((tags.match_strongly("\"a\""), tags.match_weakly("\"a\"")), (strongly, weakly), "{lines:?}");
         }
-        let read = expected(&headers).map_err(|error| assert_eq!(error.kind(), ErrorKind::VersionMismatch));
-        assert_eq!(read, version, "{lines:?}");
     }
+    assert!(EntityTags::if_match(&HeaderMap::new()).is_none() && expected(&HeaderMap::new()).is_none());
+    assert!(
+        "nonsense".parse::<EntityTags>().is_err() && "\"a\"".parse::<EntityTags>().unwrap().match_weakly("W/\"a\"")
+    );
+}
+
+#[tokio::test]
+async fn if_match_of_a_visitor_holds_only_for_the_current_entity_tag() {
+    let store = Moody::default();
+    let guestbook = builder(store).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
+    let app = app(&guestbook);
+    for is_user in [false, true] {
+        let mut browser = Browser::new(&app);
+        if is_user {
+            browser.login("ada").await;
+        }
+        let first = browser.etag().await;
+        browser.set(json!({ "theme": "dark" })).await;
+        let current = browser.etag().await;
+        let (version, digest) = current.trim_matches('"').split_once('-').unwrap();
+        for stale in [
+            first.clone(),
+            "\"0-ffffffffffffffff\"".into(),
+            format!("\"{version}-ffffffffffffffff\""),
+            format!("\"77-{digest}\""),
+            format!("W/{current}"),
+            format!("\"77-0\", {first}"),
+        ] {
+            let answer = browser.patch_if(&stale, json!({ "theme": "system" })).await;
+            assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED, "{stale}");
+            let path = "/preferences/theme";
+            let answer = browser.ask(Method::DELETE, path, &[("if-match", &stale)], None).await;
+            assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED, "{stale}");
+        }
+        assert_eq!(browser.value().await, standard(json!({ "theme": "dark" })));
+        let among_others = format!("\"77-0\", \"a,b\", {current}");
+        assert_eq!(browser.patch_if(&among_others, json!({ "language": "de" })).await.status, StatusCode::OK);
+        assert_eq!(browser.patch_if("*", json!({ "theme": null })).await.json(), standard(json!({ "language": "de" })));
+    }
+}
+
+#[tokio::test]
+async fn an_entity_tag_covers_what_is_stored_even_if_the_value_is_the_same() {
+    let guestbook = builder(Moody::default()).0.preferences(negotiating()).build().unwrap();
+    let mut stranger = Browser::new(&app(&guestbook)).with("accept-language", "de");
+    let asked_for = stranger.etag().await;
+    let value = stranger.value().await;
+    assert_eq!(stranger.set(json!({ "language": "de" })).await, value);
+    assert_ne!(stranger.etag().await, asked_for, "it is chosen now");
+    let answer = stranger.patch_if(&asked_for, json!({ "theme": "dark" })).await;
+    assert_eq!(answer.status, StatusCode::PRECONDITION_FAILED);
 }
 
 #[tokio::test]
