@@ -1,5 +1,7 @@
 //! The shapes of what is answered.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::rejection::BytesRejection,
@@ -8,6 +10,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_guestbook::ErrorKind;
+
+use crate::{hashing::Busy, server::TooSlow};
 
 /// What a route answers when it does not do what it was asked: a problem (RFC 9457) with the members `error` and, where
 /// there is more to say, `message`.
@@ -29,9 +33,10 @@ pub(crate) fn unauthorized() -> Refusal {
     refusal.with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
-pub(crate) fn wait(seconds: u64) -> Refusal {
+pub(crate) fn wait(error: &str, left: Duration) -> Refusal {
+    let seconds = left.as_secs() + 1;
     let message = format!("Try again in {seconds} seconds");
-    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many failed logins", Some(&message)).retry_after(seconds)
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, error, Some(&message)).retry_after(seconds)
 }
 
 pub(crate) fn busy(error: &str) -> Refusal {
@@ -47,6 +52,10 @@ pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     problem
+}
+
+fn is_caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<E>())
 }
 
 pub(crate) async fn not_found() -> Refusal {
@@ -92,6 +101,9 @@ impl IntoResponse for Refusal {
 /// A body that is too large, or did not come to its end.
 impl From<BytesRejection> for Refusal {
     fn from(rejection: BytesRejection) -> Self {
+        if is_caused_by::<TooSlow>(&rejection) {
+            return refuse(StatusCode::REQUEST_TIMEOUT, "The body did not come in time");
+        }
         refuse(rejection.status(), &rejection.body_text())
     }
 }
@@ -115,6 +127,9 @@ impl From<tower_guestbook::Error> for Refusal {
 
 impl From<crate::Error> for Refusal {
     fn from(error: crate::Error) -> Self {
+        if error.is::<Busy>() {
+            return busy("Too many passwords are being checked");
+        }
         tracing::error!(%error, "the application failed");
         refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
     }

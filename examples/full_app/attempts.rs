@@ -1,63 +1,84 @@
-//! Failed logins, counted by account and by address. A success is not counted.
+//! Failed password checks, counted in three ways within a minute. A success is not counted.
+//!
+//! - An account and a network together: 10. One who guesses is stopped, and the owner elsewhere is not.
+//! - A network, whatever the accounts: 30.
+//! - An account, whatever the networks: it is never locked, since then a stranger could lock its owner out. From the 10th
+//!   failure on each attempt is delayed, for 5 seconds at most.
 
 use std::{
-    collections::HashMap,
-    hash::Hash,
     net::IpAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-const WINDOW: Duration = Duration::from_secs(60);
-const PER_ACCOUNT: u32 = 10;
-const PER_ADDRESS: u32 = 30;
+use super::windows::Windows;
 
-/// So many accounts and addresses are remembered. When that many fail within a minute, others have to wait.
-const CAPACITY: usize = 100_000;
+const PER_ACCOUNT_AND_NETWORK: u32 = 10;
+const PER_NETWORK: u32 = 30;
 
-#[derive(Default)]
+/// From this number of failures on, attempts at an account are delayed.
+const UNDELAYED: u32 = 10;
+const DELAY_PER_FAILURE: Duration = Duration::from_millis(250);
+const MAX_DELAY: Duration = Duration::from_secs(5);
+
+/// Whose password is tried. A name that a stranger types is never the same as an id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Account {
+    /// At login, whether or not somebody has this name.
+    Name(String),
+    /// At a change of the password of the user with this id.
+    Id(i64),
+}
+
 pub(crate) struct Attempts {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    accounts: HashMap<String, Window>,
-    addresses: HashMap<IpAddr, Window>,
+    pairs: Windows<(Account, IpAddr)>,
+    networks: Windows<IpAddr>,
+    accounts: Windows<Account>,
 }
 
-struct Window {
-    opened: Instant,
-    count: u32,
+/// An attempt under way, which is counted as a failure until it is [forgiven](Attempts::forgive).
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    account: Account,
+    network: IpAddr,
+    /// How long to wait before the password is checked.
+    pub(crate) delay: Duration,
 }
 
 impl Attempts {
-    /// Counts an attempt as failed before it is judged, so that parallel guesses count too; [`forgive`](Self::forgive)
-    /// takes it back. `Err` says how long to wait.
-    pub(crate) fn begin(&self, account: &str, address: IpAddr) -> Result<(), Duration> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let address = network(address);
-        let account_wait = wait(&mut state.accounts, account, PER_ACCOUNT, now);
-        let address_wait = wait(&mut state.addresses, &address, PER_ADDRESS, now);
-        match account_wait.max(address_wait) {
-            Some(wait) => Err(wait),
-            None => {
-                count(&mut state.accounts, account.to_owned(), now);
-                count(&mut state.addresses, address, now);
-                Ok(())
-            }
-        }
+    pub(crate) fn new() -> Self {
+        let (pairs, networks, accounts) = (Windows::new(), Windows::new(), Windows::new());
+        Self { state: Mutex::new(State { pairs, networks, accounts }) }
     }
 
-    pub(crate) fn forgive(&self, account: &str, address: IpAddr) {
+    /// Counts an attempt as failed before it is judged, so that parallel guesses count too. `Err` says how long to wait.
+    pub(crate) fn begin(&self, account: Account, address: IpAddr, now: Instant) -> Result<Attempt, Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(window) = state.accounts.get_mut(account) {
-            window.count = window.count.saturating_sub(1);
+        let network = network(address);
+        let pair = (account.clone(), network);
+        let pair_wait = state.pairs.wait(&pair, 1, PER_ACCOUNT_AND_NETWORK, now);
+        let network_wait = state.networks.wait(&network, 1, PER_NETWORK, now);
+        if let Some(wait) = pair_wait.max(network_wait) {
+            return Err(wait);
         }
-        if let Some(window) = state.addresses.get_mut(&network(address)) {
-            window.count = window.count.saturating_sub(1);
-        }
+        let failures = state.accounts.count(&account, now);
+        let delay = (DELAY_PER_FAILURE * (failures + 1).saturating_sub(UNDELAYED)).min(MAX_DELAY);
+        state.pairs.add(pair, 1, now);
+        state.networks.add(network, 1, now);
+        state.accounts.add(account.clone(), 1, now);
+        Ok(Attempt { account, network, delay })
+    }
+
+    /// The password was right, or could not be judged.
+    pub(crate) fn forgive(&self, attempt: Attempt) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.accounts.take_back(&attempt.account);
+        state.networks.take_back(&attempt.network);
+        state.pairs.take_back(&(attempt.account, attempt.network));
     }
 }
 
@@ -67,28 +88,4 @@ fn network(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
         v4 => v4,
     }
-}
-
-fn wait<K, Q>(windows: &mut HashMap<K, Window>, key: &Q, limit: u32, now: Instant) -> Option<Duration>
-where
-    K: Hash + Eq + std::borrow::Borrow<Q>,
-    Q: Hash + Eq + ?Sized,
-{
-    if windows.len() >= CAPACITY {
-        windows.retain(|_, window| now.duration_since(window.opened) < WINDOW);
-    }
-    match windows.get(key) {
-        Some(window) if now.duration_since(window.opened) >= WINDOW => None,
-        Some(window) if window.count >= limit => Some(WINDOW - now.duration_since(window.opened)),
-        Some(_) => None,
-        None => (windows.len() >= CAPACITY).then_some(WINDOW),
-    }
-}
-
-fn count<K: Hash + Eq>(windows: &mut HashMap<K, Window>, key: K, now: Instant) {
-    let window = windows.entry(key).or_insert(Window { opened: now, count: 0 });
-    if now.duration_since(window.opened) >= WINDOW {
-        *window = Window { opened: now, count: 0 };
-    }
-    window.count += 1;
 }

@@ -1,11 +1,11 @@
 //! Login, logout, change of password.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use axum::{
     Json,
     body::Bytes,
-    extract::{ConnectInfo, State},
+    extract::{ConnectInfo, State, rejection::BytesRejection},
     http::StatusCode,
 };
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use tower_guestbook::{CurrentUser, Session, session::Lifetime};
 use crate::{
     App,
     answers::{Answer, Refusal, refuse, success, unauthorized, wait},
+    attempts::Account,
 };
 
 #[derive(Deserialize)]
@@ -29,18 +30,17 @@ pub(crate) async fn login(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     session: Session,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answer {
-    let login: Login = parse(&body, "Username and password required")?;
+    let login: Login = parse(&body?, "Username and password required")?;
     // Longer ones cannot be right; they would only fill memory.
     if login.username.len() > 255 || login.password.len() > 1_024 {
         return Err(refuse(StatusCode::UNAUTHORIZED, "Invalid credentials"));
     }
-    app.attempts.begin(&login.username, peer.ip()).map_err(|left| wait(left.as_secs() + 1))?;
-    let Some(user) = app.users.authenticate(&login.username, &login.password).await? else {
+    let checked = app.users.authenticate(&login.username, &login.password);
+    let Some(user) = check(&app, Account::Name(login.username.clone()), peer, checked).await? else {
         return Err(refuse(StatusCode::UNAUTHORIZED, "Invalid credentials"));
     };
-    app.attempts.forgive(&login.username, peer.ip());
     let lifetime = if login.remember { Lifetime::remembered() } else { Lifetime::default() };
     session.login_with(user, lifetime).await?;
     session.flash("info", &format!("Welcome, {}.", login.username))?;
@@ -69,23 +69,39 @@ pub(crate) async fn change_password(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     CurrentUser(user): CurrentUser,
     session: Session,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Answer {
-    let change: ChangePassword = parse(&body, "Old and new password required")?;
+    let change: ChangePassword = parse(&body?, "Old and new password required")?;
     let length = change.new_password.chars().count();
     if !(8..=128).contains(&length) {
         return Err(refuse(StatusCode::BAD_REQUEST, "A password has 8 to 128 characters"));
     }
-    let account = format!("password of {}", user.as_str());
-    app.attempts.begin(&account, peer.ip()).map_err(|left| wait(left.as_secs() + 1))?;
     let id = user.as_str().parse().map_err(|_| unauthorized())?;
-    if !app.users.change_password(id, &change.old_password, &change.new_password).await? {
+    let changed = app.users.change_password(id, &change.old_password, &change.new_password);
+    let changed = async { Ok(changed.await?.then_some(())) };
+    if check(&app, Account::Id(id), peer, changed).await?.is_none() {
         return Err(refuse(StatusCode::FORBIDDEN, "The old password is not right"));
     }
-    app.attempts.forgive(&account, peer.ip());
     let ended = session.logout_others().await?;
     session.rotate().await?;
     Ok(Json(json!({ "status": "success", "message": "Password changed", "ended_sessions": ended })))
+}
+
+/// Checks a password with `checked`, if it may be tried now. Only a wrong one, `None`, counts as a failure.
+async fn check<T>(
+    app: &App,
+    account: Account,
+    peer: SocketAddr,
+    checked: impl Future<Output = Result<Option<T>, crate::Error>>,
+) -> Answer<Option<T>> {
+    let attempt = app.attempts.begin(account, peer.ip(), Instant::now());
+    let attempt = attempt.map_err(|left| wait("Too many failed logins", left))?;
+    tokio::time::sleep(attempt.delay).await;
+    let checked = checked.await;
+    if !matches!(checked, Ok(None)) {
+        app.attempts.forgive(attempt);
+    }
+    Ok(checked?)
 }
 
 /// A `T` in JSON, or `problem` if it is JSON but no `T`.

@@ -23,7 +23,7 @@ use crate::{
     answers::{Answer, Refusal, refuse, success},
     auth::parse,
     page,
-    purposes::OFFERS_COOKIE,
+    purposes::offers_cookie,
 };
 
 /// The largest body that is read: all purposes and the snapshot of their notices take a tenth of it.
@@ -118,7 +118,7 @@ pub(crate) async fn offers(
     preferences: Preferences<StandardPreferences>,
 ) -> Result<impl IntoResponse, Refusal> {
     let secure = if app.secure { "; Secure" } else { "" };
-    let cookie = format!("{OFFERS_COOKIE}=seen; Path=/; SameSite=Lax{secure}");
+    let cookie = format!("{}=seen; Path=/; SameSite=Lax{secure}", offers_cookie(app.secure));
     let cookie = HeaderValue::try_from(cookie).map_err(crate::Error::from)?;
     Ok(([(header::SET_COOKIE, cookie)], page::html(include_str!("page/offers.html"), &preferences)))
 }

@@ -1,9 +1,11 @@
 //! What the user does, as it is recorded: server-sent events.
 
 use std::{
+    collections::HashMap,
     future::Future,
     mem,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -20,28 +22,45 @@ use tokio::{
     time::{Instant, Interval, interval_at},
 };
 use tower_guestbook::{
-    CurrentUser, Session,
+    CurrentUser, Session, UserId,
     activity::{ActivityFilter, EventType},
     recorder::{Live, Subscription},
 };
 
 use crate::{
     App,
-    answers::{Answer, busy, unauthorized},
+    answers::{Answer, busy, unauthorized, wait},
 };
 
 /// How often the client hears that the connection lives, and so how long it survives its session at most.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// How many streams a user may have open, so that one user does not take all of them.
+const PER_USER: usize = 5;
+
+/// How many streams each user has open.
+#[derive(Default)]
+pub(crate) struct LiveStreams {
+    open: Mutex<HashMap<UserId, usize>>,
+}
+
+/// One of a user's streams, until it is dropped.
+struct LiveStream {
+    streams: Arc<LiveStreams>,
+    user: UserId,
+}
+
 /// The user's own events from now on. What was before is in the history.
 pub(crate) async fn own(State(app): State<App>, user: Option<CurrentUser>, session: Session) -> Answer<Response> {
     let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+    let stream = LiveStreams::open(&app.live, &user);
+    let stream = stream.ok_or_else(|| wait("Too many live connections of this user", HEARTBEAT))?;
     let subscription = app.guestbook.subscribe(ActivityFilter::new().user(user)).map_err(|error| {
         tracing::warn!(%error, "a live connection is refused");
         busy("Too many live connections")
     })?;
     let heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-    let feed = Feed { subscription, session, somebody_left: false, heartbeat, stopping: app.stopping };
+    let feed = Feed { _stream: stream, subscription, session, somebody_left: false, heartbeat, stopping: app.stopping };
     // Proxies neither keep it nor hold it back.
     let headers = [(header::CACHE_CONTROL, "no-store"), (HeaderName::from_static("x-accel-buffering"), "no")];
     Ok((headers, Sse::new(Events::of(feed))).into_response())
@@ -49,6 +68,7 @@ pub(crate) async fn own(State(app): State<App>, user: Option<CurrentUser>, sessi
 
 /// Where the events of one connection come from.
 struct Feed {
+    _stream: LiveStream,
     subscription: Subscription,
     session: Session,
     /// The user has logged out, of this session or another.
@@ -58,6 +78,31 @@ struct Feed {
 }
 
 type Item = Result<sse::Event, axum::Error>;
+
+impl LiveStreams {
+    /// `None` if the user has as many as a user may have.
+    fn open(streams: &Arc<Self>, user: &UserId) -> Option<LiveStream> {
+        let mut open = streams.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(user.clone()).or_default();
+        if *count >= PER_USER {
+            return None;
+        }
+        *count += 1;
+        Some(LiveStream { streams: streams.clone(), user: user.clone() })
+    }
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.user);
+            }
+        }
+    }
+}
 
 impl Feed {
     /// The next event; `None` when the session is over or the server stops, which would wait for this connection.

@@ -28,15 +28,18 @@ mod auth;
 mod config;
 mod consent;
 mod gdpr;
+mod hashing;
 mod live;
 mod page;
 mod preferences;
 mod purposes;
+mod server;
 mod sessions;
 mod tracking;
 mod users;
+mod windows;
 
-use std::{future::IntoFuture, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -58,6 +61,8 @@ use tracing_subscriber::EnvFilter;
 use self::{
     attempts::Attempts,
     config::Config,
+    live::LiveStreams,
+    tracking::Quota,
     users::{Accounts, Users},
 };
 
@@ -67,6 +72,8 @@ struct App {
     guestbook: Guestbook,
     users: Arc<Users>,
     attempts: Arc<Attempts>,
+    live: Arc<LiveStreams>,
+    quota: Arc<Quota>,
     /// Whether cookies are for HTTPS only.
     secure: bool,
     /// Changes when the server is asked to stop.
@@ -102,16 +109,19 @@ async fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Error> {
     let listener = TcpListener::bind(config.address).await.map_err(|error| format!("{}: {error}", config.address))?;
     let address = listener.local_addr()?;
-    let users = Arc::new(Users::open(&config.users_database())?);
+    let users = Arc::new(Users::open(&config.users_database(), config.password_queue)?);
     let store = SqliteStore::open(&config.database)?;
 
     let secure = !address.ip().is_loopback();
-    let cookie = SessionCookie::new().name("session_id");
-    let cookie = if secure { cookie } else { cookie.insecure_without_secure() };
+    // No other host below the same domain can plant a cookie with this prefix, which browsers take only if it is Secure.
+    let cookie = match secure {
+        true => SessionCookie::new().name("__Host-session_id"),
+        false => SessionCookie::new().name("session_id").insecure_without_secure(),
+    };
     let recorder = RecorderSettings::new()
         .event_types(tracking::event_types()?)
         .spool(&config.spool, SPOOL_BYTES)
-        .subscriptions(LIVE_CONNECTIONS, 256);
+        .subscriptions(config.live_connections, 256);
     let guestbook = Guestbook::builder(store.clone())
         .cookie(cookie)
         .accept_bearer()
@@ -119,7 +129,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         .recorder(recorder)
         .personal_data(Accounts(users.clone()))
         .erasure_journal(FileJournal::new(&config.journal))
-        .consent(purposes::rules()?)
+        .consent(purposes::rules(secure)?)
         .preferences(preferences::rules()?)
         .build()?;
     guestbook.ready().await?;
@@ -129,10 +139,17 @@ async fn serve(config: Config) -> Result<(), Error> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let app = App { guestbook: guestbook.clone(), users, attempts: Arc::default(), secure, stopping };
+    let app = App {
+        guestbook: guestbook.clone(),
+        users,
+        attempts: Arc::new(Attempts::new()),
+        live: Arc::default(),
+        quota: Arc::new(Quota::new(config.track_quota)),
+        secure,
+        stopping,
+    };
     let mut asked = app.stopping.clone();
     let routes = routes(app, config.recording)?;
-    let server = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>());
     println!("listening on http://{address}");
     let stop = async move {
         asked_to_stop().await;
@@ -144,7 +161,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         tokio::time::sleep(PATIENCE).await;
     };
     tokio::select! {
-        served = server.with_graceful_shutdown(stop).into_future() => served?,
+        () = server::serve(listener, routes, config.limits, stop) => {}
         () = patience => tracing::warn!("connections that did not end are cut off"),
     }
     let report = guestbook.shutdown().await;
@@ -159,9 +176,6 @@ const SPOOL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How long a stop waits for requests under way.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Each is an open connection, which most systems give a process a thousand of.
-const LIVE_CONNECTIONS: usize = 100;
 
 /// Since when `Sec-GPC` is honoured.
 const GPC_SINCE: &str = "2026-11-25";

@@ -8,8 +8,10 @@ use tower_guestbook::{
     http::ConsentRules,
 };
 
-/// What the page of offers sets.
-pub(crate) const OFFERS_COOKIE: &str = "offers";
+/// What the page of offers sets: a `secure` cookie has a name that no other host can set.
+pub(crate) fn offers_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-offers" } else { "offers" }
+}
 
 /// How long a decision lasts. Nobody is asked again before.
 const HALF_A_YEAR: Duration = Duration::from_secs(180 * 24 * 60 * 60);
@@ -75,7 +77,7 @@ const NOTICES: [(PurposeId, &str, &str); 10] = [
     ),
 ];
 
-pub(crate) fn rules() -> tower_guestbook::Result<ConsentRules> {
+pub(crate) fn rules(secure: bool) -> tower_guestbook::Result<ConsentRules> {
     let purpose = |id: PurposeId, category| Purpose::new(id.as_str(), category).expiry(HALF_A_YEAR);
     let purposes = Purposes::builder()
         .purpose(Purpose::new(PurposeId::NECESSARY.as_str(), Category::Necessary))
@@ -90,7 +92,7 @@ pub(crate) fn rules() -> tower_guestbook::Result<ConsentRules> {
             purpose(PurposeId::MARKETING, Category::Marketing)
                 .mode_where_declining_is_enough(Mode::OptOut)
                 .sells_or_shares(true)
-                .cookies([OFFERS_COOKIE]),
+                .cookies([offers_cookie(secure)]),
         )
         .purpose(purpose(PurposeId::PERSONALISATION, Category::Personalisation))
         .build()?;

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, State, rejection::BytesRejection},
     http::StatusCode,
 };
 use serde_json::{Value, json};
@@ -69,8 +69,13 @@ pub(crate) async fn get_data(session: Session, Path(key): Path<String>) -> Answe
     Ok(Json(json!({ "key": key, "value": value })))
 }
 
-pub(crate) async fn put_data(session: Session, tracker: Tracker, Path(key): Path<String>, body: Bytes) -> Answer {
-    let value = parse_value(&body)?;
+pub(crate) async fn put_data(
+    session: Session,
+    tracker: Tracker,
+    Path(key): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let value = parse_value(&body?)?;
     session.insert(&key, &value)?;
     if let ("note", Some(note)) = (key.as_str(), value.as_str()) {
         tracking::note_kept(&tracker, note)?;

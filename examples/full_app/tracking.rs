@@ -1,16 +1,28 @@
 //! What users do, as the client tells it: pages, actions, batches of typed events. And the one type that is ours.
 
-use axum::{Json, body::Bytes, extract::rejection::BytesRejection, http::StatusCode};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::StatusCode,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_guestbook::{
-    CurrentUser, Timestamp, Tracker,
+    CurrentUser, Timestamp, Tracker, UserId,
     activity::{Event, EventTypes},
 };
 
 use crate::{
-    answers::{Answer, explain, refuse, success, unauthorized},
+    App,
+    answers::{Answer, explain, refuse, success, unauthorized, wait},
     auth::{parse, parse_value},
+    windows::Windows,
 };
 
 /// The largest body that is read: a hundred events with all the data that an event may have fit in.
@@ -37,18 +49,50 @@ pub(crate) fn note_kept(tracker: &Tracker, note: &str) -> tower_guestbook::Resul
     tracker.track(NOTE_KEPT, &NoteKept { length })
 }
 
+/// How many events each user may track in a minute: one user's flood neither takes the room of others' events in the queue
+/// nor makes everybody's reports too large.
+pub(crate) struct Quota {
+    limit: u32,
+    tracked: Mutex<Windows<UserId>>,
+}
+
+impl Quota {
+    pub(crate) fn new(limit: u32) -> Self {
+        Self { limit, tracked: Mutex::new(Windows::new()) }
+    }
+
+    /// Takes `events` of the user's quota, or none of it.
+    fn take(&self, user: UserId, events: usize) -> Answer<()> {
+        let (events, now) = (u32::try_from(events).unwrap_or(u32::MAX), Instant::now());
+        let mut tracked = self.tracked.lock().unwrap_or_else(PoisonError::into_inner);
+        match tracked.wait(&user, events, self.limit, now) {
+            Some(left) => Err(wait("Too many events", left)),
+            None => {
+                tracked.add(user, events, now);
+                Ok(())
+            }
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Page {
     page: String,
 }
 
-pub(crate) async fn page(user: Option<CurrentUser>, tracker: Tracker, body: Result<Bytes, BytesRejection>) -> Answer {
+pub(crate) async fn page(
+    State(app): State<App>,
+    user: Option<CurrentUser>,
+    tracker: Tracker,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
     const PROBLEM: &str = "Page required";
-    user.ok_or_else(unauthorized)?;
+    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
     let Page { page } = parse(&body?, PROBLEM)?;
     if page.trim().is_empty() {
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
     }
+    app.quota.take(user, 1)?;
     tracker.page_view(&page)?;
     Ok(success("Page view tracked"))
 }
@@ -60,20 +104,32 @@ struct Action {
     details: Value,
 }
 
-pub(crate) async fn action(user: Option<CurrentUser>, tracker: Tracker, body: Result<Bytes, BytesRejection>) -> Answer {
+pub(crate) async fn action(
+    State(app): State<App>,
+    user: Option<CurrentUser>,
+    tracker: Tracker,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
     const PROBLEM: &str = "Action required";
-    user.ok_or_else(unauthorized)?;
+    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
     let Action { action, details } = parse(&body?, PROBLEM)?;
     if action.trim().is_empty() {
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
     }
+    app.quota.take(user, 1)?;
     tracker.action(&action, &or_empty(details))?;
     Ok(success("Action tracked"))
 }
 
-/// Events that a client has gathered: `{"events":[…]}` or the array alone. Each is judged on its own.
-pub(crate) async fn batch(user: Option<CurrentUser>, tracker: Tracker, body: Result<Bytes, BytesRejection>) -> Answer {
-    user.ok_or_else(unauthorized)?;
+/// Events that a client has gathered: `{"events":[…]}` or the array alone. Each is judged on its own, but the quota has room
+/// for all of them or for none.
+pub(crate) async fn batch(
+    State(app): State<App>,
+    user: Option<CurrentUser>,
+    tracker: Tracker,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
     let mut body = parse_value(&body?)?;
     let events = body.get_mut("events").map(Value::take).unwrap_or(body);
     let Value::Array(events) = events else {
@@ -83,6 +139,7 @@ pub(crate) async fn batch(user: Option<CurrentUser>, tracker: Tracker, body: Res
         let problem = format!("At most {MAX_EVENTS} events at a time");
         return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &problem));
     }
+    app.quota.take(user, events.len())?;
     let mut accepted = 0;
     let results: Vec<_> = events
         .into_iter()

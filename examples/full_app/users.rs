@@ -10,44 +10,31 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
-use tokio::sync::Semaphore;
 use tower_guestbook::{
     ErrorKind, UserId,
     rights::{Answer, ExportedPage, PersonalData},
 };
 
-use crate::Error;
+use crate::{Error, hashing::Hashing};
 
 pub(crate) struct Users {
     database: Mutex<Connection>,
-    /// Hashing takes 19 MiB and tens of milliseconds: so many at a time as there are cores.
-    hashing: Semaphore,
+    hashing: Hashing,
     /// What is verified for a name that nobody has, so that it takes as long.
     nobody: String,
 }
 
 impl Users {
-    /// Opens the users, or makes the file with two of them.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let database = Connection::open(path)?;
-        database.execute_batch(
-            "PRAGMA journal_mode = WAL;
-             CREATE TABLE IF NOT EXISTS users (
-                 id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, password TEXT NOT NULL
-             ) STRICT;",
-        )?;
-        let count: i64 = database.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?;
-        if count == 0 {
-            for (id, name, password) in [(1, "admin", "admin123"), (2, "user1", "user123")] {
-                database.execute("INSERT INTO users VALUES (?1, ?2, ?3)", params![id, name, hash(password)?])?;
-            }
-            tracing::warn!("first start: users with well-known passwords were made; this is a demonstration");
-        }
+    /// Opens the users, or makes the file with two of them. At most `queue` passwords wait to be checked.
+    pub(crate) fn open(path: &Path, queue: usize) -> Result<Self, Error> {
+        let mut database = Connection::open(path)?;
+        database.execute_batch("PRAGMA journal_mode = WAL")?;
+        make(&mut database)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let nobody = hash("a password that nobody has")?;
-        Ok(Self { database: Mutex::new(database), hashing: Semaphore::new(cores), nobody })
+        Ok(Self { database: Mutex::new(database), hashing: Hashing::new(cores, queue), nobody })
     }
 
     /// The id of the user with this name and password. Takes as long for a name that nobody has.
@@ -78,22 +65,19 @@ impl Users {
         if !self.verify(current, old).await? {
             return Ok(false);
         }
-        let permit = self.hashing.acquire().await?;
         let new = new.to_owned();
-        let new = tokio::task::spawn_blocking(move || hash(&new)).await??;
-        drop(permit);
+        let new = self.hashing.run(move || hash(&new)).await???;
         self.with(|database| database.execute("UPDATE users SET password = ?2 WHERE id = ?1", params![id, new]))?;
         Ok(true)
     }
 
     async fn verify(&self, hash: String, password: &str) -> Result<bool, Error> {
-        let _permit = self.hashing.acquire().await?;
         let password = password.to_owned();
-        let right = tokio::task::spawn_blocking(move || {
+        let right = self.hashing.run(move || {
             let hash = PasswordHash::new(&hash)?;
             Ok::<_, Error>(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
         });
-        right.await?
+        right.await??
     }
 
     fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
@@ -145,6 +129,24 @@ const PAGE: i64 = 1_000;
 
 fn failed(error: Error) -> tower_guestbook::Error {
     tower_guestbook::Error::new(ErrorKind::Unavailable, "the database of users failed").with_source(error)
+}
+
+/// The table and the users of the first start. Where the table is, its users are not made again: they may have been erased.
+fn make(database: &mut Connection) -> Result<(), Error> {
+    let first_start = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let is_made = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'users')";
+    if first_start.query_row(is_made, [], |row| row.get(0))? {
+        return Ok(());
+    }
+    first_start.execute_batch(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, password TEXT NOT NULL) STRICT",
+    )?;
+    for (id, name, password) in [(1, "admin", "admin123"), (2, "user1", "user123")] {
+        first_start.execute("INSERT INTO users VALUES (?1, ?2, ?3)", params![id, name, hash(password)?])?;
+    }
+    first_start.commit()?;
+    tracing::warn!("first start: users with well-known passwords were made; this is a demonstration");
+    Ok(())
 }
 
 /// Argon2id with the parameters of RFC 9106's second choice as OWASP has them: 19 MiB, two passes, one lane.

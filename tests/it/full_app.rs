@@ -3,7 +3,9 @@
 mod activity;
 mod consent;
 mod effects;
+mod limits;
 mod live;
+mod parts;
 mod preferences;
 mod profile;
 mod rights;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    net::IpAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     time::Duration,
@@ -11,7 +12,10 @@ use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use serde_json::Value;
 
 pub(crate) struct Server {
@@ -95,10 +99,17 @@ pub(crate) struct ServerSent {
 
 impl EventStream {
     pub(crate) async fn open(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
-        let response = send(address, Method::GET, path, headers, Bytes::new()).await;
-        assert_eq!(response.status(), StatusCode::OK);
+        Self::try_open(address, path, headers).await.unwrap()
+    }
+
+    /// The status, if it is refused.
+    pub(crate) async fn try_open(address: &str, path: &str, headers: &[(&str, &str)]) -> Result<Self, StatusCode> {
+        let response = send(None, address, Method::GET, path, headers, Bytes::new()).await;
+        if response.status() != StatusCode::OK {
+            return Err(response.status());
+        }
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
-        Self { response, text: String::new() }
+        Ok(Self { response, text: String::new() })
     }
 
     /// The next event that is no comment; `None` at a clean end.
@@ -128,14 +139,35 @@ pub(crate) async fn ask(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Reply {
-    let (parts, body) = send(address, method, path, headers, body.into()).await.into_parts();
+    ask_from(None, address, method, path, headers, body).await
+}
+
+/// The same from this address of the client.
+pub(crate) async fn ask_from(
+    from: Option<IpAddr>,
+    address: &str,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Reply {
+    let (parts, body) = send(from, address, method, path, headers, body.into()).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
     Reply { status: parts.status, headers: parts.headers, json }
 }
 
-async fn send(address: &str, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Response<Incoming> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+async fn send(
+    from: Option<IpAddr>,
+    address: &str,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Response<Incoming> {
+    let mut connector = HttpConnector::new();
+    connector.set_local_address(from);
+    let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
     let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);

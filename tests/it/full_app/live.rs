@@ -85,12 +85,10 @@ async fn full_app_notices_within_a_heartbeat_that_a_session_was_ended_elsewhere(
 #[tokio::test]
 async fn full_app_refuses_one_live_connection_too_many() {
     let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path());
-    let user = token(&server, "user1", "user123").await;
-    let mut open = Vec::new();
-    for _ in 0..100 {
-        open.push(listen(&server, &user).await);
-    }
+    let server = Server::start_with(directory.path(), &["--live-connections", "3"]);
+    let (user, admin) = (token(&server, "user1", "user123").await, token(&server, "admin", "admin123").await);
+    let mut open = [listen(&server, &user).await, listen(&server, &user).await];
+    let _of_admin = listen(&server, &admin).await;
     let refused = with(&server, &user, Method::GET, "/api/activities/live", "").await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.json["error"].is_string() && refused.headers.contains_key(header::RETRY_AFTER));
@@ -98,6 +96,34 @@ async fn full_app_refuses_one_live_connection_too_many() {
     for events in &mut open {
         assert_eq!(next_but_requests(events).await.unwrap()["event_type"], "button_click");
     }
+}
+
+#[tokio::test]
+async fn full_app_limits_the_live_connections_of_one_user_and_leaves_room_for_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let (user, admin) = (token(&server, "user1", "user123").await, token(&server, "admin", "admin123").await);
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        open.push(listen(&server, &user).await);
+    }
+    let refused = with(&server, &user, Method::GET, "/api/activities/live", "").await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.json["error"].is_string() && refused.headers.contains_key(header::RETRY_AFTER));
+    listen(&server, &admin).await;
+    // The server notices in its own time that one has gone.
+    open.pop();
+    let cookie = format!("session_id={user}");
+    let again = async {
+        loop {
+            let opened = EventStream::try_open(&server.address, "/api/activities/live", &[("cookie", &cookie)]).await;
+            match opened {
+                Ok(stream) => return stream,
+                Err(status) => assert_eq!(status, StatusCode::TOO_MANY_REQUESTS),
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), again).await.expect("a place is given back");
 }
 
 #[tokio::test]

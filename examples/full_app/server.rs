@@ -1,0 +1,140 @@
+//! Accepts connections: a bounded number at a time, with a limit on how long the head and the body of a request may take.
+
+use std::{
+    fmt,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::{ConnectInfo, Request},
+};
+use http_body::Frame;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::Sleep,
+};
+use tower::ServiceExt;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Open connections. A further one waits in the system's queue until one ends.
+    pub(crate) connections: usize,
+    /// From the first moment of a connection, or the end of the last answer, to the end of a head: it closes an idle
+    /// connection as well.
+    pub(crate) head: Duration,
+    /// From the end of the head to the end of the body.
+    pub(crate) body: Duration,
+}
+
+/// Serves until `stop` is ready, and then waits until all requests under way have been answered.
+pub(crate) async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: impl Future<Output = ()>) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let connections = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    // The limit is not in force without a timer.
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    let mut stop = pin!(stop);
+    loop {
+        let next = async {
+            let place = places.clone().acquire_owned().await.expect("nobody closes it");
+            (place, accept(&listener).await)
+        };
+        let (place, (stream, peer)) = tokio::select! {
+            next = next => next,
+            () = &mut stop => break,
+        };
+        let routes = routes.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(|body| TimedBody::new(body, limits.body));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            routes.clone().oneshot(request)
+        });
+        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                // No more file descriptors, say: they come back when connections end.
+                tracing::error!(%error, "no connection can be accepted");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// A body that fails when it does not end in time.
+struct TimedBody {
+    body: Incoming,
+    time: Pin<Box<Sleep>>,
+}
+
+/// The body of a request did not end in time.
+#[derive(Debug)]
+pub(crate) struct TooSlow;
+
+impl TimedBody {
+    fn new(body: Incoming, time: Duration) -> Body {
+        if body.is_end_stream() {
+            return Body::empty();
+        }
+        Body::new(Self { body, time: Box::pin(tokio::time::sleep(time)) })
+    }
+}
+
+impl HttpBody for TimedBody {
+    type Data = Bytes;
+    type Error = crate::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.time.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(TooSlow.into())));
+        }
+        Pin::new(&mut self.body).poll_frame(context).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body of a request took too long")
+    }
+}
+
+impl std::error::Error for TooSlow {}
