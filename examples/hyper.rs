@@ -1,16 +1,16 @@
 //! Plain hyper, no framework: `cargo run --example hyper`, then `curl -c jar -b jar http://127.0.0.1:3000/` a few times.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
+    rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, service_fn};
 use tower_guestbook::{
     Guestbook, Session, SqliteStore,
@@ -33,8 +33,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cookie = SessionCookie::new().name("session").insecure_without_secure();
     let guestbook = Guestbook::builder(SqliteStore::open("guestbook.db")?).cookie(cookie).build()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    // A client that sends no head, and more clients than there are file descriptors, must not stop the server.
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(15));
+    let places = Arc::new(Semaphore::new(800));
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let place = places.clone().acquire_owned().await?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                eprintln!("no connection can be accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
         let service = ServiceBuilder::new()
             .map_request(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddress(peer));
@@ -42,13 +54,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             })
             .layer(guestbook.layer())
             .service(service_fn(visits));
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         tokio::spawn(async move {
-            let connection = auto::Builder::new(TokioExecutor::new());
-            if let Err(error) =
-                connection.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await
-            {
+            if let Err(error) = connection.await {
                 eprintln!("a connection ended: {error}");
             }
+            drop(place);
         });
     }
 }

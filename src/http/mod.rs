@@ -25,6 +25,77 @@
 //! assert!(response.headers()["set-cookie"].to_str().unwrap().starts_with("__Host-session="));
 //! # Ok(()) }
 //! ```
+//!
+//! # Serving
+//!
+//! The layers bound what is stored. What a client costs before that is bounded by the server, and `axum::serve` has no
+//! limits. A server that does not stand behind a proxy with limits of its own needs:
+//!
+//! - **a time limit for the head of a request**, or idle connections use up the file descriptors;
+//! - **a time limit for its body**; the limit of its size is axum's `DefaultBodyLimit` (2 MB) or `http_body_util::Limited`;
+//! - **a bounded number of connections**, of which each **live stream** holds one: a bound per user keeps room for others;
+//! - **a bounded queue before password hashing**, with 503 beyond it, and failed logins counted by account and network
+//!   together and by network. An account alone is delayed and never locked, or a stranger could lock its owner out.
+//!
+//! ```
+//! use std::{io, sync::Arc, time::Duration};
+//! use axum::{
+//!     Router, extract::Request, http::StatusCode, middleware::{self, Next}, response::{IntoResponse, Response},
+//! };
+//! use hyper::{body::Incoming, server::conn::http1};
+//! use hyper_util::{rt::{TokioIo, TokioTimer}, service::TowerToHyperService};
+//! use tokio::{net::TcpListener, sync::Semaphore};
+//! use tower::ServiceExt;
+//! use tower_guestbook::http::PeerAddress;
+//!
+//! /// Limits how long a request may take until its answer begins, which is after its body. Streams may go on.
+//! async fn in_time(request: Request, next: Next) -> Response {
+//!     match tokio::time::timeout(Duration::from_secs(30), next.run(request)).await {
+//!         Ok(response) => response,
+//!         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+//!     }
+//! }
+//!
+//! /// At most `connections` at a time; `head` limits how long the head of a request may take.
+//! async fn serve(listener: TcpListener, app: Router, connections: usize, head: Duration) {
+//!     let app = app.layer(middleware::from_fn(in_time));
+//!     let places = Arc::new(Semaphore::new(connections));
+//!     let mut http = http1::Builder::new();
+//!     http.timer(TokioTimer::new()).header_read_timeout(head);
+//!     loop {
+//!         // A further connection waits in the queue of the system.
+//!         let place = places.clone().acquire_owned().await.expect("nobody closes it");
+//!         let Ok((stream, peer)) = listener.accept().await else {
+//!             // A client that has left already, or no file descriptors: they come back when connections end.
+//!             tokio::time::sleep(Duration::from_millis(100)).await;
+//!             continue;
+//!         };
+//!         let app = app.clone().map_request(move |mut request: Request<Incoming>| {
+//!             request.extensions_mut().insert(PeerAddress(peer));
+//!             request
+//!         });
+//!         let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+//!         tokio::spawn(async move {
+//!             // An error here is a client that was too slow, or left.
+//!             let _ = connection.await;
+//!             drop(place);
+//!         });
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+//! # use tokio::{io::AsyncReadExt, net::TcpStream};
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let address = listener.local_addr()?;
+//! tokio::spawn(serve(listener, Router::new(), 1, Duration::from_millis(50)));
+//! // One that sends nothing is closed, and gives its place to the next.
+//! for _ in 0..2 {
+//!     assert_eq!(TcpStream::connect(address).await?.read(&mut [0]).await?, 0);
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! `examples/full_app` does all of this: `server.rs`, `live.rs`, `hashing.rs` and `attempts.rs`.
 
 mod activity;
 mod body;
