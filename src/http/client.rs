@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{Extensions, HeaderMap, HeaderName, Request, header};
+use http::{Extensions, HeaderName, Request, header};
 
+use super::forwarded::{self, elements_from_right, parameter};
 use crate::visit::Client;
 
 /// The address at the other end of the connection, put into the request's extensions by whoever accepted it.
@@ -13,6 +14,9 @@ use crate::visit::Client;
 pub struct PeerAddress(pub SocketAddr);
 
 /// From where the client's address is taken. It is used for lists of sessions, truncated, never for authentication.
+///
+/// Of a header only the elements count that trusted proxies appended: the last ones, over all of its lines. What stands
+/// left of them came from outside. It may be a lie or no text at all, and changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientAddress {
@@ -46,8 +50,14 @@ impl ClientSettings {
         let headers = request.headers();
         match self.address {
             ClientAddress::Peer => peer(request.extensions()),
-            ClientAddress::Forwarded { proxies } => nth_from_right(headers, &header::FORWARDED, proxies, forwarded_for),
-            ClientAddress::XForwardedFor { proxies } => nth_from_right(headers, &X_FORWARDED_FOR, proxies, address),
+            ClientAddress::Forwarded { proxies } => {
+                let element = elements_from_right(headers, &header::FORWARDED).nth(proxies.checked_sub(1)?)?;
+                forwarded::address(&parameter(element, "for")?)
+            }
+            ClientAddress::XForwardedFor { proxies } => {
+                let element = elements_from_right(headers, &X_FORWARDED_FOR).nth(proxies.checked_sub(1)?)?;
+                forwarded::address(element)
+            }
         }
     }
 }
@@ -66,31 +76,6 @@ fn peer(extensions: &Extensions) -> Option<IpAddr> {
         return Some(address.ip());
     }
     None
-}
-
-/// The element that the outermost trusted proxy appended: the `proxies`-th from the right, over all header lines.
-/// What stands left of it came from outside and may be a lie.
-fn nth_from_right(
-    headers: &HeaderMap,
-    name: &HeaderName,
-    proxies: usize,
-    parse: fn(&str) -> Option<IpAddr>,
-) -> Option<IpAddr> {
-    let lines: Vec<_> = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
-    let mut elements = lines.iter().rev().flat_map(|line| line.rsplit(','));
-    elements.nth(proxies.checked_sub(1)?).and_then(|element| parse(element.trim()))
-}
-
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, node) = pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    address(node.trim().trim_matches('"'))
-}
-
-/// An address, with or without a port; IPv6 with a port is in brackets.
-fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next()).unwrap_or(text);
-    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ mod cross_origin;
 #[cfg(feature = "axum")]
 mod extract;
 mod fetch_metadata;
+mod forwarded;
 mod privacy;
 mod problem;
 mod recent_login;

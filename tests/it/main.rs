@@ -34,6 +34,7 @@ mod moody;
 mod offload;
 #[cfg(feature = "sqlite")]
 mod older_files;
+mod origins;
 mod parallel;
 #[cfg(feature = "sqlite")]
 mod places;
