@@ -39,6 +39,7 @@ pub(crate) fn rules() -> tower_guestbook::Result<PreferenceRules<StandardPrefere
     Ok(PreferenceRules::standard()?
         .negotiate_language("language", ["en", "de"])
         .negotiate_color_scheme("theme")
+        .critical_color_scheme(true)
         .consent_view(format!("{category}.{key}"), PurposeId::ANALYTICS))
 }
 

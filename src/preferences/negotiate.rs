@@ -12,18 +12,24 @@ pub enum ColorScheme {
 }
 
 impl ColorScheme {
-    /// What `Sec-CH-Prefers-Color-Scheme` says: a string of structured fields, so with its quotes.
+    /// What `Sec-CH-Prefers-Color-Scheme` says: an item of structured fields (RFC 8941). Chromium sends a token, `dark`;
+    /// the draft of the header has a string, `"dark"`. Both are understood, and parameters are ignored.
     ///
     /// ```
     /// use tower_guestbook::preferences::ColorScheme;
     ///
+    /// assert_eq!(ColorScheme::from_header(b"dark"), Some(ColorScheme::Dark));
     /// assert_eq!(ColorScheme::from_header(br#""dark""#), Some(ColorScheme::Dark));
-    /// assert_eq!(ColorScheme::from_header(b"dark"), None);
+    /// assert_eq!(ColorScheme::from_header(b"no-preference"), None);
     /// ```
     pub fn from_header(value: &[u8]) -> Option<Self> {
-        match value {
-            br#""light""# => Some(Self::Light),
-            br#""dark""# => Some(Self::Dark),
+        let value = value.trim_ascii();
+        let (item, parameters) = value.split_at(value.iter().position(|byte| *byte == b';').unwrap_or(value.len()));
+        let is_text = |byte: &u8| (b' '..=b'~').contains(byte);
+        match item {
+            _ if !parameters.iter().all(is_text) => None,
+            b"light" | br#""light""# => Some(Self::Light),
+            b"dark" | br#""dark""# => Some(Self::Dark),
             _ => None,
         }
     }
@@ -124,6 +130,31 @@ fn look_up<L: AsRef<str>>(range: &[u8], supported: &[L], refused: &[Range<'_>]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn from_header_reads_a_token_a_string_and_nothing_that_is_neither() {
+        use ColorScheme::{Dark, Light};
+        for (value, expected) in [
+            (b"dark".as_slice(), Some(Dark)),
+            (b"light", Some(Light)),
+            (br#""dark""#, Some(Dark)),
+            (br#""light""#, Some(Light)),
+            (b"  dark ", Some(Dark)),
+            (b"dark;q=1", Some(Dark)),
+            (br#""light";a;b="c""#, Some(Light)),
+            (b"", None),
+            (b"\"dark", None),
+            (b"dark\"", None),
+            (b"'dark'", None),
+            (b"DARK", None),
+            (b"dark ;q=1", None),
+            (b"dark, light", None),
+            (b"dark;\xff", None),
+            (b"?1", None),
+        ] {
+            assert_eq!(ColorScheme::from_header(value), expected, "{}", String::from_utf8_lossy(value));
+        }
+    }
 
     #[test]
     fn the_lookup_follows_weights_order_and_subtags() {

@@ -20,6 +20,9 @@ pub(crate) trait DynamicPreferences: Send + Sync {
     /// To be turned into what it is.
     fn as_any(&self) -> &dyn Any;
 
+    /// Whether pages cannot do without the browser's colour scheme.
+    fn is_scheme_critical(&self) -> bool;
+
     /// Fills what the user has not set with what was set before they logged in.
     fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>>;
 
@@ -37,6 +40,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn is_scheme_critical(&self) -> bool {
+        self.inner.rules.is_scheme_critical
     }
 
     fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>> {

@@ -32,6 +32,7 @@ pub struct PreferenceRules<T> {
     schema: Schema<T>,
     language: Option<(String, Vec<String>)>,
     color_scheme: Option<String>,
+    is_scheme_critical: bool,
     views: Vec<(String, PurposeId)>,
 }
 
@@ -41,6 +42,7 @@ pub(crate) struct Checked<T> {
     pub(super) schema: Schema<T>,
     pub(super) language: Option<Languages>,
     pub(super) color_scheme: Option<Schemes>,
+    pub(super) is_scheme_critical: bool,
     pub(super) views: Vec<View>,
 }
 
@@ -91,7 +93,7 @@ impl PreferenceRules<StandardPreferences> {
 impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
     /// This schema, and nothing but its defaults for what nobody has set.
     pub fn new(schema: Schema<T>) -> Self {
-        Self { schema, language: None, color_scheme: None, views: Vec::new() }
+        Self { schema, language: None, color_scheme: None, is_scheme_critical: false, views: Vec::new() }
     }
 
     /// Takes the value at `path` from `Accept-Language`, as long as nobody has set it: the one of these languages, at most
@@ -106,8 +108,19 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
     }
 
     /// Takes the value at `path`, `light` or `dark`, from `Sec-CH-Prefers-Color-Scheme`, as long as nobody has set it.
+    ///
+    /// A browser sends this header once a page has asked for it (`Accept-CH`), so it does not come with the very first
+    /// request: see [`critical_color_scheme`](Self::critical_color_scheme).
     pub fn negotiate_color_scheme(mut self, path: impl Into<String>) -> Self {
         self.color_scheme = Some(path.into());
+        self
+    }
+
+    /// Whether pages (`text/html`) that depend on the colour scheme say that they cannot do without it (`Critical-CH`):
+    /// a browser that can tell it and has not asks for the page once more, at once, before it shows anything. So the first
+    /// page of a visitor is right from its first byte. It reaches the handler twice then, and is recorded twice. Default: no.
+    pub fn critical_color_scheme(mut self, critical: bool) -> Self {
+        self.is_scheme_critical = critical;
         self
     }
 
@@ -172,7 +185,7 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
             override_of(&path, false.into())?;
             views.push(View { path: keys, purpose });
         }
-        Ok(Checked { schema, language, color_scheme, views })
+        Ok(Checked { schema, language, color_scheme, is_scheme_critical: self.is_scheme_critical, views })
     }
 }
 

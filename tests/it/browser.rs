@@ -28,6 +28,10 @@ struct Browser {
 
 impl Browser {
     async fn start(profile: &Path) -> Self {
+        Self::start_with(profile, &[]).await
+    }
+
+    async fn start_with(profile: &Path, more: &[&str]) -> Self {
         let mut driver =
             Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
@@ -37,7 +41,7 @@ impl Browser {
         });
         let address = format!("127.0.0.1:{}", port.expect("chromedriver says its port"));
         let profile = format!("--user-data-dir={}", profile.display());
-        let arguments = [
+        let mut arguments = vec![
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
@@ -49,6 +53,7 @@ impl Browser {
             "--window-size=1000,1400",
             &profile,
         ];
+        arguments.extend(more);
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": { "args": arguments },
         } } });

@@ -103,6 +103,10 @@ impl Host for Shared {
         }
         if outcome.scheme {
             headers.append(ACCEPT_CH, COLOR_SCHEME);
+            let is_critical = self.preferences.as_ref().is_some_and(|preferences| preferences.is_scheme_critical());
+            if is_critical && is_html(headers) {
+                headers.append(CRITICAL_CH, COLOR_SCHEME);
+            }
         }
         if cookie.is_some() || visitor.is_some() {
             headers.insert(header::CACHE_CONTROL, NO_STORE);
@@ -148,6 +152,12 @@ impl Varies {
     }
 }
 
+/// Browsers look at critical hints where they go, not where a script asks.
+fn is_html(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.get(..9)).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"))
+}
+
 impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
@@ -174,5 +184,6 @@ impl fmt::Debug for Shared {
 
 const COLOR_SCHEME: HeaderValue = HeaderValue::from_static("sec-ch-prefers-color-scheme");
 const ACCEPT_CH: HeaderName = HeaderName::from_static("accept-ch");
+const CRITICAL_CH: HeaderName = HeaderName::from_static("critical-ch");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

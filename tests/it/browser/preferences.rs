@@ -79,3 +79,26 @@ async fn in_a_browser_what_a_guest_likes_takes_effect_at_once_and_lasts() {
     browser.until("document.documentElement.dataset.theme === 'system'").await;
     browser.quit().await;
 }
+
+#[tokio::test]
+async fn a_browser_that_is_dark_gets_its_first_page_dark_until_somebody_chooses() {
+    if !is_wanted() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let served = "return document.documentElement.dataset.theme";
+    for (more, theme) in [(["--force-dark-mode"].as_slice(), "dark"), (&[], "light")] {
+        let browser = Browser::start_with(&directory.path().join(theme), more).await;
+        browser.open(&format!("http://{}/", server.address)).await;
+        assert_eq!(browser.script(served).await, theme, "as the page came, before any script has asked");
+        browser.until("preferencesTag").await;
+        assert_eq!(browser.script("return document.querySelector('[name=theme]').value").await, theme);
+        let chosen = if theme == "dark" { "light" } else { "dark" };
+        browser.click(&format!("[name=theme] option[value={chosen}]")).await;
+        browser.until("document.querySelector('#message').textContent === 'Saved.'").await;
+        browser.reload().await;
+        assert_eq!(browser.script(served).await, chosen, "a choice counts for more");
+        browser.quit().await;
+    }
+}

@@ -3,7 +3,7 @@
 use axum::http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Guestbook, preferences::StandardPreferences, store::MemoryStore, user_preferences::PreferenceRules,
+    Guestbook, Preferences, preferences::StandardPreferences, store::MemoryStore, user_preferences::PreferenceRules,
 };
 
 use super::{Browser, app, negotiating, standard};
@@ -54,12 +54,14 @@ async fn a_stranger_gets_the_language_that_the_browser_asks_for_or_the_default()
 }
 
 #[tokio::test]
-async fn a_stranger_gets_the_colour_scheme_that_the_browser_hints_at_as_a_structured_string() {
+async fn a_stranger_gets_the_colour_scheme_that_the_browser_hints_at_as_a_token_or_a_string() {
     let app = app(&guestbook());
     for (hint, theme) in [
         (r#""dark""#, "dark"),
         (r#""light""#, "light"),
-        ("dark", "light"),
+        ("dark", "dark"),
+        ("light", "light"),
+        ("dark;q=1", "dark"),
         (r#""Dark""#, "light"),
         (r#""system""#, "light"),
         (r#""dark"#, "light"),
@@ -166,4 +168,32 @@ async fn a_stranger_who_changes_nothing_gets_no_cookie_and_leaves_nothing() {
         serde_json::from_value::<StandardPreferences>(Browser::new(&app).value().await).unwrap();
     assert_eq!(untouched, StandardPreferences::default());
     assert_eq!(stranger.value().await["theme"], Value::from("dark"));
+}
+
+#[tokio::test]
+async fn critical_color_scheme_has_pages_and_nothing_else_asked_for_again() {
+    use axum::{Json, Router, response::Html, routing::get};
+
+    use crate::support::Guest;
+
+    let critical = HeaderName::from_static("critical-ch");
+    for (is_critical, expected) in [(true, Some(SCHEME)), (false, None)] {
+        let rules =
+            PreferenceRules::standard().unwrap().negotiate_color_scheme("theme").critical_color_scheme(is_critical);
+        let guestbook = builder(MemoryStore::new()).0.preferences(rules).build().unwrap();
+        let app = Router::new()
+            .route("/page", get(async |likes: Preferences<StandardPreferences>| Html(format!("{:?}", likes.theme))))
+            .route("/json", get(async |likes: Preferences<StandardPreferences>| Json(likes.value().clone())))
+            .route("/plain", get(async || Html("")))
+            .layer(guestbook.layer());
+        let mut guest = Guest::new(&app);
+        for (path, is_asked, critical_for) in
+            [("/page", true, expected), ("/json", true, None), ("/plain", false, None)]
+        {
+            let answer = guest.ok(path).await;
+            assert_eq!(answer.headers.contains_key("accept-ch"), is_asked, "{path}");
+            let said = answer.headers.get(&critical).map(|value| value.to_str().unwrap());
+            assert_eq!(said, critical_for, "{path}, {is_critical}");
+        }
+    }
 }
