@@ -2,12 +2,12 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write,
     sync::{PoisonError, RwLock},
 };
 
 use foldhash::fast::RandomState;
 
+use super::crawlers::is_crawler;
 use crate::client::{Agent, DeviceClass};
 
 /// A bounded memory of user agents. When it is full it starts anew: browsers send few different texts.
@@ -46,20 +46,6 @@ fn read(text: &str) -> Agent {
         agent.device = DeviceClass::Bot;
     }
     agent
-}
-
-/// The detector keeps verdicts by address and by the first and last bytes of a text, in which two texts can agree. So
-/// each text gets an end of its own.
-fn is_crawler(text: &str) -> bool {
-    thread_local!(static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
-    let number = CALLS.replace(CALLS.get().wrapping_add(1));
-    let mut unique = String::with_capacity(text.len() + 20);
-    unique.push_str(text);
-    if !text.is_empty() {
-        // Writing to a string does not fail.
-        let _ = write!(unique, " {number:08}");
-    }
-    iscrawl::is_crawler(&unique)
 }
 
 #[cfg(test)]

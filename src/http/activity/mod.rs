@@ -27,6 +27,7 @@
 
 mod agents;
 mod body;
+mod crawlers;
 mod future;
 mod layer;
 mod recording;
