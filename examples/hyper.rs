@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, service_fn};
 use tower_guestbook::{
     Guestbook, Session, SqliteStore,
-    http::{PeerAddress, SessionCookie},
+    http::{ActivityRules, PeerAddress, SessionCookie},
 };
 
 async fn visits(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -31,7 +31,9 @@ async fn visits(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // curl keeps a Secure cookie to itself over plain HTTP.
     let cookie = SessionCookie::new().name("session").insecure_without_secure();
-    let guestbook = Guestbook::builder(SqliteStore::open("guestbook.db")?).cookie(cookie).build()?;
+    // Nobody tells the layer which routes there are, and what else is in a path is not recorded.
+    let rules = ActivityRules::new().routes(["/"]);
+    let guestbook = Guestbook::builder(SqliteStore::open("guestbook.db")?).cookie(cookie).activity(rules).build()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     // A client that sends no head, and more clients than there are file descriptors, must not stop the server.
     let mut http = http1::Builder::new();

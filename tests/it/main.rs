@@ -47,6 +47,7 @@ mod retention;
 #[cfg(feature = "sqlite")]
 mod rights;
 mod rights_export;
+mod route_names;
 #[cfg(feature = "sqlite")]
 mod server;
 #[cfg(feature = "sqlite")]

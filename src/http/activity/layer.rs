@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;
 
-use super::{ActivityService, Skipped, agents::Agents, routes::Routes, rules::ActivityRules, skipped::SkipCounters};
+use super::{
+    ActivityService, Skipped, agents::Agents, referrer::KnownReferrers, routes::Routes, rules::ActivityRules,
+    skipped::SkipCounters,
+};
 use crate::{consents::Consents, http::ClientSettings, recorder::Recorder};
 
 /// Records each request once, when its response has ended. Made by
@@ -20,8 +23,10 @@ use crate::{consents::Consents, http::ClientSettings, recorder::Recorder};
 /// the request itself decided. Without the session layer nobody knows them, and nothing is written.
 ///
 /// In axum, put it on the router with `Router::layer`: there it sees the route's template. Wrapped around the whole
-/// router from outside it does not, and normalises paths instead; a [`RouteTemplate`](super::RouteTemplate) tells it
-/// better. A path without a template that is answered with 404 is recorded as `:unmatched`.
+/// router from outside it does not; [`ActivityRules::routes`](ActivityRules::routes) or a
+/// [`RouteTemplate`](super::RouteTemplate) tells it then. Of a path without a template only the segments are recorded that
+/// are literals of a declared route or [`path_words`](ActivityRules::path_words): everything else is `:id`, as it may be a
+/// secret. If it is answered with 401, 403, 404 or 405 it is recorded as `:unmatched`.
 #[derive(Clone)]
 pub struct ActivityLayer {
     shared: Arc<Shared>,
@@ -33,6 +38,7 @@ pub(crate) struct Shared {
     pub(super) rules: ActivityRules,
     pub(super) client: ClientSettings,
     pub(super) routes: Routes,
+    pub(super) referrers: KnownReferrers,
     pub(super) agents: Agents,
     pub(super) skipped: SkipCounters,
 }
@@ -44,9 +50,9 @@ impl ActivityLayer {
         rules: ActivityRules,
         client: ClientSettings,
     ) -> Self {
-        let routes = Routes::new(rules.route_capacity);
-        let (agents, skipped) = (Agents::default(), SkipCounters::default());
-        Self { shared: Arc::new(Shared { recorder, consents, rules, client, routes, agents, skipped }) }
+        let routes = Routes::new(rules.declared.clone(), rules.route_capacity);
+        let (referrers, agents, skipped) = (KnownReferrers::new(), Agents::default(), SkipCounters::default());
+        Self { shared: Arc::new(Shared { recorder, consents, rules, client, routes, referrers, agents, skipped }) }
     }
 
     /// How many requests were left out, by reason.

@@ -28,9 +28,12 @@
 mod agents;
 mod body;
 mod crawlers;
+mod declared;
 mod future;
 mod layer;
+mod names;
 mod recording;
+mod referrer;
 mod request;
 mod routes;
 mod rules;

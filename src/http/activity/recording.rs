@@ -5,7 +5,13 @@ use std::{fmt, sync::Arc};
 use http::{Response, StatusCode, header};
 use http_body::Body;
 
-use super::{Unrecorded, layer::Shared, routes::RouteTemplate, rules::Answered, skipped::Reason};
+use super::{
+    Unrecorded,
+    layer::Shared,
+    routes::{Named, RouteTemplate},
+    rules::Answered,
+    skipped::Reason,
+};
 use crate::{
     activity::{Event, Method, Outcome, ResponseTrace},
     recorder::Place,
@@ -21,7 +27,7 @@ pub(super) struct Recording {
     event: Option<Event>,
     pub(super) place: Option<Place>,
     begin: Stopwatch,
-    is_template: bool,
+    named: Named,
     by_script: bool,
     status: u16,
     bytes: u64,
@@ -35,7 +41,7 @@ impl Recording {
         visit: Option<Visit>,
         event: Event,
         begin: Stopwatch,
-        is_template: bool,
+        named: Named,
         by_script: bool,
     ) -> Self {
         Self {
@@ -44,7 +50,7 @@ impl Recording {
             event: Some(event),
             place: None,
             begin,
-            is_template,
+            named,
             by_script,
             status: 0,
             bytes: 0,
@@ -62,11 +68,11 @@ impl Recording {
         let method = event.request.as_ref().map(|request| request.method).unwrap_or_default();
         let routes = &self.shared.routes;
         if let Some(request) = &mut event.request {
-            if let Some(RouteTemplate(template)) = response.extensions().get() {
-                request.route = routes.template(template);
-            } else if !self.is_template && status == StatusCode::NOT_FOUND {
-                request.route = routes.not_found(&request.route);
-            }
+            request.route = match response.extensions().get() {
+                Some(RouteTemplate(template)) => routes.template(template),
+                None => routes.answered(&request.route, self.named, Some(status), event.time),
+            };
+            self.named = Named::Template;
         }
         let route = event.request.as_ref().map(|request| request.route.clone()).unwrap_or_default();
         let answer = Answered { method, route: &route, by_script: self.by_script, status, headers: response.headers() };
@@ -93,6 +99,10 @@ impl Recording {
     pub(super) fn end(&mut self, outcome: Outcome) {
         let Some(mut event) = self.event.take() else { return };
         let latency = self.begin.micros(self.shared.recorder.clock());
+        if let Some(request) = &mut event.request {
+            // Without an answer nobody has named it yet.
+            request.route = self.shared.routes.answered(&request.route, self.named, None, event.time);
+        }
         event.response = Some(ResponseTrace::new(self.status, latency, self.bytes, outcome));
         let visit = self.visit.take();
         if let Some(visit) = visit.as_ref().filter(|_| event.user.is_none()) {

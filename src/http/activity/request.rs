@@ -4,6 +4,7 @@ use http::{HeaderMap, Uri, header};
 use serde_json::{Map, Value};
 
 use super::{
+    referrer::Referrer,
     rules::{ActivityRules, RequestHead},
     skipped::Reason,
 };
@@ -16,8 +17,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts<'a> {
     pub(super) agent: &'a [u8],
-    referrer: Option<&'a [u8]>,
-    host: Option<&'a [u8]>,
+    pub(super) referrer: Option<&'a [u8]>,
+    pub(super) host: Option<&'a [u8]>,
+    /// The browser says that this very site asks (`Sec-Fetch-Site`).
+    pub(super) is_same_origin: bool,
     /// What the browser wants it for (`Sec-Fetch-Dest`).
     destination: Option<&'a [u8]>,
     is_prefetch: bool,
@@ -42,6 +45,7 @@ impl<'a> Facts<'a> {
             } else {
                 match name.as_str() {
                     "sec-fetch-dest" => facts.destination = Some(value),
+                    "sec-fetch-site" => facts.is_same_origin = value == b"same-origin",
                     "sec-purpose" | "purpose" | "x-moz" => facts.is_prefetch |= says_prefetch(value),
                     _ => {}
                 }
@@ -87,13 +91,7 @@ const STATIC_EXTENSIONS: &[&str] = &[
 ];
 
 /// Why the request leaves no trace, by what it is; hooks and sampling come later.
-pub(super) fn reason_to_skip(
-    rules: &ActivityRules,
-    request: RequestHead<'_>,
-    facts: &Facts<'_>,
-    agent: Agent,
-    logged_in: bool,
-) -> Option<Reason> {
+pub(super) fn reason_to_skip(rules: &ActivityRules, request: RequestHead<'_>, facts: &Facts<'_>) -> Option<Reason> {
     let (method, path) = (request.method, request.uri.path());
     if !rules.options && method == http::Method::OPTIONS {
         return Some(Reason::Options);
@@ -110,15 +108,26 @@ pub(super) fn reason_to_skip(
     if !rules.prefetch && facts.is_prefetch {
         return Some(Reason::Prefetch);
     }
-    if !rules.bots && !logged_in {
-        let is_bot = match &rules.is_bot {
-            Some(detector) => detector(request),
-            // No person's browser asks for a head alone, and like this.
-            None => agent.device == DeviceClass::Bot || (method == http::Method::HEAD && !facts.is_personal),
-        };
-        return is_bot.then_some(Reason::Bot);
-    }
     None
+}
+
+/// Why the request leaves no trace, by who sent it, if nobody is logged in.
+pub(super) fn reason_to_doubt(
+    rules: &ActivityRules,
+    request: RequestHead<'_>,
+    facts: &Facts<'_>,
+    agent: Agent,
+    referrer: &Referrer,
+) -> Option<Reason> {
+    let is_bot = || match &rules.is_bot {
+        Some(detector) => detector(request),
+        // No person's browser asks for a head alone, and like this.
+        None => agent.device == DeviceClass::Bot || (request.method == http::Method::HEAD && !facts.is_personal),
+    };
+    if !rules.bots && is_bot() {
+        return Some(Reason::Bot);
+    }
+    (*referrer == Referrer::Excluded).then_some(Reason::ReferrerSpam)
 }
 
 fn is_at_or_below(path: &str, known: &str) -> bool {
@@ -156,48 +165,6 @@ fn is_part_of_a_page(destination: &[u8]) -> bool {
 
 fn says_prefetch(value: &[u8]) -> bool {
     value.windows(8).any(|part| part.eq_ignore_ascii_case(b"prefetch"))
-}
-
-/// The host that the client came from, if it is not this one.
-pub(super) fn referrer(facts: &Facts<'_>, uri: &Uri) -> Option<Box<str>> {
-    let referrer = facts.referrer?;
-    if facts.host.is_some_and(|own| is_url_of(referrer, own)) {
-        return None;
-    }
-    let referrer = host(referrer)?;
-    let own = facts.host.or_else(|| uri.host().map(str::as_bytes)).map(without_port);
-    if own.is_some_and(|own| own.eq_ignore_ascii_case(referrer)) {
-        return None;
-    }
-    std::str::from_utf8(referrer).ok().map(|host| host.to_ascii_lowercase().into())
-}
-
-/// Whether a URL is one of this very host: the usual case, told without taking it apart.
-fn is_url_of(url: &[u8], host: &[u8]) -> bool {
-    let rest = url.strip_prefix(b"https://").or_else(|| url.strip_prefix(b"http://"));
-    let rest = rest.and_then(|rest| rest.strip_prefix(host));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?' | b'#')))
-}
-
-fn host(url: &[u8]) -> Option<&[u8]> {
-    let after =
-        |scheme: &[u8]| url.split_at_checked(scheme.len()).filter(|(start, _)| start.eq_ignore_ascii_case(scheme));
-    let (_, rest) = after(b"https://").or_else(|| after(b"http://"))?;
-    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
-    let authority = &rest[..end];
-    let begin = authority.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
-    let host = without_port(&authority[begin..]);
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.[]:".contains(byte);
-    (!host.is_empty() && host.len() <= 253 && host.iter().all(allowed)).then_some(host)
-}
-
-fn without_port(authority: &[u8]) -> &[u8] {
-    let digits = authority.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    match authority[..authority.len() - digits] {
-        // Not within an IPv6 address that is not in brackets.
-        [ref host @ .., b':'] if host.last() != Some(&b':') => host,
-        _ => authority,
-    }
 }
 
 /// The `utm_*` parameters.
@@ -263,24 +230,6 @@ fn clean(text: &str, max_bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_referrer_only_a_foreign_host_is_kept() {
-        let seen = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("host", "shop.example:8080".parse().unwrap());
-            headers.insert("referer", value.parse().unwrap());
-            referrer(&Facts::of(&headers), &Uri::from_static("/")).map(String::from)
-        };
-        assert_eq!(seen("https://News.example/article?id=7#x").as_deref(), Some("news.example"));
-        assert_eq!(seen("https://user:secret@news.example:8443/").as_deref(), Some("news.example"));
-        assert_eq!(seen("https://[2001:db8::1]:8443/").as_deref(), Some("[2001:db8::1]"));
-        for own_or_odd in
-            ["https://shop.example/", "http://SHOP.example:80/x", "android-app://x.y", "about:blank", "https:///", "x"]
-        {
-            assert_eq!(seen(own_or_odd), None, "{own_or_odd}");
-        }
-    }
 
     #[test]
     fn campaigns_are_short_and_clean() {

@@ -1,4 +1,4 @@
-//! [`Routes`]: the name of a route, from a bounded number of names.
+//! [`Routes`]: what the route of a request is called.
 
 use std::{
     collections::HashSet,
@@ -6,11 +6,16 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
+use http::StatusCode;
 
-use crate::activity::normalize_path;
+use super::{
+    declared::{Declared, Words, literals},
+    names::Names,
+};
+use crate::{activity::normalize_path, client::TruncatedAddress, time::Timestamp};
 
 /// The template of a route, for servers whose router the layer does not know: put it into the extensions of the request
-/// before the layer, or of the response.
+/// before the layer, or of the response. A template is a name that the application has given: never make it of a path.
 ///
 /// ```
 /// use tower_guestbook::http::RouteTemplate;
@@ -28,61 +33,136 @@ impl RouteTemplate {
     }
 }
 
-/// The names that were seen. Those beyond the capacity are all [`OTHER`](Self::OTHER).
+/// Whether the name of a route is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By the application.
+    Template,
+    /// By a path, under a name that others have used.
+    Known,
+    /// By a path, under a name that is new, for a client of this network. The answer decides whether it is taken in.
+    New(Option<TruncatedAddress>),
+}
+
+/// The names of routes. Those of the application are never renamed by what strangers ask for: they are apart.
 #[derive(Debug)]
 pub(super) struct Routes {
-    names: RwLock<HashSet<Arc<str>, RandomState>>,
-    capacity: usize,
+    declared: Declared,
+    seen: RwLock<Seen>,
+    paths: RwLock<Names>,
     other: Arc<str>,
     unmatched: Arc<str>,
 }
 
+/// Templates that were seen, and their literal segments.
+#[derive(Debug, Default)]
+struct Seen {
+    templates: HashSet<Arc<str>, RandomState>,
+    words: Words,
+}
+
+/// More templates are named, too, but not remembered: no router has so many.
+const MAX_SEEN: usize = 16_384;
+
 impl Routes {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { names: RwLock::default(), capacity, other: ":other".into(), unmatched: ":unmatched".into() }
+    pub(super) fn new(declared: Declared, capacity: usize) -> Self {
+        Self {
+            declared,
+            seen: RwLock::default(),
+            paths: RwLock::new(Names::new(capacity)),
+            other: ":other".into(),
+            unmatched: ":unmatched".into(),
+        }
     }
 
     /// A name that the application gave to a route.
     pub(super) fn template(&self, template: &str) -> Arc<str> {
-        if let Some(known) = self.names.read().unwrap_or_else(PoisonError::into_inner).get(template) {
+        if let Some(known) = self.seen.read().unwrap_or_else(PoisonError::into_inner).templates.get(template) {
             return known.clone();
         }
-        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= self.capacity {
-            return self.other.clone();
-        }
         let name: Arc<str> = template.into();
-        names.insert(name.clone());
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        if seen.templates.len() < MAX_SEEN {
+            seen.templates.insert(name.clone());
+            seen.words.extend(literals(template));
+        }
         name
     }
 
-    /// A name for a path of which no template is known.
-    pub(super) fn path(&self, path: &str) -> Arc<str> {
-        self.template(&normalize_path(path))
+    /// A name for a path of which no router has told the template. Nothing is remembered of it yet.
+    pub(super) fn path(&self, path: &str, network: Option<TruncatedAddress>) -> (Arc<str>, Named) {
+        if let Some(template) = self.declared.route(path) {
+            return (template, Named::Template);
+        }
+        let name = {
+            let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+            normalize_path(path, |segment| self.declared.has_word(segment) || seen.words.contains(segment))
+        };
+        match self.paths.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            Some(known) => (known.clone(), Named::Known),
+            None => (name.into(), Named::New(network)),
+        }
     }
 
-    /// Nothing was found under a name that [`path`](Self::path) gave. Forgets it, or whoever tries paths would fill the
-    /// memory with them, and gives the name of all such paths.
-    pub(super) fn not_found(&self, name: &str) -> Arc<str> {
-        self.names.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        self.unmatched.clone()
+    /// What explicit events of a request are said to belong to, before it is answered.
+    pub(super) fn unanswered(&self, name: &Arc<str>, named: Named) -> Arc<str> {
+        let is_too_many =
+            matches!(named, Named::New(_)) && self.paths.read().unwrap_or_else(PoisonError::into_inner).is_full();
+        if is_too_many { self.other.clone() } else { name.clone() }
+    }
+
+    /// The name that [`path`](Self::path) gave, now that the request is answered, or ended without an answer.
+    pub(super) fn answered(
+        &self,
+        name: &Arc<str>,
+        named: Named,
+        status: Option<StatusCode>,
+        now: Timestamp,
+    ) -> Arc<str> {
+        match named {
+            Named::Template => name.clone(),
+            _ if status.is_some_and(|status| UNMATCHED.contains(&status)) => self.unmatched.clone(),
+            Named::Known => name.clone(),
+            Named::New(network) => {
+                let taken = self.paths.write().unwrap_or_else(PoisonError::into_inner).take(name, network, now);
+                taken.unwrap_or_else(|| self.other.clone())
+            }
+        }
     }
 }
+
+/// How those are answered who try paths.
+const UNMATCHED: [StatusCode; 4] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_bounded_and_shared() {
-        let routes = Routes::new(3);
-        for number in 0..100 {
-            routes.path(&format!("/page{}", char::from(b'a' + number % 26)));
+    fn a_path_takes_a_name_when_it_is_answered_and_templates_always_have_theirs() {
+        let routes = Routes::new(Declared::default(), 2);
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let settle = |path: &str, status| {
+            let (name, named) = routes.path(path, None);
+            routes.answered(&name, named, Some(status), now)
+        };
+        for word in 'a'..='z' {
+            routes.template(&format!("/{word}/{{id}}"));
         }
-        assert_eq!(&*routes.path("/pagea"), "/pagea");
-        assert_eq!(&*routes.path("/paged"), ":other");
-        assert!(Arc::ptr_eq(&routes.template("/pagea"), &routes.path("/pagea")));
-        assert_eq!(&*routes.not_found("/pagea"), ":unmatched");
-        assert_eq!(&*routes.path("/paged"), "/paged", "there is room again");
+        for word in 'a'..='z' {
+            let (name, named) = routes.path(&format!("/{word}"), None);
+            assert_eq!((&*name, named), (format!("/{word}").as_str(), Named::New(None)));
+            assert_eq!(&*settle(&format!("/{word}"), StatusCode::NOT_FOUND), ":unmatched");
+        }
+        let names = ["/a", "/b", "/c", "/a"].map(|path| settle(path, StatusCode::OK));
+        assert_eq!(names.each_ref().map(|name| &**name), ["/a", "/b", ":other", "/a"]);
+        assert!(Arc::ptr_eq(&names[0], &names[3]));
+        assert_eq!(&*settle("/a", StatusCode::UNAUTHORIZED), ":unmatched");
+        assert_eq!(&*settle("/a", StatusCode::OK), "/a");
+        let (name, named) = routes.path("/d", None);
+        assert_eq!(&*routes.unanswered(&name, named), ":other");
+        assert_eq!(&*routes.template("/new/{id}"), "/new/{id}");
+        assert!(Arc::ptr_eq(&routes.template("/new/{id}"), &routes.template("/new/{id}")));
     }
 }

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
 
+use super::{declared::Declared, referrer::Referrers};
 use crate::{
     activity::{Event, EventType},
     error::{Error, ErrorKind, Result},
@@ -20,7 +21,8 @@ use crate::{
 ///   file extension, or that a browser wants as an image, style, script, font, sound or film (`Sec-Fetch-Dest`);
 /// - health checks: [`health_paths`](Self::health_paths) and what is below them;
 /// - what a browser fetches ahead (`Sec-Purpose`, `Purpose` or `X-Moz` with `prefetch`);
-/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. Whoever is logged in is no bot.
+/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. Whoever is logged in is no bot;
+/// - referrer spam: requests with a referrer that is [excluded](Self::exclude_referrers), unless somebody is logged in.
 ///
 /// # What kind of event it is
 ///
@@ -56,6 +58,8 @@ pub struct ActivityRules {
     pub(super) classify: Option<Arc<Classify>>,
     pub(super) sample_rate: f64,
     pub(super) route_capacity: usize,
+    pub(super) declared: Declared,
+    pub(super) referrers: Referrers,
 }
 
 type ShouldRecord = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
@@ -133,6 +137,8 @@ impl ActivityRules {
             classify: None,
             sample_rate: 1.0,
             route_capacity: 10_000,
+            declared: Declared::default(),
+            referrers: Referrers::default(),
         }
     }
 
@@ -226,12 +232,6 @@ impl ActivityRules {
         self
     }
 
-    /// How many different routes are told apart; those beyond are `:other`. Default: 10,000.
-    pub fn route_capacity(mut self, routes: usize) -> Self {
-        self.route_capacity = routes;
-        self
-    }
-
     pub(crate) fn check(mut self, session_header: Option<&HeaderName>) -> Result<Self> {
         let wrong = |problem: String| Error::new(ErrorKind::Configuration, problem);
         if !(0.0..=1.0).contains(&self.sample_rate) {
@@ -252,6 +252,8 @@ impl ActivityRules {
                 )));
             }
         }
+        self.declared.check()?;
+        self.referrers.check()?;
         Ok(self)
     }
 
@@ -285,6 +287,8 @@ impl fmt::Debug for ActivityRules {
             .field("query_keys", &self.query_keys)
             .field("headers", &self.header_names)
             .field("sample_rate", &self.sample_rate)
+            .field("declared", &self.declared)
+            .field("referrers", &self.referrers)
             .finish_non_exhaustive()
     }
 }

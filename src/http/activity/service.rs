@@ -15,13 +15,14 @@ use super::{
     ActivityBody, ActivityFuture, Unrecorded,
     layer::Shared,
     recording::Recording,
-    request::{Facts, campaign, data, reason_to_skip, referrer},
-    routes::RouteTemplate,
+    referrer::Referrer,
+    request::{Facts, campaign, data, reason_to_doubt, reason_to_skip},
+    routes::{Named, RouteTemplate},
     rules::RequestHead,
     skipped::Reason,
 };
 use crate::{
-    activity::{Event, EventType, Method, RequestTrace, normalize_path},
+    activity::{Event, EventType, Method, RequestTrace},
     client::{Agent, DeviceClass, TruncatedAddress},
     id::{SessionId, VisitorId},
     recorder::Overload,
@@ -87,13 +88,20 @@ impl Shared {
         let mut visitor = head.extensions.get::<VisitorId>().copied();
         let visit = head.extensions.get::<Visit>().cloned();
         let (user, session) = visit.as_ref().map(Visit::who).unwrap_or_default();
-        let reason = self.reason_to_skip(head, &facts, agent, user.is_some(), session, network);
+        let referrer = self.rules.referrers.of(&facts, head, self.client);
+        let reason = self.reason_to_skip(head, &facts, agent, user.is_some(), &referrer).or_else(|| {
+            let is_in_sample = self.is_in_sample(session, agent, network);
+            (!is_in_sample).then_some(Reason::Sampling)
+        });
 
-        let (route, is_template) = self.route(head, reason);
-        let trace = RequestTrace {
+        let (route, named) = self.route(head, network);
+        let mut trace = RequestTrace {
             route,
             method: Method::from_name(head.method.as_str()),
-            referrer: referrer(&facts, head.uri),
+            referrer: match referrer {
+                Referrer::Own | Referrer::Excluded => None,
+                Referrer::Host(host) => Some(self.referrers.look(host)),
+            },
             campaign: campaign(head.uri),
             agent: if user.is_some() { person(agent) } else { agent },
             network,
@@ -112,14 +120,16 @@ impl Shared {
                 event.visitor = visitor;
                 event.user = user;
                 event.session = session;
+                trace.referrer = trace.referrer.map(|host| self.referrers.take(host, network, time));
                 event.request = Some(trace.clone());
                 if let Some(enrich) = &self.rules.enrich {
                     enrich(head, &mut event);
                     visitor = event.visitor;
                 }
-                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, begin, is_template, by_script)))
+                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, begin, named, by_script)))
             }
         };
+        trace.route = self.routes.unanswered(&trace.route, named);
         match visit {
             Some(visit) => visit.see(Seen { trace, visitor }),
             None => {
@@ -136,19 +146,17 @@ impl Shared {
         facts: &Facts<'_>,
         agent: Agent,
         logged_in: bool,
-        session: Option<SessionId>,
-        network: Option<TruncatedAddress>,
+        referrer: &Referrer,
     ) -> Option<Reason> {
-        if let Some(reason) = reason_to_skip(&self.rules, head, facts, agent, logged_in) {
+        let what = reason_to_skip(&self.rules, head, facts);
+        let who = || if logged_in { None } else { reason_to_doubt(&self.rules, head, facts, agent, referrer) };
+        if let Some(reason) = what.or_else(who) {
             return Some(reason);
         }
         if head.extensions.get::<Unrecorded>().is_some() {
             return Some(Reason::OptOut);
         }
-        if self.rules.should_record.as_ref().is_some_and(|hook| !hook(head)) {
-            return Some(Reason::Rule);
-        }
-        (!self.is_in_sample(session, agent, network)).then_some(Reason::Sampling)
+        self.rules.should_record.as_ref().is_some_and(|hook| !hook(head)).then_some(Reason::Rule)
     }
 
     /// The same answer for all requests of a session.
@@ -166,18 +174,16 @@ impl Shared {
         ((hasher.finish() >> 11) as f64) < rate * (1u64 << 53) as f64
     }
 
-    /// The route, and whether it is one that the application has named.
-    fn route(&self, head: RequestHead<'_>, skipped: Option<Reason>) -> (Arc<str>, bool) {
+    /// What the route is called, and by whom.
+    fn route(&self, head: RequestHead<'_>, network: Option<TruncatedAddress>) -> (Arc<str>, Named) {
         if let Some(RouteTemplate(template)) = head.extensions.get() {
-            return (self.routes.template(template), true);
+            return (self.routes.template(template), Named::Template);
         }
         #[cfg(feature = "axum")]
         if let Some(matched) = head.extensions.get::<axum::extract::MatchedPath>() {
-            return (self.routes.template(matched.as_str()), true);
+            return (self.routes.template(matched.as_str()), Named::Template);
         }
-        // Files are many; they must not use up the names of routes.
-        let counts = !matches!(skipped, Some(Reason::Static | Reason::Health | Reason::Options | Reason::Prefetch));
-        (if counts { self.routes.path(head.uri.path()) } else { normalize_path(head.uri.path()).into() }, false)
+        self.routes.path(head.uri.path(), network)
     }
 }
 

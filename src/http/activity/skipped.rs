@@ -15,6 +15,7 @@ pub(crate) enum Reason {
     Rule,
     Sampling,
     OptOut,
+    ReferrerSpam,
 }
 
 /// How many requests left no trace since the start, by reason.
@@ -37,10 +38,12 @@ pub struct Skipped {
     pub sampled_out: u64,
     /// The route or the response said [`Unrecorded`](super::Unrecorded).
     pub opted_out: u64,
+    /// With a referrer that is excluded.
+    pub referrer_spam: u64,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct SkipCounters([AtomicU64; 8]);
+pub(crate) struct SkipCounters([AtomicU64; 9]);
 
 impl SkipCounters {
     pub(crate) fn count(&self, reason: Reason) {
@@ -50,9 +53,9 @@ impl SkipCounters {
     }
 
     pub(crate) fn snapshot(&self) -> Skipped {
-        let [options, static_files, health, prefetch, bots, by_rule, sampled_out, opted_out] =
+        let [options, static_files, health, prefetch, bots, by_rule, sampled_out, opted_out, referrer_spam] =
             self.0.each_ref().map(|counter| counter.load(Ordering::Relaxed));
-        Skipped { options, static_files, health, prefetch, bots, by_rule, sampled_out, opted_out }
+        Skipped { options, static_files, health, prefetch, bots, by_rule, sampled_out, opted_out, referrer_spam }
     }
 }
 
@@ -68,6 +71,7 @@ impl Reason {
             Self::Rule => "rule",
             Self::Sampling => "sampling",
             Self::OptOut => "opt_out",
+            Self::ReferrerSpam => "referrer_spam",
         }
     }
 }
