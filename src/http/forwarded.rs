@@ -3,8 +3,8 @@
 //! Each trusted proxy appends one well-formed element. What stands left of those came from a stranger and may be
 //! anything, also a quotation mark that is never closed. A parser that begins at the left would let it swallow the
 //! trusted elements, and one that wants the whole header to be right would let it hide them. So a line is taken apart
-//! from its end, and only the elements that are asked for have to be right. There is no maintained crate that does so:
-//! those that there are split at every comma and semicolon, also within quotation marks.
+//! from its end, and only the elements that are asked for have to be right. The existing crates for RFC 7239 split at every
+//! comma and semicolon, also within quotation marks.
 
 use std::{borrow::Cow, net::IpAddr};
 

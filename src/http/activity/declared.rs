@@ -41,19 +41,20 @@ impl ActivityRules {
         self
     }
 
-    /// The segments that are kept of a path without a template; all others are recorded as `:id`, as they may be names
-    /// or secrets. The literal segments of [`routes`](Self::routes) and of templates that the layer has seen are kept,
-    /// too. Compared byte by byte. Default: none. Never list a word that a secret could be.
+    /// The segments that are kept of a path without a template. All other segments are recorded as `:id`, because they
+    /// may be names or secrets. The literal segments of [`routes`](Self::routes) and of templates that the layer has seen
+    /// are kept as well. Segments are compared byte by byte. Default: none.
     pub fn path_words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.declared.word_texts = words.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How many different paths without a template are told apart in a day; those beyond are `:other`. The first
-    /// requests of one network (/24, /48) give at most a quarter of these names, so that nobody who makes up paths takes
-    /// them all. Templates always have their name. Default: 10,000.
+    /// The number of different paths without a template that are recorded under their own name; further ones are
+    /// `:other` until the next day (UTC). Default: 10,000.
     ///
-    /// Without a template, a path that is answered with 401, 403, 404 or 405 is `:unmatched`.
+    /// One network (/24, /48) introduces at most a quarter of these names: a client that invents paths cannot use up all
+    /// of them. Templates do not count and always keep their name. A path without a template that is answered with 401,
+    /// 403, 404 or 405 is `:unmatched` and does not count either.
     pub fn route_capacity(mut self, routes: usize) -> Self {
         self.route_capacity = routes;
         self

@@ -6,10 +6,10 @@ use foldhash::fast::RandomState;
 
 use crate::{client::TruncatedAddress, time::Timestamp};
 
-/// The names that were seen lately: so many at most, and of each network so many at most.
+/// A bounded set of names, with a bound for the names that one network introduces.
 ///
-/// Where a bound is reached, new names are refused for the rest of the day. Then all of them begin anew: those that are
-/// real come again.
+/// When a bound is reached, new names are refused for the rest of the day (UTC) on which the set was begun.
+/// After that the first name without room empties the set: names that are still in use come back at once.
 #[derive(Debug)]
 pub(super) struct Names {
     names: HashSet<Arc<str>, RandomState>,
@@ -32,7 +32,7 @@ impl Names {
         self.names.len() >= self.capacity
     }
 
-    /// Takes a name in that a request from this network has. `None` if there are too many.
+    /// Adds a name that a request from this network introduces. `None` if a bound is reached.
     pub(super) fn take(
         &mut self,
         name: &Arc<str>,
@@ -60,7 +60,7 @@ impl Names {
         Some(name.clone())
     }
 
-    /// A network whose address is not known has no bound of its own: it may be everybody.
+    /// Clients without a known address have no bound of their own: they may be all clients.
     fn has_room(&self, network: Option<TruncatedAddress>) -> bool {
         let used = network.and_then(|network| self.networks.get(&network)).copied().unwrap_or(0);
         !self.is_full() && used < self.capacity.div_ceil(SHARE)

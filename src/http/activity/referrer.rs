@@ -44,34 +44,34 @@ pub(super) enum Referrer {
 }
 
 impl ActivityRules {
-    /// The hosts under which the site itself is reached, so that none of them is its referrer: `shop.example`, or
-    /// `*.shop.example` for all hosts below. Default: none beside the `Host` of the request.
+    /// The hosts of the site itself, which are never recorded as referrers: `shop.example`, or `*.shop.example` for all
+    /// hosts below. Default: only the `Host` of the request.
     ///
-    /// A proxy that rewrites `Host` hides what the browser asked for. Browsers of today say themselves that they come from
-    /// the same origin (`Sec-Fetch-Site`), and the proxies that
-    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may say the host: the `host` of `Forwarded`, or
-    /// `X-Forwarded-Host`. List the hosts for what is older.
+    /// A proxy that rewrites `Host` hides the host that the browser asked for. Current browsers say that a request comes
+    /// from the same origin (`Sec-Fetch-Site`). Proxies that
+    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may name the host in `Forwarded` or
+    /// `X-Forwarded-Host`. List the hosts here for older browsers and other proxies.
     pub fn own_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.referrers.own.texts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether `www.` counts for nothing: `www.news.example` is recorded as `news.example`, and the site with `www.` is the
-    /// site. Default: no.
+    /// Whether a leading `www.` is ignored: `www.news.example` is recorded as `news.example`, and the site's own host is
+    /// recognised with and without it. Default: no.
     pub fn ignore_www(mut self, ignore: bool) -> Self {
         self.referrers.ignore_www = ignore;
         self
     }
 
-    /// Referrers whose requests leave no trace, each with all hosts below: spam that wants to be seen in reports. What the
-    /// logged-in do is recorded, without such a referrer. Default: none beside [the known ones](Self::exclude_known_spam).
+    /// Hosts, each with all hosts below, whose requests are not recorded: referrer spam. Requests of logged-in users are
+    /// recorded without the referrer. Default: only [known spammers](Self::exclude_known_spam).
     pub fn exclude_referrers<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.referrers.excluded.texts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether some 2,300 known spammers are excluded as well: the list that Matomo's community keeps
-    /// (`matomo-org/referrer-spam-list`, CC0), as of August 2026. Default: yes.
+    /// Whether about 2,300 known spammers are excluded as well: the list of the Matomo community
+    /// (`matomo-org/referrer-spam-list`, CC0) as of August 2026. Default: yes.
     pub fn exclude_known_spam(mut self, exclude: bool) -> Self {
         self.referrers.known_spam = exclude;
         self

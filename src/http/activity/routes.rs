@@ -61,7 +61,7 @@ struct Seen {
     words: Words,
 }
 
-/// More templates are named, too, but not remembered: no router has so many.
+/// Further templates keep their name but are not remembered.
 const MAX_SEEN: usize = 16_384;
 
 impl Routes {
@@ -131,7 +131,7 @@ impl Routes {
     }
 }
 
-/// How those are answered who try paths.
+/// The answers to clients that probe for paths.
 const UNMATCHED: [StatusCode; 4] =
     [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
 
