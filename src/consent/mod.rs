@@ -33,6 +33,7 @@
 //! ```
 
 mod choice;
+mod cookie;
 mod decision;
 mod notice;
 mod processing;
@@ -43,9 +44,13 @@ mod resolve;
 mod standings;
 mod subject;
 
-pub(crate) use self::choice::Choice;
+pub(crate) use self::{
+    choice::Choice,
+    cookie::{is_cookie_domain, is_host_prefixed, is_secure_prefixed},
+};
 pub use self::{
     choice::{Choices, Circumstances, Jurisdiction},
+    cookie::PurposeCookie,
     decision::{Decided, Decision, Standing},
     notice::{Notice, NoticeHash},
     processing::Processing,

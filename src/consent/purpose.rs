@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Processing;
+use super::{Processing, PurposeCookie};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name of a purpose: 1 to 64 bytes of `a` to `z`, digits, `_` and `-`, beginning with a letter.
@@ -105,7 +105,7 @@ pub struct Purpose {
     pub(super) notice_version: u32,
     #[serde(rename = "expiry_seconds", serialize_with = "seconds")]
     pub(super) expiry: Option<Duration>,
-    pub(super) cookies: Vec<String>,
+    pub(super) cookies: Vec<PurposeCookie>,
     pub(super) sells_or_shares: bool,
     #[serde(flatten)]
     pub(super) processing: Processing,
@@ -207,9 +207,10 @@ impl Purpose {
     }
 
     /// The cookies that serve this purpose: kept out, and removed, while it is not allowed. A name that ends with `*` stands for
-    /// all that begin like it: `_ga*`.
-    pub fn cookies<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
-        self.cookies = names.into_iter().map(Into::into).collect();
+    /// all that begin like it: `_ga*`. A [`PurposeCookie`] also says with what path and domain, and in what partition, the
+    /// cookie is set: a browser removes no other.
+    pub fn cookies<C: Into<PurposeCookie>>(mut self, cookies: impl IntoIterator<Item = C>) -> Self {
+        self.cookies = cookies.into_iter().map(Into::into).collect();
         self
     }
 
@@ -235,8 +236,13 @@ impl Purpose {
     }
 
     /// The cookies that were declared for it.
-    pub fn cookie_names(&self) -> &[String] {
+    pub fn declared_cookies(&self) -> &[PurposeCookie] {
         &self.cookies
+    }
+
+    /// The names of the cookies that were declared for it.
+    pub fn cookie_names(&self) -> impl Iterator<Item = &str> {
+        self.cookies.iter().map(PurposeCookie::name)
     }
 
     /// Whether data is sold or shared for it.

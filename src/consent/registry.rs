@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Category, LegalBasis, Mode, Purpose, PurposeId};
+use super::{Category, LegalBasis, Mode, Purpose, PurposeCookie, PurposeId};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The purposes of an application. A clone is another handle.
@@ -93,15 +93,10 @@ fn check(purpose: &Purpose) -> Result<PurposeId> {
         }
         _ => {}
     }
-    if !purpose.cookies.iter().all(|name| is_token(name)) {
-        return wrong("cookies", "a name of a cookie is a token of RFC 9110");
+    if let Some(problem) = purpose.cookies.iter().find_map(PurposeCookie::problem) {
+        return wrong("cookies", problem);
     }
     Ok(id)
-}
-
-fn is_token(name: &str) -> bool {
-    let special = b"!#$%&'*+-.^_`|~";
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || special.contains(&byte))
 }
 
 fn wrong(purpose: &Purpose, field: &str, problem: &str) -> Error {
@@ -134,6 +129,12 @@ mod tests {
             (vec![analytics().basis(LegalBasis::LegitimateInterests)], "basis"),
             (vec![analytics().mode_where_declining_is_enough(Mode::Necessary)], "mode_where_declining_is_enough"),
             (vec![analytics().cookies(["ok", "not ok"])], "cookies"),
+            (vec![analytics().cookies([PurposeCookie::new("a").path("shop")])], "cookies"),
+            (vec![analytics().cookies([PurposeCookie::new("a").path("/; Secure")])], "cookies"),
+            (vec![analytics().cookies([PurposeCookie::new("a").domain("a b")])], "cookies"),
+            (vec![analytics().cookies([PurposeCookie::new("a").domain("")])], "cookies"),
+            (vec![analytics().cookies([PurposeCookie::new("__Host-a").path("/shop")])], "cookies"),
+            (vec![analytics().cookies([PurposeCookie::new("__host-a*").domain("example.com")])], "cookies"),
         ] {
             let name = purposes[0].id.clone();
             let builder = purposes.into_iter().fold(Purposes::builder(), PurposesBuilder::purpose);

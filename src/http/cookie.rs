@@ -5,6 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
+    consent::{is_host_prefixed, is_secure_prefixed},
     error::{Error, ErrorKind, Result},
     id::SessionToken,
 };
@@ -114,9 +115,9 @@ impl SessionCookie {
     pub(crate) fn build(self) -> Result<CookieFormat> {
         let problem = if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
             Some("the cookie's name must be a token of RFC 9110")
-        } else if self.name.starts_with("__Host-") && (self.domain.is_some() || self.path != "/") {
+        } else if is_host_prefixed(self.name.as_bytes()) && (self.domain.is_some() || self.path != "/") {
             Some("a cookie named __Host-… has no Domain and the Path \"/\": choose another .name()")
-        } else if !self.secure && (self.name.starts_with("__Host-") || self.name.starts_with("__Secure-")) {
+        } else if !self.secure && is_secure_prefixed(self.name.as_bytes()) {
             Some("a cookie named __Host-… or __Secure-… must be Secure: choose another .name()")
         } else if !self.secure && self.same_site == SameSite::None {
             Some("SameSite=None needs Secure")
@@ -283,6 +284,8 @@ mod tests {
             base().path("/app"),
             base().insecure_without_secure(),
             base().name("__Secure-s").insecure_without_secure(),
+            base().name("__HOST-s").insecure_without_secure(),
+            base().name("__host-s").path("/app"),
             base().name("s").same_site(SameSite::None).insecure_without_secure(),
             base().name("s").path("/a;b"),
             base().name("s").path("app"),

@@ -291,6 +291,7 @@ impl Consent {
         let mut state = self.visit.state();
         let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
         let account = Account { consents, ..before };
+        state.keep_arrival();
         state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
         if let Some(visitor) = state.visitor.filter(|_| !is_head_sent && !state.is_logged_in()) {
             state.visitor_cookie = VisitorCookie::Set(visitor.token);
@@ -307,6 +308,20 @@ impl Visit {
     /// Whether this purpose is allowed now. The response does not depend on it.
     pub(crate) fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
         self.inner.host.consents()?.verdict(purpose, &self.state().account, self.situation())
+    }
+
+    /// Whether this request has decided something, or somebody has come or gone.
+    pub(crate) fn has_changed_consent(&self) -> bool {
+        self.state().at_arrival.is_some()
+    }
+
+    /// Whether a purpose was allowed when the request arrived, and is no longer.
+    pub(crate) fn has_lost(&self, purpose: &PurposeId) -> bool {
+        let Some(consents) = self.inner.host.consents() else { return false };
+        let state = self.state();
+        let is_allowed =
+            |account| consents.verdict(purpose, account, self.situation()).is_some_and(Verdict::is_allowed);
+        state.at_arrival.as_ref().is_some_and(is_allowed) && !is_allowed(&state.account)
     }
 
     /// What of this request counts for a verdict.

@@ -107,6 +107,8 @@ struct State {
     account: Known,
     /// What was known of somebody who has left since: what they did before is judged by it.
     former: Option<Known>,
+    /// What was known when the request arrived, if it is something else now.
+    at_arrival: Option<Known>,
     visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
 }
@@ -143,6 +145,7 @@ impl Visit {
             logged_out: false,
             account: guest.account,
             former: None,
+            at_arrival: None,
             visitor: guest.visitor,
             visitor_cookie: guest.visitor_cookie,
         };
@@ -267,8 +270,16 @@ impl Visit {
 }
 
 impl State {
+    /// To be called before something else is known.
+    fn keep_arrival(&mut self) {
+        if self.at_arrival.is_none() {
+            self.at_arrival = Some(self.account.clone());
+        }
+    }
+
     /// Whoever was here goes: what they decided stays with them, and the browser is nobody's.
     fn depart(&mut self) {
+        self.keep_arrival();
         let account = mem::take(&mut self.account);
         if self.former.is_none() || !matches!(account, Known::Nobody) {
             self.former = Some(account);

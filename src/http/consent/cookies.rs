@@ -7,10 +7,11 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::rules::UndeclaredCookies;
+use super::{removal::Removals, rules::UndeclaredCookies};
 use crate::{
-    consent::{Mode, PurposeId, Purposes, Regime},
+    consent::{Mode, PurposeCookie, PurposeId, Purposes, Regime, is_cookie_domain},
     error::{Error, ErrorKind, Result},
+    http::fetch_metadata::FetchMetadata,
     visit::Visit,
 };
 
@@ -27,11 +28,23 @@ pub(super) struct CookiePolicy {
 
 #[derive(Debug)]
 struct Declared {
-    name: String,
-    /// The name is the beginning of the names that are meant.
-    is_prefix: bool,
+    cookie: PurposeCookie,
     /// `None`: always allowed.
     purpose: Option<PurposeId>,
+}
+
+/// The cookies of a request that depend on what somebody decided, each name once.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    cookies: Vec<CarriedCookie>,
+    /// Read only if it counts.
+    fetch: FetchMetadata,
+}
+
+#[derive(Debug)]
+struct CarriedCookie {
+    name: Box<[u8]>,
+    was_allowed: bool,
 }
 
 /// What a cookie is, for one visit.
@@ -50,6 +63,10 @@ enum Kind {
 /// A warning for each of so many names; a program that makes up names gets no more.
 const MAX_WARNED: usize = 64;
 
+/// So many names of a request are remembered until its response; a program that makes up names gets no more removed. The others
+/// are kept out all the same.
+const MAX_CARRIED: usize = 64;
+
 impl CookiePolicy {
     pub(super) fn new(
         purposes: &Purposes,
@@ -57,35 +74,29 @@ impl CookiePolicy {
         undeclared: UndeclaredCookies,
         domains: Vec<String>,
     ) -> Result<Self> {
-        let is_host = |domain: &String| {
-            !domain.is_empty() && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-        };
-        if !domains.iter().all(is_host) {
+        if !domains.iter().all(|domain| is_cookie_domain(domain)) {
             return Err(Error::new(ErrorKind::Configuration, "cookie_domains() are host names"));
         }
         let declared = purposes.iter().flat_map(|(id, purpose)| {
             let purpose_id = (purpose.mode_under(Regime::Strictest) != Mode::Necessary).then(|| id.clone());
-            purpose.cookie_names().iter().map(move |name| Declared {
-                name: name.strip_suffix('*').unwrap_or(name).to_owned(),
-                is_prefix: name.ends_with('*'),
-                purpose: purpose_id.clone(),
-            })
+            let declared =
+                move |cookie: &PurposeCookie| Declared { cookie: cookie.clone(), purpose: purpose_id.clone() };
+            purpose.declared_cookies().iter().map(declared)
         });
         Ok(Self { own, declared: declared.collect(), undeclared, domains, warned: Mutex::default() })
     }
 
-    /// Takes cookies that must not pass out of a request. The names of those that are there because of a decision, or in spite
-    /// of one.
-    pub(super) fn clean_request(&self, headers: &mut HeaderMap, visit: Option<&Visit>) -> Vec<Box<[u8]>> {
-        let mut optional = Vec::new();
+    /// Takes cookies that must not pass out of a request. Those that are there because of a decision, or in spite of one.
+    pub(super) fn clean_request(&self, headers: &mut HeaderMap, visit: Option<&Visit>) -> Carried {
+        let mut carried = Carried::default();
         let mut removed = false;
         for line in headers.get_all(header::COOKIE) {
             for pair in pairs(line.as_bytes()) {
                 match self.kind(name(pair), visit) {
                     Kind::Exempt => {}
-                    Kind::Allowed => optional.push(name(pair).into()),
+                    Kind::Allowed => carried.add(name(pair), true),
                     Kind::Unallowed => {
-                        optional.push(name(pair).into());
+                        carried.add(name(pair), false);
                         removed = true;
                     }
                     Kind::Undeclared => removed |= !self.passes_undeclared(name(pair), "request"),
@@ -93,14 +104,15 @@ impl CookiePolicy {
             }
         }
         if removed {
+            carried.fetch = FetchMetadata::of(headers);
             self.remove_from_request(headers, visit);
         }
-        optional
+        carried
     }
 
     /// Takes cookies that must not be set out of a response, and has those of `carried` removed that are not allowed any more.
-    pub(super) fn clean_response(&self, headers: &mut HeaderMap, visit: Option<&Visit>, carried: &[Box<[u8]>]) {
-        let mut depends = !carried.is_empty();
+    pub(super) fn clean_response(&self, headers: &mut HeaderMap, visit: Option<&Visit>, carried: &Carried) {
+        let mut depends = !carried.cookies.is_empty();
         if headers.contains_key(header::SET_COOKIE) {
             let all: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
             let before = all.len();
@@ -128,27 +140,57 @@ impl CookiePolicy {
                 }
             }
         }
-        // While nobody can say what was decided, cookies are kept out and not removed: whoever agreed keeps them.
-        if !visit.is_some_and(Visit::is_consent_unknown) {
-            for name in carried.iter().filter(|name| self.kind(name, visit) == Kind::Unallowed) {
-                self.remove(headers, name);
-            }
+        if let Some(visit) = visit {
+            depends |= self.remove_from_browser(headers, visit, carried);
         }
         if let Some(visit) = visit.filter(|_| depends) {
             visit.depends_on_consent();
         }
     }
 
+    /// Has the browser remove cookies that are not allowed any more. Whether there were any.
+    ///
+    /// Those that this request took the permission from go with its response. Those that came although they were not allowed go
+    /// when a person opens a page: a late answer to a script would take away what was allowed and set meanwhile, and a cookie
+    /// that does not go, because of a domain that nobody declared, would make every response uncacheable.
+    fn remove_from_browser(&self, headers: &mut HeaderMap, visit: &Visit, carried: &Carried) -> bool {
+        let has_changed = visit.has_changed_consent();
+        // While nobody can say what was decided, cookies are kept out and not removed: whoever agreed keeps them.
+        if carried.cookies.is_empty() && !has_changed || visit.is_consent_unknown() {
+            return false;
+        }
+        let mut removals = Removals::new(&self.domains);
+        for cookie in &carried.cookies {
+            let is_due = |declared: &Declared| {
+                let in_frames = carried.fetch.is_navigation && declared.cookie.is_partitioned();
+                cookie.was_allowed || carried.fetch.is_top_level_navigation || in_frames
+            };
+            if self.kind(&cookie.name, Some(visit)) == Kind::Unallowed {
+                for declared in self.declarations(&cookie.name).filter(|declared| is_due(declared)) {
+                    removals.add(&cookie.name, &declared.cookie);
+                }
+            }
+        }
+        // A request does not carry the cookies of other paths.
+        if has_changed {
+            for Declared { cookie, purpose } in &self.declared {
+                let Some(purpose) = purpose else { continue };
+                let is_elsewhere = cookie.paths().any(|path| path != "/") && !cookie.name().ends_with('*');
+                let name = cookie.name().as_bytes();
+                if is_elsewhere && visit.has_lost(purpose) && self.kind(name, Some(visit)) == Kind::Unallowed {
+                    removals.add(name, cookie);
+                }
+            }
+        }
+        removals.write(headers)
+    }
+
     fn kind(&self, name: &[u8], visit: Option<&Visit>) -> Kind {
         if self.own.iter().any(|own| own.as_bytes() == name) {
             return Kind::Exempt;
         }
-        let matches = |declared: &&Declared| {
-            let known = declared.name.as_bytes();
-            if declared.is_prefix { name.starts_with(known) } else { name == known }
-        };
         let mut kind = Kind::Undeclared;
-        for declared in self.declared.iter().filter(matches) {
+        for declared in self.declarations(name) {
             let Some(purpose) = &declared.purpose else { return Kind::Exempt };
             let verdict = visit.and_then(|visit| visit.verdict(purpose));
             if verdict.is_some_and(|verdict| verdict.is_allowed()) {
@@ -157,6 +199,13 @@ impl CookiePolicy {
             kind = Kind::Unallowed;
         }
         kind
+    }
+
+    fn declarations(&self, name: &[u8]) -> impl Iterator<Item = &Declared> {
+        self.declared.iter().filter(move |declared| {
+            let known = declared.cookie.name().as_bytes();
+            known.strip_suffix(b"*").map_or(known == name, |start| name.starts_with(start))
+        })
     }
 
     fn passes_undeclared(&self, name: &[u8], of: &str) -> bool {
@@ -196,18 +245,12 @@ impl CookiePolicy {
             headers.insert(header::COOKIE, kept);
         }
     }
+}
 
-    /// Has the browser remove a cookie, with each domain that it may have been set with.
-    fn remove(&self, headers: &mut HeaderMap, name: &[u8]) {
-        let name = String::from_utf8_lossy(name);
-        let secure = if name.starts_with("__") { "; Secure" } else { "" };
-        let domains =
-            std::iter::once(String::new()).chain(self.domains.iter().map(|domain| format!("; Domain={domain}")));
-        for domain in domains {
-            let removal = format!("{name}=; Path=/{domain}; Max-Age=0{secure}");
-            if let Ok(removal) = HeaderValue::try_from(removal) {
-                headers.append(header::SET_COOKIE, removal);
-            }
+impl Carried {
+    fn add(&mut self, name: &[u8], was_allowed: bool) {
+        if self.cookies.len() < MAX_CARRIED && !self.cookies.iter().any(|known| *known.name == *name) {
+            self.cookies.push(CarriedCookie { name: name.into(), was_allowed });
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::rules::Manners;
+use super::{cookies::Carried, rules::Manners};
 use crate::visit::Visit;
 
 pin_project! {
@@ -24,7 +24,7 @@ pin_project! {
 }
 
 /// The rules, whose response it is, and which optional cookies the request carried.
-type Watch = (Arc<Manners>, Option<Visit>, Vec<Box<[u8]>>);
+type Watch = (Arc<Manners>, Option<Visit>, Carried);
 
 impl<F> ConsentFuture<F> {
     pub(super) fn new(future: F, watch: Option<Watch>) -> Self {

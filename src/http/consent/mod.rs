@@ -6,6 +6,7 @@ mod gate;
 mod gpc;
 mod layer;
 mod path;
+mod removal;
 mod rules;
 
 pub(crate) use self::rules::{Door, Manners};

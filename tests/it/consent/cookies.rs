@@ -6,12 +6,13 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use tower_guestbook::{
     VisitorId,
+    consent::{Category, Purpose, PurposeCookie, Purposes},
     http::{ConsentRules, UndeclaredCookies},
     session::Lifetime,
     store::MemoryStore,
 };
 
-use super::{Browser, Site, all, names, ok, rules, set_cookies, visitor};
+use super::{Browser, DAY, Site, all, names, ok, rules, set_cookies, visitor};
 use crate::{
     moody::{Mood, Moody},
     support::{Answer, send},
@@ -85,7 +86,13 @@ async fn a_withdrawal_sets_nothing_and_has_removed_what_is_there() {
     assert_eq!(set.len(), 2, "the handler tried to set five: {set:?}");
     assert!(set[0] == "csrf=1; Path=/" && set[1].starts_with(&format!("__Host-consent={visitor};")));
 
-    // Another window did not see that answer and still has them.
+    // Another browser with a copy of the cookies did not see that answer and still has them.
+    assert_eq!(
+        set_cookies(&ok(browser.get("/").await)),
+        [""; 0],
+        "a late answer to a script could come after a new grant"
+    );
+    let mut browser = browser.opening_pages();
     let next = ok(browser.get("/").await);
     assert_eq!(set_cookies(&next), both);
     assert!(all(&next.headers, header::VARY).join(", ").contains("sec-gpc"));
@@ -254,4 +261,85 @@ async fn a_store_out_of_order_keeps_cookies_out_and_removes_none() {
     moody.set(Mood::Good);
     ok(browser.get("/page").await);
     assert!(browser.cookies.contains_key("ads"));
+}
+
+#[tokio::test]
+async fn a_cookie_header_with_one_name_50000_times_gets_one_removal() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let ask = async |cookies: String| {
+        let request = Request::get("/cookies").header(header::COOKIE, cookies);
+        let request = request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+        ok(send(&site.app, request.body(Body::empty()).unwrap()).await)
+    };
+    let answer = ask("ads;".repeat(50_000)).await;
+    assert_eq!((set_cookies(&answer), answer.body.as_str()), (vec!["ads=; Path=/; Max-Age=0"], ""));
+    let answer = ask(format!("csrf=1; {}", "ads_1=a; ads; ads_2;".repeat(10_000))).await;
+    assert_eq!((names(&answer), answer.body.as_str()), (vec!["ads_1", "ads", "ads_2"], "csrf=1"));
+    let many: Vec<_> = (0..20_000).map(|number| format!("ads_{number}=1")).collect();
+    let answer = ask(many.join("; ")).await;
+    let bytes: usize = set_cookies(&answer).iter().map(|cookie| cookie.len()).sum();
+    assert!(answer.body.is_empty() && set_cookies(&answer).len() == 64 && bytes < 4_096, "{bytes}");
+}
+
+/// Marketing with cookies of other paths and partitions.
+fn rules_with_paths() -> ConsentRules {
+    let marketing = Purpose::new("marketing", Category::Marketing).expiry(90 * DAY).cookies([
+        PurposeCookie::new("ads"),
+        PurposeCookie::new("basket_hint").path("/shop"),
+        PurposeCookie::new("framed").partitioned(),
+        PurposeCookie::new("shop_*").path("/shop").domain("example.com"),
+        PurposeCookie::new("__utma"),
+        PurposeCookie::new("__Secure-ads").path("/shop"),
+    ]);
+    ConsentRules::new(Purposes::builder().purpose(marketing).build().unwrap()).accept_grants_without_notice()
+}
+
+#[tokio::test]
+async fn a_withdrawal_removes_cookies_of_other_paths_and_partitions() {
+    let site = Site::new(MemoryStore::new(), rules_with_paths());
+    let mut browser = site.browser();
+    assert_eq!(names(&browser.decline("marketing").await), ["__Host-consent"], "nothing was allowed");
+    ok(browser.decide(serde_json::json!({ "made": [["marketing", "grant"]] })).await);
+    leave(&mut browser, &["ads", "framed", "shop_1", "__utma"]);
+    let elsewhere = ["basket_hint=; Path=/shop; Max-Age=0", "__Secure-ads=; Path=/shop; Max-Age=0; Secure"];
+
+    // At login, what a user had denied before counts for the browser.
+    let mut denying = site.browser();
+    denying.login("ada").await;
+    denying.decline("marketing").await;
+    let mut other = browser.clone();
+    let login = other.login("ada").await;
+    assert!(elsewhere.iter().all(|line| removals(&login).contains(line)), "{:?}", removals(&login));
+
+    let withdrawn = ok(browser.post("/withdraw/marketing").await);
+    let removed = removals(&withdrawn);
+    let expected = [
+        "__utma=; Path=/; Max-Age=0",
+        "ads=; Path=/; Max-Age=0",
+        "framed=; Path=/; Max-Age=0; SameSite=None; Secure; Partitioned",
+        "shop_1=; Path=/shop; Domain=example.com; Max-Age=0",
+        elsewhere[0],
+        elsewhere[1],
+    ];
+    assert_eq!(removed, expected);
+    assert_eq!(removals(&browser.decline("marketing").await), [""; 0], "a second no takes nothing back");
+    assert_eq!(set_cookies(&ok(browser.get("/").await)), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_not_allowed_is_removed_by_pages_and_a_partitioned_one_by_frames_too() {
+    let site = Site::new(MemoryStore::new(), rules_with_paths());
+    let mut browser = site.browser();
+    leave(&mut browser, &["ads", "framed"]);
+    for (mode, destination, expected) in [
+        ("cors", "empty", &[][..]),
+        ("no-cors", "image", &[]),
+        ("navigate", "iframe", &["framed"]),
+        ("navigate", "document", &["ads", "framed"]),
+    ] {
+        let mut browser = browser.clone().with("sec-fetch-mode", mode).with("sec-fetch-dest", destination);
+        let answer = ok(browser.get("/cookies").await);
+        assert_eq!((names(&answer).as_slice(), answer.body.as_str()), (expected, ""), "{mode} {destination}");
+    }
+    assert_eq!(names(&ok(browser.get("/cookies").await)), [""; 0], "a client that says nothing of what it wants");
 }

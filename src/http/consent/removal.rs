@@ -1,0 +1,137 @@
+//! [`Removals`]: has a browser remove cookies.
+
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::consent::{PurposeCookie, is_host_prefixed, is_secure_prefixed};
+
+/// The cookies that a response removes, each with all that identifies it and none twice.
+#[derive(Debug)]
+pub(super) struct Removals<'a> {
+    /// The domains that cookies may have been set with where their declarations name none.
+    domains: &'a [String],
+    lines: Vec<String>,
+    bytes: usize,
+}
+
+/// Proxies take heads of 4 to 8 KiB. What is too much is removed by a later response.
+const MAX_BYTES: usize = 4_096;
+
+impl<'a> Removals<'a> {
+    pub(super) fn new(domains: &'a [String]) -> Self {
+        Self { domains, lines: Vec::new(), bytes: 0 }
+    }
+
+    /// Adds the cookie `name`, set as `declared` says. A browser tells cookies apart by name, domain, path and partition.
+    pub(super) fn add(&mut self, name: &[u8], declared: &PurposeCookie) {
+        // What is no text would be written differently from what the browser has.
+        let Ok(text) = std::str::from_utf8(name) else { return };
+        let attributes = match declared.is_partitioned() {
+            // Without SameSite=None a browser takes it for Lax, and refuses it inside a page of another site.
+            true => "; SameSite=None; Secure; Partitioned",
+            false if is_secure_prefixed(name) => "; Secure",
+            false => "",
+        };
+        if is_host_prefixed(name) {
+            return self.push(format!("{text}=; Path=/; Max-Age=0{attributes}"));
+        }
+        let declared_domains: Vec<&str> = declared.domains().collect();
+        let domains = match declared_domains.is_empty() {
+            true => std::iter::once(None).chain(self.domains.iter().map(|domain| Some(domain.as_str()))).collect(),
+            false => declared_domains.into_iter().map(Some).collect::<Vec<_>>(),
+        };
+        let declared_paths: Vec<&str> = declared.paths().collect();
+        let paths = if declared_paths.is_empty() { &["/"][..] } else { &declared_paths };
+        for path in paths {
+            for domain in &domains {
+                let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+                self.push(format!("{text}=; Path={path}{domain}; Max-Age=0{attributes}"));
+            }
+        }
+    }
+
+    /// Writes them into the head of a response. Whether there are any.
+    pub(super) fn write(self, headers: &mut HeaderMap) -> bool {
+        let is_any = !self.lines.is_empty();
+        for line in self.lines {
+            if let Ok(removal) = HeaderValue::try_from(line) {
+                headers.append(header::SET_COOKIE, removal);
+            }
+        }
+        is_any
+    }
+
+    fn push(&mut self, line: String) {
+        if self.bytes + line.len() <= MAX_BYTES && !self.lines.contains(&line) {
+            self.bytes += line.len();
+            self.lines.push(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn removed(declared: PurposeCookie, names: &[&str], domains: &[&str]) -> Vec<String> {
+        let domains: Vec<String> = domains.iter().map(|domain| (*domain).to_owned()).collect();
+        let mut removals = Removals::new(&domains);
+        names.iter().for_each(|name| removals.add(name.as_bytes(), &declared));
+        let mut headers = HeaderMap::new();
+        removals.write(&mut headers);
+        headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_removal_repeats_all_that_identifies_a_cookie() {
+        let cookie = |name| PurposeCookie::new(name);
+        assert_eq!(removed(cookie("a"), &["a", "a"], &[]), ["a=; Path=/; Max-Age=0"]);
+        assert_eq!(
+            removed(cookie("a"), &["a"], &["example.com"]),
+            ["a=; Path=/; Max-Age=0", "a=; Path=/; Domain=example.com; Max-Age=0"]
+        );
+        assert_eq!(
+            removed(cookie("a").path("/shop").path("/").domain(".b.example"), &["a"], &["example.com"]),
+            ["a=; Path=/shop; Domain=.b.example; Max-Age=0", "a=; Path=/; Domain=.b.example; Max-Age=0"]
+        );
+        assert_eq!(
+            removed(cookie("a").partitioned(), &["a"], &[]),
+            ["a=; Path=/; Max-Age=0; SameSite=None; Secure; Partitioned"]
+        );
+    }
+
+    #[test]
+    fn only_the_two_prefixes_of_the_standard_are_prefixes() {
+        let all = PurposeCookie::new("__*").path("/shop");
+        let names = ["__Host-a", "__host-b", "__Secure-c", "__SECURE-d", "__utma", "__Host_e"];
+        assert_eq!(
+            removed(all, &names, &["example.com"])
+                .into_iter()
+                .filter(|line| !line.contains("Domain"))
+                .collect::<Vec<_>>(),
+            [
+                "__Host-a=; Path=/; Max-Age=0; Secure",
+                "__host-b=; Path=/; Max-Age=0; Secure",
+                "__Secure-c=; Path=/shop; Max-Age=0; Secure",
+                "__SECURE-d=; Path=/shop; Max-Age=0; Secure",
+                "__utma=; Path=/shop; Max-Age=0",
+                "__Host_e=; Path=/shop; Max-Age=0",
+            ]
+        );
+        let host = removed(PurposeCookie::new("__Host-*"), &["__Host-a"], &["example.com"]);
+        assert_eq!(host, ["__Host-a=; Path=/; Max-Age=0; Secure"], "it has no domain");
+    }
+
+    #[test]
+    fn what_a_request_makes_up_does_not_make_a_response_long() {
+        let names: Vec<String> = (0..200).map(|number| format!("ads_{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let long = "x".repeat(5_000);
+        let lines = removed(PurposeCookie::new("*"), &[&[long.as_str(), "\u{e9}"], &names[..]].concat(), &[]);
+        let bytes: usize = lines.iter().map(String::len).sum();
+        assert!((3_900..=MAX_BYTES).contains(&bytes), "{bytes}");
+    }
+}
