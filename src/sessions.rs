@@ -89,6 +89,11 @@ const LIST_LIMIT: usize = 1_000;
 const PURGE_CHUNK: usize = 500;
 
 impl Sessions {
+    /// Whether `other` is a handle to the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub(crate) fn new(
         store: Arc<dyn DynamicStore>,
         accounts: Option<Accounts>,

@@ -94,6 +94,11 @@ pub(crate) struct Situation {
 const RECEIPT_RECORDS: usize = 10_000;
 
 impl Consents {
+    /// Whether `other` is a handle to the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub(crate) fn new(
         store: Arc<dyn DynamicStore>,
         accounts: Accounts,

@@ -163,6 +163,10 @@ pub(crate) struct CookieFormat {
 }
 
 impl CookieFormat {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn set(&self, token: &SessionToken, max_age: Option<Duration>) -> HeaderValue {
         self.set_text(&token.expose_secret(), max_age)
     }

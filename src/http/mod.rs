@@ -96,6 +96,52 @@
 //! ```
 //!
 //! `examples/full_app` does all of this: `server.rs`, `live.rs`, `hashing.rs` and `attempts.rs`.
+//!
+//! # CORS
+//!
+//! A browser asks in advance what another origin may send: a preflight, without cookies. The CORS layer goes outside of
+//! everything here and answers it. [`RequireConsent`] and [`RequireRecentLogin`] refuse a preflight that comes as far as them, and
+//! never call what is behind them.
+//!
+//! ```
+//! use std::time::Duration;
+//! use axum::{Router, body::Body, routing::post};
+//! use http::{HeaderValue, Method, Request, StatusCode, header};
+//! use tower::ServiceExt;
+//! use tower_guestbook::{Guestbook, http::RequireRecentLogin, store::MemoryStore};
+//! use tower_http::cors::CorsLayer;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+//! let cors = CorsLayer::new()
+//!     .allow_origin("https://app.example".parse::<HeaderValue>().unwrap())
+//!     .allow_methods([Method::POST])
+//!     .allow_credentials(true);
+//! let app: Router = Router::new()
+//!     .route("/password", post(async || "changed"))
+//!     .layer(RequireRecentLogin::new(Duration::from_secs(300)))
+//!     .layer(guestbook.layer())
+//!     .layer(cors);
+//!
+//! let request = |method| Request::builder().method(method).uri("/password").header("origin", "https://app.example");
+//! let preflight = request(Method::OPTIONS).header("access-control-request-method", "POST").body(Body::empty()).unwrap();
+//! let allowed = app.clone().oneshot(preflight).await.unwrap();
+//! assert_eq!(allowed.status(), StatusCode::OK);
+//! assert_eq!(allowed.headers()[header::ACCESS_CONTROL_ALLOW_METHODS], "POST");
+//!
+//! let refused = app.oneshot(request(Method::POST).body(Body::empty()).unwrap()).await.unwrap();
+//! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+//! assert_eq!(refused.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example", "a script can read the refusal");
+//! # Ok(()) }
+//! ```
+//!
+//! # Layers twice, and two guestbooks
+//!
+//! A layer that finds a layer of the same guestbook outside does nothing, and says so once in the log: the outer one has done
+//! it. Layers of two guestbooks may go around one service. Gates, consent layers and privacy services look at the users of the
+//! guestbook that made them; extractors such as [`Session`](crate::Session) show the innermost. Two guestbooks need cookies of
+//! different names. Where they have the same, there is an error event, and neither removes a cookie that the other may have set.
+//! The consent layer of the outer one also keeps the cookies of the inner one out, unless a purpose declares them.
 
 mod activity;
 mod body;
@@ -107,7 +153,9 @@ mod cross_origin;
 #[cfg(feature = "axum")]
 mod extract;
 mod fetch_metadata;
+mod first_time;
 mod forwarded;
+mod preflight;
 mod privacy;
 mod problem;
 mod recent_login;

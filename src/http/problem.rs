@@ -68,6 +68,11 @@ impl Problem {
         title: "Not available here",
         detail: "The law of the place where this request comes from forbids to serve this.",
     };
+    pub(crate) const PREFLIGHT: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        title: "CORS preflight refused",
+        detail: "A CORS preflight carries no cookies, so it cannot pass a gate. The CORS layer belongs outside of it.",
+    };
     #[cfg(feature = "axum")]
     pub(crate) const CONSENT_MISSING: Self = Self {
         status: ErrorKind::Configuration.status(),
@@ -84,7 +89,7 @@ impl Problem {
     pub(crate) const LAYER_MISSING: Self = Self {
         status: ErrorKind::Configuration.status(),
         title: "Session layer missing",
-        detail: "This route does not go through the session layer. Add `.layer(guestbook.session_layer())` after the route; if it is there, two versions of tower-guestbook are in the dependency tree (`cargo tree -d`).",
+        detail: "This route does not go through the session layer. Add `.layer(guestbook.layer())` after the route; if it is there, two versions of tower-guestbook are in the dependency tree (`cargo tree -d`).",
     };
 
     #[cfg(feature = "axum")]

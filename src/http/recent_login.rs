@@ -13,7 +13,12 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{body::ResponseBody, problem::Problem};
+use super::{
+    body::ResponseBody,
+    first_time::FirstTime,
+    preflight::{is_preflight, warn_of_preflight},
+    problem::Problem,
+};
 use crate::visit::Visit;
 
 /// Lets a request pass only if its user logged in at most so long ago; others get 401 with `application/problem+json`.
@@ -30,19 +35,24 @@ use crate::visit::Visit;
 /// let app: Router = Router::new()
 ///     .route("/password", post(|| async { "changed" }))
 ///     .layer(RequireRecentLogin::new(Duration::from_secs(300)))
-///     .layer(guestbook.session_layer());
+///     .layer(guestbook.layer());
 /// # let _ = app; Ok(()) }
 /// ```
+///
+/// A CORS preflight carries no cookies, and gets 403, whatever else the gate would do. Put the CORS layer outside of the gate
+/// and of [`Guestbook::layer`](crate::Guestbook::layer): there is an [example](crate::http#cors).
 #[derive(Clone, Copy, Debug)]
+#[must_use]
 pub struct RequireRecentLogin {
     max_age: Duration,
+    passes_preflights: bool,
 }
 
 /// The service that [`RequireRecentLogin`] makes.
 #[derive(Clone, Debug)]
 pub struct RequireRecentLoginService<S> {
     inner: S,
-    max_age: Duration,
+    gate: RequireRecentLogin,
 }
 
 pin_project! {
@@ -64,7 +74,17 @@ pin_project! {
 impl RequireRecentLogin {
     /// The gate for logins of at most `max_age` ago.
     pub const fn new(max_age: Duration) -> Self {
-        Self { max_age }
+        Self { max_age, passes_preflights: false }
+    }
+
+    /// Lets CORS preflights pass, whoever sends them: for routes behind the gate that answer them themselves. Default: they are
+    /// refused, and the CORS layer goes outside.
+    ///
+    /// **Warning:** a preflight carries no cookies, and so no login. A handler behind the gate that does not look at the method,
+    /// such as one of axum's `any` or a fallback, is then open to everybody who sends `OPTIONS` with two headers.
+    pub const fn pass_preflights(mut self) -> Self {
+        self.passes_preflights = true;
+        self
     }
 }
 
@@ -72,7 +92,7 @@ impl<S> Layer<S> for RequireRecentLogin {
     type Service = RequireRecentLoginService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireRecentLoginService { inner, max_age: self.max_age }
+        RequireRecentLoginService { inner, gate: *self }
     }
 }
 
@@ -89,9 +109,24 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        if is_preflight(&request) {
+            let gate = match self.gate.passes_preflights {
+                true => Gate::Open { future: self.inner.call(request) },
+                false => {
+                    warn_of_preflight();
+                    Gate::Closed { problem: Problem::PREFLIGHT }
+                }
+            };
+            return RequireRecentLoginFuture { gate };
+        }
         let session = request.extensions().get::<Visit>().map(Visit::session);
+        if session.is_none() && NO_SESSION.take() {
+            tracing::error!(
+                "a gate for recent logins has no session layer outside, and stays closed: use guestbook.layer()"
+            );
+        }
         let gate = match session {
-            Some(session) if session.authenticated_within(self.max_age) => {
+            Some(session) if session.authenticated_within(self.gate.max_age) => {
                 Gate::Open { future: self.inner.call(request) }
             }
             Some(session) if session.user_id().is_some() => Gate::Closed { problem: Problem::RECENT_LOGIN_REQUIRED },
@@ -120,3 +155,5 @@ impl<F> fmt::Debug for RequireRecentLoginFuture<F> {
         f.debug_struct("RequireRecentLoginFuture").finish_non_exhaustive()
     }
 }
+
+static NO_SESSION: FirstTime = FirstTime::new();

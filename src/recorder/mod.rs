@@ -106,6 +106,11 @@ pub(crate) struct Place {
 }
 
 impl Recorder {
+    /// Whether `other` is a handle to the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// A recorder and the worker that stores its events in `store`. Nothing is stored until the worker runs.
     ///
     /// # Errors

@@ -192,6 +192,11 @@ pub struct ErasureReceipt {
 }
 
 impl Rights {
+    /// The sessions of the guestbook.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
     #[allow(clippy::too_many_arguments, reason = "each is a part of the guestbook, which makes this once")]
     pub(crate) fn new(
         store: Arc<dyn DynamicStore>,

@@ -29,6 +29,9 @@ pub(crate) trait Host: Send + Sync {
     /// The sessions that the visit's session is one of.
     fn sessions(&self) -> &Sessions;
 
+    /// The names of the cookies of its session and of its visitor.
+    fn cookie_names(&self) -> [Option<&str>; 2];
+
     /// Where the visit's events go.
     fn recorder(&self) -> &Recorder;
 

@@ -39,6 +39,7 @@
 mod consent;
 mod flash;
 mod guest;
+mod layers;
 mod permit;
 mod preferences;
 mod saving;
@@ -64,6 +65,7 @@ pub use self::{
 };
 pub(crate) use self::{
     guest::{Arrival, Client, CookieChange, Guest, Host, Outcome, Seen, Visitor, VisitorCookie},
+    layers::Layers,
     permit::{Permit, permit},
 };
 use crate::{
@@ -88,6 +90,7 @@ struct Inner {
     host: Arc<dyn Host>,
     client: Client,
     flags: AtomicU8,
+    layers: Layers,
     state: Mutex<State>,
     /// What the activity layer saw of the request, if it is there.
     seen: OnceLock<Seen>,
@@ -133,7 +136,7 @@ const LANGUAGE: u8 = 16;
 const SCHEME: u8 = 32;
 
 impl Visit {
-    pub(crate) fn new(host: Arc<dyn Host>, client: Client, guest: Guest) -> Self {
+    pub(crate) fn new(host: Arc<dyn Host>, client: Client, guest: Guest, layers: Layers) -> Self {
         let cookie_due = guest.removal_due || guest.renewal.is_some() || guest.visitor_cookie != VisitorCookie::Keep;
         let state = State {
             current: guest.session.map(|(key, record)| Current { key, record }),
@@ -150,7 +153,7 @@ impl Visit {
             visitor_cookie: guest.visitor_cookie,
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
-        Self { inner: Arc::new(Inner { host, client, flags, state: Mutex::new(state), seen: OnceLock::new() }) }
+        Self { inner: Arc::new(Inner { host, client, flags, layers, state: Mutex::new(state), seen: OnceLock::new() }) }
     }
 
     /// The session of this visit; it may be one that does not exist yet.

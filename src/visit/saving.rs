@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use super::{
     Arrival, CHANGED, CONSENT_READ, CookieChange, Current, HEAD_SENT, Inner, LANGUAGE, Outcome, READ, SCHEME, Visit,
-    ended, unavailable,
+    VisitorCookie, ended, unavailable,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -76,15 +76,19 @@ impl Visit {
                 Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
                 None => CookieChange::Keep,
             },
-            None if state.logged_out || state.removal_due => CookieChange::Remove,
+            None if (state.logged_out || state.removal_due) && self.owns_cookie(state.arrival) => CookieChange::Remove,
             None => CookieChange::Keep,
+        };
+        let visitor = match state.visitor_cookie {
+            VisitorCookie::Remove if self.shares_visitor_cookie() => VisitorCookie::Keep,
+            visitor => visitor,
         };
         let flags = self.inner.flags.load(Ordering::Acquire);
         let outcome = Outcome {
             cookie,
             read: flags & READ != 0,
             guest: state.current.is_some(),
-            visitor: state.visitor_cookie,
+            visitor,
             consent_read: flags & CONSENT_READ != 0,
             language: flags & LANGUAGE != 0,
             scheme: flags & SCHEME != 0,

@@ -67,6 +67,11 @@ impl Tracker {
         Self { recorder, visit: None, consents, trace: Some(trace), visitor }
     }
 
+    /// Whether its events go to `recorder`.
+    pub(crate) fn is_of(&self, recorder: &Recorder) -> bool {
+        self.recorder.is(recorder)
+    }
+
     /// The tracker of the request with these extensions; `None` if it came through neither the session layer nor the
     /// activity layer.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {

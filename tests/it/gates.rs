@@ -1,20 +1,30 @@
 //! Gates and guards around routes.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
     http::{Method, Request, StatusCode, header},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use tower_guestbook::{
     ErrorKind,
+    consent::PurposeId,
     http::{CrossOriginGuardLayer, RequireRecentLogin},
     store::MemoryStore,
 };
 
-use crate::support::{Guest, builder, minutes, routes, send};
+use crate::{
+    consent::{Browser, Site, rules},
+    support::{Guest, builder, minutes, routes, send},
+};
 
 #[tokio::test]
 async fn a_gate_for_recent_logins_closes_after_its_time() {
@@ -85,4 +95,59 @@ async fn requests_of_other_sites_change_nothing() {
     }
     let wrong = CrossOriginGuardLayer::new().allow_origin("friend.example/path").unwrap_err();
     assert_eq!(wrong.kind(), ErrorKind::Configuration);
+}
+
+#[tokio::test]
+async fn a_gate_calls_nothing_for_a_preflight_unless_it_is_told_to() {
+    let site = Site::new(MemoryStore::new(), rules());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let behind = || {
+        let calls = calls.clone();
+        any(async move || {
+            calls.fetch_add(1, Ordering::SeqCst);
+            "open"
+        })
+    };
+    let consent = || site.guestbook.require(PurposeId::MARKETING).unwrap();
+    let recent = RequireRecentLogin::new(minutes(5));
+    let app = Router::new()
+        .route("/consent", behind().layer(consent()))
+        .route("/recent", behind().layer(recent))
+        .route("/passing/consent", behind().layer(consent().pass_preflights()))
+        .route("/passing/recent", behind().layer(recent.pass_preflights()))
+        .merge(crate::consent::routes())
+        .layer(site.guestbook.layer());
+    let mut ada = Browser { app: app.clone(), ..site.browser() };
+    ada.login("ada").await;
+    ada.grant("marketing").await;
+    let stranger = Browser { app, ..site.browser() };
+    let preflight = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+    let asking = |browser: &Browser| {
+        let mut browser = browser.clone();
+        browser.headers.extend(preflight.map(|(name, value)| (name, value.to_owned())));
+        browser
+    };
+    for browser in [&ada, &stranger] {
+        for path in ["/consent", "/recent"] {
+            let refused = asking(browser).send(Method::OPTIONS, path, None).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+            assert_eq!(refused.json()["title"], "CORS preflight refused");
+            assert_eq!(calls.load(Ordering::SeqCst), 0, "{path}");
+        }
+        for path in ["/passing/consent", "/passing/recent"] {
+            assert_eq!(asking(browser).send(Method::OPTIONS, path, None).await.body, "open", "{path}");
+        }
+        assert_eq!(calls.swap(0, Ordering::SeqCst), 2);
+    }
+    // What looks a bit like a preflight is asked like everything else.
+    for path in ["/consent", "/recent", "/passing/consent", "/passing/recent"] {
+        for left_out in ["origin", "access-control-request-method"] {
+            let mut browser = asking(&stranger);
+            browser.headers.remove(left_out);
+            assert_ne!(browser.send(Method::OPTIONS, path, None).await.status, StatusCode::OK, "{path} {left_out}");
+        }
+        assert_ne!(asking(&stranger).send(Method::GET, path, None).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    assert_eq!(ada.send(Method::OPTIONS, "/consent", None).await.body, "open", "who has agreed, and is no preflight");
 }

@@ -28,6 +28,7 @@ mod full_app;
 mod gates;
 mod late_answers;
 mod layering;
+mod layers;
 mod lifecycle;
 mod metrics;
 mod moody;

@@ -8,7 +8,11 @@ use super::{
     ActivityService, Skipped, agents::Agents, referrer::KnownReferrers, routes::Routes, rules::ActivityRules,
     skipped::SkipCounters,
 };
-use crate::{consents::Consents, http::ClientSettings, recorder::Recorder};
+use crate::{
+    consents::Consents,
+    http::{ClientSettings, first_time::FirstTime},
+    recorder::Recorder,
+};
 
 /// Records each request once, when its response has ended. Made by
 /// [`Guestbook::activity_layer`](crate::Guestbook::activity_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts it
@@ -41,6 +45,7 @@ pub(crate) struct Shared {
     pub(super) referrers: KnownReferrers,
     pub(super) agents: Agents,
     pub(super) skipped: SkipCounters,
+    pub(super) twice: FirstTime,
 }
 
 impl ActivityLayer {
@@ -52,7 +57,10 @@ impl ActivityLayer {
     ) -> Self {
         let routes = Routes::new(rules.declared.clone(), rules.route_capacity);
         let (referrers, agents, skipped) = (KnownReferrers::new(), Agents::default(), SkipCounters::default());
-        Self { shared: Arc::new(Shared { recorder, consents, rules, client, routes, referrers, agents, skipped }) }
+        let twice = FirstTime::new();
+        Self {
+            shared: Arc::new(Shared { recorder, consents, rules, client, routes, referrers, agents, skipped, twice }),
+        }
     }
 
     /// How many requests were left out, by reason.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use tower_service::Service;
 
 use super::{
@@ -50,6 +50,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if self.shared.is_inside_itself(request.extensions()) {
+            return ActivityFuture::respond(self.inner.call(request), None);
+        }
         let Some(mut recording) = self.shared.begin(&mut request) else {
             return ActivityFuture::respond(self.inner.call(request), None);
         };
@@ -72,6 +75,24 @@ where
 }
 
 impl Shared {
+    /// Whether an activity layer of this guestbook is outside, which records the request.
+    fn is_inside_itself(&self, extensions: &Extensions) -> bool {
+        if extensions.is_empty() {
+            return false;
+        }
+        let has_seen = self.visit(extensions).is_some_and(Visit::is_seen)
+            || extensions.get::<Tracker>().is_some_and(|tracker| tracker.is_of(&self.recorder));
+        if has_seen && self.twice.take() {
+            tracing::warn!("the activity layer of a guestbook is applied twice: the inner one does nothing, remove it");
+        }
+        has_seen
+    }
+
+    /// The visit of this guestbook.
+    fn visit<'a>(&self, extensions: &'a Extensions) -> Option<&'a Visit> {
+        Visit::find(extensions, |visit| visit.records_to(&self.recorder))
+    }
+
     fn patience(&self) -> Option<Duration> {
         match self.recorder.settings().overload_policy() {
             Overload::DropNewest => None,
@@ -86,7 +107,7 @@ impl Shared {
         let agent = self.agents.read(facts.agent);
         let network = self.client.address(request).map(TruncatedAddress::from);
         let mut visitor = head.extensions.get::<VisitorId>().copied();
-        let visit = head.extensions.get::<Visit>().cloned();
+        let visit = self.visit(head.extensions).cloned();
         let (user, session) = visit.as_ref().map(Visit::who).unwrap_or_default();
         let referrer = self.rules.referrers.of(&facts, head, self.client);
         let reason = self.reason_to_skip(head, &facts, agent, user.is_some(), &referrer).or_else(|| {

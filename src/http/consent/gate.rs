@@ -17,7 +17,11 @@ use tower_service::Service;
 use super::{local_path, rules::Manners};
 use crate::{
     consent::PurposeId,
-    http::{body::ResponseBody, problem::Problem},
+    http::{
+        body::ResponseBody,
+        preflight::{is_preflight, warn_of_preflight},
+        problem::Problem,
+    },
     visit::Visit,
 };
 
@@ -34,9 +38,17 @@ use crate::{
 /// | the store could not be asked | 503 with `Retry-After` | 503 with `Retry-After` |
 /// | the place is [blocked](crate::consent::Jurisdiction::blocked) | 451 | 451 |
 /// | there is no session layer outside | 403 | 403 |
+/// | it is a CORS preflight | 403 | 403 |
 ///
 /// Every answer, of the gate or of what is behind it, says `Vary: Sec-GPC, Cookie` and `Cache-Control: private`. Where there is
 /// no session layer to say the first, the refusal is the same for everybody, and not kept: `no-store`.
+///
+/// # CORS
+///
+/// A browser sends a preflight before a request of another origin, without cookies: nobody can have agreed to anything in it. A
+/// gate refuses preflights, whatever else it would do, and never calls what is behind it. Put the CORS layer outside of the gate
+/// and of [`Guestbook::layer`](crate::Guestbook::layer): it answers preflights itself, and adds its headers to the gate's refusals,
+/// so that scripts of the other origin can read them. There is an [example](crate::http#cors).
 ///
 /// ```
 /// use std::time::Duration;
@@ -58,8 +70,10 @@ use crate::{
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct RequireConsent {
     shared: Arc<Shared>,
+    passes_preflights: bool,
 }
 
 struct Shared {
@@ -72,6 +86,7 @@ struct Shared {
 pub struct RequireConsentService<S> {
     inner: S,
     shared: Arc<Shared>,
+    passes_preflights: bool,
 }
 
 pin_project! {
@@ -98,7 +113,17 @@ enum Refusal {
 
 impl RequireConsent {
     pub(crate) fn new(purpose: PurposeId, manners: Arc<Manners>) -> Self {
-        Self { shared: Arc::new(Shared { purpose, manners }) }
+        Self { shared: Arc::new(Shared { purpose, manners }), passes_preflights: false }
+    }
+
+    /// Lets CORS preflights pass, whoever sends them: for routes behind the gate that answer them themselves. Default: they are
+    /// refused, and the CORS layer goes outside.
+    ///
+    /// **Warning:** a preflight carries no cookies, and so no consent. A handler behind the gate that does not look at the method,
+    /// such as one of axum's `any` or a fallback, then gives its answer to everybody who sends `OPTIONS` with two headers.
+    pub fn pass_preflights(mut self) -> Self {
+        self.passes_preflights = true;
+        self
     }
 }
 
@@ -106,7 +131,7 @@ impl<S> Layer<S> for RequireConsent {
     type Service = RequireConsentService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireConsentService { inner, shared: self.shared.clone() }
+        RequireConsentService { inner, shared: self.shared.clone(), passes_preflights: self.passes_preflights }
     }
 }
 
@@ -123,7 +148,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let gate = match self.shared.refusal(&request) {
+        let refusal = match is_preflight(&request) {
+            true if self.passes_preflights => None,
+            true => Some(self.shared.refused_preflight(&request)),
+            false => self.shared.refusal(&request),
+        };
+        let gate = match refusal {
             None => Gate::Open { future: self.inner.call(request) },
             Some(refusal) => Gate::Closed { refusal: Some(Box::new(refusal)) },
         };
@@ -132,9 +162,22 @@ where
 }
 
 impl Shared {
+    /// The visit of this guestbook.
+    fn visit<'a, B>(&self, request: &'a Request<B>) -> Option<&'a Visit> {
+        Visit::find(request.extensions(), |visit| visit.decides_by(&self.manners.consents))
+    }
+
+    fn refused_preflight<B>(&self, request: &Request<B>) -> Refusal {
+        warn_of_preflight();
+        if let Some(visit) = self.visit(request) {
+            visit.depends_on_consent();
+        }
+        Refusal::Problem(Problem::PREFLIGHT)
+    }
+
     /// Why the request must not pass.
     fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
-        let Some(visit) = request.extensions().get::<Visit>() else {
+        let Some(visit) = self.visit(request) else {
             tracing::error!(purpose = self.purpose.as_str(), "a gate has no session layer outside: it stays closed");
             return Some(self.required(request));
         };
@@ -161,7 +204,7 @@ impl Shared {
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 query.append_pair("purpose", self.purpose.as_str());
                 // A nested router has cut the path of the request: the layer outside saw all of it.
-                let seen = request.extensions().get::<Visit>().and_then(Visit::target);
+                let seen = self.visit(request).and_then(Visit::target);
                 let target = seen.or_else(|| request.uri().path_and_query()).map_or("/", PathAndQuery::as_str);
                 query.append_pair("return", local_path(target).unwrap_or("/"));
                 let location = HeaderValue::try_from(format!("{page}{join}{}", query.finish()));

@@ -60,7 +60,22 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(manners) = &self.manners else { return ConsentFuture::new(self.inner.call(request), None) };
-        let visit = request.extensions().get::<Visit>().cloned();
+        let visit = Visit::find(request.extensions(), |visit| visit.decides_by(&manners.consents)).cloned();
+        match &visit {
+            Some(visit) if visit.enters_consent_layer() => {
+                if manners.twice.take() {
+                    tracing::warn!(
+                        "the consent layer of a guestbook is applied twice: the inner one does nothing, remove it"
+                    );
+                }
+                return ConsentFuture::new(self.inner.call(request), None);
+            }
+            None if manners.no_session.take() => tracing::warn!(
+                "the consent layer has no session layer outside, so nothing optional is allowed to anybody: use \
+                 guestbook.layer(), or in axum add .layer(guestbook.session_layer()) after .layer(guestbook.consent_layer())"
+            ),
+            _ => {}
+        }
         let carried = manners.cookies.clean_request(request.headers_mut(), visit.as_ref());
         ConsentFuture::new(self.inner.call(request), Some((manners.clone(), visit, carried)))
     }

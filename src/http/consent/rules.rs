@@ -10,7 +10,7 @@ use crate::{
     consent::{Jurisdiction, MergePolicy, Notice, PurposeId, Purposes, Signals},
     consents::{ConsentSettings, Consents, Controller, UnallowedActivity},
     error::{Error, ErrorKind, Result},
-    http::{RateLimit, RequestHead, SessionCookie, cookie::CookieFormat, local_path},
+    http::{RateLimit, RequestHead, SessionCookie, cookie::CookieFormat, first_time::FirstTime, local_path},
     id::VisitorToken,
     visit::{Client, VisitorCookie},
 };
@@ -92,6 +92,8 @@ pub(crate) struct Manners {
     pub(crate) consents: Consents,
     pub(crate) page: Option<String>,
     pub(super) cookies: CookiePolicy,
+    pub(super) twice: FirstTime,
+    pub(super) no_session: FirstTime,
 }
 
 /// How long the cookie of a visitor lasts where no purpose says how long a decision does.
@@ -243,7 +245,10 @@ impl ConsentRules {
             follows_dnt: self.follows_dnt,
             has_page: self.page.is_some(),
         };
-        Ok((door, Manners { consents, page: self.page, cookies }))
+        Ok((
+            door,
+            Manners { consents, page: self.page, cookies, twice: FirstTime::new(), no_session: FirstTime::new() },
+        ))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     consents::Consents,
     http::{
         CrossOriginGuard, CrossOriginGuardFuture, ErasureService, ExportService, ResponseBody, RightsBody,
-        RightsFuture, RouteTemplate, problem::Problem, rights::session,
+        RightsFuture, RouteTemplate, problem::Problem, rights::own_visit,
     },
     id::UserId,
     privacy::Actor,
@@ -193,7 +193,7 @@ where
         if !place.allows(request.method()) {
             return RightsFuture::ready(self.named(&place, not_allowed(place.methods())));
         }
-        let session = session(&request);
+        let session = own_visit(&self.shared.rights, request.extensions()).map(Visit::session);
         let user = session.as_ref().and_then(Session::user_id);
         let (Some(session), Some(user)) = (session, user) else {
             return RightsFuture::ready(self.named(&place, refusal(Problem::LOGIN_REQUIRED)));
@@ -220,7 +220,7 @@ impl Unguarded {
         B: Body + Send + 'static,
     {
         let (parts, body) = request.into_parts();
-        let Some(visit) = parts.extensions.get::<Visit>().cloned() else {
+        let Some(visit) = own_visit(&self.shared.rights, &parts.extensions).cloned() else {
             return RightsFuture::ready(refusal(Problem::LOGIN_REQUIRED));
         };
         let rights = self.shared.rights.by(Actor::User(user.clone()));

@@ -5,7 +5,7 @@ mod format;
 mod paced;
 mod service;
 
-pub(super) use self::service::session;
+pub(super) use self::service::own_visit;
 
 pub use self::{
     body::RightsBody,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::json;
 use tower_service::Service;
 
@@ -24,7 +24,7 @@ use crate::{
     privacy::Actor,
     rights::Rights,
     store::dynamic::BoxFuture,
-    visit::{Session, Visit},
+    visit::Visit,
 };
 
 /// Answers `GET` with a copy of all that is kept of whoever is logged in, as a JSON document to be saved (GDPR, Articles 15 and
@@ -126,7 +126,7 @@ impl<B> Service<Request<B>> for ExportService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let session = session(&request);
+        let session = own_visit(&self.rights, request.extensions()).map(Visit::session);
         if request.method() != Method::GET {
             return RightsFuture::ready(not_allowed("GET"));
         }
@@ -165,7 +165,7 @@ impl<B> Service<Request<B>> for ErasureService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let session = session(&request);
+        let session = own_visit(&self.rights, request.extensions()).map(Visit::session);
         if !matches!(*request.method(), Method::DELETE | Method::POST) {
             return RightsFuture::ready(not_allowed("DELETE, POST"));
         }
@@ -254,12 +254,13 @@ impl fmt::Debug for ErasureService {
     }
 }
 
-pub(in crate::http) fn session<B>(request: &Request<B>) -> Option<Session> {
-    let visit = request.extensions().get::<Visit>();
+/// The visit of the guestbook whose rights are asked for. The users of another one have nothing to do with it.
+pub(in crate::http) fn own_visit<'a>(rights: &Rights, extensions: &'a Extensions) -> Option<&'a Visit> {
+    let visit = Visit::find(extensions, |visit| visit.is_of(rights.sessions()));
     if visit.is_none() {
-        tracing::error!("privacy rights have no session layer outside: nobody is logged in");
+        tracing::error!("privacy rights have no session layer outside, and nobody is logged in: use guestbook.layer()");
     }
-    visit.map(Visit::session)
+    visit
 }
 
 fn problem(problem: Problem) -> Response<RightsBody> {

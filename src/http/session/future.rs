@@ -36,6 +36,7 @@ pin_project! {
     enum State<S, F, B, R> {
         Load { loading: Box<Loading<S, B>> },
         Respond { #[pin] future: F, visit: Visit },
+        Pass { #[pin] future: F },
         Commit { commit: BoxFuture<'static, Result<()>>, response: Box<Option<Response<R>>>, visit: Visit },
     }
 }
@@ -53,6 +54,11 @@ where
 {
     pub(super) fn respond(future: S::Future, visit: Visit) -> Self {
         Self { state: State::Respond { future, visit } }
+    }
+
+    /// For a layer that has nothing to do.
+    pub(super) fn pass(future: S::Future) -> Self {
+        Self { state: State::Pass { future } }
     }
 
     pub(super) fn load(load: BoxFuture<'static, Result<Visit>>, request: Request<B>, service: S) -> Self {
@@ -96,6 +102,9 @@ where
                         Ok(())
                     });
                     State::Commit { commit, response: Box::new(Some(response)), visit }
+                }
+                StateProjection::Pass { future } => {
+                    return future.poll(context).map_ok(|response| response.map(ResponseBody::inner));
                 }
                 StateProjection::Commit { commit, response, visit } => {
                     let response = match ready!(commit.as_mut().poll(context)) {

@@ -8,7 +8,7 @@ use tower_layer::Layer;
 use super::SessionService;
 use crate::{
     consents::Consents,
-    http::{ClientSettings, Door, Transport, caching::is_private},
+    http::{ClientSettings, Door, Transport, caching::is_private, first_time::FirstTime},
     recorder::Recorder,
     sessions::Sessions,
     user_preferences::DynamicPreferences,
@@ -41,7 +41,7 @@ pub enum OnStoreError {
 
 pub(crate) struct Shared {
     pub(super) sessions: Sessions,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
     pub(super) transport: Transport,
     pub(super) client: ClientSettings,
     pub(super) on_store_error: OnStoreError,
@@ -50,6 +50,15 @@ pub(crate) struct Shared {
     /// If preferences are configured.
     preferences: Option<Arc<dyn DynamicPreferences>>,
     vary: Varies,
+    pub(super) noticed: Noticed,
+}
+
+/// What a layer has said about the layers around it.
+#[derive(Debug, Default)]
+pub(super) struct Noticed {
+    pub(super) twice: FirstTime,
+    pub(super) shared_cookie: FirstTime,
+    pub(super) activity_outside: FirstTime,
 }
 
 impl SessionLayer {
@@ -63,7 +72,8 @@ impl SessionLayer {
         preferences: Option<Arc<dyn DynamicPreferences>>,
     ) -> Self {
         let vary = Varies::new(&transport.vary);
-        let shared = Shared { sessions, recorder, transport, client, on_store_error, door, preferences, vary };
+        let noticed = Noticed::default();
+        let shared = Shared { sessions, recorder, transport, client, on_store_error, door, preferences, vary, noticed };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -71,6 +81,10 @@ impl SessionLayer {
 impl Host for Shared {
     fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    fn cookie_names(&self) -> [Option<&str>; 2] {
+        [Some(self.transport.cookie.name()), self.door.as_ref().map(|door| door.cookie.name())]
     }
 
     fn recorder(&self) -> &Recorder {

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
 use tower_service::Service;
 
 use super::{OnStoreError, SessionFuture, layer::Shared};
@@ -19,7 +19,7 @@ use crate::{
     session::{SessionRecord, is_renewal_due},
     sessions::Finding,
     time::Timestamp,
-    visit::{Arrival, Client, Guest, Visit, Visitor, VisitorCookie},
+    visit::{Arrival, Client, Guest, Host, Layers, Tracker, Visit, Visitor, VisitorCookie},
 };
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
@@ -43,6 +43,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = &self.shared;
+        if !request.extensions().is_empty() && shared.is_inside_itself(request.extensions_mut()) {
+            return SessionFuture::pass(self.inner.call(request));
+        }
         let mut arriving = shared.arriving(&request);
         if let Some(guest) = shared.known(&mut arriving, request.headers()) {
             let visit = shared.clone().receive(arriving, guest);
@@ -65,6 +68,8 @@ struct Arriving {
     visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
     is_prefetch: bool,
+    /// Those around this one.
+    layers: Layers,
     /// Read where it counts only: for a cookie that is to be removed or renewed.
     fetch: FetchMetadata,
 }
@@ -82,6 +87,41 @@ impl Arriving {
 }
 
 impl Shared {
+    /// Whether a session layer of this guestbook is outside: its visit is that of the request.
+    fn is_inside_itself(&self, extensions: &mut Extensions) -> bool {
+        let own = Visit::find(extensions, |visit| visit.is_of(&self.sessions)).cloned();
+        let Some(own) = own else { return false };
+        if self.noticed.twice.take() {
+            tracing::warn!("the session layer of a guestbook is applied twice: the inner one does nothing, remove it");
+        }
+        // Where the layer of another guestbook is between the two, the innermost counts all the same.
+        extensions.insert(own);
+        true
+    }
+
+    /// Looks at the layers that the request has come through.
+    fn layers(&self, extensions: &Extensions) -> Layers {
+        if extensions.is_empty() {
+            return Layers::default();
+        }
+        let is_own = |tracker: &Tracker| tracker.is_of(&self.recorder);
+        if extensions.get::<Tracker>().is_some_and(is_own) && self.noticed.activity_outside.take() {
+            tracing::warn!(
+                "the activity layer is outside the session layer, so it does not know who is there: use guestbook.layer(), or \
+                 in axum add .layer(guestbook.session_layer()) after .layer(guestbook.activity_layer())"
+            );
+        }
+        let layers = Layers::inside(extensions.get::<Visit>().cloned(), self.cookie_names());
+        if layers.shares_cookie() && self.noticed.shared_cookie.take() {
+            tracing::error!(
+                names = ?self.cookie_names(),
+                "two guestbooks on one request use the same name for a cookie, and log each other's users out: give one of \
+                 them another name with SessionCookie::name() or ConsentRules::cookie_name()"
+            );
+        }
+        layers
+    }
+
     fn arriving<B>(&self, request: &Request<B>) -> Arriving {
         let mut client = self.client.client(request);
         let headers = request.headers();
@@ -101,7 +141,8 @@ impl Shared {
         if presented.malformed || visitor_cookie == VisitorCookie::Remove {
             fetch = FetchMetadata::of(headers);
         }
-        Arriving { client, presented, visitor, visitor_cookie, is_prefetch, fetch }
+        let layers = self.layers(request.extensions());
+        Arriving { client, presented, visitor, visitor_cookie, is_prefetch, layers, fetch }
     }
 
     /// Who it is, if that can be told without asking the store.
@@ -196,14 +237,14 @@ impl Shared {
 
     /// Makes the visit of a guest who is known now.
     fn receive(self: Arc<Self>, arriving: Arriving, guest: Guest) -> Visit {
-        let Arriving { client, visitor, visitor_cookie, is_prefetch, fetch, .. } = arriving;
+        let Arriving { client, visitor, visitor_cookie, is_prefetch, layers, fetch, .. } = arriving;
         // A late answer must not take away a cookie that the browser has got since: a script's answer removes none.
         let may_remove = fetch.is_top_level_navigation;
         let removal_due = may_remove && guest.arrival == Arrival::Lapsed;
         let visitor_cookie = if may_remove { visitor_cookie } else { VisitorCookie::Keep };
         // What nobody has seen yet is not recorded.
         let has_signal = client.signals.gpc && !is_prefetch;
-        let visit = Visit::new(self, client, Guest { visitor, visitor_cookie, removal_due, ..guest });
+        let visit = Visit::new(self, client, Guest { visitor, visitor_cookie, removal_due, ..guest }, layers);
         if has_signal {
             visit.note_signal();
         }

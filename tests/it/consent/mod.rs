@@ -127,7 +127,7 @@ impl Site {
 /// A browser: it keeps the cookies of this very host, and sends some headers with every request.
 #[derive(Clone)]
 pub(crate) struct Browser {
-    app: Router,
+    pub(crate) app: Router,
     pub(crate) cookies: BTreeMap<String, String>,
     pub(crate) headers: BTreeMap<&'static str, String>,
 }
