@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 #[cfg(feature = "sqlite")]
 use jiff::civil::Date;
-use jiff::{Zoned, civil::Weekday, tz::TimeZone};
+use jiff::{
+    Zoned,
+    civil::Weekday,
+    tz::{TimeZone, TimeZoneDatabase},
+};
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -37,17 +41,46 @@ impl Zone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self(TimeZone::UTC);
 
-    /// The zone with this name of the IANA database.
+    /// The zone with this name of the IANA database, in upper or lower case.
+    ///
+    /// The database is the one of the operating system (`TZDIR`, or `/usr/share/zoneinfo`). Small
+    /// container images have none: install the package `tzdata` there, or compile one into the
+    /// program with the feature `tzdb`. `UTC`, `Etc/UTC`, `GMT` and `Etc/GMT` need none.
+    ///
+    /// ```
+    /// use tower_guestbook::{ErrorKind, analysis::Zone};
+    ///
+    /// assert_eq!(Zone::named("UTC")?, Zone::UTC);
+    /// assert_eq!(Zone::named("Mars/Olympus").unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// # Ok::<(), tower_guestbook::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput), naming it, if there is none.
+    /// [`InvalidInput`](ErrorKind::InvalidInput), naming it, if the database has no such zone;
+    /// [`Configuration`](ErrorKind::Configuration) if there is no database.
     pub fn named(name: &str) -> Result<Self> {
-        let zone = TimeZone::get(name).map_err(|error| {
-            let name: String = name.chars().take(64).collect();
-            Error::new(ErrorKind::InvalidInput, format!("there is no time zone {name:?}")).with_source(error)
-        })?;
-        Ok(Self(zone))
+        Self::named_in(jiff::tz::db(), name)
+    }
+
+    fn named_in(database: &TimeZoneDatabase, name: &str) -> Result<Self> {
+        let error = match database.get(name) {
+            Ok(zone) => return Ok(Self(zone)),
+            Err(_) if ALWAYS_KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)) => return Ok(Self::UTC),
+            Err(error) => error,
+        };
+        let name: String = name.chars().take(64).collect();
+        let (kind, context) = match database.is_definitively_empty() {
+            true => (
+                ErrorKind::Configuration,
+                format!(
+                    "the time zone {name:?} is unknown because no time zone database was found: \
+                     install tzdata, or compile one in with the feature `tzdb`"
+                ),
+            ),
+            false => (ErrorKind::InvalidInput, format!("there is no time zone {name:?}")),
+        };
+        Err(Error::new(kind, context).with_source(error))
     }
 
     /// Its name.
@@ -107,6 +140,9 @@ impl Zone {
         Some(moment.to_zoned(self.0.clone()))
     }
 }
+
+/// Names of UTC that need no database.
+const ALWAYS_KNOWN: [&str; 4] = ["UTC", "Etc/UTC", "GMT", "Etc/GMT"];
 
 fn here(moment: &Zoned) -> Timestamp {
     Timestamp::from_millis(moment.timestamp().as_millisecond())
@@ -185,5 +221,17 @@ mod tests {
     fn an_unknown_zone_is_named() {
         let error = Zone::named("Mars/Olympus").unwrap_err();
         assert_eq!((error.kind(), error.to_string().contains("Mars/Olympus")), (ErrorKind::InvalidInput, true));
+    }
+    #[test]
+    fn without_a_database_utc_is_known_and_other_names_say_what_is_missing() {
+        let none = TimeZoneDatabase::none();
+        for name in ["UTC", "utc", "Etc/UTC", "GMT", "Etc/GMT"] {
+            assert_eq!(Zone::named_in(&none, name).unwrap(), Zone::UTC, "{name}");
+        }
+        let error = Zone::named_in(&none, "Europe/Berlin").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        for words in ["Europe/Berlin", "no time zone database", "tzdb"] {
+            assert!(error.to_string().contains(words), "{error}");
+        }
     }
 }

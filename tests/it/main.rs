@@ -24,6 +24,8 @@ mod erasure;
 mod errors;
 mod faults;
 #[cfg(feature = "sqlite")]
+mod files;
+#[cfg(feature = "sqlite")]
 mod full_app;
 mod gates;
 mod late_answers;
@@ -54,3 +56,4 @@ mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod support;
+mod zones;

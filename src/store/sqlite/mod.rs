@@ -77,9 +77,7 @@ use std::{
 };
 
 use self::{connection::Database, reader::Readers, writer::Writer};
-#[cfg(doc)]
-use crate::error::ErrorKind;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Everything in a SQLite file. A clone is another handle to the same.
 #[derive(Clone)]
@@ -216,14 +214,27 @@ impl SqliteStoreBuilder {
     /// [`NotADatabase`](ErrorKind::NotADatabase), [`NewerSchema`](ErrorKind::NewerSchema),
     /// [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull),
     /// [`Unavailable`](ErrorKind::Unavailable) if it is locked, [`Configuration`](ErrorKind::Configuration) if the
-    /// file cannot be opened, for example because its directory does not exist.
+    /// file cannot be opened, for example because its directory does not exist, or if the path is one of
+    /// SQLite's names for a database in memory: that is what [`MemoryStore`](crate::store::MemoryStore) is for.
     pub fn open(self) -> Result<SqliteStore> {
+        if is_in_memory(&self.settings.path) {
+            let context = "the database has no file of its own: give SqliteStore a path, \
+                           or use store::MemoryStore to keep everything in memory";
+            return Err(Error::new(ErrorKind::Configuration, context));
+        }
         let settings = Arc::new(self.settings);
         let connection = connection::open_for_writing(&settings)?;
         let readers = Readers::open(settings.clone())?;
         let writer = Writer::start(Database::new(connection), &settings)?;
         Ok(SqliteStore { inner: Arc::new(Inner { writer, readers, fitted: analytics::Fitted::default() }) })
     }
+}
+
+/// Whether SQLite users mean a database in memory, or a temporary one, by this name.
+fn is_in_memory(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let is_uri = name.starts_with("file:");
+    name.is_empty() || name == ":memory:" || is_uri && (name.contains(":memory:") || name.contains("mode=memory"))
 }
 
 impl fmt::Debug for SqliteStore {

@@ -1,0 +1,3 @@
+//! The files that a guestbook makes: their names, who may read them, and what happens when they are replaced or gone.
+
+mod names;

@@ -1,0 +1,13 @@
+//! Names that mean something to SQLite and nothing to a file system.
+
+use tower_guestbook::{ErrorKind, SqliteStore};
+
+#[test]
+fn a_name_of_a_database_in_memory_is_refused_and_memory_store_is_named() {
+    for name in ["", ":memory:", "file::memory:", "file::memory:?cache=shared", "file:guests?mode=memory"] {
+        let error = SqliteStore::open(name).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{name:?}");
+        assert!(error.to_string().contains("MemoryStore"), "{name:?}: {error}");
+        assert!(name.is_empty() || !std::path::Path::new(name).exists(), "{name:?}: a file was made");
+    }
+}
