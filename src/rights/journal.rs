@@ -171,8 +171,12 @@ impl Rights {
         if is_first {
             inner.tasks.within(inner.store.begin_journal(now)).await?;
         }
-        let mut missing = HashMap::new();
-        for (pseudonym, word) in self.read_journal(ledger).await? {
+        let words = self.read_journal(ledger).await?;
+        let (total, mut missing) = (words.len(), HashMap::new());
+        for (number, (pseudonym, word)) in words.into_iter().enumerate() {
+            if number % PROGRESS == 0 && total > PROGRESS {
+                tracing::info!(compared = number, of = total, "the erasure journal is compared with the store");
+            }
             if !word.last.is_in_force(now) {
                 continue;
             }
@@ -192,12 +196,23 @@ impl Rights {
         }
         report.struck_out_again = self.strike_out_again(&mut missing, &secret).await?;
         // Only now: what has a tombstone is not looked for again, should this be interrupted.
-        for entry in missing.values() {
-            let note = self.replay_note(AuditAction::ErasureBegan, entry.pseudonym).await?;
-            inner.tasks.within(inner.store.remember_erasure(entry.erasure(None, now), note, now)).await?;
-            report.tombstones_restored += 1;
-        }
+        report.tombstones_restored = self.restore_tombstones(&missing).await?;
         Ok(report)
+    }
+
+    /// In large steps: one for each would take longer than all the rest.
+    async fn restore_tombstones(&self, missing: &HashMap<Pseudonym, JournalEntry>) -> Result<u64> {
+        let (inner, now, mut restored) = (&self.inner, self.inner.clock.now(), 0);
+        let tombstones: Vec<_> = missing.values().map(|entry| entry.erasure(None, now)).collect();
+        for (number, page) in tombstones.chunks(PAGE).enumerate() {
+            if number * PAGE % PROGRESS == 0 && tombstones.len() > PROGRESS {
+                tracing::info!(restored, of = tombstones.len(), "tombstones of the erasure journal are restored");
+            }
+            let note = inner.audit.note(AuditAction::ErasureBegan, Actor::System, None).await?;
+            let note = note.detail(json!({ "replayed": true, "tombstones": page.len() }));
+            restored += inner.tasks.within(inner.store.restore_tombstones(page.to_vec(), note, now)).await?;
+        }
+        Ok(restored)
     }
 
     /// The last word of the journal on each user.
@@ -212,7 +227,7 @@ impl Rights {
     }
 
     async fn read_journal_once(&self, ledger: &Ledger) -> Result<HashMap<Pseudonym, Word>> {
-        let (mut words, mut from) = (HashMap::<Pseudonym, Word>::new(), None);
+        let (mut words, mut from, mut announced) = (HashMap::<Pseudonym, Word>::new(), None, 0);
         loop {
             let page = self.inner.tasks.within(ledger.journal.read(from, PAGE)).await?;
             for entry in page.entries {
@@ -225,6 +240,14 @@ impl Rights {
             match page.next {
                 Some(next) => from = Some(next),
                 None => return Ok(words),
+            }
+            let read = words.len();
+            if read >= announced + PROGRESS {
+                announced = read;
+                tracing::info!(
+                    users = read,
+                    "the erasure journal is being read: nobody is served before it is replayed"
+                );
             }
         }
     }
@@ -294,6 +317,9 @@ impl Rights {
 
 /// So many entries or names are read at a time.
 const PAGE: usize = 1_000;
+
+/// A long replay says how far it is each time that this many users are done.
+const PROGRESS: usize = 10_000;
 
 /// So often the journal is read again from its beginning, because another process has removed entries.
 const ATTEMPTS: u32 = 5;

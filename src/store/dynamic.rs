@@ -101,6 +101,7 @@ twin! {
     tombstone(pseudonym: Pseudonym) -> Option<Erasure>;
     remember_erasure(erasure: Erasure, note: AuditNote, now: Timestamp) -> Erasure;
     lift_erasure(id: ErasureId, note: AuditNote, now: Timestamp) -> bool;
+    restore_tombstones(erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> u64;
     journal_since() -> Option<Timestamp>;
     begin_journal(now: Timestamp) -> ();
     forget_erasures(now: Timestamp, limit: usize) -> usize;

@@ -199,6 +199,10 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         self.records.lift_erasure(id, note, now).await
     }
 
+    async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
+        self.records.restore_tombstones(erasures, note, now).await
+    }
+
     async fn journal_since(&self) -> Result<Option<Timestamp>> {
         self.records.journal_since().await
     }

@@ -94,6 +94,21 @@ pub trait SubjectStore: Send + Sync + 'static {
     fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp)
     -> impl Future<Output = Result<bool>> + Send;
 
+    /// Restores the tombstones of users of whom nothing is left, all in one step: those with a
+    /// pseudonym that is known already stay as they are. Returns how many were missing; `note` is
+    /// recorded once, if any was.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if an erasure names its user or is not finished;
+    /// nothing is restored then.
+    fn restore_tombstones(
+        &self,
+        erasures: Vec<Erasure>,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64>> + Send;
+
     /// Since when erasures are remembered in a [journal](crate::journal), if they ever were.
     fn journal_since(&self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
 
@@ -122,6 +137,17 @@ pub(super) fn check_whole(erasure: &Erasure, secret: &[u8; 32]) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::InvalidInput, "an erasure is not whole, or not of this store"))
+}
+
+/// A tombstone alone.
+pub(super) fn check_nameless(erasure: &Erasure) -> Result<()> {
+    if erasure.user.is_none() && erasure.finished_at.is_some() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        "an erasure that names its user or is not finished is more than a tombstone",
+    ))
 }
 
 pub(super) fn no_such_erasure() -> Error {

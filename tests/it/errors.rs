@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tower_guestbook::{Error, ErrorKind};
 
-use crate::{recorder::Log, support::send};
+use crate::{log::Log, support::send};
 
 const KINDS: [(ErrorKind, u16, &str); 20] = [
     (ErrorKind::InvalidInput, 400, "Bad Request"),

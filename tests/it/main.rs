@@ -32,6 +32,7 @@ mod late_answers;
 mod layering;
 mod layers;
 mod lifecycle;
+mod log;
 mod metrics;
 mod moody;
 mod offload;

@@ -309,6 +309,11 @@ impl SubjectStore for Moody {
         self.store.lift_erasure(id, note, now).await
     }
 
+    async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
+        self.ask(true).await?;
+        self.store.restore_tombstones(erasures, note, now).await
+    }
+
     async fn journal_since(&self) -> Result<Option<Timestamp>> {
         self.ask(false).await?;
         self.store.journal_since().await

@@ -24,6 +24,7 @@ use tower_guestbook::{
 };
 
 use crate::{
+    log::Log,
     moody::{Mood, Moody},
     support::{START, until},
 };
@@ -143,9 +144,7 @@ async fn while_the_store_is_stuck_memory_stays_bounded_and_the_drops_are_counted
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counted_and_told() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::capture();
     let store = Moody::default();
     let recorder = running(&store, RecorderSettings::new());
     store.set(Mood::Failing);
@@ -165,34 +164,6 @@ async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counte
     recorder.flush().await.unwrap();
     assert_eq!(stored(&*store.store).await, [8]);
     assert_balanced(&recorder.stats());
-}
-
-/// What `tracing` writes.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
 }
 
 /// Stores every batch and says every other time that it has not.

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
-    privacy::{Erasure, HeldClass, Hold, PrivacyRequest, RequestId, Restriction},
+    privacy::{Erasure, HeldClass, Hold, PrivacyRequest, Pseudonym, RequestId, Restriction},
     session::{
         Changes, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
     },
@@ -63,7 +63,7 @@ struct State {
     preferences: HashMap<UserId, StoredPreferences>,
     consents: Consents,
     activities: Activities,
-    erasures: Vec<Erasure>,
+    erasures: BTreeMap<Pseudonym, Erasure>,
     journal_since: Option<Timestamp>,
     audit: Trail,
     restrictions: HashMap<UserId, Restriction>,

@@ -11,7 +11,7 @@ use crate::{
     privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
     store::{
         Revocation, SubjectStore,
-        subject::{check_whole, no_such_erasure, struck_out, under_way},
+        subject::{check_nameless, check_whole, no_such_erasure, struck_out, under_way},
     },
     time::Timestamp,
 };
@@ -20,7 +20,7 @@ impl SubjectStore for MemoryStore {
     async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let mut state = self.state();
         let pseudonym = Pseudonym::of(&user, &state.consents.secret()?);
-        if let Some(known) = state.erasures.iter().find(|erasure| erasure.pseudonym == pseudonym) {
+        if let Some(known) = state.erasures.get(&pseudonym) {
             return Ok(known.clone());
         }
         let mut erasure = Erasure::begin(user.clone(), pseudonym, now, until)?;
@@ -30,7 +30,7 @@ impl SubjectStore for MemoryStore {
         let ids = state.matching(&ended);
         state.end_all(&ids, now);
         erasure.erased.sessions = ids.len() as u64;
-        state.erasures.push(erasure.clone());
+        state.erasures.insert(erasure.pseudonym, erasure.clone());
         Ok(erasure)
     }
 
@@ -43,9 +43,9 @@ impl SubjectStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Erasure> {
         let mut state = self.state();
-        let index = state.erasures.iter().position(|erasure| erasure.id == id).ok_or_else(no_such_erasure)?;
-        let Some(user) = state.erasures[index].user.clone() else { return Ok(state.erasures[index].clone()) };
-        let mut erased = state.erasures[index].erased;
+        let mut erasure = state.erasure_by_id(id).cloned().ok_or_else(no_such_erasure)?;
+        let Some(user) = erasure.user.clone() else { return Ok(erasure) };
+        let mut erased = erasure.erased;
         let holds = state.holds_of(&user).into_iter().filter(|hold| hold.holds_at(now)).collect::<Vec<_>>();
         let is_held = |class| holds.iter().any(|hold| hold.class == class);
         state.restrictions.remove(&user);
@@ -80,9 +80,8 @@ impl SubjectStore for MemoryStore {
             erased.consents += gone as u64;
             left -= gone;
         }
-        let pseudonym = state.erasures[index].pseudonym;
+        let pseudonym = erasure.pseudonym;
         let is_nameless = state.audit.erase(pseudonym, limit);
-        let erasure = &mut state.erasures[index];
         (erasure.erased, erasure.retained) = (erased, Vec::new());
         match left {
             0 => {}
@@ -92,19 +91,20 @@ impl SubjectStore for MemoryStore {
                 state.erased_in_part(&user, now);
             }
             _ => {
-                let finished = Erasure { user: None, finished_at: Some(now), ..erasure.clone() };
-                state.note(&note.finished(&finished), now)?;
-                state.erasures[index] = finished;
+                (erasure.user, erasure.finished_at) = (None, Some(now));
+                state.note(&note.finished(&erasure), now)?;
                 state.holds.retain(|(other, _), _| *other != user);
                 state.forget_in_requests(&user, pseudonym, now);
             }
         }
-        Ok(state.erasures[index].clone())
+        state.erasures.insert(pseudonym, erasure.clone());
+        Ok(erasure)
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
-        let mut unfinished = self.state().erasures.clone();
-        unfinished.retain(|erasure| erasure.finished_at.is_none());
+        let state = self.state();
+        let unfinished = state.erasures.values().filter(|erasure| erasure.finished_at.is_none());
+        let mut unfinished: Vec<_> = unfinished.cloned().collect();
         unfinished.sort_by_key(|erasure| (erasure.began_at, erasure.id));
         Ok(unfinished)
     }
@@ -116,20 +116,10 @@ impl SubjectStore for MemoryStore {
 
     async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         let mut state = self.state();
-        let Some(erasure) = state.erasure(&user)? else { return Ok(false) };
-        if erasure.finished_at.is_none() {
-            return Err(under_way());
+        match state.erasure(&user)?.cloned() {
+            Some(erasure) => state.lift(erasure, &note, now),
+            None => Ok(false),
         }
-        let id = erasure.id;
-        let erased = std::mem::take(&mut state.erasures);
-        let (readmitted, left) = erased.into_iter().partition::<Vec<_>, _>(|erasure| erasure.id == id);
-        state.erasures = left;
-        // They may be named again from here on.
-        if let Err(error) = state.note(&note, now) {
-            state.erasures.extend(readmitted);
-            return Err(error);
-        }
-        Ok(true)
     }
 
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
@@ -146,13 +136,13 @@ impl SubjectStore for MemoryStore {
     }
 
     async fn tombstone(&self, pseudonym: Pseudonym) -> Result<Option<Erasure>> {
-        Ok(self.state().erasures.iter().find(|erasure| erasure.pseudonym == pseudonym).cloned())
+        Ok(self.state().erasures.get(&pseudonym).cloned())
     }
 
     async fn remember_erasure(&self, mut erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let mut state = self.state();
         check_whole(&erasure, &state.consents.secret()?)?;
-        if let Some(known) = state.erasures.iter().find(|known| known.pseudonym == erasure.pseudonym) {
+        if let Some(known) = state.erasures.get(&erasure.pseudonym) {
             return Ok(known.clone());
         }
         state.note(&note, now)?;
@@ -163,22 +153,31 @@ impl SubjectStore for MemoryStore {
             state.end_all(&ids, now);
             erasure.erased.sessions += ids.len() as u64;
         }
-        state.erasures.push(erasure.clone());
+        state.erasures.insert(erasure.pseudonym, erasure.clone());
         Ok(erasure)
     }
 
     async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
         let mut state = self.state();
-        let Some(index) = state.erasures.iter().position(|erasure| erasure.id == id) else { return Ok(false) };
-        if state.erasures[index].finished_at.is_none() {
-            return Err(under_way());
+        match state.erasure_by_id(id).cloned() {
+            Some(erasure) => state.lift(erasure, &note, now),
+            None => Ok(false),
         }
-        let erasure = state.erasures.remove(index);
-        if let Err(error) = state.note(&note, now) {
-            state.erasures.insert(index, erasure);
-            return Err(error);
+    }
+
+    async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
+        erasures.iter().try_for_each(check_nameless)?;
+        let mut state = self.state();
+        let before = state.erasures.len();
+        let missing = |erasure: &&Erasure| !state.erasures.contains_key(&erasure.pseudonym);
+        if !erasures.iter().any(|erasure| missing(&erasure)) {
+            return Ok(0);
         }
-        Ok(true)
+        state.note(&note, now)?;
+        for erasure in erasures {
+            state.erasures.entry(erasure.pseudonym).or_insert(erasure);
+        }
+        Ok((state.erasures.len() - before) as u64)
     }
 
     async fn journal_since(&self) -> Result<Option<Timestamp>> {
@@ -192,7 +191,7 @@ impl SubjectStore for MemoryStore {
 
     async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let mut left = limit;
-        self.state().erasures.retain(|erasure| {
+        self.state().erasures.retain(|_, erasure| {
             let goes = left > 0 && erasure.finished_at.is_some() && erasure.until <= now;
             left -= usize::from(goes);
             !goes
@@ -213,7 +212,24 @@ impl State {
             return Ok(None);
         }
         let pseudonym = Pseudonym::of(user, &self.consents.secret()?);
-        Ok(self.erasures.iter().find(|erasure| erasure.pseudonym == pseudonym))
+        Ok(self.erasures.get(&pseudonym))
+    }
+
+    fn erasure_by_id(&self, id: ErasureId) -> Option<&Erasure> {
+        self.erasures.values().find(|erasure| erasure.id == id)
+    }
+
+    fn lift(&mut self, erasure: Erasure, note: &AuditNote, now: Timestamp) -> Result<bool> {
+        if erasure.finished_at.is_none() {
+            return Err(under_way());
+        }
+        self.erasures.remove(&erasure.pseudonym);
+        // They may be named again from here on.
+        if let Err(error) = self.note(note, now) {
+            self.erasures.insert(erasure.pseudonym, erasure);
+            return Err(error);
+        }
+        Ok(true)
     }
 
     pub(super) fn check_not_struck_out(&mut self, user: &UserId) -> Result<()> {

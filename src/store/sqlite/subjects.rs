@@ -17,7 +17,7 @@ use crate::{
     privacy::{AuditNote, Erased, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
     store::{
         Revocation,
-        subject::{check_whole, no_such_erasure, struck_out, under_way},
+        subject::{check_nameless, check_whole, no_such_erasure, struck_out, under_way},
     },
     time::Timestamp,
 };
@@ -99,11 +99,36 @@ pub(super) fn remember(database: &Database, erasure: Erasure, note: &AuditNote, 
     }
 }
 
+/// Tombstones of users of whom nothing is left. How many were missing.
+pub(super) fn restore(database: &Database, erasures: Vec<Erasure>, note: &AuditNote, now: Timestamp) -> Result<u64> {
+    erasures.iter().try_for_each(check_nameless)?;
+    let mut restored = 0;
+    for erasure in &erasures {
+        if by_pseudonym(database, &erasure.pseudonym)?.is_none() {
+            insert(database, erasure)?;
+            restored += 1;
+        }
+    }
+    if restored > 0 {
+        audit::append(database, note, now)?;
+        database.forget_interned();
+    }
+    Ok(restored)
+}
+
 /// A new row, and the end of the user's sessions.
 fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timestamp) -> Result<Erasure> {
     if let Some(user) = &erasure.user {
         erasure.erased.sessions += sessions::revoke(database, &Revocation::Erased(user.clone()), now)?;
     }
+    insert(database, &erasure)?;
+    audit::append(database, note, now)?;
+    // Batches know the user's number by heart.
+    database.forget_interned();
+    Ok(erasure)
+}
+
+fn insert(database: &Database, erasure: &Erasure) -> Result<()> {
     let row = params![
         erasure.id.as_uuid().as_bytes().as_slice(),
         erasure.pseudonym.as_bytes().as_slice(),
@@ -117,11 +142,7 @@ fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timesta
         erasure.erased.consents as i64,
         erasure.erased.anonymised as i64,
     ];
-    database.prepare_cached(ADD).and_then(|mut statement| statement.execute(row)).sql()?;
-    audit::append(database, note, now)?;
-    // Batches know the user's number by heart.
-    database.forget_interned();
-    Ok(erasure)
+    database.prepare_cached(ADD).and_then(|mut statement| statement.execute(row)).sql().map(drop)
 }
 
 const SET_COUNTS: &str = "

@@ -230,6 +230,11 @@ impl SubjectStore for SqliteStore {
         self.inner.writer.run(true, move |database| subjects::lift(database, id, &note, now)).await
     }
 
+    async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
+        let restore = move |database: &Database| subjects::restore(database, erasures, &note, now);
+        self.inner.writer.run_alone(true, restore).await
+    }
+
     async fn journal_since(&self) -> Result<Option<Timestamp>> {
         self.inner.readers.read(journal::since).await
     }

@@ -466,5 +466,6 @@ list! {
         a_finished_erasure_that_is_remembered_keeps_its_user_out
         a_remembered_erasure_must_be_whole_and_of_this_store
         an_erasure_is_lifted_by_its_id_when_it_is_finished
+        tombstones_are_restored_in_one_step_and_known_ones_stay
         since_when_there_is_a_journal_is_remembered;
 }

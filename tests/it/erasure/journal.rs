@@ -3,6 +3,7 @@
 mod files;
 mod gate;
 mod kills;
+mod long;
 
 use std::sync::Mutex;
 

@@ -144,3 +144,40 @@ pub(in crate::store::testing) async fn since_when_there_is_a_journal_is_remember
         assert_eq!(since().await, Some(at(5)), "the first time stays");
     }
 }
+
+pub(in crate::store::testing) async fn tombstones_are_restored_in_one_step_and_known_ones_stay<S: Store>(
+    store: Arc<S>,
+) {
+    fill(&*store, "ada", 1).await;
+    let of_ada = strike_out(&*store, "ada").await;
+    let names = ["bob", "cid", "dan"];
+    let mut missing = Vec::new();
+    for name in names {
+        missing.push(finished(remembered(&*store, name).await));
+    }
+    let head = async || store.audit_head().await.expect("readable").sequence;
+    let before = head().await;
+    for (more, wrong) in [(0, remembered(&*store, "eve").await), (1, Erasure { user: None, ..of_ada.clone() })] {
+        let mut all = missing.clone();
+        all.insert(more, wrong);
+        let refused = store.restore_tombstones(all, began("many"), at(3)).await.expect_err("it is not finished");
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    }
+    assert_eq!(store.tombstone(missing[0].pseudonym).await.expect("readable"), None, "nothing was restored");
+
+    // One of them is there already, and one of them comes twice.
+    assert_eq!(store.restore_tombstones(vec![missing[1].clone()], began("one"), at(3)).await.expect("answered"), 1);
+    let mut all = missing.clone();
+    all.extend([finished(remembered(&*store, "ada").await), finished(remembered(&*store, "bob").await)]);
+    assert_eq!(store.restore_tombstones(all.clone(), began("many"), at(4)).await.expect("answered"), 2);
+    assert_eq!(head().await, before + 2, "one note for each step");
+    assert_eq!(store.restore_tombstones(all, began("many"), at(5)).await.expect("answered"), 0);
+    assert_eq!(store.restore_tombstones(Vec::new(), began("none"), at(5)).await.expect("answered"), 0);
+    assert_eq!(head().await, before + 2, "no note where nothing was missing");
+    for ((name, erasure), first) in names.into_iter().zip(missing).zip((100..).step_by(100)) {
+        assert_eq!(store.erasure_of(user_id(name)).await.expect("readable"), Some(erasure));
+        assert_nothing_is_stored(&*store, name, first).await;
+    }
+    let hers = store.erasure_of(user_id("ada")).await.expect("readable").expect("it is there");
+    assert_eq!((hers.id, hers.user, hers.finished_at), (of_ada.id, of_ada.user, None), "under way as before");
+}
