@@ -83,6 +83,7 @@ pub mod client;
 pub mod consent;
 pub mod consents;
 pub mod error;
+mod files;
 mod gate;
 pub mod guestbook;
 pub mod http;

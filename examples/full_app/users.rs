@@ -1,6 +1,8 @@
 //! The application's own users, in a SQLite file of their own. The guestbook knows them by their id only.
 
 use std::{
+    fs::OpenOptions,
+    io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -29,6 +31,7 @@ pub(crate) struct Users {
 impl Users {
     /// Opens the users, or makes the file with two of them. At most `queue` passwords wait to be checked.
     pub(crate) fn open(path: &Path, queue: usize) -> Result<Self, Error> {
+        create_private(path)?;
         let mut database = Connection::open(path)?;
         database.execute_batch("PRAGMA journal_mode = WAL")?;
         make(&mut database)?;
@@ -82,6 +85,18 @@ impl Users {
 
     fn with<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         query(&self.database.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Makes the file if it is not there, so that SQLite does not make one that everybody can read.
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

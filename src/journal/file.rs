@@ -1,10 +1,12 @@
 //! [`FileJournal`]: one line for each entry, on the disk before anybody is told.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    files::{self, FileMode, Replacement},
     privacy::{JournalEntry, StoreFingerprint},
     time::Timestamp,
 };
@@ -20,13 +23,15 @@ use crate::{
 /// A journal in a file of its own: a header that names the store by a hash, then one line of JSON for each entry.
 ///
 /// Keep it on another disk than the database if you can, and **out of what is restored together with it**. Any number of processes on one
-/// machine may use it; a lock on the file `NAME.lock` beside it lets them in one by one. On Unix only its owner can read it.
+/// machine may use it; a lock on the file `NAME.lock` beside it lets them in one by one. On Unix only its
+/// owner can read it, unless [`file_mode`](Self::file_mode) says otherwise.
 ///
 /// | what | then |
 /// |---|---|
 /// | no file at the first start, or an empty one | it is made; its directory must be there |
 /// | no file at a later start, or an empty one | nobody is served, and the error says so: [`Unavailable`](ErrorKind::Unavailable). Put it back, or see [`accept_new_journal`](crate::GuestbookBuilder::accept_new_journal) |
 /// | the file is gone while it is in use, or cannot be written | nothing is entered, and the error says so: [`Unavailable`](ErrorKind::Unavailable), [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull) |
+/// | another process holds the lock for more than 3 seconds | [`Unavailable`](ErrorKind::Unavailable); nothing is entered |
 /// | the last line was cut off by a crash | it was never acknowledged: it is passed over, and cut off before the next entry |
 /// | any other damage | [`Corrupt`](ErrorKind::Corrupt), with the number of the line |
 /// | another store's journal, or no journal | [`Configuration`](ErrorKind::Configuration) |
@@ -56,6 +61,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct FileJournal {
     path: Arc<Path>,
+    mode: FileMode,
     /// The store that it was opened for.
     store: Arc<Mutex<Option<StoreFingerprint>>>,
 }
@@ -63,7 +69,16 @@ pub struct FileJournal {
 impl FileJournal {
     /// A journal in this file. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into().into(), store: Arc::default() }
+        Self { path: path.into().into(), mode: FileMode::default(), store: Arc::default() }
+    }
+
+    /// Who may read and write the file when it is made, as permission bits of Unix, whatever the mask of
+    /// the process: 0o640, say, for a group that copies it. A file that is there keeps its own mode; one
+    /// that others can read is warned of. Default: 0o600.
+    #[must_use]
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.mode = FileMode::new(mode);
+        self
     }
 
     /// Runs `work` where it may wait for the disk and for other processes.
@@ -71,51 +86,53 @@ impl FileJournal {
         &self,
         work: impl FnOnce(&Path, StoreFingerprint) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (path, store) = (self.path.clone(), *self.store.lock().unwrap_or_else(PoisonError::into_inner));
+        let (path, mode, store) = (self.path.clone(), self.mode, *self.store());
         let store = store.ok_or_else(|| Error::new(ErrorKind::Internal, "the erasure journal was not opened"))?;
-        let work = tokio::task::spawn_blocking(move || work(&path, store));
+        let work = move || {
+            let _lock = lock(&path, mode)?;
+            work(&path, store)
+        };
+        let work = tokio::task::spawn_blocking(work);
         work.await
             .map_err(|error| Error::new(ErrorKind::Internal, "the erasure journal panicked").with_source(error))?
+    }
+
+    fn store(&self) -> MutexGuard<'_, Option<StoreFingerprint>> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ErasureJournal for FileJournal {
     async fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
-        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
+        self.mode.check()?;
+        files::warn_if_open(&self.path, self.mode);
+        *self.store() = Some(store);
+        let mode = self.mode;
         self.blocking(move |path, store| {
-            let _lock = lock(path)?;
-            make(path, store, missing)?;
+            make(path, store, missing, mode)?;
             Open::new(path, store).map(drop)
         })
         .await
     }
 
     async fn append(&self, entry: JournalEntry) -> Result<()> {
-        self.blocking(move |path, store| {
-            let _lock = lock(path)?;
-            Open::new(path, store)?.append(&line::write(&entry))
-        })
-        .await
+        self.blocking(move |path, store| Open::new(path, store)?.append(&line::write(&entry))).await
     }
 
     async fn read(&self, from: Option<u64>, limit: usize) -> Result<JournalPage> {
-        self.blocking(move |path, store| {
-            let _lock = lock(path)?;
-            Open::new(path, store)?.page(from, limit)
-        })
-        .await
+        self.blocking(move |path, store| Open::new(path, store)?.page(from, limit)).await
     }
 
     async fn forget(&self, now: Timestamp) -> Result<u64> {
+        let mode = self.mode;
         self.blocking(move |path, store| {
-            let _lock = lock(path)?;
             let mut open = Open::new(path, store)?;
             let mut entries = open.page(None, usize::MAX)?.entries;
             let before = entries.len();
             entries.retain(|entry| entry.is_in_force(now));
             let forgotten = before - entries.len();
             if forgotten > 0 {
-                replace(path, &Header::new(store, open.header.generation.wrapping_add(1)), &entries)?;
+                replace(path, &Header::new(store, open.header.generation.wrapping_add(1)), &entries, mode)?;
             }
             Ok(forgotten as u64)
         })
@@ -204,7 +221,9 @@ impl Open {
     fn damaged(&self, position: u64) -> Error {
         let before = || -> io::Result<usize> {
             (&self.file).seek(SeekFrom::Start(0))?;
-            Ok(BufReader::new(&self.file).take(position).split(b'\n').count())
+            // Not counted in one go: an error that lasts would be counted for ever.
+            let mut lines = BufReader::new(&self.file).take(position).split(b'\n');
+            lines.try_fold(0, |count, line| line.map(|_| count + 1))
         };
         let line = before().map_or_else(|_| "a line".to_owned(), |lines| format!("line {}", lines + 1));
         let context = format!(
@@ -215,20 +234,39 @@ impl Open {
 }
 
 /// Lets one process in at a time, until the file is dropped. A file beside the journal, as the journal itself may be replaced.
-fn lock(path: &Path) -> Result<File> {
-    let file = private().write(true).create(true).truncate(false).open(beside(path, ".lock"));
-    let file = file.map_err(|error| match error.kind() {
+fn lock(path: &Path, mode: FileMode) -> Result<File> {
+    let path = files::beside(path, ".lock");
+    let opened = match files::create_new(&path, mode) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => {
+                return Err(wrong("the lock of the erasure journal is a symbolic link: remove it"));
+            }
+            _ => OpenOptions::new().write(true).open(&path),
+        },
+        opened => opened,
+    };
+    let file = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             Error::new(ErrorKind::Configuration, "the directory of the erasure journal is not there").with_source(error)
         }
         _ => failed(error),
     })?;
-    file.lock().map_err(failed)?;
-    Ok(file)
+    let until = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let context = "another process holds the lock of the erasure journal; nothing was written";
+                return Err(Error::new(ErrorKind::Unavailable, context));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
 }
 
 /// Makes the journal if there is none and none is missed.
-fn make(path: &Path, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
+fn make(path: &Path, store: StoreFingerprint, missing: MissingJournal, mode: FileMode) -> Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() > 0 => return Ok(()),
         Ok(_) => {}
@@ -241,36 +279,21 @@ fn make(path: &Path, store: StoreFingerprint, missing: MissingJournal) -> Result
         return Err(Error::new(ErrorKind::Unavailable, context));
     }
     tracing::warn!("there is no erasure journal yet: a new one begins");
-    replace(path, &Header::new(store, 0), &[])
+    replace(path, &Header::new(store, 0), &[], mode)
 }
 
 /// Writes the journal anew, so that at each moment there is the old one or the new one.
-fn replace(path: &Path, header: &Header, entries: &[JournalEntry]) -> Result<()> {
+fn replace(path: &Path, header: &Header, entries: &[JournalEntry], mode: FileMode) -> Result<()> {
     let write = || -> io::Result<()> {
-        let new = beside(path, ".new");
-        let file = private().write(true).create(true).truncate(true).open(&new)?;
-        let mut writer = io::BufWriter::new(&file);
+        let new = Replacement::begin(path, ".new", mode)?;
+        let mut writer = io::BufWriter::new(new.file()?);
         writer.write_all(&header.line())?;
         entries.iter().try_for_each(|entry| writer.write_all(&line::write(entry)))?;
         writer.flush()?;
         drop(writer);
-        file.sync_all()?;
-        drop(file);
-        fs::rename(new, path)?;
-        sync_directory(path)
+        new.finish().map(drop)
     };
     write().map_err(failed)
-}
-
-/// So that the name of a file survives a power failure, and not only what is in it.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    if !cfg!(unix) {
-        return Ok(());
-    }
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
 }
 
 /// Looked for from the end, a block at a time.
@@ -288,20 +311,6 @@ fn last_line_end(file: &mut File, begin: u64) -> io::Result<u64> {
         end = start;
     }
     Ok(begin)
-}
-
-/// Options of a file that only its owner can read.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn failed(error: io::Error) -> Error {
@@ -323,6 +332,11 @@ fn failed(error: io::Error) -> Error {
 fn wrong(context: &str) -> Error {
     Error::new(ErrorKind::Configuration, context)
 }
+
+/// How long to wait for another process that holds the lock: shorter than the guestbook's store timeout, so
+/// that it is certain then that nothing was written.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// A header is shorter.
 const MAX_HEADER: u64 = 1024;

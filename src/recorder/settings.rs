@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     activity::{EventLimits, EventTypes},
     error::{Error, ErrorKind, Result},
+    files::FileMode,
 };
 
 /// What a [`Recorder`](super::Recorder) is told. Everything has a default.
@@ -29,6 +30,7 @@ pub struct RecorderSettings {
     pub(super) first_pause: Duration,
     pub(super) store_timeout: Duration,
     pub(super) spool: Option<(PathBuf, u64)>,
+    pub(super) mode: FileMode,
     pub(super) limits: EventLimits,
     pub(super) types: EventTypes,
     pub(super) subscribers: usize,
@@ -59,6 +61,7 @@ impl RecorderSettings {
             first_pause: Duration::from_millis(100),
             store_timeout: Duration::from_secs(5),
             spool: None,
+            mode: FileMode::default(),
             limits: EventLimits::default(),
             types: EventTypes::new(),
             subscribers: 1_024,
@@ -103,9 +106,21 @@ impl RecorderSettings {
     /// Keeps what the store does not take in a file of this directory, up to so many bytes, until the store takes it.
     /// The directory is made if it is not there; several processes may share it. Default: none.
     ///
-    /// The file holds events as JSON lines: the same personal data as the store, so give it the same protection.
+    /// The file holds events as JSON lines: the same personal data as the store. On Unix only its owner can
+    /// read it, unless [`file_mode`](Self::file_mode) says otherwise.
+    ///
+    /// A file of the spool that cannot be read three times in a row is put aside: its events count as lost,
+    /// an error event names it, and the next start tries it again.
     pub fn spool(mut self, directory: impl Into<PathBuf>, max_bytes: u64) -> Self {
         self.spool = Some((directory.into(), max_bytes));
+        self
+    }
+
+    /// Who may read and write the files of the spool that are made, as permission bits of Unix, whatever the
+    /// mask of the process: 0o640, say, for a group. A directory that is made lets in whoever can read. What is
+    /// there keeps its mode; if others can read it, a warning says so. Default: 0o600.
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.mode = FileMode::new(mode);
         self
     }
 
@@ -145,6 +160,7 @@ impl RecorderSettings {
         if self.batch > self.queue {
             return wrong("the recorder's batch must fit into its queue");
         }
+        self.mode.check()?;
         if self.store_timeout.is_zero() {
             return wrong("the recorder's store timeout must be longer than zero");
         }

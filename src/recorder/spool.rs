@@ -6,24 +6,28 @@
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use crate::{
     activity::Entry,
     error::{Error, ErrorKind, Result},
+    files::{self, FileMode},
 };
 
 #[derive(Debug)]
 pub(super) struct Spool {
     directory: PathBuf,
     max_bytes: u64,
+    mode: FileMode,
     /// The file of this process, made when it is first needed.
     own: Option<Part>,
     /// Files that other processes left.
     adopted: VecDeque<Part>,
-    name: String,
+    origin: u64,
+    /// How many files of this process were given up: the next one has another name.
+    given_up: u32,
 }
 
 /// One file, read from `read` on.
@@ -34,6 +38,8 @@ struct Part {
     read: u64,
     bytes: u64,
     entries: u64,
+    /// How often in a row it could not be read.
+    failures: u32,
 }
 
 /// Some entries of the spool, and where reading goes on once they are stored.
@@ -49,21 +55,24 @@ const SUFFIX: &str = ".ndjson";
 
 impl Spool {
     /// Opens the spool in `directory` and adopts what other processes left there.
-    pub(super) fn open(directory: &Path, max_bytes: u64, origin: u64) -> Result<Self> {
+    pub(super) fn open(directory: &Path, max_bytes: u64, origin: u64, mode: FileMode) -> Result<Self> {
+        if fs::metadata(directory).is_ok_and(|found| !found.is_dir()) {
+            let context = format!("the spool needs a directory, and {} is a file", directory.display());
+            return Err(Error::new(ErrorKind::Configuration, context));
+        }
         let unusable = |error: io::Error| {
             Error::new(ErrorKind::Configuration, "the spool's directory cannot be used").with_source(error)
         };
-        fs::create_dir_all(directory).map_err(unusable)?;
+        files::create_directories(directory, mode).map_err(unusable)?;
         let mut adopted = VecDeque::new();
         for entry in fs::read_dir(directory).map_err(unusable)? {
             let path = entry.map_err(unusable)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
-                adopted.extend(Part::adopt(path).map_err(unusable)?);
+                adopted.extend(Part::adopt(path, mode)?);
             }
         }
-        let name = format!("{PREFIX}{origin:016x}{SUFFIX}");
-        Ok(Self { directory: directory.to_owned(), max_bytes, own: None, adopted, name })
+        Ok(Self { directory: directory.to_owned(), max_bytes, mode, own: None, adopted, origin, given_up: 0 })
     }
 
     /// How many entries are in it.
@@ -85,8 +94,9 @@ impl Spool {
         let part = match &mut self.own {
             Some(part) => part,
             none => {
-                let path = self.directory.join(&self.name);
-                let part = Part::create(path.clone()).or_else(|_| Part::create(path))?;
+                let again = if self.given_up == 0 { String::new() } else { format!("-{}", self.given_up) };
+                let path = self.directory.join(format!("{PREFIX}{:016x}{again}{SUFFIX}", self.origin));
+                let part = Part::create(path.clone(), self.mode).or_else(|_| Part::create(path, self.mode))?;
                 none.insert(part)
             }
         };
@@ -95,10 +105,23 @@ impl Spool {
 
     /// At most `limit` entries, the oldest first. They stay until they are [`done`](Self::done).
     pub(super) fn peek(&mut self, limit: usize) -> io::Result<Option<Chunk>> {
-        match self.first() {
-            Some(part) => part.peek(limit).map(Some),
-            None => Ok(None),
+        let Some(part) = self.first() else { return Ok(None) };
+        let chunk = part.peek(limit);
+        part.failures = if chunk.is_ok() { 0 } else { part.failures + 1 };
+        chunk.map(Some)
+    }
+
+    /// Takes the first file away if it could not be read several times in a row: its path and how many entries it has. It stays
+    /// on the disk, for the next process that opens the spool.
+    pub(super) fn give_up_unreadable(&mut self) -> Option<(PathBuf, u64)> {
+        if self.first()?.failures < MAX_FAILURES {
+            return None;
         }
+        let part = self.adopted.pop_front().or_else(|| {
+            self.given_up += 1;
+            self.own.take()
+        })?;
+        Some((part.path, part.entries))
     }
 
     /// The entries of `chunk` are stored. Removes a file that is read to its end.
@@ -113,6 +136,13 @@ impl Spool {
         part.map_or(Ok(()), |part| fs::remove_file(part.path))
     }
 
+    /// From now on the first file cannot be read: a directory never can.
+    #[cfg(test)]
+    pub(super) fn break_first(&mut self) {
+        let directory = File::open(&self.directory).unwrap();
+        self.first().unwrap().file = directory;
+    }
+
     fn first(&mut self) -> Option<&mut Part> {
         match self.adopted.front_mut() {
             Some(part) => Some(part),
@@ -123,13 +153,25 @@ impl Spool {
 
 impl Part {
     /// `None` if its process still lives.
-    fn adopt(path: PathBuf) -> io::Result<Option<Self>> {
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => file,
+    fn adopt(path: PathBuf, mode: FileMode) -> Result<Option<Self>> {
+        let unusable = |what: &str| format!("{} in the spool's directory {what}", path.display());
+        let wrong = |what| Error::new(ErrorKind::Configuration, unusable(what));
+        match fs::symlink_metadata(&path) {
+            Ok(found) if !found.is_file() => {
+                return Err(wrong("has the name of a file of the spool and is none: move it away"));
+            }
+            _ => files::warn_if_open(&path, mode),
+        }
+        let unreadable = |error: io::Error| wrong("cannot be read: move it away, or mend it").with_source(error);
+        match Self::adopt_file(&path) {
             // Its owner has just finished with it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            adopted => adopted.map_err(unreadable),
+        }
+    }
+
+    fn adopt_file(path: &Path) -> io::Result<Option<Self>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
         if file.try_lock().is_err() {
             return Ok(None);
         }
@@ -139,22 +181,18 @@ impl Part {
             fs::remove_file(path)?;
             return Ok(None);
         }
-        let entries = BufReader::new(&file).lines().count() as u64;
-        Ok(Some(Self { path, file, read: 0, bytes, entries }))
+        let entries = count_lines(&file)?;
+        Ok(Some(Self { path: path.to_owned(), file, read: 0, bytes, entries, failures: 0 }))
     }
 
-    fn create(path: PathBuf) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
+    fn create(path: PathBuf, mode: FileMode) -> io::Result<Self> {
+        let file = files::create_new(&path, mode)?;
         file.try_lock()?;
         if !path.exists() {
             // Another process, just starting, took the empty file for a dead one's.
             return Err(io::Error::new(io::ErrorKind::NotFound, "the file of the spool was removed"));
         }
-        Ok(Self { path, file, read: 0, bytes: 0, entries: 0 })
+        Ok(Self { path, file, read: 0, bytes: 0, entries: 0, failures: 0 })
     }
 
     fn push(&mut self, lines: &[u8], count: u64) -> io::Result<()> {
@@ -194,5 +232,40 @@ impl Part {
             }
         }
         Ok(chunk)
+    }
+}
+
+/// Ends at the first error: one that lasts must not be counted for ever.
+fn count_lines(reader: impl Read) -> io::Result<u64> {
+    let (mut reader, mut count, mut line) = (BufReader::new(reader), 0, Vec::new());
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            return Ok(count);
+        }
+        count += 1;
+    }
+}
+
+/// So often in a row a file may be unreadable before it is given up.
+const MAX_FAILURES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk on which a sector is gone.
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the sector is gone"))
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_until_an_error_that_lasts() {
+        assert_eq!(count_lines(&b"one\ntwo\nhalf"[..]).unwrap(), 3);
+        assert_eq!(count_lines((&b"one\n"[..]).chain(Broken)).unwrap_err().to_string(), "the sector is gone");
     }
 }

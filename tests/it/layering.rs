@@ -14,7 +14,7 @@ const ROWS: &[&[&str]] = &[
     &["store"],
     &["analysis"],
     &["session", "activity", "consent", "preferences", "privacy"],
-    &["client", "tasks"],
+    &["client", "tasks", "files"],
     &["id", "gate", "rate"],
     &["time", "error"],
 ];

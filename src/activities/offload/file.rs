@@ -24,23 +24,31 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    files::{self, FileMode, Replacement},
     time::Timestamp,
 };
 
 pub(super) struct DayFile {
     day: String,
     folder: PathBuf,
-    writer: Option<SerializedFileWriter<File>>,
+    mode: FileMode,
+    begun: Option<Begun>,
     rows: u64,
+}
+
+/// What is written beside its place.
+struct Begun {
+    replacement: Replacement,
+    writer: SerializedFileWriter<File>,
 }
 
 impl DayFile {
     /// The file of the day that begins at `day`. There is none before something is added.
-    pub(super) fn of(directory: &Path, day: Timestamp) -> Self {
+    pub(super) fn of(directory: &Path, day: Timestamp, mode: FileMode) -> Self {
         let date = jiff::Timestamp::from_millisecond(day.as_millis()).map(|day| day.strftime("%Y-%m-%d").to_string());
         // Days beyond the calendar have no events: a timestamp that far cannot be a day of it.
         let day = date.unwrap_or_else(|_| day.as_millis().to_string());
-        Self { folder: directory.join(format!("day={day}")), day, writer: None, rows: 0 }
+        Self { folder: directory.join(format!("day={day}")), day, mode, begun: None, rows: 0 }
     }
 
     /// Adds a group of rows.
@@ -49,11 +57,11 @@ impl DayFile {
             return Ok(self);
         }
         blocking(move || {
-            let writer = match &mut self.writer {
-                Some(writer) => writer,
-                writer => writer.insert(begin(&self.folder)?),
+            let begun = match &mut self.begun {
+                Some(begun) => begun,
+                begun => begun.insert(begin(&self.folder, self.mode)?),
             };
-            write_group(writer, &rows).map_err(unwritable)?;
+            write_group(&mut begun.writer, &rows).map_err(unwritable)?;
             self.rows += rows.count() as u64;
             Ok(self)
         })
@@ -64,16 +72,14 @@ impl DayFile {
     pub(super) async fn finish(self) -> Result<Option<OffloadedDay>> {
         blocking(move || {
             let path = self.folder.join(NAME);
-            let Some(writer) = self.writer else {
+            let Some(Begun { replacement, writer }) = self.begun else {
                 return match fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
                     _ => Ok(None),
                 };
             };
-            let file = writer.into_inner().map_err(unwritable)?;
-            file.sync_all().map_err(failed)?;
-            let bytes = file.metadata().map_err(failed)?.len();
-            fs::rename(self.folder.join(UNFINISHED), &path).map_err(failed)?;
+            writer.into_inner().map_err(unwritable)?;
+            let bytes = replacement.finish().map_err(failed)?;
             Ok(Some(OffloadedDay { day: self.day, path, rows: self.rows, bytes }))
         })
         .await
@@ -83,14 +89,16 @@ impl DayFile {
 const NAME: &str = "activities.parquet";
 
 /// Not read by `*.parquet`.
-const UNFINISHED: &str = "activities.parquet.unfinished";
+const UNFINISHED: &str = ".unfinished";
 
-fn begin(folder: &Path) -> Result<SerializedFileWriter<File>> {
-    fs::create_dir_all(folder).map_err(failed)?;
-    let file = File::create(folder.join(UNFINISHED)).map_err(failed)?;
+fn begin(folder: &Path, mode: FileMode) -> Result<Begun> {
+    files::create_directories(folder, mode).map_err(failed)?;
+    let replacement = Replacement::begin(&folder.join(NAME), UNFINISHED, mode).map_err(failed)?;
+    let file = replacement.file().map_err(failed)?;
     let schema = parse_message_type(SCHEMA).map_err(unwritable)?;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(unwritable)
+    let writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(unwritable)?;
+    Ok(Begun { replacement, writer })
 }
 
 fn write_group(writer: &mut SerializedFileWriter<File>, rows: &Rows) -> parquet::errors::Result<()> {

@@ -67,6 +67,7 @@ use crate::{
     activity::{Activity, ActivityFilter, HistoryQuery, Order},
     analysis::{Period, Range, Zone},
     error::{Error, ErrorKind, Result},
+    files::FileMode,
     id::UserId,
     privacy::Pseudonym,
     store::LeftOut,
@@ -99,6 +100,7 @@ pub struct Offload {
     range: Range,
     filter: ActivityFilter,
     users: OffloadedUsers,
+    mode: FileMode,
 }
 
 /// How a file names users.
@@ -142,7 +144,7 @@ const KNOWN: usize = 100_000;
 impl Offload {
     /// All activities of the range, whole days at best.
     pub fn new(range: Range) -> Self {
-        Self { range, filter: ActivityFilter::new(), users: OffloadedUsers::default() }
+        Self { range, filter: ActivityFilter::new(), users: OffloadedUsers::default(), mode: FileMode::default() }
     }
 
     /// Only those that `filter` means, too.
@@ -154,6 +156,15 @@ impl Offload {
     /// How users are named.
     pub fn users(mut self, users: OffloadedUsers) -> Self {
         self.users = users;
+        self
+    }
+
+    /// Who may read and write the files that are made, as permission bits of Unix, whatever the mask of
+    /// the process: 0o640, say, for a column store that runs as a member of the group. Directories that are
+    /// made let in whoever can read. A file that is replaced keeps its mode; one that others can read
+    /// is warned of. Default: 0o600.
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.mode = FileMode::new(mode);
         self
     }
 
@@ -175,7 +186,9 @@ impl Activities {
     /// What the store reports; [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file cannot be written. The days before
     /// are written then. [`ErrorKind::TooLarge`] if more persons refuse a purpose than
     /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out). [`ErrorKind::InvalidInput`] if the range is longer than ten years.
+    /// [`ErrorKind::Configuration`] if [`Offload::file_mode`] is no mode of a file.
     pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {
+        offload.mode.check()?;
         let secret = match offload.users {
             OffloadedUsers::Pseudonyms => self.tasks.within(self.store.secret()).await?,
             OffloadedUsers::Omitted | OffloadedUsers::Plain => [0; 32],
@@ -190,7 +203,8 @@ impl Activities {
         while from < range.until() {
             let until = Zone::UTC.next(Period::Day, from);
             let filter = offload.part(from.max(range.from()), until.min(range.until()));
-            days.extend(self.offload_day(from, filter, &left_out, &mut names, directory.as_ref()).await?);
+            let file = DayFile::of(directory.as_ref(), from, offload.mode);
+            days.extend(self.offload_day(file, filter, &left_out, &mut names).await?);
             from = until;
         }
         Ok(days)
@@ -198,13 +212,11 @@ impl Activities {
 
     async fn offload_day(
         &self,
-        day: Timestamp,
+        mut file: DayFile,
         filter: ActivityFilter,
         left_out: &[LeftOut],
         names: &mut Names,
-        directory: &Path,
     ) -> Result<Option<OffloadedDay>> {
-        let mut file = DayFile::of(directory, day);
         let (mut rows, mut query) = (Rows::default(), history(filter.clone()));
         loop {
             let page = self.tasks.within(self.store.history(query)).await?;

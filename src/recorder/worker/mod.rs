@@ -1,6 +1,8 @@
 //! [`Worker`]: takes events from the queue and makes batches of them, from the start to the shutdown.
 
 mod storing;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -63,7 +65,7 @@ impl Worker {
         fill_random(&mut origin)?;
         let origin = u64::from_ne_bytes(origin);
         let spool = match &settings.spool {
-            Some((directory, max_bytes)) => Some(Spool::open(directory, *max_bytes, origin)?),
+            Some((directory, max_bytes)) => Some(Spool::open(directory, *max_bytes, origin, settings.mode)?),
             None => None,
         };
         let adopted = spool.as_ref().map_or(0, Spool::len);

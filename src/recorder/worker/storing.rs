@@ -1,7 +1,7 @@
 //! How a [`Worker`] stores a batch, and what it does when the store does not take it.
 
 use std::{
-    mem,
+    io, mem,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -223,7 +223,12 @@ impl Worker {
             let limit = self.batch_size;
             let mut chunk = match self.with_spool(move |spool| spool.peek(limit)).await {
                 Some(Ok(Some(chunk))) => chunk,
-                Some(Err(error)) => return tracing::error!(%error, "the spool cannot be read"),
+                Some(Err(error)) => {
+                    if self.put_aside(&error).await {
+                        continue;
+                    }
+                    return tracing::warn!(%error, "a file of the spool cannot be read; it is tried again");
+                }
                 _ => return,
             };
             let entries = mem::take(&mut chunk.entries);
@@ -250,6 +255,24 @@ impl Worker {
                 tracing::info!("all that was in the spool is stored");
             }
         }
+    }
+
+    /// Gives up a file of the spool that cannot be read time and again, so that it does not keep the others waiting.
+    async fn put_aside(&self, error: &io::Error) -> bool {
+        let Some((Some(given_up), left)) = self.with_spool(|spool| (spool.give_up_unreadable(), spool.len())).await
+        else {
+            return false;
+        };
+        let (path, events) = given_up;
+        self.shared.counters.spooled.store(left, Ordering::Relaxed);
+        self.shared.counters.lost.fetch_add(events, Ordering::Relaxed);
+        tracing::error!(
+            %error,
+            path = %path.display(),
+            events,
+            "a file of the spool cannot be read: its events are not stored; the next start tries it again"
+        );
+        true
     }
 
     /// Runs `work` where it may wait for the disk. `None` without a spool.

@@ -10,7 +10,10 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use super::{Durability, Settings, activities::Interned, consents};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    files,
+};
 
 /// Marks a database as ours: "gbok" in ASCII.
 const APPLICATION_ID: i64 = 0x67_62_6f_6b;
@@ -106,6 +109,11 @@ impl Deref for Database {
 /// Opens the connection that writes, and makes or upgrades the database with it.
 pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // SQLite would make it readable for everybody. If this fails, it says why better than we could.
+    let _ = files::create_if_missing(&settings.path, settings.mode);
+    for suffix in ["-wal", "-shm"] {
+        files::warn_if_open(&files::beside(&settings.path, suffix), settings.mode);
+    }
     let mut database = open(settings, flags, settings.busy_timeout)?;
     let version = check_ours(&database)?;
     if version == 0 {

@@ -5,7 +5,8 @@
 //! Write-ahead log, so that readers and the writer do not wait for each other; `secure_delete`, so that what is
 //! deleted is overwritten; `auto_vacuum=INCREMENTAL`, foreign keys, `STRICT` tables. Each connection asserts its
 //! settings when it opens. The file is this crate's own: it is marked with an `application_id`, and another
-//! program's database is refused rather than changed.
+//! program's database is refused rather than changed. On Unix only its owner can read it, unless
+//! [`file_mode`](SqliteStoreBuilder::file_mode) says otherwise.
 //!
 //! # Writing
 //!
@@ -77,7 +78,10 @@ use std::{
 };
 
 use self::{connection::Database, reader::Readers, writer::Writer};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    files::FileMode,
+};
 
 /// Everything in a SQLite file. A clone is another handle to the same.
 #[derive(Clone)]
@@ -107,6 +111,7 @@ struct Settings {
     read_connections: usize,
     queue: usize,
     max_bytes: Option<u64>,
+    mode: FileMode,
 }
 
 /// What an answered write survives.
@@ -152,6 +157,7 @@ impl SqliteStore {
                 read_connections: 4,
                 queue: 1_024,
                 max_bytes: None,
+                mode: FileMode::default(),
             },
         }
     }
@@ -207,6 +213,14 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// Who may read and write the database when it is made, as permission bits of Unix, whatever the mask of
+    /// the process: 0o640, say, for a group that copies it. Its log and the index of that (`-wal` and `-shm`)
+    /// get the same. A file that is there keeps its mode; one that others can read is warned of. Default: 0o600.
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.settings.mode = FileMode::new(mode);
+        self
+    }
+
     /// Opens the database, or makes it, brings its schema up to date and starts the writer.
     ///
     /// # Errors
@@ -222,6 +236,7 @@ impl SqliteStoreBuilder {
                            or use store::MemoryStore to keep everything in memory";
             return Err(Error::new(ErrorKind::Configuration, context));
         }
+        self.settings.mode.check()?;
         let settings = Arc::new(self.settings);
         let connection = connection::open_for_writing(&settings)?;
         let readers = Readers::open(settings.clone())?;
