@@ -30,6 +30,7 @@
 //! | not a database, or somebody else's | [`NotADatabase`](ErrorKind::NotADatabase) at `open`, nothing is touched |
 //! | written by a newer version | [`NewerSchema`](ErrorKind::NewerSchema) at `open`, nothing is touched |
 //! | `kill -9`, panic, power failure | what was acknowledged is there at the next `open` |
+//! | the file, or its log, is moved, deleted or replaced while it is in use | it is noticed within a second and with each sweep; an error event says so, and everything fails with [`Unavailable`](ErrorKind::Unavailable) until the very file is back, or until a restart. What was written in that second is in the file that was moved |
 //! | the queue is full | callers wait for a place, bounded by the guestbook's store timeout |
 //!
 //! ```
@@ -59,6 +60,7 @@ mod maintenance;
 #[cfg(test)]
 mod personal;
 mod preferences;
+mod presence;
 mod reader;
 mod requests;
 mod restrictions;
@@ -77,7 +79,12 @@ use std::{
     time::Duration,
 };
 
-use self::{connection::Database, reader::Readers, writer::Writer};
+use self::{
+    connection::Database,
+    presence::{Presence, Watch},
+    reader::Readers,
+    writer::Writer,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     files::FileMode,
@@ -90,6 +97,8 @@ pub struct SqliteStore {
 }
 
 struct Inner {
+    /// First, so that it is dropped before the files are closed.
+    watch: Watch,
     writer: Writer,
     readers: Readers,
     fitted: analytics::Fitted,
@@ -169,6 +178,7 @@ impl SqliteStore {
     ///
     /// What SQLite reports of the last checkpoint. Nothing is lost then; the log stays beside the database.
     pub async fn close(&self) -> Result<()> {
+        self.inner.watch.stop();
         let closed = self.inner.writer.close().await;
         self.inner.readers.close();
         closed
@@ -239,9 +249,14 @@ impl SqliteStoreBuilder {
         self.settings.mode.check()?;
         let settings = Arc::new(self.settings);
         let connection = connection::open_for_writing(&settings)?;
-        let readers = Readers::open(settings.clone())?;
-        let writer = Writer::start(Database::new(connection), &settings)?;
-        Ok(SqliteStore { inner: Arc::new(Inner { writer, readers, fitted: analytics::Fitted::default() }) })
+        let presence = Presence::of(&settings.path).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "the database file is gone as soon as it was opened").with_source(error)
+        })?;
+        let presence = Arc::new(presence);
+        let readers = Readers::open(settings.clone(), presence.clone())?;
+        let writer = Writer::start(Database::new(connection), &settings, presence.clone())?;
+        let watch = Watch::start(&presence)?;
+        Ok(SqliteStore { inner: Arc::new(Inner { watch, writer, readers, fitted: analytics::Fitted::default() }) })
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::{
     Reads, Settings,
     connection::{self, Sql},
+    presence::Presence,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -20,14 +21,15 @@ pub(super) struct Readers {
 
 struct Pool {
     settings: Arc<Settings>,
+    presence: Arc<Presence>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
     /// With one connection, so that what is wrong shows now.
-    pub(super) fn open(settings: Arc<Settings>) -> Result<Self> {
+    pub(super) fn open(settings: Arc<Settings>, presence: Arc<Presence>) -> Result<Self> {
         let idle = Mutex::new(vec![connection::open_for_reading(&settings)?]);
-        Ok(Self { pool: Arc::new(Pool { settings, idle }) })
+        Ok(Self { pool: Arc::new(Pool { settings, presence, idle }) })
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -75,6 +77,7 @@ impl Readers {
 
 impl Pool {
     fn with<T>(&self, read: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        self.presence.check()?;
         let idle = self.idle().pop();
         let database = match idle {
             Some(database) => database,

@@ -80,6 +80,8 @@ impl SessionStore for SqliteStore {
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        // Part of each sweep.
+        self.inner.watch.hurry();
         self.inner.writer.run(false, move |database| sessions::purge_expired(database, now, limit)).await
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Durability, Settings,
     connection::{self, Database, Sql},
+    presence::Presence,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -56,6 +57,7 @@ enum Company {
 /// The writer's end.
 struct Worker {
     database: Database,
+    presence: Arc<Presence>,
     queue: mpsc::Receiver<Message>,
     durability: Durability,
     synchronous: Durability,
@@ -65,10 +67,10 @@ struct Worker {
 const BATCH: usize = 256;
 
 impl Writer {
-    pub(super) fn start(database: Database, settings: &Settings) -> Result<Self> {
+    pub(super) fn start(database: Database, settings: &Settings, presence: Arc<Presence>) -> Result<Self> {
         let (sender, queue) = mpsc::channel(settings.queue);
         let durability = settings.durability;
-        let worker = Worker { database, queue, durability, synchronous: durability };
+        let worker = Worker { database, presence, queue, durability, synchronous: durability };
         thread::Builder::new()
             .name("guestbook-sqlite".into())
             .spawn(|| worker.run())
@@ -159,6 +161,7 @@ impl Worker {
 
     /// One transaction for all of `batch`. On an error none of it has happened.
     fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Result<()> {
+        self.presence.check()?;
         if let [only] = batch
             && only.is_bare()
         {
