@@ -15,6 +15,7 @@ use super::{
     Rights,
     about::About,
     parts::{MakePart, Parts},
+    watched::{Watch, Watched},
 };
 use crate::{
     activity::{ActivityFilter, Cursor, HistoryPage, HistoryQuery, Order},
@@ -29,7 +30,12 @@ use crate::{
 /// All that is kept of a user, as one JSON document, part by part: a [`Stream`] of bytes. Memory holds one part.
 ///
 /// The same data gives the same document, but for `export_date`, what follows from the date, and the exports in `audit`. Times are milliseconds since 1970.
-/// There is no token, no hash of one, and nothing of others. Its members, in this order:
+/// There is no token, no hash of one, and nothing of others.
+///
+/// If the user is erased meanwhile, the stream ends with [`StruckOut`](ErrorKind::StruckOut) instead of the end of the
+/// document, so that nobody takes a part for the whole, and no request counts as answered.
+///
+/// Its members, in this order:
 ///
 /// | member | what |
 /// |---|---|
@@ -49,7 +55,7 @@ use crate::{
 /// | `audit` | what the [audit trail](crate::audit) has about the user, this export included |
 /// | `sources` | by name, the rows of each [source](super::PersonalData) of the application |
 pub struct Export {
-    parts: Parts<Exporter>,
+    parts: Parts<Watched<Exporter>>,
 }
 
 struct Exporter {
@@ -111,6 +117,7 @@ const PAGE: usize = 1_000;
 
 impl Export {
     pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
+        let watch = Watch::begin(&rights, &user).await?;
         let head = Head {
             schema_version: SCHEMA_VERSION,
             user_id: user.clone(),
@@ -121,7 +128,8 @@ impl Export {
             demanded: rights.demanded_by(&user).await?,
         };
         let next = Next::Head(Box::new(head));
-        Ok(Self { parts: Parts::of(Exporter { rights, user, next, visitors: Vec::new(), has_any: false }) })
+        let export = Exporter { rights, user, next, visitors: Vec::new(), has_any: false };
+        Ok(Self { parts: Parts::of(Watched { export, watch }) })
     }
 
     /// The next part; `None` after the last.

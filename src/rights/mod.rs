@@ -60,6 +60,7 @@ mod records;
 mod requests;
 mod restricting;
 mod source;
+mod watched;
 
 use std::{
     collections::HashSet,

@@ -21,6 +21,7 @@ use super::{
     about::About,
     export::{SCHEMA_VERSION, consent, unwritable},
     parts::{MakePart, Parts},
+    watched::{Watch, Watched},
 };
 use crate::{
     activity::Cursor,
@@ -49,7 +50,7 @@ use crate::{
 /// | `manifest.json` | `schema_version`, `user_id`, `export_date`, `controller`, `purposes` and `retention` as in an [`Export`](super::Export); `files`: of each its `name`, `source`, `rows`, `bytes` and `sha256`; and `incomplete` |
 ///
 /// A source that fails does not spoil the rest: its file ends where it failed, and `incomplete` has its `name` and the `reason`,
-/// which is the kind of the error. If the store fails, the stream ends with the error, and what was sent is no ZIP file.
+/// which is the kind of the error. If the store fails, or the user is erased meanwhile, the stream ends with the error, and what was sent is no ZIP file.
 ///
 /// CSV is as in RFC 4180: with a line of names, and texts that a spreadsheet would take for a formula (they begin with `=`, `+`,
 /// `-`, `@`, a tab or a line break) with an apostrophe before them. `.ndjson` has them unchanged. What is recorded while the file is made
@@ -58,7 +59,7 @@ use crate::{
 /// The same data gives the same bytes at the same `export_date`, but for the exports in `audit.ndjson`. All files have that date, in
 /// UTC.
 pub struct ExportArchive {
-    parts: Parts<Archivist>,
+    parts: Parts<Watched<Archivist>>,
 }
 
 struct Archivist {
@@ -117,12 +118,13 @@ const README: &str = include_str!("readme.txt");
 
 impl ExportArchive {
     pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
+        let watch = Watch::begin(&rights, &user).await?;
         let date = rights.inner.clock.now();
         let about = Some(rights.about(&user).await?);
         let (files, visitors, names) = (Files::new(date), Vec::new(), BTreeSet::new());
         let (next, incomplete) = (Next::Whole, Vec::new());
-        let archivist = Archivist { rights, user, date, about, files, next, visitors, names, incomplete };
-        Ok(Self { parts: Parts::of(archivist) })
+        let export = Archivist { rights, user, date, about, files, next, visitors, names, incomplete };
+        Ok(Self { parts: Parts::of(Watched { export, watch }) })
     }
 
     /// The next part; `None` after the last.

@@ -3,6 +3,7 @@
 #[cfg(feature = "zip")]
 mod archive;
 mod document;
+mod erased;
 mod http;
 mod import;
 mod receipt;
