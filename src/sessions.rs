@@ -275,6 +275,11 @@ impl Sessions {
         self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await
     }
 
+    /// Whether the store of sessions answers.
+    pub(crate) async fn health(&self) -> Result<()> {
+        self.reload(&SessionKey::from_bytes([0; 32])).await.map(drop)
+    }
+
     pub(crate) async fn insert(&self, key: SessionKey, record: SessionRecord, epoch: EpochRule) -> Result<Started> {
         let now = self.now();
         let sessions = self.clone();

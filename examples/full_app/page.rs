@@ -2,7 +2,8 @@
 
 use axum::{
     Json, Router,
-    http::{HeaderValue, header},
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -57,8 +58,15 @@ pub(crate) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/style.css"))
 }
 
-pub(crate) async fn health() -> Json<Value> {
-    Json(json!({ "status": "healthy" }))
+/// Whether requests can be served. The log says why not.
+pub(crate) async fn health(State(app): State<App>) -> (StatusCode, Json<Value>) {
+    match app.guestbook.health().await {
+        Ok(()) => (StatusCode::OK, Json(json!({ "status": "healthy" }))),
+        Err(error) => {
+            tracing::error!(%error, "the server is not healthy");
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "unhealthy" })))
+        }
+    }
 }
 
 /// No script but ours, no frame around us, no guessing of types.

@@ -227,6 +227,27 @@ impl Guestbook {
         self.inner.rights.opened().await
     }
 
+    /// Whether requests can be served now: the [erasure journal](GuestbookBuilder::erasure_journal) is replayed,
+    /// and the store answers, within the [store timeout](GuestbookBuilder::store_timeout). For the health check
+    /// that a load balancer or an operator asks; it costs two short reads.
+    ///
+    /// ```
+    /// use tower_guestbook::{Guestbook, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// assert!(guestbook.health().await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why the journal is not replayed, or what the store reports: that its file is gone, say.
+    pub async fn health(&self) -> Result<()> {
+        self.inner.rights.health().await?;
+        self.inner.sessions.health().await
+    }
+
     /// Waits until every event that was queued before is stored.
     ///
     /// # Errors

@@ -85,6 +85,15 @@ impl Rights {
         }
     }
 
+    /// Whether the journal is replayed, and the store of everything but sessions answers.
+    pub(crate) async fn health(&self) -> Result<()> {
+        let answered = async {
+            self.opened().await?;
+            self.inner.store.journal_since().await
+        };
+        self.inner.tasks.within(answered).await.map(drop)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.inner.duties.ledger.as_ref().is_none_or(|ledger| ledger.gate.is_open())
     }

@@ -3,6 +3,7 @@
 mod activity;
 mod consent;
 mod effects;
+mod files;
 mod limits;
 mod live;
 mod parts;

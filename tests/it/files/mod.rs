@@ -4,4 +4,6 @@
 mod links;
 #[cfg(unix)]
 mod modes;
+#[cfg(unix)]
+mod moved;
 mod names;

@@ -1,0 +1,44 @@
+//! The files of the server.
+
+use super::*;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn full_app_makes_files_that_only_its_owner_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    token(&server, "user1", "user123").await;
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        let (name, found) = (entry.file_name().into_string().unwrap(), entry.metadata().unwrap());
+        let expected = if found.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(found.permissions().mode() & 0o777, expected, "{name}");
+        names.push(name);
+    }
+    for name in ["guestbook.db", "guestbook.db-wal", "guestbook.db.users", "guestbook.db.erasures", "guestbook.db.spool"] {
+        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn full_app_is_not_healthy_without_its_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let health = async || ask(&server.address, Method::GET, "/health", &[], "").await;
+    assert_eq!((health().await.status, health().await.json), (StatusCode::OK, json!({ "status": "healthy" })));
+    let token = token(&server, "user1", "user123").await;
+    std::fs::remove_file(directory.path().join("guestbook.db")).unwrap();
+    // It takes a second at most, in which nothing can be asserted.
+    let write = async || with(&server, &token, Method::PUT, "/api/session/data/key", "1").await.status;
+    while write().await != StatusCode::SERVICE_UNAVAILABLE {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(health().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(health().await.json, json!({ "status": "unhealthy" }));
+    let log = server.stop();
+    let event = log.lines().find(|line| line.contains("\"ERROR\"") && line.contains("moved, deleted or replaced"));
+    assert!(event.is_some_and(|event| event.contains("guestbook.db")), "{log}");
+}
