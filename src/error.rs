@@ -67,6 +67,9 @@ pub enum ErrorKind {
     Unavailable,
     /// The store did not answer within the configured time. The operation may still take effect.
     Timeout,
+    /// It is not known yet whether it happens, or it is under way: it is tried until it is done. Its state can be
+    /// asked for.
+    Pending,
     /// The disk, or the size the store may take, is full.
     StorageFull,
     /// The store can be read but not written.
@@ -115,6 +118,7 @@ impl ErrorKind {
     ///
     /// | status | kinds |
     /// |---|---|
+    /// | 202 Accepted | `Pending` |
     /// | 400 Bad Request | `InvalidInput` |
     /// | 401 Unauthorized | `Ended` |
     /// | 403 Forbidden | `ConsentRequired`, `Restricted`, `StruckOut` |
@@ -134,6 +138,7 @@ impl ErrorKind {
     /// ```
     pub const fn status(self) -> StatusCode {
         match self {
+            Self::Pending => StatusCode::ACCEPTED,
             Self::InvalidInput => StatusCode::BAD_REQUEST,
             Self::Ended => StatusCode::UNAUTHORIZED,
             Self::ConsentRequired | Self::Restricted | Self::StruckOut => StatusCode::FORBIDDEN,
@@ -214,6 +219,7 @@ impl fmt::Display for ErrorKind {
             Self::Configuration => "configuration",
             Self::Unavailable => "store unavailable",
             Self::Timeout => "store timed out",
+            Self::Pending => "pending",
             Self::StorageFull => "storage full",
             Self::ReadOnly => "store is read-only",
             Self::NotADatabase => "not a guestbook database",

@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     accounts::{Accounts, KeptAccount},
     consent::Subject,
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId, VisitorId},
+    pending::PendingErasures,
     session::{
         Changes, CredentialEpoch, Lifetime, Realm, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict,
         judge, note_renewal,
@@ -50,6 +51,7 @@ struct Inner {
     clock: Clock,
     settings: Settings,
     tasks: Tasks,
+    pending: PendingErasures,
 }
 
 #[derive(Clone, Debug)]
@@ -99,10 +101,11 @@ impl Sessions {
         accounts: Option<Accounts>,
         clock: Clock,
         tasks: Tasks,
+        pending: PendingErasures,
         settings: Settings,
     ) -> Self {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
-        Self { inner: Arc::new(Inner { store, cache, accounts, clock, settings, tasks }) }
+        Self { inner: Arc::new(Inner { store, cache, accounts, clock, settings, tasks, pending }) }
     }
 
     /// The live sessions of a user, the last seen first, at most 1,000.
@@ -243,6 +246,10 @@ impl Sessions {
             Loaded::OtherRealm => return Ok(nobody(Finding::OtherRealm)),
             Loaded::Unknown => return Ok(nobody(Finding::Unknown)),
         };
+        // Their erasure is about to end it.
+        if self.check_not_pending(record.head.user.as_ref()).is_err() {
+            return Ok(nobody(Finding::Ended));
+        }
         let now = self.now();
         let verdict = judge(&record.head, now);
         if verdict == Verdict::Expire {
@@ -281,6 +288,7 @@ impl Sessions {
     }
 
     pub(crate) async fn insert(&self, key: SessionKey, record: SessionRecord, epoch: EpochRule) -> Result<Started> {
+        self.check_not_pending(record.head.user.as_ref())?;
         let now = self.now();
         let sessions = self.clone();
         self.inner
@@ -328,6 +336,7 @@ impl Sessions {
     }
 
     pub(crate) async fn rotate(&self, rotation: Rotation) -> Result<Option<Started>> {
+        self.check_not_pending(rotation.head.user.as_ref())?;
         let now = self.now();
         let sessions = self.clone();
         self.inner
@@ -396,6 +405,16 @@ impl Sessions {
     /// The user's sessions have ended in the store.
     pub(crate) fn forget_user(&self, user: &UserId) {
         self.inner.cache.remove_where(|record| record.head.user.as_ref() == Some(user));
+    }
+
+    /// Whose erasure is pending gets no session any more.
+    fn check_not_pending(&self, user: Option<&UserId>) -> Result<()> {
+        match user {
+            Some(user) if self.inner.pending.contains(user) => {
+                Err(Error::new(ErrorKind::StruckOut, "the user is being erased and is not to be stored"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn forget(&self, ended: &[SessionId]) {

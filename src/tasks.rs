@@ -42,6 +42,11 @@ impl Tasks {
         Self { gate: Some(gate), ..self.clone() }
     }
 
+    /// How long a store is waited for.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,

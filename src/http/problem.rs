@@ -60,8 +60,13 @@ impl Problem {
     };
     pub(crate) const RIGHTS_UNAVAILABLE: Self = Self {
         status: ErrorKind::Unavailable.status(),
-        title: "Not finished yet",
-        detail: "The data could not be read or erased. An erasure that has begun goes on by itself.",
+        title: "Not possible at the moment",
+        detail: "The data could not be read or changed, and nothing has happened. Please try again in a moment.",
+    };
+    pub(crate) const NO_SUCH_ERASURE: Self = Self {
+        status: StatusCode::NOT_FOUND,
+        title: "No such erasure",
+        detail: "Nothing is known of an erasure under this pseudonym.",
     };
     pub(crate) const BLOCKED_PLACE: Self = Self {
         status: StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS,

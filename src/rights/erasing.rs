@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::{ErasureReceipt, Rights};
+use super::{
+    ErasureReceipt, Rights,
+    deciding::{Readmissions, gone_on_with},
+};
 use crate::{
     consent::Subject,
     error::{Error, ErrorKind, Result},
@@ -38,8 +41,10 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// What the journal reports: nothing has happened then. What the store or a source reports: the user is struck out then, or with a
-    /// journal at the next start, and the erasure goes on at the next start or call.
+    /// [`Pending`](ErrorKind::Pending), with its cause as source: the journal or the store did not answer in time, so that it is not
+    /// known whether the user is struck out, or the erasure has begun and met an error. It is tried until it is done, by each
+    /// sweep and, once the store can be written, by each process; until then the user is refused in this process and restricted in
+    /// the others. Ask for its [state](Self::erasure_state). Any other error says that nothing has happened.
     pub async fn erase(&self, user: &UserId) -> Result<ErasureReceipt> {
         let (rights, user) = (self.clone(), user.clone());
         // In a task of its own: a client that leaves must not stop it.
@@ -47,8 +52,8 @@ impl Rights {
             rights.inner.tasks.within(rights.opened()).await?;
             // What is queued is erased and counted rather than left out; if this fails, it is left out.
             let _ = rights.inner.recorder.flush().await;
-            let erasure = rights.strike_out(&user).await?;
-            rights.go_on(user, erasure).await
+            let erasure = rights.begin_erasure(&user).await?;
+            rights.go_on(user, erasure).await.map_err(gone_on_with)
         });
         erasing.await.map_err(|panic| Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic))?
     }
@@ -70,12 +75,13 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; what the journal reports, and they stay out; what the store reports.
+    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; [`Pending`](ErrorKind::Pending) if the journal or the store
+    /// did not answer in time, or the journal has it and the store does not: they are let in as soon as it is known, by the next
+    /// sweep at the latest, or by the next start. With any other error they stay out.
     pub async fn readmit(&self, user: &UserId) -> Result<bool> {
         self.inner.tasks.within(self.opened()).await?;
-        self.enter_readmission(user).await?;
         let note = self.inner.audit.note(AuditAction::Readmitted, self.actor.clone(), Some(user)).await?;
-        self.inner.tasks.within(self.inner.store.readmit(user.clone(), note, self.inner.clock.now())).await
+        self.begin_readmission(user, note).await
     }
 
     /// Goes on with erasures that a crash or an error interrupted, or of which something was [held](Self::hold) that no longer is, and begins those that were
@@ -86,6 +92,7 @@ impl Rights {
     /// The first that an erasure met; the others were tried all the same.
     pub async fn resume(&self) -> Result<u64> {
         self.inner.tasks.within(self.opened()).await?;
+        self.settle_undecided().await;
         let unfinished = self.inner.tasks.within(self.inner.store.unfinished_erasures()).await?;
         let (mut finished, mut failed) = self.erase_confirmed().await;
         for erasure in unfinished {
@@ -181,6 +188,11 @@ impl Rights {
         if let Some(accounts) = &self.inner.accounts {
             accounts.forget(&Subject::User(user.clone()));
         }
+    }
+
+    /// Who is to be let in again and is not yet.
+    pub(super) fn readmissions(&self) -> MutexGuard<'_, Readmissions> {
+        self.inner.readmissions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn running(&self) -> MutexGuard<'_, HashSet<ErasureId>> {

@@ -51,6 +51,11 @@ impl Ledger {
     pub(crate) fn new(journal: Box<dyn DynamicJournal>, missing: MissingJournal, gate: Gate) -> Self {
         Self { journal, missing, gate, turn: tokio::sync::Mutex::default() }
     }
+
+    /// However long it takes: what is dropped may be written all the same.
+    pub(super) async fn append(&self, entry: JournalEntry) -> Result<()> {
+        self.journal.append(entry).await
+    }
 }
 
 impl Rights {
@@ -98,49 +103,12 @@ impl Rights {
         self.inner.duties.ledger.as_ref().is_none_or(|ledger| ledger.gate.is_open())
     }
 
-    /// Strikes a user out: in the journal first, so that nobody is told what a backup could undo.
-    pub(super) async fn strike_out(&self, user: &UserId) -> Result<Erasure> {
-        let inner = &self.inner;
-        let now = inner.clock.now();
-        let until = now.after(inner.keep_out);
-        let note = inner.audit.note(AuditAction::ErasureBegan, self.actor.clone(), Some(user)).await?;
-        let Some(ledger) = &inner.duties.ledger else {
-            return inner.tasks.within(inner.store.strike_out(user.clone(), until, note, now)).await;
-        };
-        if let Some(known) = inner.tasks.within(inner.store.erasure_of(user.clone())).await? {
-            // The journal may be younger than the erasure.
-            self.enter(ledger, JournalEntry::erased(&known)).await?;
-            return Ok(known);
-        }
-        let secret = inner.tasks.within(inner.store.secret()).await?;
-        let erasure = Erasure::begin(user.clone(), Pseudonym::of(user, &secret), now, until)?;
-        self.enter(ledger, JournalEntry::erased(&erasure)).await?;
-        inner.tasks.within(inner.store.remember_erasure(erasure, note, now)).await
-    }
-
-    /// Enters that a user is let in again, if that is possible at all.
-    pub(super) async fn enter_readmission(&self, user: &UserId) -> Result<()> {
-        let inner = &self.inner;
-        let Some(ledger) = &inner.duties.ledger else { return Ok(()) };
-        match inner.tasks.within(inner.store.erasure_of(user.clone())).await? {
-            Some(erasure) if erasure.finished_at.is_some() => {
-                self.enter(ledger, JournalEntry::readmitted(&erasure, inner.clock.now())).await
-            }
-            // The store says what is wrong.
-            _ => Ok(()),
-        }
-    }
-
     /// Forgets entries that do not matter any longer.
     pub(super) async fn forget_entries(&self) -> Result<()> {
         if let Some(ledger) = &self.inner.duties.ledger {
             self.inner.tasks.within(ledger.journal.forget(self.inner.clock.now())).await?;
         }
         Ok(())
-    }
-
-    async fn enter(&self, ledger: &Ledger, entry: JournalEntry) -> Result<()> {
-        self.inner.tasks.within(ledger.journal.append(entry)).await
     }
 
     async fn replay(&self) -> Result<ReplayReport> {

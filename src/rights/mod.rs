@@ -25,6 +25,8 @@
 //! | the user [confirmed](Rights::confirm_erasure) to be erased | they are restricted in the same transaction, and erased by the first sweep after the grace, in whichever process |
 //! | they [cancel](Rights::cancel_erasure) | the restriction is lifted in the same transaction |
 //! | somebody restricts them or lifts that meanwhile | they stay restricted: that of the erasure is neither replaced nor lifted, and comes when another one is lifted |
+//! | the journal or the store does not answer in time | the erasure is pending: the user is refused in this process at once, and restricted in the others as soon as the store can be written; it is tried by each sweep until it is done. [`Rights::erasure_state`] says how far it is |
+//! | the process dies meanwhile | the next start finishes it if the journal or the store has it; if neither has, nothing has happened |
 //! | a request cannot be closed after what it asked for was done | that stays done, a warning says so, and the request stays open |
 //!
 //! # Metrics
@@ -47,6 +49,7 @@ mod about;
 mod archive;
 mod confirming;
 mod correcting;
+mod deciding;
 mod erasing;
 mod export;
 mod import;
@@ -74,11 +77,13 @@ use tokio::sync::OnceCell;
 
 #[cfg(feature = "zip")]
 pub use self::archive::ExportArchive;
+use self::deciding::Readmissions;
 pub(crate) use self::{about::Register, journal::Ledger};
 pub use self::{
     about::RetentionPeriod,
     confirming::ErasureRequest,
     correcting::Rectified,
+    deciding::ErasureState,
     export::Export,
     import::Imported,
     journal::ReplayReport,
@@ -90,6 +95,7 @@ use crate::{
     audit::AuditTrail,
     error::Result,
     id::UserId,
+    pending::PendingErasures,
     privacy::{Actor, AuditAction, ErasedActivities, Erasure, ErasureId, ReceiptSignature},
     recorder::Recorder,
     sessions::Sessions,
@@ -138,6 +144,9 @@ struct Inner {
     register: Register,
     secret: OnceCell<[u8; 32]>,
     duties: Duties,
+    /// Whose erasure is not decided yet.
+    pending: PendingErasures,
+    readmissions: Mutex<Readmissions>,
     /// The erasures that this process is at.
     running: Mutex<HashSet<ErasureId>>,
     /// Whether residue may be left: of an erasure that nobody could clean up after, perhaps before this process.
@@ -211,6 +220,7 @@ impl Rights {
         keep_out: Duration,
         register: Register,
         duties: Duties,
+        pending: PendingErasures,
     ) -> Self {
         let (secret, running, is_dirty) = (OnceCell::new(), Mutex::default(), AtomicBool::new(true));
         let inner = Inner {
@@ -226,6 +236,8 @@ impl Rights {
             register,
             secret,
             duties,
+            pending,
+            readmissions: Mutex::default(),
             running,
             is_dirty,
         };

@@ -22,7 +22,7 @@ impl Rights {
         Ok(receipt)
     }
 
-    async fn secret(&self) -> Result<&[u8; 32]> {
+    pub(super) async fn secret(&self) -> Result<&[u8; 32]> {
         self.inner.secret.get_or_try_init(|| self.inner.tasks.within(self.inner.store.secret())).await
     }
 }

@@ -11,7 +11,7 @@ use tower_guestbook::{Error, ErrorKind};
 
 use crate::{log::Log, support::send};
 
-const KINDS: [(ErrorKind, u16, &str); 20] = [
+const KINDS: [(ErrorKind, u16, &str); 21] = [
     (ErrorKind::InvalidInput, 400, "Bad Request"),
     (ErrorKind::WrongType, 500, "Internal Server Error"),
     (ErrorKind::TooLarge, 413, "Payload Too Large"),
@@ -26,6 +26,7 @@ const KINDS: [(ErrorKind, u16, &str); 20] = [
     (ErrorKind::Configuration, 500, "Internal Server Error"),
     (ErrorKind::Unavailable, 503, "Service Unavailable"),
     (ErrorKind::Timeout, 503, "Service Unavailable"),
+    (ErrorKind::Pending, 202, "Accepted"),
     (ErrorKind::StorageFull, 507, "Insufficient Storage"),
     (ErrorKind::ReadOnly, 503, "Service Unavailable"),
     (ErrorKind::NotADatabase, 500, "Internal Server Error"),

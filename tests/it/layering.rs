@@ -10,7 +10,7 @@ const ROWS: &[&[&str]] = &[
     &["rights", "retention", "analytics"],
     &["sessions", "activities", "recorder", "user_preferences", "audit"],
     &["consents"],
-    &["accounts", "journal"],
+    &["accounts", "journal", "pending"],
     &["store"],
     &["analysis"],
     &["session", "activity", "consent", "preferences", "privacy"],

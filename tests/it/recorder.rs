@@ -23,8 +23,8 @@ use tower_guestbook::{
     store::{ActivityStore, Commit, MemoryStore},
 };
 
+pub(crate) use crate::log::Log;
 use crate::{
-    log::Log,
     moody::{Mood, Moody},
     support::{START, until},
 };

@@ -24,12 +24,13 @@ use crate::{
         ActivityLayer, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ExportService, PrivacyService,
         SessionLayer, Transport,
     },
+    pending::{PendingErasures, Withholding},
     recorder::Recorder,
     retention::{Retention, RetentionRules},
     rights::{Duties, Ledger, Register, RetentionPeriod, Rights},
     session::Lifetime,
     sessions::Sessions,
-    store::{Store, gated::Gated},
+    store::{Store, dynamic::DynamicActivityStore, gated::Gated},
     tasks::Tasks,
 };
 
@@ -98,14 +99,15 @@ impl<S: Store> GuestbookBuilder<S> {
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
         let activities = Activities::new(store.clone(), tasks.clone(), objections.clone());
         let analytics = Analytics::new(store.clone(), tasks.clone(), clock.clone(), analytics, objections);
-        let (recorder, worker) = match gate {
-            Some(gate) => {
-                let gated = Arc::new(Gated::new(store.clone(), gate));
-                Recorder::pair_dynamic(gated, self.recorder, clock.clone())?
-            }
-            None => Recorder::pair_dynamic(store.clone(), self.recorder, clock.clone())?,
+        let pending = PendingErasures::default();
+        let recorded: Arc<dyn DynamicActivityStore> = match gate {
+            Some(gate) => Arc::new(Gated::new(store.clone(), gate)),
+            None => store.clone(),
         };
-        let sessions = Sessions::new(store.clone(), accounts.clone(), clock.clone(), tasks.clone(), self.settings);
+        let recorded = Arc::new(Withholding::new(recorded, pending.clone()));
+        let (recorder, worker) = Recorder::pair_dynamic(recorded, self.recorder, clock.clone())?;
+        let (kept, timer, own) = (accounts.clone(), clock.clone(), pending.clone());
+        let sessions = Sessions::new(store.clone(), kept, timer, tasks.clone(), own, self.settings);
         let (sources, keep_out) = (self.sources, self.keep_out);
         let of_consent = consents.as_ref().and_then(|consents| consents.settings().controller.clone());
         let register = Register {
@@ -123,8 +125,9 @@ impl<S: Store> GuestbookBuilder<S> {
         let duties =
             Duties { grace: self.grace, keep_requests: self.keep_requests, activities: self.erased_activities, ledger };
         let (heard, held, trail, now) = (recorder.clone(), sessions.clone(), audit.clone(), clock.clone());
-        let rights =
-            Rights::new(store, accounts, held, heard, trail, ungated, now, sources, keep_out, register, duties);
+        let rights = Rights::new(
+            store, accounts, held, heard, trail, ungated, now, sources, keep_out, register, duties, pending,
+        );
         let export_service = ExportService::new(rights.clone());
         let (trail, export) = (audit.clone(), export_service.clone());
         let privacy_service = PrivacyService::new(rights.clone(), trail, consents.clone(), export, self.privacy, clock);

@@ -14,8 +14,11 @@ use crate::{
 
 pub(super) type Answer = Result<Response<RightsBody>, Refusal>;
 
-/// Why nothing was done.
-pub(super) struct Refusal(Box<Response<RightsBody>>);
+/// Why nothing was done, or why it is not known whether anything was.
+pub(super) struct Refusal {
+    response: Box<Response<RightsBody>>,
+    is_late: bool,
+}
 
 impl Refusal {
     /// A member of the body, or a parameter, is not right.
@@ -28,18 +31,22 @@ impl Refusal {
         Self::with(problem, json!({ "field": field, "reason": error.to_string() }))
     }
 
-    pub(super) fn into_response(self) -> Response<RightsBody> {
-        *self.0
+    /// The answer to a request with this method. A change whose answer is late may happen all the same: a timeout is no failure.
+    pub(super) fn into_response_to(self, method: &Method) -> Response<RightsBody> {
+        if self.is_late && !method.is_safe() {
+            return problems::UNKNOWN.response_with_extensions(RightsBody::whole, json!({ "outcome": "unknown" }));
+        }
+        *self.response
     }
 
     fn with(problem: Problem, members: Value) -> Self {
-        Self(Box::new(problem.response_with_extensions(RightsBody::whole, members)))
+        Self { response: Box::new(problem.response_with_extensions(RightsBody::whole, members)), is_late: false }
     }
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self(Box::new(problem.response_with(RightsBody::whole)))
+        Self { response: Box::new(problem.response_with(RightsBody::whole)), is_late: false }
     }
 }
 
@@ -53,7 +60,8 @@ impl From<Error> for Refusal {
             ErrorKind::TooLarge => problems::TOO_LARGE.into(),
             kind => {
                 tracing::error!(error = %error.chain(), "a privacy right could not be given");
-                Problem::rights_failed(kind).into()
+                let is_late = matches!(kind, ErrorKind::Timeout | ErrorKind::Pending);
+                Self { is_late, ..Problem::rights_failed(kind).into() }
             }
         }
     }

@@ -14,6 +14,11 @@ pub(super) const METHOD: Problem = Problem {
     title: "Method not allowed",
     detail: "This cannot be done here. The header Allow lists what can.",
 };
+pub(super) const UNKNOWN: Problem = Problem {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "Not known yet",
+    detail: "The answer is late: what was asked for may be done already, or yet. Ask whether it is, or ask for it again: twice is as good as once.",
+};
 pub(super) const TOO_OFTEN: Problem = Problem {
     status: StatusCode::TOO_MANY_REQUESTS,
     title: "Too many requests",

@@ -42,7 +42,7 @@ use crate::{
 /// | path | methods | what | GDPR |
 /// |---|---|---|---|
 /// | `/export` | `GET` | a copy of the data: [`ExportService`] | 15, 20 |
-/// | `/delete` | `DELETE`, `POST` | erases at once: [`ErasureService`] | 17 |
+/// | `/delete` | `DELETE`, `POST` | erases at once: [`ErasureService`], which also says to a `GET` with `?erasure=` how far that is | 17 |
 /// | `/requests` | `GET` | the user's requests, the first received first | 12 |
 /// | `/requests/{kind}` | `GET`, `POST` | those of a kind; files one, with a `message` if there is something to say. 201, or 200 with the one that is open | 12 |
 /// | `/requests/{id}` | `GET`, `DELETE` | one of them; takes it back | 12, 17 |
@@ -71,7 +71,7 @@ use crate::{
 /// # When it says no
 ///
 /// Each refusal is `application/problem+json` (RFC 9457), and changes nothing; but what a rectification has corrected before a source
-/// refused stays so.
+/// refused stays so, and after a 503 with `outcome` it is not known.
 ///
 /// | status | when |
 /// |---|---|
@@ -85,7 +85,7 @@ use crate::{
 /// | 409 | it cannot be done in this state, or a parallel change came first; a yes without the notice that was shown |
 /// | 422 | a member of the body is wrong, or unknown: `field` names it |
 /// | 429 | the user has asked too often, and `Retry-After` says for how long to wait; another export of theirs is under way |
-/// | 500, 503, 507 | the store fails, by the [kind](crate::ErrorKind::status) of its error; 503 also if the sender of tokens fails |
+/// | 500, 503, 507 | the store fails, by the [kind](crate::ErrorKind::status) of its error; 503 also if the sender of tokens fails. With the member `outcome`, `unknown`, the answer was late: the change may have been made, or may be made yet. Ask, or ask for it again: twice is as good as once |
 ///
 /// Requests are limited [for each user](PrivacyRules::requests), in this process, before the store is asked for an answer; those that
 /// are refused for this do not count. With feature `metrics` the counter `guestbook_privacy_throttled_total` says how many there
@@ -190,6 +190,10 @@ where
         let Some(place) = path.and_then(Place::at) else {
             return RightsFuture::ready(refusal(problems::NOT_FOUND));
         };
+        if place == Place::Erasure && ErasureService::asks_for_state(request.method(), request.uri()).is_some() {
+            // Whoever is erased cannot log in to ask.
+            return self.erasure.call(request);
+        }
         if !place.allows(request.method()) {
             return RightsFuture::ready(self.named(&place, not_allowed(place.methods())));
         }
@@ -228,7 +232,8 @@ impl Unguarded {
         let this = self.clone();
         RightsFuture::of(async move {
             let method = asking.parts.method.clone();
-            let response = answer(&asking, &place, body).await.unwrap_or_else(Refusal::into_response);
+            let answered = answer(&asking, &place, body).await;
+            let response = answered.unwrap_or_else(|refusal: Refusal| refusal.into_response_to(&method));
             without_body(&method, this.named(&place, response))
         })
     }

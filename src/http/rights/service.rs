@@ -12,8 +12,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, header};
-use serde_json::json;
+use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::{RightsBody, format::Format, paced::Paced};
@@ -21,8 +21,8 @@ use crate::{
     error::{Error, ErrorKind},
     http::problem::Problem,
     id::UserId,
-    privacy::Actor,
-    rights::Rights,
+    privacy::{Actor, Pseudonym},
+    rights::{ErasureState, Rights},
     store::dynamic::BoxFuture,
     visit::Visit,
 };
@@ -64,9 +64,13 @@ pub struct ExportService {
 /// [`CrossOriginGuardLayer`](crate::http::CrossOriginGuardLayer) belongs around it.
 ///
 /// The user must have logged in a short while ago (default: 5 minutes), or the answer is 401. When it answers with 200 everything is
-/// erased: the body counts what was, the session's cookie is removed, and `Clear-Site-Data` has the browser forget the rest. If the
-/// store fails half-way, the answer is a 5xx by the [kind](ErrorKind::status) of the failure: the user is struck out, and the
-/// erasure goes on by itself.
+/// erased: the body counts what was, the session's cookie is removed, and `Clear-Site-Data` has the browser forget the rest.
+///
+/// If the store or the journal does not answer in time, or fails half-way, the answer is 202 with `{"state":"pending"}`: the user is
+/// refused from then on, and the erasure is tried until it is done. As they cannot log in any more, `Location` names where to ask how
+/// far it is: a `GET` of the same path with the `pseudonym` of the answer in the query, `?erasure=…`, answers everybody who knows it
+/// with a `state` of [`ErasureState`](crate::rights::ErasureState), and 404 if nothing is known of it. A 5xx, by the [kind](ErrorKind::status)
+/// of the failure, says that nothing has happened.
 #[derive(Clone)]
 pub struct ErasureService {
     rights: Rights,
@@ -106,6 +110,14 @@ impl ExportService {
 impl ErasureService {
     pub(crate) fn new(rights: Rights) -> Self {
         Self { rights, max_login_age: Duration::from_secs(300) }
+    }
+
+    /// The pseudonym in the query of a `GET`, for whoever asks how far an erasure is.
+    pub(in crate::http) fn asks_for_state(method: &Method, uri: &Uri) -> Option<Pseudonym> {
+        let is_get = matches!(*method, Method::GET | Method::HEAD);
+        let pairs = form_urlencoded::parse(uri.query().filter(|_| is_get)?.as_bytes());
+        let (_, value) = pairs.into_iter().find(|(name, _)| name == STATE)?;
+        serde_json::from_value(Value::String(value.into_owned())).ok()
     }
 
     /// How long ago the user may have logged in. Default: 5 minutes.
@@ -165,6 +177,10 @@ impl<B> Service<Request<B>> for ErasureService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        if let Some(pseudonym) = Self::asks_for_state(request.method(), request.uri()) {
+            let rights = self.rights.clone();
+            return RightsFuture::of(async move { state(&rights, pseudonym).await });
+        }
         let session = own_visit(&self.rights, request.extensions()).map(Visit::session);
         if !matches!(*request.method(), Method::DELETE | Method::POST) {
             return RightsFuture::ready(not_allowed("DELETE, POST"));
@@ -179,6 +195,7 @@ impl<B> Service<Request<B>> for ErasureService {
         RightsFuture::of(async move {
             let receipt = match rights.by(Actor::User(user.clone())).erase(&user).await {
                 Ok(receipt) => receipt,
+                Err(error) if error.kind() == ErrorKind::Pending => return pending(&rights, &user, &error).await,
                 Err(error) => return failed(&error),
             };
             // It is over already; what is left to do is to tell the browser.
@@ -275,12 +292,47 @@ fn failed(error: &Error) -> Response<RightsBody> {
     }
 }
 
+/// It is not done, and will be.
+async fn pending(rights: &Rights, user: &UserId, error: &Error) -> Response<RightsBody> {
+    tracing::warn!(error = %error.chain(), "an erasure is pending");
+    let pseudonym = rights.pseudonym(user).await.ok();
+    let json = json!({ "state": ErasureState::Pending, "pseudonym": pseudonym });
+    let mut response = Response::new(RightsBody::whole(json.to_string().into()));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert("clear-site-data", CLEAR_SITE_DATA);
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+    let place = pseudonym.and_then(|pseudonym| HeaderValue::try_from(format!("?{STATE}={pseudonym}")).ok());
+    headers.extend(place.map(|place| (header::LOCATION, place)));
+    response
+}
+
+/// How far an erasure is.
+async fn state(rights: &Rights, pseudonym: Pseudonym) -> Response<RightsBody> {
+    match rights.erasure_state(pseudonym).await {
+        Ok(ErasureState::None) => problem(Problem::NO_SUCH_ERASURE),
+        Ok(state) => {
+            let mut response = Response::new(RightsBody::whole(json!({ "state": state }).to_string().into()));
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+            response
+        }
+        Err(error) => failed(&error),
+    }
+}
+
 fn not_allowed(methods: &'static str) -> Response<RightsBody> {
     let mut response = Response::new(RightsBody::whole(Bytes::new()));
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response
 }
+
+/// The parameter by which the state of an erasure is asked for.
+const STATE: &str = "erasure";
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CLEAR_SITE_DATA: HeaderValue = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");

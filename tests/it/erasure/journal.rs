@@ -4,6 +4,7 @@ mod files;
 mod gate;
 mod kills;
 mod long;
+mod pending;
 
 use std::sync::Mutex;
 

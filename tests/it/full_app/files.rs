@@ -17,7 +17,9 @@ async fn full_app_makes_files_that_only_its_owner_can_read() {
         assert_eq!(found.permissions().mode() & 0o777, expected, "{name}");
         names.push(name);
     }
-    for name in ["guestbook.db", "guestbook.db-wal", "guestbook.db.users", "guestbook.db.erasures", "guestbook.db.spool"] {
+    for name in
+        ["guestbook.db", "guestbook.db-wal", "guestbook.db.users", "guestbook.db.erasures", "guestbook.db.spool"]
+    {
         assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
     }
 }

@@ -80,6 +80,27 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
     assert_unavailable(&ada.post("/restriction", &json!({})).await, "a write");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_change_whose_answer_is_late_is_not_called_undone() {
+    for (method, path, body) in WRITES {
+        if path == "/delete" {
+            continue; // 202: see the tests of pending erasures.
+        }
+        let (_site, store, ada, open) = site().await;
+        store.set(Mood::Stuck);
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let headers: &[_] = if body.is_empty() { &[] } else { &[JSON] };
+        let path = path.replace("{open}", &open);
+        let answer = ada.ask(method.clone(), &path, headers, body).await;
+        assert_unavailable(&answer, &path);
+        assert_eq!(answer.json()["outcome"], "unknown", "{method} {path}");
+        assert_eq!(ada.get("/restriction").await.json().get("outcome"), None, "a read changes nothing");
+        store.set(Mood::Failing);
+        let answer = ada.ask(method.clone(), &path, headers, body).await;
+        assert_eq!(answer.json().get("outcome"), None, "{method} {path}: a failure is known");
+    }
+}
+
 #[tokio::test]
 async fn what_was_decided_is_not_guessed() {
     let (site, store, ada, _) = site().await;
