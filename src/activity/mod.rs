@@ -16,8 +16,9 @@
 //!
 //! # What is recorded, and what never is
 //!
-//! Recorded: type, time, user, public session id, the route's template, method, status, latency, bytes, the outcome, the
-//! referring *host*, `utm_*`, families of browser and system, the network (/24 or /48).
+//! Recorded: type, time, user, public session id, the route's template (of other paths only declared words), method,
+//! status, latency, bytes, the outcome, the referring *host*, `utm_*`, families of browser and system, the network (/24 or
+//! /48).
 //! Never: query strings (but for keys on an allow-list), bodies, `Cookie`, `Authorization`, `Set-Cookie`, full addresses,
 //! full user agents.
 

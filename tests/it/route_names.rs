@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_guestbook::{
     ErrorKind, Guestbook, Tracker,
-    activity::{ActivityFilter, Event, HistoryQuery, normalize_path},
+    activity::{ActivityFilter, Event, EventType, HistoryQuery, normalize_path},
     http::{ActivityRules, PeerAddress, RouteTemplate, Unrecorded},
     store::MemoryStore,
 };
@@ -57,6 +57,7 @@ fn words() -> Vec<String> {
 async fn a_bot_a_probe_and_what_leaves_no_row_take_no_names_of_routes() {
     let rules = ActivityRules::new().path_words(words()).route_capacity(4).health_paths(["/health"]);
     let rules = rules.should_record(|request| !request.uri.path().ends_with("/quiet"));
+    let rules = rules.classify(|answer| (answer.status != StatusCode::ACCEPTED).then_some(EventType::API_CALL));
     let (guestbook, _) = guestbook(rules);
     let app = Router::new()
         .route("/real/{id}", get(async || "x"))
@@ -65,7 +66,7 @@ async fn a_bot_a_probe_and_what_leaves_no_row_take_no_names_of_routes() {
         .layer(guestbook.layer());
     for word in words().iter().take(100) {
         get_as(&app, &format!("/{word}"), 1, "Mozilla/5.0 (compatible; Googlebot/2.1)").await;
-        for path in ["quiet", "401", "403", "404", "405"] {
+        for path in ["quiet", "202", "401", "403", "404", "405"] {
             get_from(&app, &format!("/{word}/{path}"), 1).await;
         }
         get_from(&app, &format!("/health/{word}"), 1).await;

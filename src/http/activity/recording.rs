@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     activity::{Event, Method, Outcome, ResponseTrace},
+    client::TruncatedAddress,
     recorder::Place,
     time::Stopwatch,
     visit::{Permit, Visit, permit},
@@ -28,6 +29,7 @@ pub(super) struct Recording {
     pub(super) place: Option<Place>,
     begin: Stopwatch,
     named: Named,
+    network: Option<TruncatedAddress>,
     by_script: bool,
     status: u16,
     bytes: u64,
@@ -42,6 +44,7 @@ impl Recording {
         event: Event,
         begin: Stopwatch,
         named: Named,
+        network: Option<TruncatedAddress>,
         by_script: bool,
     ) -> Self {
         Self {
@@ -51,6 +54,7 @@ impl Recording {
             place: None,
             begin,
             named,
+            network,
             by_script,
             status: 0,
             bytes: 0,
@@ -67,14 +71,14 @@ impl Recording {
         }
         let method = event.request.as_ref().map(|request| request.method).unwrap_or_default();
         let routes = &self.shared.routes;
-        if let Some(request) = &mut event.request {
-            request.route = match response.extensions().get() {
-                Some(RouteTemplate(template)) => routes.template(template),
-                None => routes.answered(&request.route, self.named, Some(status), event.time),
-            };
-            self.named = Named::Template;
-        }
-        let route = event.request.as_ref().map(|request| request.route.clone()).unwrap_or_default();
+        let route = match (&mut event.request, response.extensions().get()) {
+            (None, _) => Arc::default(),
+            (Some(request), Some(RouteTemplate(template))) => {
+                (request.route, self.named) = (routes.template(template), Named::Template);
+                request.route.clone()
+            }
+            (Some(request), None) => routes.look(&request.route, self.named, Some(status)),
+        };
         let answer = Answered { method, route: &route, by_script: self.by_script, status, headers: response.headers() };
         match self.shared.rules.kind(answer) {
             Some(event_type) => event.event_type = event_type,
@@ -99,10 +103,6 @@ impl Recording {
     pub(super) fn end(&mut self, outcome: Outcome) {
         let Some(mut event) = self.event.take() else { return };
         let latency = self.begin.micros(self.shared.recorder.clock());
-        if let Some(request) = &mut event.request {
-            // Without an answer nobody has named it yet.
-            request.route = self.shared.routes.answered(&request.route, self.named, None, event.time);
-        }
         event.response = Some(ResponseTrace::new(self.status, latency, self.bytes, outcome));
         let visit = self.visit.take();
         if let Some(visit) = visit.as_ref().filter(|_| event.user.is_none()) {
@@ -116,11 +116,23 @@ impl Recording {
         if !matches!(permit, Permit::Full(_)) {
             self.shared.recorder.count_withheld();
         }
-        let Some(event) = permit.apply(event) else { return };
+        let Some(mut event) = permit.apply(event) else { return };
+        self.take_names(&mut event);
         match self.place.take() {
             Some(place) => place.record(event),
             None => self.shared.recorder.record(event),
         }
+    }
+
+    /// Names that strangers can invent are taken in only now, for what leaves a row.
+    fn take_names(&self, event: &mut Event) {
+        let (shared, time) = (&self.shared, event.time);
+        let Some(request) = &mut event.request else { return };
+        if self.named != Named::Template {
+            let status = StatusCode::from_u16(self.status).ok();
+            request.route = shared.routes.take(&request.route, self.named, status, self.network, time);
+        }
+        request.referrer = request.referrer.take().map(|host| shared.referrers.take(host, self.network, time));
     }
 
     fn leave_out(&mut self, reason: Reason) -> bool {

@@ -40,8 +40,8 @@ pub(super) enum Named {
     Template,
     /// By a path, under a name that others have used.
     Known,
-    /// By a path, under a name that is new, for a client of this network. The answer decides whether it is taken in.
-    New(Option<TruncatedAddress>),
+    /// By a path, under a name that is new. It is taken in once the request leaves a row.
+    New,
 }
 
 /// The names of routes. Those of the application are never renamed by what strangers ask for: they are apart.
@@ -90,7 +90,7 @@ impl Routes {
     }
 
     /// A name for a path of which no router has told the template. Nothing is remembered of it yet.
-    pub(super) fn path(&self, path: &str, network: Option<TruncatedAddress>) -> (Arc<str>, Named) {
+    pub(super) fn path(&self, path: &str) -> (Arc<str>, Named) {
         if let Some(template) = self.declared.route(path) {
             return (template, Named::Template);
         }
@@ -100,30 +100,34 @@ impl Routes {
         };
         match self.paths.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
             Some(known) => (known.clone(), Named::Known),
-            None => (name.into(), Named::New(network)),
+            None => (name.into(), Named::New),
         }
     }
 
-    /// What explicit events of a request are said to belong to, before it is answered.
-    pub(super) fn unanswered(&self, name: &Arc<str>, named: Named) -> Arc<str> {
-        let is_too_many =
-            matches!(named, Named::New(_)) && self.paths.read().unwrap_or_else(PoisonError::into_inner).is_full();
-        if is_too_many { self.other.clone() } else { name.clone() }
+    /// The name of a request that has not left a row yet, with its status if it is answered.
+    pub(super) fn look(&self, name: &Arc<str>, named: Named, status: Option<StatusCode>) -> Arc<str> {
+        match named {
+            Named::Template => name.clone(),
+            _ if status.is_some_and(|status| UNMATCHED.contains(&status)) => self.unmatched.clone(),
+            Named::New if self.paths.read().unwrap_or_else(PoisonError::into_inner).is_full() => self.other.clone(),
+            Named::Known | Named::New => name.clone(),
+        }
     }
 
-    /// The name that [`path`](Self::path) gave, now that the request is answered, or ended without an answer.
-    pub(super) fn answered(
+    /// The name under which a row of a request from this network is recorded. A new one is taken in.
+    pub(super) fn take(
         &self,
         name: &Arc<str>,
         named: Named,
         status: Option<StatusCode>,
+        network: Option<TruncatedAddress>,
         now: Timestamp,
     ) -> Arc<str> {
         match named {
             Named::Template => name.clone(),
             _ if status.is_some_and(|status| UNMATCHED.contains(&status)) => self.unmatched.clone(),
             Named::Known => name.clone(),
-            Named::New(network) => {
+            Named::New => {
                 let taken = self.paths.write().unwrap_or_else(PoisonError::into_inner).take(name, network, now);
                 taken.unwrap_or_else(|| self.other.clone())
             }
@@ -140,19 +144,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_takes_a_name_when_it_is_answered_and_templates_always_have_theirs() {
+    fn a_path_takes_a_name_when_it_leaves_a_row_and_templates_always_have_theirs() {
         let routes = Routes::new(Declared::default(), 2);
         let now = Timestamp::from_millis(1_800_000_000_000);
         let settle = |path: &str, status| {
-            let (name, named) = routes.path(path, None);
-            routes.answered(&name, named, Some(status), now)
+            let (name, named) = routes.path(path);
+            routes.take(&name, named, Some(status), None, now)
         };
         for word in 'a'..='z' {
             routes.template(&format!("/{word}/{{id}}"));
         }
         for word in 'a'..='z' {
-            let (name, named) = routes.path(&format!("/{word}"), None);
-            assert_eq!((&*name, named), (format!("/{word}").as_str(), Named::New(None)));
+            let (name, named) = routes.path(&format!("/{word}"));
+            assert_eq!((&*name, named), (format!("/{word}").as_str(), Named::New));
             assert_eq!(&*settle(&format!("/{word}"), StatusCode::NOT_FOUND), ":unmatched");
         }
         let names = ["/a", "/b", "/c", "/a"].map(|path| settle(path, StatusCode::OK));
@@ -160,8 +164,8 @@ mod tests {
         assert!(Arc::ptr_eq(&names[0], &names[3]));
         assert_eq!(&*settle("/a", StatusCode::UNAUTHORIZED), ":unmatched");
         assert_eq!(&*settle("/a", StatusCode::OK), "/a");
-        let (name, named) = routes.path("/d", None);
-        assert_eq!(&*routes.unanswered(&name, named), ":other");
+        let (name, named) = routes.path("/d");
+        assert_eq!(&*routes.look(&name, named, None), ":other");
         assert_eq!(&*routes.template("/new/{id}"), "/new/{id}");
         assert!(Arc::ptr_eq(&routes.template("/new/{id}"), &routes.template("/new/{id}")));
     }

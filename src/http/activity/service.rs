@@ -115,7 +115,7 @@ impl Shared {
             (!is_in_sample).then_some(Reason::Sampling)
         });
 
-        let (route, named) = self.route(head, network);
+        let (route, named) = self.route(head);
         let mut trace = RequestTrace {
             route,
             method: Method::from_name(head.method.as_str()),
@@ -141,16 +141,15 @@ impl Shared {
                 event.visitor = visitor;
                 event.user = user;
                 event.session = session;
-                trace.referrer = trace.referrer.map(|host| self.referrers.take(host, network, time));
                 event.request = Some(trace.clone());
                 if let Some(enrich) = &self.rules.enrich {
                     enrich(head, &mut event);
                     visitor = event.visitor;
                 }
-                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, begin, named, by_script)))
+                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, begin, named, network, by_script)))
             }
         };
-        trace.route = self.routes.unanswered(&trace.route, named);
+        trace.route = self.routes.look(&trace.route, named, None);
         match visit {
             Some(visit) => visit.see(Seen { trace, visitor }),
             None => {
@@ -196,7 +195,7 @@ impl Shared {
     }
 
     /// What the route is called, and by whom.
-    fn route(&self, head: RequestHead<'_>, network: Option<TruncatedAddress>) -> (Arc<str>, Named) {
+    fn route(&self, head: RequestHead<'_>) -> (Arc<str>, Named) {
         if let Some(RouteTemplate(template)) = head.extensions.get() {
             return (self.routes.template(template), Named::Template);
         }
@@ -204,7 +203,7 @@ impl Shared {
         if let Some(matched) = head.extensions.get::<axum::extract::MatchedPath>() {
             return (self.routes.template(matched.as_str()), Named::Template);
         }
-        self.routes.path(head.uri.path(), network)
+        self.routes.path(head.uri.path())
     }
 }
 

@@ -12,7 +12,10 @@ use tower_guestbook::{
 };
 
 use super::{Browser, Site, id, ok, rules};
-use crate::{activity::events, support::START};
+use crate::{
+    activity::events,
+    support::{START, builder},
+};
 
 fn withheld(site: &Site) -> u64 {
     site.guestbook.recorder().stats().withheld
@@ -225,4 +228,24 @@ async fn what_the_rules_of_activity_leave_out_is_not_counted_as_withheld() {
     ok(site.browser().get("/").await);
     assert_eq!((events(&site.guestbook).await.len(), withheld(&site)), (0, 0));
     assert_eq!(site.guestbook.activity_layer().skipped().health, 1);
+}
+
+#[tokio::test]
+async fn requests_that_are_withheld_take_no_names_of_routes() {
+    let words: Vec<_> = ('a'..='z').map(|letter| format!("page-{letter}")).collect();
+    let (builder, clock) = builder(MemoryStore::new());
+    let capacity = ActivityRules::new().path_words(words.clone()).route_capacity(8);
+    let guestbook = builder.activity(capacity).consent(rules()).build().unwrap();
+    let app = super::routes().fallback(async || "found").layer(guestbook.layer());
+    let site = Site { app, guestbook, clock };
+    let (mut stranger, mut guest) = (site.browser(), site.browser());
+    for word in &words[..20] {
+        ok(stranger.get(&format!("/{word}")).await);
+    }
+    guest.grant("analytics").await;
+    for path in ["/page-x", "/page-y", "/page-z"] {
+        ok(guest.get(path).await);
+    }
+    let expected = [("api_call", "/decide"), ("api_call", "/page-x"), ("api_call", "/page-y"), ("api_call", ":other")];
+    assert_eq!(recorded(&site).await, pairs(expected), "a quarter of eight names is left to this network");
 }
