@@ -16,7 +16,7 @@
 //! | 7.3.2 | absolute lifetime, enforced by the server | the same | `lifecycle::a_busy_session_ends_at_its_absolute_limit_to_the_millisecond` |
 //! | 7.4.1 | logout and expiry end the session; the back button shows nothing | deletion in the store, `Cache-Control: no-store` where the session was read | `lifecycle::logout_ends_the_session_for_everybody_who_has_the_token`, `browser` |
 //! | 7.4.2 | all sessions end with the account | [`Sessions::revoke_user`](crate::Sessions::revoke_user) | `lifecycle::others_or_all_sessions_can_be_ended_at_once` |
-//! | 7.4.3 | others can be ended after a change of credentials | [`Session::logout_others`](crate::Session::logout_others) | the same; `full_app` after a change of password |
+//! | 7.4.3 | others can be ended after a change of credentials | [`Session::credentials_changed`](crate::Session::credentials_changed), which refuses logins that are under way, too; [`Session::logout_others`](crate::Session::logout_others) | `credentials`; `full_app` after a change of password |
 //! | 7.4.4 | logout is visible on every page | the application's; `full_app` does it | `browser` |
 //! | 7.4.5 | an administrator ends a user's sessions or all | [`Sessions::revoke_user`](crate::Sessions::revoke_user), [`revoke_all`](crate::Sessions::revoke_all) | `lifecycle::others_or_all_sessions_can_be_ended_at_once`, `full_app` |
 //! | 7.5.1, 7.5.3 | recent authentication before sensitive changes | [`RequireRecentLogin`](crate::http::RequireRecentLogin), [`Session::authenticated_within`](crate::Session::authenticated_within) | `gates::a_gate_for_recent_logins_closes_after_its_time` |

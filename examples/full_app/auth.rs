@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_guestbook::{CurrentUser, Session, session::Lifetime};
+use tower_guestbook::{CurrentUser, Session, UserId, session, session::Lifetime};
 
 use crate::{
     App,
@@ -37,12 +37,15 @@ pub(crate) async fn login(
     if login.username.len() > 255 || login.password.len() > 1_024 {
         return Err(refuse(StatusCode::UNAUTHORIZED, "Invalid credentials"));
     }
+    // Before the hash is read: whoever verifies a password that is changed meanwhile is not let in.
+    let id = UserId::from(app.users.id(&login.username)?.unwrap_or_default());
+    let epoch = app.guestbook.sessions().credential_epoch(&id).await?;
     let checked = app.users.authenticate(&login.username, &login.password);
     let Some(user) = check(&app, Account::Name(login.username.clone()), peer, checked).await? else {
         return Err(refuse(StatusCode::UNAUTHORIZED, "Invalid credentials"));
     };
     let lifetime = if login.remember { Lifetime::remembered() } else { Lifetime::default() };
-    session.login_with(user, lifetime).await?;
+    session.log_in(session::Login::new(user).lifetime(lifetime).epoch(epoch)).await?;
     session.flash("info", &format!("Welcome, {}.", login.username))?;
     // For clients without cookies, which send it as `X-Session-ID`. Browsers have their cookie, out of reach of scripts.
     let token = session.issued_token().map(|token| token.expose_secret().to_string());
@@ -82,8 +85,7 @@ pub(crate) async fn change_password(
     if check(&app, Account::Id(id), peer, changed).await?.is_none() {
         return Err(refuse(StatusCode::FORBIDDEN, "The old password is not right"));
     }
-    let ended = session.logout_others().await?;
-    session.rotate().await?;
+    let ended = session.credentials_changed().await?;
     Ok(Json(json!({ "status": "success", "message": "Password changed", "ended_sessions": ended })))
 }
 

@@ -54,6 +54,12 @@ impl Users {
         Ok(id.filter(|_| right))
     }
 
+    /// The id of the user with this name.
+    pub(crate) fn id(&self, name: &str) -> Result<Option<i64>, Error> {
+        let query = "SELECT id FROM users WHERE name = ?1";
+        Ok(self.with(|database| database.query_row(query, [name], |row| row.get(0)).optional())?)
+    }
+
     /// What the user with this id is called.
     pub(crate) fn name(&self, id: i64) -> Result<Option<String>, Error> {
         let query = "SELECT name FROM users WHERE id = ?1";

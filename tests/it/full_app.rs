@@ -289,6 +289,32 @@ async fn full_app_survives_a_restart_and_logs_no_secret() {
     assert_eq!(login(&server, "user1", "user123").await.status, StatusCode::UNAUTHORIZED);
 }
 
+#[tokio::test]
+async fn full_app_keeps_no_session_that_the_old_password_got_during_its_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let own = token(&server, "user1", "user123").await;
+    let logins: Vec<_> = (0..6)
+        .map(|_| {
+            let address = server.address.clone();
+            let body = json!({ "username": "user1", "password": "user123" }).to_string();
+            tokio::spawn(async move { ask(&address, Method::POST, "/auth/login", &[JSON], body).await })
+        })
+        .collect();
+    let change = json!({ "old_password": "user123", "new_password": "correct horse" }).to_string();
+    assert_eq!(with(&server, &own, Method::POST, "/auth/password", &change).await.status, StatusCode::OK);
+    for login in logins {
+        let reply = login.await.unwrap();
+        if let Some(token) = reply.json["session_id"].as_str() {
+            assert_eq!(with(&server, token, Method::GET, "/api/session", "").await.status, StatusCode::UNAUTHORIZED);
+        } else {
+            let expected = [StatusCode::UNAUTHORIZED, StatusCode::CONFLICT];
+            assert!(expected.contains(&reply.status), "{}: {}", reply.status, reply.json);
+        }
+    }
+    token(&server, "user1", "correct horse").await;
+}
+
 #[test]
 fn full_app_says_what_is_wrong_with_its_settings() {
     let directory = tempfile::tempdir().unwrap();

@@ -19,6 +19,7 @@ mod consent;
 #[cfg(feature = "sqlite")]
 mod consent_store;
 mod cookies;
+mod credentials;
 #[cfg(feature = "sqlite")]
 mod erasure;
 mod errors;
@@ -46,6 +47,7 @@ mod preferences;
 mod privacy_http;
 #[cfg(feature = "sqlite")]
 mod processes;
+mod realms;
 mod recorder;
 mod retention;
 #[cfg(feature = "sqlite")]

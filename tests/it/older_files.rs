@@ -17,6 +17,7 @@ use tower_guestbook::{
     http::ConsentRules,
     preferences::{StandardPreferences, Theme},
     privacy::RequestKind,
+    session::Realm,
     store::RequestQuery,
     user_preferences::PreferenceRules,
 };
@@ -55,6 +56,10 @@ async fn sessions_activities_decisions_and_preferences_of_schema_16_are_kept() {
     let sessions = book.sessions().list(&user("ada")).await.unwrap();
     assert_eq!(sessions.len(), 1);
     assert_eq!(sessions[0].created_at, START);
+    assert_eq!(sessions[0].realm, Realm::default());
+    assert_eq!(book.sessions().credential_epoch(&user("ada")).await.unwrap().number(), 0);
+    let admins = Guestbook::builder(store.clone()).realm(Realm::try_from("admins").unwrap()).build().unwrap();
+    assert_eq!(Guest::with_cookie(&support::app(&admins), TOKEN).user().await, None);
 
     let activities = book.activities();
     assert_eq!(activities.count(ActivityFilter::new().user(user("ada"))).await.unwrap(), 6);

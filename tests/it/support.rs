@@ -257,3 +257,24 @@ pub(crate) async fn until(mut done: impl AsyncFnMut() -> bool) {
 pub(crate) fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
+
+/// Makes a test for each check, which runs it on every kind of store.
+macro_rules! on_each_store {
+    ($($name:ident => $check:ident;)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            use tower_guestbook::store::{MemoryStore, Pair};
+
+            $check(MemoryStore::new()).await;
+            $check(Pair::new(MemoryStore::new(), MemoryStore::new())).await;
+            #[cfg(feature = "sqlite")]
+            {
+                let directory = tempfile::tempdir().unwrap();
+                let open = |name| tower_guestbook::SqliteStore::open(directory.path().join(name)).unwrap();
+                $check(open("one.db")).await;
+                $check(Pair::new(open("sessions.db"), open("records.db"))).await;
+            }
+        }
+    )*};
+}
+pub(crate) use on_each_store;
