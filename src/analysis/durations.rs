@@ -5,7 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use serde::Serialize;
 
 use super::{
+    Role,
     pages::Pages,
+    stay::Stay,
     visits::{GAP, LONGEST},
 };
 use crate::{
@@ -14,19 +16,23 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long visits or sessions were, in milliseconds from the first event to the last. Only events of the range are looked at; what
-/// still goes on counts with what there is of it.
+/// How long visits or sessions were, in milliseconds. Only events of the range are looked at; what still goes on counts with
+/// what there is of it.
 ///
 /// A **visit** is a run of events of one session (of one user, or else one visitor, where an event has no session), ordered by time
 /// and sequence. A gap of more than 30 minutes ends it, and so does an event more than 24 hours after its first.
 /// A **session** is all events with one session id, whatever gaps there are; where an event has none, its visit.
-/// What has a single event is a bounce and lasts 0.
+///
+/// A view of a page and an *interaction* are what somebody does. An interaction is every other event but those of
+/// [passive types](crate::analytics::AnalyticsRules::passive_types): what a page fetches by itself, an `api_call`. The
+/// length is the time from the first view or interaction to the last; without any, from the first event to the last. A
+/// **bounce** has one page view and no interaction, so it lasts 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Durations {
     /// So many.
     pub count: u64,
-    /// So many of them with a single event.
+    /// Number of bounces among them: one page view and no interaction.
     pub bounces: u64,
     /// Bounces in all; `None` without any.
     pub bounce_rate: Option<f64>,
@@ -65,10 +71,11 @@ enum Stream {
 struct Step {
     time: Timestamp,
     sequence: u64,
+    role: Role,
     page: Option<Arc<str>>,
 }
 
-/// Lengths, and how many are of a single event.
+/// Lengths, and how many are of bounces.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lengths {
     all: Vec<u64>,
@@ -77,12 +84,12 @@ pub(super) struct Lengths {
 
 impl Streams {
     /// An event, and the page if it is a view of one.
-    pub(super) fn add(&mut self, activity: &Activity, page: Option<Arc<str>>) {
+    pub(super) fn add(&mut self, activity: &Activity, role: Role, page: Option<Arc<str>>) {
         let event = &activity.event;
         let session = event.session.map(Stream::Session);
         let user = || event.user.clone().map(Stream::User);
         if let Some(stream) = session.or_else(user).or_else(|| event.visitor.map(Stream::Visitor)) {
-            let step = Step { time: event.time, sequence: activity.sequence, page };
+            let step = Step { time: event.time, sequence: activity.sequence, role, page };
             self.0.entry(stream).or_default().push(step);
         }
     }
@@ -93,13 +100,11 @@ impl Streams {
         for (stream, mut steps) in self.0 {
             steps.sort_unstable_by_key(|step| (step.time, step.sequence));
             let is_session = matches!(stream, Stream::Session(_));
+            time_pages(&steps, pages);
             let mut begin = 0;
             for index in 0..steps.len() {
                 let after = steps.get(index + 1).map(|next| millis_between(&steps[index], next));
                 let gap = after.filter(|gap| *gap <= GAP);
-                if let (Some(gap), Some(page)) = (gap, &steps[index].page) {
-                    pages.add_time(page, gap.unsigned_abs());
-                }
                 let goes_on = gap.is_some() && millis_between(&steps[begin], &steps[index + 1]) <= LONGEST;
                 if goes_on {
                     continue;
@@ -125,16 +130,35 @@ impl Streams {
     }
 }
 
-impl Lengths {
-    fn add(&mut self, steps: &[Step]) {
-        if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
-            self.push(millis_between(first, last).unsigned_abs(), steps.len() == 1);
+/// Tells `pages` how long each was looked at.
+fn time_pages(steps: &[Step], pages: &mut Pages) {
+    for run in steps.chunk_by(|step, next| millis_between(step, next) <= GAP) {
+        let Some(stay) = stay(run) else { continue };
+        let mut open: Option<&Step> = None;
+        for view in run.iter().filter(|step| step.role == Role::View) {
+            if let Some((before, page)) = open.and_then(|step| Some((step, step.page.as_ref()?))) {
+                pages.add_time(page, millis_between(before, view).unsigned_abs());
+            }
+            open = Some(view);
+        }
+        if let Some((last, page)) = open.and_then(|step| Some((step, step.page.as_ref()?))) {
+            stay.rest_after(last.time.as_millis()).inspect(|rest| pages.add_time(page, *rest));
         }
     }
+}
 
-    pub(super) fn push(&mut self, length: u64, is_bounce: bool) {
-        self.all.push(length);
-        self.bounces += u64::from(is_bounce);
+fn stay(steps: &[Step]) -> Option<Stay> {
+    steps.iter().map(|step| Stay::of(step.time.as_millis(), step.role)).reduce(Stay::joined)
+}
+
+impl Lengths {
+    fn add(&mut self, steps: &[Step]) {
+        stay(steps).inspect(|stay| self.push(stay));
+    }
+
+    pub(super) fn push(&mut self, stay: &Stay) {
+        self.all.push(stay.length());
+        self.bounces += u64::from(stay.is_bounce());
     }
 
     pub(super) fn finish(mut self) -> Durations {

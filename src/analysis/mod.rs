@@ -26,6 +26,7 @@ mod report;
 #[cfg(feature = "sqlite")]
 pub(crate) mod rollup;
 mod series;
+mod stay;
 mod summary;
 mod table;
 mod timelines;
@@ -61,5 +62,6 @@ pub(crate) use self::{
     journey::page_in,
     overview::Gathering,
     series::Buckets,
+    stay::Role,
     timelines::{Names, Step, Timelines, invalid, too_large},
 };

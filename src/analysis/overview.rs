@@ -7,9 +7,9 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Durations, PageViews, Period, Range, Zone, durations::Streams, pages::Pages};
+use super::{Durations, PageViews, Period, Range, Role, Zone, durations::Streams, pages::Pages};
 use crate::{
-    activity::Activity,
+    activity::{Activity, EventType},
     client::DeviceClass,
     id::{UserId, VisitorId},
     time::Timestamp,
@@ -79,6 +79,7 @@ pub struct UserEvents {
 pub(crate) struct Gathering {
     range: Range,
     zone: Zone,
+    passive_types: Vec<EventType>,
     events: u64,
     span: Option<(Timestamp, Timestamp)>,
     days: BTreeSet<Timestamp>,
@@ -93,10 +94,11 @@ pub(crate) struct Gathering {
 }
 
 impl Gathering {
-    pub(crate) fn new(range: Range, zone: Zone) -> Self {
+    pub(crate) fn new(range: Range, zone: Zone, passive_types: Vec<EventType>) -> Self {
         Self {
             range,
             zone,
+            passive_types,
             events: 0,
             span: None,
             days: BTreeSet::new(),
@@ -131,7 +133,7 @@ impl Gathering {
             }
         }
         let page = self.pages.add(event);
-        self.streams.add(activity, page);
+        self.streams.add(activity, Role::of(&event.event_type, &self.passive_types), page);
     }
 
     pub(crate) fn finish(mut self, limit: usize) -> Overview {

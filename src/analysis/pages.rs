@@ -24,7 +24,12 @@ pub struct PageViews {
     pub views: u64,
     /// Distinct users; visitors without an account count by their id, so one who logs in between two views counts as two.
     pub unique_users: u64,
-    /// The mean gap to the next event of the same session, in milliseconds, of those views that have one within 30 minutes.
+    /// Mean time on the page, in milliseconds; `None` if it is known of no view.
+    ///
+    /// A page ends with the next page view of the same session (of the same user, or else visitor, where an event has no
+    /// session), or else with the last interaction before a gap of more than 30 minutes between two events. The last page
+    /// without an interaction after it is left out of the mean. What a page fetches by itself does not end it: see
+    /// [`AnalyticsRules::passive_types`](crate::analytics::AnalyticsRules::passive_types).
     pub average_time_ms: Option<u64>,
 }
 
@@ -59,7 +64,7 @@ impl Pages {
         Some(name)
     }
 
-    /// Somebody went on from `page` after so many milliseconds.
+    /// Somebody looked at `page` for so many milliseconds.
     pub(super) fn add_time(&mut self, page: &str, millis: u64) {
         if let Some(page) = self.0.get_mut(page) {
             page.time += millis;

@@ -111,6 +111,7 @@ impl Analytics {
         let rules = &self.inner.rules;
         let types = rules.except_types.iter().chain(&filter.activities.except_types).cloned();
         let counting = Counting::new(range).except_types(types).left_out(self.left_out().await?);
+        let counting = counting.passive_types(rules.passive_types.iter().cloned());
         Ok(Some(Counting { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
     }
 

@@ -60,7 +60,7 @@ impl Analytics {
                 return Ok(overview);
             }
         }
-        let mut gathering = Gathering::new(range, zone);
+        let mut gathering = Gathering::new(range, zone, self.inner.rules.passive_types.clone());
         self.each(range, &filter, |activity| gathering.add(activity)).await?;
         self.compute(move || gathering.finish(limit)).await
     }

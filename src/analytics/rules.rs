@@ -60,6 +60,7 @@ use crate::{
 pub struct AnalyticsRules {
     pub(super) except_types: Vec<EventType>,
     pub(super) except_users: Vec<UserId>,
+    pub(super) passive_types: Vec<EventType>,
     counted: Vec<EventType>,
     pub(super) time_limit: Duration,
     pub(super) max_events: usize,
@@ -73,6 +74,7 @@ impl AnalyticsRules {
         Self {
             except_types: Vec::new(),
             except_users: Vec::new(),
+            passive_types: vec![EventType::API_CALL],
             counted: Vec::new(),
             time_limit: Duration::from_secs(60),
             max_events: 20_000_000,
@@ -90,6 +92,15 @@ impl AnalyticsRules {
     /// Leaves events of these users out: the staff, a monitoring.
     pub fn except_users(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
         self.except_users = users.into_iter().collect();
+        self
+    }
+
+    /// The types of events that programs make by themselves: what a page fetches, a heartbeat. They do not count as an
+    /// interaction: they do not end a page, add nothing to the length of a visit, and a visit with one page view and such
+    /// events is a bounce. Default: `api_call`. An empty list says that all types count. What is rolled up is rolled up anew
+    /// after a change.
+    pub fn passive_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.passive_types = types.into_iter().collect();
         self
     }
 

@@ -23,6 +23,8 @@ pub struct Counting {
     pub only: Option<Slice>,
     /// No events of these types.
     pub except_types: Vec<EventType>,
+    /// Events of these types are no interactions, see [`Durations`](crate::analysis::Durations).
+    pub passive_types: Vec<EventType>,
     /// No events of these persons, of some types or of all.
     pub left_out: Vec<LeftOut>,
     /// More events than that are not looked at one by one: [`TooLarge`](crate::ErrorKind::TooLarge).
@@ -32,7 +34,14 @@ pub struct Counting {
 impl Counting {
     /// All events of `range`.
     pub fn new(range: Range) -> Self {
-        Self { range, only: None, except_types: Vec::new(), left_out: Vec::new(), max_events: usize::MAX }
+        Self {
+            range,
+            only: None,
+            except_types: Vec::new(),
+            passive_types: Vec::new(),
+            left_out: Vec::new(),
+            max_events: usize::MAX,
+        }
     }
 
     /// Only events of these. For series.
@@ -44,6 +53,12 @@ impl Counting {
     /// No events of these types.
     pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.except_types = types.into_iter().collect();
+        self
+    }
+
+    /// Events of these types are no interactions.
+    pub fn passive_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.passive_types = types.into_iter().collect();
         self
     }
 

@@ -62,9 +62,42 @@ def split(stream):
     return visits
 
 
-def durations(runs):
-    lengths = sorted(run[-1]["time"] - run[0]["time"] for run in runs)
-    bounces = sum(len(run) == 1 for run in runs)
+def active(run, passive):
+    """What somebody did themselves: views of pages and interactions."""
+    return [event for event in run if event["type"] == "page_view" or event["type"] not in passive]
+
+
+def is_bounce(run, passive):
+    did = active(run, passive)
+    return len(did) == 1 and did[0]["type"] == "page_view"
+
+
+def length(run, passive):
+    run = active(run, passive) or run
+    return run[-1]["time"] - run[0]["time"]
+
+
+def times_on_pages(stream, passive):
+    """Each page that was followed by something, with the time until then."""
+    while stream:
+        end = 1
+        while end < len(stream) and stream[end]["time"] - stream[end - 1]["time"] <= HALF_HOUR:
+            end += 1
+        run, stream = stream[:end], stream[end:]
+        for place, event in enumerate(run):
+            if page(event) is None:
+                continue
+            views = [later for later in run[place + 1 :] if later["type"] == "page_view"]
+            later = active(run[place + 1 :], passive)
+            if views:
+                yield page(event), views[0]["time"] - event["time"]
+            elif later and later[-1]["time"] > event["time"]:
+                yield page(event), later[-1]["time"] - event["time"]
+
+
+def durations(runs, passive):
+    lengths = sorted(length(run, passive) for run in runs)
+    bounces = sum(is_bounce(run, passive) for run in runs)
     rest = len(runs) - bounces
 
     def at_most(percent):
@@ -90,7 +123,7 @@ def most(counts, limit, name="name", count="count"):
     return [{name: key, count: value} for key, value in ordered[:limit]]
 
 
-def overview(events, start, end, zone, limit):
+def overview(events, start, end, zone, limit, passive):
     events = [event for event in events if start <= event["time"] < end]
     by_stream = streams(events)
     visits = [visit for stream in by_stream.values() for visit in split(stream)]
@@ -105,10 +138,8 @@ def overview(events, start, end, zone, limit):
             if person[1] is not None:
                 people[page(event)].add(person)
     for stream in by_stream.values():
-        for event, after in zip(stream, stream[1:]):
-            gap = after["time"] - event["time"]
-            if page(event) is not None and gap <= HALF_HOUR:
-                stays[page(event)].append(gap)
+        for name, time in times_on_pages(stream, passive):
+            stays[name].append(time)
     entries, exits = Counter(), Counter()
     for visit in visits:
         pages = [page(event) for event in visit if page(event) is not None]
@@ -144,8 +175,8 @@ def overview(events, start, end, zone, limit):
         "devices": most(Counter(event["device"] for event in events if event.get("device")), limit),
         "top_users": most(users, limit, "user_id", "events"),
         "activity_by_hour": [hours[hour] for hour in range(24)],
-        "visits": durations(visits),
-        "sessions": durations(sessions),
+        "visits": durations(visits, passive),
+        "sessions": durations(sessions, passive),
     }
 
 
@@ -181,7 +212,7 @@ def series(events, start, end, zone, period):
     return {"range": {"from": start, "until": end}, "period": period, "zone": str(zone), "buckets": buckets}
 
 
-def active(events, start, end, zone):
+def active_days(events, start, end, zone):
     users = defaultdict(set)
     for event in events:
         if event.get("user") and event["time"] < end:
@@ -204,8 +235,9 @@ def window(events, now, days):
     return len({event["user"] for event in events if event.get("user") and now - days * DAY <= event["time"] < now})
 
 
-def summary(events, user):
-    own = overview([event for event in events if event.get("user") == user], -(2**63), 2**63, timezone.utc, 0)
+def summary(events, user, passive):
+    own = [event for event in events if event.get("user") == user]
+    own = overview(own, -(2**63), 2**63, timezone.utc, 0, passive)
     return {
         "user_id": user,
         "total_activities": own["events"],
@@ -228,12 +260,13 @@ def main():
         sys.exit(3)
     span = (question["from"], question["until"])
     counted = [event for event in events if event["type"] not in question["except_types"]]
+    passive = question["passive_types"]
     answers = {
-        "overview": overview(counted, *span, zone, question["limit"]),
+        "overview": overview(counted, *span, zone, question["limit"], passive),
         "series": {period: series(counted, *span, zone, period) for period in question["periods"]},
-        "active": active(counted, *span, zone),
+        "active": active_days(counted, *span, zone),
         "windows": [window(counted, span[1], days) for days in question["windows"]],
-        "summaries": [summary(counted, user) for user in question["users"]],
+        "summaries": [summary(counted, user, passive) for user in question["users"]],
     }
     json.dump(answers, sys.stdout)
 

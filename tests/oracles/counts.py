@@ -30,14 +30,17 @@ def whole(number):
 
 
 def lengths(runs):
-    """Of runs with their first and last time and how many events they have."""
+    """Of runs: see `runs_of`."""
     if runs.empty:
         return dict.fromkeys(
             ["bounce_rate", "average_ms", "average_without_bounces_ms", "median_ms", "p95_ms"]
         ) | {"count": 0, "bounces": 0}
-    length = runs["last"] - runs["first"]
-    longer = length[runs["events"] > 1]
-    bounces = int((runs["events"] == 1).sum())
+    # From the first thing that somebody did to the last; without any, from the first event to the last.
+    did = runs["views"] + runs["interactions"] > 0
+    length = (runs["did_last"] - runs["did_first"]).where(did, runs["last"] - runs["first"]).astype("int64")
+    is_bounce = (runs["views"] == 1) & (runs["interactions"] == 0)
+    longer = length[~is_bounce]
+    bounces = int(is_bounce.sum())
     return {
         "count": len(runs),
         "bounces": bounces,
@@ -47,6 +50,18 @@ def lengths(runs):
         "median_ms": at_most(length, 50),
         "p95_ms": at_most(length, 95),
     }
+
+
+def runs_of(frame, key):
+    """First and last event of each, and of those that somebody did: views of pages and interactions."""
+    return frame.groupby(key).agg(
+        first=("time", "min"),
+        last=("time", "max"),
+        did_first=("did", "min"),
+        did_last=("did", "max"),
+        views=("is_view", "sum"),
+        interactions=("is_interaction", "sum"),
+    )
 
 
 def at_most(length, percent):
@@ -74,10 +89,27 @@ def visits(events):
     ).df()
 
 
-def overview(events, start, end, zone, limit):
-    events = events[(events["time"] >= start) & (events["time"] < end)]
+def times_on_pages(stays):
+    """Of each named view the time to the next view without a gap between, or else to the last thing done before one."""
+    return duckdb.sql(
+        f"""WITH runs AS (
+            SELECT *, coalesce(sum((before > {HALF_HOUR})::INT) OVER (PARTITION BY stream ORDER BY n), 0) AS run
+            FROM (SELECT *, time - lag(time) OVER (PARTITION BY stream ORDER BY n) AS before FROM stays)
+        ), views AS (
+            SELECT *, lead(time) OVER (PARTITION BY stream, run ORDER BY n) AS following FROM runs WHERE is_view = 1
+        ), ends AS (SELECT stream, run, max(did) AS until FROM runs GROUP BY stream, run)
+        SELECT name, coalesce(following, until)::BIGINT - time AS spent FROM views JOIN ends USING (stream, run)
+        WHERE name IS NOT NULL AND (following IS NOT NULL OR until > time)"""
+    ).df()
+
+
+def overview(events, start, end, zone, limit, passive):
+    events = events[(events["time"] >= start) & (events["time"] < end)].copy()
+    events["is_view"] = (events["type"] == "page_view").astype("int64")
+    events["is_interaction"] = ((events["is_view"] == 0) & ~events["type"].isin(passive)).astype("int64")
+    events["did"] = events["time"].where(events["is_view"] + events["is_interaction"] > 0)
     stays = visits(events)
-    runs = lambda frame, key: frame.groupby(key).agg(first=("time", "min"), last=("time", "max"), events=("time", "size"))
+    runs = runs_of
     by_visit = runs(stays, ["stream", "visit"])
     of_sessions = stays[stays["session"].notna()]
     sessions = pd.concat(
@@ -86,7 +118,7 @@ def overview(events, start, end, zone, limit):
     views = events[(events["type"] == "page_view") & events["name"].notna()]
     person = ("u" + views["user"]).fillna("v" + views["visitor"])
     stayed = stays[(stays["type"] == "page_view") & stays["name"].notna()]
-    gaps = stayed[stayed["gap"] <= HALF_HOUR].groupby("name")["gap"].agg(["sum", "size"])
+    gaps = times_on_pages(stays).groupby("name")["spent"].agg(["sum", "size"])
     people = person.groupby(views["name"]).nunique()
     pages = most(views["name"].value_counts(), limit, "page", "views")
     for page in pages:
@@ -156,8 +188,8 @@ def active(events, start, end, zone):
     return {"range": {"from": start, "until": end}, "zone": zone, "days": days, "stickiness": stickiness}
 
 
-def summary(events, user):
-    own = overview(events[events["user"] == user], -(2**62), 2**62, "UTC", 0)
+def summary(events, user, passive):
+    own = overview(events[events["user"] == user], -(2**62), 2**62, "UTC", 0, passive)
     return {
         "user_id": user,
         "total_activities": own["events"],
@@ -180,11 +212,11 @@ def main():
     span, zone, now = (question["from"], question["until"]), question["zone"], question["until"]
     within = lambda days: events[(events["time"] >= now - days * DAY) & (events["time"] < now)]["user"].nunique()
     answers = {
-        "overview": overview(events, *span, zone, question["limit"]),
+        "overview": overview(events, *span, zone, question["limit"], question["passive_types"]),
         "series": {period: series(events, *span, zone, period) for period in question["periods"]},
         "active": active(events, *span, zone),
         "windows": [within(days) for days in question["windows"]],
-        "summaries": [summary(events, user) for user in question["users"]],
+        "summaries": [summary(events, user, question["passive_types"]) for user in question["users"]],
     }
     json.dump(answers, sys.stdout)
 

@@ -9,7 +9,7 @@ use super::{
     runs::Visits,
 };
 use crate::{
-    analysis::{Count, Names, Overview, PageViews, Range, UserEvents, Zone, visits::split},
+    analysis::{Count, Names, Overview, PageViews, Range, Role, UserEvents, Zone, stay::Stay, visits::split},
     error::Result,
     id::UserId,
     time::Timestamp,
@@ -28,8 +28,8 @@ pub(crate) struct OverviewAsk {
 pub(crate) trait Lookups {
     fn event_type(&self, number: u32) -> Result<String>;
     fn user(&self, number: u32) -> Result<UserId>;
-    /// Time and page of each event of a run, in order.
-    fn steps(&self, run: &Run) -> Result<Vec<(i64, Option<String>)>>;
+    /// Time, role and page of each event of a run, in order.
+    fn steps(&self, run: &Run) -> Result<Vec<(i64, Role, Option<String>)>>;
 }
 
 impl Merged {
@@ -38,7 +38,8 @@ impl Merged {
         let Some((hours, days)) = clock(&self.counts.quarters, &ask.zone) else { return Ok(None) };
         let open = self.runs.take_open();
         let mut visits = std::mem::take(&mut self.runs.visits);
-        for run in open {
+        for mut run in open {
+            run.end(&mut self.pages);
             if run.is_long() {
                 look_closer(&run, &mut visits, &mut self.names, lookups)?;
             } else {
@@ -112,14 +113,13 @@ fn clock(quarters: &BTreeMap<i64, u64>, zone: &Zone) -> Option<([u64; 24], u64)>
 /// Splits a run that is longer than a visit can be.
 fn look_closer(run: &Run, visits: &mut Visits, names: &mut Names, lookups: &impl Lookups) -> Result<()> {
     let steps = lookups.steps(run)?;
-    for visit in split(&steps, |(time, _)| *time) {
+    for visit in split(&steps, |(time, ..)| *time) {
         let steps = &steps[visit];
-        let mut pages = steps.iter().filter_map(|(_, page)| page.as_deref());
+        let mut pages = steps.iter().filter_map(|(_, _, page)| page.as_deref());
         let entry = pages.next().map(|page| names.number(page)).transpose()?;
         let exit = pages.next_back().map(|page| names.number(page)).transpose()?.or(entry);
-        if let (Some((first, _)), Some((last, _))) = (steps.first(), steps.last()) {
-            let is_single = steps.len() == 1;
-            visits.add(&Run { first: *first, last: *last, is_single, entry, exit, last_page: None, ..*run });
+        if let Some(stay) = steps.iter().map(|(time, role, _)| Stay::of(*time, *role)).reduce(Stay::joined) {
+            visits.add(&Run { stay, entry, exit, ..*run });
         }
     }
     Ok(())

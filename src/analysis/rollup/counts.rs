@@ -26,6 +26,8 @@ pub(super) struct Counts {
     pub(super) types_excluded: BTreeSet<u32>,
     /// Types that have events here of persons who are left out of them.
     pub(super) types_left_out: BTreeSet<u32>,
+    /// Types that have events here and are no interactions.
+    pub(super) types_passive: BTreeSet<u32>,
     /// Persons who are left out of some types that have events here: of which.
     pub(super) left_out: Groups,
 }
@@ -84,7 +86,7 @@ impl Counts {
                 None => drop(self.referrers.insert(referrer.into(), count)),
             }
         }
-        for types in [&mut self.types_excluded, &mut self.types_left_out] {
+        for types in [&mut self.types_excluded, &mut self.types_left_out, &mut self.types_passive] {
             for _ in 0..reader.count()? {
                 types.insert(reader.small()?);
             }
@@ -131,7 +133,7 @@ impl Counts {
             writer.text(referrer);
             writer.number(*count);
         }
-        for types in [&self.types_excluded, &self.types_left_out] {
+        for types in [&self.types_excluded, &self.types_left_out, &self.types_passive] {
             writer.number(types.len() as u64);
             types.iter().for_each(|number| writer.number(u64::from(*number)));
         }

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use roaring::RoaringBitmap;
 
 use super::Counted;
+use crate::analysis::Role;
 
 /// Whose events, and which, do not count. Numbers of the store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Leaving {
     /// These do not count at all.
     pub(crate) types: BTreeSet<u32>,
+    /// These are no interactions.
+    pub(crate) passive_types: BTreeSet<u32>,
     /// Nobody is in two of them.
     groups: Vec<(BTreeSet<u32>, Persons)>,
 }
@@ -28,7 +31,18 @@ pub(super) type Groups = BTreeMap<Vec<u32>, Persons>;
 impl Leaving {
     /// Leaves these types out.
     pub(crate) fn new(types: BTreeSet<u32>) -> Self {
-        Self { types, groups: Vec::new() }
+        Self { types, ..Self::default() }
+    }
+
+    /// What an event says about the time that somebody spends.
+    pub(crate) fn role(&self, event: &Counted<'_>) -> Role {
+        if event.is_view {
+            Role::View
+        } else if self.passive_types.contains(&event.event_type) {
+            Role::Passive
+        } else {
+            Role::Interaction
+        }
     }
 
     /// Leaves these persons out of these types, too.

@@ -5,12 +5,12 @@ use super::{
     counts::{Counts, QUARTER, place_of},
     pages::RolledPages,
     people::{People, Tally},
-    runs::{Run, Runs, Stream},
+    runs::{Page, Run, Runs, Stream},
     sessions::SessionSpans,
     slices::Slices,
 };
 use crate::{
-    analysis::{Names, visits::GAP},
+    analysis::{Names, Role, stay::Stay},
     client::DeviceClass,
     error::Result,
 };
@@ -44,7 +44,9 @@ pub(crate) struct Counted<'a> {
     pub(crate) user: Option<u32>,
     pub(crate) visitor: Option<u32>,
     pub(crate) session: Option<u32>,
-    /// If it is a view of a page.
+    /// Whether it is a view of a page.
+    pub(crate) is_view: bool,
+    /// The page, if it is a view of one that has a name.
     pub(crate) page: Option<&'a str>,
     /// If it has a request.
     pub(crate) route: Option<u32>,
@@ -58,6 +60,7 @@ struct Step {
     stream: Stream,
     time: i64,
     sequence: u64,
+    role: Role,
     page: Option<u32>,
 }
 
@@ -111,14 +114,18 @@ impl Merged {
             return Ok(());
         }
         let page = event.page.map(|page| self.names.number(page)).transpose()?;
+        let role = leaving.role(event);
+        if role == Role::Passive {
+            self.counts.types_passive.insert(event.event_type);
+        }
         self.count(event);
         self.slice(event);
         self.attend(event, page);
         if let Some(session) = event.session {
-            self.sessions.count(session, event.time);
+            self.sessions.count(session, Stay::of(event.time, role));
         }
         if let Some(stream) = Stream::of(event) {
-            self.steps.push(Step { stream, time: event.time, sequence: event.sequence, page });
+            self.steps.push(Step { stream, time: event.time, sequence: event.sequence, role, page });
         }
         Ok(())
     }
@@ -171,29 +178,24 @@ impl Merged {
         let mut steps = std::mem::take(&mut self.steps);
         steps.sort_unstable_by_key(|step| (step.stream, step.time, step.sequence));
         let mut runs: Vec<Run> = Vec::new();
-        let mut before: Option<Step> = None;
         for step in steps {
-            let gap = before.filter(|before| before.stream == step.stream).map(|before| step.time - before.time);
-            match (runs.last_mut(), gap.filter(|gap| *gap <= GAP)) {
-                (Some(run), Some(gap)) => {
-                    run.last_page.inspect(|page| self.pages.add_time(*page, gap.unsigned_abs()));
-                    run.last = step.time;
-                    run.is_single = false;
-                    run.entry = run.entry.or(step.page);
-                    run.exit = step.page.or(run.exit);
-                    run.last_page = step.page;
-                }
-                _ => runs.push(Run {
-                    stream: step.stream,
-                    first: step.time,
-                    last: step.time,
-                    is_single: true,
-                    entry: step.page,
-                    exit: step.page,
-                    last_page: step.page,
-                }),
+            let stay = Stay::of(step.time, step.role);
+            let is_view = step.role == Role::View;
+            let page = step.page.map(|number| Page { number, opened: step.time });
+            let next = Run {
+                stream: step.stream,
+                first: step.time,
+                last: step.time,
+                stay,
+                entry: step.page,
+                exit: step.page,
+                first_view: is_view.then_some(step.time),
+                open: page,
+            };
+            match runs.last_mut() {
+                Some(run) if run.goes_on_with(&next) => *run = run.joined(next, &mut self.pages),
+                _ => runs.push(next),
             }
-            before = Some(step);
         }
         runs.sort_unstable_by_key(|run| (run.first, run.stream));
         self.runs.append(runs, until, &mut self.pages);

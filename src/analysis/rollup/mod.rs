@@ -12,6 +12,10 @@
 //! A *run* is what somebody did without a break of more than half an hour. Runs that come near an edge are kept as such, with their
 //! first and last moment and page, as they may go on on the other side. All others are visits already; only their lengths are kept.
 //! A visit ends after 24 hours even without a break: of a run that is longer, one has to look at the events themselves.
+//!
+//! # Another format
+//!
+//! Whoever changes what is kept, or what it means, appends a migration to the store that forgets all rollups: they are made anew.
 
 mod answer;
 mod attendance;
@@ -130,7 +134,11 @@ impl Rollup {
         let are_counted = |types: &BTreeSet<u32>| types.is_disjoint(&leaving.types);
         let types_fit = counts.types.keys().all(|number| !leaving.types.contains(number))
             && are_counted(&counts.types_left_out)
-            && counts.types_excluded.is_subset(&leaving.types);
+            && counts.types_excluded.is_subset(&leaving.types)
+            && counts
+                .types
+                .keys()
+                .all(|number| counts.types_passive.contains(number) == leaving.passive_types.contains(number));
         if !types_fit || !leaving.has_persons() {
             return Ok(types_fit && counts.left_out.is_empty());
         }

@@ -13,6 +13,7 @@ use crate::{
     analysis::{
         Names,
         durations::Lengths,
+        stay::Stay,
         visits::{GAP, LONGEST},
     },
     error::Result,
@@ -32,13 +33,22 @@ pub(crate) struct Run {
     pub(crate) stream: Stream,
     pub(crate) first: i64,
     pub(crate) last: i64,
-    pub(super) is_single: bool,
+    pub(super) stay: Stay,
     /// The first page that was looked at.
     pub(super) entry: Option<u32>,
     /// The last one.
     pub(super) exit: Option<u32>,
-    /// The same, if nothing came after it.
-    pub(super) last_page: Option<u32>,
+    /// When the first page was looked at, with a name or without.
+    pub(super) first_view: Option<i64>,
+    /// The last page, if it has a name and nobody knows yet for how long it was looked at.
+    pub(super) open: Option<Page>,
+}
+
+/// A page that somebody looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) number: u32,
+    pub(super) opened: i64,
 }
 
 /// Runs that come near an edge, and the visits that do not.
@@ -67,15 +77,32 @@ pub(super) struct Visits {
 }
 
 impl Run {
-    /// The run that `next` makes of it.
-    fn joined(self, next: Self) -> Self {
+    /// Whether `next`, which is later, is a part of it.
+    pub(super) fn goes_on_with(&self, next: &Self) -> bool {
+        self.stream == next.stream && next.first.saturating_sub(self.last) <= GAP
+    }
+
+    /// The run that `next` makes of it. The next view of a page ends the one before.
+    pub(super) fn joined(self, next: Self, pages: &mut RolledPages) -> Self {
+        if let (Some(page), Some(viewed)) = (self.open, next.first_view) {
+            pages.add_time(page.number, viewed.abs_diff(page.opened));
+        }
         Self {
             last: next.last,
-            is_single: false,
+            stay: self.stay.joined(next.stay),
             entry: self.entry.or(next.entry),
             exit: next.exit.or(self.exit),
-            last_page: next.last_page,
+            first_view: self.first_view.or(next.first_view),
+            open: if next.first_view.is_some() { next.open } else { self.open },
             ..self
+        }
+    }
+
+    /// Nothing comes after it: that ends the last page.
+    pub(super) fn end(&mut self, pages: &mut RolledPages) {
+        let page = self.open.take();
+        if let Some((page, rest)) = page.and_then(|page| Some((page, self.stay.rest_after(page.opened)?))) {
+            pages.add_time(page.number, rest);
         }
     }
 
@@ -95,30 +122,29 @@ impl Runs {
         let mut before = std::mem::take(&mut self.tail);
         for mut run in runs {
             if let Some(earlier) = before.remove(&run.stream) {
-                let gap = run.first.saturating_sub(earlier.last);
-                if gap <= GAP {
-                    earlier.last_page.inspect(|page| pages.add_time(*page, gap.unsigned_abs()));
-                    run = earlier.joined(run);
+                if earlier.goes_on_with(&run) {
+                    run = earlier.joined(run, pages);
                 } else {
-                    self.settle(earlier);
+                    self.settle(earlier, pages);
                 }
             }
-            self.keep(run, until);
+            self.keep(run, until, pages);
         }
         // The stretch may have been a short one.
-        before.into_values().for_each(|run| self.keep(run, until));
+        before.into_values().for_each(|run| self.keep(run, until, pages));
     }
 
-    fn keep(&mut self, run: Run, until: i64) {
+    fn keep(&mut self, run: Run, until: i64, pages: &mut RolledPages) {
         if until.saturating_sub(run.last) <= GAP {
             self.tail.insert(run.stream, run);
         } else {
-            self.settle(run);
+            self.settle(run, pages);
         }
     }
 
     /// What does not go on at the end.
-    fn settle(&mut self, run: Run) {
+    fn settle(&mut self, mut run: Run, pages: &mut RolledPages) {
+        run.end(pages);
         if run.first.saturating_sub(self.from) <= GAP {
             self.head.push(run);
         } else if run.is_long() {
@@ -149,12 +175,24 @@ impl Runs {
             let stream = Stream::from_code(reader.number()?)?;
             first = first.saturating_add_unsigned(reader.number()?);
             let last = first.saturating_add_unsigned(reader.number()?);
-            let is_single = reader.number()? != 0;
-            let mut page = || -> Result<Option<u32>> {
+            let since = |reader: &mut Reader<'_>| reader.number().map(|since| first.saturating_add_unsigned(since));
+            let code = reader.small()?;
+            let (stay_first, stay_last) = (since(&mut reader)?, since(&mut reader)?);
+            let stay = Stay::from_code(code, stay_first, stay_last).ok_or_else(damaged)?;
+            let page = |reader: &mut Reader<'_>| -> Result<Option<u32>> {
                 let index = reader.number()?.checked_sub(1);
                 index.map(|index| pages.get(index as usize).copied().ok_or_else(damaged)).transpose()
             };
-            runs.push(Run { stream, first, last, is_single, entry: page()?, exit: page()?, last_page: page()? });
+            let (entry, exit) = (page(&mut reader)?, page(&mut reader)?);
+            let first_view = match reader.number()?.checked_sub(1) {
+                Some(since) => Some(first.saturating_add_unsigned(since)),
+                None => None,
+            };
+            let open = match page(&mut reader)? {
+                Some(number) => Some(Page { number, opened: since(&mut reader)? }),
+                None => None,
+            };
+            runs.push(Run { stream, first, last, stay, entry, exit, first_view, open });
         }
         Ok(runs)
     }
@@ -165,8 +203,8 @@ impl Runs {
         if runs.is_empty() {
             return writer.finish();
         }
-        let mut pages: Vec<&str> =
-            runs.iter().flat_map(|run| [run.entry, run.exit]).flatten().map(|page| names.name(page)).collect();
+        let pages = runs.iter().flat_map(|run| [run.entry, run.exit, run.open.map(|page| page.number)]);
+        let mut pages: Vec<&str> = pages.flatten().map(|page| names.name(page)).collect();
         pages.sort_unstable();
         pages.dedup();
         writer.number(pages.len() as u64);
@@ -177,10 +215,19 @@ impl Runs {
             writer.number(run.stream.code());
             writer.number(run.first.abs_diff(before));
             writer.number(run.last.abs_diff(run.first));
-            writer.number(u64::from(run.is_single));
-            for page in [run.entry, run.exit, run.last_page] {
+            writer.number(u64::from(run.stay.code()));
+            writer.number(run.stay.first.abs_diff(run.first));
+            writer.number(run.stay.last.abs_diff(run.first));
+            let index = |page: Option<u32>| {
                 let index = page.map(|page| pages.partition_point(|known| *known < names.name(page)));
-                writer.number(index.map_or(0, |index| index as u64 + 1));
+                index.map_or(0, |index| index as u64 + 1)
+            };
+            writer.number(index(run.entry));
+            writer.number(index(run.exit));
+            writer.number(run.first_view.map_or(0, |viewed| viewed.abs_diff(run.first) + 1));
+            writer.number(index(run.open.map(|page| page.number)));
+            if let Some(page) = run.open {
+                writer.number(page.opened.abs_diff(run.first));
             }
             before = run.first;
         }
@@ -191,8 +238,7 @@ impl Runs {
 impl Visits {
     /// A run that is one.
     pub(super) fn add(&mut self, run: &Run) {
-        let length = run.last.abs_diff(run.first);
-        self.of(run.stream).push(length, run.is_single);
+        self.of(run.stream).push(&run.stay);
         if let (Some(entry), Some(exit)) = (run.entry, run.exit) {
             *self.entries.entry(entry).or_default() += 1;
             *self.exits.entry(exit).or_default() += 1;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     activity::{Activity, Event, EventData, EventLimits, EventType, RequestTrace},
-    analysis::{Gathering, Overview, Range, Zone},
+    analysis::{Gathering, Overview, Range, Role, Zone},
     client::{Agent, DeviceClass},
     id::{SessionId, UserId, VisitorId},
     time::Timestamp,
@@ -28,11 +28,15 @@ struct Small {
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-const KINDS: [&str; 3] = ["page_view", "search", "noise"];
+const KINDS: [&str; 4] = ["page_view", "search", "noise", "heartbeat"];
 
 impl Small {
     fn page(&self) -> Option<String> {
         (self.kind == 0 && self.page > 0).then(|| format!("/page/{}", self.page))
+    }
+
+    fn role(&self) -> Role {
+        [Role::View, Role::Interaction, Role::Interaction, Role::Passive][self.kind as usize]
     }
 
     fn device(&self) -> Option<DeviceClass> {
@@ -75,7 +79,7 @@ impl Lookups for Known<'_> {
         UserId::try_from(format!("u{number}"))
     }
 
-    fn steps(&self, run: &Run) -> Result<Vec<(i64, Option<String>)>> {
+    fn steps(&self, run: &Run) -> Result<Vec<(i64, Role, Option<String>)>> {
         let is_its = |event: &&Small| match run.stream {
             Stream::Session(session) => event.session == Some(session),
             Stream::User(user) => event.session.is_none() && event.user == Some(user),
@@ -84,17 +88,23 @@ impl Lookups for Known<'_> {
             }
         };
         let between = |event: &&Small| (run.first..=run.last).contains(&event.time) && event.kind != 2;
-        let mut steps: Vec<_> =
-            self.0.iter().filter(is_its).filter(between).map(|event| (event.time, event.page())).collect();
-        steps.sort_by_key(|(time, _)| *time);
+        let mut steps: Vec<_> = self
+            .0
+            .iter()
+            .filter(is_its)
+            .filter(between)
+            .map(|event| (event.time, event.role(), event.page()))
+            .collect();
+        steps.sort_by_key(|(time, ..)| *time);
         Ok(steps)
     }
 }
 
-/// "noise" and user 3 do not count.
+/// "noise" and user 3 do not count; a "heartbeat" is no interaction.
 fn leaving() -> Leaving {
     let mut leaving = Leaving::new(BTreeSet::from([2]));
-    leaving.leave_out(users([3]), &BTreeSet::from([0, 1, 2]));
+    leaving.passive_types = BTreeSet::from([3]);
+    leaving.leave_out(users([3]), &BTreeSet::from([0, 1, 2, 3]));
     leaving
 }
 
@@ -122,6 +132,7 @@ fn add_events_leaving(merged: &mut Merged, events: &[Small], from: i64, until: i
             user: event.user,
             visitor: event.visitor,
             session: event.session,
+            is_view: event.kind == 0,
             page: page.as_deref(),
             route: event.device().map(|_| event.page),
             device: event.device(),
@@ -144,7 +155,7 @@ fn ask(from: i64, until: i64, zone: Zone) -> OverviewAsk {
 }
 
 fn by_definition(events: &[Small], ask: &OverviewAsk) -> Overview {
-    let mut gathering = Gathering::new(ask.range, ask.zone.clone());
+    let mut gathering = Gathering::new(ask.range, ask.zone.clone(), vec![EventType::new("heartbeat").unwrap()]);
     for (event, sequence) in events.iter().zip(1..) {
         let is_meant =
             ask.range.contains(Timestamp::from_millis(event.time)) && event.user != Some(3) && event.kind != 2;
@@ -164,7 +175,7 @@ fn event() -> impl Strategy<Value = Small> {
         (0..300i64).prop_map(|step| 20 * HOUR + step * 10 * MINUTE),
     ];
     let number = || prop::option::of(0..5u32);
-    (time, 0..3u32, number(), number(), number(), 0..5u32)
+    (time, 0..4u32, number(), number(), number(), 0..5u32)
         .prop_map(|(time, kind, user, visitor, session, page)| Small { time, kind, user, visitor, session, page })
 }
 
@@ -177,7 +188,7 @@ proptest! {
         mut cuts in prop::collection::vec((0..3 * 96i64).prop_map(|quarter| quarter * 15 * MINUTE), 0..30),
         in_new_york in any::<bool>(),
         // Somebody who never stops, as a program does.
-        polls in prop::option::of((10..31i64, 0..2u32)),
+        polls in prop::option::of((10..31i64, prop::sample::select(vec![0u32, 1, 3]))),
     ) {
         let mut events = events;
         if let Some((minutes, kind)) = polls {
@@ -218,7 +229,7 @@ proptest! {
     fn a_rollup_knows_for_whom_it_was_made(
         events in prop::collection::vec(event(), 0..40),
         (user, visitor) in (0..5u32, 0..5u32),
-        kinds in prop::collection::btree_set(0..3u32, 0..3),
+        kinds in prop::collection::btree_set(0..4u32, 0..3),
     ) {
         let made = rollup(&events, 0, 3 * DAY);
         prop_assert!(made.is_made_for(&leaving()).unwrap());
@@ -238,6 +249,12 @@ proptest! {
         let again = events_into(again, &events, &more).seal(&more);
         prop_assert!(again.is_made_for(&more).unwrap());
         prop_assert_eq!(again.is_made_for(&leaving()).unwrap(), !is_other);
+
+        let mut other = leaving();
+        other.passive_types = kinds.iter().copied().filter(|kind| *kind != 0).collect();
+        let changes = |event: &&Small| event.kind != 2 && event.kind != 0 && event.user != Some(3);
+        let is_other = events.iter().filter(changes).any(|event| kinds.contains(&event.kind) != (event.kind == 3));
+        prop_assert_eq!(made.is_made_for(&other).unwrap(), !is_other);
 
         let mut more = leaving();
         more.types.extend(&kinds);

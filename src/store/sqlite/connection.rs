@@ -71,6 +71,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::activities::PLACES_SCHEMA,
     super::journal::SCHEMA,
     super::credentials::SCHEMA,
+    super::rollups::STAYS_SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -80,7 +80,7 @@ async fn stored<S: AnalyticsStore>(store: &S) -> Vec<Activity> {
 }
 
 async fn check_overview<S: AnalyticsStore>(store: &S, counting: &Counting) {
-    let mut gathering = Gathering::new(counting.range, Zone::UTC);
+    let mut gathering = Gathering::new(counting.range, Zone::UTC, counting.passive_types.clone());
     let stored = stored(store).await;
     stored.iter().filter(|activity| is_counted(counting, activity)).for_each(|activity| gathering.add(activity));
     let expected = gathering.finish(LIMIT);

@@ -6,6 +6,7 @@ mod oracle;
 mod reports;
 mod rollups;
 mod series;
+mod stays;
 
 use std::sync::Arc;
 
@@ -104,10 +105,10 @@ async fn an_overview_is_what_was_counted_by_hand() {
     assert_eq!(found["popular_pages"], pages);
     assert_eq!(found["top_users"], json!([{ "user_id": "1", "events": 4 }, { "user_id": "2", "events": 1 }]));
     assert_eq!((&found["activity_by_hour"][0], &found["activity_by_hour"][1]), (&json!(4), &json!(1)));
-    // 40 minutes, and two of a single event.
-    assert_eq!((&found["visits"]["count"], &found["visits"]["bounces"]), (&json!(3), &json!(2)));
+    // 40 minutes, one with a single page, and one with a login and no page.
+    assert_eq!((&found["visits"]["count"], &found["visits"]["bounces"]), (&json!(3), &json!(1)));
     assert_eq!(found["visits"]["average_ms"], json!(40 * MINUTE / 3));
-    assert_eq!(found["visits"]["average_without_bounces_ms"], json!(40 * MINUTE));
+    assert_eq!(found["visits"]["average_without_bounces_ms"], json!(20 * MINUTE));
     assert_eq!((&found["visits"]["median_ms"], &found["visits"]["p95_ms"]), (&json!(0), &json!(40 * MINUTE)));
 }
 

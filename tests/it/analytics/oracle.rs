@@ -45,7 +45,7 @@ async fn another_program_comes_to_the_same_answers() {
             let third = ask("counts.py", question(range, zone), events.iter().map(line));
             assert_same(&third, &expected, &format!("the other two, seed {seed}"));
         }
-        let rules = AnalyticsRules::new().except_types([EventType::API_CALL]);
+        let rules = AnalyticsRules::new().except_types([EventType::API_CALL]).passive_types([EventType::FORM_SUBMIT]);
         let directory = tempfile::tempdir().unwrap();
         let file = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
         let file = guestbook(file, events.clone(), "2030-01-01T00:00:00Z", rules.clone()).await;
@@ -105,6 +105,7 @@ fn question(range: Range, zone: &str) -> Value {
     json!({
         "from": range.from(), "until": range.until(), "zone": zone, "limit": 5,
         "periods": PERIODS, "users": USERS, "windows": WINDOWS, "except_types": ["api_call"],
+        "passive_types": ["form_submit"],
     })
 }
 
@@ -168,8 +169,14 @@ fn history(seed: u64, range: Range) -> Vec<Event> {
         let (has_user, has_session, number) = (dice.below(4) > 0, dice.below(3) > 0, dice.below(300));
         let login_at = if dice.below(5) == 0 { 2 } else { 0 };
         for step in 0..1 + dice.below(8) {
-            let kinds = [EventType::PAGE_VIEW, EventType::PAGE_VIEW, EventType::PURCHASE, EventType::API_CALL];
-            let kind = kinds[dice.below(4) as usize].clone();
+            let kinds = [
+                EventType::PAGE_VIEW,
+                EventType::PAGE_VIEW,
+                EventType::FORM_SUBMIT,
+                EventType::PURCHASE,
+                EventType::API_CALL,
+            ];
+            let kind = kinds[dice.below(5) as usize].clone();
             let mut event = Event::new(kind, Timestamp::from_millis(time));
             event.user = (has_user && step >= login_at).then(|| UserId::from(user as i64));
             event.session = has_session.then(|| session(u128::from(number + 1)));

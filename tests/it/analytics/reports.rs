@@ -105,9 +105,9 @@ By hour, UTC
   20:00       1
 Visits
   visits                         3
-  bounce rate               66.7 %
+  bounce rate               33.3 %
   average                  0:03:20
-  average without bounces  0:10:00
+  average without bounces  0:05:00
   median                   0:00:00
   95 of 100 at most        0:10:00
 ";
@@ -188,7 +188,7 @@ async fn types_that_do_not_count_make_nobody_active_in_any_answer() {
     let report = analytics.system_report(at(now)).await.unwrap();
     assert_eq!((report.active_users_24h, report.activities_24h), (1, 2));
     // What does not count holds no visit together: 40 minutes are between two that do.
-    assert_eq!((report.visits.count, report.visits.bounces), (2, 2));
+    assert_eq!((report.visits.count, report.visits.average_ms), (2, Some(0)));
     assert_eq!(analytics.user_summary(UserId::from(2)).await.unwrap().total_activities, 0);
     let hour = std::time::Duration::from_secs(3_601);
     assert_eq!(analytics.active_users(at(now), hour).await.unwrap(), 1);

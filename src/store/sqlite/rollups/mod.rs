@@ -48,6 +48,9 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE rollup_parts (place INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
 ";
 
+/// What was rolled up before a page ended with the next page view, and before passive types.
+pub(super) const STAYS_SCHEMA: &str = "DELETE FROM rollups; DELETE FROM rollup_parts;";
+
 /// An hour or a day since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Period {

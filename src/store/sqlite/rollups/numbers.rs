@@ -28,6 +28,7 @@ pub(super) fn leaving(database: &Connection, counting: &Counting) -> Result<Leav
         types.iter().filter(|(_, event_type)| is_meant(event_type)).map(|(number, _)| *number).collect()
     };
     let mut leaving = Leaving::new(of(&|event_type| counting.except_types.contains(event_type)));
+    leaving.passive_types = of(&|event_type| counting.passive_types.contains(event_type));
     for left_out in &counting.left_out {
         let mut persons = Persons::default();
         for user in &left_out.users {

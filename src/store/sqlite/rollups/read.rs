@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     analysis::{
-        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Zone,
+        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Role, Zone,
         rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Rollup, Run, Stream},
     },
     error::{Error, ErrorKind, Result},
@@ -262,18 +262,19 @@ impl Lookups for Source<'_> {
             .map_err(|error| damaged("a stored user id is damaged").with_source(error))
     }
 
-    fn steps(&self, run: &Run) -> Result<Vec<(i64, Option<String>)>> {
+    fn steps(&self, run: &Run) -> Result<Vec<(i64, Role, Option<String>)>> {
         let until = run.last.saturating_add(1);
         let blocks = self.blocks_of(run.stream, blocks(self.database, run.first, until)?)?;
         let mut steps = Vec::new();
         self.rows(&blocks, run.first, until, |event| {
             if Stream::of(event) == Some(run.stream) && !self.leaving.leaves_out(event) {
-                steps.push((event.time, event.sequence, event.page.map(str::to_owned)));
+                let page = event.page.map(str::to_owned);
+                steps.push((event.time, event.sequence, self.leaving.role(event), page));
             }
             Ok(())
         })?;
-        steps.sort_unstable_by_key(|(time, sequence, _)| (*time, *sequence));
-        Ok(steps.into_iter().map(|(time, _, page)| (time, page)).collect())
+        steps.sort_unstable_by_key(|(time, sequence, ..)| (*time, *sequence));
+        Ok(steps.into_iter().map(|(time, _, role, page)| (time, role, page)).collect())
     }
 }
 

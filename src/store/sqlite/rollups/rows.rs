@@ -115,6 +115,7 @@ impl<'a> Rows<'a> {
             user: number(3)?,
             session: number(4)?,
             visitor: number(5)?,
+            is_view: Some(event_type) == self.page_view,
             page: page.as_deref().or(template.as_deref()),
             route: route.map(small).transpose()?,
             // A request of which the agent is no longer known is a request.
