@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Analytics,
+    actors::Identities,
     gather::{LabelBy, Which},
 };
 #[cfg(doc)]
@@ -23,6 +24,8 @@ use crate::{
 ///
 /// Only events of the range are looked at: a visit that began before it begins with the first of them. The events that count are those
 /// of [`AnalyticsRules`](super::AnalyticsRules).
+///
+/// Whose events belong together says [`Actor`](crate::analysis::Actor): by default a person, who is followed across a login.
 ///
 /// These questions have no table of answers: each looks at every event of its range that counts, from one snapshot, some three
 /// million a second, and keeps 16 bytes of each that matters. Other readers and the writer are not held up.
@@ -45,7 +48,7 @@ impl Analytics {
         let which = Which { keeps_all: funnel.order == FunnelOrder::Strict, entries };
         let (now, actor) = (self.inner.clock.now(), funnel.actor);
         let looked_at = longer(range, funnel.window)?;
-        let fold = move |marks, branches| Ok(funnel.report(range, marks, &branches, now));
+        let fold = move |marks, branches, _| Ok(funnel.report(range, marks, &branches, now));
         self.marks(looked_at, actor, matcher, which, fold).await
     }
 
@@ -117,7 +120,7 @@ impl Analytics {
         let (periods, now) = (query.periods(range)?, self.inner.clock.now());
         let matcher = Matcher::new([Some(query.feature)], Vec::new(), None);
         let which = Which { keeps_all: true, entries: 0 };
-        let fold = move |marks, _| Ok(AdoptionQuery::answer(&periods, marks, now));
+        let fold = move |marks, _, _| Ok(AdoptionQuery::answer(&periods, marks, now));
         self.marks(range, query.actor, matcher, which, fold).await
     }
 
@@ -130,7 +133,7 @@ impl Analytics {
         let (periods, now, actor) = (query.periods(range)?, self.inner.clock.now(), query.actor);
         let matcher = Matcher::new([query.begin.clone(), query.back.clone()], Vec::new(), None);
         let which = Which { keeps_all: query.begin.is_none() || query.back.is_none(), entries: 0 };
-        let fold = move |marks, _| Ok(query.answer(&periods, marks, now));
+        let fold = move |marks, _, _| Ok(query.answer(&periods, marks, now));
         self.marks(range, actor, matcher, which, fold).await
     }
 
@@ -144,11 +147,14 @@ impl Analytics {
         let matcher = Matcher::new(experiment.steps().map(Some), Vec::new(), Some(VARIANT_FIELD.to_owned()));
         let (now, actor) = (self.inner.clock.now(), experiment.actor);
         let looked_at = longer(range, experiment.window)?;
-        let fold = move |marks, branches| Ok(experiment.report(range, marks, &branches, now));
+        let fold = move |marks, branches, identities: Identities| {
+            Ok(experiment.report(range, marks, &branches, |actor| identities.has_changed(actor), now))
+        };
         self.marks(looked_at, actor, matcher, Which { keeps_all: false, entries: 1 }, fold).await
     }
 
-    /// The variant that a subject gets: [`Experiment::variant_of`]. It records nothing: record the exposure where the subject meets
+    /// The variant that a subject gets: [`Experiment::variant_of`]. Who logs in is another subject: within a request,
+    /// [`Session::variant_of`](crate::Session::variant_of) gives the same variant before and after. It records nothing: record the exposure where the subject meets
     /// the variant.
     ///
     /// # Errors

@@ -1,14 +1,14 @@
 //! Gathering events from a scan, as small as they can be.
 
 use std::{
-    collections::HashMap,
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use foldhash::fast::RandomState;
-
-use super::Analytics;
+use super::{
+    Analytics,
+    actors::{Actors, Identities, Numbers},
+};
 use crate::{
     activity::EventType,
     analysis::{
@@ -17,8 +17,6 @@ use crate::{
     error::{Error, ErrorKind, Result},
     store::{Scan, ScannedEvent},
 };
-
-type Numbers<K, V> = HashMap<K, V, RandomState>;
 
 impl Analytics {
     /// What becomes of the events that `scan` means: each is `add`ed to the state, and `fold` makes the answer of it, on a thread
@@ -57,6 +55,14 @@ impl Analytics {
         self.in_time(answer).await
     }
 
+    fn actors_of(&self, actor: Actor, scan: Scan) -> Scan {
+        match actor {
+            Actor::Session => scan.sessions(),
+            Actor::Person if self.inner.rules.follow_logins => scan.with_person().links(),
+            Actor::Person | Actor::User | Actor::Visitor => scan.with_person(),
+        }
+    }
+
     /// The timelines of the actors.
     pub(super) async fn timelines<A: Send + 'static>(
         &self,
@@ -67,14 +73,14 @@ impl Analytics {
         fold: impl FnOnce(Timelines) -> Result<A> + Send + 'static,
     ) -> Result<A> {
         self.inner.rules.check_types(types.iter().flatten())?;
-        let mut scan = actors_of(actor, Scan::new(range));
+        let mut scan = self.actors_of(actor, Scan::new(range));
         scan.types = types;
         if labels != LabelBy::Label(Labels::Types) {
             scan = scan.routes().data();
         }
         let max = self.inner.rules.max_events;
         let lines = Lines {
-            actors: Actors::new(actor),
+            actors: Actors::new(actor, self.inner.rules.follow_logins),
             labels,
             known: Numbers::default(),
             names: Names::default(),
@@ -84,7 +90,11 @@ impl Analytics {
             scan,
             lines,
             move |lines, event| lines.add(event, max),
-            |lines| fold(Timelines::new(lines.steps, lines.names)),
+            |mut lines| {
+                let identities = lines.actors.finish();
+                lines.steps.iter_mut().for_each(|step| step.actor = identities.actor(step.actor));
+                fold(Timelines::new(lines.steps, lines.names))
+            },
         )
         .await
     }
@@ -96,17 +106,17 @@ impl Analytics {
         actor: Actor,
         matcher: Matcher,
         which: Which,
-        fold: impl FnOnce(Vec<Mark>, Names) -> Result<A> + Send + 'static,
+        fold: impl FnOnce(Vec<Mark>, Names, Identities) -> Result<A> + Send + 'static,
     ) -> Result<A> {
         self.inner.rules.check_types(&matcher.types())?;
-        let mut scan = actors_of(actor, Scan::new(range));
+        let mut scan = self.actors_of(actor, Scan::new(range));
         if !which.keeps_all {
             scan.types = Some(matcher.types());
         }
         scan.has_data = matcher.needs_data();
         let max = self.inner.rules.max_events;
         let matched = Matched {
-            actors: Actors::new(actor),
+            actors: Actors::new(actor, self.inner.rules.follow_logins),
             matcher,
             which,
             known: Numbers::default(),
@@ -117,7 +127,11 @@ impl Analytics {
             scan,
             matched,
             move |matched, event| matched.add(event, max),
-            |matched| fold(matched.marks, matched.branches),
+            |mut matched| {
+                let identities = matched.actors.finish();
+                matched.marks.iter_mut().for_each(|mark| mark.actor = identities.actor(mark.actor));
+                fold(matched.marks, matched.branches, identities)
+            },
         )
         .await
     }
@@ -138,61 +152,6 @@ pub(super) struct Which {
     pub(super) keeps_all: bool,
     /// The steps whose branch matters.
     pub(super) entries: u16,
-}
-
-fn actors_of(actor: Actor, scan: Scan) -> Scan {
-    match actor {
-        Actor::Session => scan.sessions(),
-        Actor::Person | Actor::User | Actor::Visitor => scan.with_person(),
-    }
-}
-
-/// Actors by number, in the order in which they came.
-struct Actors {
-    kind: Actor,
-    /// Those with a small key, by it, from 1 on; 0 has not come. To hash them took a tenth of a question.
-    near: Vec<u32>,
-    far: Numbers<u64, u32>,
-    count: u32,
-}
-
-/// So many keys are looked up without a hash: 16 MiB at most.
-const NEAR: u64 = 1 << 22;
-
-impl Actors {
-    fn new(kind: Actor) -> Self {
-        Self { kind, near: Vec::new(), far: Numbers::default(), count: 0 }
-    }
-
-    fn number(&mut self, event: &ScannedEvent<'_>) -> Option<u32> {
-        // Users and visitors are numbered on their own.
-        let user = || event.user.map(|user| user << 1);
-        let visitor = || event.visitor.map(|visitor| visitor << 1 | 1);
-        let key = match self.kind {
-            Actor::Person => user().or_else(visitor),
-            Actor::User => user(),
-            Actor::Visitor => visitor(),
-            Actor::Session => event.session,
-        };
-        key.map(|key| self.number_of(key))
-    }
-
-    fn number_of(&mut self, key: u64) -> u32 {
-        let known = if key < NEAR {
-            let key = key as usize;
-            if key >= self.near.len() {
-                self.near.resize(key + 1, 0);
-            }
-            &mut self.near[key]
-        } else {
-            self.far.entry(key).or_default()
-        };
-        if *known == 0 {
-            self.count += 1;
-            *known = self.count;
-        }
-        *known - 1
-    }
 }
 
 struct Lines {
@@ -288,16 +247,4 @@ impl Matched {
 
 fn room(events: usize, max: usize) -> Result<()> {
     if events < max { Ok(()) } else { Err(too_large("AnalyticsRules::max_events", "events", max)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn actors_are_numbered_as_they_come_whatever_their_keys_are() {
-        let mut actors = Actors::new(Actor::Person);
-        let keys = [7, NEAR, 0, NEAR - 1, 7, u64::MAX, NEAR, 0, u64::MAX, 3];
-        assert_eq!(keys.map(|key| actors.number_of(key)), [0, 1, 2, 3, 0, 4, 1, 2, 4, 5]);
-    }
 }

@@ -15,6 +15,7 @@
 //!
 //! An answer looks at so many events one by one as [`AnalyticsRules`] say; an overview, a series, a summary or a report at two million.
 
+mod actors;
 mod behaviour;
 mod gather;
 mod journey;

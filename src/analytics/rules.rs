@@ -62,6 +62,7 @@ pub struct AnalyticsRules {
     pub(super) except_users: Vec<UserId>,
     pub(super) passive_types: Vec<EventType>,
     counted: Vec<EventType>,
+    pub(super) follow_logins: bool,
     pub(super) time_limit: Duration,
     pub(super) max_events: usize,
     pub(crate) max_left_out: usize,
@@ -76,6 +77,7 @@ impl AnalyticsRules {
             except_users: Vec::new(),
             passive_types: vec![EventType::API_CALL],
             counted: Vec::new(),
+            follow_logins: true,
             time_limit: Duration::from_secs(60),
             max_events: 20_000_000,
             max_left_out: 100_000,
@@ -107,6 +109,13 @@ impl AnalyticsRules {
     /// Counts events of these types although nobody is asked about them: you have another ground to.
     pub fn count_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.counted = types.into_iter().collect();
+        self
+    }
+
+    /// Whether a person is followed across a login, see [`Actor::Person`](crate::analysis::Actor::Person). Default: yes. If
+    /// not, what a visitor did before is another person's.
+    pub fn follow_logins(mut self, follow: bool) -> Self {
+        self.follow_logins = follow;
         self
     }
 

@@ -128,6 +128,8 @@ pub struct Scan {
     pub needs_person: bool,
     /// Whether sessions are told apart.
     pub has_sessions: bool,
+    /// Whether the users are shown to whom visitors are linked.
+    pub has_links: bool,
     /// Whether routes are shown.
     pub has_routes: bool,
     /// Whether data is shown.
@@ -147,6 +149,7 @@ impl Scan {
             session: None,
             needs_person: false,
             has_sessions: false,
+            has_links: false,
             has_routes: false,
             has_data: false,
         }
@@ -200,6 +203,12 @@ impl Scan {
         self
     }
 
+    /// Shows to whom visitors are linked, too. Whoever is linked to a user who is left out, is left out.
+    pub fn links(mut self) -> Self {
+        self.has_links = true;
+        self
+    }
+
     /// Shows routes, too.
     pub fn routes(mut self) -> Self {
         self.has_routes = true;
@@ -239,6 +248,9 @@ pub struct ScannedEvent<'a> {
     pub user: Option<u64>,
     /// The visitor's number in this scan; those of users and of visitors have nothing to do with each other.
     pub visitor: Option<u64>,
+    /// The number of the user to whom the visitor is [linked](super::ConsentStore::link_visitor), of an event without a
+    /// user.
+    pub linked_user: Option<u64>,
     /// The session's number in this scan.
     pub session: Option<u64>,
     /// The route's template.
@@ -259,7 +271,17 @@ pub struct ScannedName<'a> {
 impl<'a> ScannedEvent<'a> {
     /// An event of this type at this time; nothing else is known of it yet. For stores.
     pub fn new(sequence: u64, time: Timestamp, event_type: ScannedName<'a>) -> Self {
-        Self { sequence, time, event_type, user: None, visitor: None, session: None, route: None, data: None }
+        Self {
+            sequence,
+            time,
+            event_type,
+            user: None,
+            visitor: None,
+            linked_user: None,
+            session: None,
+            route: None,
+            data: None,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Session`]: what a handler does with the session of its request.
 
 mod login;
+mod variant;
 
 use std::{fmt, time::Duration};
 

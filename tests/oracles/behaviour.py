@@ -9,7 +9,7 @@ import sys
 
 import pandas as pd
 
-from events import LABELS, database, load, matches, numbered, rows, share, text
+from events import LABELS, database, load, matches, numbered, rows, share, text, types_of
 from funnels import experiment, funnel
 
 HALF_HOUR = 30 * 60 * 1000
@@ -45,9 +45,9 @@ def is_complete(period, start, until, now):
 def cohorts(question, start, until, now, zone):
     found = periods(start, until, question["period"], zone)
     with_periods(found)
-    events = numbered(
-        question["actor"], start, until, extra=f", {matches(question['begin'])} AS begins, {matches(question['back'])} AS comes"
-    )
+    extra = f", {matches(question['begin'])} AS begins, {matches(question['back'])} AS comes"
+    looked_at = types_of(question["begin"], question["back"])
+    events = numbered(question["actor"], start, until, extra=extra, looked_at=looked_at)
     first = "" if question["recurring"] else "QUALIFY row_number() OVER (PARTITION BY actor ORDER BY index) = 1"
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE seen AS

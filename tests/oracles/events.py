@@ -43,7 +43,8 @@ def load(events):
 
 # What makes events those of one actor.
 ACTORS = {
-    "person": "coalesce('user ' || user, 'visitor ' || visitor)",
+    # Followed across the login: `linked` is the first user seen together with the visitor.
+    "person": "coalesce('user ' || user, 'user ' || linked, 'visitor ' || visitor)",
     "user": "user",
     "visitor": "visitor",
     "session": "session",
@@ -69,10 +70,22 @@ def matches(step):
     return f"({condition})"
 
 
-def numbered(actor, start, until, types=None, label="NULL", extra=""):
+def types_of(*steps):
+    """The types that a question about these steps looks at; none if a step is every event."""
+    return None if None in steps else sorted({step[0] for step in steps})
+
+
+def only(types):
+    return f"AND type IN ({', '.join(map(text, types))})" if types else ""
+
+
+def numbered(actor, start, until, types=None, label="NULL", extra="", looked_at=None):
     """The events of each actor with their places in the order of time and sequence."""
-    of_types = f"AND type IN ({', '.join(map(text, types))})" if types else ""
+    of_types = only(types)
+    links = f"""SELECT visitor, arg_min(user, sequence) AS linked FROM events
+        WHERE user IS NOT NULL AND visitor IS NOT NULL AND time >= {start} AND time < {until} {only(looked_at or types)}
+        GROUP BY visitor"""
     return f"""SELECT {ACTORS[actor]} AS actor, time, sequence, type, data, {label} AS label {extra},
             row_number() OVER (PARTITION BY {ACTORS[actor]} ORDER BY time, sequence) AS n
-        FROM events
+        FROM events LEFT JOIN ({links}) AS links USING (visitor)
         WHERE {ACTORS[actor]} IS NOT NULL AND time >= {start} AND time < {until} {of_types}"""

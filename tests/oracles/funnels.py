@@ -3,7 +3,7 @@
 import itertools
 from statistics import NormalDist
 
-from events import database, matches, numbered, rows, share
+from events import database, matches, numbered, only, rows, share, types_of
 
 def chains(order, permutation, window, start, until):
     """From each beginning the chain whose steps are as early as can be: none is longer, none ends earlier."""
@@ -21,7 +21,8 @@ def funnel(question, start, until, now):
     steps, window = question["steps"], question["window"]
     extra = "".join(f", {matches(step)} AS m{place}" for place, step in enumerate(steps, 1))
     extra += ", " + (" OR ".join(map(matches, question["exclude"])) or "false") + " AS excluded"
-    events = numbered(question["actor"], start, until + window, extra=extra)
+    looked_at = None if question["order"] == "strict" else types_of(*steps, *question["exclude"])
+    events = numbered(question["actor"], start, until + window, extra=extra, looked_at=looked_at)
     if question["order"] != "strict":
         meant = " OR ".join(f"m{place}" for place in range(1, len(steps) + 1))
         events = f"SELECT * FROM ({events}) WHERE {meant} OR excluded"
@@ -101,21 +102,25 @@ def experiment(question, start, until, now):
     window = question["window"]
     exposure = matches(["experiment_viewed", "experiment", question["name"]])
     extra = f", {exposure} AND time < {until} AS exposed, {matches(question['goal'])} AS goal, data ->> '$.variant' AS variant"
-    database.execute(f"CREATE OR REPLACE TEMP TABLE e AS {numbered(question['actor'], start, until + window, extra=extra)}")
+    looked_at = types_of(["experiment_viewed"], question["goal"])
+    extra += f", CASE WHEN true {only(looked_at)} THEN user IS NOT NULL END AS as_user"
+    events = numbered(question["actor"], start, until + window, extra=extra, looked_at=looked_at)
+    database.execute(f"CREATE OR REPLACE TEMP TABLE e AS {events}")
+    has_changed = "bool_or(as_user) AND NOT bool_and(as_user)" if question["actor"] == "person" else "bool_or(false)"
     subjects = rows(
         f"""WITH subjects AS (
             SELECT actor, min(n) AS n, min(time) AS time, count(DISTINCT coalesce('=' || variant, '')) AS met,
                 arg_min(coalesce(variant, ''), n) AS variant
             FROM e WHERE exposed GROUP BY actor)
         SELECT variant, met, EXISTS (SELECT 1 FROM e WHERE e.actor = s.actor AND e.goal AND e.n > s.n AND e.time - s.time <= {window}),
-            time + {window} >= {now}
+            time + {window} >= {now}, (SELECT {has_changed} FROM e WHERE e.actor = s.actor)
         FROM subjects s"""
     )
     names = [name for name, _ in question["variants"]]
     compared = [row for row in subjects if row[1] == 1 and row[0] in names]
     found = {}
     for name, weight in question["variants"]:
-        own = [converted for variant, _, converted, _ in compared if variant == name]
+        own = [converted for variant, _, converted, _, _ in compared if variant == name]
         found[name] = (len(own), sum(own), weight)
     variants = []
     (n1, x1, _), one = found[names[0]], wilson(found[names[0]][1], found[names[0]][0])
@@ -149,9 +154,10 @@ def experiment(question, start, until, now):
     return {
         "range": {"from": start, "until": until},
         "variants": variants,
-        "mixed": sum(met > 1 for _, met, _, _ in subjects),
-        "unknown": sum(met == 1 and variant not in names for variant, met, _, _ in subjects),
-        "open": sum(is_open and not converted for _, _, converted, is_open in compared),
+        "mixed": sum(met > 1 for _, met, _, _, _ in subjects),
+        "unknown": sum(met == 1 and variant not in names for variant, met, _, _, _ in subjects),
+        "changed_identity": sum(bool(changed) for _, _, _, _, changed in compared),
+        "open": sum(is_open and not converted for _, _, converted, is_open, _ in compared),
         "note": "usable" if enough else "too_few",
         "ratio": ratio,
     }

@@ -26,10 +26,14 @@ use crate::{activity::EventType, consent::Subject, error::Result};
 /// point  = first 8 bytes of digest, big-endian, mod sum of weights
 /// ```
 ///
-/// where `subject` is the text `user:` and the user's id, or `visitor:` and the visitor's UUID with hyphens; the variant is the first,
+/// where `subject` is the text `user:` and the user's id, `visitor:` and the visitor's UUID with hyphens, or `key:` and a key of your
+/// own ([`variant_of_key`](Self::variant_of_key)); the variant is the first,
 /// in the order in which they were given, up to which the weights sum to more than `point`. So two experiments are independent of each
 /// other, and raising the weight of the last variant moves nobody between the others only if the sum stays: change weights and
 /// you begin a new experiment, under a new name.
+///
+/// Who logs in is another subject, with another variant as often as not. `Session::variant_of`
+/// gives the same one before and after the login.
 ///
 /// # What came of it
 ///
@@ -114,6 +118,22 @@ impl Experiment {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming what is wrong, if there are fewer than two variants, too many, two of one
     /// name, or weights that sum to nothing.
     pub fn variant_of(&self, subject: &Subject) -> Result<&str> {
+        self.variant_at(&match subject {
+            Subject::User(user) => format!("user:{}", user.as_str()),
+            Subject::Visitor(visitor) => format!("visitor:{}", visitor.as_uuid().as_hyphenated()),
+        })
+    }
+
+    /// The variant of a key of your own that stays the same while people change: of a device, or of a household.
+    ///
+    /// # Errors
+    ///
+    /// As for [`variant_of`](Self::variant_of).
+    pub fn variant_of_key(&self, key: &str) -> Result<&str> {
+        self.variant_at(&format!("key:{key}"))
+    }
+
+    fn variant_at(&self, subject: &str) -> Result<&str> {
         self.check()?;
         let total: u64 = self.variants.iter().map(|(_, weight)| u64::from(*weight)).sum();
         let mut point = self.hash(subject) % total;
@@ -126,14 +146,11 @@ impl Experiment {
         Err(invalid("variant", "the weights sum to nothing"))
     }
 
-    fn hash(&self, subject: &Subject) -> u64 {
+    fn hash(&self, subject: &str) -> u64 {
         let mut hash = Sha256::new();
         hash.update((self.name.len() as u64).to_be_bytes());
         hash.update(&self.name);
-        match subject {
-            Subject::User(user) => hash.update(format!("user:{}", user.as_str())),
-            Subject::Visitor(visitor) => hash.update(format!("visitor:{}", visitor.as_uuid().as_hyphenated())),
-        }
+        hash.update(subject);
         let digest = hash.finalize();
         u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
     }
@@ -190,6 +207,10 @@ mod tests {
     #[test]
     fn the_hash_has_its_known_values() {
         let visitor = Subject::Visitor(VisitorId::from(uuid::Uuid::from_u128(7)));
+        let text = |subject: &Subject| match subject {
+            Subject::User(user) => format!("user:{}", user.as_str()),
+            Subject::Visitor(visitor) => format!("visitor:{}", visitor.as_uuid()),
+        };
         for (name, subject, weights, hash, variant) in [
             ("checkout", user("1"), &[1, 1][..], 0xb704_bc3a_2f66_b894, "0"),
             ("checkout", user("ada"), &[38, 1, 61], 0x2282_0ae9_3513_b846, "1"),
@@ -197,11 +218,11 @@ mod tests {
             ("checkout", visitor, &[7, 1, 92], 0x3627_b11b_691f_65b7, "1"),
         ] {
             let experiment = experiment(name, weights);
-            assert_eq!(experiment.hash(&subject), hash);
+            assert_eq!(experiment.hash(&text(&subject)), hash);
             assert_eq!(experiment.variant_of(&subject).unwrap(), variant);
         }
         // Where the name ends matters.
-        assert_ne!(experiment("x", &[1, 1]).hash(&user("user:1")), experiment("xuser:", &[1, 1]).hash(&user("1")));
+        assert_ne!(experiment("x", &[1, 1]).hash("user:user:1"), experiment("xuser:", &[1, 1]).hash("user:1"));
     }
 
     #[test]

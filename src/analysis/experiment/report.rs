@@ -25,6 +25,10 @@ pub struct ExperimentReport {
     pub mixed: u64,
     /// So many met a variant that is not declared, or an unnamed one; they are not compared.
     pub unknown: u64,
+    /// Number of subjects of the variants who logged in on the way: they have events as a visitor and as a user, and are
+    /// followed, see [`Actor::Person`](crate::analysis::Actor::Person). If `mixed` is large beside it, the variant changes
+    /// at the login: see `Session::variant_of`.
+    pub changed_identity: u64,
     /// So many subjects of the variants have not converted and may still.
     pub open: u64,
     /// Whether there are enough of them to say anything.
@@ -116,6 +120,7 @@ impl Experiment {
         range: Range,
         mut marks: Vec<Mark>,
         branches: &Names,
+        has_changed: impl Fn(u32) -> bool,
         now: Timestamp,
     ) -> ExperimentReport {
         marks.sort_by_key(|mark| (mark.actor, mark.time));
@@ -128,7 +133,7 @@ impl Experiment {
             }
         }
         let mut tallies = vec![Tally::default(); self.variants.len()];
-        let (mut mixed, mut unknown, mut open) = (0, 0, 0);
+        let (mut mixed, mut unknown, mut changed_identity, mut open) = (0, 0, 0, 0);
         for marks in marks.chunk_by(|one, next| one.actor == next.actor) {
             let is_exposure = |mark: &&Mark| mark.bits & 1 != 0 && range.contains(Timestamp::from_millis(mark.time));
             let exposures = marks.iter().filter(is_exposure);
@@ -146,6 +151,7 @@ impl Experiment {
             let converted = marks[place + 1..].iter().any(|mark| mark.bits & 2 != 0 && in_time(mark));
             tallies[variant].subjects += 1;
             tallies[variant].conversions += u64::from(converted);
+            changed_identity += u64::from(has_changed(first.actor));
             open += u64::from(!converted && first.time.saturating_add(window) >= now.as_millis());
         }
         let is_small =
@@ -171,7 +177,7 @@ impl Experiment {
                 difference_interval: if index == 0 { None } else { Interval::of_difference(one, other) },
             }
         });
-        ExperimentReport { range, variants: variants.collect(), mixed, unknown, open, note, ratio }
+        ExperimentReport { range, variants: variants.collect(), mixed, unknown, changed_identity, open, note, ratio }
     }
 }
 
@@ -206,7 +212,7 @@ mod tests {
             let marks: Vec<_> = events.iter().map(|(actor, time, bits, branch)| {
                 Mark { actor: *actor, time: *time, bits: *bits, branch: if bits & 1 != 0 { *branch } else { 0 } }
             }).collect();
-            let report = experiment().report(range, marks.clone(), &names(), Timestamp::from_millis(25));
+            let report = experiment().report(range, marks.clone(), &names(), |_| false, Timestamp::from_millis(25));
             let mut expected = ([0; 2], [0; 2], 0, 0, 0);
             for actor in 0..6 {
                 let mut own: Vec<_> = marks.iter().filter(|mark| mark.actor == actor).collect();
@@ -255,7 +261,7 @@ mod tests {
             let mut actor = 0;
             let mut marks = sample(&mut actor, 3, old.0, old.1);
             marks.extend(sample(&mut actor, 1, new.0, new.1));
-            experiment().report(range, marks, &names(), Timestamp::from_millis(1_000))
+            experiment().report(range, marks, &names(), |_| false, Timestamp::from_millis(1_000))
         };
         let usable = report((1_000, 100), (1_010, 150));
         assert_eq!(usable.note, SampleNote::Usable);

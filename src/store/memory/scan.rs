@@ -6,12 +6,29 @@ use super::MemoryStore;
 use crate::{
     activity::{Activity, Event, EventData},
     error::Result,
+    id::{UserId, VisitorId},
     store::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
 };
 
 impl AnalyticsStore for MemoryStore {
     async fn scan(&self, scan: Scan, mut each: Each) -> Result<()> {
-        let all: Vec<Activity> = self.state().activities.of(|event| is_meant(&scan, event));
+        let (all, links): (Vec<Activity>, HashMap<VisitorId, UserId>) = {
+            let state = self.state();
+            let link = |event: &Event| {
+                let visitor = event.visitor.filter(|_| scan.has_links && event.user.is_none())?;
+                Some((visitor, state.consents.user_of(visitor)?.clone()))
+            };
+            // As if the event were the user's.
+            let is_left_out = |event: &Event| {
+                link(event).is_some_and(|(_, user)| {
+                    let event = Event { user: Some(user), ..event.clone() };
+                    !is_meant(&Scan { user: None, ..scan.clone() }, &event)
+                })
+            };
+            let all = state.activities.of(|event| is_meant(&scan, event) && !is_left_out(event));
+            let links = all.iter().filter_map(|activity| link(&activity.event)).collect();
+            (all, links)
+        };
         let (mut types, mut routes) = (Numbers::default(), Numbers::default());
         let (mut users, mut visitors, mut sessions) = (Numbers::default(), Numbers::default(), Numbers::default());
         for Activity { sequence, event, .. } in &all {
@@ -20,6 +37,10 @@ impl AnalyticsStore for MemoryStore {
             let mut scanned = ScannedEvent::new(*sequence, event.time, event_type);
             scanned.user = event.user.as_ref().map(|user| users.of(user));
             scanned.visitor = event.visitor.map(|visitor| visitors.of(visitor));
+            if event.user.is_none() {
+                let linked = event.visitor.and_then(|visitor| links.get(&visitor));
+                scanned.linked_user = linked.map(|user| users.of(user));
+            }
             if scan.has_sessions {
                 scanned.session = event.session.map(|session| sessions.of(session));
             }

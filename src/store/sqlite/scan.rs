@@ -10,7 +10,7 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::{
     activities::{BLOCK_SHIFT, SEGMENT_SHIFT, find_session, find_user, find_visitor, type_bit},
@@ -48,6 +48,7 @@ pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, eac
     // Where all are counted, a row of a type that there is not is still found.
     let has_all = scan.types.is_none() && scan.except_types.is_empty();
     let shown = if has_all { i64::MAX } else { meant.type_bits };
+    let mut links = Links { database: &snapshot, known: HashMap::default() };
     for (first, last) in meant.runs(&snapshot)? {
         let rows = [first << BLOCK_SHIFT, ((last + 1) << BLOCK_SHIFT) - 1, shown];
         let mut rows = statement.query(rows).sql()?;
@@ -55,7 +56,14 @@ pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, eac
             if stopped.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let Some(event) = meant.read(row, &routes)? else { continue };
+            let Some(mut event) = meant.read(row, &routes)? else { continue };
+            if scan.has_links && event.user.is_none() {
+                let linked = event.visitor.map(|visitor| links.user_of(visitor as i64)).transpose()?.flatten();
+                if linked.is_some_and(|user| meant.leaves_out_user(event.event_type.number as i64, user)) {
+                    continue;
+                }
+                event.linked_user = linked.map(|user| user as u64);
+            }
             if each(&event).is_break() {
                 return Ok(());
             }
@@ -232,8 +240,33 @@ impl<'a> Meant<'a> {
         Ok(Some(event))
     }
 
+    fn leaves_out_user(&self, type_id: i64, user: i64) -> bool {
+        self.is_excepted(user) || self.left_out.iter().any(|left_out| left_out.has(type_id, Some(user), None))
+    }
+
     fn is_excepted(&self, user: i64) -> bool {
         !self.excepted.is_empty() && self.excepted.contains(&user)
+    }
+}
+
+/// To whom visitors are linked, each looked up once.
+struct Links<'a> {
+    database: &'a Connection,
+    known: HashMap<i64, Option<i64>, RandomState>,
+}
+
+const LINK: &str = "
+    SELECT c.linked_to FROM visitors v JOIN consent_subjects c ON c.visitor = v.public_id WHERE v.id = ?1";
+
+impl Links<'_> {
+    fn user_of(&mut self, visitor: i64) -> Result<Option<i64>> {
+        if let Some(known) = self.known.get(&visitor) {
+            return Ok(*known);
+        }
+        let mut statement = self.database.prepare_cached(LINK).sql()?;
+        let linked: Option<Option<i64>> = statement.query_row([visitor], |row| row.get(0)).optional().sql()?;
+        self.known.insert(visitor, linked.flatten());
+        Ok(linked.flatten())
     }
 }
 

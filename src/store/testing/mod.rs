@@ -30,6 +30,7 @@ mod ending;
 mod excluded;
 mod guests;
 mod holds;
+mod linked_scans;
 mod linking;
 mod maintenance;
 mod notices;
@@ -429,6 +430,8 @@ list! {
         activities_that_are_held_or_restricted_are_not_anonymised;
     refusals:
         who_is_erased_refuses_nothing_any_more;
+    linked_scans:
+        a_scan_shows_to_whom_visitors_are_linked_and_leaves_them_out_together;
     audit:
         verbs_note_what_they_did_and_nothing_else
         a_verb_whose_note_is_refused_does_nothing

@@ -100,13 +100,13 @@ async fn an_event_of_the_future_counts_where_its_time_lies() {
 }
 
 #[tokio::test]
-async fn who_logs_in_is_another_person_and_the_same_visitor() {
+async fn a_person_who_logs_in_is_followed_and_a_user_begins_at_the_login() {
     let guest = |mut event: Event| {
         event.visitor = Some(visitor(7));
         event
     };
     let both = Both::with(&[guest(event("page_view", 0)), guest(by(1, "purchase", 5))]).await;
-    assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [1, 0]);
+    assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [1, 1]);
     assert_eq!(stages(&both, range(0, DAY), two_steps().actor(Actor::Visitor)).await, [1, 1]);
     assert_eq!(stages(&both, range(0, DAY), two_steps().actor(Actor::User)).await, [0, 0]);
 }

@@ -1,6 +1,7 @@
 //! Behaviour analytics through the public API, on both stores with equal answers.
 
 mod edges;
+mod logins;
 mod models;
 mod rules;
 

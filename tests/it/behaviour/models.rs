@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::json;
 use tower_guestbook::{
+    UserId, VisitorId,
     activity::Event,
     analysis::{
         Actor, AdoptionQuery, CohortQuery, DataFilter, FeatureQuery, Funnel, FunnelOrder, Labels, PathQuery,
@@ -44,23 +45,39 @@ fn actors() -> impl Strategy<Value = Actor> {
     prop::sample::select(vec![Actor::Person, Actor::User, Actor::Visitor, Actor::Session])
 }
 
+/// The first user that each visitor is seen together with, in the order of recording.
+type Logins = BTreeMap<VisitorId, UserId>;
+
+/// Of events that a question looks at.
+fn logins<'a>(events: impl IntoIterator<Item = &'a Event>) -> Logins {
+    let mut logins = Logins::new();
+    for event in events {
+        if let (Some(user), Some(visitor)) = (&event.user, event.visitor) {
+            logins.entry(visitor).or_insert_with(|| user.clone());
+        }
+    }
+    logins
+}
+
 /// Whose event it is, in words.
-fn whose(event: &Event, actor: Actor) -> Option<String> {
-    let user = event.user.as_ref().map(|user| format!("user {}", user.as_str()));
+fn whose(event: &Event, actor: Actor, logins: &Logins) -> Option<String> {
+    let named = |user: &UserId| format!("user {}", user.as_str());
+    let user = event.user.as_ref().map(named);
     let visitor = event.visitor.map(|visitor| format!("visitor {}", visitor.as_uuid()));
+    let logged_in_later = event.visitor.and_then(|visitor| logins.get(&visitor)).map(named);
     match actor {
         Actor::User => user,
         Actor::Visitor => visitor,
         Actor::Session => event.session.map(|session| session.to_string()),
-        _ => user.or(visitor),
+        _ => user.or(logged_in_later).or(visitor),
     }
 }
 
 /// The events of each actor in order.
-fn of_actors(events: &[Event], actor: Actor) -> Vec<Vec<&Event>> {
+fn of_actors<'a>(events: &'a [Event], actor: Actor, logins: &Logins) -> Vec<Vec<&'a Event>> {
     let mut all: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in events {
-        if let Some(actor) = whose(event, actor) {
+        if let Some(actor) = whose(event, actor, logins) {
             all.entry(actor).or_default().push(event);
         }
     }
@@ -82,9 +99,14 @@ fn label(event: &Event, labels: Labels) -> String {
 }
 
 /// The visits of actors, of what `what` makes of their events.
-fn visits(events: &[Event], actor: Actor, what: impl Fn(&Event) -> Option<String>) -> Vec<Vec<String>> {
+fn visits(
+    events: &[Event],
+    actor: Actor,
+    logins: &Logins,
+    what: impl Fn(&Event) -> Option<String>,
+) -> Vec<Vec<String>> {
     let mut visits: Vec<Vec<String>> = Vec::new();
-    for events in of_actors(events, actor) {
+    for events in of_actors(events, actor, logins) {
         let (mut first, mut last) = (i64::MIN, i64::MIN);
         for event in events {
             let Some(what) = what(event) else { continue };
@@ -127,8 +149,14 @@ proptest! {
             .order(order)
             .actor(actor);
         // Later than anything of the window there is nothing to look at: what lies between must be in the scan.
+        let looked_at = events.iter().filter(|event| {
+            let end = at(until).after(std::time::Duration::from_secs(window as u64 * 60));
+            let is_a_step = ["page_view", "purchase"].contains(&event.event_type.as_str());
+            (at(from)..end).contains(&event.time) && (order == FunnelOrder::Strict || is_a_step)
+        });
+        let logins = logins(looked_at);
         let mut counts = [0; 3];
-        for own in of_actors(&events, actor) {
+        for own in of_actors(&events, actor, &logins) {
             let own: Vec<_> = own.into_iter().filter(|event| event.time >= at(from)).collect();
             let mut longest = 0;
             for set in 1u32..1 << own.len() {
@@ -165,7 +193,7 @@ proptest! {
 
             let query = PatternQuery::new().longest(2).limit(1_000).labels(labels).actor(actor);
             let common = both.ask(async |analytics| analytics.common_patterns(range, query.clone()).await).await;
-            let found = visits(&events, actor, |event| Some(label(event, labels)));
+            let found = visits(&events, actor, &logins(&events), |event| Some(label(event, labels)));
             let mut support: BTreeMap<Vec<String>, u64> = BTreeMap::new();
             for visit in &found {
                 for pair in visit.windows(2).collect::<BTreeSet<_>>() {
@@ -178,9 +206,10 @@ proptest! {
             let query = FeatureQuery::new().labels(labels).actor(actor).types([kind("page_view"), kind("action")]);
             let usage = both.ask(async |analytics| analytics.feature_usage(range, query.clone()).await).await;
             let counted: Vec<_> = events.iter().filter(|event| event.event_type != kind("purchase")).collect();
+            let logins_of_counted = logins(counted.iter().copied());
             let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for event in &counted {
-                if let Some(actor) = whose(event, actor) {
+                if let Some(actor) = whose(event, actor, &logins_of_counted) {
                     users.entry(label(event, labels)).or_default().push(actor);
                 }
             }
@@ -194,7 +223,8 @@ proptest! {
             let view = |event: &Event| page(event).filter(|_| event.event_type == kind("page_view"));
             let query = TransitionQuery::new().actor(actor).limit(1_000);
             let transitions = both.ask(async |analytics| analytics.transitions(range, query).await).await;
-            let views = visits(&events, actor, view);
+            let logins_of_views = logins(events.iter().filter(|event| event.event_type == kind("page_view")));
+            let views = visits(&events, actor, &logins_of_views, view);
             let mut pairs: BTreeMap<(String, String), u64> = BTreeMap::new();
             for pair in views.iter().flat_map(|visit| visit.windows(2)) {
                 *pairs.entry((pair[0].clone(), pair[1].clone())).or_default() += 1;
@@ -232,7 +262,7 @@ proptest! {
             let retention = both.ask(async |analytics| analytics.cohort_retention(range, query.clone()).await).await;
             let days = retention.cohorts.len();
             let mut expected = vec![vec![0; days]; days];
-            for own in of_actors(&events, actor) {
+            for own in of_actors(&events, actor, &logins(&events)) {
                 let cohort = day(own[0]);
                 for (period, count) in expected[cohort].iter_mut().enumerate().skip(cohort) {
                     let is_back = |event: &&&Event| event.event_type == kind("purchase") && day(event) == period;
@@ -246,7 +276,7 @@ proptest! {
 
             let query = AdoptionQuery::new(step("action")).actor(actor);
             let adoption = both.ask(async |analytics| analytics.adoption(range, query.clone()).await).await;
-            let own = of_actors(&events, actor);
+            let own = of_actors(&events, actor, &logins(&events));
             let first = |own: &Vec<&Event>| own.iter().find(|event| event.event_type == kind("action")).map(|event| day(event));
             let firsts: Vec<_> = own.iter().filter_map(first).collect();
             assert_eq!((adoption.active, adoption.adopters), (own.len() as u64, firsts.len() as u64));
