@@ -35,7 +35,7 @@ struct Asked(HashMap<String, String>);
 pub(crate) async fn user(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
     let CurrentUser(user) = user.ok_or_else(unauthorized)?;
     catch_up(&app).await;
-    Ok(Json(json!(app.guestbook.analytics().user_summary(user).await?)))
+    Ok(Json(json!(app.guestbook.analytics().on_behalf_of(&user).user_summary(user).await?)))
 }
 
 pub(crate) async fn journey(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
@@ -43,7 +43,8 @@ pub(crate) async fn journey(State(app): State<App>, user: Option<CurrentUser>, u
     let asked = Asked::of(&uri);
     let (range, limit) = (asked.range()?, asked.limit()?);
     catch_up(&app).await;
-    let journey = app.guestbook.analytics().journey(user, None, range, limit).await?;
+    // One question at a time for each user.
+    let journey = app.guestbook.analytics().on_behalf_of(&user).journey(user, None, range, limit).await?;
     let steps: Vec<_> = journey
         .steps
         .iter()
@@ -152,7 +153,12 @@ async fn overview(
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let range = asked.range()?;
     let overview = analytics.overview(range, asked.zone()?, ActivityFilter::new(), asked.limit()?).await?;
-    Ok(Json(answer(overview)))
+    let unread = overview.unread.clone();
+    let mut answer = answer(overview);
+    if !unread.is_empty() {
+        answer["unread"] = json!(unread);
+    }
+    Ok(Json(answer))
 }
 
 fn admin(app: &App, user: Option<CurrentUser>) -> Answer<&Analytics> {

@@ -21,6 +21,10 @@ use crate::{
 pub struct Overview {
     /// Of which range.
     pub range: Range,
+    /// Stretches of the range that are not in the figures: they have more events than one answer may look at, and are not
+    /// rolled up yet. Empty but after a flood of events, for an hour or two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Range>,
     /// So many events.
     pub events: u64,
     /// Distinct users with at least one event.
@@ -146,6 +150,7 @@ impl Gathering {
         let devices = self.devices.into_iter().map(|(device, count)| (device.as_str(), count));
         Overview {
             range: self.range,
+            unread: Vec::new(),
             events: self.events,
             active_users,
             visitors: self.visitors.len() as u64,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 
 use super::{
-    Count, Durations, Overview, PageViews, UserEvents, UserSummary,
+    Count, Durations, Overview, PageViews, Range, UserEvents, UserSummary,
     table::{Table, length, moment},
 };
 use crate::time::Timestamp;
@@ -35,6 +35,9 @@ pub struct UserReport {
 pub struct SystemReport {
     /// When it was made.
     pub generated_at: Timestamp,
+    /// Stretches that are not in the figures, see [`Overview::unread`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Range>,
     /// So many events.
     pub activities_24h: u64,
     /// Distinct users.
@@ -70,6 +73,7 @@ impl SystemReport {
     pub(crate) fn new(generated_at: Timestamp, overview: Overview) -> Self {
         Self {
             generated_at,
+            unread: overview.unread,
             activities_24h: overview.events,
             active_users_24h: overview.active_users,
             event_breakdown: overview.event_breakdown,

@@ -18,6 +18,10 @@ use crate::{
 pub struct ActivitySeries {
     /// Of which range. What lies outside is in no bucket: the first and the last may be of a part of their period.
     pub range: Range,
+    /// Stretches of the range that are not in the figures: they have more events than one answer may look at, and are not
+    /// rolled up yet. Empty but after a flood of events, for an hour or two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Range>,
     /// What one bucket is.
     pub period: Period,
     /// Whose calendar.
@@ -44,6 +48,10 @@ pub struct Bucket {
 pub struct ActiveUsers {
     /// Of which range. Its days are counted whole, but nothing counts from its end on.
     pub range: Range,
+    /// Stretches of the range that are not in the figures: they have more events than one answer may look at, and are not
+    /// rolled up yet. Empty but after a flood of events, for an hour or two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Range>,
     /// Whose calendar.
     pub zone: Zone,
     /// One for each day that the range touches, in order.
@@ -120,7 +128,7 @@ impl Buckets {
         let bucket =
             |((start, events), users): ((_, _), HashSet<_>)| Bucket { start, events, active_users: users.len() as u64 };
         let buckets = counted.map(bucket).collect();
-        ActivitySeries { range: self.range, period: self.period, zone: self.zone, buckets }
+        ActivitySeries { range: self.range, unread: Vec::new(), period: self.period, zone: self.zone, buckets }
     }
 
     /// One pass with the users of the last 7 and 30 days in hand.
@@ -142,7 +150,7 @@ impl ActiveUsers {
         let sum = |count: fn(&ActiveDay) -> u64| days.iter().map(count).sum::<u64>();
         let (daily, monthly) = (sum(|day| day.daily), sum(|day| day.monthly));
         let stickiness = (monthly > 0).then(|| daily as f64 / monthly as f64);
-        Self { range, zone, days, stickiness }
+        Self { range, unread: Vec::new(), zone, days, stickiness }
     }
 }
 

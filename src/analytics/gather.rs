@@ -33,11 +33,15 @@ impl Analytics {
         A: Send + 'static,
     {
         let rules = &self.inner.rules;
+        // It waits before it asks who is left out: that may change meanwhile.
+        let turn = self.turn(scan.clone(), rules.max_events).await?;
         let mut scan = scan.left_out(self.left_out().await?);
         scan.except_types.extend(rules.except_types.iter().cloned());
         let gathered = Arc::new(Mutex::new(Some((state, Ok(())))));
-        let own = gathered.clone();
+        // The scan may go on for a moment when nobody waits for it any more.
+        let (own, scanning) = (gathered.clone(), turn.clone());
         let each = move |event: &ScannedEvent<'_>| {
+            let _ = &scanning;
             // Nobody else looks while the scan runs: this takes nothing to speak of.
             let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
             let Some((state, result)) = own.as_mut() else { return ControlFlow::Break(()) };
@@ -49,7 +53,11 @@ impl Analytics {
             let gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner).take();
             let (state, result) = gathered.ok_or_else(|| Error::new(ErrorKind::Internal, "a scan answered twice"))?;
             result?;
-            let folding = tokio::task::spawn_blocking(move || fold(state));
+            let folding = tokio::task::spawn_blocking(move || {
+                let answer = fold(state);
+                drop(turn);
+                answer
+            });
             folding.await.map_err(|panic| Error::new(ErrorKind::Internal, "an answer panicked").with_source(panic))?
         };
         self.in_time(answer).await

@@ -53,6 +53,7 @@ impl Analytics {
         if !(1..=Self::MAX_JOURNEY).contains(&limit) {
             return Err(invalid("limit", &format!("it is 1 to {}", Self::MAX_JOURNEY)));
         }
+        let _turn = self.inner.turns.turn(self.asker.as_ref(), 0).await?;
         let rules = &self.inner.rules;
         let left_out = self.left_out().await?;
         let mut filter = ActivityFilter::new().user(user).from(range.from()).until(range.until());

@@ -13,7 +13,20 @@
 //! - **Behaviour** (funnels, patterns, paths, cohorts) is read from the events of the range; a summary, a report and a journey of one user
 //!   from theirs.
 //!
+//! # How many at a time
+//!
+//! Questions share room for [so many events](AnalyticsRules::events_at_a_time) (20 million). Each takes as much of it as the
+//! store says that it will look at, at most ([`AnalyticsStore::at_most`](crate::store::AnalyticsStore::at_most)), and gives
+//! it back with its memory when it is answered, or when its task has ended after the asker went away. Whoever finds no room waits in
+//! line, and after [a while](AnalyticsRules::max_wait) gets [`Unavailable`](ErrorKind::Unavailable): a 503 with
+//! `Retry-After`. Ask [on behalf of](Analytics::on_behalf_of) a user where users ask themselves: one question at a time.
+//!
+//! # Too many events
+//!
 //! An answer looks at so many events one by one as [`AnalyticsRules`] say; an overview, a series, a summary or a report at two million.
+//! With more it is [`TooLarge`](ErrorKind::TooLarge). An overview, a series, active users and a system report of a store that rolls up
+//! fall back to what is rolled up then, and name the stretches that are not in the figures:
+//! [`Overview::unread`](crate::analysis::Overview::unread). So a flood of events keeps nobody from their report.
 
 mod actors;
 mod behaviour;
@@ -24,8 +37,11 @@ mod report;
 mod rollups;
 mod rules;
 mod series;
+mod turns;
 
 use std::{fmt, sync::Arc};
+
+use self::turns::{Turn, Turns};
 
 pub use self::rules::AnalyticsRules;
 use crate::{
@@ -33,7 +49,8 @@ use crate::{
     analysis::{EventFilter, Range},
     consents::Objections,
     error::{Error, ErrorKind, Result},
-    store::{Counting, LeftOut, dynamic::DynamicStore},
+    id::UserId,
+    store::{Counting, LeftOut, Scan, dynamic::DynamicStore},
     tasks::Tasks,
     time::Clock,
 };
@@ -58,6 +75,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Analytics {
     inner: Arc<Inner>,
+    /// Who asks, if it is a user.
+    asker: Option<UserId>,
 }
 
 struct Inner {
@@ -66,6 +85,7 @@ struct Inner {
     clock: Clock,
     rules: AnalyticsRules,
     objections: Objections,
+    turns: Turns,
 }
 
 impl Analytics {
@@ -76,12 +96,44 @@ impl Analytics {
         rules: AnalyticsRules,
         objections: Objections,
     ) -> Self {
-        Self { inner: Arc::new(Inner { store, tasks, clock, rules, objections }) }
+        let turns = Turns::new(rules.events_at_a_time, rules.max_wait);
+        Self { inner: Arc::new(Inner { store, tasks, clock, rules, objections, turns }), asker: None }
+    }
+
+    /// A handle whose questions are this user's, wherever in the process they are asked: one of them is answered at a time,
+    /// and the others wait for it as for room. So nobody who asks much keeps dashboards and other users waiting.
+    ///
+    /// It is about who asks, not about whom they ask: use it for the pages on which users see their own figures.
+    ///
+    /// ```
+    /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// let ada = UserId::try_from("ada")?;
+    /// let summary = guestbook.analytics().on_behalf_of(&ada).user_summary(ada.clone()).await?;
+    /// assert_eq!(summary.total_activities, 0);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn on_behalf_of(&self, user: &UserId) -> Self {
+        Self { inner: self.inner.clone(), asker: Some(user.clone()) }
+    }
+
+    /// Waits for room for a question that looks at the events of `scan`, at most `max` of them.
+    async fn turn(&self, scan: Scan, max: usize) -> Result<Turn> {
+        let inner = &self.inner;
+        let events = inner.tasks.within(inner.store.at_most(scan)).await?.min(max as u64);
+        inner.turns.turn(self.asker.as_ref(), events).await
     }
 
     /// Shows each event that counts, in the order of history.
     async fn each(&self, range: Range, filter: &EventFilter, mut look: impl FnMut(&Activity) + Send) -> Result<()> {
         let inner = &self.inner;
+        let (mut seen, max) = (0, inner.rules.max_events.min(OVERVIEW));
+        let mut scan = Scan::new(range);
+        scan.user = filter.activities.user.clone();
+        let _turn = self.turn(scan, max).await?;
         let left_out = self.left_out().await?;
         let counts = |activity: &&Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
         let mut wanted = filter.clone();
@@ -89,7 +141,6 @@ impl Analytics {
         wanted.activities = wanted.activities.from(range.from()).until(range.until());
         let mut query = HistoryQuery::new(wanted.activities.clone());
         query = query.order(Order::OldestFirst).limit(HistoryQuery::MAX_LIMIT);
-        let (mut seen, max) = (0, inner.rules.max_events.min(OVERVIEW));
         loop {
             let page = inner.tasks.within(inner.store.history(query.clone())).await?;
             seen += page.activities.len();
@@ -114,6 +165,27 @@ impl Analytics {
         let counting = Counting::new(range).except_types(types).left_out(self.left_out().await?);
         let counting = counting.passive_types(rules.passive_types.iter().cloned());
         Ok(Some(Counting { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
+    }
+
+    /// An answer that the store may know a quicker way to, if there is room for it and it comes in time.
+    async fn told<T, A>(
+        &self,
+        range: Range,
+        filter: &EventFilter,
+        ask: impl FnOnce(Counting) -> Option<A>,
+    ) -> Result<Option<T>>
+    where
+        A: Future<Output = Result<Option<T>>>,
+    {
+        if filter.slice().is_none() {
+            return Ok(None);
+        }
+        let _turn = self.turn(Scan::new(range), self.inner.rules.max_events.min(OVERVIEW)).await?;
+        let Some(counting) = self.counting(range, filter).await? else { return Ok(None) };
+        match ask(counting) {
+            Some(answer) => self.in_time(answer).await,
+            None => Ok(None),
+        }
     }
 
     /// An answer of the store, if it comes in time.

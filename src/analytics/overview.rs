@@ -54,11 +54,11 @@ impl Analytics {
         limit: usize,
         wanted: OverviewParts,
     ) -> Result<Overview> {
-        if let Some(counting) = self.counting(range, &filter).await?.filter(|counting| counting.only.is_none()) {
-            let answer = self.inner.store.overview(counting, zone.clone(), limit, wanted);
-            if let Some(overview) = self.in_time(answer).await? {
-                return Ok(overview);
-            }
+        let told = self.told(range, &filter, |counting| {
+            counting.only.is_none().then(|| self.inner.store.overview(counting, zone.clone(), limit, wanted))
+        });
+        if let Some(overview) = told.await? {
+            return Ok(overview);
         }
         let mut gathering = Gathering::new(range, zone, self.inner.rules.passive_types.clone());
         self.each(range, &filter, |activity| gathering.add(activity)).await?;

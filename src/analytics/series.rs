@@ -49,11 +49,10 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActivitySeries> {
         let filter = filter.into();
-        if let Some(counting) = self.counting(range, &filter).await? {
-            let answer = self.inner.store.activity_series(counting, period, zone.clone());
-            if let Some(series) = self.in_time(answer).await? {
-                return Ok(series);
-            }
+        let told = self
+            .told(range, &filter, |counting| Some(self.inner.store.activity_series(counting, period, zone.clone())));
+        if let Some(series) = told.await? {
+            return Ok(series);
         }
         let mut buckets = Buckets::new(range, period, zone)?;
         self.each(range, &filter, |activity| buckets.add(&activity.event)).await?;
@@ -73,11 +72,10 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActiveUsers> {
         let filter = filter.into();
-        if let Some(counting) = self.counting(range, &filter).await? {
-            let answer = self.inner.store.active_users_series(counting, zone.clone());
-            if let Some(series) = self.in_time(answer).await? {
-                return Ok(series);
-            }
+        let told =
+            self.told(range, &filter, |counting| Some(self.inner.store.active_users_series(counting, zone.clone())));
+        if let Some(series) = told.await? {
+            return Ok(series);
         }
         let (mut days, wider) = Buckets::days(range, zone)?;
         self.each(wider, &filter, |activity| days.add(&activity.event)).await?;

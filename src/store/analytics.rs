@@ -40,6 +40,13 @@ pub trait AnalyticsStore: ActivityStore {
     /// Calls `each` with every event that `scan` means.
     fn scan(&self, scan: Scan, each: Each) -> impl Future<Output = Result<()>> + Send;
 
+    /// How many events `scan` looks at, at most: an upper bound that takes no time to speak of. Without a better answer, more
+    /// than any limit.
+    fn at_most(&self, scan: Scan) -> impl Future<Output = Result<u64>> + Send {
+        let _ = scan;
+        ready(Ok(u64::MAX))
+    }
+
     /// The [`Overview`] of what counts; `None` if there is no quicker way to it. Lists have at most `limit` entries. What is not
     /// `wanted` may be empty.
     fn overview(

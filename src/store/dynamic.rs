@@ -146,6 +146,7 @@ twin! {
 twin! {
     DynamicAnalyticsStore of AnalyticsStore:
     scan(scan: Scan, each: Each) -> ();
+    at_most(scan: Scan) -> u64;
     overview(counting: Counting, zone: Zone, limit: usize, wanted: OverviewParts) -> Option<Overview>;
     activity_series(counting: Counting, period: Period, zone: Zone) -> Option<ActivitySeries>;
     active_users_series(counting: Counting, zone: Zone) -> Option<ActiveUsers>;

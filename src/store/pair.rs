@@ -317,6 +317,10 @@ impl<S: Send + Sync + 'static, R: MaintenanceStore> MaintenanceStore for Pair<S,
 }
 
 impl<S: Send + Sync + 'static, R: AnalyticsStore> AnalyticsStore for Pair<S, R> {
+    async fn at_most(&self, scan: Scan) -> Result<u64> {
+        self.records.at_most(scan).await
+    }
+
     async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
         self.records.scan(scan, each).await
     }

@@ -449,6 +449,10 @@ impl MaintenanceStore for Moody {
 }
 
 impl AnalyticsStore for Moody {
+    async fn at_most(&self, scan: Scan) -> Result<u64> {
+        self.store.at_most(scan).await
+    }
+
     async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
         self.ask(false).await?;
         self.store.scan(scan, each).await

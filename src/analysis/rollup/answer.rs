@@ -58,6 +58,7 @@ impl Merged {
             self.counts.devices.iter().filter_map(|(place, count)| Some((DEVICES.get(*place as usize)?, count)));
         Ok(Some(Overview {
             range: ask.range,
+            unread: Vec::new(),
             events: self.counts.events,
             active_users: self.people.users.count(),
             visitors: self.people.visitors.count(),

@@ -75,7 +75,7 @@ impl Attendance {
         let counted = starts.into_iter().zip(self.events).zip(self.users);
         let bucket =
             |((start, events), users): ((_, _), RoaringBitmap)| Bucket { start, events, active_users: users.len() };
-        ActivitySeries { range, period, zone, buckets: counted.map(bucket).collect() }
+        ActivitySeries { range, unread: Vec::new(), period, zone, buckets: counted.map(bucket).collect() }
     }
 
     pub(crate) fn active_users(self) -> ActiveUsers {

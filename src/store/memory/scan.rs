@@ -11,6 +11,10 @@ use crate::{
 };
 
 impl AnalyticsStore for MemoryStore {
+    async fn at_most(&self, scan: Scan) -> Result<u64> {
+        Ok(self.state().activities.of(|event| is_meant(&scan, event)).len() as u64)
+    }
+
     async fn scan(&self, scan: Scan, mut each: Each) -> Result<()> {
         let (all, links): (Vec<Activity>, HashMap<VisitorId, UserId>) = {
             let state = self.state();

@@ -22,12 +22,16 @@ use crate::{
 };
 
 /// For whom everything that is summed up was found to be right the last time.
-pub(super) type Fitted = Mutex<Option<(Vec<LeftOut>, Vec<EventType>)>>;
+pub(super) type Fitted = Mutex<Option<(Vec<LeftOut>, Vec<EventType>, Vec<EventType>)>>;
 
 impl AnalyticsStore for SqliteStore {
     async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
         let each = RefCell::new(each);
         self.look(move |database, stopped| scan::scan(database, &scan, stopped, &mut each.borrow_mut())).await
+    }
+
+    async fn at_most(&self, scan: Scan) -> Result<u64> {
+        self.look(move |database, _| scan::at_most(database, &scan)).await
     }
 
     async fn overview(
@@ -110,7 +114,7 @@ impl SqliteStore {
 
     /// Forgets what was summed up for others than who are left out now. All of it is looked at for that, so only when they change.
     async fn refit(&self, counting: &Counting) -> Result<()> {
-        let wanted = (counting.left_out.clone(), counting.except_types.clone());
+        let wanted = (counting.left_out.clone(), counting.except_types.clone(), counting.passive_types.clone());
         let fitted = || self.inner.fitted.lock().unwrap_or_else(PoisonError::into_inner);
         if fitted().as_ref() == Some(&wanted) {
             return Ok(());

@@ -72,6 +72,14 @@ pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, eac
     Ok(())
 }
 
+/// The rows of the blocks in which something meant may be.
+pub(super) fn at_most(database: &Connection, scan: &Scan) -> Result<u64> {
+    let snapshot = database.unchecked_transaction().sql()?;
+    let Some(meant) = Meant::of(&snapshot, scan)? else { return Ok(0) };
+    let blocks: i64 = meant.runs(&snapshot)?.iter().map(|(first, last)| last - first + 1).sum();
+    Ok(blocks.unsigned_abs() << BLOCK_SHIFT)
+}
+
 type Names = HashMap<i64, String, RandomState>;
 
 const TYPES: &str = "SELECT id, name FROM event_types ORDER BY id";

@@ -1,6 +1,7 @@
 //! Answers about what was recorded, the same from each store.
 
 mod edges;
+mod load;
 mod objections;
 mod oracle;
 mod reports;

@@ -15,12 +15,13 @@ use super::{
 };
 use crate::{
     analysis::{
-        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Role, Zone,
+        ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Range, Role, Zone,
         rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Rollup, Run, Stream},
     },
     error::{Error, ErrorKind, Result},
     id::UserId,
     store::{Counting, OverviewParts},
+    time::Timestamp,
 };
 
 pub(in crate::store::sqlite) fn overview(
@@ -50,20 +51,26 @@ pub(in crate::store::sqlite) fn overview(
         parts.push(Part::Sessions);
     }
     let (from, until) = (counting.range.from().as_millis(), counting.range.until().as_millis());
-    let mut merged = Merged::new(from);
-    source.each_piece(from, until, &[], |piece| match piece {
-        Found::Sealed(period) => match source.rollup(period, &parts)? {
-            Some(rollup) => merged.append(&rollup).map(|()| true),
-            None => Ok(false),
-        },
-        Found::Rows(blocks, from, until) => {
-            source.rows(blocks, from, until, |event| merged.add(event, &source.leaving))?;
-            merged.end_at(until);
-            Ok(true)
-        }
-    })?;
+    let gathered = source.gather(|unread| {
+        let mut merged = Merged::new(from);
+        source.each_piece(from, until, &[], |piece| match piece {
+            Found::Sealed(period) => match source.rollup(period, &parts)? {
+                Some(rollup) => merged.append(&rollup).map(|()| true),
+                None => Ok(false),
+            },
+            Found::Rows(blocks, from, until) => {
+                if !unread.contains(&(from, until)) {
+                    source.rows(blocks, from, until, |event| merged.add(event, &source.leaving))?;
+                }
+                merged.end_at(until);
+                Ok(true)
+            }
+        })?;
+        Ok(merged)
+    });
+    let (merged, unread) = gathered?;
     let ask = OverviewAsk { range: counting.range, zone: zone.clone(), limit };
-    merged.overview(&ask, &source)
+    Ok(merged.overview(&ask, &source)?.map(|overview| Overview { unread, ..overview }))
 }
 
 pub(in crate::store::sqlite) fn series(
@@ -74,9 +81,10 @@ pub(in crate::store::sqlite) fn series(
     stopped: &AtomicBool,
 ) -> Result<ActivitySeries> {
     let only = only(database, counting)?;
-    let mut attendance = Attendance::new(counting.range, period, zone.clone())?.only(only.clone());
-    attend(database, counting, only.map(|only| only.part), &mut attendance, stopped)?;
-    Ok(attendance.series())
+    let of = only.as_ref().map(|only| only.part);
+    let new = || Ok(Attendance::new(counting.range, period, zone.clone())?.only(only.clone()));
+    let (attendance, unread) = attend(database, counting, of, new, stopped)?;
+    Ok(ActivitySeries { unread, ..attendance.series() })
 }
 
 pub(in crate::store::sqlite) fn active_days(
@@ -85,37 +93,43 @@ pub(in crate::store::sqlite) fn active_days(
     zone: &Zone,
     stopped: &AtomicBool,
 ) -> Result<ActiveUsers> {
-    let (attendance, wider) = Attendance::days(counting.range, zone.clone())?;
+    let (_, wider) = Attendance::days(counting.range, zone.clone())?;
     let only = only(database, counting)?;
-    let mut attendance = attendance.only(only.clone());
+    let of = only.as_ref().map(|only| only.part);
+    let new = || Ok(Attendance::days(counting.range, zone.clone())?.0.only(only.clone()));
     let counting = Counting { range: wider, ..counting.clone() };
-    attend(database, &counting, only.map(|only| only.part), &mut attendance, stopped)?;
-    Ok(attendance.active_users())
+    let (attendance, unread) = attend(database, &counting, of, new, stopped)?;
+    Ok(ActiveUsers { unread, ..attendance.active_users() })
 }
 
 fn attend(
     database: &Connection,
     counting: &Counting,
     of: Option<Part>,
-    attendance: &mut Attendance,
+    new: impl Fn() -> Result<Attendance>,
     stopped: &AtomicBool,
-) -> Result<()> {
+) -> Result<(Attendance, Vec<Range>)> {
     let parts: Vec<_> = [Part::Counts, Part::People].into_iter().chain(of).collect();
     let snapshot = database.unchecked_transaction().sql()?;
     let source = Source::open(&snapshot, counting, stopped)?;
     let (from, until) = (counting.range.from().as_millis(), counting.range.until().as_millis());
-    source.each_piece(from, until, &attendance.cuts(), |piece| match piece {
-        Found::Sealed(period) => match source.rollup(period, &parts)? {
-            Some(rollup) => attendance.append(&rollup).map(|()| true),
-            None => Ok(false),
-        },
-        Found::Rows(blocks, from, until) => {
-            let add = |event: &Counted<'_>| {
-                attendance.add(event, &source.leaving);
-                Ok(())
-            };
-            source.rows(blocks, from, until, add).map(|()| true)
-        }
+    source.gather(|unread| {
+        let mut attendance = new()?;
+        source.each_piece(from, until, &attendance.cuts(), |piece| match piece {
+            Found::Sealed(period) => match source.rollup(period, &parts)? {
+                Some(rollup) => attendance.append(&rollup).map(|()| true),
+                None => Ok(false),
+            },
+            Found::Rows(_, from, until) if unread.contains(&(from, until)) => Ok(true),
+            Found::Rows(blocks, from, until) => {
+                let add = |event: &Counted<'_>| {
+                    attendance.add(event, &source.leaving);
+                    Ok(())
+                };
+                source.rows(blocks, from, until, add).map(|()| true)
+            }
+        })?;
+        Ok(attendance)
     })
 }
 
@@ -127,6 +141,10 @@ struct Source<'a> {
     max_events: usize,
     /// So many rows were looked at.
     seen: Cell<usize>,
+    /// The stretch in which there were too many of them.
+    too_many_in: Cell<Option<(i64, i64)>>,
+    /// Whether anything was summed up.
+    has_rollups: Cell<bool>,
 }
 
 /// A piece of an answer.
@@ -138,7 +156,38 @@ enum Found<'a> {
 impl<'a> Source<'a> {
     fn open(database: &'a Connection, counting: &Counting, stopped: &'a AtomicBool) -> Result<Self> {
         let (reader, leaving) = (Rows::new(database, stopped)?, leaving(database, counting)?);
-        Ok(Self { database, reader, leaving, max_events: counting.max_events, seen: Cell::new(0) })
+        let (too_many_in, has_rollups) = Default::default();
+        let max_events = counting.max_events;
+        Ok(Self { database, reader, leaving, max_events, seen: Cell::new(0), too_many_in, has_rollups })
+    }
+
+    /// What `gather` makes of the pieces, without those whose rows are too many; which they are. If nothing is left but rows,
+    /// there is nothing to fall back to.
+    fn gather<T>(&self, gather: impl Fn(&[(i64, i64)]) -> Result<T>) -> Result<(T, Vec<Range>)> {
+        let mut unread = Vec::new();
+        loop {
+            self.seen.set(0);
+            self.has_rollups.set(false);
+            self.too_many_in.set(None);
+            match (gather(&unread), self.too_many_in.get()) {
+                (Err(_), Some(stretch)) if !unread.contains(&stretch) => unread.push(stretch),
+                (Ok(_), _) if !unread.is_empty() && !self.has_rollups.get() => return Err(self.too_many()),
+                (result, _) => {
+                    let gathered = result?;
+                    self.seen.set(0);
+                    unread.sort_unstable();
+                    let range = |(from, until): (i64, i64)| {
+                        Range::new(Timestamp::from_millis(from), Timestamp::from_millis(until))
+                    };
+                    return Ok((gathered, unread.into_iter().map(range).collect::<Result<_>>()?));
+                }
+            }
+        }
+    }
+
+    fn too_many(&self) -> Error {
+        let context = format!("an answer looks at {} events at most: ask for a shorter range", self.max_events);
+        Error::new(ErrorKind::TooLarge, context)
     }
 
     /// Shows what `[from, until)` is put together from, in order. Where `show` says that what is summed up is not what it needs, what
@@ -186,7 +235,10 @@ impl<'a> Source<'a> {
     fn rollup(&self, period: Period, parts: &[Part]) -> Result<Option<Rollup>> {
         let rollup = read_parts(self.database, period, parts)?;
         match rollup.is_made_for(&self.leaving) {
-            Ok(is_fit) => Ok(is_fit.then_some(rollup)),
+            Ok(is_fit) => {
+                self.has_rollups.set(self.has_rollups.get() || is_fit);
+                Ok(is_fit.then_some(rollup))
+            }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 tracing::error!(?period, "a rollup is damaged, its rows are read instead: rebuild the rollups");
                 Ok(None)
@@ -205,8 +257,8 @@ impl<'a> Source<'a> {
         self.reader.each(blocks, from, until, |event| {
             self.seen.set(self.seen.get() + 1);
             if self.seen.get() > self.max_events {
-                let context = format!("an answer looks at {} events at most: ask for a shorter range", self.max_events);
-                return Err(Error::new(ErrorKind::TooLarge, context));
+                self.too_many_in.set(Some((from, until)));
+                return Err(self.too_many());
             }
             each(event)
         })
