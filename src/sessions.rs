@@ -13,8 +13,8 @@ use crate::{
         judge, note_renewal,
     },
     store::{
-        Applied, EpochRule, Loaded, LoadedGuest, Revocation, Rotation, Started,
-        cache::{self, SessionCache},
+        Applied, ENDED_MEMORY, EpochRule, Loaded, LoadedGuest, Revocation, Rotation, Started,
+        cache::{self, Cache, SessionCache},
         dynamic::DynamicStore,
     },
     tasks::Tasks,
@@ -46,6 +46,8 @@ pub struct Sessions {
 struct Inner {
     store: Arc<dyn DynamicStore>,
     cache: SessionCache,
+    /// Keys of no session in whose place somebody logged in: a late request that brought one starts no session.
+    replaced: Cache<SessionKey, ()>,
     /// If there is anything to know of a guest beside the session.
     accounts: Option<Accounts>,
     clock: Clock,
@@ -87,6 +89,9 @@ pub(crate) struct Found {
 /// A list shows no more sessions than this.
 const LIST_LIMIT: usize = 1_000;
 
+/// So many logins of browsers with a stale cookie are remembered for a minute.
+const REPLACED_KEYS: usize = 4_096;
+
 /// How many expired sessions one transaction removes.
 const PURGE_CHUNK: usize = 500;
 
@@ -105,7 +110,8 @@ impl Sessions {
         settings: Settings,
     ) -> Self {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
-        Self { inner: Arc::new(Inner { store, cache, accounts, clock, settings, tasks, pending }) }
+        let replaced = Cache::new(REPLACED_KEYS, usize::MAX, ENDED_MEMORY);
+        Self { inner: Arc::new(Inner { store, cache, replaced, accounts, clock, settings, tasks, pending }) }
     }
 
     /// The live sessions of a user, the last seen first, at most 1,000.
@@ -285,6 +291,16 @@ impl Sessions {
     /// Whether the store of sessions answers.
     pub(crate) async fn health(&self) -> Result<()> {
         self.reload(&SessionKey::from_bytes([0; 32])).await.map(drop)
+    }
+
+    /// Somebody has logged in with a browser that brought `key`, which is no session's.
+    pub(crate) fn replace(&self, key: SessionKey) {
+        self.inner.replaced.put(key, (), self.now(), self.inner.replaced.ticket(&key));
+    }
+
+    /// Whether a browser that brought `key` has been logged in since, by this process and less than a minute ago.
+    pub(crate) fn is_replaced(&self, key: &SessionKey) -> bool {
+        self.inner.replaced.get(key, self.now()).is_some()
     }
 
     pub(crate) async fn insert(&self, key: SessionKey, record: SessionRecord, epoch: EpochRule) -> Result<Started> {

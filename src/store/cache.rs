@@ -192,6 +192,12 @@ impl CacheValue for Arc<SessionRecord> {
     }
 }
 
+impl CacheValue for () {
+    fn weight(&self) -> usize {
+        0
+    }
+}
+
 fn lock<K: CacheKey, V>(shard: &Mutex<Shard<K, V>>) -> MutexGuard<'_, Shard<K, V>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

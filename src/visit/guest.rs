@@ -96,6 +96,8 @@ pub(crate) struct Guest {
     pub(crate) session: Option<(SessionKey, Arc<SessionRecord>)>,
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     pub(crate) renewal: Option<SessionToken>,
+    /// The key of the first token that is no session's, if none is.
+    pub(crate) stale: Option<SessionKey>,
     /// The response takes the session's cookie out of the browser, unless a session begins meanwhile.
     pub(crate) removal_due: bool,
     /// What is known beside the session: of its user, or else of the visitor.
@@ -111,6 +113,7 @@ impl Guest {
             arrival,
             session: None,
             renewal: None,
+            stale: None,
             removal_due: false,
             account: Known::Nobody,
             visitor: None,

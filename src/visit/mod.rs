@@ -103,6 +103,8 @@ struct State {
     issued: Option<SessionToken>,
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     renewal: Option<SessionToken>,
+    /// The key of the token that the client has, if it is no session's.
+    stale: Option<SessionKey>,
     /// The cookie that the client has is to be removed, unless a session begins.
     removal_due: bool,
     arrival: Arrival,
@@ -143,6 +145,7 @@ impl Visit {
             changes: Changes::default(),
             issued: None,
             renewal: guest.renewal,
+            stale: guest.stale,
             removal_due: guest.removal_due,
             arrival: guest.arrival,
             logged_out: false,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{SessionId, SessionToken},
+    id::{SessionId, SessionKey, SessionToken},
     session::{Changes, SessionHead, SessionRecord},
     store::{Applied, EpochRule},
 };
@@ -76,7 +76,11 @@ impl Visit {
                 Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
                 None => CookieChange::Keep,
             },
-            None if (state.logged_out || state.removal_due) && self.owns_cookie(state.arrival) => CookieChange::Remove,
+            None if (state.logged_out || state.removal_due && !self.is_replaced(state.stale))
+                && self.owns_cookie(state.arrival) =>
+            {
+                CookieChange::Remove
+            }
             None => CookieChange::Keep,
         };
         let visitor = match state.visitor_cookie {
@@ -125,13 +129,22 @@ impl Visit {
     /// Stores a new anonymous session and has its cookie set.
     pub(super) async fn start(&self, changes: Changes, at_head: bool) -> Result<()> {
         self.check_can_start(at_head)?;
-        if self.state().arrival == Arrival::JustEnded {
+        let (arrival, stale) = {
+            let state = self.state();
+            (state.arrival, state.stale)
+        };
+        if arrival == Arrival::JustEnded || self.is_replaced(stale) {
             // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
             return Err(ended());
         }
         let now = self.sessions().now();
         let head = self.describe(SessionHead::new(SessionId::generate(now)?, now, self.sessions().settings().lifetime));
         self.begin(head, &changes, EpochRule::Keep).await
+    }
+
+    /// Whether somebody has logged in since with a browser that brought this key.
+    fn is_replaced(&self, stale: Option<SessionKey>) -> bool {
+        stale.is_some_and(|key| self.sessions().is_replaced(&key))
     }
 
     /// Stores a new session with `head` and `changes` as its data.

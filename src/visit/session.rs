@@ -34,7 +34,9 @@ use crate::{
 ///
 /// A session that ends while the request runs stays ended: later writes are dropped with a `tracing` event, the
 /// response goes out as it is and sets no cookie. The same holds for a request that arrives with a token that was
-/// rotated or revoked less than a minute ago: its browser may have a new cookie already. [`save`](Self::save) tells.
+/// rotated or revoked less than a minute ago, or with one that is no session's and in whose place this process logged somebody in
+/// since: its browser may have a new cookie already. Two first writes of a browser without any cookie begin two sessions, of which
+/// it keeps one. [`save`](Self::save) tells.
 #[derive(Clone)]
 pub struct Session {
     visit: Visit,

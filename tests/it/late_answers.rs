@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tower_guestbook::{
-    Clock, CurrentUser, SessionToken,
+    Clock, CurrentUser, Session, SessionToken,
     http::SessionCookie,
     session::{Lifetime, SessionLimits},
     store::MemoryStore,
@@ -73,6 +73,36 @@ async fn a_late_answer_to_a_stale_cookie_leaves_the_cookie_of_a_login_alone() {
     let answer = read_head(&mut late).await;
     assert!(answer.starts_with("http/1.1 401"), "{answer}");
     assert!(!answer.contains("set-cookie"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_late_write_with_a_stale_cookie_begins_no_session_in_place_of_a_login() {
+    let (builder, clock) = builder(MemoryStore::new());
+    let (arrived, mut on_arrival) = tokio::sync::mpsc::channel::<()>(1);
+    let (go, on_go) = tokio::sync::mpsc::channel::<()>(1);
+    let on_go = std::sync::Arc::new(tokio::sync::Mutex::new(on_go));
+    let slow = get(async move |session: Session| {
+        arrived.send(()).await.unwrap();
+        on_go.lock().await.recv().await.unwrap();
+        session.insert("seen", &true).unwrap();
+        "slow"
+    });
+    let app = routes().route("/slow", slow).layer(builder.build().unwrap().session_layer());
+    let stale = SessionToken::generate().unwrap().expose_secret().to_string();
+    let cookie = format!("__Host-session={stale}");
+    let late = tokio::spawn({
+        let (app, cookie) = (app.clone(), cookie.clone());
+        async move { get_with(&app, "/slow", &cookie, &TOP_LEVEL).await }
+    });
+    on_arrival.recv().await.unwrap();
+    let mut ada = Guest::with_cookie(&app, stale);
+    ada.ok("/login/ada").await;
+    go.send(()).await.unwrap();
+    let late = late.await.unwrap();
+    assert_eq!((late.status, late.set_cookie()), (StatusCode::OK, None), "neither set nor removed");
+    assert_eq!(ada.user().await.as_deref(), Some("ada"));
+    clock.advance(Duration::from_secs(61));
+    assert!(get_with(&app, "/set/a/1", &cookie, &[]).await.cookie().is_some_and(|cookie| cookie.len() == 43));
 }
 
 #[tokio::test]

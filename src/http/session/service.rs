@@ -199,7 +199,7 @@ impl Shared {
     async fn find(&self, arriving: &Arriving) -> Result<Guest> {
         let presented = &arriving.presented;
         let mut arrival = presented.without_session();
-        let mut is_of_another_realm = false;
+        let (mut is_of_another_realm, mut stale) = (false, None);
         for token in presented.tokens.iter().flatten() {
             let key = token.key();
             let found = match self.sessions.find(&key, arriving.visitor_id()).await {
@@ -225,14 +225,17 @@ impl Shared {
                 // The cookie may be another guestbook's.
                 Finding::OtherRealm => is_of_another_realm = true,
                 Finding::Expired | Finding::Unknown if arrival == Arrival::JustEnded => {}
-                Finding::Expired | Finding::Unknown => arrival = Arrival::Lapsed,
+                Finding::Expired | Finding::Unknown => {
+                    arrival = Arrival::Lapsed;
+                    stale = stale.or(Some(key));
+                }
             }
         }
         if (presented.by_header || is_of_another_realm) && arrival == Arrival::Lapsed {
             // There is no cookie to remove.
             arrival = Arrival::Stranger;
         }
-        Ok(Guest::nobody(arrival))
+        Ok(Guest { stale, ..Guest::nobody(arrival) })
     }
 
     /// Makes the visit of a guest who is known now.

@@ -100,7 +100,12 @@ impl Session {
             }
         }
         // Without a session before, or with one that a parallel request ended, the user has proved who they are all the same.
-        self.visit.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))
+        self.visit.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))?;
+        let stale = self.visit.state().stale;
+        if let Some(key) = stale {
+            self.visit.sessions().replace(key);
+        }
+        Ok(())
     }
 
     /// The login did not happen, so what the request wrote before stays with the session before.
