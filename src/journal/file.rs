@@ -184,11 +184,12 @@ impl Open {
         // What a crash has cut off would spoil this line.
         let cut = self.file.set_len(self.end);
         let written = cut.and_then(|()| self.file.write_all(line)).and_then(|()| self.file.sync_all());
-        written.map_err(|error| {
-            if self.file.set_len(self.end).is_err() {
-                tracing::warn!("an entry that was not acknowledged may be left in the erasure journal");
+        written.map_err(|error| match self.file.set_len(self.end) {
+            Ok(()) => failed(error),
+            Err(_) => {
+                let context = "an entry that could not be taken back may be left in the erasure journal";
+                Error::new(ErrorKind::Pending, context).with_source(error)
             }
-            failed(error)
         })
     }
 

@@ -58,7 +58,8 @@ use crate::{
 ///
 /// 1. **It is somewhere else**: neither in the database nor in what is restored together with it.
 /// 2. **An answer is a promise.** When [`append`](Self::append) answers with success, the entry survives a crash of the machine. When
-///    it answers with an error, the entry is best not there; if it is, the user is struck out at the next start.
+///    it answers with an error, the entry is not there, unless the kind is [`Pending`](crate::ErrorKind::Pending) or
+///    [`Timeout`](crate::ErrorKind::Timeout): then it is not known, and the guestbook tries again until it is.
 /// 3. **Order is kept**: entries are read in the order in which they were appended, by whichever process.
 /// 4. **It belongs to one store.** A journal of another store is refused, with
 ///    [`Configuration`](crate::ErrorKind::Configuration): its pseudonyms mean nothing here.

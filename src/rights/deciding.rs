@@ -195,7 +195,10 @@ impl Rights {
             tracing::warn!("an erasure could not be decided in time: it is pending, and tried until it is decided");
             let (rights, user) = (self.clone(), attempt.user.clone());
             tokio::spawn(async move {
-                if let Err(error) = rights.make_lasting(&user).await {
+                if let Err(error) = rights.make_lasting(&user).await
+                    // It was decided meanwhile.
+                    && error.kind() != ErrorKind::StruckOut
+                {
                     tracing::warn!(error = %error.chain(), "an erasure is pending in this process only");
                 }
             });
