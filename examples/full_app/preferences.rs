@@ -97,7 +97,9 @@ pub(crate) async fn profile(State(app): State<App>, Path(id): Path<String>) -> A
     let mut profile = json!({ "user_id": id, "name": name });
     if privacy.shows_activity_to(Viewer::Other) {
         let views = ActivityFilter::new().user(user).event_type(EventType::PAGE_VIEW);
-        let history = app.guestbook.activities().history(HistoryQuery::new(views).limit(PROFILE_VIEWS)).await?;
+        // Restriction and objection count, whatever the preferences say.
+        let views = HistoryQuery::new(views).limit(PROFILE_VIEWS);
+        let history = app.guestbook.activities().history_for_others(views).await?;
         profile["page_views"] = history.activities.iter().map(page_view).collect();
     }
     Ok(Json(profile))

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     CurrentUser, Timestamp, Tracker, UserId,
     activity::{Event, EventTypes},
+    recorder::Tracked,
 };
 
 use crate::{
@@ -44,7 +45,7 @@ pub(crate) fn event_types() -> tower_guestbook::Result<EventTypes> {
     Ok(EventTypes::new().register::<NoteKept>(NOTE_KEPT)?.closed())
 }
 
-pub(crate) fn note_kept(tracker: &Tracker, note: &str) -> tower_guestbook::Result<()> {
+pub(crate) fn note_kept(tracker: &Tracker, note: &str) -> tower_guestbook::Result<Tracked> {
     let length = u32::try_from(note.chars().count()).unwrap_or(u32::MAX);
     tracker.track(NOTE_KEPT, &NoteKept { length })
 }
@@ -93,7 +94,7 @@ pub(crate) async fn page(
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
     }
     app.quota.take(user, 1)?;
-    tracker.page_view(&page)?;
+    tracker.client().page_view(&page)?;
     Ok(success("Page view tracked"))
 }
 
@@ -117,7 +118,7 @@ pub(crate) async fn action(
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
     }
     app.quota.take(user, 1)?;
-    tracker.action(&action, &or_empty(details))?;
+    tracker.client().action(&action, &or_empty(details))?;
     Ok(success("Action tracked"))
 }
 
@@ -159,7 +160,7 @@ pub(crate) async fn batch(
 fn judge(tracker: &Tracker, mut said: Value) -> Result<Event, String> {
     let data = or_empty(said.get_mut("event_data").map(Value::take).unwrap_or_default());
     let event_type = said["event_type"].as_str().ok_or("event_type is required, a text")?;
-    let event = tracker.prepare(event_type, &data).map_err(|error| explain(&error))?;
+    let event = tracker.client().prepare(event_type, &data).map_err(|error| explain(&error))?;
     if said["client_time"].is_null() {
         return Ok(event);
     }

@@ -37,7 +37,6 @@ use crate::{
 pub struct Activities {
     store: Arc<dyn DynamicStore>,
     tasks: Tasks,
-    #[cfg(feature = "parquet")]
     objections: Objections,
 }
 
@@ -45,23 +44,37 @@ pub struct Activities {
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
-    #[cfg(feature = "parquet")]
     pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, objections: Objections) -> Self {
         Self { store, tasks, objections }
     }
 
-    #[cfg(not(feature = "parquet"))]
-    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, _: Objections) -> Self {
-        Self { store, tasks }
-    }
-
-    /// A page of history.
+    /// A page of history, for the person whose events these are and for administrators. What others may see is
+    /// [`history_for_others`](Self::history_for_others).
     ///
     /// # Errors
     ///
     /// What the store reports; [`ErrorKind::Timeout`] if it does not answer.
     pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
         self.tasks.within(self.store.history(query)).await
+    }
+
+    /// A page of history that may be shown to others, on a public profile, say.
+    ///
+    /// Events of users whose data is [restricted](crate::Rights::restrict) are left out, and events under a purpose that the
+    /// person refuses or objects to. So a page may have fewer events than its limit, or none, and still a next one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`history`](Self::history). [`ErrorKind::TooLarge`] if the query names no user and more persons refuse a purpose than
+    /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out).
+    pub async fn history_for_others(&self, query: HistoryQuery) -> Result<HistoryPage> {
+        let left_out = match &query.filter.user {
+            Some(user) => self.objections.of_user(user, &*self.store, &self.tasks).await?,
+            None => self.objections.left_out(&*self.store, &self.tasks).await?,
+        };
+        let mut page = self.history(query).await?;
+        page.activities.retain(|activity| !left_out.iter().any(|left_out| left_out.has(&activity.event)));
+        Ok(page)
     }
 
     /// How many events `filter` means. Costs a look at each of them.

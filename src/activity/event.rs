@@ -33,6 +33,9 @@ pub struct Event {
     /// Which visitor, where visitors are told apart without an account.
     #[serde(rename = "visitor_id", default, skip_serializing_if = "Option::is_none")]
     pub visitor: Option<VisitorId>,
+    /// Who says that it happened.
+    #[serde(default, skip_serializing_if = "Origin::is_server")]
+    pub origin: Origin,
     /// What else there is to say.
     #[serde(rename = "event_data", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<EventData>,
@@ -42,6 +45,32 @@ pub struct Event {
     /// The response, where the event is the exchange itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseTrace>,
+}
+
+/// Who says that something happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Origin {
+    /// The server, which saw it. Left out of JSON.
+    #[default]
+    Server,
+    /// The client, which may say what it likes. See [`Tracker::client`](crate::Tracker::client).
+    Client,
+}
+
+impl Origin {
+    pub(crate) fn is_server(&self) -> bool {
+        *self == Self::Server
+    }
+
+    /// The name, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
 }
 
 impl Event {
@@ -56,7 +85,7 @@ impl Event {
         self
     }
 
-    /// What is left of an event that is anonymised: its type, the day (UTC), method and route, the class of the status and how the
+    /// What is left of an event that is anonymised: its type and origin, the day (UTC), method and route, the class of the status and how the
     /// exchange ended. Neither who did it, nor anything that rows of one person have in common; also not how long it took and
     /// how many bytes it had, by which another log would know it again.
     ///
@@ -88,6 +117,7 @@ impl Event {
             user: None,
             session: None,
             visitor: None,
+            origin: Origin::Server,
             data: None,
             request: None,
             response: None,

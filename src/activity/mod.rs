@@ -33,7 +33,7 @@ mod schema;
 
 pub use self::{
     data::{EventData, EventLimits},
-    event::{Activity, Entry, Event, EventId},
+    event::{Activity, Entry, Event, EventId, Origin},
     event_type::EventType,
     history::{ActivityFilter, Cursor, HistoryPage, HistoryQuery, Order},
     request::{Campaign, Method, Outcome, RequestTrace, ResponseTrace},

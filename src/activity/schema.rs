@@ -38,6 +38,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[must_use]
 pub struct EventTypes {
     checks: HashMap<EventType, Check>,
+    security: Vec<EventType>,
     closed: bool,
 }
 
@@ -72,6 +73,26 @@ impl EventTypes {
         self.insert(name, Arc::new(move |json| check(&read(json)?)))
     }
 
+    /// Names types of security events, beside `login` and `logout`: a change of password, say. They need no registration.
+    ///
+    /// Clients cannot record them ([`Tracker::client`](crate::Tracker::client)), and they have
+    /// [room of their own](crate::recorder::RecorderSettings::security_queue) in the queue.
+    ///
+    /// # Errors
+    ///
+    /// As for [`register`](Self::register).
+    pub fn security<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        for name in names {
+            self.security.push(EventType::new(name)?);
+        }
+        Ok(self)
+    }
+
+    /// Returns whether events of this type are security events: `login`, `logout` and [those named so](Self::security).
+    pub fn is_security(&self, event_type: &EventType) -> bool {
+        [EventType::LOGIN, EventType::LOGOUT].contains(event_type) || self.security.contains(event_type)
+    }
+
     /// Refuses types that are neither registered nor well-known.
     pub fn closed(mut self) -> Self {
         self.closed = true;
@@ -85,7 +106,7 @@ impl EventTypes {
     /// [`ErrorKind::InvalidInput`], naming the type and the reason, if it is refused.
     pub fn check(&self, event_type: &EventType, data: Option<&EventData>) -> Result<()> {
         let Some(check) = self.checks.get(event_type) else {
-            if self.closed && !event_type.is_well_known() {
+            if self.closed && !event_type.is_well_known() && !self.is_security(event_type) {
                 let context = format!("the event type {event_type} is not registered");
                 return Err(Error::new(ErrorKind::InvalidInput, context));
             }

@@ -2,9 +2,10 @@
 
 use crate::{
     activity::EventType,
-    consent::{Mode, PurposeId, Regime},
+    consent::{Mode, PurposeId, Regime, Subject},
     consents::ConsentSettings,
     error::{Error, ErrorKind, Result},
+    id::UserId,
     store::{LeftOut, dynamic::DynamicStore},
     tasks::Tasks,
 };
@@ -53,6 +54,28 @@ impl Objections {
         }
         all.retain(|left_out| !left_out.users.is_empty() || !left_out.visitors.is_empty());
         Ok(all)
+    }
+}
+
+impl Objections {
+    /// Which events of one user are left out: all if they are restricted, or those under a purpose that they refuse.
+    pub(crate) async fn of_user(&self, user: &UserId, store: &dyn DynamicStore, tasks: &Tasks) -> Result<Vec<LeftOut>> {
+        let of_user = || LeftOut::new([Subject::User(user.clone())]);
+        let account = tasks.within(store.account(Subject::User(user.clone()))).await?;
+        if account.restriction.is_some() {
+            return Ok(vec![of_user()]);
+        }
+        let standings = account.consents;
+        let refused = self
+            .purposes
+            .iter()
+            .filter(|refusable| standings.get(&refusable.purpose).is_some_and(|standing| standing.decision.is_no()));
+        let left_out = refused.map(|Refusable { types, except_types, .. }| {
+            let mut left_out = of_user().except_types(except_types.iter().cloned());
+            left_out.types.clone_from(types);
+            left_out
+        });
+        Ok(left_out.collect())
     }
 }
 

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | a batch is full (1,024) or old (50 ms), somebody flushes or waits for a durable event | it goes to the store, as one transaction |
 //! | the queue is full (8,192) | [`record`](Recorder::record) drops the event and counts it, or with [`Overload::Wait`] requests wait for a place before their handler runs; [`record_durable`](Recorder::record_durable) waits |
+//! | the queue is half full | each user, or for strangers each network, gets a share of the rest; more is dropped and counted ([`queue`](RecorderSettings::queue)) |
+//! | a security event (`login`, `logout`, and [your own](crate::activity::EventTypes::security)) finds the queue full | it takes one of the places that are [reserved](RecorderSettings::security_queue) |
 //! | the store fails or does not answer | whoever waits for a durable event is told; the others are tried again, five times with growing pauses; the queue fills meanwhile |
 //! | it goes on failing | the batch goes to the [spool](RecorderSettings::spool), a bounded file, from where it is stored once the store is back; without a spool it is lost, counted, and an error event says so |
 //! | the spool is full, or its disk | lost, counted, an error event |
@@ -45,11 +47,15 @@ mod queue;
 mod settings;
 mod spool;
 mod stats;
+mod tracked;
 mod worker;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -60,7 +66,7 @@ use tokio::{
 
 use self::{
     live::Subscribers,
-    queue::{Message, Queue},
+    queue::{Message, PlaceKind, Queue},
     stats::Counters,
     worker::Phase,
 };
@@ -68,6 +74,7 @@ pub use self::{
     live::{Live, Subscription},
     settings::{Overload, RecorderSettings},
     stats::{RecorderStats, ShutdownReport},
+    tracked::Tracked,
     worker::Worker,
 };
 use crate::{
@@ -97,6 +104,8 @@ struct Shared {
     subscribers: Subscribers,
     /// Tells the worker not to wait for the batch to grow older.
     hurry: Notify,
+    /// What was told once, a bit for each reason.
+    told: AtomicU32,
 }
 
 /// A place in the queue, for one event.
@@ -128,33 +137,48 @@ impl Recorder {
         settings.check()?;
         let (phase, phases) = watch::channel(Phase::Running);
         let shared = Arc::new(Shared {
-            queue: Queue::new(settings.queue),
+            queue: Queue::new(settings.queue, settings.security_queue),
             counters: Counters::default(),
             subscribers: Subscribers::new(settings.subscribers),
             hurry: Notify::new(),
+            told: AtomicU32::new(0),
         });
         let worker = Worker::new(store, shared.clone(), &settings, clock.clone(), phase.clone(), phases)?;
         Ok((Self { inner: Arc::new(Inner { shared, settings, clock, phase }) }, worker))
     }
 
     /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event is dropped and counted.
-    pub fn record(&self, event: Event) {
+    pub fn record(&self, event: Event) -> Tracked {
         self.count_offered();
         let queue = &self.inner.shared.queue;
-        if queue.try_take_place() && queue.push(Message::Event(event)) {
+        if queue.try_take_place() {
+            return self.push(event, PlaceKind::Usual);
+        }
+        if self.inner.settings.types.is_security(&event.event_type) && queue.try_take_reserved() {
+            return self.push(event, PlaceKind::Reserved);
+        }
+        self.inner.shared.counters.drop_one();
+        Tracked::Dropped
+    }
+
+    fn push(&self, event: Event, place: PlaceKind) -> Tracked {
+        if self.inner.shared.queue.push(Message::Event(event), place) {
             self.hurry_if_full();
+            Tracked::Queued
         } else {
             self.inner.shared.counters.drop_one();
+            Tracked::Dropped
         }
     }
 
-    /// Stores an event. It is in the store when this returns, as durably as the store can.
+    /// Stores an event. It is in the store when this returns [`Stored`](Tracked::Stored), as durably as the store can;
+    /// [`Withheld`](Tracked::Withheld) if the store has nothing of the user, as they are erased or their data is restricted.
     ///
     /// # Errors
     ///
     /// What the store reports; then the event is not stored. [`ErrorKind::Timeout`] if the store or the queue takes longer
     /// than the store timeout; then it may be stored later. [`ErrorKind::Unavailable`] after a shutdown.
-    pub async fn record_durable(&self, event: Event) -> Result<()> {
+    pub async fn record_durable(&self, event: Event) -> Result<Tracked> {
         let (caller, answer) = oneshot::channel();
         self.ask(Message::Durable(event, caller), answer).await
     }
@@ -234,7 +258,7 @@ impl Recorder {
         taken.is_ok_and(|taken| taken).then(|| Place { recorder: self.clone(), is_used: false })
     }
 
-    async fn ask(&self, message: Message, answer: oneshot::Receiver<Result<()>>) -> Result<()> {
+    async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         let late = if message.is_event() {
             "the event was not stored in time; it may be stored later"
         } else {
@@ -247,7 +271,7 @@ impl Recorder {
             }
             let counter = if message.is_event() { &shared.counters.offered } else { &shared.counters.flushes };
             counter.fetch_add(1, Ordering::Relaxed);
-            if !shared.queue.push(message) {
+            if !shared.queue.push(message, PlaceKind::Usual) {
                 counter.fetch_sub(1, Ordering::Relaxed);
                 return Err(closed());
             }
@@ -260,9 +284,39 @@ impl Recorder {
         }
     }
 
-    /// Something was not recorded as it happened, because its purpose is not allowed.
-    pub(crate) fn count_withheld(&self) {
+    /// Something was not recorded as it happened, because its purpose is not allowed or the user's data is restricted.
+    pub(crate) fn withhold(&self, is_restricted: bool) {
         self.inner.shared.counters.withheld.fetch_add(1, Ordering::Relaxed);
+        let (reason, bit) = if is_restricted { ("restricted", TOLD_RESTRICTED) } else { ("consent", TOLD_CONSENT) };
+        if self.is_told_first(bit) {
+            tracing::info!(
+                reason,
+                "an event is withheld: nobody has agreed to its purpose, or the user's data is restricted; \
+                 more of this kind at level debug and in RecorderStats::withheld"
+            );
+        } else {
+            tracing::debug!(reason, "an event is withheld");
+        }
+    }
+
+    /// An event belongs to no request that the activity layer saw, or the router's template is not known.
+    pub(crate) fn tell_no_route(&self, has_request: bool) {
+        let (reason, bit) = if has_request { ("template", TOLD_NO_TEMPLATE) } else { ("request", TOLD_NO_REQUEST) };
+        if self.is_told_first(bit) {
+            tracing::info!(
+                reason,
+                "an event has no route template: put the activity layer on the router with Router::layer, or give requests a \
+                 RouteTemplate; more of this kind at level debug"
+            );
+        } else {
+            tracing::debug!(reason, "an event has no route template");
+        }
+    }
+
+    /// Whether nothing was told yet under this bit: once for each guestbook.
+    pub(crate) fn is_told_first(&self, bit: u32) -> bool {
+        let told = &self.inner.shared.told;
+        told.load(Ordering::Relaxed) & bit == 0 && told.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
     fn count_offered(&self) {
@@ -281,14 +335,10 @@ impl Recorder {
 }
 
 impl Place {
-    pub(crate) fn record(mut self, event: Event) {
+    pub(crate) fn record(mut self, event: Event) -> Tracked {
         self.is_used = true;
         self.recorder.count_offered();
-        if self.recorder.inner.shared.queue.push(Message::Event(event)) {
-            self.recorder.hurry_if_full();
-        } else {
-            self.recorder.inner.shared.counters.drop_one();
-        }
+        self.recorder.push(event, PlaceKind::Waited)
     }
 }
 
@@ -312,6 +362,12 @@ impl fmt::Debug for Recorder {
         f.debug_struct("Recorder").field("settings", &self.inner.settings).finish_non_exhaustive()
     }
 }
+
+/// The bits of what is told once. The lowest ones are those of requests that are left out.
+const TOLD_CONSENT: u32 = 1 << 24;
+const TOLD_RESTRICTED: u32 = 1 << 25;
+const TOLD_NO_TEMPLATE: u32 = 1 << 26;
+const TOLD_NO_REQUEST: u32 = 1 << 27;
 
 fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the recorder is shut down")

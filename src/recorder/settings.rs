@@ -23,6 +23,7 @@ use crate::{
 #[must_use]
 pub struct RecorderSettings {
     pub(super) queue: usize,
+    pub(super) security_queue: usize,
     pub(super) batch: usize,
     pub(super) batch_age: Duration,
     pub(super) overload: Overload,
@@ -45,7 +46,7 @@ pub enum Overload {
     #[default]
     DropNewest,
     /// The request waits for a place in the queue before its handler runs, at most so long; then its event is dropped and
-    /// counted. Explicit events of [`track`](crate::Tracker::track) never wait.
+    /// counted. Places are given in the order of asking, whatever share of the queue a user has. Explicit events of [`track`](crate::Tracker::track) never wait.
     Wait(Duration),
 }
 
@@ -54,6 +55,7 @@ impl RecorderSettings {
     pub fn new() -> Self {
         Self {
             queue: 8_192,
+            security_queue: 1_024,
             batch: 1_024,
             batch_age: Duration::from_millis(50),
             overload: Overload::default(),
@@ -70,8 +72,19 @@ impl RecorderSettings {
     }
 
     /// How many events may wait. Default: 8,192. With the largest allowed data that is 64 MiB.
+    ///
+    /// Once half of the places are taken, each user, or for strangers each network, gets at most a sixteenth of the queue until
+    /// the worker has fetched what waits: nobody's flood takes the places of all others. Strangers whose network is unknown
+    /// count as one. Events without a request and without a user, which are the application's own, are not limited.
     pub fn queue(mut self, events: usize) -> Self {
         self.queue = events;
+        self
+    }
+
+    /// How many [security events](crate::activity::EventTypes::security) may wait beside the queue when it is full. Default: 1,024; each
+    /// user or network gets a sixteenth of them.
+    pub fn security_queue(mut self, events: usize) -> Self {
+        self.security_queue = events;
         self
     }
 
@@ -146,6 +159,10 @@ impl RecorderSettings {
     /// What happens to a request when the queue is full.
     pub(crate) fn overload_policy(&self) -> Overload {
         self.overload
+    }
+
+    pub(crate) fn types(&self) -> &EventTypes {
+        &self.types
     }
 
     pub(crate) fn limits(&self) -> &EventLimits {

@@ -36,6 +36,7 @@
 //! # Ok(()) }
 //! ```
 
+mod client_tracker;
 mod consent;
 mod flash;
 mod guest;
@@ -57,6 +58,7 @@ use std::{
 use serde::Serialize;
 
 pub use self::{
+    client_tracker::ClientTracker,
     consent::{Consent, GlobalPrivacyControl},
     flash::Flash,
     preferences::{Preferences, expected},
@@ -74,6 +76,7 @@ use crate::{
     consent::Subject,
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, SessionToken, UserId},
+    recorder::Tracked,
     session::{Changes, Device, Lifetime, SessionHead, SessionRecord, TruncatedAddress},
     sessions::Sessions,
 };
@@ -181,7 +184,7 @@ impl Visit {
     /// # Errors
     ///
     /// As for [`Tracker::track`].
-    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<()>
+    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
     where
         K: TryInto<EventType>,
         Error: From<K::Error>,
@@ -195,7 +198,7 @@ impl Visit {
     /// # Errors
     ///
     /// As for [`Tracker::track_durable`].
-    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<()>
+    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
     where
         K: TryInto<EventType>,
         Error: From<K::Error>,

@@ -5,13 +5,13 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Permit, Visit, permit};
+use super::{ClientTracker, Permit, Visit, client_tracker::path_of, permit};
 use crate::{
     activity::{Event, EventData, EventType, RequestTrace},
     consents::Consents,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     id::VisitorId,
-    recorder::Recorder,
+    recorder::{Recorder, Tracked},
 };
 
 /// Records explicit events of one request: who, in which session, on which route, from what kind of device is filled in.
@@ -21,7 +21,10 @@ use crate::{
 /// data is [restricted](crate::privacy::Restriction) is left out and counted likewise.
 ///
 /// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under overload the event is
-/// dropped and counted, which is no error. [`track_durable`](Self::track_durable) returns when the event is stored.
+/// dropped and counted, which is no error. [`track_durable`](Self::track_durable) returns when the event is stored. Both return
+/// what became of the event.
+///
+/// Record what a client names through [`client`](Self::client): it refuses security events and marks the others.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -88,14 +91,18 @@ impl Tracker {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and [`TooLarge`](crate::ErrorKind::TooLarge), saying what is
     /// wrong, if the name breaks the rules of [`EventType`], the data those of [`EventData`], or the type's own check
     /// refuses it.
-    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<()>
+    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
     where
         K: TryInto<EventType>,
         Error: From<K::Error>,
         T: Serialize + ?Sized,
     {
-        self.record(self.prepare(event_type, data)?);
-        Ok(())
+        Ok(self.record(self.prepare(event_type, data)?))
+    }
+
+    /// The tracker for what the client of this request says that it did.
+    pub fn client(&self) -> ClientTracker {
+        ClientTracker::new(self.clone())
     }
 
     /// As [`track`](Self::track), and returns when the event is stored.
@@ -103,7 +110,7 @@ impl Tracker {
     /// # Errors
     ///
     /// As for [`track`](Self::track) and [`record_durable`](Self::record_durable).
-    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<()>
+    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
     where
         K: TryInto<EventType>,
         Error: From<K::Error>,
@@ -113,23 +120,23 @@ impl Tracker {
     }
 
     /// Somebody logged in, with data `{"action":"user_logged_in"}`. [`Session::login`](crate::Session::login) does this.
-    pub fn login(&self) {
-        self.record(self.known(EventType::LOGIN, EventData::from_stored(LOGGED_IN)));
+    pub fn login(&self) -> Tracked {
+        self.record(self.known(EventType::LOGIN, EventData::from_stored(LOGGED_IN)))
     }
 
     /// Somebody logged out, with data `{"action":"user_logged_out"}`. [`Session::logout`](crate::Session::logout) does this.
-    pub fn logout(&self) {
-        self.record(self.known(EventType::LOGOUT, EventData::from_stored(LOGGED_OUT)));
+    pub fn logout(&self) -> Tracked {
+        self.record(self.known(EventType::LOGOUT, EventData::from_stored(LOGGED_OUT)))
     }
 
-    /// A page was shown, with data `{"page":page}`: for pages that the browser changes by itself. The activity layer
-    /// records those that it serves.
+    /// A page was shown, with data `{"page":page}`, without the page's query and fragment. The activity layer records pages that
+    /// it serves. Where the client names the page, use [`client`](Self::client).
     ///
     /// # Errors
     ///
-    /// As for [`track`](Self::track).
-    pub fn page_view(&self, page: &str) -> Result<()> {
-        self.track(EventType::PAGE_VIEW, &json!({ "page": page }))
+    /// As for [`track`](Self::track), and [`InvalidInput`](crate::ErrorKind::InvalidInput) if the page is only a query or a fragment.
+    pub fn page_view(&self, page: &str) -> Result<Tracked> {
+        self.track(EventType::PAGE_VIEW, &json!({ "page": path_of(page)? }))
     }
 
     /// Somebody did something: a `button_click` with data `{"action":action,"details":details}`.
@@ -137,12 +144,7 @@ impl Tracker {
     /// # Errors
     ///
     /// As for [`track`](Self::track).
-    pub fn action<T: Serialize + ?Sized>(&self, action: &str, details: &T) -> Result<()> {
-        #[derive(Serialize)]
-        struct Action<'a, T: ?Sized> {
-            action: &'a str,
-            details: &'a T,
-        }
+    pub fn action<T: Serialize + ?Sized>(&self, action: &str, details: &T) -> Result<Tracked> {
         self.track(EventType::BUTTON_CLICK, &Action { action, details })
     }
 
@@ -151,7 +153,7 @@ impl Tracker {
     /// # Errors
     ///
     /// As for [`track`](Self::track).
-    pub fn api_call(&self, endpoint: &str, method: &str) -> Result<()> {
+    pub fn api_call(&self, endpoint: &str, method: &str) -> Result<Tracked> {
         self.track(EventType::API_CALL, &json!({ "endpoint": endpoint, "method": method }))
     }
 
@@ -172,33 +174,39 @@ impl Tracker {
     }
 
     /// Queues an event as it is, if the guest's decisions allow it.
-    pub fn record(&self, event: Event) {
-        if let Ok(event) = self.allowed(event) {
-            self.recorder.record(event);
+    pub fn record(&self, event: Event) -> Tracked {
+        let (event, is_withheld) = self.allowed(event);
+        match (event.map(|event| self.recorder.record(event)), is_withheld) {
+            (Some(Tracked::Queued), true) | (None, _) => Tracked::Withheld,
+            (Some(tracked), _) => tracked,
         }
     }
 
-    /// Stores an event as it is.
+    /// Stores an event as it is, if the guest's decisions allow it: [`Withheld`](Tracked::Withheld) says that they do not, or that
+    /// processing of their data is [restricted](crate::privacy::Restriction).
     ///
     /// # Errors
     ///
-    /// As for [`Recorder::record_durable`]; [`ErrorKind::ConsentRequired`] if the guest's decisions do not allow it,
-    /// [`ErrorKind::Restricted`] if processing of their data is [restricted](crate::privacy::Restriction).
-    pub async fn record_durable(&self, event: Event) -> Result<()> {
-        let event = self.allowed(event).map_err(|permit| match permit {
-            Permit::Restricted => Error::new(ErrorKind::Restricted, "nothing of the user is recorded for now"),
-            _ => Error::new(ErrorKind::ConsentRequired, "the event's purpose is not allowed"),
-        })?;
-        self.recorder.record_durable(event).await
+    /// As for [`Recorder::record_durable`].
+    pub async fn record_durable(&self, event: Event) -> Result<Tracked> {
+        let (event, is_withheld) = self.allowed(event);
+        let Some(event) = event else { return Ok(Tracked::Withheld) };
+        let tracked = self.recorder.record_durable(event).await?;
+        Ok(if is_withheld { Tracked::Withheld } else { tracked })
     }
 
-    /// What may be recorded of an event; if nothing, why.
-    fn allowed(&self, event: Event) -> Result<Event, Permit> {
+    /// What may be recorded of an event, and whether that is less than all.
+    fn allowed(&self, event: Event) -> (Option<Event>, bool) {
         let permit = permit(&event, self.visit.as_ref(), self.consents.as_ref());
-        if !matches!(permit, Permit::Full(_)) {
-            self.recorder.count_withheld();
+        let is_withheld = !matches!(permit, Permit::Full(_));
+        if is_withheld {
+            self.recorder.withhold(permit == Permit::Restricted);
         }
-        permit.apply(event).ok_or(permit)
+        (permit.apply(event), is_withheld)
+    }
+
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     fn known(&self, event_type: EventType, data: EventData) -> Event {
@@ -213,6 +221,9 @@ impl Tracker {
         }
         event.visitor = self.visitor;
         event.request = self.trace.clone();
+        if self.trace.is_none() {
+            self.recorder.tell_no_route(false);
+        }
         event
     }
 }
@@ -221,6 +232,13 @@ impl fmt::Debug for Tracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tracker").field("visit", &self.visit).finish_non_exhaustive()
     }
+}
+
+/// The data of a `button_click`.
+#[derive(Serialize)]
+pub(super) struct Action<'a, T: ?Sized> {
+    pub(super) action: &'a str,
+    pub(super) details: &'a T,
 }
 
 const LOGGED_IN: &str = r#"{"action":"user_logged_in"}"#;

@@ -561,7 +561,13 @@ async fn pages_and_calls_are_told_apart_by_a_rule_that_can_be_replaced() {
 async fn routes_can_opt_out_and_name_themselves() {
     let (guestbook, _) = guestbook(ActivityRules::new().path_words(["found", "wp-admin.php"]));
     let app = Router::new()
-        .route("/quiet", get(async |tracker: Tracker| tracker.track("spoken", &json!({})).unwrap()).layer(Unrecorded))
+        .route(
+            "/quiet",
+            get(async |tracker: Tracker| {
+                tracker.track("spoken", &json!({})).unwrap();
+            })
+            .layer(Unrecorded),
+        )
         .route("/quiet-answer", get(async || (axum::Extension(Unrecorded), "x")))
         .route("/named", get(async || (axum::Extension(RouteTemplate::new("/by/{name}")), "x")))
         .fallback(async |request: Request<Body>| match request.uri().path() {

@@ -59,4 +59,5 @@ mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod support;
+mod untold;
 mod zones;

@@ -83,7 +83,9 @@ async fn counters_gauges_and_histograms_say_what_the_figures_say() {
     let clock = Clock::manual(START);
     let settings = RecorderSettings::new().queue(10).batch(10, Duration::from_millis(50)).retry(1, Duration::ZERO);
     let (recorder, worker) = Recorder::pair(Arc::new(store.clone()), settings, clock.clone()).unwrap();
-    (0..12).for_each(|_| recorder.record(Event::new(EventType::ACTION, clock.now())));
+    for _ in 0..12 {
+        recorder.record(Event::new(EventType::ACTION, clock.now()));
+    }
     clock.advance(Duration::from_millis(250));
     tokio::spawn(worker.run());
     recorder.flush().await.unwrap();

@@ -112,7 +112,7 @@ async fn what_an_event_says_is_in_its_columns_and_the_rest_is_null() {
             "utm_source": null, "utm_medium": null, "utm_campaign": null, "utm_term": null, "utm_content": null,
             "browser": "Firefox", "browser_major": 140, "system": "Linux", "device": "desktop",
             "network": "203.0.113.0/24", "status": 200, "latency_us": 1_500, "bytes": 9_000, "outcome": "completed",
-            "event_data": "{\"page\":\"/prices\"}",
+            "event_data": "{\"page\":\"/prices\"}", "origin": "server",
         })
     );
     let null = rows[1].as_object().unwrap().iter().filter(|(_, value)| value.is_null()).count();

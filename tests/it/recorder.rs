@@ -1,6 +1,7 @@
 //! The recorder and what can happen to it: a full queue, a store that fails, a disk that is full.
 
 mod balance;
+mod sharing;
 mod spool;
 mod subscribing;
 
@@ -80,7 +81,9 @@ async fn until_spool_is_empty(recorder: &Recorder) {
 async fn a_full_queue_drops_the_newest_and_counts_them() {
     let store = Moody::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new().queue(4).batch(4, Duration::from_millis(50)));
-    (0..10).for_each(|number| recorder.record(event(number)));
+    for number in 0..10 {
+        recorder.record(event(number));
+    }
     let stats = recorder.stats();
     assert_eq!((stats.offered, stats.dropped, stats.queued), (10, 6, 4));
     tokio::spawn(worker.run());
@@ -95,7 +98,9 @@ async fn a_batch_goes_out_when_it_is_full_or_old_or_somebody_waits() {
     let store = Moody::default();
     let recorder = running(&store, RecorderSettings::new().batch(3, Duration::from_millis(50)));
     let begin = tokio::time::Instant::now();
-    (0..3).for_each(|number| recorder.record(event(number)));
+    for number in 0..3 {
+        recorder.record(event(number));
+    }
     until(async || store.store.count(ActivityFilter::new()).await.unwrap() == 3).await;
     assert!(begin.elapsed() < Duration::from_millis(5), "full");
     recorder.record(event(3));
@@ -117,11 +122,15 @@ async fn a_store_that_is_stuck_for_ten_seconds_loses_nothing() {
     let store = Moody::default();
     let recorder = running(&store, RecorderSettings::new());
     store.set(Mood::Stuck);
-    (0..500).for_each(|number| recorder.record(event(number)));
+    for number in 0..500 {
+        recorder.record(event(number));
+    }
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(stored(&*store.store).await, [] as [usize; 0]);
     store.set(Mood::Good);
-    (500..600).for_each(|number| recorder.record(event(number)));
+    for number in 500..600 {
+        recorder.record(event(number));
+    }
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(stored(&*store.store).await, (0..600).collect::<Vec<_>>());
     let stats = recorder.stats();
@@ -134,7 +143,10 @@ async fn while_the_store_is_stuck_memory_stays_bounded_and_the_drops_are_counted
     let recorder = running(&store, RecorderSettings::new().queue(100).batch(10, Duration::ZERO));
     store.set(Mood::Stuck);
     for number in 0..1_000 {
-        recorder.record(event(number));
+        let mut event = event(number);
+        // Of so many users that no share of the queue is in the way.
+        event.user = Some(UserId::from(number as i64));
+        recorder.record(event);
         tokio::task::yield_now().await;
     }
     let stats = recorder.stats();
@@ -148,7 +160,9 @@ async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counte
     let store = Moody::default();
     let recorder = running(&store, RecorderSettings::new());
     store.set(Mood::Failing);
-    (0..7).for_each(|number| recorder.record(event(number)));
+    for number in 0..7 {
+        recorder.record(event(number));
+    }
     let error = recorder.flush().await.unwrap_err();
     assert_eq!((error.kind(), store.asked()), (ErrorKind::Unavailable, 5));
     assert_eq!((recorder.stats().lost, recorder.stats().written), (7, 0));
@@ -297,7 +311,9 @@ async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_
 async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
     let store = Moody::default();
     let recorder = running(&store, RecorderSettings::new().batch(10, Duration::from_secs(60)));
-    (0..25).for_each(|number| recorder.record(event(number)));
+    for number in 0..25 {
+        recorder.record(event(number));
+    }
     let report = recorder.shutdown(Duration::from_secs(5)).await;
     assert_eq!((report.written, report.lost, report.spooled), (25, 0, 0));
     assert_eq!(stored(&*store.store).await.len(), 25);
@@ -309,7 +325,9 @@ async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
 
     let recorder = running(&store, RecorderSettings::new().batch(10, Duration::from_secs(60)));
     store.set(Mood::Stuck);
-    (0..25).for_each(|number| recorder.record(event(number)));
+    for number in 0..25 {
+        recorder.record(event(number));
+    }
     let begin = tokio::time::Instant::now();
     let report = recorder.shutdown(Duration::from_secs(3)).await;
     assert_eq!((report.written, report.lost), (0, 25));
@@ -320,7 +338,9 @@ async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
 async fn a_worker_that_is_dropped_takes_nothing_along_uncounted() {
     let store = Moody::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new());
-    (0..5).for_each(|number| recorder.record(event(number)));
+    for number in 0..5 {
+        recorder.record(event(number));
+    }
     drop(worker);
     assert_eq!(recorder.stats().lost, 5);
     assert_eq!(recorder.record_durable(event(5)).await.unwrap_err().kind(), ErrorKind::Unavailable);

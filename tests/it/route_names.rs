@@ -166,7 +166,9 @@ async fn literals_of_templates_that_were_seen_are_words_too() {
 async fn no_token_of_any_common_kind_is_recorded_as_part_of_a_path() {
     let common = ["reset", "users", "about-us", "v2", "admin", "2024-report"];
     let (guestbook, _) = guestbook(ActivityRules::new().path_words(common));
-    let track = async |tracker: Tracker| tracker.track("reset_opened", &serde_json::json!({})).unwrap();
+    let track = async |tracker: Tracker| {
+        tracker.track("reset_opened", &serde_json::json!({})).unwrap();
+    };
     let app = Router::new().fallback(track).layer(guestbook.layer());
     for kind in TokenKind::ALL {
         let mut dice = rand_tokens::Dice::new(kind as u64 + 1);

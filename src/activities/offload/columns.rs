@@ -31,6 +31,7 @@ pub(super) const SCHEMA: &str = "message activity {
     optional int64 bytes;
     optional binary outcome (STRING);
     optional binary event_data (STRING);
+    required binary origin (STRING);
 }";
 
 /// Some activities, column by column.
@@ -117,6 +118,7 @@ impl Rows {
             response.map(|response| Value::Long(whole(response.bytes))),
             outcome.as_ref().and_then(|outcome| outcome.as_str()).map(Value::Text),
             event.data.as_ref().map(EventData::as_json).map(Value::Text),
+            Some(Value::Text(event.origin.as_str())),
         ];
         self.columns.resize_with(row.len(), Column::default);
         for (column, value) in self.columns.iter_mut().zip(row) {

@@ -20,6 +20,7 @@
 //! | `network` | text | truncated |
 //! | `status`, `latency_us`, `bytes`, `outcome` | int32, int64, int64, text | of the response |
 //! | `event_data` | text (JSON) | |
+//! | `origin` | text | `server`, or `client` for what the client says |
 //!
 //! What an event does not have is null. Values are compressed with Snappy, in groups of 65,536 rows; memory holds one group.
 //!

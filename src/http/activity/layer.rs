@@ -5,8 +5,12 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
 use super::{
-    ActivityService, Skipped, agents::Agents, referrer::KnownReferrers, routes::Routes, rules::ActivityRules,
-    skipped::SkipCounters,
+    ActivityService, Skipped,
+    agents::Agents,
+    referrer::KnownReferrers,
+    routes::Routes,
+    rules::ActivityRules,
+    skipped::{Reason, SkipCounters},
 };
 use crate::{
     consents::Consents,
@@ -66,6 +70,22 @@ impl ActivityLayer {
     /// How many requests were left out, by reason.
     pub fn skipped(&self) -> Skipped {
         self.shared.skipped.snapshot()
+    }
+}
+
+impl Shared {
+    /// A request leaves no trace: counted, and told once for each reason.
+    pub(super) fn skip(&self, reason: Reason) {
+        self.skipped.count(reason);
+        if self.recorder.is_told_first(1 << reason as u32) {
+            tracing::info!(
+                reason = reason.name(),
+                "a request is not recorded: the rules of activity leave it out; more of this kind at level debug and in \
+                 ActivityLayer::skipped"
+            );
+        } else {
+            tracing::debug!(reason = reason.name(), "a request is not recorded");
+        }
     }
 }
 

@@ -114,14 +114,15 @@ impl Recording {
         }
         let permit = permit(&event, visit.as_ref(), self.shared.consents.as_ref());
         if !matches!(permit, Permit::Full(_)) {
-            self.shared.recorder.count_withheld();
+            self.shared.recorder.withhold(permit == Permit::Restricted);
         }
         let Some(mut event) = permit.apply(event) else { return };
         self.take_names(&mut event);
-        match self.place.take() {
+        // What is dropped is counted; nobody waits for this answer.
+        let _ = match self.place.take() {
             Some(place) => place.record(event),
             None => self.shared.recorder.record(event),
-        }
+        };
     }
 
     /// Names that strangers can invent are taken in only now, for what leaves a row.
@@ -130,13 +131,16 @@ impl Recording {
         let Some(request) = &mut event.request else { return };
         if self.named != Named::Template {
             let status = StatusCode::from_u16(self.status).ok();
+            if status != Some(StatusCode::NOT_FOUND) {
+                shared.recorder.tell_no_route(true);
+            }
             request.route = shared.routes.take(&request.route, self.named, status, self.network, time);
         }
         request.referrer = request.referrer.take().map(|host| shared.referrers.take(host, self.network, time));
     }
 
     fn leave_out(&mut self, reason: Reason) -> bool {
-        self.shared.skipped.count(reason);
+        self.shared.skip(reason);
         self.event = None;
         self.place = None;
         false

@@ -130,7 +130,7 @@ impl Shared {
         let by_script = facts.is_by_script();
         let recording = match reason {
             Some(reason) => {
-                self.skipped.count(reason);
+                self.skip(reason);
                 None
             }
             None => {

@@ -59,9 +59,8 @@ impl SkipCounters {
     }
 }
 
-#[cfg(feature = "metrics")]
 impl Reason {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Options => "options",
             Self::Static => "static_file",

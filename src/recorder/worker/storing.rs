@@ -15,7 +15,7 @@ use super::{Phase, Worker, closing};
 use crate::{
     activity::{Activity, Entry, EventId},
     error::{Error, ErrorKind, Result},
-    recorder::{queue::Message, spool::Spool},
+    recorder::{Tracked, queue::Message, spool::Spool},
     store::Commit,
     time::Timestamp,
 };
@@ -25,7 +25,7 @@ use crate::{
 struct Batch {
     entries: Vec<Entry>,
     /// Those who wait for the event at this place of `entries`.
-    durable: Vec<(usize, oneshot::Sender<Result<()>>)>,
+    durable: Vec<(usize, oneshot::Sender<Result<Tracked>>)>,
     flushes: Vec<oneshot::Sender<Result<()>>>,
     oldest: Option<Timestamp>,
 }
@@ -114,14 +114,16 @@ impl Worker {
         let commit = if batch.durable.is_empty() { Commit::Relaxed } else { Commit::Durable };
         let result = self.append_entries(entries.clone(), commit).await;
         match result {
-            Ok(()) => {
+            Ok(stored) => {
                 let counters = &self.shared.counters;
                 counters.batches.fetch_add(1, Ordering::Relaxed);
                 counters.last_batch.store(entries.len() as u64, Ordering::Relaxed);
                 let lag = batch.oldest.map(|oldest| self.clock.now().since(oldest)).unwrap_or_default();
                 counters.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                for (_, waiting) in batch.durable.drain(..) {
-                    let _ = waiting.send(Ok(()));
+                for (place, waiting) in batch.durable.drain(..) {
+                    // Who waits has not been here before, so what is not stored now was refused by the store.
+                    let is_stored = stored.get(place).is_some_and(Option::is_some);
+                    let _ = waiting.send(Ok(if is_stored { Tracked::Stored } else { Tracked::Withheld }));
                 }
                 Ok(())
             }
@@ -132,7 +134,7 @@ impl Worker {
         }
     }
 
-    async fn append_entries(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<()> {
+    async fn append_entries(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
         let append = self.store.append(entries.clone(), commit);
         let until = match *self.phases.borrow() {
             Phase::Closing(until) => until.min(Instant::now() + self.store_timeout),
@@ -148,11 +150,11 @@ impl Worker {
         self.shared.counters.written.fetch_add(written, Ordering::Relaxed);
         self.shared.counters.duplicates.fetch_add(entries.len() as u64 - written, Ordering::Relaxed);
         if !self.shared.subscribers.is_empty() {
-            let stored = entries.iter().zip(sequences);
-            let stored = stored.filter_map(|(entry, sequence)| Some(Activity::new(sequence?, entry.event.clone())));
+            let stored = entries.iter().zip(&sequences);
+            let stored = stored.filter_map(|(entry, sequence)| Some(Activity::new((*sequence)?, entry.event.clone())));
             self.shared.subscribers.publish(stored);
         }
-        Ok(())
+        Ok(sequences)
     }
 
     /// Tells those who wait for durable events. Their events are not tried again, unless the attempt may yet succeed.
@@ -235,7 +237,7 @@ impl Worker {
             let count = entries.len() as u64;
             if !entries.is_empty() {
                 match self.append_entries(entries.into(), Commit::Durable).await {
-                    Ok(()) => self.failing = false,
+                    Ok(_) => self.failing = false,
                     // They would keep all others waiting for ever.
                     Err(error) if never_helps(&error) => self.lose(count, &error),
                     Err(error) => {

@@ -11,6 +11,7 @@ pub(super) const ACTIVITIES: &[&str] = &[
     "user_id",
     "session_id",
     "visitor_id",
+    "origin",
     "event_data",
     "request",
     "response",

@@ -72,6 +72,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::journal::SCHEMA,
     super::credentials::SCHEMA,
     super::rollups::STAYS_SCHEMA,
+    super::activities::ORIGIN_SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -8,7 +8,7 @@ use super::{ActivityStore, at, user_id};
 use crate::{
     activity::{
         Activity, ActivityFilter, Campaign, Cursor, Entry, Event, EventData, EventId, EventLimits, EventType,
-        HistoryQuery, Method, Order, Outcome, RequestTrace, ResponseTrace,
+        HistoryQuery, Method, Order, Origin, Outcome, RequestTrace, ResponseTrace,
     },
     client::Agent,
     id::{SessionId, VisitorId},
@@ -38,6 +38,7 @@ pub(super) fn full(time: Timestamp) -> Event {
     event.user = Some(user_id("ada"));
     event.session = Some(session(1));
     event.visitor = Some(VisitorId::from(uuid::Uuid::from_u128(2)));
+    event.origin = Origin::Client;
     let data = json!({ "title": "für 'Ada' \\ \"x\" \u{1f600}", "list": [1, 2.5, null, true], "empty": {} });
     event.data = Some(EventData::new(&data, &EventLimits::default()).expect("small"));
     event.request = Some(RequestTrace {
@@ -85,7 +86,9 @@ pub(super) fn times(activities: &[Activity]) -> Vec<Timestamp> {
 pub(super) async fn what_is_appended_is_read_back<S: ActivityStore>(store: Arc<S>) {
     let mut bare = Event::new(EventType::LOGIN, at(1));
     bare.request = Some(RequestTrace { method: Method::Other, ..RequestTrace::default() });
-    let events = [full(at(0)), bare, Event::new(EventType::ERROR, Timestamp::from_millis(-1))];
+    let mut said = Event::new(EventType::PAGE_VIEW, at(2));
+    said.origin = Origin::Client;
+    let events = [full(at(0)), bare, said, Event::new(EventType::ERROR, Timestamp::from_millis(-1))];
     let entries: Vec<_> = events.iter().cloned().zip(1..).map(|(event, number)| entry(number, event)).collect();
     let sequences = store.append(entries.into(), Commit::Durable).await.expect("appended");
     let found = all(&*store, ActivityFilter::new(), Order::OldestFirst, 10).await;

@@ -83,6 +83,15 @@ async fn whoever_refuses_does_not_count<S: Store>(store: S) {
     assert_eq!(figures(&guestbook).await, [6, 2, 2, 1, 2, 1], "what has no purpose still counts");
     decide(&guestbook, &phone.into(), PurposeId::ANALYTICS, Decision::Withdrawn).await;
     assert_eq!(figures(&guestbook).await, [5, 2, 1, 1, 2, 1], "a visitor, too");
+    let shown = async |filter: ActivityFilter| {
+        let page = guestbook.activities().history_for_others(HistoryQuery::new(filter)).await.unwrap();
+        page.activities.into_iter().map(|activity| activity.event).collect::<Vec<_>>()
+    };
+    let all = shown(ActivityFilter::new()).await;
+    assert_eq!(all.len(), 5, "one login of user 1, all of user 2, and nobody's view");
+    let of = |user: i64| ActivityFilter::new().user(UserId::from(user));
+    let of_one: Vec<_> = shown(of(1)).await.into_iter().map(|event| event.event_type).collect();
+    assert_eq!((of_one, shown(of(2)).await.len()), (vec![EventType::LOGIN], 3));
     let history = guestbook.activities().history(HistoryQuery::new(ActivityFilter::new())).await.unwrap();
     assert_eq!(history.activities.len(), 8, "it is there, and nobody looks at it");
     for purpose in [PurposeId::ANALYTICS, shopping()] {
@@ -148,4 +157,21 @@ async fn too_many_who_refuse_are_an_error_and_not_counted_silently() {
         guestbook.analytics().funnel(today, funnel).await.unwrap_err().kind(),
         tower_guestbook::ErrorKind::TooLarge
     );
+}
+
+#[tokio::test]
+async fn history_for_others_has_nothing_of_somebody_whose_data_is_restricted() {
+    let events = [1, 2].map(|user| by(Some(user), None, EventType::LOGIN)).to_vec();
+    let guestbook = asking(MemoryStore::new(), events, rules(Mode::OptIn), AnalyticsRules::new()).await;
+    let shown = async |filter: ActivityFilter| {
+        let page = guestbook.activities().history_for_others(HistoryQuery::new(filter)).await.unwrap();
+        page.activities.len()
+    };
+    let (one, of_one) = (UserId::from(1), || ActivityFilter::new().user(UserId::from(1)));
+    assert_eq!((shown(of_one()).await, shown(ActivityFilter::new()).await), (1, 2));
+    guestbook.rights().restrict(&one, tower_guestbook::privacy::RestrictionReason::Claims).await.unwrap();
+    assert_eq!((shown(of_one()).await, shown(ActivityFilter::new()).await), (0, 1));
+    assert_eq!(guestbook.activities().count(of_one()).await.unwrap(), 1, "it is there");
+    guestbook.rights().lift_restriction(&one).await.unwrap();
+    assert_eq!(shown(of_one()).await, 1);
 }

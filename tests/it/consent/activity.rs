@@ -8,6 +8,7 @@ use tower_guestbook::{
     consent::{PurposeId, Subject},
     consents::UnallowedActivity,
     http::ActivityRules,
+    recorder::Tracked,
     store::MemoryStore,
 };
 
@@ -42,14 +43,14 @@ async fn nothing_is_written_before_somebody_agrees_and_nothing_after_they_do_no_
         ok(browser.get(path).await);
         assert_eq!((events(&site.guestbook).await.len(), withheld(&site)), (0, count), "{path}");
     }
-    ok(browser.post("/track/own").await);
+    assert_eq!(ok(browser.post("/track/own").await).body, r#""withheld""#);
     assert_eq!((events(&site.guestbook).await.len(), withheld(&site)), (0, 5), "neither the event nor its request");
 
     browser.grant("analytics").await;
     let Subject::Visitor(visitor) = browser.visitor() else { panic!() };
     ok(browser.get("/page").await);
-    ok(browser.post("/track/own").await);
-    ok(browser.post("/track-durable/durable").await);
+    assert_eq!(ok(browser.post("/track/own").await).body, r#""queued""#);
+    assert_eq!(ok(browser.post("/track-durable/durable").await).body, r#""stored""#);
     let expected = pairs([
         ("api_call", "/decide"),
         ("page_view", "/page"),
@@ -153,8 +154,7 @@ async fn a_tracker_leaves_out_silently_and_a_durable_one_says_so() {
     let mut browser = site.browser();
     ok(browser.post("/track/own").await);
     let refused = browser.post("/track-durable/own").await;
-    assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert!(refused.body.contains("not allowed"), "{}", refused.body);
+    assert_eq!(ok(refused).body, r#""withheld""#);
     assert!(recorded(&site).await.is_empty());
     browser.grant("analytics").await;
     ok(browser.post("/track-durable/own").await);
@@ -201,8 +201,9 @@ async fn each_type_of_event_can_have_a_purpose_of_its_own() {
 #[tokio::test]
 async fn the_activity_layer_alone_does_not_know_what_was_decided_and_records_nothing() {
     let track = async |tracker: Tracker| {
-        tracker.track("own", &json!({})).unwrap();
-        tracker.track_durable("own", &json!({})).await.is_err().to_string()
+        let queued = tracker.track("own", &json!({})).unwrap();
+        let durable = tracker.track_durable("own", &json!({})).await.unwrap();
+        ([queued, durable] == [Tracked::Withheld; 2]).to_string()
     };
     let routes = || Router::new().route("/track", get(track));
     let alone = |guestbook: &Guestbook| routes().layer(guestbook.activity_layer());
@@ -212,7 +213,7 @@ async fn the_activity_layer_alone_does_not_know_what_was_decided_and_records_not
     let before = events(&site.guestbook).await.len();
     let counted = withheld(&site);
     visitor.app = alone(&site.guestbook);
-    assert_eq!(ok(visitor.get("/track").await).body, "true", "a durable event is refused");
+    assert_eq!(ok(visitor.get("/track").await).body, "true", "a durable event is withheld as well");
     assert_eq!((events(&site.guestbook).await.len() - before, withheld(&site) - counted), (0, 3));
 
     let exempt = Site::new(MemoryStore::new(), rules().activity_purpose(Some(id("measurement"))));

@@ -12,6 +12,7 @@ use serde_json::json;
 use tower_guestbook::{
     Consent, Error, Result, Session, Tracker,
     consent::{Choices, Method, PurposeId},
+    recorder::Tracked,
 };
 
 use super::{all, id};
@@ -107,10 +108,10 @@ async fn withdraw_and_set_cookies(consent: Consent) -> Result<Response> {
     Ok(set_cookies())
 }
 
-async fn track(tracker: Tracker, Path(kind): Path<String>) -> Result<()> {
-    tracker.track(kind.as_str(), &json!({ "secret": 1 }))
+async fn track(tracker: Tracker, Path(kind): Path<String>) -> Result<Json<Tracked>> {
+    tracker.track(kind.as_str(), &json!({ "secret": 1 })).map(Json)
 }
 
-async fn track_durable(tracker: Tracker, Path(kind): Path<String>) -> Result<()> {
-    tracker.track_durable(kind.as_str(), &json!({ "secret": 1 })).await
+async fn track_durable(tracker: Tracker, Path(kind): Path<String>) -> Result<Json<Tracked>> {
+    tracker.track_durable(kind.as_str(), &json!({ "secret": 1 })).await.map(Json)
 }

@@ -243,7 +243,7 @@ fn routes(guestbook: &Guestbook) -> Router {
         .route(
             "/track/{kind}/{value}",
             get(async |tracker: Tracker, UrlPath((kind, value)): UrlPath<(String, String)>| {
-                tracker.track(kind.as_str(), &json!({ "value": value }))
+                tracker.track(kind.as_str(), &json!({ "value": value })).map(drop)
             }),
         )
         .fallback(async || "something else")

@@ -36,7 +36,7 @@ impl Place {
     }
 
     async fn write(&self) -> Result<()> {
-        self.guestbook.recorder().record_durable(Event::new(EventType::LOGIN, START)).await
+        self.guestbook.recorder().record_durable(Event::new(EventType::LOGIN, START)).await.map(drop)
     }
 
     async fn read(&self) -> Result<usize> {

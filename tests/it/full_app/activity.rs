@@ -27,7 +27,7 @@ async fn full_app_records_pages_and_actions_as_it_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let user = token(&server, "user1", "user123").await;
-    let page = post(&server, &user, "/api/track/page", &json!({ "page": "/#prices" })).await;
+    let page = post(&server, &user, "/api/track/page", &json!({ "page": "/prices?token=hunter2#top" })).await;
     assert_eq!(page.status, StatusCode::OK);
     assert_eq!(page.json, json!({ "status": "success", "message": "Page view tracked" }));
     let details = json!({ "hands": [2, null], "why": { "": "ĝojo" } });
@@ -46,14 +46,17 @@ async fn full_app_records_pages_and_actions_as_it_is_told() {
 
     let views = activities(&server, &user, "?type=page_view").await;
     assert_eq!(views.len(), 1);
-    assert_eq!(views[0]["event_data"], json!({ "page": "/#prices" }));
+    assert_eq!(views[0]["event_data"], json!({ "page": "/prices" }), "neither query nor fragment");
+    assert_eq!(views[0]["origin"], "client");
     assert_eq!((&views[0]["user_id"], &views[0]["request"]["route"]), (&json!("2"), &json!("/api/track/page")));
     assert!(views[0]["session_id"].is_string() && views[0]["timestamp"].is_i64() && views[0]["sequence"].is_u64());
     let actions = activities(&server, &user, "?type=button_click&order=oldest").await;
     let data: Vec<_> = actions.iter().map(|action| action["event_data"].clone()).collect();
     let expected = [json!({}), json!({}), details, json!("text")];
     assert_eq!(data, expected.map(|details| json!({ "action": "wave", "details": details })));
+    assert!(actions.iter().all(|action| action["origin"] == "client"), "{actions:?}");
     let kept = activities(&server, &user, "?type=note_kept").await;
+    assert!(kept.iter().all(|kept| kept.get("origin").is_none()), "the server says so itself: {kept:?}");
     assert_eq!(kept.iter().map(|kept| &kept["event_data"]).collect::<Vec<_>>(), [&json!({ "length": 17 })]);
 }
 
@@ -360,4 +363,19 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 
 fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+#[tokio::test]
+async fn full_app_takes_no_security_events_from_clients() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let user = token(&server, "user1", "user123").await;
+    let events = ["login", "logout"].map(|kind| json!({ "event_type": kind, "event_data": {} }));
+    let reply = post(&server, &user, "/api/track", &json!({ "events": events })).await;
+    assert_eq!(reply.json["accepted"], 0, "{}", reply.json);
+    for result in reply.json["results"].as_array().unwrap() {
+        assert!(result["error"].as_str().unwrap().contains("by the server, not by a client"), "{result}");
+    }
+    assert_eq!(activities(&server, &user, "?type=login").await.len(), 1, "the one that happened");
+    assert_eq!(activities(&server, &user, "?type=logout").await.len(), 0);
 }

@@ -55,7 +55,9 @@ async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() 
     let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
     dead.set(Mood::Failing);
     let recorder = running(&dead, settings());
-    (0..5).for_each(|number| recorder.record(event(number)));
+    for number in 0..5 {
+        recorder.record(event(number));
+    }
     recorder.flush().await.unwrap_err();
     let report = recorder.shutdown(Duration::from_secs(1)).await;
     assert_eq!((report.spooled, report.lost), (5, 0));

@@ -24,7 +24,9 @@ async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed(
     recorder.flush().await.unwrap();
     assert_eq!(number(all.next().await), 6);
     // Missed in the middle: told before what came after.
-    (0..4).for_each(|number| recorder.record(event(number)));
+    for number in 0..4 {
+        recorder.record(event(number));
+    }
     recorder.flush().await.unwrap();
     assert_eq!(number(all.next().await), 0);
     recorder.record(event(9));

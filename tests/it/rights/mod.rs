@@ -24,6 +24,7 @@ use tower_guestbook::{
     consent::{Category, Choices, Method, Mode, Purpose, PurposeId, Purposes},
     http::ConsentRules,
     privacy::{PrivacyRequest, RequestId, RequestKind, RequestState},
+    recorder::Tracked,
     rights::{Answer, ExportedPage, PersonalData},
     store::{ActivityStore, Commit, RequestQuery, Store},
     user_preferences::PreferenceRules,
@@ -141,7 +142,9 @@ fn app(guestbook: &Guestbook) -> Router {
         .route(
             "/track",
             get(async |tracker: Tracker| match tracker.track_durable("seen", &json!({})).await {
-                Ok(()) => "stored".to_owned(),
+                Ok(Tracked::Stored) => "stored".to_owned(),
+                Ok(Tracked::Withheld) => "Restricted".to_owned(),
+                Ok(other) => format!("{other:?}"),
                 Err(error) => format!("{:?}", error.kind()),
             }),
         )

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::{BLOCK_SHIFT, SEGMENT_SHIFT, places, type_bit};
 use crate::{
-    activity::{Campaign, Entry, Event, EventData, EventId},
+    activity::{Campaign, Entry, Event, EventData, EventId, Origin},
     client::TruncatedAddress,
     error::{Error, ErrorKind, Result},
     store::sqlite::{
@@ -19,8 +19,8 @@ use crate::{
 const TAKE_SEQUENCES: &str = "UPDATE counters SET value = value + ?1 WHERE name = 'activities' RETURNING value";
 const INSERT: &str = "
     INSERT INTO activities (sequence, time, type, user, session, route, agent, network, status, latency, bytes, outcome,
-        visitor, client_time, referrer, campaign, data)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+        visitor, client_time, referrer, campaign, data, origin)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 // Most rows have none of the rest, and binding nothing takes time, too.
 const INSERT_PLAIN: &str = "
     INSERT INTO activities (sequence, time, type, user, session, route, agent, network, status, latency, bytes, outcome)
@@ -88,7 +88,8 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
         }
         sequence += 1;
         sequences.push(Some(sequence as u64));
-        let Event { event_type, time, client_time, user: _, session, visitor, data, request, response } = &entry.event;
+        let Event { event_type, time, client_time, user: _, session, visitor, origin, data, request, response } =
+            &entry.event;
         let event_type = interned.event_type(database, event_type)?;
         let session = session.as_ref().map(|session| interned.session(database, session)).transpose()?;
         let visitor = visitor.as_ref().map(|visitor| interned.visitor(database, visitor)).transpose()?;
@@ -101,8 +102,10 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
         let (latency, bytes) = (response.map(|end| end.latency as i64), response.map(|end| end.bytes as i64));
         let referrer = request.and_then(|request| request.referrer.as_deref());
         let data = data.as_ref().map(EventData::as_json);
+        let origin = (*origin == Origin::Client).then_some(1);
         let time = time.as_millis();
-        if visitor.is_some() || client_time.is_some() || referrer.is_some() || campaign.is_some() || data.is_some() {
+        let is_plain = visitor.is_none() && client_time.is_none() && referrer.is_none() && campaign.is_none();
+        if !is_plain || data.is_some() || origin.is_some() {
             let client_time = client_time.map(Timestamp::as_millis);
             let row = params![
                 sequence,
@@ -121,7 +124,8 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
                 client_time,
                 referrer,
                 campaign,
-                data
+                data,
+                origin
             ];
             insert.execute(row).sql()?;
         } else {

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     activity::{
-        Activity, ActivityFilter, Event, EventData, EventType, HistoryPage, HistoryQuery, Method, Order, Outcome,
-        RequestTrace, ResponseTrace,
+        Activity, ActivityFilter, Event, EventData, EventType, HistoryPage, HistoryQuery, Method, Order, Origin,
+        Outcome, RequestTrace, ResponseTrace,
     },
     client::{Agent, TruncatedAddress},
     error::{Error, ErrorKind, Result},
@@ -207,7 +207,7 @@ pub(super) const EVERYTHING: RangeInclusive<i64> = 0..=i64::MAX >> BLOCK_SHIFT;
 
 pub(super) const COLUMNS: &str = "a.sequence, a.time, t.name, u.external, s.public_id, v.public_id, r.method, r.template, \
      g.browser, g.major, g.system, g.device, a.network, a.status, a.latency, a.bytes, a.outcome, a.client_time, \
-     a.referrer, a.campaign, a.data, a.anonymised";
+     a.referrer, a.campaign, a.data, a.anonymised, a.origin";
 pub(super) const JOINS: &str = "LEFT JOIN event_types t ON t.id = a.type LEFT JOIN users u ON u.id = a.user \
      LEFT JOIN activity_sessions s ON s.id = a.session LEFT JOIN visitors v ON v.id = a.visitor \
      LEFT JOIN routes r ON r.id = a.route LEFT JOIN agents g ON g.id = a.agent";
@@ -262,6 +262,8 @@ fn read(row: &Row<'_>) -> Result<Activity> {
     event.response = read_response(row)?;
     let mut activity = Activity::new(row.get::<_, i64>(0).sql()? as u64, event);
     activity.anonymised = anonymised.is_some();
+    activity.event.origin =
+        if row.get::<_, Option<i64>>(22).sql()?.is_some() { Origin::Client } else { Origin::Server };
     Ok(activity)
 }
 

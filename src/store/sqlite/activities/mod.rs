@@ -115,6 +115,9 @@ pub(super) const SCHEMA: &str = "
     INSERT INTO counters VALUES ('activities', 0);
 ";
 
+/// Added to the schema: who said that it happened, 1 for the client and nothing for the server.
+pub(super) const ORIGIN_SCHEMA: &str = "ALTER TABLE activities ADD COLUMN origin INTEGER;";
+
 /// Rows with the same `sequence >> BLOCK_SHIFT` are one block.
 pub(super) const BLOCK_SHIFT: u32 = 10;
 
