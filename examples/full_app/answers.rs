@@ -120,6 +120,7 @@ impl From<tower_guestbook::Error> for Refusal {
                 let refusal = refuse(status, "The guestbook could not be read or written");
                 if status == StatusCode::SERVICE_UNAVAILABLE { refusal.retry_after(1) } else { refusal }
             }
+            ErrorKind::RateLimited => refuse(status, &error.to_string()).retry_after(60),
             _ => refuse(status, &error.to_string()),
         }
     }

@@ -11,7 +11,7 @@ use tower_guestbook::{Error, ErrorKind};
 
 use crate::{log::Log, support::send};
 
-const KINDS: [(ErrorKind, u16, &str); 21] = [
+const KINDS: &[(ErrorKind, u16, &str)] = &[
     (ErrorKind::InvalidInput, 400, "Bad Request"),
     (ErrorKind::WrongType, 500, "Internal Server Error"),
     (ErrorKind::TooLarge, 413, "Payload Too Large"),
@@ -23,6 +23,7 @@ const KINDS: [(ErrorKind, u16, &str); 21] = [
     (ErrorKind::Ended, 401, "Unauthorized"),
     (ErrorKind::SessionLimit, 409, "Conflict"),
     (ErrorKind::CredentialsChanged, 409, "Conflict"),
+    (ErrorKind::RateLimited, 429, "Too Many Requests"),
     (ErrorKind::Configuration, 500, "Internal Server Error"),
     (ErrorKind::Unavailable, 503, "Service Unavailable"),
     (ErrorKind::Timeout, 503, "Service Unavailable"),
@@ -41,7 +42,7 @@ fn error(kind: ErrorKind) -> Error {
 
 #[tokio::test]
 async fn error_as_a_response_is_a_problem_with_the_status_of_its_kind() {
-    for (kind, status, title) in KINDS {
+    for &(kind, status, title) in KINDS {
         let app: Router = Router::new().route("/", get(async move || Err::<(), _>(error(kind))));
         let answer = send(&app, Request::get("/").body(Body::empty()).unwrap()).await;
         assert_eq!((answer.status.as_u16(), kind.status().as_u16()), (status, status), "{kind}");
@@ -52,14 +53,14 @@ async fn error_as_a_response_is_a_problem_with_the_status_of_its_kind() {
         assert_eq!(answer.json(), problem, "{kind}");
         assert_eq!(answer.header(header::CONTENT_TYPE), Some("application/problem+json"), "{kind}");
         assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"), "{kind}");
-        assert_eq!(answer.header(header::RETRY_AFTER), (status == 503).then_some("1"), "{kind}");
+        assert_eq!(answer.header(header::RETRY_AFTER), matches!(status, 429 | 503).then_some("1"), "{kind}");
         assert_eq!(answer.header(header::WWW_AUTHENTICATE), (status == 401).then_some("Session"), "{kind}");
     }
 }
 
 #[tokio::test]
 async fn error_without_a_framework_becomes_the_same_response() {
-    for (kind, status, _) in KINDS {
+    for &(kind, status, _) in KINDS {
         let response = Response::<Full<Bytes>>::from(error(kind));
         let app: Router = Router::new().route("/", get(async move || error(kind)));
         let answer = send(&app, Request::get("/").body(Body::empty()).unwrap()).await;
@@ -75,7 +76,7 @@ async fn error_without_a_framework_becomes_the_same_response() {
 
 #[test]
 fn error_of_the_server_is_logged_whole_and_an_error_of_the_client_is_not() {
-    for (kind, status, _) in KINDS {
+    for &(kind, status, _) in KINDS {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
         tracing::subscriber::with_default(subscriber, || Response::<Full<Bytes>>::from(error(kind)));
