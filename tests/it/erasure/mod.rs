@@ -33,7 +33,7 @@ use tower_guestbook::{
     Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, SqliteStore, Tracker, UserId,
     activity::{ActivityFilter, Entry, Event, EventData, EventId, EventLimits, EventType},
     consent::{Category, Choices, Method, Mode, Purpose, PurposeId, Purposes},
-    http::{ActivityRules, ConsentRules, PeerAddress},
+    http::{ActivityRules, ConsentRules, PeerAddress, RouteTemplate},
     preferences::{Schema, StandardPreferences},
     recorder::RecorderSettings,
     rights::{Answer, Export, ExportedPage, PersonalData},
@@ -246,7 +246,8 @@ fn routes(guestbook: &Guestbook) -> Router {
                 tracker.track(kind.as_str(), &json!({ "value": value })).map(drop)
             }),
         )
-        .fallback(async || "something else")
+        // An application that makes names of routes of what is in paths: their erasure must find that, too.
+        .fallback(async |uri: axum::http::Uri| (axum::Extension(RouteTemplate::new(uri.path())), "something else"))
         .layer(guestbook.layer())
 }
 
