@@ -18,9 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// let mut headers = HeaderMap::new();
 /// assert_eq!(EntityTags::if_match(&headers), None);
-/// headers.insert(header::IF_MATCH, r#""one, with a comma", W/"two""#.parse().unwrap());
+/// headers.insert(header::IF_MATCH, r#""one,with,commas", W/"two""#.parse().unwrap());
 /// let tags = EntityTags::if_match(&headers).unwrap();
-/// assert!(tags.match_strongly(r#""one, with a comma""#) && !tags.match_strongly(r#""two""#));
+/// assert!(tags.match_strongly(r#""one,with,commas""#) && !tags.match_strongly(r#""two""#));
 /// assert!(tags.match_weakly(r#""two""#));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
