@@ -128,6 +128,7 @@ mod tests {
         let mut event = Event::new(EventType::ACTION, now).with_client_time(now);
         (event.user, event.visitor) = (Some(user), Some(visitor));
         event.session = Some(SessionId::generate(now).unwrap());
+        event.origin = crate::activity::Origin::Client;
         event.data = Some(EventData::new(&json!({}), &EventLimits::default()).unwrap());
         event.request = Some(RequestTrace::default());
         event.response = Some(ResponseTrace::new(200, 1, 1, Outcome::Completed));

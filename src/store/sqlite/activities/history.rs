@@ -305,6 +305,7 @@ mod tests {
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::SCHEMA).unwrap();
         database.execute_batch(super::super::ANONYMISED_SCHEMA).unwrap();
+        database.execute_batch(super::super::ORIGIN_SCHEMA).unwrap();
         let columns = if order.is_some() { (COLUMNS, JOINS) } else { ("count(*)", "") };
         let sql = format!("EXPLAIN QUERY PLAN {}", path.sql(columns, order, &[3, 7], ""));
         let mut statement = database.prepare(&sql).unwrap();
@@ -371,6 +372,7 @@ mod tests {
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::SCHEMA).unwrap();
         database.execute_batch(super::super::ANONYMISED_SCHEMA).unwrap();
+        database.execute_batch(super::super::ORIGIN_SCHEMA).unwrap();
         // 100 blocks; somebody is in the first, one in the middle and the last.
         let rows = "
             WITH RECURSIVE n (n) AS (SELECT 1024 UNION ALL SELECT n + 1 FROM n WHERE n < 101 * 1024 - 1)
