@@ -73,7 +73,7 @@ pub(crate) struct Settings {
 pub(crate) enum Finding {
     Live(Arc<SessionRecord>),
     Expired,
-    Ended,
+    Ended { logged_in: bool },
     OtherRealm,
     Unknown,
 }
@@ -248,7 +248,7 @@ impl Sessions {
         let nobody = |finding| Found { finding, account: None };
         let record = match loaded {
             Loaded::Found(record) => Arc::new(record),
-            Loaded::Ended => return Ok(nobody(Finding::Ended)),
+            Loaded::Ended { logged_in } => return Ok(nobody(Finding::Ended { logged_in })),
             Loaded::OtherRealm => return Ok(nobody(Finding::OtherRealm)),
             Loaded::Unknown => return Ok(nobody(Finding::Unknown)),
         };

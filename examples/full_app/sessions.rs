@@ -77,6 +77,8 @@ pub(crate) async fn put_data(
 ) -> Answer {
     let value = parse_value(&body?)?;
     session.insert(&key, &value)?;
+    // What is noted below must have happened.
+    session.save().await?;
     if let ("note", Some(note)) = (key.as_str(), value.as_str()) {
         tracking::note_kept(&tracker, note)?;
     }

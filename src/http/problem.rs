@@ -26,6 +26,11 @@ impl Problem {
         title: "Session is full",
         detail: "Together with what parallel requests stored, the session would exceed its size limit. Nothing of this request's session changes was stored.",
     };
+    pub(crate) const SESSION_ENDED: Self = Self {
+        status: StatusCode::UNAUTHORIZED,
+        title: "Session ended",
+        detail: "The session has ended meanwhile. Nothing of this request's session changes was stored. Please log in again.",
+    };
     pub(crate) const CROSS_ORIGIN: Self = Self {
         status: StatusCode::FORBIDDEN,
         title: "Cross-origin request refused",

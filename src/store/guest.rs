@@ -90,7 +90,7 @@ impl Loaded {
     pub(crate) fn subject(&self, visitor: Option<VisitorId>) -> Option<Subject> {
         match self {
             Self::Found(record) => record.head.user.clone().map(Subject::User),
-            Self::Ended | Self::OtherRealm | Self::Unknown => None,
+            Self::Ended { .. } | Self::OtherRealm | Self::Unknown => None,
         }
         .or(visitor.map(Subject::Visitor))
     }

@@ -79,7 +79,9 @@ use crate::{
 ///    of the process does not undo it; what a crash of the machine may undo, the store documents. `touch` promises nothing.
 /// 5. **A dropped future** may or may not have had its effect, but never half of it.
 /// 6. **A key that has ended is remembered** for at least [`ENDED_MEMORY`]: `load` answers [`Loaded::Ended`], so that a
-///    request that was under way while its session was rotated can be told from one with a forged token.
+///    request that was under way while its session was rotated can be told from one with a forged token. The exception is an
+///    anonymous session that a [revocation](Self::revoke) ended: no other token took its place, so its key becomes
+///    [`Loaded::Unknown`] and its client may begin a new session at once.
 /// 7. **Realms do not mix.** [`load`](Self::load) answers [`Loaded::OtherRealm`] for a key of another realm, live or
 ///    ended; caps, lists and revocations see the sessions of one realm, apart from those that name all.
 /// 8. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying later may help, never a
@@ -170,8 +172,11 @@ pub const ENDED_MEMORY: Duration = Duration::from_secs(60);
 pub enum Loaded {
     /// A session, perhaps expired.
     Found(SessionRecord),
-    /// A key that was valid until a moment ago.
-    Ended,
+    /// A key that was valid until a moment ago: its session got another key, or was ended.
+    Ended {
+        /// Whether somebody was logged in.
+        logged_in: bool,
+    },
     /// A key of another realm: the caller treats it as one that nobody knows, and lets it be.
     OtherRealm,
     /// A key that nobody knows.

@@ -81,8 +81,9 @@ pub(crate) enum Arrival {
     Stranger,
     /// It presented a token that can never let anybody in again: an expired or a malformed one.
     Lapsed,
-    /// It presented a token that was valid until a moment ago. A parallel request may have a new one already.
-    JustEnded,
+    /// It presented a token that was valid until a moment ago, or its session ended while it ran. A parallel request may
+    /// have a new token already.
+    JustEnded { logged_in: bool },
     /// The store could not be asked, and the policy is to go on.
     Unavailable,
     /// It presented a live session.

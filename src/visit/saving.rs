@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, SessionToken},
     session::{Changes, SessionHead, SessionRecord},
-    store::{Applied, EpochRule},
+    store::{Applied, EpochRule, Loaded},
 };
 
 impl Visit {
@@ -30,17 +30,31 @@ impl Visit {
         self.inner.flags.load(Ordering::Acquire) & CHANGED != 0 && !self.state().changes.is_empty()
     }
 
-    /// Saves the changes of this request; a session that ended meanwhile stays ended and is no error.
+    /// Saves the changes of this request. A session that ended meanwhile stays ended: that is an error only if somebody was
+    /// logged in. The changes of others go into a new session if its cookie can do no harm, or are dropped.
     pub(crate) async fn commit(&self) -> Result<()> {
-        let current = self.state().current.clone();
-        match self.save(true).await {
-            Err(error) if error.kind() == ErrorKind::Ended => {
-                let id = current.map(|current| current.record.head.id);
-                tracing::info!(session = ?id, "changes to a session that has ended are dropped");
-                Ok(())
-            }
-            result => result,
+        let (id, again) = {
+            let state = self.state();
+            let head = state.current.as_ref().map(|current| &current.record.head);
+            let is_anonymous = head.is_some_and(|head| head.user.is_none());
+            (head.map(|head| head.id), is_anonymous.then(|| state.changes.clone()))
+        };
+        let Err(error) = self.save(true).await else { return Ok(()) };
+        if error.kind() != ErrorKind::Ended {
+            return Err(error);
         }
+        let arrival = self.state().arrival;
+        match (arrival, again) {
+            (Arrival::JustEnded { logged_in: true }, _) => return Err(error),
+            (Arrival::JustEnded { logged_in: false }, _) | (_, None) => {}
+            (_, Some(changes)) => match self.start(changes, true).await {
+                // Somebody has logged in meanwhile with the same browser.
+                Err(error) if error.kind() == ErrorKind::Ended => {}
+                result => return result,
+            },
+        }
+        tracing::info!(session = ?id, "changes to a session that has ended are dropped");
+        Ok(())
     }
 
     /// The token to be [renewed](Self::renew), if its cookie is due. `is_public`: the response calls itself public.
@@ -119,11 +133,32 @@ impl Visit {
                 self.saw(id, record);
                 Ok(())
             }
-            Applied::Ended => {
-                self.state().current = None;
-                Err(ended())
-            }
+            Applied::Ended => Err(self.session_ended(&current).await),
         }
+    }
+
+    /// The store says that the session of this request is over, and the request has none from now on. The error that says so.
+    ///
+    /// It may begin a new one only if nobody was logged in and no other token took the place of the one it came with: a
+    /// parallel request may have just logged in, and a new anonymous cookie would overwrite that one's.
+    pub(super) async fn session_ended(&self, current: &Current) -> Error {
+        let logged_in = current.record.head.user.is_some();
+        let (arrival, error) = match logged_in {
+            true => (Arrival::JustEnded { logged_in }, ended()),
+            false => match self.sessions().reload(&current.key).await {
+                Ok(Loaded::Ended { .. } | Loaded::OtherRealm) => (Arrival::JustEnded { logged_in }, ended()),
+                // It expired, or was ended without a successor.
+                Ok(Loaded::Unknown | Loaded::Found(_)) => (Arrival::Stranger, ended()),
+                Err(error) => (Arrival::JustEnded { logged_in }, error),
+            },
+        };
+        let mut state = self.state();
+        if state.current.as_ref().is_some_and(|now| now.key == current.key) {
+            state.current = None;
+            state.arrival = arrival;
+            state.stale = Some(current.key);
+        }
+        error
     }
 
     /// Stores a new anonymous session and has its cookie set.
@@ -133,7 +168,7 @@ impl Visit {
             let state = self.state();
             (state.arrival, state.stale)
         };
-        if arrival == Arrival::JustEnded || self.is_replaced(stale) {
+        if matches!(arrival, Arrival::JustEnded { .. }) || self.is_replaced(stale) {
             // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
             return Err(ended());
         }
@@ -175,6 +210,11 @@ impl Visit {
         }
     }
 
+    /// Whether a session may begin that has nothing to do with the one that the request came with.
+    pub(super) fn can_begin(&self) -> bool {
+        !matches!(self.state().arrival, Arrival::JustEnded { .. } | Arrival::Unavailable)
+    }
+
     pub(super) fn check_can_start(&self, at_head: bool) -> Result<()> {
         if !at_head && self.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0 {
             return Err(Error::new(
@@ -203,7 +243,12 @@ impl Drop for Inner {
         let sessions = self.host.sessions().clone();
         self.host.sessions().tasks().spawn(async move {
             match sessions.apply(current.key, id, changes).await {
-                Ok(_) => tracing::debug!(session = %id, "changes of an abandoned request are saved"),
+                Ok(Applied::Merged { .. }) => {
+                    tracing::debug!(session = %id, "changes of an abandoned request are saved");
+                }
+                Ok(Applied::Ended | Applied::Mismatch(_)) => {
+                    tracing::info!(session = %id, "changes of an abandoned request to a session that has ended are dropped");
+                }
                 Err(error) => tracing::warn!(session = %id, %error, "changes of an abandoned request are lost"),
             }
         });

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CHANGED, Current, READ, Visit, ended};
+use super::{CHANGED, Current, READ, Visit};
 #[cfg(doc)]
 use crate::session::Lifetime;
 use crate::{
@@ -32,11 +32,20 @@ use crate::{
 /// While a body streams, reads and writes go on working, and are stored when the last handle is dropped or by
 /// [`save`](Self::save). They can no longer set a cookie: a session cannot begin then.
 ///
-/// A session that ends while the request runs stays ended: later writes are dropped with a `tracing` event, the
-/// response goes out as it is and sets no cookie. The same holds for a request that arrives with a token that was
-/// rotated or revoked less than a minute ago, or with one that is no session's and in whose place this process logged somebody in
-/// since: its browser may have a new cookie already. Two first writes of a browser without any cookie begin two sessions, of which
-/// it keeps one. [`save`](Self::save) tells.
+/// # When the session ends meanwhile
+///
+/// A session that ends while the request runs stays ended, and [`save`](Self::save) and [`update`](Self::update) say so with
+/// [`ErrorKind::Ended`]. What is only collected meets it when the head of the response is due:
+///
+/// - If somebody was logged in, the answer becomes 401 with `application/problem+json`: the response of the handler would
+///   promise what did not happen.
+/// - If the session was anonymous and got a new token, because somebody logged in, say, the changes are dropped with a
+///   `tracing` event and the response goes out as it is. It sets no cookie: that one would overwrite the new one.
+/// - If the session was anonymous and is simply gone, the changes begin a new one.
+///
+/// The same holds for a request that arrives with a token that was valid until less than a minute ago, or with one that is no
+/// session's and in whose place this process logged somebody in since: its browser may have a new cookie already. Two first
+/// writes of a browser without any cookie begin two sessions, of which it keeps one.
 #[derive(Clone)]
 pub struct Session {
     visit: Visit,
@@ -141,7 +150,7 @@ impl Session {
         self.save().await?;
         for _ in 0..UPDATE_ATTEMPTS {
             let current = self.visit.state().current.clone();
-            let Some(Current { key: session_key, record }) = current else {
+            let Some(current) = current else {
                 let next = change(self.get(key)?)?;
                 if let Some(value) = &next {
                     self.change(|changes| changes.set(key, value))?;
@@ -149,6 +158,7 @@ impl Session {
                 }
                 return Ok(next);
             };
+            let Current { key: session_key, record } = &current;
             let next = change(record.data.get(key)?)?;
             let mut changes = Changes::default();
             changes.expect(key, &record.data);
@@ -157,15 +167,18 @@ impl Session {
                 None => changes.remove(key),
             }
             let id = record.head.id;
-            match self.visit.sessions().apply(session_key, id, changes).await? {
+            match self.visit.sessions().apply(*session_key, id, changes).await? {
                 Applied::Merged { record, .. } => {
                     self.visit.saw(id, record);
                     return Ok(next);
                 }
                 Applied::Mismatch(record) => self.visit.saw(id, record),
                 Applied::Ended => {
-                    self.visit.state().current = None;
-                    return Err(ended());
+                    let error = self.visit.session_ended(&current).await;
+                    // Without a session, and free to begin one, the request goes on as a first one would.
+                    if error.kind() != ErrorKind::Ended || !self.visit.can_begin() {
+                        return Err(error);
+                    }
                 }
             }
         }
@@ -176,7 +189,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Ended`] if the session is over, [`ErrorKind::TooLarge`] if it exceeds a limit together with what
+    /// [`ErrorKind::Ended`] if the session has ended since the request began, or just before, [`ErrorKind::TooLarge`] if it exceeds a limit together with what
     /// parallel requests wrote, and what the store reports. The changes are gone then.
     pub async fn save(&self) -> Result<()> {
         self.visit.save(false).await

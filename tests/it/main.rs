@@ -20,6 +20,7 @@ mod consent;
 mod consent_store;
 mod cookies;
 mod credentials;
+mod ended_sessions;
 #[cfg(feature = "sqlite")]
 mod erasure;
 mod errors;

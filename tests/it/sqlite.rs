@@ -284,7 +284,7 @@ async fn what_two_stores_on_one_file_end_is_over_for_both() {
     let (key, id) = insert(&one, "ada", "x").await.unwrap();
     assert!(is_there(&two, key).await);
     two.delete(id, START).await.unwrap();
-    assert_eq!(one.load(key, Realm::default()).await.unwrap(), Loaded::Ended);
+    assert_eq!(one.load(key, Realm::default()).await.unwrap(), Loaded::Ended { logged_in: true });
     assert_eq!(one.delete(id, START).await.unwrap(), None);
 }
 

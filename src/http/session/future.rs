@@ -110,8 +110,11 @@ where
                     let response = match ready!(commit.as_mut().poll(context)) {
                         Ok(()) => response.take().expect("a commit is ready once").map(ResponseBody::inner),
                         Err(error) => {
-                            tracing::error!(%error, "session changes could not be saved");
+                            if error.kind() != ErrorKind::Ended {
+                                tracing::error!(%error, "session changes could not be saved");
+                            }
                             match error.kind() {
+                                ErrorKind::Ended => Problem::SESSION_ENDED.response(),
                                 ErrorKind::TooLarge => Problem::SESSION_TOO_LARGE.response(),
                                 _ => Problem::STORE_UNAVAILABLE.response(),
                             }

@@ -221,10 +221,13 @@ impl Shared {
                     let session = Some((key, record));
                     return Ok(Guest { session, renewal, account, ..Guest::nobody(Arrival::Guest) });
                 }
-                Finding::Ended => arrival = Arrival::JustEnded,
+                Finding::Ended { logged_in } => {
+                    let before = arrival == Arrival::JustEnded { logged_in: true };
+                    arrival = Arrival::JustEnded { logged_in: logged_in || before };
+                }
                 // The cookie may be another guestbook's.
                 Finding::OtherRealm => is_of_another_realm = true,
-                Finding::Expired | Finding::Unknown if arrival == Arrival::JustEnded => {}
+                Finding::Expired | Finding::Unknown if matches!(arrival, Arrival::JustEnded { .. }) => {}
                 Finding::Expired | Finding::Unknown => {
                     arrival = Arrival::Lapsed;
                     stale = stale.or(Some(key));

@@ -58,7 +58,8 @@ pub struct MemoryStore {
 struct State {
     sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
     keys: HashMap<SessionKey, SessionId>,
-    ended: HashMap<SessionKey, (Realm, Timestamp)>,
+    /// Keys that were valid a moment ago: in which realm, since when they are not, and whether somebody was logged in.
+    ended: HashMap<SessionKey, (Realm, Timestamp, bool)>,
     epochs: Epochs,
     preferences: HashMap<UserId, StoredPreferences>,
     consents: Consents,
@@ -139,7 +140,7 @@ impl SessionStore for MemoryStore {
         let state = self.state();
         Ok(match (state.keys.get(&key).and_then(|id| state.sessions.get(id)), state.ended.get(&key)) {
             (Some((_, record)), _) if record.head.realm == realm => Loaded::Found(record.clone()),
-            (None, Some((ended_in, _))) if *ended_in == realm => Loaded::Ended,
+            (None, Some((ended_in, _, logged_in))) if *ended_in == realm => Loaded::Ended { logged_in: *logged_in },
             (None, None) => Loaded::Unknown,
             _ => Loaded::OtherRealm,
         })
@@ -216,7 +217,9 @@ impl SessionStore for MemoryStore {
         let mut state = self.state();
         state.raise_with(&revocation)?;
         let ids = state.matching(&revocation);
-        state.end_all(&ids, now);
+        for id in &ids {
+            state.revoke(*id, now);
+        }
         Ok(ids.len() as u64)
     }
 
@@ -281,10 +284,24 @@ impl State {
     }
 
     fn end(&mut self, id: SessionId, now: Timestamp) -> Option<SessionKey> {
+        let (key, head) = self.remove(id)?;
+        self.ended.insert(key, (head.realm, now, head.user.is_some()));
+        Some(key)
+    }
+
+    /// As [`end`](Self::end), but the key of an anonymous session is not remembered.
+    fn revoke(&mut self, id: SessionId, now: Timestamp) {
+        if let Some((key, head)) = self.remove(id)
+            && head.user.is_some()
+        {
+            self.ended.insert(key, (head.realm, now, true));
+        }
+    }
+
+    fn remove(&mut self, id: SessionId) -> Option<(SessionKey, SessionHead)> {
         let (key, record) = self.sessions.remove(&id)?;
         self.keys.remove(&key);
-        self.ended.insert(key, (record.head.realm, now));
-        Some(key)
+        Some((key, record.head))
     }
 
     fn end_all(&mut self, ids: &[SessionId], now: Timestamp) {
@@ -294,7 +311,7 @@ impl State {
     }
 
     fn purge(&mut self, now: Timestamp, limit: usize) -> usize {
-        self.ended.retain(|_, (_, ended)| now.since(*ended) <= ENDED_MEMORY);
+        self.ended.retain(|_, (_, ended, _)| now.since(*ended) <= ENDED_MEMORY);
         let expired = self.sessions.values().filter(|(_, record)| record.head.is_expired(now));
         let expired: Vec<_> = expired.take(limit).map(|(key, record)| (*key, record.head.id)).collect();
         for (key, id) in &expired {

@@ -29,7 +29,7 @@ impl<S: SessionStore, R: SubjectStore + CredentialStore> SessionStore for Pair<S
     async fn load(&self, key: SessionKey, realm: Realm) -> Result<Loaded> {
         let loaded = self.sessions.load(key, realm).await?;
         match &loaded {
-            Loaded::Found(record) if !self.is_current(&record.head).await? => Ok(Loaded::Ended),
+            Loaded::Found(record) if !self.is_current(&record.head).await? => Ok(Loaded::Ended { logged_in: true }),
             _ => Ok(loaded),
         }
     }

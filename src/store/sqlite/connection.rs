@@ -73,6 +73,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::credentials::SCHEMA,
     super::rollups::STAYS_SCHEMA,
     super::activities::ORIGIN_SCHEMA,
+    super::sessions::ENDED_SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -27,8 +27,13 @@ macro_rules! select {
     };
 }
 
+pub(super) const ENDED_SCHEMA: &str = "
+    -- Whether somebody was logged in. Of older rows, which are gone in a minute, it is not known.
+    ALTER TABLE ended_sessions ADD COLUMN logged_in INTEGER NOT NULL DEFAULT 0;
+";
+
 const LOAD: &str = select!("WHERE s.key = ?1");
-const ENDED: &str = "SELECT realm FROM ended_sessions WHERE key = ?1";
+const ENDED: &str = "SELECT realm, logged_in FROM ended_sessions WHERE key = ?1";
 
 pub(super) fn load(database: &Connection, key: &SessionKey, realm: &Realm) -> Result<Loaded> {
     let found = database
@@ -42,9 +47,10 @@ pub(super) fn load(database: &Connection, key: &SessionKey, realm: &Realm) -> Re
         return Ok(if record.head.realm == *realm { Loaded::Found(record) } else { Loaded::OtherRealm });
     }
     let mut ended = database.prepare_cached(ENDED).sql()?;
-    let ended_in = ended.query_row([key.as_bytes().as_slice()], |row| row.get::<_, String>(0)).optional().sql()?;
-    Ok(match ended_in {
-        Some(ended_in) if ended_in == realm.as_str() => Loaded::Ended,
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+    let ended = ended.query_row([key.as_bytes().as_slice()], read).optional().sql()?;
+    Ok(match ended {
+        Some((ended_in, logged_in)) if ended_in == realm.as_str() => Loaded::Ended { logged_in },
         Some(_) => Loaded::OtherRealm,
         None => Loaded::Unknown,
     })
@@ -142,17 +148,19 @@ pub(super) fn rotate(
     Ok(Some(Started { record, ended }))
 }
 
-const REMEMBER_ENDED: &str = "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm) VALUES (?1, ?2, ?3)";
-const DELETE: &str = "DELETE FROM sessions WHERE public_id = ?1 RETURNING key, realm";
+const REMEMBER_ENDED: &str =
+    "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm, logged_in) VALUES (?1, ?2, ?3, ?4)";
+const DELETE: &str = "DELETE FROM sessions WHERE public_id = ?1 RETURNING key, realm, user IS NOT NULL";
 
 pub(super) fn delete(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<SessionKey>> {
     let mut statement = database.prepare_cached(DELETE).sql()?;
     let id = id.as_uuid().as_bytes().as_slice();
-    let ended = statement.query_row([id], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional().sql()?;
-    let Some((key, realm)) = ended else { return Ok(None) };
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?));
+    let ended = statement.query_row([id], read).optional().sql()?;
+    let Some((key, realm, logged_in)) = ended else { return Ok(None) };
     let key = SessionKey::from_bytes(key);
     let mut statement = database.prepare_cached(REMEMBER_ENDED).sql()?;
-    statement.execute(params![key.as_bytes().as_slice(), now.as_millis(), realm]).sql()?;
+    statement.execute(params![key.as_bytes().as_slice(), now.as_millis(), realm, logged_in]).sql()?;
     Ok(Some(key))
 }
 
@@ -179,12 +187,14 @@ pub(super) fn end_others(
     Ok(others)
 }
 
-/// The condition of a revocation, its parameters from ?2 on, once to remember the keys and once to delete the rows.
+/// The condition of a revocation, its parameters from ?2 on, once to remember the keys of logged-in sessions and once to delete
+/// the rows.
 macro_rules! revocation {
     ($condition:literal) => {
         (
             concat!(
-                "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm) SELECT key, ?1, realm FROM sessions WHERE ",
+                "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm, logged_in) ",
+                "SELECT key, ?1, realm, 1 FROM sessions WHERE user IS NOT NULL AND ",
                 $condition
             ),
             concat!("DELETE FROM sessions WHERE ?1 = ?1 AND ", $condition),

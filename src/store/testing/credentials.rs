@@ -140,7 +140,7 @@ pub(super) async fn a_change_ends_the_others_and_restamps_the_session<S: Store>(
     assert_eq!((now.number(), started.record.head.epoch), (1, now));
     assert_eq!(found(&*store, key).await, Some(started.record), "and it is served");
     for old in [&own, &phone] {
-        assert_eq!(store.load(old.key, Realm::default()).await.expect("readable"), Loaded::Ended);
+        assert_eq!(store.load(old.key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in: true });
     }
     assert_eq!(found(&*store, stranger.key).await, Some(stranger.record.clone()));
     let admin = store.load(admin_key, admins()).await.expect("readable");

@@ -62,9 +62,15 @@ pub(super) async fn revocations_name_what_they_end<S: SessionStore>(store: Arc<S
     assert!(is_over(&*store, &three, START).await);
     assert!(found(&*store, two.key).await.is_some() && found(&*store, eve.key).await.is_some());
     assert_eq!(revoke(Revocation::All(Realm::default())).await, 3);
-    for session in [two, eve, anonymous] {
-        assert!(is_over(&*store, &session, START).await);
+    for session in [&two, &eve, &anonymous] {
+        assert!(is_over(&*store, session, START).await);
     }
+    assert_eq!(store.load(two.key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in: true });
+    assert_eq!(
+        store.load(anonymous.key, Realm::default()).await.expect("readable"),
+        Loaded::Unknown,
+        "its client may begin anew"
+    );
 }
 
 pub(super) async fn an_idle_session_ends_to_the_millisecond<S: SessionStore>(store: Arc<S>) {
@@ -111,13 +117,15 @@ pub(super) async fn an_ended_key_is_remembered_for_a_minute<S: SessionStore>(sto
     store.revoke(Revocation::User(Realm::default(), user_id("eve")), START).await.expect("revoked");
     let rotation = rotated.to(rotated.record.head.clone(), changes(&[]));
     store.rotate(rotation, SessionLimits::default(), CAP, START).await.expect("answered").expect("rotated");
-    let keys = [deleted.key, revoked.key, rotated.key];
+    let left = start(&*store, None, START).await;
+    store.delete(left.id(), START).await.expect("deleted");
+    let keys = [(deleted.key, true), (revoked.key, true), (rotated.key, false), (left.key, false)];
     store.purge_expired(START.after(ENDED_MEMORY), 100).await.expect("purged");
-    for key in keys {
-        assert_eq!(store.load(key, Realm::default()).await.expect("readable"), Loaded::Ended);
+    for (key, logged_in) in keys {
+        assert_eq!(store.load(key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in });
     }
     store.purge_expired(START.after(ENDED_MEMORY + MS), 100).await.expect("purged");
-    for key in keys {
+    for (key, _) in keys {
         assert_eq!(
             store.load(key, Realm::default()).await.expect("readable"),
             Loaded::Unknown,
@@ -153,7 +161,7 @@ pub(super) async fn the_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
     let record = SessionRecord { head: head(Some("ada"), now(3)), data: data(&[]) };
     let started = store.insert(new_key(), record, cap, EpochRule::Keep, now(3)).await.expect("stored");
     assert_eq!(started.ended, [second.id()], "the one not seen for longest; not {:?}", expired.id());
-    assert_eq!(store.load(second.key, Realm::default()).await.expect("readable"), Loaded::Ended);
+    assert_eq!(store.load(second.key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in: true });
     assert!(found(&*store, first.key).await.is_some());
     // A session that logs in again makes room for itself.
     let rotation = first.to(head(Some("ada"), now(4)), changes(&[]));

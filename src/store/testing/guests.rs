@@ -20,7 +20,7 @@ async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>)
     let session = store.load(key, Realm::default()).await.expect("readable");
     let named = match &session {
         Loaded::Found(record) => record.head.user.clone().map(Subject::User),
-        Loaded::Ended | Loaded::OtherRealm | Loaded::Unknown => None,
+        Loaded::Ended { .. } | Loaded::OtherRealm | Loaded::Unknown => None,
     };
     let subject = named.or(visitor.map(Subject::Visitor));
     let account = match &subject {
@@ -106,7 +106,7 @@ pub(super) async fn a_key_that_is_unknown_or_ended_leaves_the_visitor<S: Store>(
     decide(&*store, &user("ada"), Decision::Granted).await;
     decide(&*store, &visitor.into(), Decision::Denied).await;
     store.delete(session.id(), START).await.expect("deleted");
-    for (key, expected) in [(session.key, Loaded::Ended), (new_key(), Loaded::Unknown)] {
+    for (key, expected) in [(session.key, Loaded::Ended { logged_in: true }), (new_key(), Loaded::Unknown)] {
         let left = guest(&*store, key, Some(visitor)).await;
         assert_eq!((left.session, left.subject), (expected, Some(visitor.into())));
         assert_eq!(decision(&left.account), Some(Decision::Denied));

@@ -21,7 +21,7 @@ pub(super) async fn a_rotation_moves_everything_to_the_new_key<S: SessionStore>(
     let record = SessionRecord { head, data: data(&[("a", "1"), ("b", "2")]) };
     assert_eq!(rotated, Some(Started { record: record.clone(), ended: Vec::new() }));
     assert_eq!(found(&*store, new_key).await, Some(record));
-    assert_eq!(store.load(stored.key, Realm::default()).await.expect("readable"), Loaded::Ended);
+    assert_eq!(store.load(stored.key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in: true });
     let applied = set(&*store, stored.id(), &[("c", "3")], at(8)).await.expect("written");
     assert!(matches!(applied, Applied::Merged { key, .. } if key == new_key), "the answer names the current key");
     assert_eq!(value(&*store, new_key, "c").await.as_deref(), Some("3"), "the id stays");

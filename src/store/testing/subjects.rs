@@ -46,7 +46,10 @@ pub(super) async fn sessions_of_somebody_who_is_struck_out_end_at_once<S: Store>
     assert_eq!(erasure.erased, Erased { sessions: 2, ..Erased::default() });
     assert_eq!((&erasure.user, erasure.began_at, erasure.until), (&Some(user_id("ada")), at(3), UNTIL));
     for session in theirs {
-        assert_eq!(store.load(session.key, Realm::default()).await.expect("readable"), Loaded::Ended);
+        assert_eq!(
+            store.load(session.key, Realm::default()).await.expect("readable"),
+            Loaded::Ended { logged_in: true }
+        );
         assert!(!store.touch(session.id(), at(4)).await.expect("answered"));
     }
     for session in others {

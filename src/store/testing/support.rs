@@ -107,7 +107,7 @@ pub(super) async fn set<S: SessionStore>(
 pub(super) async fn found<S: SessionStore>(store: &S, key: SessionKey) -> Option<SessionRecord> {
     match store.load(key, Realm::default()).await.expect("the store can be read") {
         Loaded::Found(record) => Some(record),
-        Loaded::Ended | Loaded::OtherRealm | Loaded::Unknown => None,
+        Loaded::Ended { .. } | Loaded::OtherRealm | Loaded::Unknown => None,
     }
 }
 

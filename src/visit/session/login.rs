@@ -176,8 +176,11 @@ impl Session {
         }
         // The password has changed all the same, so nothing may go on that began before.
         self.visit.sessions().credentials_changed(&user).await?;
-        self.visit.state().current = None;
-        Err(ended())
+        let current = self.visit.state().current.clone();
+        match current {
+            Some(current) => Err(self.visit.session_ended(&current).await),
+            None => Err(ended()),
+        }
     }
 
     /// Ends all sessions of the user, this one too. How many there were.
@@ -231,10 +234,7 @@ impl Session {
         match self.move_to(&current, head, changes, EpochRule::Compare).await {
             Ok(Some(_)) => Ok(()),
             Err(error) if error.kind() != ErrorKind::CredentialsChanged => Err(error),
-            _ => {
-                self.visit.state().current = None;
-                Err(ended())
-            }
+            _ => Err(self.visit.session_ended(&current).await),
         }
     }
 
@@ -253,8 +253,8 @@ impl Session {
                 Ok(true)
             }
             _ => {
-                self.visit.state().current = None;
-                Ok(false)
+                let error = self.visit.session_ended(&current).await;
+                if error.kind() == ErrorKind::Ended { Ok(false) } else { Err(error) }
             }
         }
     }

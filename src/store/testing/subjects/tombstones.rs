@@ -72,7 +72,10 @@ pub(in crate::store::testing) async fn an_erasure_that_is_remembered_is_done_aga
     let begun = store.remember_erasure(erasure.clone(), began("ada"), at(3)).await.expect("struck out");
     assert_eq!(begun, Erasure { erased: Erased { sessions: 2, ..Erased::default() }, ..erasure.clone() });
     for session in sessions {
-        assert_eq!(store.load(session.key, Realm::default()).await.expect("readable"), Loaded::Ended);
+        assert_eq!(
+            store.load(session.key, Realm::default()).await.expect("readable"),
+            Loaded::Ended { logged_in: true }
+        );
     }
     assert_nothing_is_stored(&*store, "ada", 200).await;
     let unfinished = store.unfinished_erasures().await.expect("readable");
