@@ -37,7 +37,7 @@ pub(crate) async fn current(session: Session) -> Answer {
 
 /// One-shot messages: `POST`, because showing them takes them away.
 pub(crate) async fn messages(session: Session) -> Answer {
-    Ok(Json(json!({ "messages": session.take_flashes()? })))
+    Ok(Json(json!({ "messages": session.take_flashes().await? })))
 }
 
 pub(crate) async fn list(session: Session) -> Answer {
@@ -86,11 +86,10 @@ pub(crate) async fn put_data(
 }
 
 pub(crate) async fn delete_data(session: Session, Path(key): Path<String>) -> Answer {
-    if session.get::<Value>(&key)?.is_none() {
-        return Err(refuse(StatusCode::NOT_FOUND, "No such key"));
+    match session.take::<Value>(&key).await? {
+        Some(_) => Ok(success("Removed")),
+        None => Err(refuse(StatusCode::NOT_FOUND, "No such key")),
     }
-    session.remove(&key)?;
-    Ok(success("Removed"))
 }
 
 pub(crate) async fn admin_revoke_user(

@@ -108,6 +108,19 @@ impl Changes {
         self.clear = true;
     }
 
+    /// Whether they begin with a [`clear`](Self::clear).
+    pub(crate) fn clears(&self) -> bool {
+        self.clear
+    }
+
+    /// Removes the values that are set here under keys that begin with `prefix`, and returns them in byte order of their keys.
+    pub(crate) fn take_set(&mut self, prefix: &str) -> Vec<(String, String)> {
+        let is_wanted = |(key, value): &(&Box<str>, &Option<Arc<str>>)| value.is_some() && key.starts_with(prefix);
+        let wanted: Vec<_> = self.entries.iter().filter(is_wanted).map(|(key, _)| key.clone()).collect();
+        let value = |key: Box<str>| Some((key.to_string(), self.entries.remove(&key)??.to_string()));
+        wanted.into_iter().filter_map(value).collect()
+    }
+
     /// The keys that a reader finds who sees `data` through these changes, in byte order.
     pub(crate) fn keys(&self, data: Option<&SessionData>) -> Vec<String> {
         let stored = data.filter(|_| !self.clear).into_iter().flat_map(SessionData::keys);

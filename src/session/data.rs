@@ -158,7 +158,7 @@ pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<String> {
         .map_err(|error| Error::new(ErrorKind::InvalidInput, "the value cannot be written as JSON").with_source(error))
 }
 
-pub(super) fn decode<T: DeserializeOwned>(key: &str, json: &str) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(key: &str, json: &str) -> Result<T> {
     serde_json::from_str(json).map_err(|error| {
         Error::new(ErrorKind::WrongType, format!("the session value {key:?} is of another type")).with_source(error)
     })

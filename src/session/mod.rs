@@ -21,6 +21,7 @@ mod realm;
 mod record;
 mod renewal;
 
+pub(crate) use self::data::decode;
 pub use crate::client::{Device, TruncatedAddress};
 
 pub(crate) use self::renewal::{is_renewal_due, note_renewal};

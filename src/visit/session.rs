@@ -1,6 +1,7 @@
 //! [`Session`]: what a handler does with the session of its request.
 
 mod login;
+mod take;
 mod variant;
 
 use std::{fmt, time::Duration};
@@ -253,6 +254,13 @@ impl Session {
         self.visit.mark(READ);
         let state = self.visit.state();
         state.changes.keys(state.current.as_ref().map(|current| &current.record.data))
+    }
+
+    /// How many keys this request sees that begin with `prefix`. The response does not depend on it.
+    pub(super) fn count_keys(&self, prefix: &str) -> usize {
+        let state = self.visit.state();
+        let keys = state.changes.keys(state.current.as_ref().map(|current| &current.record.data));
+        keys.iter().filter(|key| key.starts_with(prefix)).count()
     }
 
     pub(super) fn visit_now(&self) -> Timestamp {

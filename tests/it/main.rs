@@ -41,6 +41,7 @@ mod offload;
 #[cfg(feature = "sqlite")]
 mod older_files;
 mod origins;
+mod one_time_values;
 mod parallel;
 #[cfg(feature = "sqlite")]
 mod places;

@@ -123,7 +123,7 @@ pub(crate) fn routes() -> Router {
             get(async |session: Session, Path(id): Path<SessionId>| Ok::<_, Error>(Json(session.revoke(id).await?))),
         )
         .route("/flash/{text}", get(async |session: Session, Path(text): Path<String>| session.flash("info", &text)))
-        .route("/flashes", get(async |session: Session| Ok::<_, Error>(Json(session.take_flashes()?))))
+        .route("/flashes", get(async |session: Session| Ok::<_, Error>(Json(session.take_flashes().await?))))
         .route(
             "/fail/{key}/{value}",
             get(async |session: Session, Path((key, value)): Path<(String, String)>| {
