@@ -89,6 +89,7 @@ pub mod guestbook;
 pub mod http;
 pub mod id;
 pub mod journal;
+mod json;
 mod pending;
 pub mod preferences;
 pub mod privacy;

@@ -1,16 +1,15 @@
 //! [`EventData`]: the JSON object that an event carries, and how large it may be.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned, ser};
-use serde_json::{
-    Value,
-    ser::{CharEscape, CompactFormatter, Formatter},
-    value::RawValue,
-};
+use serde_json::{Value, value::RawValue};
 
 use super::integers::has_long_integer;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    json::{self, MAX_DEPTH, Refusal, Rules},
+};
 
 /// The data of an event: one JSON object, kept as text. A clone shares it.
 ///
@@ -53,17 +52,11 @@ impl EventData {
     /// [`ErrorKind::TooLarge`], naming the limit, and [`ErrorKind::InvalidInput`] if the value is no object, cannot be
     /// written as JSON or contains the character NUL, which not every store can keep.
     pub fn new<T: Serialize + ?Sized>(value: &T, limits: &EventLimits) -> Result<Self> {
-        let mut bytes = Vec::new();
-        let output = Bounded { bytes: &mut bytes, limit: limits.bytes };
-        let strict = Strict { compact: CompactFormatter, depth: 0, limit: limits.depth };
-        value
-            .serialize(&mut serde_json::Serializer::with_formatter(output, strict))
-            .map_err(|error| refusal(error, limits))?;
-        if bytes.first() != Some(&b'{') {
+        let rules = Rules { bytes: limits.bytes, depth: limits.depth, allow_nul: false };
+        let text = json::write(value, rules).map_err(|error| refusal(error, limits))?;
+        if !text.starts_with('{') {
             return Err(Error::new(ErrorKind::InvalidInput, "event data is a JSON object"));
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|error| Error::new(ErrorKind::Internal, "JSON is UTF-8").with_source(error))?;
         Ok(Self(text.into()))
     }
 
@@ -135,88 +128,14 @@ impl<'de> Deserialize<'de> for EventData {
     }
 }
 
-/// Takes so many bytes and no more.
-struct Bounded<'a> {
-    bytes: &'a mut Vec<u8>,
-    limit: usize,
-}
-
-impl io::Write for Bounded<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
+fn refusal(refusal: Refusal, limits: &EventLimits) -> Error {
+    match refusal {
+        Refusal::TooLarge => too_large(limits),
+        Refusal::TooDeep => too_deep(limits),
+        Refusal::Nul => Error::new(ErrorKind::InvalidInput, "event data must not contain the character NUL"),
+        Refusal::NotJson(error) => {
+            Error::new(ErrorKind::InvalidInput, "event data cannot be written as JSON").with_source(error)
         }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Writes compact JSON, so deep and no deeper, and no NUL: before the recursion is as deep as the value.
-struct Strict {
-    compact: CompactFormatter,
-    depth: usize,
-    limit: usize,
-}
-
-impl Strict {
-    fn enter(&mut self) -> io::Result<()> {
-        self.depth += 1;
-        if self.depth > self.limit.min(MAX_DEPTH) { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(()) }
-    }
-}
-
-impl Formatter for Strict {
-    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.enter()?;
-        self.compact.begin_array(writer)
-    }
-
-    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        self.compact.end_array(writer)
-    }
-
-    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.enter()?;
-        self.compact.begin_object(writer)
-    }
-
-    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        self.compact.end_object(writer)
-    }
-
-    fn write_char_escape<W: io::Write + ?Sized>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
-        if let CharEscape::AsciiControl(0) = escape {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        self.compact.write_char_escape(writer, escape)
-    }
-
-    /// JSON that somebody has ready: written anew, or it would bring along what is checked here.
-    fn write_raw_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // It is JSON, so only its depth can keep it from being read.
-        let value: Value = serde_json::from_str(fragment).map_err(|_| io::ErrorKind::QuotaExceeded)?;
-        let strict = Self { compact: CompactFormatter, depth: self.depth, limit: self.limit };
-        Ok(value.serialize(&mut serde_json::Serializer::with_formatter(writer, strict))?)
-    }
-}
-
-/// What is stored must be readable: serde_json reads 128 levels.
-const MAX_DEPTH: usize = 100;
-
-fn refusal(error: serde_json::Error, limits: &EventLimits) -> Error {
-    match error.io_error_kind() {
-        Some(io::ErrorKind::FileTooLarge) => too_large(limits),
-        Some(io::ErrorKind::QuotaExceeded) => too_deep(limits),
-        Some(io::ErrorKind::InvalidData) => {
-            Error::new(ErrorKind::InvalidInput, "event data must not contain the character NUL")
-        }
-        _ => Error::new(ErrorKind::InvalidInput, "event data cannot be written as JSON").with_source(error),
     }
 }
 

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::patch::{Changes, Patch, apply};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    json::{self, MAX_DEPTH},
+};
 
 /// Preferences that somebody has set: a JSON object of categories and keys, without those that are at their default.
 ///
@@ -52,9 +55,12 @@ impl Overrides {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] if they exceed the schema's limit then.
+    /// [`ErrorKind::TooLarge`] if they exceed the schema's limit then, or have more than 100 levels of nesting.
     pub fn with(&self, patch: &Patch) -> Result<Self> {
         let changed = self.changed(&patch.changes);
+        if !changed.0.values().all(|value| json::is_within(value, MAX_DEPTH - 1)) {
+            return Err(too_deep());
+        }
         if changed.to_json().len() > patch.max_bytes {
             return Err(Error::new(ErrorKind::TooLarge, format!("preferences have at most {} bytes", patch.max_bytes)));
         }
@@ -165,6 +171,11 @@ impl From<Overrides> for Map<String, Value> {
     fn from(overrides: Overrides) -> Self {
         overrides.0
     }
+}
+
+/// More levels could be stored and not be read again.
+pub(super) fn too_deep() -> Error {
+    Error::new(ErrorKind::TooLarge, format!("preferences have at most {MAX_DEPTH} levels of nesting"))
 }
 
 /// Redacted: what somebody likes is personal.

@@ -12,10 +12,13 @@ use serde_json::{Map, Value};
 use self::losses::{Loss, Losses};
 use super::{
     Overrides, Patch,
-    overrides::WHOLE,
+    overrides::{WHOLE, too_deep},
     patch::{Change, Changes},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    json::{self, MAX_DEPTH},
+};
 
 /// The preferences of an application: a struct whose fields are the categories, with `Default` and serde.
 ///
@@ -162,6 +165,9 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     ///
     /// As for [`merge`](Self::merge), the size aside.
     pub fn patch_over(&self, overrides: &Overrides, patch: &Value) -> Result<Patch> {
+        if !json::is_within(patch, MAX_DEPTH) {
+            return Err(too_deep());
+        }
         let Value::Object(patch) = patch else {
             return Err(Error::new(ErrorKind::InvalidInput, "preferences are a JSON object"));
         };

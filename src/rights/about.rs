@@ -1,9 +1,12 @@
 //! [`About`]: what an export says of the processing itself (GDPR, Article 15(1)), beside the data.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{Rights, export::unwritable};
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
     consents::{Consents, Controller, PurposeState},
     error::Result,
     id::UserId,
-    session::SessionInfo,
+    session::{SessionData, SessionInfo},
     user_preferences::DynamicPreferences,
 };
 
@@ -107,26 +110,34 @@ impl Rights {
     }
 
     /// The live sessions of the user with what they hold.
-    pub(super) async fn sessions_of(&self, user: &UserId) -> Result<Vec<Value>> {
+    pub(super) async fn sessions_of(&self, user: &UserId) -> Result<Vec<Box<RawValue>>> {
         let inner = &self.inner;
         let mut sessions = Vec::new();
         for session in inner.sessions.list_of_all_realms(user).await? {
             let data = inner.tasks.within(inner.store.session_data(session.id, inner.clock.now())).await?;
             // It may have ended a moment ago.
             let Some(data) = data else { continue };
-            let value = |session: &SessionInfo| {
-                let mut value = object(session)?;
-                // That is said to whoever asks, and nobody's session asks here.
-                value.remove("current");
-                let mut values: Map<String, Value> = serde_json::from_str(&data.to_json())?;
-                let secret = &inner.register.secret_session_keys;
-                values.iter_mut().filter(|(key, _)| secret.contains(key)).for_each(|(_, value)| *value = Value::Null);
-                value.insert("data".into(), values.into());
-                Ok(Value::Object(value))
-            };
-            sessions.push(value(&session).map_err(unwritable)?);
+            sessions.push(self.session_with(&session, &data).map_err(unwritable)?);
         }
         Ok(sessions)
+    }
+
+    /// A session with its data, as text: what is stored is passed through as it is, so that it can always be exported.
+    fn session_with(&self, session: &SessionInfo, data: &SessionData) -> serde_json::Result<Box<RawValue>> {
+        #[derive(Serialize)]
+        struct Exported<'a> {
+            #[serde(flatten)]
+            session: Map<String, Value>,
+            data: BTreeMap<&'a str, &'a RawValue>,
+        }
+        let mut head = object(session)?;
+        // That is said to whoever asks, and nobody's session asks here.
+        head.remove("current");
+        let secret = &self.inner.register.secret_session_keys;
+        let is_secret = |name: &str| secret.iter().any(|key| key == name);
+        let value = |key| Ok((key, raw(if is_secret(key) { None } else { data.raw(key) })?));
+        let data = data.keys().map(value).collect::<serde_json::Result<_>>()?;
+        to_raw_value(&Exported { session: head, data })
     }
 
     /// What the user has set.
@@ -134,6 +145,10 @@ impl Rights {
         let stored = self.inner.tasks.within(self.inner.store.preferences(user.clone())).await?;
         Ok(stored.overrides.to_value())
     }
+}
+
+fn raw(json: Option<&str>) -> serde_json::Result<&RawValue> {
+    serde_json::from_str(json.unwrap_or("null"))
 }
 
 fn object<T: Serialize>(value: &T) -> serde_json::Result<Map<String, Value>> {

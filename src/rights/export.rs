@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     Rights,
@@ -95,7 +95,7 @@ struct Head {
     export_date: Timestamp,
     #[serde(flatten)]
     about: About,
-    sessions: Vec<Value>,
+    sessions: Vec<Box<RawValue>>,
     preferences: Value,
     #[serde(flatten)]
     demanded: Demanded,

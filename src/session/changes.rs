@@ -42,7 +42,8 @@ impl Changes {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the value cannot be written as JSON.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the value cannot be written as JSON,
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if it has more than 100 levels of nesting.
     pub fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<()> {
         self.entries.insert(key.into(), Some(encode(value)?.into()));
         Ok(())

@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    json::{self, MAX_DEPTH, Refusal, Rules},
+};
 
 /// The data of a session: keys and JSON values. A clone shares the values.
 ///
@@ -50,7 +53,7 @@ impl SessionData {
             if json.len() > 1 {
                 json.push(',');
             }
-            json.push_str(&encode(key).expect("a string is JSON"));
+            json.push_str(&serde_json::to_string(key).expect("a string is JSON"));
             json.push(':');
             json.push_str(value);
         }
@@ -118,7 +121,7 @@ impl std::fmt::Debug for SessionData {
     }
 }
 
-/// How much one session may hold.
+/// How much one session may hold. Beside that, a value has at most 100 levels of nesting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
     /// Bytes of all keys and JSON values together. Default: 65,536.
@@ -153,9 +156,18 @@ impl SessionLimits {
     }
 }
 
+/// The JSON text of a value.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::new(ErrorKind::InvalidInput, "the value cannot be written as JSON").with_source(error))
+    let rules = Rules { bytes: usize::MAX, depth: MAX_DEPTH, allow_nul: true };
+    json::write(value, rules).map_err(|refusal| match refusal {
+        Refusal::TooDeep => {
+            Error::new(ErrorKind::TooLarge, format!("a session value has at most {MAX_DEPTH} levels of nesting"))
+        }
+        Refusal::NotJson(error) => {
+            Error::new(ErrorKind::InvalidInput, "the value cannot be written as JSON").with_source(error)
+        }
+        Refusal::TooLarge | Refusal::Nul => Error::new(ErrorKind::Internal, "a rule was applied that does not exist"),
+    })
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(key: &str, json: &str) -> Result<T> {

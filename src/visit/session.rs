@@ -84,7 +84,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] if the session would exceed a limit, [`ErrorKind::InvalidInput`] if the value cannot be
+    /// [`ErrorKind::TooLarge`] if the session would exceed a limit or the value has more than 100 levels of nesting, [`ErrorKind::InvalidInput`] if the value cannot be
     /// written as JSON or the key begins with `guestbook.`, [`ErrorKind::Unavailable`] if the store could not be
     /// asked, [`ErrorKind::Ended`] if there is no session and none can begin. Nothing is changed then.
     pub fn insert<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {

@@ -16,7 +16,7 @@ const ROWS: &[&[&str]] = &[
     &["session", "activity", "consent", "preferences", "privacy"],
     &["client", "tasks", "files"],
     &["id", "gate", "rate"],
-    &["time", "error"],
+    &["time", "error", "json"],
 ];
 
 #[test]

@@ -11,17 +11,18 @@
 //! Before each field stands its length in 8 bytes, big-endian, as numbers are; what is not there has length 0. So no two entries
 //! have the same encoding, and none is a checkpoint's.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
 use super::{Actor, ActorKind, AuditAction, AuditKey, AuditNote};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{UserId, fill_random},
+    json::{self, MAX_DEPTH},
     privacy::Pseudonym,
     time::Timestamp,
 };
@@ -226,6 +227,19 @@ impl AuditEntry {
     }
 }
 
+/// The text of a payload. The detail is read by itself: it may have as many levels as can be read at all.
+#[derive(Deserialize)]
+struct Stored<'a> {
+    #[serde(borrow)]
+    actor_kind: Cow<'a, str>,
+    #[serde(borrow)]
+    actor: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    subject: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    detail: &'a RawValue,
+}
+
 impl AuditPayload {
     fn new(note: &AuditNote) -> Result<Self> {
         let actor = match &note.actor {
@@ -233,6 +247,11 @@ impl AuditPayload {
             Actor::User(user) => Some(user.as_str()),
             Actor::Operator(name) => Some(&**name),
         };
+        if !json::is_within(&note.detail, MAX_DEPTH) {
+            let problem =
+                format!("the detail of an entry of the audit trail has at most {MAX_DEPTH} levels of nesting");
+            return Err(Error::new(ErrorKind::TooLarge, problem));
+        }
         let payload = json!({
             "actor_kind": note.actor.kind(), "actor": actor, "subject": note.subject, "detail": note.detail,
         });
@@ -257,16 +276,15 @@ impl AuditPayload {
 
     fn read(&self) -> Result<Disclosed> {
         let damaged = || Error::new(ErrorKind::Corrupt, "a payload of the audit trail is damaged");
-        let mut value: Value = serde_json::from_str(&self.text).map_err(|_| damaged())?;
-        let name = value["actor"].as_str();
-        let actor = match (value["actor_kind"].as_str(), name) {
-            (Some("user"), Some(name)) => Actor::User(UserId::try_from(name).map_err(|_| damaged())?),
-            (Some("operator"), Some(name)) => Actor::Operator(name.into()),
-            (Some("system"), None) => Actor::System,
+        let stored: Stored<'_> = serde_json::from_str(&self.text).map_err(|_| damaged())?;
+        let actor = match (&*stored.actor_kind, stored.actor) {
+            ("user", Some(name)) => Actor::User(UserId::try_from(&*name).map_err(|_| damaged())?),
+            ("operator", Some(name)) => Actor::Operator(name.into()),
+            ("system", None) => Actor::System,
             _ => return Err(damaged()),
         };
-        let subject = value["subject"].as_str().map(UserId::try_from).transpose().map_err(|_| damaged())?;
-        let detail = value.get_mut("detail").map(Value::take).ok_or_else(damaged)?;
+        let subject = stored.subject.as_deref().map(UserId::try_from).transpose().map_err(|_| damaged())?;
+        let detail = serde_json::from_str(stored.detail.get()).map_err(|_| damaged())?;
         Ok(Disclosed { actor, subject, detail })
     }
 }

@@ -175,7 +175,7 @@ impl MakePart for Archivist {
             Next::Activities { format, visitor, after } => {
                 let of_visitor = visitor.map(|index| self.visitors[index]);
                 let page = self.rights.activity_page(&self.user, of_visitor, after, PAGE).await?;
-                self.rows(format, page.activities.iter().map(serde_json::to_value))?;
+                self.rows(format, page.activities.iter().map(Ok))?;
                 let index = visitor.map_or(0, |index| index + 1);
                 self.next = match (page.next, format) {
                     (Some(next), format) => Next::Activities { format, visitor, after: Some(next) },
@@ -267,7 +267,11 @@ impl Archivist {
         self.files.write(&serde_json::to_vec_pretty(value).map_err(unwritable)?, 0)
     }
 
-    fn rows(&mut self, format: Format, values: impl Iterator<Item = serde_json::Result<Value>>) -> Result<()> {
+    fn rows<T: Serialize>(
+        &mut self,
+        format: Format,
+        values: impl Iterator<Item = serde_json::Result<T>>,
+    ) -> Result<()> {
         let (mut out, mut rows) = (Vec::new(), 0);
         for value in values {
             let value = value.map_err(unwritable)?;
@@ -276,7 +280,10 @@ impl Archivist {
                     serde_json::to_writer(&mut out, &value).map_err(unwritable)?;
                     out.push(b'\n');
                 }
-                Format::Csv(columns) => csv::row(&mut out, columns, value.as_object().unwrap_or(&Map::new())),
+                Format::Csv(columns) => {
+                    let value = serde_json::to_value(&value).map_err(unwritable)?;
+                    csv::row(&mut out, columns, value.as_object().unwrap_or(&Map::new()));
+                }
             }
             rows += 1;
         }

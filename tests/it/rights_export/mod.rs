@@ -6,6 +6,7 @@ mod document;
 mod erased;
 mod http;
 mod import;
+mod nesting;
 mod receipt;
 mod records;
 
