@@ -1,6 +1,11 @@
 //! [`Sessions`]: the sessions of a guestbook, found, started and ended. Store, cache, rules and clock come together here.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod anonymous;
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use self::anonymous::AnonymousSessions;
+pub(crate) use self::anonymous::RetryAfter;
 
 use crate::{
     accounts::{Accounts, KeptAccount},
@@ -9,8 +14,8 @@ use crate::{
     id::{SessionId, SessionKey, UserId, VisitorId},
     pending::PendingErasures,
     session::{
-        Changes, CredentialEpoch, Lifetime, Realm, SessionCap, SessionInfo, SessionLimits, SessionRecord, Verdict,
-        judge, note_renewal,
+        AnonymousLimits, Changes, CredentialEpoch, Lifetime, Merge, Realm, SessionCap, SessionData, SessionInfo,
+        SessionLimits, SessionRecord, Verdict, judge, note_renewal,
     },
     store::{
         Applied, ENDED_MEMORY, EpochRule, Loaded, LoadedGuest, Revocation, Rotation, Started,
@@ -51,6 +56,7 @@ struct Inner {
     /// If there is anything to know of a guest beside the session.
     accounts: Option<Accounts>,
     clock: Clock,
+    anonymous: AnonymousSessions,
     settings: Settings,
     tasks: Tasks,
     pending: PendingErasures,
@@ -62,6 +68,7 @@ pub(crate) struct Settings {
     pub(crate) lifetime: Lifetime,
     pub(crate) limits: SessionLimits,
     pub(crate) cap: SessionCap,
+    pub(crate) anonymous: AnonymousLimits,
     pub(crate) store_timeout: Duration,
     pub(crate) cache_age: Duration,
     pub(crate) cache_entries: usize,
@@ -111,7 +118,9 @@ impl Sessions {
     ) -> Self {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
         let replaced = Cache::new(REPLACED_KEYS, usize::MAX, ENDED_MEMORY);
-        Self { inner: Arc::new(Inner { store, cache, replaced, accounts, clock, settings, tasks, pending }) }
+        let anonymous = AnonymousSessions::new(settings.anonymous);
+        let inner = Inner { store, cache, replaced, accounts, clock, anonymous, settings, tasks, pending };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The live sessions of a user, the last seen first, at most 1,000.
@@ -303,9 +312,20 @@ impl Sessions {
         self.inner.replaced.get(key, self.now()).is_some()
     }
 
-    pub(crate) async fn insert(&self, key: SessionKey, record: SessionRecord, epoch: EpochRule) -> Result<Started> {
+    /// Stores a new session that begins at `address`.
+    pub(crate) async fn insert(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        epoch: EpochRule,
+        address: Option<IpAddr>,
+    ) -> Result<Started> {
         self.check_not_pending(record.head.user.as_ref())?;
         let now = self.now();
+        let (is_anonymous, bytes) = (record.head.user.is_none(), record.data.bytes() as u64);
+        if is_anonymous {
+            self.inner.anonymous.admit(address, 1, bytes, now)?;
+        }
         let sessions = self.clone();
         self.inner
             .tasks
@@ -313,13 +333,32 @@ impl Sessions {
                 let cap = sessions.inner.settings.cap;
                 let started = sessions.inner.store.insert(key, record, cap, epoch, now).await?;
                 sessions.forget(&started.ended);
+                if is_anonymous {
+                    sessions.inner.anonymous.added(&*sessions.inner.store, 1, bytes, now).await;
+                }
                 Ok(started)
             })
             .await
     }
 
-    pub(crate) async fn apply(&self, key: SessionKey, id: SessionId, changes: Changes) -> Result<Applied> {
+    /// Applies the changes that a request from `address` made to a session, which it knows as `record`.
+    pub(crate) async fn apply(
+        &self,
+        key: SessionKey,
+        record: &SessionRecord,
+        changes: Changes,
+        address: Option<IpAddr>,
+    ) -> Result<Applied> {
         let now = self.now();
+        let (id, before) = (record.head.id, record.data.bytes());
+        let growth = |data: &SessionData| data.bytes().saturating_sub(before) as u64;
+        let is_crowded = record.head.user.is_none() && self.inner.anonymous.is_crowded();
+        if is_crowded
+            && let Merge::Merged(data) = changes.merge(&record.data, &self.inner.settings.limits)?
+            && growth(&data) > 0
+        {
+            self.inner.anonymous.admit(address, 0, growth(&data), now)?;
+        }
         let sessions = self.clone();
         self.inner
             .tasks
@@ -327,9 +366,13 @@ impl Sessions {
                 let limits = sessions.inner.settings.limits;
                 let applied = sessions.inner.store.apply(id, changes, limits, now).await;
                 sessions.inner.cache.remove(&key);
-                if let Ok(Applied::Merged { key: current, .. }) = &applied {
+                if let Ok(Applied::Merged { key: current, record }) = &applied {
                     // Another request may have rotated the session and read it under its new key meanwhile.
                     sessions.inner.cache.remove(current);
+                    let growth = record.data.bytes().saturating_sub(before) as u64;
+                    if record.head.user.is_none() && growth > 0 {
+                        sessions.grew(growth, address.filter(|_| !is_crowded), now).await;
+                    }
                 }
                 applied
             })
@@ -340,7 +383,7 @@ impl Sessions {
     /// now, or a parallel request sends it.
     pub(crate) async fn renew(&self, key: SessionKey, record: &SessionRecord) -> Result<bool> {
         let changes = note_renewal(&record.data, self.now())?;
-        match self.apply(key, record.head.id, changes).await {
+        match self.apply(key, record, changes, None).await {
             Ok(Applied::Merged { key: current, .. }) => Ok(current == key),
             Ok(Applied::Mismatch(_) | Applied::Ended) => Ok(false),
             // There is no room to note it: the user stays logged in all the same, and the cookie is sent more often.
@@ -367,6 +410,10 @@ impl Sessions {
                 }
                 if let Ok(Some(started)) = &rotated {
                     sessions.forget(&started.ended);
+                    if started.record.head.user.is_none() {
+                        // How much of it is new is not known; the store knows.
+                        sessions.grew(started.record.data.bytes() as u64, None, now).await;
+                    }
                 }
                 rotated
             })
@@ -416,6 +463,14 @@ impl Sessions {
         let heads = self.inner.store.list(user.clone(), realm, LIST_LIMIT, self.now());
         let heads = self.inner.tasks.within(heads).await?;
         Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
+    }
+
+    /// Anonymous sessions have so much more in them. `address`: whose share it is, if nobody has counted it yet.
+    async fn grew(&self, bytes: u64, address: Option<IpAddr>, now: Timestamp) {
+        let anonymous = &self.inner.anonymous;
+        // It is stored, so it is too late for a refusal.
+        let _ = anonymous.admit(address, 0, bytes, now);
+        anonymous.added(&*self.inner.store, 0, bytes, now).await;
     }
 
     /// The user's sessions have ended in the store.

@@ -21,7 +21,7 @@ use crate::{
     recorder::RecorderSettings,
     retention::RetentionRules,
     rights::PersonalData,
-    session::{Lifetime, Realm, SessionCap, SessionLimits},
+    session::{AnonymousLimits, Lifetime, Realm, SessionCap, SessionLimits},
     sessions::Settings,
     store::{Store, dynamic::DynamicStore},
     tasks::Tasks,
@@ -81,6 +81,7 @@ impl<S> GuestbookBuilder<S> {
                 lifetime: Lifetime::default(),
                 limits: SessionLimits::default(),
                 cap: SessionCap::default(),
+                anonymous: AnonymousLimits::default(),
                 store_timeout: Duration::from_secs(5),
                 cache_age: Duration::from_secs(1),
                 cache_entries: 10_000,
@@ -149,6 +150,13 @@ impl<S: Store> GuestbookBuilder<S> {
     /// How many sessions a user may have. Default: 100, then the oldest ends.
     pub fn sessions_per_user(mut self, cap: SessionCap) -> Self {
         self.settings.cap = cap;
+        self
+    }
+
+    /// How many sessions of people who are not logged in are kept, and how much is in them. Default: 100,000 with 128 MiB, then the
+    /// least recently used end; see [`AnonymousLimits`].
+    pub fn anonymous_sessions(mut self, limits: AnonymousLimits) -> Self {
+        self.settings.anonymous = limits;
         self
     }
 

@@ -31,6 +31,11 @@ impl Problem {
         title: "Session ended",
         detail: "The session has ended meanwhile. Nothing of this request's session changes was stored. Please log in again.",
     };
+    pub(crate) const TOO_MANY_SESSIONS: Self = Self {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        title: "Too many new sessions",
+        detail: "Too many sessions have begun on this network, or too much was stored in them. Nothing of this request's session changes was stored. Please try again later, or log in.",
+    };
     pub(crate) const CROSS_ORIGIN: Self = Self {
         status: StatusCode::FORBIDDEN,
         title: "Cross-origin request refused",

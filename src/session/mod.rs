@@ -13,6 +13,7 @@
 //! # Ok::<(), tower_guestbook::Error>(())
 //! ```
 
+mod anonymous;
 mod changes;
 mod data;
 mod login;
@@ -26,6 +27,7 @@ pub use crate::client::{Device, TruncatedAddress};
 
 pub(crate) use self::renewal::{is_renewal_due, note_renewal};
 pub use self::{
+    anonymous::AnonymousLimits,
     changes::{Changes, Merge},
     data::{SessionData, SessionLimits},
     login::{CredentialEpoch, Login},

@@ -5,10 +5,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, Counting, CredentialStore, Each,
-    EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore,
-    RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore,
-    SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+    Account, ActivityStore, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore,
+    Counting, CredentialStore, Each, EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, OverviewParts,
+    PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
+    RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
@@ -62,6 +62,7 @@ twin! {
     list(user: UserId, realm: Option<Realm>, limit: usize, now: Timestamp) -> Vec<SessionHead>;
     session_data(id: SessionId, now: Timestamp) -> Option<SessionData>;
     revoke(revocation: Revocation, now: Timestamp) -> u64;
+    trim_anonymous(bound: AnonymousBound, limit: usize) -> AnonymousTotal;
     purge_expired(now: Timestamp, limit: usize) -> usize;
 }
 

@@ -12,6 +12,7 @@
 
 mod activity;
 mod analytics;
+mod anonymous;
 mod audit;
 pub(crate) mod cache;
 mod consent;
@@ -41,6 +42,7 @@ pub use self::sqlite::SqliteStore;
 pub use self::{
     activity::{ActivityStore, Commit},
     analytics::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
+    anonymous::{AnonymousBound, AnonymousTotal},
     audit::AuditStore,
     consent::ConsentStore,
     counting::{Counting, OverviewParts, RollupCheck},
@@ -80,10 +82,11 @@ use crate::{
 /// 5. **A dropped future** may or may not have had its effect, but never half of it.
 /// 6. **A key that has ended is remembered** for at least [`ENDED_MEMORY`]: `load` answers [`Loaded::Ended`], so that a
 ///    request that was under way while its session was rotated can be told from one with a forged token. The exception is an
-///    anonymous session that a [revocation](Self::revoke) ended: no other token took its place, so its key becomes
-///    [`Loaded::Unknown`] and its client may begin a new session at once.
+///    anonymous session that a [revocation](Self::revoke) or a [trim](Self::trim_anonymous) ended: no other token took its
+///    place, so its key becomes [`Loaded::Unknown`] and its client may begin a new session at once.
 /// 7. **Realms do not mix.** [`load`](Self::load) answers [`Loaded::OtherRealm`] for a key of another realm, live or
-///    ended; caps, lists and revocations see the sessions of one realm, apart from those that name all.
+///    ended; caps, lists and revocations see the sessions of one realm, apart from those that name all. The bound on
+///    anonymous sessions is that of the store.
 /// 8. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying later may help, never a
 ///    made-up "no such session".
 ///
@@ -158,6 +161,17 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Ends the sessions that `revocation` names. How many there were.
     fn revoke(&self, revocation: Revocation, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
+
+    /// If anonymous sessions exceed `bound`, ends the least recently used of them (by `last_seen`, then by when they were stored)
+    /// until they are within [`bound.low()`](AnonymousBound::low); at most `limit`, and never the last one. Returns what is stored
+    /// then. Their keys are not remembered.
+    ///
+    /// It is called after each few anonymous sessions, so a store keeps count and does not look at all sessions.
+    fn trim_anonymous(
+        &self,
+        bound: AnonymousBound,
+        limit: usize,
+    ) -> impl Future<Output = Result<AnonymousTotal>> + Send;
 
     /// Removes at most `limit` sessions that are expired at `now`, and the memory of keys that ended longer than
     /// [`ENDED_MEMORY`] ago. How many sessions were removed: less than `limit` means that none is left.

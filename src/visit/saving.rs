@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    net::IpAddr,
     sync::{Arc, PoisonError, atomic::Ordering},
 };
 
@@ -128,7 +129,7 @@ impl Visit {
             return self.start(changes, at_head).await;
         };
         let id = current.record.head.id;
-        match self.sessions().apply(current.key, id, changes).await? {
+        match self.sessions().apply(current.key, &current.record, changes, self.address()).await? {
             Applied::Merged { record, .. } | Applied::Mismatch(record) => {
                 self.saw(id, record);
                 Ok(())
@@ -188,9 +189,15 @@ impl Visit {
         let data = changes.resolve(limits)?;
         let token = SessionToken::generate()?;
         let key = token.key();
-        let started = self.sessions().insert(key, SessionRecord { head, data }, epoch).await?;
+        let record = SessionRecord { head, data };
+        let started = self.sessions().insert(key, record, epoch, self.address()).await?;
         self.issue(token, started.record);
         Ok(())
+    }
+
+    /// From where the request comes, if that is known and trusted.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.inner.client.address
     }
 
     /// Takes over a session that this request made or rotated.
@@ -240,9 +247,9 @@ impl Drop for Inner {
             tracing::warn!(session = %id, "changes are lost: the visit ended outside the Tokio runtime");
             return;
         }
-        let sessions = self.host.sessions().clone();
+        let (sessions, address) = (self.host.sessions().clone(), self.client.address);
         self.host.sessions().tasks().spawn(async move {
-            match sessions.apply(current.key, id, changes).await {
+            match sessions.apply(current.key, &current.record, changes, address).await {
                 Ok(Applied::Merged { .. }) => {
                     tracing::debug!(session = %id, "changes of an abandoned request are saved");
                 }

@@ -7,6 +7,7 @@ mod activity;
 mod activity_files;
 #[cfg(feature = "sqlite")]
 mod analytics;
+mod anonymous_sessions;
 #[cfg(feature = "sqlite")]
 mod audit;
 #[cfg(feature = "sqlite")]

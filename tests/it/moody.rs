@@ -19,10 +19,10 @@ use tower_guestbook::{
     },
     session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, AnalyticsStore, Applied, AuditStore, Commit, ConsentStore, CredentialStore, Each,
-        EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, MemoryStore, PreferenceChange, PreferenceStore,
-        RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation, Rotation, Scan, SessionStore,
-        SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+        Account, ActivityStore, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit,
+        ConsentStore, CredentialStore, Each, EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, MemoryStore,
+        PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
+        Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
     },
 };
 use uuid::Uuid;
@@ -127,6 +127,11 @@ impl SessionStore for Moody {
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
         self.ask(true).await?;
         self.store.revoke(revocation, now).await
+    }
+
+    async fn trim_anonymous(&self, bound: AnonymousBound, limit: usize) -> Result<AnonymousTotal> {
+        self.ask(true).await?;
+        self.store.trim_anonymous(bound, limit).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {

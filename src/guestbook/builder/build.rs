@@ -57,6 +57,12 @@ impl<S: Store> GuestbookBuilder<S> {
         if self.settings.cap.max == 0 {
             return Err(wrong("sessions_per_user() needs room for at least one session"));
         }
+        let (anonymous, largest) = (self.settings.anonymous, self.settings.limits.bytes as u64);
+        if anonymous.sessions.min(anonymous.network_sessions) == 0
+            || anonymous.bytes.min(anonymous.network_bytes) < largest
+        {
+            return Err(wrong("anonymous_sessions() needs room for at least one session of the largest size"));
+        }
         if let ClientAddress::Forwarded { proxies: 0 } | ClientAddress::XForwardedFor { proxies: 0 } = self.address {
             return Err(wrong("client_address() needs at least one proxy, or ClientAddress::Peer"));
         }

@@ -7,13 +7,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     http::{ResponseBody, caching::is_public, problem::Problem},
+    sessions::RetryAfter,
     store::dynamic::BoxFuture,
     visit::Visit,
 };
@@ -109,16 +110,7 @@ where
                 StateProjection::Commit { commit, response, visit } => {
                     let response = match ready!(commit.as_mut().poll(context)) {
                         Ok(()) => response.take().expect("a commit is ready once").map(ResponseBody::inner),
-                        Err(error) => {
-                            if error.kind() != ErrorKind::Ended {
-                                tracing::error!(%error, "session changes could not be saved");
-                            }
-                            match error.kind() {
-                                ErrorKind::Ended => Problem::SESSION_ENDED.response(),
-                                ErrorKind::TooLarge => Problem::SESSION_TOO_LARGE.response(),
-                                _ => Problem::STORE_UNAVAILABLE.response(),
-                            }
-                        }
+                        Err(error) => refusal(&error),
                     };
                     return Poll::Ready(Ok(finish(response, visit)));
                 }
@@ -126,6 +118,29 @@ where
             this.state.set(next);
         }
     }
+}
+
+/// The answer if the changes were not saved.
+fn refusal<R>(error: &Error) -> Response<ResponseBody<R>> {
+    match error.kind() {
+        ErrorKind::Ended => return Problem::SESSION_ENDED.response(),
+        ErrorKind::RateLimited => return too_many(error),
+        _ => tracing::error!(%error, "session changes could not be saved"),
+    }
+    match error.kind() {
+        ErrorKind::TooLarge => Problem::SESSION_TOO_LARGE.response(),
+        _ => Problem::STORE_UNAVAILABLE.response(),
+    }
+}
+
+fn too_many<R>(error: &Error) -> Response<ResponseBody<R>> {
+    let mut response = Problem::TOO_MANY_SESSIONS.response();
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    if let Some(RetryAfter(wait)) = source {
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn finish<R>(mut response: Response<R>, visit: &Visit) -> Response<R> {

@@ -1,6 +1,7 @@
 //! [`MemoryStore`]: everything in this process only.
 
 mod activities;
+mod anonymous;
 mod audit;
 mod consents;
 mod credentials;
@@ -18,9 +19,10 @@ use std::{
 
 use uuid::Uuid;
 
-use self::{activities::Activities, audit::Trail, consents::Consents, credentials::Epochs};
+use self::{activities::Activities, anonymous::Anonymous, audit::Trail, consents::Consents, credentials::Epochs};
 use super::{
-    Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, SessionStore, Started, Store, StoredPreferences,
+    AnonymousBound, AnonymousTotal, Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, SessionStore,
+    Started, Store, StoredPreferences,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -36,8 +38,8 @@ use crate::{
 ///
 /// It is the reference for how a [`Store`] behaves, written to be read rather than to be
 /// fast: one lock, and listing looks at every session, history at every activity. It holds a bounded number of either
-/// (default 100,000); when it is full and no session in it is expired, a new one is refused with
-/// [`ErrorKind::StorageFull`] rather than an old one forgotten.
+/// (default 100,000). When it is full and no session in it is expired, a new one takes the place of the least recently used
+/// anonymous one; if there is none, it is refused with [`ErrorKind::StorageFull`].
 ///
 /// ```
 /// use tower_guestbook::store::MemoryStore;
@@ -58,6 +60,7 @@ pub struct MemoryStore {
 struct State {
     sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
     keys: HashMap<SessionKey, SessionId>,
+    anonymous: Anonymous,
     /// Keys that were valid a moment ago: in which realm, since when they are not, and whether somebody was logged in.
     ended: HashMap<SessionKey, (Realm, Timestamp, bool)>,
     epochs: Epochs,
@@ -121,6 +124,11 @@ impl SessionStore for MemoryStore {
         if state.sessions.len() >= self.capacity {
             state.purge(now, usize::MAX);
         }
+        if state.sessions.len() >= self.capacity
+            && let Some(oldest) = state.anonymous.oldest()
+        {
+            state.remove(oldest);
+        }
         if state.sessions.len() >= self.capacity {
             return Err(Error::new(
                 ErrorKind::StorageFull,
@@ -152,7 +160,9 @@ impl SessionStore for MemoryStore {
         Ok(match changes.merge(&record.data, &limits)? {
             Merge::Merged(data) => {
                 record.data = data;
-                Applied::Merged { key: *key, record: record.clone() }
+                let (key, record) = (*key, record.clone());
+                state.anonymous.note(&record);
+                Applied::Merged { key, record }
             }
             Merge::Mismatch => Applied::Mismatch(record.clone()),
         })
@@ -162,6 +172,8 @@ impl SessionStore for MemoryStore {
         let mut state = self.state();
         let Some((_, record)) = state.live(id, now) else { return Ok(false) };
         record.head.last_seen = record.head.last_seen.max(now);
+        let record = record.clone();
+        state.anonymous.note(&record);
         Ok(true)
     }
 
@@ -223,6 +235,15 @@ impl SessionStore for MemoryStore {
         Ok(ids.len() as u64)
     }
 
+    async fn trim_anonymous(&self, bound: AnonymousBound, limit: usize) -> Result<AnonymousTotal> {
+        let mut state = self.state();
+        let doomed = state.anonymous.beyond(bound, limit);
+        for id in &doomed {
+            state.remove(*id);
+        }
+        Ok(AnonymousTotal { ended: doomed.len() as u64, ..state.anonymous.total() })
+    }
+
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
         Ok(self.state().purge(now, limit))
     }
@@ -280,6 +301,7 @@ impl State {
 
     fn put(&mut self, key: SessionKey, record: SessionRecord) {
         self.keys.insert(key, record.head.id);
+        self.anonymous.note(&record);
         self.sessions.insert(record.head.id, (key, record));
     }
 
@@ -301,6 +323,7 @@ impl State {
     fn remove(&mut self, id: SessionId) -> Option<(SessionKey, SessionHead)> {
         let (key, record) = self.sessions.remove(&id)?;
         self.keys.remove(&key);
+        self.anonymous.forget(id);
         Some((key, record.head))
     }
 
@@ -313,10 +336,9 @@ impl State {
     fn purge(&mut self, now: Timestamp, limit: usize) -> usize {
         self.ended.retain(|_, (_, ended, _)| now.since(*ended) <= ENDED_MEMORY);
         let expired = self.sessions.values().filter(|(_, record)| record.head.is_expired(now));
-        let expired: Vec<_> = expired.take(limit).map(|(key, record)| (*key, record.head.id)).collect();
-        for (key, id) in &expired {
-            self.keys.remove(key);
-            self.sessions.remove(id);
+        let expired: Vec<_> = expired.take(limit).map(|(_, record)| record.head.id).collect();
+        for id in &expired {
+            self.remove(*id);
         }
         expired.len()
     }

@@ -6,8 +6,8 @@ use crate::{
     id::{SessionId, SessionKey, UserId},
     session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Applied, CredentialStore, EpochRule, Loaded, Revocation, Rotation, SessionStore, Started, SubjectStore,
-        credential::credentials_changed, subject::struck_out,
+        AnonymousBound, AnonymousTotal, Applied, CredentialStore, EpochRule, Loaded, Revocation, Rotation,
+        SessionStore, Started, SubjectStore, credential::credentials_changed, subject::struck_out,
     },
     time::Timestamp,
 };
@@ -97,6 +97,10 @@ impl<S: SessionStore, R: SubjectStore + CredentialStore> SessionStore for Pair<S
             Revocation::One(..) | Revocation::Others(..) | Revocation::Erased(_) => {}
         }
         self.sessions.revoke(revocation, now).await
+    }
+
+    async fn trim_anonymous(&self, bound: AnonymousBound, limit: usize) -> Result<AnonymousTotal> {
+        self.sessions.trim_anonymous(bound, limit).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {

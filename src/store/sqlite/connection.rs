@@ -74,6 +74,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::rollups::STAYS_SCHEMA,
     super::activities::ORIGIN_SCHEMA,
     super::sessions::ENDED_SCHEMA,
+    super::anonymous::SCHEMA,
 ];
 
 /// The connection that writes, and what it remembers between two transactions.

@@ -49,6 +49,7 @@
 
 mod activities;
 mod analytics;
+mod anonymous;
 mod audit;
 mod connection;
 mod consents;

@@ -5,6 +5,7 @@ const PERSONAL: &[(&str, &str, &str)] = &[
     ("users", "the application's name for a user", "erase_some, last"),
     ("sessions", "who, when, device, network, data", "strike_out; purge_expired"),
     ("credential_epochs", "how often somebody's credentials changed", "strike_out"),
+    ("anonymous_total", "none: a number of sessions", "whatever ends a session"),
     ("ended_sessions", "hashes of tokens, for a minute", "purge_expired"),
     ("activities", "what happened", "erase_some; discard; anonymise"),
     ("activity_blocks", "none: counts", "discard, with the last row of a block"),

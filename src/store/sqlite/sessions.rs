@@ -96,7 +96,7 @@ pub(super) fn insert(
 
 // Through the index of the UNIQUE column.
 const LIVE: &str = select!("WHERE s.public_id = ?1 AND s.expires_at > ?2");
-const SET_DATA: &str = "UPDATE sessions SET data = ?2 WHERE public_id = ?1";
+const SET_DATA: &str = "UPDATE sessions SET data = ?2, bytes = ?3 WHERE public_id = ?1";
 
 pub(super) fn apply(
     database: &Connection,
@@ -108,7 +108,7 @@ pub(super) fn apply(
     let Some((key, mut record)) = live(database, id, now)? else { return Ok(Applied::Ended) };
     let Merge::Merged(data) = changes.merge(&record.data, limits)? else { return Ok(Applied::Mismatch(record)) };
     let mut statement = database.prepare_cached(SET_DATA).sql()?;
-    statement.execute(params![id.as_uuid().as_bytes().as_slice(), data.to_json()]).sql()?;
+    statement.execute(params![id.as_uuid().as_bytes().as_slice(), data.to_json(), data.bytes() as i64]).sql()?;
     record.data = data;
     Ok(Applied::Merged { key, record })
 }
@@ -295,8 +295,9 @@ fn enforce_cap(
 
 const PUT: &str = "
     INSERT INTO sessions (public_id, key, user, created_at, authenticated_at, last_seen, idle, absolute, persistent,
-        expires_at, device, address, data, realm, epoch)
-    VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+        expires_at, device, address, data, realm, epoch, bytes)
+    VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+        ?16)
     ON CONFLICT DO NOTHING";
 
 /// 285,000 years, in milliseconds: sums of times in SQL must not overflow.
@@ -324,6 +325,7 @@ fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Resul
         record.data.to_json(),
         head.realm.as_str(),
         head.epoch.number() as i64,
+        record.data.bytes() as i64,
     ]);
     match inserted.sql()? {
         0 => Err(Error::new(ErrorKind::Conflict, "the session key or id is taken")),

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    SqliteStore, activities, audit, connection, connection::Database, consents, holds, journal, maintenance,
+    SqliteStore, activities, anonymous, audit, connection, connection::Database, consents, holds, journal, maintenance,
     preferences, requests, restrictions, sessions, subjects, users,
 };
 use crate::{
@@ -21,10 +21,10 @@ use crate::{
     },
     session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, Applied, AuditStore, Commit, ConsentStore, EpochRule, Filed, Loaded, LoadedGuest,
-        MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore,
-        RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
-        SubjectStore,
+        Account, ActivityStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore, EpochRule,
+        Filed, Loaded, LoadedGuest, MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery,
+        RequestStore, RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
+        StoredPreferences, SubjectStore,
     },
     time::Timestamp,
 };
@@ -77,6 +77,10 @@ impl SessionStore for SqliteStore {
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
         self.inner.writer.run(true, move |database| sessions::revoke(database, &revocation, now)).await
+    }
+
+    async fn trim_anonymous(&self, bound: AnonymousBound, limit: usize) -> Result<AnonymousTotal> {
+        self.inner.writer.run(false, move |database| anonymous::trim(database, bound, limit)).await
     }
 
     async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {

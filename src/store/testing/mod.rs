@@ -22,6 +22,7 @@
 
 mod activities;
 mod anonymised;
+mod anonymous;
 mod audit;
 mod cancelled;
 mod consents;
@@ -406,6 +407,12 @@ list! {
         of_parallel_rotations_one_wins
         nothing_survives_a_revocation
         the_cap_holds_in_parallel;
+    anonymous:
+        the_least_recently_used_anonymous_sessions_end
+        bytes_of_anonymous_sessions_are_bounded
+        a_trim_of_anonymous_sessions_goes_in_steps_to_a_little_below_the_bound
+        what_ends_an_anonymous_session_makes_room
+        anonymous_sessions_stay_within_the_bound_when_many_begin_at_once;
     cancelled:
         a_dropped_future_leaves_all_or_nothing;
 }

@@ -73,7 +73,7 @@ impl Session {
                 changes.remove(key);
             }
             let id = record.head.id;
-            match self.visit.sessions().apply(*session_key, id, changes).await? {
+            match self.visit.sessions().apply(*session_key, record, changes, self.visit.address()).await? {
                 Applied::Merged { record, .. } => {
                     self.visit.saw(id, record);
                     return Ok(stored);

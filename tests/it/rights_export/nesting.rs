@@ -7,7 +7,7 @@ use tower_guestbook::{
     preferences::Schema,
     privacy::{Actor, AuditAction},
     session::{Changes, Lifetime, SessionCap, SessionData, SessionHead, SessionRecord},
-    store::{ActivityStore, Commit, SessionStore},
+    store::{ActivityStore, Commit, EpochRule, SessionStore},
 };
 
 use super::*;
@@ -49,9 +49,7 @@ async fn of_deep_data(guestbook: &Guestbook) -> (StatusCode, StatusCode) {
     let app = axum::Router::new()
         .route(
             "/login",
-            axum::routing::get(async |session: tower_guestbook::Session| {
-                Ok::<_, Error>(session.login("ada").await?)
-            }),
+            axum::routing::get(async |session: tower_guestbook::Session| Ok::<_, Error>(session.login("ada").await?)),
         )
         .route(
             "/set/{levels}",
@@ -95,7 +93,7 @@ async fn an_export_passes_session_data_through_that_is_too_deep_to_be_read() {
     let deep = nested_text(127);
     let data = SessionData::from_json(format!(r#"{{"deep":{deep},"hidden":{deep},"plain":1}}"#).as_bytes()).unwrap();
     let key = tower_guestbook::SessionToken::generate().unwrap().key();
-    store.insert(key, SessionRecord { head, data }, SessionCap::default(), START).await.unwrap();
+    store.insert(key, SessionRecord { head, data }, SessionCap::default(), EpochRule::Keep, START).await.unwrap();
     let guestbook = support::builder(store).0.secret_session_keys(["hidden"]).build().unwrap();
     let exported = String::from_utf8(text(&guestbook, "ada").await).unwrap();
     let expected = format!(r#""data":{{"deep":{deep},"hidden":null,"plain":1}}"#);
