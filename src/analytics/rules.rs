@@ -152,7 +152,7 @@ impl AnalyticsRules {
         self
     }
 
-    /// How many persons may be left out because they refuse a purpose; with more each question is answered with
+    /// How many persons may be left out because they are restricted or refuse a purpose; with more each question is answered with
     /// [`TooLarge`](ErrorKind::TooLarge), rather than with figures that count them. Their names are read for each question: some ten
     /// microseconds and 100 bytes each, for a moment. Default: 100,000.
     pub fn max_left_out(mut self, persons: usize) -> Self {

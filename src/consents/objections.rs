@@ -35,25 +35,31 @@ impl Objections {
 
     /// Who is left out: those who are restricted, with all of their events, and those who refuse a purpose, with the events under it.
     pub(crate) async fn left_out(&self, store: &dyn DynamicStore, tasks: &Tasks) -> Result<Vec<LeftOut>> {
-        let restricted = tasks.within(store.restricted_users()).await?;
+        let restricted = tasks.within(store.restricted_users(self.max.saturating_add(1))).await?;
+        let mut left = self.left(self.max, restricted.len())?;
         let mut all = vec![LeftOut::new(restricted.into_iter().map(Into::into))];
-        let mut left = self.max;
         for Refusable { purpose, before_deciding, types, except_types } in &self.purposes {
             let refusing = store.refusing(purpose.clone(), *before_deciding, left.saturating_add(1));
             let refusing = tasks.within(refusing).await?;
-            left = left.checked_sub(refusing.len()).ok_or_else(|| {
-                let context = format!(
-                    "more than {} persons are left out because they refuse a purpose: see AnalyticsRules::max_left_out",
-                    self.max
-                );
-                Error::new(ErrorKind::TooLarge, context)
-            })?;
+            left = self.left(left, refusing.len())?;
             let mut left_out = LeftOut::new(refusing).except_types(except_types.iter().cloned());
             left_out.types.clone_from(types);
             all.push(left_out);
         }
         all.retain(|left_out| !left_out.users.is_empty() || !left_out.visitors.is_empty());
         Ok(all)
+    }
+
+    /// How many persons may still be left out after `more`, of the `left` ones.
+    fn left(&self, left: usize, more: usize) -> Result<usize> {
+        left.checked_sub(more).ok_or_else(|| {
+            let context = format!(
+                "more than {} persons are left out because they are restricted or refuse a purpose: see \
+                 AnalyticsRules::max_left_out",
+                self.max
+            );
+            Error::new(ErrorKind::TooLarge, context)
+        })
     }
 }
 

@@ -122,7 +122,7 @@ twin! {
     DynamicRestrictionStore of RestrictionStore:
     restrict(user: UserId, restriction: Option<Restriction>, note: AuditNote, now: Timestamp) -> Option<Restriction>;
     restriction_of(user: UserId) -> Option<Restriction>;
-    restricted_users() -> Vec<UserId>;
+    restricted_users(limit: usize) -> Vec<UserId>;
     hold(user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> ();
     release(user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> bool;
     holds_of(user: UserId) -> Vec<Hold>;

@@ -257,8 +257,8 @@ impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for Pair<S,
         self.records.restriction_of(user).await
     }
 
-    async fn restricted_users(&self) -> Result<Vec<UserId>> {
-        self.records.restricted_users().await
+    async fn restricted_users(&self, limit: usize) -> Result<Vec<UserId>> {
+        self.records.restricted_users(limit).await
     }
 
     async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {

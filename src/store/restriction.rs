@@ -41,8 +41,9 @@ pub trait RestrictionStore: Send + Sync + 'static {
     /// What restricts the user.
     fn restriction_of(&self, user: UserId) -> impl Future<Output = Result<Option<Restriction>>> + Send;
 
-    /// Everybody who is restricted, in the order of their names' bytes: a few, most often none.
-    fn restricted_users(&self) -> impl Future<Output = Result<Vec<UserId>>> + Send;
+    /// The users who are restricted, in the order of their names' bytes, at most `limit`: a few, most often none. Less than
+    /// `limit` means that these are all.
+    fn restricted_users(&self, limit: usize) -> impl Future<Output = Result<Vec<UserId>>> + Send;
 
     /// Holds a class of the user's data, in place of what held it before.
     ///

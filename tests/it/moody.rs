@@ -383,9 +383,9 @@ impl RestrictionStore for Moody {
         self.store.restriction_of(user).await
     }
 
-    async fn restricted_users(&self) -> Result<Vec<UserId>> {
+    async fn restricted_users(&self, limit: usize) -> Result<Vec<UserId>> {
         self.ask(false).await?;
-        self.store.restricted_users().await
+        self.store.restricted_users(limit).await
     }
 
     async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {

@@ -80,7 +80,7 @@ async fn a_new_file_has_the_documented_settings() {
     let store = SqliteStore::open(&path).unwrap();
     insert(&store, "ada", "x").await.unwrap();
     for (name, value) in
-        [("journal_mode", "wal"), ("auto_vacuum", "2"), ("user_version", "19"), ("integrity_check", "ok")]
+        [("journal_mode", "wal"), ("auto_vacuum", "2"), ("user_version", "21"), ("integrity_check", "ok")]
     {
         assert_eq!(pragma(&path, name), value, "{name}");
     }
@@ -132,7 +132,7 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     Connection::open(path("newer")).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     let error = open_error(&path("newer"));
     assert_eq!(error.kind(), ErrorKind::NewerSchema);
-    assert!(error.to_string().contains("version 99") && error.to_string().contains("knows 19"), "{error}");
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("knows 21"), "{error}");
 
     assert_eq!(open_error(&path("no/such/directory/db")).kind(), ErrorKind::Configuration);
     assert_eq!(open_error(directory.path()).kind(), ErrorKind::Configuration, "a directory is no file");
@@ -308,4 +308,22 @@ async fn what_is_deleted_is_not_in_the_file_any_more() {
     store.purge_expired(START.after(Duration::from_secs(61)), 10).await.unwrap();
     store.close().await.unwrap();
     assert!(!contains(needle.as_bytes()) && !contains(token.key().as_bytes()));
+}
+
+#[tokio::test]
+async fn a_list_of_sessions_does_not_read_their_data() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("guestbook.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let (key, id) = insert(&store, "ada", &"x".repeat(60_000)).await.unwrap();
+    // Whoever reads it fails.
+    let database = Connection::open(&path).unwrap();
+    assert_eq!(database.execute("UPDATE sessions SET data = 'no JSON'", []).unwrap(), 1);
+    assert_eq!(store.load(key, Realm::default()).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    let heads = store.list(UserId::try_from("ada").unwrap(), Some(Realm::default()), 10, START).await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.id).collect::<Vec<_>>(), [id]);
+    // Nor does SQLite on the way: no column of a list stands behind the data.
+    let mut columns = database.prepare("SELECT name FROM pragma_table_info('sessions') ORDER BY cid").unwrap();
+    let columns = columns.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(columns.last().unwrap().unwrap(), "data");
 }

@@ -42,9 +42,10 @@ impl RestrictionStore for MemoryStore {
         Ok(self.state().restrictions.get(&user).copied())
     }
 
-    async fn restricted_users(&self) -> Result<Vec<UserId>> {
+    async fn restricted_users(&self, limit: usize) -> Result<Vec<UserId>> {
         let mut users: Vec<_> = self.state().restrictions.keys().cloned().collect();
         users.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        users.truncate(limit);
         Ok(users)
     }
 

@@ -75,14 +75,14 @@ pub(super) fn stored(since: i64, reason: String) -> Result<Restriction> {
     Ok(Restriction::new(Timestamp::from_millis(since), reason))
 }
 
-// As many as are under restriction: none is left out.
 // CROSS JOIN: a few are restricted. In the order of names SQLite would look through all users for them.
 const USERS: &str = "
-    SELECT u.external FROM restrictions r CROSS JOIN users u ON u.id = r.user ORDER BY u.external";
+    SELECT u.external FROM restrictions r CROSS JOIN users u ON u.id = r.user ORDER BY u.external LIMIT ?1";
 
-pub(super) fn users(database: &Connection) -> Result<Vec<UserId>> {
+pub(super) fn users(database: &Connection, limit: usize) -> Result<Vec<UserId>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = database.prepare_cached(USERS).sql()?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0)).sql()?;
+    let names = statement.query_map([limit], |row| row.get::<_, String>(0)).sql()?;
     names.map(|name| UserId::try_from(name.sql()?)).collect()
 }
 
@@ -113,7 +113,7 @@ mod tests {
         MIGRATIONS.iter().for_each(|migration| database.execute_batch(migration).unwrap());
         let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {USERS}")).unwrap();
         let steps =
-            statement.query_map([], |row| row.get(3)).unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap();
+            statement.query_map([1], |row| row.get(3)).unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap();
         assert_eq!(steps[..2], ["SCAN r", "SEARCH u USING INTEGER PRIMARY KEY (rowid=?)"]);
     }
 }

@@ -15,15 +15,23 @@ use crate::{
     time::{Timestamp, to_millis},
 };
 
+/// The columns that [`read_head`] reads, in its order, and others behind them.
+macro_rules! select_head {
+    ($others:literal, $rest:literal) => {
+        concat!(
+            "SELECT s.public_id, u.external, s.created_at, s.authenticated_at, s.last_seen, s.idle, s.absolute, ",
+            "s.persistent, s.device, s.address, s.realm, s.epoch",
+            $others,
+            " FROM sessions s LEFT JOIN users u ON u.id = s.user ",
+            $rest
+        )
+    };
+}
+
 /// The columns that [`read_record`] reads, in its order.
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT s.public_id, u.external, s.created_at, s.authenticated_at, s.last_seen, s.idle, s.absolute, ",
-            "s.persistent, s.device, s.address, s.data, s.key, s.realm, s.epoch ",
-            "FROM sessions s LEFT JOIN users u ON u.id = s.user ",
-            $rest
-        )
+        select_head!(", s.data, s.key", $rest)
     };
 }
 
@@ -56,8 +64,9 @@ pub(super) fn load(database: &Connection, key: &SessionKey, realm: &Realm) -> Re
     })
 }
 
-// Through `sessions_by_user`.
-const LIST: &str = select!(
+// Through `sessions_by_user`. Without the data: a thousand sessions may have 64 MB of it.
+const LIST: &str = select_head!(
+    "",
     "WHERE s.user = (SELECT id FROM users WHERE external = ?1) AND s.expires_at > ?2 \
      AND (?4 IS NULL OR s.realm = ?4) ORDER BY s.last_seen DESC, s.public_id DESC LIMIT ?3"
 );
@@ -72,8 +81,8 @@ pub(super) fn list(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = database.prepare_cached(LIST).sql()?;
     let parameters = params![user.as_str(), now.as_millis(), limit, realm.map(Realm::as_str)];
-    let rows = statement.query_map(parameters, |row| Ok(read_record(row)));
-    rows.sql()?.map(|row| Ok(row.sql()??.1.head)).collect()
+    let rows = statement.query_map(parameters, |row| Ok(read_head(row)));
+    rows.sql()?.map(|row| row.sql()?).collect()
 }
 
 pub(super) fn data(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
@@ -335,13 +344,19 @@ fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Resul
 
 /// A row of [`select!`]. Two errors: SQLite's own, and a value that this crate never wrote.
 fn read_record(row: &Row<'_>) -> Result<(SessionKey, SessionRecord)> {
+    let head = read_head(row)?;
+    let data = row.get_ref(12).sql()?;
+    let data =
+        data.as_str().map_err(|error| Error::new(ErrorKind::Corrupt, "session data is no text").with_source(error))?;
+    let key = SessionKey::from_bytes(row.get(13).sql()?);
+    Ok((key, SessionRecord { head, data: SessionData::from_json(data.as_bytes())? }))
+}
+
+fn read_head(row: &Row<'_>) -> Result<SessionHead> {
     let user: Option<String> = row.get(1).sql()?;
     let authenticated_at: Option<i64> = row.get(3).sql()?;
     let device: Option<String> = row.get(8).sql()?;
     let address: Option<String> = row.get(9).sql()?;
-    let data = row.get_ref(10).sql()?;
-    let data =
-        data.as_str().map_err(|error| Error::new(ErrorKind::Corrupt, "session data is no text").with_source(error))?;
     let time = |column| row.get(column).map(Timestamp::from_millis).sql();
     let duration =
         |column| row.get::<_, i64>(column).map(|millis| std::time::Duration::from_millis(millis.unsigned_abs())).sql();
@@ -354,12 +369,11 @@ fn read_record(row: &Row<'_>) -> Result<(SessionKey, SessionRecord)> {
     head.device = device.as_deref().map(Device::from_words);
     head.address = address.as_deref().map(str::parse).transpose()?;
     let realm = row
-        .get_ref(12)
+        .get_ref(10)
         .sql()?
         .as_str()
         .map_err(|error| Error::new(ErrorKind::Corrupt, "the realm of a session is no text").with_source(error))?;
     head.realm = Realm::try_from(realm)?;
-    head.epoch = CredentialEpoch::from_number(row.get::<_, i64>(13).sql()?.unsigned_abs());
-    let key = SessionKey::from_bytes(row.get(11).sql()?);
-    Ok((key, SessionRecord { head, data: SessionData::from_json(data.as_bytes())? }))
+    head.epoch = CredentialEpoch::from_number(row.get::<_, i64>(11).sql()?.unsigned_abs());
+    Ok(head)
 }

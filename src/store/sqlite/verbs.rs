@@ -68,7 +68,10 @@ impl SessionStore for SqliteStore {
     }
 
     async fn list(&self, user: UserId, realm: Option<Realm>, limit: usize, now: Timestamp) -> Result<Vec<SessionHead>> {
-        self.inner.readers.read(move |database| sessions::list(database, &user, realm.as_ref(), limit, now)).await
+        self.inner
+            .readers
+            .read_elsewhere(move |database| sessions::list(database, &user, realm.as_ref(), limit, now))
+            .await
     }
 
     async fn session_data(&self, id: SessionId, now: Timestamp) -> Result<Option<SessionData>> {
@@ -299,8 +302,8 @@ impl RestrictionStore for SqliteStore {
         self.inner.readers.read(move |database| restrictions::of_user(database, &user)).await
     }
 
-    async fn restricted_users(&self) -> Result<Vec<UserId>> {
-        self.inner.readers.read(restrictions::users).await
+    async fn restricted_users(&self, limit: usize) -> Result<Vec<UserId>> {
+        self.inner.readers.read_elsewhere(move |database| restrictions::users(database, limit)).await
     }
 
     async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {

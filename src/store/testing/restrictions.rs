@@ -33,13 +33,14 @@ pub(super) async fn a_restriction_is_kept_and_lifted<S: Store>(store: Arc<S>) {
         assert_eq!(account.restriction, next, "it comes with the account");
     }
     assert_eq!(of("bob").await, None);
-    assert_eq!(store.restricted_users().await.expect("readable"), [user_id("ada")]);
+    assert_eq!(store.restricted_users(9).await.expect("readable"), [user_id("ada")]);
     for name in ["bob", "abe"] {
         restrict(&*store, name, claims).await;
     }
-    assert_eq!(store.restricted_users().await.expect("readable"), ["abe", "ada", "bob"].map(user_id));
+    assert_eq!(store.restricted_users(9).await.expect("readable"), ["abe", "ada", "bob"].map(user_id));
+    assert_eq!(store.restricted_users(2).await.expect("readable"), ["abe", "ada"].map(user_id), "at most so many");
     restrict(&*store, "ada", None).await;
-    assert_eq!(store.restricted_users().await.expect("readable"), ["abe", "bob"].map(user_id));
+    assert_eq!(store.restricted_users(9).await.expect("readable"), ["abe", "bob"].map(user_id));
 }
 
 pub(super) async fn nothing_is_stored_of_somebody_who_is_restricted<S: Store>(store: Arc<S>) {

@@ -95,7 +95,7 @@ impl Session {
             }
             match self.move_to(&current, head.clone(), carried, rule).await {
                 Ok(Some(_)) => return Ok(()),
-                Ok(None) => {}
+                Ok(None) => self.visit.state().stale = Some(current.key),
                 Err(error) => return Err(self.refused(error, changes)),
             }
         }

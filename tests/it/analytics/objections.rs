@@ -8,6 +8,7 @@ use tower_guestbook::{
         Category, Choices, Circumstances, Decision, MergePolicy, Method, Mode, Purpose, PurposeId, Purposes, Subject,
     },
     http::ConsentRules,
+    privacy::RestrictionReason,
     store::ConsentStore,
 };
 
@@ -152,6 +153,7 @@ async fn too_many_who_refuse_are_an_error_and_not_counted_silently() {
     let error = guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.unwrap_err();
     assert_eq!(error.kind(), tower_guestbook::ErrorKind::TooLarge);
     assert!(error.to_string().contains("max_left_out"), "{error}");
+    assert!(error.to_string().contains("restricted or refuse"), "{error}");
     let funnel = Funnel::new([FunnelStep::new(EventType::PAGE_VIEW)]);
     assert_eq!(
         guestbook.analytics().funnel(today, funnel).await.unwrap_err().kind(),
@@ -174,4 +176,24 @@ async fn history_for_others_has_nothing_of_somebody_whose_data_is_restricted() {
     assert_eq!(guestbook.activities().count(of_one()).await.unwrap(), 1, "it is there");
     guestbook.rights().lift_restriction(&one).await.unwrap();
     assert_eq!(shown(of_one()).await, 1);
+}
+
+#[tokio::test]
+async fn too_many_who_are_restricted_are_an_error_and_not_counted_silently() {
+    let events = vec![by(Some(1), None, EventType::PAGE_VIEW)];
+    let guestbook =
+        asking(MemoryStore::new(), events, rules(Mode::OptOut), AnalyticsRules::new().max_left_out(2)).await;
+    let today = range(TODAY.0, TODAY.1);
+    for user in 1..=3 {
+        assert!(guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.is_ok());
+        guestbook.rights().restrict(&UserId::from(user), RestrictionReason::Accuracy).await.unwrap();
+    }
+    let error = guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.unwrap_err();
+    assert_eq!(error.kind(), tower_guestbook::ErrorKind::TooLarge);
+    assert!(error.to_string().contains("max_left_out"), "{error}");
+    // Both kinds count together.
+    guestbook.rights().lift_restriction(&UserId::from(3)).await.unwrap();
+    assert!(guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.is_ok());
+    decide(&guestbook, &UserId::from(4).into(), PurposeId::ANALYTICS, Decision::Objected).await;
+    assert!(guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.is_err());
 }
