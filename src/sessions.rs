@@ -263,7 +263,7 @@ impl Sessions {
         };
         // Their erasure is about to end it.
         if self.check_not_pending(record.head.user.as_ref()).is_err() {
-            return Ok(nobody(Finding::Ended));
+            return Ok(nobody(Finding::Ended { logged_in: true }));
         }
         let now = self.now();
         let verdict = judge(&record.head, now);

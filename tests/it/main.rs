@@ -41,8 +41,8 @@ mod moody;
 mod offload;
 #[cfg(feature = "sqlite")]
 mod older_files;
-mod origins;
 mod one_time_values;
+mod origins;
 mod parallel;
 #[cfg(feature = "sqlite")]
 mod places;
