@@ -126,7 +126,7 @@ async fn what_was_rolled_up_with_other_passive_types_is_not_used() {
     let first = guestbook(open(), events(1, &steps), later, default.clone()).await;
     first.analytics().roll_up().await.unwrap();
     assert_eq!(of_the_day(&first).await.visits.bounces, 1);
-    drop(first.shutdown().await);
+    first.shutdown().await;
     let second = guestbook(open(), Vec::new(), later, default.passive_types([])).await;
     for _ in 0..2 {
         assert_eq!(of_the_day(&second).await.visits.bounces, 0);
