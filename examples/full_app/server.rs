@@ -59,7 +59,7 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, limits: Limits,
         };
         let routes = routes.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(|body| TimedBody::new(body, limits.body));
+            let mut request = request.map(|body| TimedBody::boxed(body, limits.body));
             request.extensions_mut().insert(ConnectInfo(peer));
             routes.clone().oneshot(request)
         });
@@ -100,7 +100,7 @@ struct TimedBody {
 pub(crate) struct TooSlow;
 
 impl TimedBody {
-    fn new(body: Incoming, time: Duration) -> Body {
+    fn boxed(body: Incoming, time: Duration) -> Body {
         if body.is_end_stream() {
             return Body::empty();
         }

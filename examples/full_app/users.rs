@@ -31,7 +31,7 @@ pub(crate) struct Users {
 impl Users {
     /// Opens the users, or makes the file with two of them. At most `queue` passwords wait to be checked.
     pub(crate) fn open(path: &Path, queue: usize) -> Result<Self, Error> {
-        create_private(path)?;
+        create_private(path).map_err(|error| format!("unable to open {}: {error}", path.display()))?;
         let mut database = Connection::open(path)?;
         database.execute_batch("PRAGMA journal_mode = WAL")?;
         make(&mut database)?;

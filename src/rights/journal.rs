@@ -182,7 +182,7 @@ impl Rights {
         let (inner, now, mut restored) = (&self.inner, self.inner.clock.now(), 0);
         let tombstones: Vec<_> = missing.values().map(|entry| entry.erasure(None, now)).collect();
         for (number, page) in tombstones.chunks(PAGE).enumerate() {
-            if number * PAGE % PROGRESS == 0 && tombstones.len() > PROGRESS {
+            if (number * PAGE).is_multiple_of(PROGRESS) && tombstones.len() > PROGRESS {
                 tracing::info!(restored, of = tombstones.len(), "tombstones of the erasure journal are restored");
             }
             let note = inner.audit.note(AuditAction::ErasureBegan, Actor::System, None).await?;

@@ -116,8 +116,8 @@ impl Changes {
 
     /// Removes the values that are set here under keys that begin with `prefix`, and returns them in byte order of their keys.
     pub(crate) fn take_set(&mut self, prefix: &str) -> Vec<(String, String)> {
-        let is_wanted = |(key, value): &(&Box<str>, &Option<Arc<str>>)| value.is_some() && key.starts_with(prefix);
-        let wanted: Vec<_> = self.entries.iter().filter(is_wanted).map(|(key, _)| key.clone()).collect();
+        let set = self.entries.iter().filter(|(_, value)| value.is_some());
+        let wanted: Vec<_> = set.map(|(key, _)| key.clone()).filter(|key| key.starts_with(prefix)).collect();
         let value = |key: Box<str>| Some((key.to_string(), self.entries.remove(&key)??.to_string()));
         wanted.into_iter().filter_map(value).collect()
     }

@@ -33,6 +33,15 @@ pub(crate) fn note() -> AuditNote {
 /// The [problem](Answer::problem) of a handler that returned an error of a store that is unavailable.
 pub(crate) const HANDLER_UNAVAILABLE: &str = "503 Service Unavailable";
 
+/// Takes out of a database what came after schema 16.
+#[cfg(feature = "sqlite")]
+pub(crate) const UNDO_AFTER_SCHEMA_16: &str = "
+    DROP TRIGGER anonymous_session_begins; DROP TRIGGER anonymous_session_ends; DROP TRIGGER anonymous_session_changes;
+    DROP INDEX anonymous_sessions_by_use; DROP TABLE anonymous_total; ALTER TABLE sessions DROP COLUMN bytes;
+    ALTER TABLE sessions DROP COLUMN realm; ALTER TABLE sessions DROP COLUMN epoch;
+    ALTER TABLE ended_sessions DROP COLUMN realm; ALTER TABLE ended_sessions DROP COLUMN logged_in;
+    DROP TABLE credential_epochs; DROP TABLE realm_epochs; ALTER TABLE activities DROP COLUMN origin;";
+
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 pub(crate) fn builder<S: Store>(store: S) -> (GuestbookBuilder<S>, Clock) {

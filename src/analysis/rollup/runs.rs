@@ -184,10 +184,7 @@ impl Runs {
                 index.map(|index| pages.get(index as usize).copied().ok_or_else(damaged)).transpose()
             };
             let (entry, exit) = (page(&mut reader)?, page(&mut reader)?);
-            let first_view = match reader.number()?.checked_sub(1) {
-                Some(since) => Some(first.saturating_add_unsigned(since)),
-                None => None,
-            };
+            let first_view = reader.number()?.checked_sub(1).map(|since| first.saturating_add_unsigned(since));
             let open = match page(&mut reader)? {
                 Some(number) => Some(Page { number, opened: since(&mut reader)? }),
                 None => None,

@@ -26,7 +26,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         check_form(patch, &mut Vec::new())?;
         let before = self.whole(overrides);
         let after = self.target(&before, &mut Vec::new(), patch);
-        let Some(written) = self.written(after.clone()) else {
+        let Some(written) = Self::written(after.clone()) else {
             self.name_the_wrong_one(&self.defaults, patch, &mut Vec::new())?;
             return Err(not_together());
         };
@@ -34,8 +34,9 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
             all_known(&written, patch, &mut Vec::new())?;
         }
         let effect = Effect { before: &before, after: &after, written: &written };
-        let has_it =
-            |changes: &Changes| self.written(self.whole(&overrides.changed(changes))).is_some_and(|now| now == written);
+        let has_it = |changes: &Changes| {
+            Self::written(self.whole(&overrides.changed(changes))).is_some_and(|now| now == written)
+        };
         let fine = self.below(&effect, Some(overrides.as_map()), false, patch, &mut Vec::new());
         // Key by key where that can be said, so that a parallel change of another key is not lost; else the categories.
         if let Some(changes) = fine.filter(has_it) {
@@ -139,7 +140,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
 
     /// Whether each of `overrides` is right and known, and has its effect.
     pub(super) fn holds(&self, overrides: &Overrides) -> bool {
-        let Some(written) = self.written(self.whole(overrides)) else { return false };
+        let Some(written) = Self::written(self.whole(overrides)) else { return false };
         overrides.leaves().iter().all(|(path, value)| match (value, at(&written, path)) {
             (Value::Null, now) => self.losses.contains_key(path) && now.is_none_or(Value::is_null),
             (_, now) => now.is_some() || self.allow_unknown,
@@ -164,7 +165,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
                 value => {
                     // The parser's own words may repeat the value.
                     let alone = with(doc.clone(), path, Some(without_nulls(value)));
-                    let written = self.written(alone).ok_or_else(|| wrong(path, "the value is not right"))?;
+                    let written = Self::written(alone).ok_or_else(|| wrong(path, "the value is not right"))?;
                     if !self.allow_unknown && at(&written, path).is_none() {
                         return Err(wrong(path, "there is no such preference"));
                     }

@@ -30,7 +30,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         }
         let removed =
             patch.values().any(Value::is_null).then(|| self.merged(doc, before.clone(), path, patch, Nulls::Remove));
-        let other_variant = self.other_variant(doc, &before, path, patch);
+        let other_variant = Self::other_variant(doc, &before, path, patch);
         for is_strict in [true, false] {
             if !is_strict && !self.allow_unknown {
                 break;
@@ -43,7 +43,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
             for (candidate, nulls) in candidates {
                 let Some(candidate) = candidate else { continue };
                 let whole = with(doc.clone(), path, Some(candidate.clone().into()));
-                let written = self.written(whole);
+                let written = Self::written(whole);
                 if written.is_some_and(|written| took(&written, path, patch, nulls, !is_strict)) {
                     return candidate.clone();
                 }
@@ -83,7 +83,6 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
 
     /// The object of another variant, if what stands at `path` is an enum: an object with one key, the variant's.
     fn other_variant(
-        &self,
         doc: &Map<String, Value>,
         before: &Map<String, Value>,
         path: &[String],
@@ -102,7 +101,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     }
 
     /// What the struct writes after it has read `whole`.
-    pub(super) fn written(&self, whole: Map<String, Value>) -> Option<Map<String, Value>> {
+    pub(super) fn written(whole: Map<String, Value>) -> Option<Map<String, Value>> {
         match serde_json::from_value::<T>(whole.into()).and_then(serde_json::to_value).ok()? {
             Value::Object(written) => Some(written),
             _ => None,

@@ -22,7 +22,7 @@ fn limited(visitor: u32, network: u32) -> ConsentRules {
 /// Alternates, so that each decision is another one than the last.
 async fn alternate(browser: &mut Browser, round: usize) -> Answer {
     let snapshot = ok(browser.get("/offer").await).json()["snapshot"].clone();
-    let choice = if round % 2 == 0 { "denied" } else { "objected" };
+    let choice = if round.is_multiple_of(2) { "denied" } else { "objected" };
     browser.decide(json!({ "made": [["analytics", choice]], "snapshot": snapshot })).await
 }
 

@@ -116,7 +116,7 @@ async fn a_file_of_activities_follows_no_link_and_replaces_the_one_before_whole(
     guestbook.recorder().record_durable(Event::new(EventType::PAGE_VIEW, START)).await.unwrap();
     let range = Range::new(START, START.after(std::time::Duration::from_secs(1))).unwrap();
     for _ in 0..2 {
-        let days = guestbook.activities().offload(Offload::new(range.clone()), place.directory.path()).await.unwrap();
+        let days = guestbook.activities().offload(Offload::new(range), place.directory.path()).await.unwrap();
         assert_eq!((days.len(), days[0].bytes), (1, fs::metadata(&days[0].path).unwrap().len()));
     }
     place.assert_victim_is_untouched();

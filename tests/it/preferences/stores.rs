@@ -156,8 +156,8 @@ async fn a_route_without_preferences_says_what_is_missing() {
     for (app, advice) in [
         (route().layer(without.layer()), ".preferences(rules)"),
         (route().layer(other.layer()), ".preferences(rules)"),
-        (route().layer(right.activity_layer()), "session_layer()"),
-        (route(), "session_layer()"),
+        (route().layer(right.activity_layer()), ".layer(guestbook.layer())"),
+        (route(), ".layer(guestbook.layer())"),
     ] {
         let answer = Guest::new(&app).get("/").await;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);

@@ -180,12 +180,11 @@ async fn in_a_database_of_before_what_is_old_becomes_nobodys_as_well() {
     store_all(&store, 1, [views(1_500, DAY * 12), views(1_500, DAY)].concat()).await;
     store.close().await.unwrap();
     let raw = rusqlite::Connection::open(&path).unwrap();
-    let before = "ALTER TABLE sessions DROP COLUMN realm; ALTER TABLE sessions DROP COLUMN epoch;
-        ALTER TABLE ended_sessions DROP COLUMN realm; DROP TABLE credential_epochs; DROP TABLE realm_epochs;
-        ALTER TABLE activity_user_blocks DROP COLUMN places;
+    let before = "ALTER TABLE activity_user_blocks DROP COLUMN places;
         DROP TABLE erasure_journal; DROP TABLE rollups; DROP TABLE rollup_parts; DROP TABLE consent_refusals; DROP TABLE erasure_rows; ALTER TABLE erasures DROP COLUMN anonymised;
-        ALTER TABLE activities DROP COLUMN origin; ALTER TABLE activities DROP COLUMN anonymised; ALTER TABLE activity_blocks DROP COLUMN personal;
+        ALTER TABLE activities DROP COLUMN anonymised; ALTER TABLE activity_blocks DROP COLUMN personal;
         PRAGMA user_version = 10";
+    raw.execute_batch(crate::support::UNDO_AFTER_SCHEMA_16).unwrap();
     raw.execute_batch(before).unwrap();
     let store = tower_guestbook::SqliteStore::open(&path).unwrap();
     let (guestbook, _) = guestbook(store.clone(), rules());

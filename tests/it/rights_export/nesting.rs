@@ -47,15 +47,12 @@ fn nested_text(levels: usize) -> String {
 
 async fn of_deep_data(guestbook: &Guestbook) -> (StatusCode, StatusCode) {
     let app = axum::Router::new()
-        .route(
-            "/login",
-            axum::routing::get(async |session: tower_guestbook::Session| Ok::<_, Error>(session.login("ada").await?)),
-        )
+        .route("/login", axum::routing::get(async |session: tower_guestbook::Session| session.login("ada").await))
         .route(
             "/set/{levels}",
             axum::routing::get(
                 async |session: tower_guestbook::Session, axum::extract::Path(levels): axum::extract::Path<usize>| {
-                    Ok::<_, Error>(session.insert("deep", &nested(levels))?)
+                    session.insert("deep", &nested(levels))
                 },
             ),
         )
@@ -63,8 +60,7 @@ async fn of_deep_data(guestbook: &Guestbook) -> (StatusCode, StatusCode) {
             "/update/{levels}",
             axum::routing::get(
                 async |session: tower_guestbook::Session, axum::extract::Path(levels): axum::extract::Path<usize>| {
-                    let updated = session.update("deep", |_: Option<Value>| Some(nested(levels))).await?;
-                    Ok::<_, Error>(drop(updated))
+                    session.update("deep", |_: Option<Value>| Some(nested(levels))).await.map(drop)
                 },
             ),
         )
