@@ -66,6 +66,7 @@ pub(crate) fn create_new(path: &Path, mode: FileMode) -> io::Result<File> {
 }
 
 /// Makes a file if it is not there, and warns if others can read one that is. What a dangling link points to is made.
+#[cfg(feature = "sqlite")]
 pub(crate) fn create_if_missing(path: &Path, mode: FileMode) -> io::Result<()> {
     match create_new(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -17,6 +17,7 @@ use axum::{
     extract::{ConnectInfo, Request},
 };
 use http_body::Frame;
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -91,7 +92,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// A body that fails when it does not end in time.
 struct TimedBody {
-    body: Incoming,
+    /// `None` once it is dropped.
+    body: Option<Incoming>,
     time: Pin<Box<Sleep>>,
 }
 
@@ -104,9 +106,25 @@ impl TimedBody {
         if body.is_end_stream() {
             return Body::empty();
         }
-        Body::new(Self { body, time: Box::pin(tokio::time::sleep(time)) })
+        Body::new(Self { body: Some(body), time: Box::pin(tokio::time::sleep(time)) })
     }
 }
+
+impl Drop for TimedBody {
+    /// Reads what is left of a body that nobody wants, up to a bound: a client that is still writing when the connection closes
+    /// sees that, and not the answer.
+    fn drop(&mut self) {
+        let Some(mut body) = self.body.take() else { return };
+        let is_small = body.size_hint().upper().is_some_and(|left| left <= MAX_DISCARDED);
+        if !body.is_end_stream() && is_small {
+            let discard = async move { while let Some(Ok(_)) = body.frame().await {} };
+            tokio::spawn(tokio::time::timeout_at(self.time.deadline(), discard));
+        }
+    }
+}
+
+/// The longest rest of a body that is read for nothing.
+const MAX_DISCARDED: u64 = 1024 * 1024;
 
 impl HttpBody for TimedBody {
     type Data = Bytes;
@@ -119,15 +137,18 @@ impl HttpBody for TimedBody {
         if self.time.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(TooSlow.into())));
         }
-        Pin::new(&mut self.body).poll_frame(context).map_err(Into::into)
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
     }
 }
 
