@@ -479,7 +479,7 @@ impl Sessions {
     }
 
     /// Whose erasure is pending gets no session any more.
-    fn check_not_pending(&self, user: Option<&UserId>) -> Result<()> {
+    pub(crate) fn check_not_pending(&self, user: Option<&UserId>) -> Result<()> {
         match user {
             Some(user) if self.inner.pending.contains(user) => {
                 Err(Error::new(ErrorKind::StruckOut, "the user is being erased and is not to be stored"))

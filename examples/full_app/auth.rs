@@ -46,7 +46,10 @@ pub(crate) async fn login(
     };
     let lifetime = if login.remember { Lifetime::remembered() } else { Lifetime::default() };
     session.log_in(session::Login::new(user).lifetime(lifetime).epoch(epoch)).await?;
-    session.flash("info", &format!("Welcome, {}.", login.username))?;
+    // A session that is full has no room for a greeting; the user is logged in all the same.
+    if let Err(error) = session.flash("info", &format!("Welcome, {}.", login.username)) {
+        tracing::debug!(%error, "no greeting");
+    }
     // For clients without cookies, which send it as `X-Session-ID`. Browsers have their cookie, out of reach of scripts.
     let token = session.issued_token().map(|token| token.expose_secret().to_string());
     Ok(Json(json!({ "status": "success", "message": "Login successful", "session_id": token, "user_id": user })))

@@ -21,7 +21,7 @@ use tower_guestbook::{
 
 use crate::{
     App,
-    answers::{Answer, explain, refuse, success, unauthorized, wait},
+    answers::{Answer, busy, explain, refuse, success, unauthorized, wait},
     auth::{parse, parse_value},
     windows::Windows,
 };
@@ -94,7 +94,7 @@ pub(crate) async fn page(
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
     }
     app.quota.take(user, 1)?;
-    tracker.client().page_view(&page)?;
+    not_dropped(tracker.client().page_view(&page)?)?;
     Ok(success("Page view tracked"))
 }
 
@@ -118,12 +118,19 @@ pub(crate) async fn action(
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
     }
     app.quota.take(user, 1)?;
-    tracker.client().action(&action, &or_empty(details))?;
+    not_dropped(tracker.client().action(&action, &or_empty(details))?)?;
     Ok(success("Action tracked"))
 }
 
+/// What is lost is not answered as if it were tracked.
+fn not_dropped(tracked: Tracked) -> Answer<()> {
+    if tracked == Tracked::Dropped { Err(busy(QUEUE_FULL)) } else { Ok(()) }
+}
+
+const QUEUE_FULL: &str = "Too many events wait to be stored";
+
 /// Events that a client has gathered: `{"events":[…]}` or the array alone. Each is judged on its own, but the quota has room
-/// for all of them or for none.
+/// for all of them or for none. A batch whose events were all dropped is refused.
 pub(crate) async fn batch(
     State(app): State<App>,
     user: Option<CurrentUser>,
@@ -141,18 +148,21 @@ pub(crate) async fn batch(
         return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &problem));
     }
     app.quota.take(user, events.len())?;
-    let mut accepted = 0;
+    let (mut accepted, mut dropped) = (0, 0);
     let results: Vec<_> = events
         .into_iter()
         .map(|event| match judge(&tracker, event) {
             Ok(event) => {
-                tracker.record(event);
-                accepted += 1;
-                json!({ "status": "accepted" })
+                let is_dropped = tracker.record(event) == Tracked::Dropped;
+                *if is_dropped { &mut dropped } else { &mut accepted } += 1;
+                json!({ "status": if is_dropped { "dropped" } else { "accepted" } })
             }
             Err(problem) => json!({ "status": "refused", "error": problem }),
         })
         .collect();
+    if dropped > 0 && accepted == 0 {
+        return Err(busy(QUEUE_FULL));
+    }
     Ok(Json(json!({ "status": "success", "accepted": accepted, "results": results })))
 }
 

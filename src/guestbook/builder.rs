@@ -129,6 +129,10 @@ impl<S: Store> GuestbookBuilder<S> {
     /// different people, use ids such as `customer-1` and `admin-1`. Erasing or exporting a user covers
     /// their sessions of every realm.
     ///
+    /// Give each guestbook a cookie of its own with [`cookie`](Self::cookie) where both may see one request: a
+    /// browser keeps one cookie of a name. Module [`http`](crate::http#layers-twice-and-two-guestbooks) says what
+    /// happens otherwise.
+    ///
     /// Sessions that were stored before realms existed belong to the default realm.
     pub fn realm(mut self, realm: Realm) -> Self {
         self.settings.realm = realm;

@@ -103,6 +103,11 @@
 //! everything here and answers it. [`RequireConsent`] and [`RequireRecentLogin`] refuse a preflight that comes as far as them, and
 //! never call what is behind them.
 //!
+//! Browsers send the session's cookie along only if the other origin is of the same site, as `app.shop.example` is for
+//! `api.shop.example`: the default is `SameSite=Lax`. Another site needs
+//! [`SameSite::None`](SessionCookie::same_site), and then [`CrossOriginGuardLayer::allow_origin`] for the origins that may
+//! send forms and requests, since the browser keeps no other site's requests away any more.
+//!
 //! ```
 //! use std::time::Duration;
 //! use axum::{Router, body::Body, routing::post};

@@ -13,11 +13,14 @@ use crate::{
 /// A login with more than the name of the user, for [`Session::log_in`](crate::Session::log_in).
 ///
 /// ```
-/// use tower_guestbook::session::{CredentialEpoch, Lifetime, Login};
+/// use tower_guestbook::{Guestbook, Session, UserId, session::{Lifetime, Login}};
 ///
-/// // In a handler: session.log_in(login).await?
-/// let login = Login::new("ada").lifetime(Lifetime::remembered()).epoch(CredentialEpoch::default());
-/// # let _ = login;
+/// async fn log_in(guestbook: Guestbook, session: Session, user: UserId) -> tower_guestbook::Result<()> {
+///     let epoch = guestbook.sessions().credential_epoch(&user).await?;
+///     // … read the stored hash and verify the password, then:
+///     session.log_in(Login::new(user).lifetime(Lifetime::remembered()).epoch(epoch)).await
+/// }
+/// # let _ = log_in;
 /// ```
 #[must_use = "pass it to Session::log_in"]
 pub struct Login {

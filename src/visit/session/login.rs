@@ -56,6 +56,7 @@ impl Session {
         let lifetime = lifetime.unwrap_or_else(|| self.visit.default_lifetime());
         lifetime.check()?;
         self.check_head()?;
+        self.visit.sessions().check_not_pending(Some(&user))?;
         if let Some(epoch) = epoch
             && self.visit.sessions().credential_epoch(&user).await? != epoch
         {

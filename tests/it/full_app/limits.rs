@@ -153,6 +153,42 @@ async fn full_app_limits_what_one_user_tracks_and_records_all_that_it_accepts() 
 }
 
 #[tokio::test]
+async fn full_app_answers_no_dropped_event_as_tracked_and_stores_all_that_it_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_with(directory.path(), &["--track-quota", "10000000"]);
+    let user = token(&server, "user1", "user123").await;
+    let batch = json!(vec![json!({ "event_type": "action" }); 100]).to_string();
+    // While somebody else holds the lock, nothing leaves the queue.
+    let lock = rusqlite::Connection::open(directory.path().join("guestbook.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (mut accepted, mut refused) = (0, None);
+    for _ in 0..5_000 {
+        let answer = with(&server, &user, Method::POST, "/api/track", &batch).await;
+        if answer.status != StatusCode::OK {
+            refused = Some(answer);
+            break;
+        }
+        accepted += answer.json["accepted"].as_i64().unwrap();
+    }
+    let refused = refused.expect("the queue is bounded");
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.json);
+    assert!(refused.headers.contains_key(header::RETRY_AFTER));
+    for (path, body) in
+        [("/api/track/action", json!({ "action": "wave" })), ("/api/track/page", json!({ "page": "/" }))]
+    {
+        let dropped = with(&server, &user, Method::POST, path, &body.to_string()).await;
+        assert_eq!(dropped.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+    }
+    lock.execute_batch("ROLLBACK").unwrap();
+    drop(lock);
+    // A stop waits until what was accepted is stored.
+    server.stop();
+    let stored = rusqlite::Connection::open(directory.path().join("guestbook.db")).unwrap();
+    let query = "SELECT count(*) FROM activities a JOIN event_types t ON t.id = a.type WHERE t.name = 'action'";
+    assert_eq!(stored.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap(), accepted);
+}
+
+#[tokio::test]
 async fn full_app_does_not_make_erased_accounts_again() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
