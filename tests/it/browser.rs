@@ -60,7 +60,7 @@ impl Browser {
         let reply = ask(&address, Method::POST, "/session", &[], capabilities.to_string()).await;
         let session = reply.json["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{}", reply.json)).to_owned();
         let browser = Self { driver, address, session };
-        browser.command(Method::POST, "timeouts", json!({ "implicit": 10_000, "script": 10_000 })).await;
+        browser.command(Method::POST, "timeouts", json!({ "implicit": 30_000, "script": 30_000 })).await;
         browser
     }
 
@@ -88,13 +88,26 @@ impl Browser {
     }
 
     async fn click(&self, selector: &str) {
-        let element = self.element(selector).await;
-        self.command(Method::POST, &format!("element/{element}/click"), json!({})).await;
+        self.act(selector, "click", &json!({})).await;
     }
 
     async fn enter(&self, selector: &str, text: &str) {
-        let element = self.element(selector).await;
-        self.command(Method::POST, &format!("element/{element}/value"), json!({ "text": text })).await;
+        self.act(selector, "value", &json!({ "text": text })).await;
+    }
+
+    /// Does something with the element that `selector` finds. Where the page has put another one in its place meanwhile, that.
+    async fn act(&self, selector: &str, action: &str, body: &Value) {
+        const ATTEMPTS: u32 = 10;
+        for attempt in 1.. {
+            let element = self.element(selector).await;
+            let path = format!("/session/{}/element/{element}/{action}", self.session);
+            let reply = ask(&self.address, Method::POST, &path, &[], body.to_string()).await;
+            if reply.status.is_success() {
+                return;
+            }
+            let is_stale = reply.json["value"]["error"] == "stale element reference";
+            assert!(is_stale && attempt < ATTEMPTS, "{action} {selector}: {}", reply.json);
+        }
     }
 
     async fn script(&self, script: &str) -> Value {
@@ -125,10 +138,10 @@ impl Browser {
         self.command(Method::POST, "goog/cdp/execute", body).await;
     }
 
-    /// What is in a file, waiting until the browser has written it, under another name until it is whole.
+    /// What is in a file, waiting until the browser has written it: under another name, but a small one in its place, too.
     async fn downloaded(&self, file: &Path) -> Vec<u8> {
         let written = async {
-            while !file.exists() {
+            while !std::fs::metadata(file).is_ok_and(|file| file.len() > 0) {
                 self.script("return null").await;
             }
         };
