@@ -39,7 +39,7 @@ build new "$new"
 measure() {
     CRITERION_HOME=$work/criterion "$work/$1.bench" --bench --exact "$2" --noplot --output-format bencher \
         --warm-up-time 0.2 --measurement-time 0.5 --sample-size 10 \
-        | sed -n 's/.*bench: *\([0-9][0-9]*\) ns.*/\1/p'
+        | sed -n 's/.*bench: *\([0-9,][0-9,]*\) ns.*/\1/p' | tr -d ,
 }
 
 "$work/new.bench" --bench --list | sed -n 's/: benchmark$//p' | grep -E -- "$rows" > "$work/names"
@@ -75,6 +75,6 @@ awk -F '\t' -v base="$base" -v new="${new:-working tree}" '
             name = names[row]; n = count[name]
             for (i = 1; i <= n; i++) { x[i] = a[name, i]; y[i] = b[name, i]; r[i] = b[name, i] / a[name, i] }
             ratio = median(r, n)
-            printf "%-32s %12.0f %12.0f %7.2f%s\n", name, median(x, n), median(y, n), ratio, ratio > 1.05 ? "  slower" : ""
+            printf "%-32s %12.0f %12.0f %7.2f%s\n", name, median(x, n), median(y, n), ratio, (ratio > 1.05) ? "  slower" : ""
         }
     }' "$work/values"
