@@ -1,6 +1,6 @@
 //! [`Error`]: what kind of thing went wrong, and the error below it.
 
-use std::{convert::Infallible, error::Error as StdError, fmt};
+use std::{convert::Infallible, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
 
@@ -29,6 +29,7 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     context: String,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -87,13 +88,20 @@ pub enum ErrorKind {
 impl Error {
     /// An error of `kind`; `context` says what was being done, without secrets and without personal data.
     pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { kind, context: context.into(), source: None }) }
+        Self { inner: Box::new(Inner { kind, context: context.into(), retry_after: None, source: None }) }
     }
 
     /// The same error on top of the one that caused it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner.source = Some(source.into());
+        self
+    }
+
+    /// The same error, which goes away after `wait`.
+    #[must_use]
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.inner.retry_after = Some(wait);
         self
     }
 
@@ -104,12 +112,22 @@ impl Error {
 
     /// The same error for somebody else who waits: the same kind and words, without the source.
     pub(crate) fn twin(&self) -> Self {
-        Self::new(self.inner.kind, self.inner.context.clone())
+        let mut error = Self::new(self.inner.kind, self.inner.context.clone());
+        error.inner.retry_after = self.inner.retry_after;
+        error
     }
 
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
+    }
+
+    /// The time after which the same call can succeed, if it is known.
+    ///
+    /// [`ErrorKind::RateLimited`] always knows it. The HTTP responses of this crate carry it as
+    /// `Retry-After`, in whole seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.retry_after
     }
 }
 
@@ -184,6 +202,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.inner.kind)
             .field("context", &self.inner.context)
+            .field("retry_after", &self.inner.retry_after)
             .field("source", &self.inner.source)
             .finish()
     }

@@ -112,15 +112,16 @@ impl From<BytesRejection> for Refusal {
 impl From<tower_guestbook::Error> for Refusal {
     fn from(error: tower_guestbook::Error) -> Self {
         let status = error.kind().status();
+        let wait = error.retry_after().map_or(1, |wait| wait.as_millis().div_ceil(1_000) as u64);
         match error.kind() {
             ErrorKind::Ended => unauthorized(),
             ErrorKind::StruckOut => refuse(status, "This account was deleted"),
             _ if status.is_server_error() => {
                 tracing::error!(error = explain(&error), "the guestbook failed");
                 let refusal = refuse(status, "The guestbook could not be read or written");
-                if status == StatusCode::SERVICE_UNAVAILABLE { refusal.retry_after(1) } else { refusal }
+                if status == StatusCode::SERVICE_UNAVAILABLE { refusal.retry_after(wait) } else { refusal }
             }
-            ErrorKind::RateLimited => refuse(status, &error.to_string()).retry_after(60),
+            ErrorKind::RateLimited => refuse(status, &error.to_string()).retry_after(wait),
             _ => refuse(status, &error.to_string()),
         }
     }

@@ -83,4 +83,5 @@ impl Drop for Taken {
 fn too_many(whose: &str, wait: Duration) -> Error {
     let seconds = wait.as_millis().div_ceil(1_000);
     Error::new(ErrorKind::RateLimited, format!("{whose} has decided too often: try again in {seconds} seconds"))
+        .with_retry_after(wait)
 }

@@ -1,7 +1,7 @@
 //! Problem details (RFC 9457): how the layers say no.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::body::ResponseBody;
@@ -175,8 +175,8 @@ fn answer<R>(status: StatusCode, body: R) -> Response<R> {
 /// The problem (RFC 9457) that an error is to a client, for any body that is made of bytes.
 ///
 /// The status is that of the [kind](ErrorKind::status). A 4xx has the error's `Display` as `detail`. A 5xx has no
-/// `detail`; the error and its sources go to `tracing`, level `ERROR`. A 503 has a `Retry-After`, a 401 a
-/// `WWW-Authenticate`. With feature `axum` the error is an `IntoResponse` that answers the same.
+/// `detail`; the error and its sources go to `tracing`, level `ERROR`. A 429 and a 503 have a `Retry-After`, which
+/// is [`Error::retry_after`] where it is known; a 401 has a `WWW-Authenticate`. With feature `axum` the error is an `IntoResponse` that answers the same.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -200,7 +200,17 @@ impl<B: From<Bytes>> From<Error> for Response<B> {
         } else {
             json["detail"] = error.to_string().into();
         }
-        answer(status, Bytes::from(json.to_string()).into())
+        let mut response = answer(status, Bytes::from(json.to_string()).into());
+        retry_after(response.headers_mut(), &error);
+        response
+    }
+}
+
+/// Says when to try again, if the error knows it: in whole seconds, rounded up.
+pub(crate) fn retry_after(headers: &mut HeaderMap, error: &Error) {
+    if let Some(wait) = error.retry_after() {
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 

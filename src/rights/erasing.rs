@@ -45,6 +45,60 @@ impl Rights {
     /// known whether the user is struck out, or the erasure has begun and met an error. It is tried until it is done, by each
     /// sweep and, once the store can be written, by each process; until then the user is refused in this process and restricted in
     /// the others. Ask for its [state](Self::erasure_state). Any other error says that nothing has happened.
+    ///
+    /// # Examples
+    ///
+    /// A handler that answers 202 while the erasure is pending, and tells the client what to ask for. The journal of
+    /// the example never answers, which is how a test of your own makes an erasure pending.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use serde_json::{Value, json};
+    /// use tower_guestbook::{
+    ///     ErrorKind, Guestbook, Result, Rights, Timestamp, UserId,
+    ///     error::Error,
+    ///     journal::{ErasureJournal, JournalPage, MissingJournal},
+    ///     privacy::{JournalEntry, StoreFingerprint},
+    ///     rights::ErasureState,
+    ///     store::MemoryStore,
+    /// };
+    ///
+    /// async fn erase(rights: &Rights, user: &UserId) -> Result<(StatusCode, Value)> {
+    ///     let pseudonym = rights.pseudonym(user).await?;
+    ///     match rights.erase(user).await {
+    ///         Ok(receipt) => Ok((StatusCode::OK, json!(receipt))),
+    ///         Err(error) if error.kind() == ErrorKind::Pending => {
+    ///             Ok((StatusCode::ACCEPTED, json!({ "state": ErasureState::Pending, "pseudonym": pseudonym })))
+    ///         }
+    ///         Err(error) => Err(error),
+    ///     }
+    /// }
+    ///
+    /// struct SilentJournal;
+    ///
+    /// impl ErasureJournal for SilentJournal {
+    ///     async fn open(&self, _: StoreFingerprint, _: MissingJournal) -> Result<()> {
+    ///         Ok(())
+    ///     }
+    ///     async fn append(&self, _: JournalEntry) -> Result<()> {
+    ///         Err(Error::new(ErrorKind::Timeout, "no answer in time"))
+    ///     }
+    ///     async fn read(&self, _: Option<u64>, _: usize) -> Result<JournalPage> {
+    ///         Ok(JournalPage::new(Vec::new(), None))
+    ///     }
+    ///     async fn forget(&self, _: Timestamp) -> Result<u64> {
+    ///         Ok(0)
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).erasure_journal(SilentJournal).build()?;
+    /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);
+    /// let (status, body) = erase(&rights, &ada).await?;
+    /// assert_eq!((status, &body["state"]), (StatusCode::ACCEPTED, &json!("pending")));
+    /// assert_eq!(rights.erasure_state(rights.pseudonym(&ada).await?).await?, ErasureState::Pending);
+    /// # Ok(()) }
+    /// ```
     pub async fn erase(&self, user: &UserId) -> Result<ErasureReceipt> {
         let (rights, user) = (self.clone(), user.clone());
         // In a task of its own: a client that leaves must not stop it.

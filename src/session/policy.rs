@@ -97,6 +97,12 @@ pub struct SessionCap {
     pub on_limit: OnSessionLimit,
 }
 
+impl SessionCap {
+    pub(crate) fn exceeded(self) -> Error {
+        Error::new(ErrorKind::SessionLimit, format!("a user has at most {} sessions", self.max))
+    }
+}
+
 impl Default for SessionCap {
     fn default() -> Self {
         Self { max: 100, on_limit: OnSessionLimit::EndOldest }

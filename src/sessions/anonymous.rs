@@ -2,8 +2,6 @@
 //! that have used up their share.
 
 use std::{
-    error::Error as StdError,
-    fmt,
     net::IpAddr,
     num::NonZeroUsize,
     sync::{
@@ -46,10 +44,6 @@ struct Used {
     sessions: u128,
     bytes: u128,
 }
-
-/// A network has used up its share: after this time there is some again. It is the source of the error.
-#[derive(Debug)]
-pub(crate) struct RetryAfter(pub(crate) Duration);
 
 /// The share of a network is given back in this time.
 const SPAN: Duration = Duration::from_secs(600);
@@ -100,7 +94,7 @@ impl AnonymousSessions {
                 used.sessions -= cost(sessions);
                 used.bytes -= cost(bytes);
                 let problem = "this network has begun too many anonymous sessions, or stored too much in them";
-                return Err(Error::new(ErrorKind::RateLimited, problem).with_source(RetryAfter(longest)));
+                return Err(Error::new(ErrorKind::RateLimited, problem).with_retry_after(longest));
             }
         }
         // What was used while there was room for all is no debt.
@@ -203,11 +197,3 @@ fn millis(duration: Duration) -> u128 {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-impl fmt::Display for RetryAfter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is room again in {} ms", self.0.as_millis())
-    }
-}
-
-impl StdError for RetryAfter {}

@@ -111,6 +111,52 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// # Errors
     ///
     /// As for [`UserPreferences::update_if`]; those of [`Session::update`](crate::Session::update) without a login.
+    ///
+    /// # Examples
+    ///
+    /// A settings page that two tabs cannot overwrite: the second change answers 412 Precondition Failed.
+    ///
+    /// ```
+    /// use axum::{Json, Router, body::Body, response::AppendHeaders, routing::get};
+    /// use http::{HeaderMap, Request, StatusCode, header};
+    /// use serde_json::{Value, json};
+    /// use tower_guestbook::{
+    ///     Guestbook, Preferences, preferences::StandardPreferences, store::MemoryStore, user_preferences::PreferenceRules,
+    ///     visit::expected,
+    /// };
+    ///
+    /// type Answer = (AppendHeaders<[(header::HeaderName, String); 1]>, Json<StandardPreferences>);
+    ///
+    /// async fn show(preferences: Preferences<StandardPreferences>) -> Answer {
+    ///     (AppendHeaders([(header::ETAG, preferences.etag())]), Json(preferences.value().clone()))
+    /// }
+    ///
+    /// async fn change(
+    ///     headers: HeaderMap,
+    ///     mut preferences: Preferences<StandardPreferences>,
+    ///     Json(patch): Json<Value>,
+    /// ) -> tower_guestbook::Result<Answer> {
+    ///     preferences.update(&patch, expected(&headers)).await?;
+    ///     Ok(show(preferences).await)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).preferences(PreferenceRules::standard()?).build()?;
+    /// let app: Router = Router::new().route("/settings", get(show).patch(change)).layer(guestbook.layer());
+    /// # use tower::ServiceExt;
+    /// let shown = app.clone().oneshot(Request::get("/settings").body(Body::empty()).unwrap()).await.unwrap();
+    /// let tag = shown.headers()[header::ETAG].clone();
+    /// let patch = |cookie: &str| {
+    ///     let request = Request::patch("/settings").header(header::IF_MATCH, tag.clone()).header(header::COOKIE, cookie);
+    ///     let request = request.header(header::CONTENT_TYPE, "application/json");
+    ///     app.clone().oneshot(request.body(Body::from(json!({ "theme": "dark" }).to_string())).unwrap())
+    /// };
+    /// let first = patch("").await.unwrap();
+    /// assert_eq!(first.status(), StatusCode::OK);
+    /// let cookie = first.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    /// assert_eq!(patch(cookie).await.unwrap().status(), StatusCode::PRECONDITION_FAILED);
+    /// # Ok(()) }
+    /// ```
     pub async fn update(&mut self, patch: &Value, expected: Option<EntityTags>) -> Result<()> {
         self.carry_out(Asked::Patch(patch), expected).await
     }

@@ -7,14 +7,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    http::{ResponseBody, caching::is_public, problem::Problem},
-    sessions::RetryAfter,
+    http::{
+        ResponseBody,
+        caching::is_public,
+        problem::{Problem, retry_after},
+    },
     store::dynamic::BoxFuture,
     visit::Visit,
 };
@@ -135,11 +138,7 @@ fn refusal<R>(error: &Error) -> Response<ResponseBody<R>> {
 
 fn too_many<R>(error: &Error) -> Response<ResponseBody<R>> {
     let mut response = Problem::TOO_MANY_SESSIONS.response();
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
-    if let Some(RetryAfter(wait)) = source {
-        let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
+    retry_after(response.headers_mut(), error);
     response
 }
 

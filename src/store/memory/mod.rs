@@ -295,7 +295,7 @@ impl State {
         match cap.on_limit {
             _ if others.len() <= room => Ok(Vec::new()),
             OnSessionLimit::EndOldest => Ok(others.drain(room..).map(|head| head.id).collect()),
-            OnSessionLimit::Refuse => Err(over_limit(cap)),
+            OnSessionLimit::Refuse => Err(cap.exceeded()),
         }
     }
 
@@ -346,8 +346,4 @@ impl State {
 
 fn taken() -> Error {
     Error::new(ErrorKind::Conflict, "the session key or id is taken")
-}
-
-pub(super) fn over_limit(cap: SessionCap) -> Error {
-    Error::new(ErrorKind::SessionLimit, format!("a user has at most {} sessions", cap.max))
 }

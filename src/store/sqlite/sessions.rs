@@ -11,7 +11,7 @@ use crate::{
         Changes, CredentialEpoch, Device, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead,
         SessionLimits, SessionRecord,
     },
-    store::{Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, Started, memory::over_limit},
+    store::{Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, Started},
     time::{Timestamp, to_millis},
 };
 
@@ -294,7 +294,7 @@ fn enforce_cap(
     let over = statement.query_map(parameters, |row| row.get(0)).sql()?;
     let over = over.map(|id| Ok(SessionId::from(Uuid::from_bytes(id.sql()?)))).collect::<Result<Vec<_>>>()?;
     if cap.on_limit == OnSessionLimit::Refuse && !over.is_empty() {
-        return Err(over_limit(cap));
+        return Err(cap.exceeded());
     }
     for id in &over {
         delete(database, *id, now)?;

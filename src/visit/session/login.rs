@@ -50,7 +50,8 @@ impl Session {
     /// [`ErrorKind::InvalidInput`] if the id breaks the rules of [`UserId`], or the lifetime those of [`Lifetime`];
     /// [`ErrorKind::CredentialsChanged`] if the epoch was raised since it was read: ask the user to log in again;
     /// [`ErrorKind::SessionLimit`] if the user has too many sessions and the policy is to refuse; and what the store
-    /// reports. Nobody is logged in then that was not before.
+    /// reports. Nobody is logged in then that was not before. If it is the store that fails, the decisions of the visitor
+    /// may have moved to the account all the same: it is what they decided, and the user had proved who they are.
     pub async fn log_in(&self, login: Login) -> Result<()> {
         let (user, lifetime, epoch) = login.into_parts()?;
         let lifetime = lifetime.unwrap_or_else(|| self.visit.default_lifetime());
@@ -63,6 +64,7 @@ impl Session {
             // The store compares once more. Here it keeps what the visitor decided from being linked to the account.
             return Err(credentials_changed());
         }
+        self.check_room(&user).await?;
         self.visit.link(&user).await?;
         self.begin_login(user.clone(), lifetime, epoch).await?;
         self.visit.arrive_as(user).await;
@@ -70,6 +72,16 @@ impl Session {
             activity.login();
         }
         Ok(())
+    }
+
+    /// The store compares once more. Here it keeps the decisions of a visitor from being linked to an account that
+    /// nobody is logged in to afterwards.
+    async fn check_room(&self, user: &UserId) -> Result<()> {
+        if !self.visit.is_to_be_linked() {
+            return Ok(());
+        }
+        let mine = self.user_and_id().ok().filter(|(owner, _)| owner == user);
+        self.visit.sessions().check_room(user, mine.map(|(_, id)| id)).await
     }
 
     async fn begin_login(&self, user: UserId, lifetime: Lifetime, epoch: Option<CredentialEpoch>) -> Result<()> {

@@ -168,7 +168,7 @@ async fn a_login_that_cannot_take_a_no_along_fails_and_nobody_is_logged_in() {
 }
 
 #[tokio::test]
-async fn a_no_that_was_taken_along_holds_at_once_for_all_of_the_user_even_if_the_login_fails_then() {
+async fn a_login_refused_for_the_session_limit_links_no_decision_of_the_visitor() {
     let (builder, clock) = builder(MemoryStore::new());
     let one = SessionCap { max: 1, on_limit: OnSessionLimit::Refuse };
     let site = Site::of(builder.sessions_per_user(one), clock, rules());
@@ -181,7 +181,12 @@ async fn a_no_that_was_taken_along_holds_at_once_for_all_of_the_user_even_if_the
     let refused = desktop.post("/login/ada").await;
     assert_eq!((refused.status, names(&refused).len()), (StatusCode::CONFLICT, 0));
     assert_eq!(ok(desktop.get("/session").await).json()["user"], json!(null));
-    assert!(!phone.allows("marketing").await);
+    assert!(phone.allows("marketing").await, "nobody logged in with the desktop");
+    assert_eq!(site.records(&user("ada")).await.len(), 1);
+    assert_eq!(desktop.why("marketing").await, "denied", "the visitor's token still stands for them");
+    ok(phone.post("/logout").await);
+    desktop.login("ada").await;
+    assert_eq!(desktop.why("marketing").await, "denied");
 }
 
 #[tokio::test]

@@ -75,6 +75,7 @@ async fn a_visitor_decides_up_to_the_limit_and_again_later_while_others_are_not_
     let refused = alternate(&mut visitor, 5).await;
     assert_eq!((refused.status, set_cookies(&refused).len()), (StatusCode::TOO_MANY_REQUESTS, 0));
     assert!(refused.body.contains("try again in 900 seconds"), "{}", refused.body);
+    assert_eq!(refused.headers["retry-after"], "900");
     ok(alternate(&mut other, 0).await);
     site.clock.advance(HOUR / 4);
     ok(alternate(&mut visitor, 5).await);
