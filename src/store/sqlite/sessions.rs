@@ -377,3 +377,29 @@ fn read_head(row: &Row<'_>) -> Result<SessionHead> {
     head.epoch = CredentialEpoch::from_number(row.get::<_, i64>(11).sql()?.unsigned_abs());
     Ok(head)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::store::sqlite::{SqliteStore, connection::open_for_writing};
+
+    #[test]
+    fn sqlite_compiles_a_statement_once_whatever_is_bound_to_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::builder(directory.path().join("guestbook.db"));
+        let database = open_for_writing(&store.settings).unwrap();
+        for value in 0..10 {
+            assert_eq!(
+                load(&database, &SessionKey::from_bytes([value; 32]), &Realm::default()).unwrap(),
+                Loaded::Unknown
+            );
+        }
+        for text in [LOAD, ENDED] {
+            let statement = database.prepare_cached(text).unwrap();
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{text}");
+            assert_eq!(statement.get_status(StatementStatus::Run), 10, "it is the statement that ran");
+        }
+    }
+}
