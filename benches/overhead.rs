@@ -22,11 +22,11 @@ use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 use tower::{Layer, Service, layer::layer_fn, service_fn};
 use tower_guestbook::{
-    Consent, Guestbook, Preferences, Session, SqliteStore, UserId, Visit,
-    consent::{Category, Choices, Circumstances, Method, Purpose, PurposeId, Purposes},
-    http::{ConsentRules, CrossOriginGuardLayer, RequireRecentLogin},
-    preferences::{StandardPreferences, Theme},
-    user_preferences::PreferenceRules,
+    Consent, Guestbook, Preferences, Session, UserId, Visit,
+    consent::{Category, Choices, Circumstances, ConsentRules, Method, Purpose, PurposeId, Purposes},
+    http::{CrossOriginGuardLayer, RequireRecentLogin},
+    preferences::{PreferenceRules, StandardPreferences, Theme},
+    store::SqliteStore,
 };
 
 type Incoming = Request<Full<Bytes>>;

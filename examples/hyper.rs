@@ -13,8 +13,10 @@ use hyper_util::{
 use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, service_fn};
 use tower_guestbook::{
-    Guestbook, Session, SqliteStore,
-    http::{ActivityRules, PeerAddress, SessionCookie},
+    Guestbook, Session,
+    activity::ActivityRules,
+    http::{PeerAddress, SessionCookie},
+    store::SqliteStore,
 };
 
 async fn visits(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -1,7 +1,7 @@
 //! The ten lines: `cargo run --example minimal`, then open <http://localhost:3000> and reload.
 
 use axum::{Router, routing::get};
-use tower_guestbook::{Guestbook, Session, SqliteStore};
+use tower_guestbook::{Guestbook, Session, store::SqliteStore};
 
 async fn visits(session: Session) -> tower_guestbook::Result<String> {
     let visits = session.update("visits", |visits: Option<u32>| Some(visits.unwrap_or(0) + 1)).await?;

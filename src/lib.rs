@@ -46,21 +46,23 @@
 //!
 //! # Map
 //!
-//! - [`Guestbook`]: built once on a store; hands out layers, owns the background tasks.
-//! - [`Session`]: what a handler works with. [`Sessions`]: the same for administration, outside a request.
-//! - [`Tracker`]: what a handler records. [`Activities`]: history, counts, deletion. [`recorder`]: the queue and its worker,
-//!   and what happens when they are overloaded or the store fails.
-//! - [`Consent`]: what a handler asks and records; [`Consents`]: the same outside a request; [`http::ConsentRules`]: purposes and how
-//!   they are enforced. [`Preferences`], [`UserPreferences`], [`user_preferences::PreferenceRules`]: likewise.
-//! - [`AuditTrail`]: who did what to whose data, chained, so that it says where it was changed.
-//! - [`Retention`]: what is old is deleted, by [`retention::RetentionRules`], by itself.
-//! - [`http::PrivacyService`]: what users may do about their own data, over HTTP: one service, or one router.
-//! - [`journal`]: what makes erasures hold although a backup is restored.
-//! - [`Analytics`]: active users, pages, visits, reports; funnels, patterns, paths, cohorts, experiments. [`analysis`]: the questions,
-//!   their definitions, the answers.
-//! - [`http`]: the layers and gates, the cookie, where a client's address comes from, extractors.
-//! - [`session`], [`activity`], [`client`], [`consent`], [`preferences`]: the nouns: plain data and rules. [`store`]: the contract of a store, and the stores.
-//! - [`security`]: which requirement of OWASP ASVS is met by what, and shown by which test.
+//! A [`Guestbook`] is built once on a store. It hands out layers and services, and owns the background tasks.
+//! There is one module for each subject. What a handler works with is also here at the root.
+//!
+//! | module | in a handler | outside a request |
+//! |---|---|---|
+//! | [`session`] | [`Session`] | [`Sessions`](session::Sessions) |
+//! | [`activity`] | [`Tracker`] | [`Activities`](activity::Activities), [`Recorder`](activity::Recorder) |
+//! | [`analytics`] | | [`Analytics`](analytics::Analytics) |
+//! | [`consent`] | [`Consent`] | [`Consents`](consent::Consents) |
+//! | [`preferences`] | [`Preferences`] | [`UserPreferences`](preferences::UserPreferences) |
+//! | [`privacy`] | | [`Rights`](privacy::Rights), [`AuditTrail`](privacy::AuditTrail), [`ErasureJournal`](privacy::ErasureJournal) |
+//! | [`retention`] | | [`Retention`](retention::Retention) |
+//! | [`client`] | | device, browser and network of a client |
+//! | [`http`] | layers, gates, cookies, services | |
+//! | [`store`] | | the store traits and the stores |
+//! | [`security`] | | which requirement of OWASP ASVS is met by which test |
+//! | [`prelude`] | what most programs import | |
 //!
 //! # Features
 //!
@@ -74,58 +76,30 @@
 //! | `zip` | | `Rights::export_archive` and `ExportService`: a copy of somebody's data as a ZIP file with a manifest |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
 
-mod accounts;
-pub mod activities;
-pub mod activity;
-pub mod analysis;
-pub mod analytics;
-pub mod audit;
-pub mod client;
-pub mod consent;
-pub mod consents;
-pub mod error;
+mod api;
+mod engine;
+mod error;
 mod files;
 mod gate;
-pub mod guestbook;
+mod guestbook;
 pub mod http;
-pub mod id;
-pub mod journal;
+mod id;
 mod json;
-mod pending;
-pub mod preferences;
-pub mod privacy;
-mod rate;
-pub mod recorder;
-pub mod retention;
-pub mod rights;
+mod model;
+mod request;
 pub mod security;
-pub mod session;
-pub mod sessions;
 pub mod store;
-mod tasks;
-pub mod time;
-pub mod user_preferences;
-pub mod visit;
+mod time;
 
 #[cfg(feature = "axum")]
-pub use self::http::CurrentUser;
-#[cfg(feature = "sqlite")]
-pub use self::store::SqliteStore;
+pub use self::http::extract::CurrentUser;
 pub use self::{
-    activities::Activities,
-    analytics::Analytics,
-    audit::AuditTrail,
-    consents::Consents,
+    api::{activity, analytics, client, consent, preferences, prelude, privacy, retention, session},
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},
-    http::{ActivityLayer, ConsentLayer, GuestbookLayer, SessionLayer},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
-    retention::Retention,
-    rights::Rights,
-    sessions::Sessions,
+    request::{Consent, Preferences, Session, Tracker, Visit},
     time::{Clock, Timestamp},
-    user_preferences::UserPreferences,
-    visit::{Consent, Flash, Preferences, Session, Tracker, Visit},
 };
 
 /// The README's examples are tests.

@@ -10,9 +10,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Analytics, CurrentUser, Timestamp,
+    CurrentUser, Timestamp,
     activity::{ActivityFilter, EventType},
-    analysis::{CohortQuery, Funnel, FunnelStep, Overview, PatternQuery, Period, Range, Zone},
+    analytics::{Analytics, CohortQuery, Funnel, FunnelStep, Overview, PatternQuery, Period, Range, Zone},
 };
 
 use crate::{

@@ -13,9 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_guestbook::{
     Consent, Preferences, Session,
-    consent::{Choices, Method, PurposeId, Subject},
+    consent::{Choices, GlobalPrivacyControl, Method, PurposeId, Subject},
     preferences::StandardPreferences,
-    visit::GlobalPrivacyControl,
 };
 
 use crate::{

@@ -23,8 +23,7 @@ use tokio::{
 };
 use tower_guestbook::{
     CurrentUser, Session, UserId,
-    activity::{ActivityFilter, EventType},
-    recorder::{Live, Subscription},
+    activity::{ActivityFilter, EventType, Live, Subscription},
 };
 
 use crate::{

@@ -50,11 +50,12 @@ use axum::{
 };
 use tokio::{net::TcpListener, signal, sync::watch};
 use tower_guestbook::{
-    Guestbook, SqliteStore,
-    consent::PurposeId,
-    http::{CrossOriginGuardLayer, GpcSupport, RequireRecentLogin, SessionCookie, Unrecorded},
-    journal::FileJournal,
-    recorder::RecorderSettings,
+    Guestbook,
+    activity::RecorderSettings,
+    consent::{GpcSupport, PurposeId},
+    http::{CrossOriginGuardLayer, RequireRecentLogin, SessionCookie, Unrecorded},
+    privacy::FileJournal,
+    store::SqliteStore,
 };
 use tracing_subscriber::EnvFilter;
 

@@ -12,9 +12,7 @@ use tower_guestbook::{
     Preferences, UserId,
     activity::{Activity, ActivityFilter, EventType, HistoryQuery},
     consent::PurposeId,
-    preferences::{EntityTags, StandardPreferences, Viewer},
-    user_preferences::PreferenceRules,
-    visit::expected,
+    preferences::{EntityTags, PreferenceRules, StandardPreferences, Viewer, expected},
 };
 
 use crate::{

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tower_guestbook::{
-    consent::{Category, LegalBasis, Mode, Notice, Purpose, PurposeId, Purposes},
-    consents::Controller,
-    http::ConsentRules,
+use tower_guestbook::consent::{
+    Category, ConsentRules, Controller, LegalBasis, Mode, Notice, Purpose, PurposeId, Purposes,
 };
 
 /// What the page of offers sets: a `secure` cookie has a name that no other host can set.

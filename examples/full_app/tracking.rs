@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_guestbook::{
     CurrentUser, Timestamp, Tracker, UserId,
-    activity::{Event, EventTypes},
-    recorder::Tracked,
+    activity::{Event, EventTypes, Tracked},
 };
 
 use crate::{

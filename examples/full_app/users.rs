@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
 use tower_guestbook::{
     ErrorKind, UserId,
-    rights::{Answer, ExportedPage, PersonalData},
+    privacy::{Answer, ExportedPage, PersonalData},
 };
 
 use crate::{Error, hashing::Hashing};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{audit::AuditTrail, rights::Rights, sessions::Sessions};
+use crate::engine::{audit::AuditTrail, rights::Rights, sessions::Sessions};
 
 /// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.
 pub(super) async fn sweep(sessions: Sessions, interval: Duration) {

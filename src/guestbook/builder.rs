@@ -9,24 +9,31 @@ use serde::{Serialize, de::DeserializeOwned};
 #[cfg(doc)]
 use super::Guestbook;
 #[cfg(doc)]
-use crate::rights::Rights;
+use crate::engine::rights::Rights;
 use crate::{
-    accounts::Accounts,
-    analytics::AnalyticsRules,
-    consents::{Consents, Controller},
+    engine::{
+        analytics::AnalyticsRules,
+        consents::{Consents, Controller},
+        erasure_journal::{DynamicJournal, ErasureJournal, MissingJournal},
+        preferences::{DynamicPreferences, PreferenceRules, UserPreferences},
+        profiles::Accounts,
+        recorder::RecorderSettings,
+        retention::RetentionRules,
+        rights::PersonalData,
+        sessions::Settings,
+        tasks::Tasks,
+    },
     error::Result,
-    http::{ActivityRules, ClientAddress, ConsentRules, OnStoreError, PrivacyRules, SessionCookie},
-    journal::{DynamicJournal, ErasureJournal, MissingJournal},
-    privacy::{AuditKey, ErasedActivities},
-    recorder::RecorderSettings,
-    retention::RetentionRules,
-    rights::PersonalData,
-    session::{AnonymousLimits, Lifetime, Realm, SessionCap, SessionLimits},
-    sessions::Settings,
+    http::{
+        ClientAddress, OnStoreError, SessionCookie, activity::ActivityRules, consent::ConsentRules,
+        privacy::PrivacyRules,
+    },
+    model::{
+        privacy::{AuditKey, ErasedActivities},
+        session::{AnonymousLimits, Lifetime, Realm, SessionCap, SessionLimits},
+    },
     store::{Store, dynamic::DynamicStore},
-    tasks::Tasks,
     time::Clock,
-    user_preferences::{DynamicPreferences, PreferenceRules, UserPreferences},
 };
 
 /// What a [`Guestbook`] is told before it is built. Everything has a default that is safe.
@@ -239,14 +246,14 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// The key of the [audit trail](crate::audit): 32 random bytes, kept where the database is not. Default: one that is made from the
+    /// The key of the [audit trail](crate::privacy): 32 random bytes, kept where the database is not. Default: one that is made from the
     /// store's secret, which finds accidents, but not changes by somebody who has the whole database. It must stay the same.
     pub fn audit_key(mut self, key: [u8; 32]) -> Self {
         self.audit_key = Some(AuditKey::new(key));
         self
     }
 
-    /// How often the guestbook verifies its [audit trail](crate::audit#by-itself) by itself; `Duration::MAX` is never. Default: once a day.
+    /// How often the guestbook verifies its [audit trail](crate::privacy#by-itself) by itself; `Duration::MAX` is never. Default: once a day.
     pub fn verify_audit(mut self, interval: Duration) -> Self {
         self.verify_audit = interval;
         self
@@ -279,7 +286,7 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// Remembers erasures outside the store, so that a restored backup brings nobody back; see [`journal`](crate::journal). Default: none.
+    /// Remembers erasures outside the store, so that a restored backup brings nobody back; see [`journal`](crate::privacy). Default: none.
     ///
     /// The guestbook replays it at its start, and asks nothing of the store before: await [`Guestbook::ready`] before you serve.
     pub fn erasure_journal(mut self, journal: impl ErasureJournal) -> Self {

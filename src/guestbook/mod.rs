@@ -8,23 +8,24 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 use crate::{
-    activities::Activities,
-    activity::ActivityFilter,
-    analytics::Analytics,
-    audit::AuditTrail,
-    consent::PurposeId,
-    consents::Consents,
+    engine::{
+        activities::Activities,
+        analytics::Analytics,
+        audit::AuditTrail,
+        consents::Consents,
+        preferences::{DynamicPreferences, UserPreferences},
+        recorder::{Recorder, ShutdownReport, Subscription},
+        retention::Retention,
+        rights::{ProcessingRecords, Rights},
+        sessions::Sessions,
+    },
     error::{Error, ErrorKind, Result},
     http::{
         ActivityLayer, ConsentLayer, ErasureService, ExportService, GuestbookLayer, Manners, PrivacyService,
         RequireConsent, SessionLayer,
     },
-    recorder::{Recorder, ShutdownReport, Subscription},
-    retention::Retention,
-    rights::{ProcessingRecords, Rights},
-    sessions::Sessions,
+    model::{activity::ActivityFilter, consent::PurposeId},
     store::Store,
-    user_preferences::{DynamicPreferences, UserPreferences},
 };
 
 pub use self::builder::GuestbookBuilder;
@@ -179,7 +180,9 @@ impl Guestbook {
     ///
     /// ```
     /// use tower_guestbook::{
-    ///     Guestbook, consent::{Category, Purpose, Purposes}, consents::Controller, http::ConsentRules, store::MemoryStore,
+    ///     Guestbook,
+    ///     consent::{Category, ConsentRules, Controller, Purpose, Purposes},
+    ///     store::MemoryStore,
     /// };
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
     /// let billing = Purpose::new("billing", Category::Necessary).recipients(["the bank"]);

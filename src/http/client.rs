@@ -8,7 +8,7 @@ use std::{
 use http::{Extensions, HeaderMap, HeaderName, Request, header};
 
 use super::forwarded::{self, elements_from_right, parameter};
-use crate::visit::Client;
+use crate::request::Client;
 
 /// The address at the other end of the connection, put into the request's extensions by whoever accepted it.
 ///

@@ -5,9 +5,9 @@ use std::{fmt::Write as _, time::Duration};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
-    consent::{is_host_prefixed, is_secure_prefixed},
     error::{Error, ErrorKind, Result},
     id::SessionToken,
+    model::consent::{is_host_prefixed, is_secure_prefixed},
 };
 
 /// The cookie that carries the token: `__Host-session`, `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`.

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use crate::{
     error::Error,
     id::UserId,
-    visit::{Consent, Preferences, Session, Tracker, Visit},
+    request::{Consent, Preferences, Session, Tracker, Visit},
 };
 
 /// The user who is logged in. Without one the answer is 401 with `application/problem+json`.

@@ -148,20 +148,20 @@
 //! different names. Where they have the same, there is an error event, and neither removes a cookie that the other may have set.
 //! The consent layer of the outer one also keeps the cookies of the inner one out, unless a purpose declares them.
 
-mod activity;
+pub(crate) mod activity;
 mod body;
 mod caching;
 mod client;
-mod consent;
+pub(crate) mod consent;
 mod cookie;
 mod cross_origin;
 #[cfg(feature = "axum")]
-mod extract;
+pub(crate) mod extract;
 mod fetch_metadata;
 mod first_time;
 mod forwarded;
 mod preflight;
-mod privacy;
+pub(crate) mod privacy;
 mod problem;
 mod recent_login;
 mod rights;
@@ -170,21 +170,21 @@ mod stack;
 mod transport;
 
 #[cfg(feature = "axum")]
-pub use self::extract::{CurrentUser, Rejection};
+pub use self::extract::Rejection;
 pub use self::{
     activity::{
-        ActivityBody, ActivityFuture, ActivityLayer, ActivityRules, ActivityService, Answered, RequestHead,
-        RouteTemplate, Skipped, Unrecorded, UnrecordedFuture, UnrecordedService,
+        ActivityBody, ActivityFuture, ActivityLayer, ActivityService, Answered, RequestHead, RouteTemplate, Skipped,
+        Unrecorded, UnrecordedFuture, UnrecordedService,
     },
     body::{NoBody, ResponseBody},
     client::{ClientAddress, PeerAddress},
     consent::{
-        ConsentFuture, ConsentLayer, ConsentRules, ConsentService, GpcSupport, Jurisdictions, RequireConsent,
-        RequireConsentFuture, RequireConsentService, UndeclaredCookies, local_path,
+        ConsentFuture, ConsentLayer, ConsentService, RequireConsent, RequireConsentFuture, RequireConsentService,
+        local_path,
     },
     cookie::{SameSite, SessionCookie},
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
-    privacy::{PrivacyRules, PrivacyService, RateLimit},
+    privacy::PrivacyService,
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
     rights::{ErasureService, ExportService, RightsBody, RightsFuture},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},

@@ -19,7 +19,7 @@ use super::{
     preflight::{is_preflight, warn_of_preflight},
     problem::Problem,
 };
-use crate::visit::Visit;
+use crate::request::Visit;
 
 /// Lets a request pass only if its user logged in at most so long ago; others get 401 with `application/problem+json`.
 ///

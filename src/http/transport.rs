@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cookie::{CookieFormat, MAX_CANDIDATES};
-use crate::{id::SessionToken, visit::Arrival};
+use crate::{id::SessionToken, request::Arrival};
 
 /// The ways that are open: the cookie always, `Authorization: Bearer` and a header of the application's if asked for.
 #[derive(Debug)]

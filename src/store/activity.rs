@@ -3,8 +3,8 @@
 use std::{future::Future, sync::Arc};
 
 use crate::{
-    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     error::Result,
+    model::activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
 };
 
 /// A place where activities are kept.

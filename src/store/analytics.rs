@@ -8,10 +8,12 @@ use std::{
 
 use super::{ActivityStore, Counting, LeftOut, OverviewParts, RollupCheck};
 use crate::{
-    activity::EventType,
-    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Range, Zone},
     error::Result,
     id::{SessionId, UserId},
+    model::{
+        activity::EventType,
+        analytics::{ActiveUsers, ActivitySeries, Overview, Period, Range, Zone},
+    },
     time::Timestamp,
 };
 
@@ -106,7 +108,7 @@ pub type Each = Box<dyn FnMut(&ScannedEvent<'_>) -> ControlFlow<()> + Send>;
 /// Which events a scan shows, and what of them. What is not asked for costs no time and is `None`.
 ///
 /// ```
-/// use tower_guestbook::{Timestamp, activity::EventType, analysis::Range, store::Scan};
+/// use tower_guestbook::{Timestamp, activity::EventType, analytics::Range, store::Scan};
 ///
 /// let day = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
 /// let scan = Scan::new(day).types([EventType::PURCHASE]).with_person().data();

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditCheckpoint, AuditFault, AuditHead, AuditKey, AuditNote, AuditRow},
+    model::privacy::{AuditCheckpoint, AuditFault, AuditHead, AuditKey, AuditNote, AuditRow},
     time::Timestamp,
 };
 

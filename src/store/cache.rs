@@ -14,9 +14,11 @@ use std::{
 use lru::LruCache;
 
 use crate::{
-    consent::Subject,
     id::SessionKey,
-    session::{SessionHead, SessionRecord},
+    model::{
+        consent::Subject,
+        session::{SessionHead, SessionRecord},
+    },
     time::Timestamp,
 };
 
@@ -239,7 +241,7 @@ mod tests {
     use super::*;
     use crate::{
         id::{SessionId, SessionToken},
-        session::{Changes, Lifetime, Merge, SessionData, SessionLimits},
+        model::session::{Changes, Lifetime, Merge, SessionData, SessionLimits},
     };
 
     fn record(bytes: usize) -> Arc<SessionRecord> {

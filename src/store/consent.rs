@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use crate::{
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId},
+    model::consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     time::Timestamp,
 };
 

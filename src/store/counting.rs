@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::LeftOut;
 #[cfg(doc)]
-use crate::analysis::Overview;
-use crate::{
+use crate::model::analytics::Overview;
+use crate::model::{
     activity::EventType,
-    analysis::{Range, Slice},
+    analytics::{Range, Slice},
 };
 
 /// What counts, for an answer about everything in a range.
@@ -23,7 +23,7 @@ pub struct Counting {
     pub only: Option<Slice>,
     /// No events of these types.
     pub except_types: Vec<EventType>,
-    /// Events of these types are no interactions, see [`Durations`](crate::analysis::Durations).
+    /// Events of these types are no interactions, see [`Durations`](crate::analytics::Durations).
     pub passive_types: Vec<EventType>,
     /// No events of these persons, of some types or of all.
     pub left_out: Vec<LeftOut>,

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    session::{CredentialEpoch, Realm},
+    model::session::{CredentialEpoch, Realm},
 };
 
 /// A store that keeps the [`CredentialEpoch`] of each user.

@@ -11,17 +11,21 @@ use super::{
     RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
-    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
-    preferences::Patch,
-    privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
-        Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+    model::{
+        activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+        analytics::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
+        consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+        preferences::Patch,
+        privacy::{
+            AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
+            Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+        },
+        session::{
+            Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
+        },
     },
-    session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 

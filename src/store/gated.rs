@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{ActivityStore, Commit};
 use crate::{
-    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
     error::Result,
     gate::Gate,
+    model::activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
 };
 
 /// For the recorder, which has its own patience: to it a closed gate is a store that is slow, and one that does not open is a store that

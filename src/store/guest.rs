@@ -7,11 +7,13 @@ use super::{
     PreferenceStore, RequestStore, RestrictionStore, SessionStore, StoredPreferences, SubjectStore,
 };
 use crate::{
-    consent::{Standings, Subject},
     error::Result,
     id::{SessionKey, VisitorId},
-    privacy::Restriction,
-    session::Realm,
+    model::{
+        consent::{Standings, Subject},
+        privacy::Restriction,
+        session::Realm,
+    },
 };
 
 /// All that a guestbook needs of a store.

@@ -3,9 +3,11 @@
 use std::{collections::HashSet, fmt};
 
 use crate::{
-    activity::{Event, EventType},
-    consent::Subject,
     id::{UserId, VisitorId},
+    model::{
+        activity::{Event, EventType},
+        consent::Subject,
+    },
 };
 
 /// Persons whose events do not count, of some types or of all. What a visitor did while somebody was logged in is that user's.

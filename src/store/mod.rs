@@ -60,7 +60,7 @@ pub use self::{
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId},
-    session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    model::session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     time::Timestamp,
 };
 

@@ -12,15 +12,17 @@ use super::{
     Revocation, RollupCheck, Scan, SessionStore, SpaceLeft, Store, StoredPreferences, SubjectStore,
 };
 use crate::{
-    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{UserId, VisitorId},
-    preferences::Patch,
-    privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
-        Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+    model::{
+        activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+        analytics::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
+        consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+        preferences::Patch,
+        privacy::{
+            AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
+            Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+        },
     },
     time::Timestamp,
 };

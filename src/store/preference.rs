@@ -5,8 +5,10 @@ use std::future::Future;
 use crate::{
     error::Result,
     id::UserId,
-    preferences::{Overrides, Patch},
-    privacy::AuditNote,
+    model::{
+        preferences::{Overrides, Patch},
+        privacy::AuditNote,
+    },
     time::Timestamp,
 };
 

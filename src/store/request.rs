@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, PrivacyRequest, RequestId, RequestKind},
+    model::privacy::{AuditNote, PrivacyRequest, RequestId, RequestKind},
     time::Timestamp,
 };
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, HeldClass, Hold, Restriction},
+    model::privacy::{AuditNote, HeldClass, Hold, Restriction},
     time::Timestamp,
 };
 

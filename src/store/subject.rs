@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, Pseudonym},
+    model::privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, Pseudonym},
     time::Timestamp,
 };
 
@@ -109,7 +109,7 @@ pub trait SubjectStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Since when erasures are remembered in a [journal](crate::journal), if they ever were.
+    /// Since when erasures are remembered in a [journal](crate::privacy), if they ever were.
     fn journal_since(&self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
 
     /// Erasures are remembered in a journal from now on: so that one that is gone is missed. The first time stays.

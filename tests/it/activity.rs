@@ -27,9 +27,9 @@ use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_guestbook::{
     Clock, ErrorKind, Guestbook, Session, Tracker, VisitorId,
-    activity::{ActivityFilter, Event, EventType, HistoryQuery, Order, Outcome},
+    activity::{ActivityFilter, ActivityRules, Event, EventType, HistoryQuery, Order, Outcome},
     client::DeviceClass,
-    http::{ActivityRules, ClientAddress, PeerAddress, RouteTemplate, Unrecorded},
+    http::{ClientAddress, PeerAddress, RouteTemplate, Unrecorded},
     store::MemoryStore,
 };
 

@@ -13,13 +13,13 @@ use rusqlite::Connection;
 use serde_json::json;
 use tower::ServiceExt;
 use tower_guestbook::{
-    ErrorKind, Guestbook, Session, SessionId, SqliteStore, Timestamp, Tracker, UserId, VisitorId,
+    ErrorKind, Guestbook, Session, SessionId, Timestamp, Tracker, UserId, VisitorId,
     activity::{
         ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Method, Outcome, RequestTrace, ResponseTrace,
     },
     client::Agent,
     http::PeerAddress,
-    store::{ActivityStore, Commit},
+    store::{ActivityStore, Commit, SqliteStore},
 };
 
 use crate::support::{FIREFOX, START, UNDO_AFTER_SCHEMA_16, until};

@@ -95,14 +95,14 @@ async fn anonymous_sessions_are_bounded_and_the_least_recently_used_end_in_memor
 #[tokio::test]
 async fn anonymous_sessions_are_bounded_and_the_least_recently_used_end_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    on(|name| tower_guestbook::SqliteStore::open(directory.path().join(name)).unwrap()).await;
+    on(|name| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn anonymous_sessions_of_two_processes_share_one_bound() {
     let directory = tempfile::tempdir().unwrap();
-    let open = || tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let open = || tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let limits = AnonymousLimits::default().sessions(64);
     let (one, two) = (with(open(), limits).0.build().unwrap(), with(open(), limits).0.build().unwrap());
     let apps = [app(&one), app(&two)];

@@ -10,11 +10,11 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower_guestbook::{
-    Clock, ErrorKind, Guestbook, SqliteStore, UserId,
+    Clock, ErrorKind, Guestbook, UserId,
     activity::{Entry, Event, EventId, EventType},
     privacy::{Actor, ActorKind, AuditAction, AuditFlaw, AuditHead, AuditRow},
     retention::{Keep, RetentionRules},
-    store::{Commit, MemoryStore, SessionStore, Store},
+    store::{Commit, MemoryStore, SessionStore, SqliteStore, Store},
 };
 
 use crate::support::{self, START};

@@ -21,7 +21,7 @@ async fn the_sqlite_store_conforms() {
     let number = AtomicUsize::new(0);
     let make = async || {
         let file = format!("{}.db", number.fetch_add(1, Ordering::Relaxed));
-        tower_guestbook::SqliteStore::open(directory.path().join(file)).unwrap()
+        tower_guestbook::store::SqliteStore::open(directory.path().join(file)).unwrap()
     };
     conformance(&make).await;
 }

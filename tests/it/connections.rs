@@ -17,9 +17,7 @@ use tokio::{
 };
 use tower_guestbook::{
     Guestbook,
-    activity::{ActivityFilter, Outcome},
-    http::ActivityRules,
-    recorder::{Live, Subscription},
+    activity::{ActivityFilter, ActivityRules, Live, Outcome, Subscription},
 };
 
 use crate::{activity::guestbook, support::FIREFOX};

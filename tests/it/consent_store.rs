@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tower_guestbook::{
-    ErrorKind, SqliteStore, UserId, VisitorId,
+    ErrorKind, UserId, VisitorId,
     consent::{
         Category, ConsentRecord, Decided, Decision, MergePolicy, Method, Notice, Proof, Purpose, PurposeId, Standing,
         Standings, Subject,
     },
-    store::ConsentStore,
+    store::{ConsentStore, SqliteStore},
 };
 
 use crate::support::{START, UNDO_AFTER_SCHEMA_16};

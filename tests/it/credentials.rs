@@ -16,10 +16,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Clock, Consent, Error, ErrorKind, Guestbook, Session, Sessions, UserId,
-    consent::{Category, Choices, Method, Purpose, PurposeId, Purposes},
-    http::ConsentRules,
-    session::{CredentialEpoch, Lifetime, Login, Realm},
+    Clock, Consent, Error, ErrorKind, Guestbook, Session, UserId,
+    consent::{Category, Choices, ConsentRules, Method, Purpose, PurposeId, Purposes},
+    session::{CredentialEpoch, Lifetime, Login, Realm, Sessions},
     store::{CredentialStore, EpochRule, MemoryStore, Pair, Revocation, SessionStore, Store},
 };
 

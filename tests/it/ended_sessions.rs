@@ -203,7 +203,7 @@ async fn a_write_after_the_end_is_401_or_begins_anew_in_memory() {
 #[tokio::test]
 async fn a_write_after_the_end_is_401_or_begins_anew_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    let open = |name: &str| tower_guestbook::SqliteStore::open(directory.path().join(name)).unwrap();
+    let open = |name: &str| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap();
     each(open).await;
 }
 
@@ -211,7 +211,7 @@ async fn a_write_after_the_end_is_401_or_begins_anew_on_sqlite() {
 #[tokio::test]
 async fn a_write_after_another_process_ended_the_session_is_401_although_the_cache_has_it() {
     let directory = tempfile::tempdir().unwrap();
-    let open = || tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let open = || tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let here = builder(open()).0.cache_age(Duration::from_secs(3_600)).build().unwrap();
     let there = builder(open()).0.build().unwrap();
     let app = routes().layer(here.session_layer());

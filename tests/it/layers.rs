@@ -11,8 +11,8 @@ use serde_json::json;
 use tower_guestbook::{
     Guestbook, SessionToken,
     activity::{ActivityFilter, EventType, HistoryQuery},
-    consent::PurposeId,
-    http::{ConsentRules, SessionCookie},
+    consent::{ConsentRules, PurposeId},
+    http::SessionCookie,
     store::MemoryStore,
 };
 

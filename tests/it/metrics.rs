@@ -14,10 +14,8 @@ use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Sh
 use tower::ServiceExt;
 use tower_guestbook::{
     Clock, Guestbook,
-    activity::{Entry, Event, EventId, EventType},
-    http::ActivityRules,
+    activity::{ActivityRules, Entry, Event, EventId, EventType, Recorder, RecorderSettings},
     privacy::{Actor, AuditAction, RequestKind},
-    recorder::{Recorder, RecorderSettings},
     retention::RetentionRules,
     store::{ActivityStore, Commit},
 };

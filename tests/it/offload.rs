@@ -9,11 +9,11 @@ use parquet::{
 use serde_json::{Value, json};
 use tower_guestbook::{
     Clock, ErrorKind, Guestbook, SessionId, Timestamp, UserId,
-    activities::{Offload, OffloadedUsers},
     activity::{
-        ActivityFilter, Event, EventData, EventLimits, EventType, Method, Outcome, RequestTrace, ResponseTrace,
+        ActivityFilter, Event, EventData, EventLimits, EventType, Method, Offload, OffloadedUsers, Outcome,
+        RequestTrace, ResponseTrace,
     },
-    analysis::Range,
+    analytics::Range,
     client::Agent,
     store::MemoryStore,
 };
@@ -206,7 +206,7 @@ async fn duckdb_reads_the_files_and_finds_the_same_funnel() {
     ];
     record(&guestbook, events.into_iter().flatten()).await;
     guestbook.activities().offload(Offload::new(days(0, 20)), directory.path()).await.unwrap();
-    let docs = include_str!("../../src/activities/offload/mod.rs");
+    let docs = include_str!("../../src/engine/activities/offload/mod.rs");
     let (_, query) = docs.split_once("```sql").unwrap();
     let (query, _) = query.split_once("```").unwrap();
     let query = query.replace("//!", "").replace("DIRECTORY", directory.path().to_str().unwrap());
@@ -219,8 +219,7 @@ async fn duckdb_reads_the_files_and_finds_the_same_funnel() {
 #[tokio::test]
 async fn nothing_is_written_of_whoever_is_restricted_or_under_a_purpose_that_they_refuse() {
     use tower_guestbook::{
-        consent::{Category, Mode, Purpose, PurposeId, Purposes},
-        http::ConsentRules,
+        consent::{Category, ConsentRules, Mode, Purpose, PurposeId, Purposes},
         privacy::RestrictionReason,
     };
     let counting = Purpose::new("analytics", Category::Analytics).mode(Mode::ExemptWithObjection);

@@ -11,15 +11,13 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower_guestbook::{
-    Clock, Guestbook, SqliteStore, UserId,
+    Clock, Guestbook, UserId,
     activity::ActivityFilter,
-    consent::{Category, Purpose, Purposes, Subject},
-    http::ConsentRules,
-    preferences::{StandardPreferences, Theme},
+    consent::{Category, ConsentRules, Purpose, Purposes, Subject},
+    preferences::{PreferenceRules, StandardPreferences, Theme},
     privacy::RequestKind,
     session::Realm,
-    store::RequestQuery,
-    user_preferences::PreferenceRules,
+    store::{RequestQuery, SqliteStore},
 };
 
 use crate::support::{self, Guest, START, minutes};

@@ -89,7 +89,7 @@ async fn take_flashes_gives_each_message_to_one_of_parallel_requests_in_memory()
 #[tokio::test(flavor = "multi_thread")]
 async fn take_flashes_gives_each_message_to_one_of_parallel_requests_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    let open = || tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let open = || tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     exactly_one_request_gets_it([open(), open()]).await;
 }
 

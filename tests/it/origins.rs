@@ -6,9 +6,9 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 use tower_guestbook::{
     Guestbook,
-    activity::{ActivityFilter, HistoryQuery, RequestTrace},
+    activity::{ActivityFilter, ActivityRules, HistoryQuery, RequestTrace},
     client::DeviceClass,
-    http::{ActivityRules, ClientAddress, PeerAddress},
+    http::{ClientAddress, PeerAddress},
     store::MemoryStore,
 };
 

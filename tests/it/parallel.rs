@@ -67,7 +67,7 @@ async fn parallel_requests_lose_no_key_and_no_count_in_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_requests_lose_no_key_and_no_count_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    let open = |name: &str| tower_guestbook::SqliteStore::open(directory.path().join(name)).unwrap();
+    let open = |name: &str| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap();
     parallel_writers(open("writers.db")).await;
     writers_beside_rotations(open("rotations.db")).await;
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use tower_guestbook::{
-    SessionId, SqliteStore, Timestamp, UserId,
+    SessionId, Timestamp, UserId,
     activity::{ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Order},
-    store::{ActivityStore, Commit, MemoryStore},
+    store::{ActivityStore, Commit, MemoryStore, SqliteStore},
 };
 
 const USERS: i64 = 5;

@@ -26,10 +26,8 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     Consent, Error, Guestbook, Preferences, Session, UserId,
     consent::PurposeId,
-    preferences::{Schema, StandardPreferences},
+    preferences::{PreferenceRules, Schema, StandardPreferences, expected},
     store::PreferenceStore,
-    user_preferences::PreferenceRules,
-    visit::expected,
 };
 
 use crate::support::{Answer, send};

@@ -17,10 +17,12 @@ use std::{
 
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Clock, Error, ErrorKind, Guestbook, Result, SqliteStore, UserId,
-    activity::{ActivityFilter, Entry, Event, EventData, EventLimits, EventType, HistoryPage, HistoryQuery, Order},
-    recorder::{Recorder, RecorderSettings},
-    store::{ActivityStore, Commit},
+    Clock, Error, ErrorKind, Guestbook, Result, UserId,
+    activity::{
+        ActivityFilter, Entry, Event, EventData, EventLimits, EventType, HistoryPage, HistoryQuery, Order, Recorder,
+        RecorderSettings,
+    },
+    store::{ActivityStore, Commit, SqliteStore},
 };
 
 use crate::support::{Guest, app, builder};

@@ -19,8 +19,10 @@ use proptest::prelude::*;
 use serde_json::json;
 use tower_guestbook::{
     Clock, Error, ErrorKind, Guestbook, Result, Timestamp, UserId,
-    activity::{ActivityFilter, Entry, Event, EventData, EventLimits, EventType, HistoryPage, HistoryQuery, Order},
-    recorder::{Live, Overload, Recorder, RecorderSettings, RecorderStats, Worker},
+    activity::{
+        ActivityFilter, Entry, Event, EventData, EventLimits, EventType, HistoryPage, HistoryQuery, Live, Order,
+        Overload, Recorder, RecorderSettings, RecorderStats, Worker,
+    },
     store::{ActivityStore, Commit, MemoryStore},
 };
 

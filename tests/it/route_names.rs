@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_guestbook::{
     ErrorKind, Guestbook, Tracker,
-    activity::{ActivityFilter, Event, EventType, HistoryQuery, normalize_path},
-    http::{ActivityRules, PeerAddress, RouteTemplate, Unrecorded},
+    activity::{ActivityFilter, ActivityRules, Event, EventType, HistoryQuery, normalize_path},
+    http::{PeerAddress, RouteTemplate, Unrecorded},
     store::MemoryStore,
 };
 

@@ -8,9 +8,9 @@ use std::{
 
 use rusqlite::Connection;
 use tower_guestbook::{
-    ErrorKind, Result, SessionId, SessionKey, SessionToken, SqliteStore, UserId,
+    ErrorKind, Result, SessionId, SessionKey, SessionToken, UserId,
     session::{Changes, Lifetime, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
-    store::{Applied, EpochRule, Loaded, Revocation, SessionStore, sqlite::Reads},
+    store::{Applied, EpochRule, Loaded, Revocation, SessionStore, SqliteStore, sqlite::Reads},
 };
 
 use crate::support::START;

@@ -279,7 +279,7 @@ macro_rules! on_each_store {
             #[cfg(feature = "sqlite")]
             {
                 let directory = tempfile::tempdir().unwrap();
-                let open = |name| tower_guestbook::SqliteStore::open(directory.path().join(name)).unwrap();
+                let open = |name| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap();
                 $check(open("one.db")).await;
                 $check(Pair::new(open("sessions.db"), open("records.db"))).await;
             }

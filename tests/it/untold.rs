@@ -11,11 +11,10 @@ use axum::{
 use serde_json::json;
 use tower_guestbook::{
     Guestbook, Tracker, UserId,
-    activity::{Event, EventType},
-    consent::{Category, Purpose, Purposes},
-    http::{ActivityRules, ConsentRules, PeerAddress},
+    activity::{ActivityRules, Event, EventType, Tracked},
+    consent::{Category, ConsentRules, Purpose, Purposes},
+    http::PeerAddress,
     privacy::RestrictionReason,
-    recorder::Tracked,
     store::MemoryStore,
 };
 use tracing::Level;
@@ -132,7 +131,7 @@ async fn events_without_a_route_template_are_recorded_and_told_once() {
 async fn a_client_event_is_marked_loses_its_query_and_is_no_security_event() {
     let types = tower_guestbook::activity::EventTypes::new().security(["password_changed"]).unwrap();
     let (builder, _) = builder(MemoryStore::new());
-    let settings = tower_guestbook::recorder::RecorderSettings::new().event_types(types);
+    let settings = tower_guestbook::activity::RecorderSettings::new().event_types(types);
     let guestbook: Guestbook = builder.recorder(settings).build().unwrap();
     let handler = async |tracker: Tracker| {
         let client = tracker.client();

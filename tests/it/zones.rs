@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-use tower_guestbook::{ErrorKind, analysis::Zone};
+use tower_guestbook::{ErrorKind, analytics::Zone};
 
 const CHILD: &str = "GUESTBOOK_TEST_CHILD_WITHOUT_ZONES";
 

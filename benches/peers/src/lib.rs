@@ -14,11 +14,10 @@ use axum::{
 };
 use tower::{Layer, Service, ServiceExt};
 use tower_guestbook::{
-    Consent, Guestbook, Preferences, Session, SqliteStore, UserId,
-    consent::{Category, Choices, Circumstances, LegalBasis, Method, Mode, Purpose, PurposeId, Purposes},
-    http::ConsentRules,
-    preferences::StandardPreferences,
-    user_preferences::PreferenceRules,
+    Consent, Guestbook, Preferences, Session, UserId,
+    consent::{Category, Choices, Circumstances, ConsentRules, LegalBasis, Method, Mode, Purpose, PurposeId, Purposes},
+    preferences::{PreferenceRules, StandardPreferences},
+    store::SqliteStore,
 };
 use tower_sessions::{MemoryStore, SessionManagerLayer};
 use tower_sessions_rusqlite_store::RusqliteStore;

@@ -8,11 +8,19 @@ use super::{DAY, GuestbookBuilder, Parts};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
-    accounts::Accounts,
-    activities::Activities,
-    analytics::Analytics,
-    audit::AuditTrail,
-    consents::{Consents, Objections},
+    engine::{
+        activities::Activities,
+        analytics::Analytics,
+        audit::AuditTrail,
+        consents::{Consents, Objections},
+        pending::{PendingErasures, Withholding},
+        profiles::Accounts,
+        recorder::Recorder,
+        retention::{Retention, RetentionRules},
+        rights::{Duties, Ledger, Register, RetentionPeriod, Rights},
+        sessions::Sessions,
+        tasks::Tasks,
+    },
     error::Result,
     gate::Gate,
     guestbook::{
@@ -21,17 +29,11 @@ use crate::{
         wrong,
     },
     http::{
-        ActivityLayer, ClientAddress, ClientSettings, ConsentLayer, ConsentRules, ExportService, PrivacyService,
-        SessionLayer, Transport,
+        ActivityLayer, ClientAddress, ClientSettings, ConsentLayer, ExportService, PrivacyService, SessionLayer,
+        Transport, consent::ConsentRules,
     },
-    pending::{PendingErasures, Withholding},
-    recorder::Recorder,
-    retention::{Retention, RetentionRules},
-    rights::{Duties, Ledger, Register, RetentionPeriod, Rights},
-    session::Lifetime,
-    sessions::Sessions,
+    model::session::Lifetime,
     store::{Store, dynamic::DynamicActivityStore, gated::Gated},
-    tasks::Tasks,
 };
 
 impl<S: Store> GuestbookBuilder<S> {

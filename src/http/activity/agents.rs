@@ -8,7 +8,7 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::crawlers::is_crawler;
-use crate::client::{Agent, DeviceClass};
+use crate::model::client::{Agent, DeviceClass};
 
 /// A bounded memory of user agents. When it is full it starts anew: browsers send few different texts.
 #[derive(Debug, Default)]

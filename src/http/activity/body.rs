@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::recording::Recording;
-use crate::activity::Outcome;
+use crate::model::activity::Outcome;
 
 pin_project! {
     /// The body of a response that went through the activity layer: that of the inner service, frame by frame, with

@@ -26,7 +26,7 @@ impl ActivityRules {
     /// axum's `MatchedPath` and a [`RouteTemplate`](super::RouteTemplate) come first; neither needs this.
     ///
     /// ```
-    /// use tower_guestbook::{Guestbook, http::ActivityRules, store::MemoryStore};
+    /// use tower_guestbook::{Guestbook, activity::ActivityRules, store::MemoryStore};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
     /// let rules = ActivityRules::new().routes(["/", "/users/{id}", "/reset/{token}"]);

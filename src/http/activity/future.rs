@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{ActivityBody, recording::Recording};
-use crate::{activity::Outcome, recorder::Place, store::dynamic::BoxFuture};
+use crate::{engine::recorder::Place, model::activity::Outcome, store::dynamic::BoxFuture};
 
 pin_project! {
     /// The response of an [`ActivityService`](super::ActivityService).

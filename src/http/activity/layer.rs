@@ -13,9 +13,8 @@ use super::{
     skipped::{Reason, SkipCounters},
 };
 use crate::{
-    consents::Consents,
+    engine::{consents::Consents, recorder::Recorder},
     http::{ClientSettings, first_time::FirstTime},
-    recorder::Recorder,
 };
 
 /// Records each request once, when its response has ended. Made by

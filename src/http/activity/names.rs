@@ -4,7 +4,7 @@ use std::{collections::HashMap, collections::HashSet, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use crate::{client::TruncatedAddress, time::Timestamp};
+use crate::{model::client::TruncatedAddress, time::Timestamp};
 
 /// A bounded set of names, with a bound for the names that one network introduces.
 ///

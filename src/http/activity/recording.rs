@@ -13,11 +13,13 @@ use super::{
     skipped::Reason,
 };
 use crate::{
-    activity::{Event, Method, Outcome, ResponseTrace},
-    client::TruncatedAddress,
-    recorder::Place,
+    engine::recorder::Place,
+    model::{
+        activity::{Event, Method, Outcome, ResponseTrace},
+        client::TruncatedAddress,
+    },
+    request::{Permit, Visit, permit},
     time::Stopwatch,
-    visit::{Permit, Visit, permit},
 };
 
 /// A trace that is not complete yet. It is handed over to the recorder by [`end`](Self::end), or when it is dropped.

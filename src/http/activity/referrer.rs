@@ -9,9 +9,9 @@ use foldhash::fast::RandomState;
 
 use super::{ActivityRules, names::Names, request::Facts, rules::RequestHead};
 use crate::{
-    client::TruncatedAddress,
     error::{Error, ErrorKind, Result},
     http::ClientSettings,
+    model::client::TruncatedAddress,
     time::Timestamp,
 };
 

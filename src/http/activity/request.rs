@@ -8,7 +8,7 @@ use super::{
     rules::{ActivityRules, RequestHead},
     skipped::Reason,
 };
-use crate::{
+use crate::model::{
     activity::{Campaign, EventData, EventLimits},
     client::{Agent, DeviceClass},
 };

@@ -12,7 +12,10 @@ use super::{
     declared::{Declared, Words, literals},
     names::Names,
 };
-use crate::{activity::normalize_path, client::TruncatedAddress, time::Timestamp};
+use crate::{
+    model::{activity::normalize_path, client::TruncatedAddress},
+    time::Timestamp,
+};
 
 /// The template of a route, for servers whose router the layer does not know: put it into the extensions of the request
 /// before the layer, or of the response. A template is a name that the application has given: never make it of a path.

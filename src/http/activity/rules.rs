@@ -6,8 +6,8 @@ use http::{Extensions, HeaderMap, HeaderName, Method, Request, StatusCode, Uri, 
 
 use super::{declared::Declared, referrer::Referrers};
 use crate::{
-    activity::{Event, EventType},
     error::{Error, ErrorKind, Result},
+    model::activity::{Event, EventType},
 };
 
 /// Which requests leave a trace, and what is in it.
@@ -30,7 +30,7 @@ use crate::{
 /// `document` or a frame, or absent). Everything else is an `api_call`. [`classify`](Self::classify) replaces this rule.
 ///
 /// ```
-/// use tower_guestbook::{activity::EventType, http::ActivityRules};
+/// use tower_guestbook::activity::{ActivityRules, EventType};
 ///
 /// let rules = ActivityRules::new()
 ///     .record_bots(true)
@@ -85,7 +85,7 @@ pub struct RequestHead<'a> {
 #[non_exhaustive]
 pub struct Answered<'a> {
     /// The request's method.
-    pub method: crate::activity::Method,
+    pub method: crate::model::activity::Method,
     /// The route's template or the normalised path.
     pub route: &'a str,
     /// Whether a script asked, not a person who follows a link.
@@ -264,8 +264,10 @@ impl ActivityRules {
         }
         let content_type = answer.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
         let html = content_type.is_some_and(|kind| kind.len() >= 9 && kind[..9].eq_ignore_ascii_case(b"text/html"));
-        let page =
-            answer.method == crate::activity::Method::Get && answer.status.is_success() && html && !answer.by_script;
+        let page = answer.method == crate::model::activity::Method::Get
+            && answer.status.is_success()
+            && html
+            && !answer.by_script;
         Some(if page { EventType::PAGE_VIEW } else { EventType::API_CALL })
     }
 }

@@ -22,11 +22,13 @@ use super::{
     skipped::Reason,
 };
 use crate::{
-    activity::{Event, EventType, Method, RequestTrace},
-    client::{Agent, DeviceClass, TruncatedAddress},
+    engine::recorder::Overload,
     id::{SessionId, VisitorId},
-    recorder::Overload,
-    visit::{Seen, Tracker, Visit},
+    model::{
+        activity::{Event, EventType, Method, RequestTrace},
+        client::{Agent, DeviceClass, TruncatedAddress},
+    },
+    request::{Seen, Tracker, Visit},
 };
 
 /// The service that [`ActivityLayer`](super::ActivityLayer) makes.

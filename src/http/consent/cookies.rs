@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::{removal::Removals, rules::UndeclaredCookies};
 use crate::{
-    consent::{Mode, PurposeCookie, PurposeId, Purposes, Regime, is_cookie_domain},
     error::{Error, ErrorKind, Result},
     http::fetch_metadata::FetchMetadata,
-    visit::Visit,
+    model::consent::{Mode, PurposeCookie, PurposeId, Purposes, Regime, is_cookie_domain},
+    request::Visit,
 };
 
 /// Which cookies may pass: those of this crate, and those of purposes that are allowed.

@@ -12,7 +12,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::{cookies::Carried, rules::Manners};
-use crate::visit::Visit;
+use crate::request::Visit;
 
 pin_project! {
     /// The response of a [`ConsentService`](super::ConsentService).

@@ -16,13 +16,13 @@ use tower_service::Service;
 
 use super::{local_path, rules::Manners};
 use crate::{
-    consent::PurposeId,
     http::{
         body::ResponseBody,
         preflight::{is_preflight, warn_of_preflight},
         problem::Problem,
     },
-    visit::Visit,
+    model::consent::PurposeId,
+    request::Visit,
 };
 
 /// Lets a request pass only if its guest allows a purpose. Made by [`Guestbook::require`](crate::Guestbook::require).
@@ -54,7 +54,9 @@ use crate::{
 /// use std::time::Duration;
 /// use axum::{Router, http::StatusCode, routing::get};
 /// use tower_guestbook::{
-///     Guestbook, consent::{Category, Purpose, PurposeId, Purposes}, http::ConsentRules, store::MemoryStore,
+///     Guestbook,
+///     consent::{Category, ConsentRules, Purpose, PurposeId, Purposes},
+///     store::MemoryStore,
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
@@ -212,7 +214,7 @@ impl Shared {
             }
             _ => {
                 let purpose = self.manners.consents.purposes().get(&self.purpose);
-                let version = purpose.map_or(0, crate::consent::Purpose::version);
+                let version = purpose.map_or(0, crate::model::consent::Purpose::version);
                 Refusal::Required { version, purpose: self.purpose.clone(), page }
             }
         }

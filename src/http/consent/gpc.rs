@@ -19,7 +19,7 @@ use crate::{
 ///
 /// ```
 /// use axum::Router;
-/// use tower_guestbook::http::GpcSupport;
+/// use tower_guestbook::consent::GpcSupport;
 ///
 /// let app: Router = Router::new().route_service("/.well-known/gpc.json", GpcSupport::new("2026-11-25")?);
 /// # let _ = app; Ok::<(), tower_guestbook::Error>(())

@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{ConsentFuture, rules::Manners};
-use crate::visit::Visit;
+use crate::request::Visit;
 
 /// Keeps cookies out, both ways, whose purpose the guest has not allowed, and has those removed that are not allowed any more.
 /// Made by [`Guestbook::consent_layer`](crate::Guestbook::consent_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::consent::{PurposeCookie, is_host_prefixed, is_secure_prefixed};
+use crate::model::consent::{PurposeCookie, is_host_prefixed, is_secure_prefixed};
 
 /// The cookies that a response removes, each with all that identifies it and none twice.
 #[derive(Debug)]

@@ -6,13 +6,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::cookies::CookiePolicy;
 use crate::{
-    activity::EventType,
-    consent::{Jurisdiction, MergePolicy, Notice, PurposeId, Purposes, Signals},
-    consents::{ConsentSettings, Consents, Controller, UnallowedActivity},
+    engine::{
+        consents::{ConsentSettings, Consents, Controller, UnallowedActivity},
+        rate::RateLimit,
+    },
     error::{Error, ErrorKind, Result},
-    http::{RateLimit, RequestHead, SessionCookie, cookie::CookieFormat, first_time::FirstTime, local_path},
+    http::{RequestHead, SessionCookie, cookie::CookieFormat, first_time::FirstTime, local_path},
     id::VisitorToken,
-    visit::{Client, VisitorCookie},
+    model::{
+        activity::EventType,
+        consent::{Jurisdiction, MergePolicy, Notice, PurposeId, Purposes, Signals},
+    },
+    request::{Client, VisitorCookie},
 };
 
 /// The purposes of an application, and how they are enforced. Everything has a default that is safe.
@@ -20,8 +25,11 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 /// use tower_guestbook::{
-///     consent::{Category, Jurisdiction, Mode, Notice, Purpose, PurposeId, Purposes, Regime},
-///     http::{ConsentRules, RequestHead},
+///     consent::{
+///         Category, ConsentRules, Jurisdiction, Mode, Notice, Purpose, PurposeId, Purposes,
+///         Regime,
+///     },
+///     http::RequestHead,
 /// };
 ///
 /// let half_a_year = Duration::from_secs(180 * 86_400);

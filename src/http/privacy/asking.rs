@@ -9,7 +9,12 @@ use super::{
     answer::Answer, audit, consent, correcting, limit::Weight, objecting, place::Place, problems, reading::Members,
     requests, restricting, rules::PrivacyRules, throttle::Throttle,
 };
-use crate::{audit::AuditTrail, consents::Consents, id::UserId, privacy::RequestKind, rights::Rights, visit::Visit};
+use crate::{
+    engine::{audit::AuditTrail, consents::Consents, rights::Rights},
+    id::UserId,
+    model::privacy::RequestKind,
+    request::Visit,
+};
 
 /// What all requests need.
 pub(super) struct Shared {

@@ -7,7 +7,7 @@ use super::{
     asking::Asking,
     paging::Page,
 };
-use crate::privacy::AuditRow;
+use crate::model::privacy::AuditRow;
 
 pub(super) async fn list(asking: &Asking) -> Answer {
     let page = Page::<u64>::of(&asking.parts.uri)?;

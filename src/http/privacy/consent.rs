@@ -10,9 +10,9 @@ use super::{
     reading::Members,
 };
 use crate::{
-    consent::{Choices, Method, PurposeId},
     error::{Error, ErrorKind},
-    visit::Consent,
+    model::consent::{Choices, Method, PurposeId},
+    request::Consent,
 };
 
 pub(super) async fn state(asking: &Asking) -> Answer {

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use lru::LruCache;
 
-use crate::{rate::RateLimit, time::Timestamp};
+use crate::{engine::rate::RateLimit, time::Timestamp};
 
 /// Which requests are limited how.
 #[derive(Clone, Copy, Debug)]

@@ -31,4 +31,3 @@ mod strict;
 mod throttle;
 
 pub use self::{rules::PrivacyRules, service::PrivacyService};
-pub use crate::rate::RateLimit;

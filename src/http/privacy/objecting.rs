@@ -9,8 +9,8 @@ use super::{
     reading::Members,
 };
 use crate::{
-    consent::{Decision, PurposeId, Standings, Subject},
-    consents::Consents,
+    engine::consents::Consents,
+    model::consent::{Decision, PurposeId, Standings, Subject},
 };
 
 pub(super) async fn list(asking: &Asking) -> Answer {

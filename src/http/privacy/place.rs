@@ -3,7 +3,7 @@
 use http::Method;
 use uuid::Uuid;
 
-use crate::{
+use crate::model::{
     consent::PurposeId,
     privacy::{RequestId, RequestKind},
 };

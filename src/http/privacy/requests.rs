@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind},
     http::problem::Problem,
-    privacy::{ConfirmationToken, PrivacyRequest, RequestId, RequestKind, RequestState},
+    model::privacy::{ConfirmationToken, PrivacyRequest, RequestId, RequestKind, RequestState},
     store::RequestQuery,
 };
 

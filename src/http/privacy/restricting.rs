@@ -8,7 +8,7 @@ use super::{
     problems,
     reading::Members,
 };
-use crate::privacy::RestrictionReason;
+use crate::model::privacy::RestrictionReason;
 
 pub(super) async fn state(asking: &Asking) -> Answer {
     ok(&json!({ "restriction": asking.rights.restriction_of(&asking.user).await? }))

@@ -2,12 +2,13 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use super::{RateLimit, limit::Limits};
+use super::limit::Limits;
 use crate::{
+    engine::rate::RateLimit,
     error::{Error, ErrorKind, Result},
     http::CrossOriginGuardLayer,
     id::UserId,
-    privacy::{ConfirmationToken, RequestId},
+    model::privacy::{ConfirmationToken, RequestId},
     store::dynamic::BoxFuture,
 };
 
@@ -15,7 +16,12 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_guestbook::{Guestbook, http::{CrossOriginGuardLayer, PrivacyRules, RateLimit}, store::MemoryStore};
+/// use tower_guestbook::{
+///     Guestbook,
+///     http::CrossOriginGuardLayer,
+///     privacy::{PrivacyRules, RateLimit},
+///     store::MemoryStore,
+/// };
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let rules = PrivacyRules::new()
@@ -93,15 +99,15 @@ impl PrivacyRules {
         self
     }
 
-    /// The [sources](crate::rights::PersonalData) that users may correct by themselves, by name: those whose
-    /// [`rectify`](crate::rights::PersonalData::rectify) checks what it is told, as it is told what a user sent. Default: none; preferences
+    /// The [sources](crate::privacy::PersonalData) that users may correct by themselves, by name: those whose
+    /// [`rectify`](crate::privacy::PersonalData::rectify) checks what it is told, as it is told what a user sent. Default: none; preferences
     /// they may always correct.
     pub fn correctable_sources<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.correctable = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// An erasure that a user files is one in [two steps](crate::Rights::request_erasure): `send` brings the token to them, on a way that
+    /// An erasure that a user files is one in [two steps](crate::privacy::Rights::request_erasure): `send` brings the token to them, on a way that
     /// only they can read, and they confirm with it. It has ten seconds. If it fails the answer is 503, and filing again sends another token.
     /// Default: none; such a request waits for a person to answer it, as those of other kinds do.
     pub fn confirm_erasures_by<F, Sent>(mut self, send: F) -> Self

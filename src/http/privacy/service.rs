@@ -22,17 +22,15 @@ use super::{
     throttle::Throttle,
 };
 use crate::{
-    audit::AuditTrail,
-    consents::Consents,
+    engine::{audit::AuditTrail, consents::Consents, rights::Rights},
     http::{
         CrossOriginGuard, CrossOriginGuardFuture, ErasureService, ExportService, ResponseBody, RightsBody,
         RightsFuture, RouteTemplate, problem::Problem, rights::own_visit,
     },
     id::UserId,
-    privacy::Actor,
-    rights::Rights,
+    model::privacy::Actor,
+    request::{Session, Visit},
     time::Clock,
-    visit::{Session, Visit},
 };
 
 /// Answers whatever a user may ask about their own data, below one prefix. Made by
@@ -49,10 +47,10 @@ use crate::{
 /// | `/requests/{id}/confirmation` | `POST` | confirms an erasure with its `token` | 17 |
 /// | `/restriction` | `GET`, `POST`, `DELETE` | what restricts processing; restricts it, for a `reason`; lifts that | 18 |
 /// | `/objection` | `GET` | the purposes to which the user objects | 21 |
-/// | `/objection/{purpose}` | `POST`, `DELETE` | objects; [takes that back](crate::Rights::withdraw_objection) | 21 |
+/// | `/objection/{purpose}` | `POST`, `DELETE` | objects; [takes that back](crate::privacy::Rights::withdraw_objection) | 21 |
 /// | `/rectification` | `PATCH` | corrects `preferences` and `sources`: [`Rights::rectify`] | 16 |
 /// | `/consent` | `GET`, `POST` | where each purpose stands and what to show; decides `choices` by a `method`, with a `notice` | 7 |
-/// | `/consent/receipt` | `GET` | a [receipt](crate::consents::Receipt) | 7(1) |
+/// | `/consent/receipt` | `GET` | a [receipt](crate::consent::Receipt) | 7(1) |
 /// | `/consent/{purpose}` | `DELETE` | withdraws | 7(3) |
 /// | `/audit` | `GET` | what was done with the user's data, the first first, and by what kind of actor | 5(2), 15 |
 ///

@@ -5,7 +5,7 @@ use http::header;
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::paced::Copied;
-use crate::{error::Result, id::UserId, rights::Rights};
+use crate::{engine::rights::Rights, error::Result, id::UserId};
 
 /// In which form somebody gets their data.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -18,13 +18,13 @@ use tower_service::Service;
 
 use super::{RightsBody, format::Format, paced::Paced};
 use crate::{
+    engine::rights::{ErasureState, Rights},
     error::{Error, ErrorKind},
     http::problem::Problem,
     id::UserId,
-    privacy::{Actor, Pseudonym},
-    rights::{ErasureState, Rights},
+    model::privacy::{Actor, Pseudonym},
+    request::Visit,
     store::dynamic::BoxFuture,
-    visit::Visit,
 };
 
 /// Answers `GET` with a copy of all that is kept of whoever is logged in, as a JSON document to be saved (GDPR, Articles 15 and
@@ -69,7 +69,7 @@ pub struct ExportService {
 /// If the store or the journal does not answer in time, or fails half-way, the answer is 202 with `{"state":"pending"}`: the user is
 /// refused from then on, and the erasure is tried until it is done. As they cannot log in any more, `Location` names where to ask how
 /// far it is: a `GET` of the same path with the `pseudonym` of the answer in the query, `?erasure=…`, answers everybody who knows it
-/// with a `state` of [`ErasureState`](crate::rights::ErasureState), and 404 if nothing is known of it. A 5xx, by the [kind](ErrorKind::status)
+/// with a `state` of [`ErasureState`](crate::privacy::ErasureState), and 404 if nothing is known of it. A 5xx, by the [kind](ErrorKind::status)
 /// of the failure, says that nothing has happened.
 #[derive(Clone)]
 pub struct ErasureService {

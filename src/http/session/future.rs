@@ -18,8 +18,8 @@ use crate::{
         caching::is_public,
         problem::{Problem, retry_after},
     },
+    request::Visit,
     store::dynamic::BoxFuture,
-    visit::Visit,
 };
 
 pin_project! {

@@ -7,12 +7,9 @@ use tower_layer::Layer;
 
 use super::SessionService;
 use crate::{
-    consents::Consents,
+    engine::{consents::Consents, preferences::DynamicPreferences, recorder::Recorder, sessions::Sessions},
     http::{ClientSettings, Door, Transport, caching::is_private, first_time::FirstTime},
-    recorder::Recorder,
-    sessions::Sessions,
-    user_preferences::DynamicPreferences,
-    visit::{CookieChange, Host, Outcome},
+    request::{CookieChange, Host, Outcome},
 };
 
 /// Gives each request its [`Session`](crate::Session). Made by [`Guestbook::session_layer`](crate::Guestbook::session_layer).

@@ -11,15 +11,16 @@ use tower_service::Service;
 
 use super::{OnStoreError, SessionFuture, layer::Shared};
 use crate::{
-    accounts::Known,
-    consent::Subject,
+    engine::{profiles::Known, sessions::Finding},
     error::Result,
     http::{RequestHead, ResponseBody, fetch_metadata::FetchMetadata, transport::Presented},
     id::{SessionToken, VisitorId},
-    session::{SessionRecord, is_renewal_due},
-    sessions::Finding,
+    model::{
+        consent::Subject,
+        session::{SessionRecord, is_renewal_due},
+    },
+    request::{Arrival, Client, Guest, Host, Layers, Tracker, Visit, Visitor, VisitorCookie},
     time::Timestamp,
-    visit::{Arrival, Client, Guest, Host, Layers, Tracker, Visit, Visitor, VisitorCookie},
 };
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.

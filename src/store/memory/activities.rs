@@ -4,12 +4,12 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::MemoryStore;
 use crate::{
-    activity::{
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    model::activity::{
         Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryPage, HistoryQuery, Method, Order,
         RequestTrace,
     },
-    error::{Error, ErrorKind, Result},
-    id::UserId,
     store::{ActivityStore, Commit},
 };
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     id::SessionId,
-    session::SessionRecord,
+    model::session::SessionRecord,
     store::{AnonymousBound, AnonymousTotal},
     time::Timestamp,
 };

@@ -4,7 +4,7 @@ use super::{MemoryStore, State};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{Actor, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Pseudonym, Verifier},
+    model::privacy::{Actor, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Pseudonym, Verifier},
     store::{AuditStore, audit::not_intact},
     time::Timestamp,
 };

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::MemoryStore;
 use crate::{
-    consent::{
+    error::{Error, ErrorKind, Result},
+    id::{UserId, VisitorId, fill_random},
+    model::consent::{
         ConsentId, ConsentRecord, Decision, MergePolicy, Method, Notice, NoticeHash, Proof, PurposeId, Standings,
         Subject,
     },
-    error::{Error, ErrorKind, Result},
-    id::{UserId, VisitorId, fill_random},
     store::{
         ConsentStore,
         consent::{one_subject, text_changed, visitor_ended},

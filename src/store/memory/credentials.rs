@@ -6,7 +6,7 @@ use super::{MemoryStore, State};
 use crate::{
     error::Result,
     id::{SessionId, UserId},
-    session::{CredentialEpoch, Realm, SessionHead},
+    model::session::{CredentialEpoch, Realm, SessionHead},
     store::{CredentialStore, EpochRule, Revocation, credential::credentials_changed},
 };
 

@@ -27,9 +27,11 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
-    privacy::{Erasure, HeldClass, Hold, PrivacyRequest, Pseudonym, RequestId, Restriction},
-    session::{
-        Changes, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
+    model::{
+        privacy::{Erasure, HeldClass, Hold, PrivacyRequest, Pseudonym, RequestId, Restriction},
+        session::{
+            Changes, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
+        },
     },
     time::Timestamp,
 };

@@ -4,8 +4,7 @@ use super::{MemoryStore, State};
 use crate::{
     error::Result,
     id::UserId,
-    preferences::Patch,
-    privacy::AuditNote,
+    model::{preferences::Patch, privacy::AuditNote},
     store::{PreferenceChange, PreferenceStore, StoredPreferences},
     time::Timestamp,
 };

@@ -4,7 +4,7 @@ use super::{MemoryStore, State};
 use crate::{
     error::Result,
     id::UserId,
-    privacy::{AuditNote, PrivacyRequest, Pseudonym, RequestId, RequestKind},
+    model::privacy::{AuditNote, PrivacyRequest, Pseudonym, RequestId, RequestKind},
     store::{Filed, RequestCounts, RequestQuery, RequestStore, request::nameless},
     time::Timestamp,
 };

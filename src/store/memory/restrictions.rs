@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use super::{MemoryStore, State};
 use crate::{
-    activity::{ActivityFilter, Event},
     error::Result,
     id::{UserId, VisitorId},
-    privacy::{AuditNote, HeldClass, Hold, Restriction},
+    model::{
+        activity::{ActivityFilter, Event},
+        privacy::{AuditNote, HeldClass, Hold, Restriction},
+    },
     store::{RestrictionStore, restriction::nothing_to_hold},
     time::Timestamp,
 };

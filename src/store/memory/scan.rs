@@ -4,9 +4,9 @@ use std::{collections::HashMap, hash::Hash};
 
 use super::MemoryStore;
 use crate::{
-    activity::{Activity, Event, EventData},
     error::Result,
     id::{UserId, VisitorId},
+    model::activity::{Activity, Event, EventData},
     store::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
 };
 

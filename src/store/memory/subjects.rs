@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{MemoryStore, State};
 use crate::{
-    activity::Event,
-    consent::Subject,
     error::Result,
     id::UserId,
-    privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
+    model::{
+        activity::Event,
+        consent::Subject,
+        privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
+    },
     store::{
         Revocation, SubjectStore,
         subject::{check_nameless, check_whole, no_such_erasure, struck_out, under_way},

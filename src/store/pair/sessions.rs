@@ -4,7 +4,9 @@ use super::Pair;
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId},
-    session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
+    model::session::{
+        Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
+    },
     store::{
         AnonymousBound, AnonymousTotal, Applied, CredentialStore, EpochRule, Loaded, Revocation, Rotation,
         SessionStore, Started, SubjectStore, credential::credentials_changed, subject::struck_out,

@@ -13,10 +13,12 @@ use super::{
     scan::{self, Stop},
 };
 use crate::{
-    activity::EventType,
-    analysis::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
     error::{ErrorKind, Result},
     id::uuid_of,
+    model::{
+        activity::EventType,
+        analytics::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
+    },
     store::{AnalyticsStore, Counting, Each, LeftOut, OverviewParts, RollupCheck, Scan},
     time::Timestamp,
 };

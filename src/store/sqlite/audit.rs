@@ -7,7 +7,7 @@ use super::{connection::Sql, consents, subjects};
 use crate::{
     error::Result,
     id::UserId,
-    privacy::{
+    model::privacy::{
         Actor, AuditCheckpoint, AuditEntry, AuditHash, AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow,
         Pseudonym, Verifier,
     },

@@ -6,7 +6,7 @@ use super::{audit, connection::Sql, subjects, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, HeldClass, Hold, Retained},
+    model::privacy::{AuditNote, HeldClass, Hold, Retained},
     store::restriction::nothing_to_hold,
     time::Timestamp,
 };

@@ -8,7 +8,7 @@ use super::{
     activities::{self, Names},
     connection::{Database, Sql},
 };
-use crate::{error::Result, privacy::ErasureId};
+use crate::{error::Result, model::privacy::ErasureId};
 
 const ADD: &str = "INSERT INTO erasure_leftovers (erasure, kind, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 

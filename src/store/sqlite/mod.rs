@@ -34,7 +34,7 @@
 //! | the queue is full | callers wait for a place, bounded by the guestbook's store timeout |
 //!
 //! ```
-//! use tower_guestbook::{Guestbook, SqliteStore};
+//! use tower_guestbook::{Guestbook, store::SqliteStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 //! # let directory = tempfile::tempdir().unwrap();

@@ -6,8 +6,10 @@ use super::{audit, connection::Sql, subjects, users};
 use crate::{
     error::Result,
     id::UserId,
-    preferences::{Overrides, Patch},
-    privacy::AuditNote,
+    model::{
+        preferences::{Overrides, Patch},
+        privacy::AuditNote,
+    },
     store::{PreferenceChange, StoredPreferences},
     time::Timestamp,
 };

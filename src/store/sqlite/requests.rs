@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, PrivacyRequest, Pseudonym, RequestId, RequestKind, RequestSubject, StoredRequest},
+    model::privacy::{AuditNote, PrivacyRequest, Pseudonym, RequestId, RequestKind, RequestSubject, StoredRequest},
     store::{Filed, RequestCounts, RequestQuery, request::nameless},
     time::Timestamp,
 };

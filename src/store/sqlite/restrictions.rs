@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId},
-    privacy::{AuditNote, Restriction, RestrictionReason},
+    model::privacy::{AuditNote, Restriction, RestrictionReason},
     time::Timestamp,
 };
 

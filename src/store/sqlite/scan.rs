@@ -17,8 +17,8 @@ use super::{
     connection::Sql,
 };
 use crate::{
-    activity::EventType,
     error::{Error, ErrorKind, Result},
+    model::activity::EventType,
     store::{Each, LeftOut, Scan, ScannedEvent, ScannedName},
     time::Timestamp,
 };
@@ -344,7 +344,7 @@ fn damaged(what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{analysis::Range, id::UserId, store::sqlite::activities};
+    use crate::{id::UserId, model::analytics::Range, store::sqlite::activities};
 
     /// 100 blocks; user 7 is in the first, one in the middle and the last.
     fn database() -> Connection {

@@ -7,7 +7,7 @@ use super::{connection::Sql, credentials, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
-    session::{
+    model::session::{
         Changes, CredentialEpoch, Device, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead,
         SessionLimits, SessionRecord,
     },

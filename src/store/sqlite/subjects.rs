@@ -11,10 +11,12 @@ use super::{
     consents, holds, leftovers, requests, restrictions, sessions,
 };
 use crate::{
-    activity::ActivityFilter,
     error::{Error, ErrorKind, Result},
     id::UserId,
-    privacy::{AuditNote, Erased, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
+    model::{
+        activity::ActivityFilter,
+        privacy::{AuditNote, Erased, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
+    },
     store::{
         Revocation,
         subject::{check_nameless, check_whole, no_such_erasure, struck_out, under_way},

@@ -10,16 +10,18 @@ use super::{
     preferences, requests, restrictions, sessions, subjects, users,
 };
 use crate::{
-    activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
     error::Result,
     id::{SessionId, SessionKey, UserId, VisitorId},
-    preferences::Patch,
-    privacy::{
-        AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
-        Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+    model::{
+        activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
+        consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+        preferences::Patch,
+        privacy::{
+            AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
+            Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+        },
+        session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     },
-    session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
         Account, ActivityStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore, EpochRule,
         Filed, Loaded, LoadedGuest, MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery,

@@ -6,12 +6,14 @@ use serde_json::json;
 
 use super::{ActivityStore, at, user_id};
 use crate::{
-    activity::{
-        Activity, ActivityFilter, Campaign, Cursor, Entry, Event, EventData, EventId, EventLimits, EventType,
-        HistoryQuery, Method, Order, Origin, Outcome, RequestTrace, ResponseTrace,
-    },
-    client::Agent,
     id::{SessionId, VisitorId},
+    model::{
+        activity::{
+            Activity, ActivityFilter, Campaign, Cursor, Entry, Event, EventData, EventId, EventLimits, EventType,
+            HistoryQuery, Method, Order, Origin, Outcome, RequestTrace, ResponseTrace,
+        },
+        client::Agent,
+    },
     store::Commit,
     time::Timestamp,
 };

@@ -13,9 +13,11 @@ use super::{
     user_id,
 };
 use crate::{
-    activity::{Activity, ActivityFilter, Event, EventType, Order, RequestTrace},
     id::VisitorId,
-    privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, Restriction, RestrictionReason},
+    model::{
+        activity::{Activity, ActivityFilter, Event, EventType, Order, RequestTrace},
+        privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, Restriction, RestrictionReason},
+    },
     time::Timestamp,
 };
 

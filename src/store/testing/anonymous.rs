@@ -7,7 +7,7 @@ use super::{
     start_with,
 };
 use crate::{
-    session::{Realm, SessionLimits, SessionRecord},
+    model::session::{Realm, SessionLimits, SessionRecord},
     store::{AnonymousBound, AnonymousTotal, EpochRule, Revocation},
     time::Timestamp,
 };

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::{AuditStore, START, Store, at, audit_key, note, parallel::at_once, user_id};
 use crate::{
     error::ErrorKind,
-    privacy::{
-        Actor, Actor::Operator, ActorKind, AuditAction, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities,
-        Erasure, Verifier, VerifyReport,
+    model::privacy::{
+        Actor::{self, Operator},
+        ActorKind, AuditAction, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, Verifier,
+        VerifyReport,
     },
 };
 

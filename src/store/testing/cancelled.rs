@@ -12,7 +12,7 @@ use super::{
     consents::{checked, decided, history, record, user},
     found, new_visitor, start, user_id, value,
 };
-use crate::{
+use crate::model::{
     consent::{Decision, MergePolicy, Notice, PurposeId, Subject},
     session::SessionLimits,
 };

@@ -4,13 +4,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{ConsentStore, START, at, new_visitor, parallel::at_once, user_id};
 use crate::{
-    client::{Agent, TruncatedAddress},
-    consent::{
-        Category, ConsentId, ConsentRecord, Decided, Decision, Method, NoticeHash, Proof, Purpose, PurposeId, Regime,
-        Standing, Standings, Subject,
-    },
     error::ErrorKind,
     id::SessionId,
+    model::{
+        client::{Agent, TruncatedAddress},
+        consent::{
+            Category, ConsentId, ConsentRecord, Decided, Decision, Method, NoticeHash, Proof, Purpose, PurposeId,
+            Regime, Standing, Standings, Subject,
+        },
+    },
     time::Timestamp,
 };
 

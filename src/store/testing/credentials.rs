@@ -9,8 +9,10 @@ use super::{
 use crate::{
     error::{ErrorKind, Result},
     id::SessionKey,
-    privacy::{AuditAction, ErasedActivities},
-    session::{CredentialEpoch, SessionLimits, SessionRecord},
+    model::{
+        privacy::{AuditAction, ErasedActivities},
+        session::{CredentialEpoch, SessionLimits, SessionRecord},
+    },
     store::{Revocation, Rotation, Started},
 };
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    session::{Lifetime, OnSessionLimit, SessionCap, SessionLimits, SessionRecord},
+    model::session::{Lifetime, OnSessionLimit, SessionCap, SessionLimits, SessionRecord},
     store::{ENDED_MEMORY, Revocation},
 };
 

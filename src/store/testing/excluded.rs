@@ -7,7 +7,7 @@ use super::{
     activities::{all, append, entry, page_view, session},
     at, new_visitor, user_id,
 };
-use crate::activity::{ActivityFilter, Event, EventType, Order};
+use crate::model::activity::{ActivityFilter, Event, EventType, Order};
 
 fn own(number: u64) -> EventType {
     EventType::new(&format!("own{number}")).expect("a name")

@@ -10,8 +10,8 @@ use super::{
     new_key, new_visitor, preferences, start, user_id,
 };
 use crate::{
-    consent::{Decision, PurposeId, Subject},
     id::{SessionKey, VisitorId},
+    model::consent::{Decision, PurposeId, Subject},
     store::{Account, LoadedGuest, StoredPreferences},
 };
 

@@ -10,9 +10,11 @@ use super::{
     user_id,
 };
 use crate::{
-    activity::ActivityFilter,
     error::ErrorKind,
-    privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Retained},
+    model::{
+        activity::ActivityFilter,
+        privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Retained},
+    },
     store::StoredPreferences,
     time::Timestamp,
 };

@@ -12,8 +12,10 @@ use super::{
     new_visitor, user_id,
 };
 use crate::{
-    analysis::Range,
-    consent::{Decision, MergePolicy, PurposeId, Subject},
+    model::{
+        analytics::Range,
+        consent::{Decision, MergePolicy, PurposeId, Subject},
+    },
     store::{LeftOut, Scan, ScannedEvent, Store},
 };
 

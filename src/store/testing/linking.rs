@@ -10,14 +10,14 @@ use super::{
     user_id,
 };
 use crate::{
-    consent::{
+    error::ErrorKind,
+    id::VisitorId,
+    model::consent::{
         ConsentRecord,
         Decision::{self, Denied, Granted, Objected, Withdrawn},
         MergePolicy::{self, AccountWins, CarryGrants, LatestDecision, MostRestrictive},
         Method, Proof, PurposeId, Standings, Subject,
     },
-    error::ErrorKind,
-    id::VisitorId,
 };
 
 async fn link<S: ConsentStore>(store: &S, visitor: VisitorId, name: &str, policy: MergePolicy) -> Standings {

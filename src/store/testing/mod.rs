@@ -59,7 +59,7 @@ use super::{
     ActivityStore, AnalyticsStore, Applied, AuditStore, ConsentStore, EpochRule, Loaded, MaintenanceStore,
     PreferenceStore, SessionStore, Started, Store,
 };
-use crate::session::Realm;
+use crate::model::session::Realm;
 
 /// Runs every case of the suite, each on a store that `make` makes.
 ///

@@ -4,8 +4,8 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{ConsentStore, parallel::at_once};
 use crate::{
-    consent::{Notice, NoticeHash, PurposeId},
     error::ErrorKind,
+    model::consent::{Notice, NoticeHash, PurposeId},
 };
 
 fn notice(purpose: PurposeId, version: u32, language: &str, text: &str) -> Notice {

@@ -8,8 +8,10 @@ use super::{
     data, found, head, new_key, set, start, user_id, value,
 };
 use crate::{
-    consent::{Decision, PurposeId},
-    session::{Changes, OnSessionLimit, SessionCap, SessionLimits, SessionRecord},
+    model::{
+        consent::{Decision, PurposeId},
+        session::{Changes, OnSessionLimit, SessionCap, SessionLimits, SessionRecord},
+    },
     store::Revocation,
 };
 

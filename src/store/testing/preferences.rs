@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{PreferenceStore, user_id};
 use crate::{
     error::ErrorKind,
-    preferences::{Overrides, Patch, Schema, StandardPreferences},
+    model::preferences::{Overrides, Patch, Schema, StandardPreferences},
     store::{PreferenceChange, StoredPreferences},
 };
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    session::{OnSessionLimit, SessionCap, SessionLimits, SessionRecord},
+    model::session::{OnSessionLimit, SessionCap, SessionLimits, SessionRecord},
     store::{ENDED_MEMORY, Revocation},
     time::Timestamp,
 };

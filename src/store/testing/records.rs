@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    session::{Changes, Device, Lifetime, SessionLimits, SessionRecord, TruncatedAddress},
+    model::session::{Changes, Device, Lifetime, SessionLimits, SessionRecord, TruncatedAddress},
 };
 
 pub(super) async fn what_is_inserted_is_loaded<S: SessionStore>(store: Arc<S>) {

@@ -10,11 +10,11 @@ use super::{
     user_id,
 };
 use crate::{
-    consent::{
+    id::VisitorId,
+    model::consent::{
         Decision::{self, Denied, Granted, Objected, Withdrawn},
         MergePolicy, PurposeId, Subject,
     },
-    id::VisitorId,
 };
 
 const EVERYBODY: usize = 1_000;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    privacy::{
+    model::privacy::{
         AuditAction, ErasedActivities, HeldClass, Hold, PrivacyRequest, RequestId, RequestKind, RequestState,
         RequestStep, Restriction, RestrictionReason,
     },
@@ -225,7 +225,7 @@ pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S
     ] {
         let request = load(&*store, id).await;
         assert_eq!((&request.state, request.user(), &request.message), (&state, None, &None));
-        assert_eq!(request.subject, crate::privacy::RequestSubject::Pseudonym(struck_out.pseudonym));
+        assert_eq!(request.subject, crate::model::privacy::RequestSubject::Pseudonym(struck_out.pseudonym));
         assert!(request.closed_at.is_some());
     }
     let stale =

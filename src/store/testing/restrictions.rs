@@ -8,10 +8,12 @@ use super::{
     user_id,
 };
 use crate::{
-    activity::{ActivityFilter, HistoryQuery},
-    consent::Subject,
     error::ErrorKind,
-    privacy::{AuditAction, Restriction, RestrictionReason},
+    model::{
+        activity::{ActivityFilter, HistoryQuery},
+        consent::Subject,
+        privacy::{AuditAction, Restriction, RestrictionReason},
+    },
 };
 
 pub(super) async fn restrict<S: Store>(store: &S, name: &str, restriction: Option<Restriction>) -> Option<Restriction> {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    session::{SessionLimits, SessionRecord},
+    model::session::{SessionLimits, SessionRecord},
 };
 
 pub(super) async fn a_rotation_moves_everything_to_the_new_key<S: SessionStore>(store: Arc<S>) {

@@ -16,9 +16,11 @@ use super::{
     user_id,
 };
 use crate::{
-    activity::{ActivityFilter, Event, EventData, EventLimits, EventType, Method, RequestTrace},
-    analysis::Range,
     id::VisitorId,
+    model::{
+        activity::{ActivityFilter, Event, EventData, EventLimits, EventType, Method, RequestTrace},
+        analytics::Range,
+    },
     store::{LeftOut, Scan},
 };
 

@@ -17,11 +17,13 @@ use super::{
     start, user_id,
 };
 use crate::{
-    activity::ActivityFilter,
-    consent::{Decision, MergePolicy, PurposeId},
     error::{ErrorKind, Result},
     id::UserId,
-    privacy::{Erased, ErasedActivities, Erasure, ErasureId},
+    model::{
+        activity::ActivityFilter,
+        consent::{Decision, MergePolicy, PurposeId},
+        privacy::{Erased, ErasedActivities, Erasure, ErasureId},
+    },
 };
 
 pub(super) async fn nothing_of_somebody_who_is_struck_out_is_stored<S: Store>(store: Arc<S>) {

@@ -8,11 +8,13 @@ use super::{
     at, user_id,
 };
 use crate::{
-    activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Method, Order, RequestTrace},
-    analysis::{Buckets, Gathering, Period, Range, Slice, Zone},
-    client::{Agent, DeviceClass},
-    consent::Subject,
     id::VisitorId,
+    model::{
+        activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Method, Order, RequestTrace},
+        analytics::{Buckets, Gathering, Period, Range, Slice, Zone},
+        client::{Agent, DeviceClass},
+        consent::Subject,
+    },
     store::{Counting, LeftOut, OverviewParts},
     time::Timestamp,
 };

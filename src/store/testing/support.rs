@@ -5,9 +5,12 @@ use std::time::Duration;
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
-    privacy::{Actor, AuditAction, AuditKey, AuditNote},
-    session::{
-        Changes, Lifetime, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
+    model::{
+        privacy::{Actor, AuditAction, AuditKey, AuditNote},
+        session::{
+            Changes, Lifetime, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits,
+            SessionRecord,
+        },
     },
     store::{Applied, EpochRule, Loaded, Rotation, SessionStore, Started},
     time::Timestamp,

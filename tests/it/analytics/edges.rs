@@ -4,8 +4,7 @@ use serde_json::json;
 use tower_guestbook::{
     ErrorKind, UserId, VisitorId,
     activity::{Event, EventType},
-    analysis::{EventFilter, Funnel, FunnelStep, Period, Zone},
-    analytics::AnalyticsRules,
+    analytics::{AnalyticsRules, EventFilter, Funnel, FunnelStep, Period, Zone},
     privacy::RestrictionReason,
     store::MemoryStore,
 };

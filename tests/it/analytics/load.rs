@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use tower_guestbook::{
-    Analytics, ErrorKind, UserId,
+    ErrorKind, UserId,
     activity::EventType,
-    analysis::{EventFilter, Funnel, FunnelStep, Period, Zone},
-    analytics::AnalyticsRules,
+    analytics::{Analytics, AnalyticsRules, EventFilter, Funnel, FunnelStep, Period, Zone},
     store::MemoryStore,
 };
 
@@ -86,7 +85,7 @@ async fn a_flood_of_events_leaves_everybody_the_report_of_what_is_rolled_up() {
     events.extend((0..50).map(|_| login(3, "2026-11-25T12:01:00Z")));
     let rules = AnalyticsRules::new().max_events(20).roll_up_every(None);
     let directory = tempfile::tempdir().unwrap();
-    let store = tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let store = tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let file = guestbook(store, events.clone(), now, rules.clone()).await;
     let (analytics, all) = (file.analytics(), EventFilter::new);
     let overview = async || analytics.overview(range(DAY.0, now), Zone::UTC, all(), 10).await;

@@ -13,11 +13,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tower_guestbook::{
-    Clock, Guestbook, SessionId, SqliteStore, Timestamp, UserId,
+    Clock, Guestbook, SessionId, Timestamp, UserId,
     activity::{ActivityFilter, Entry, Event, EventData, EventId, EventLimits, EventType},
-    analysis::{Overview, Range, Zone},
-    analytics::AnalyticsRules,
-    store::{Commit, MemoryStore, Store},
+    analytics::{AnalyticsRules, Overview, Range, Zone},
+    store::{Commit, MemoryStore, SqliteStore, Store},
 };
 
 const MINUTE: i64 = 60_000;

@@ -3,11 +3,11 @@
 use tower_guestbook::{
     GuestbookBuilder, VisitorId,
     activity::HistoryQuery,
-    analysis::{EventFilter, Funnel, FunnelStep},
+    analytics::{EventFilter, Funnel, FunnelStep},
     consent::{
-        Category, Choices, Circumstances, Decision, MergePolicy, Method, Mode, Purpose, PurposeId, Purposes, Subject,
+        Category, Choices, Circumstances, ConsentRules, Decision, MergePolicy, Method, Mode, Purpose, PurposeId,
+        Purposes, Subject,
     },
-    http::ConsentRules,
     privacy::RestrictionReason,
     store::ConsentStore,
 };

@@ -14,12 +14,11 @@ use std::{
 
 use serde_json::{Value, json};
 use tower_guestbook::{
-    SqliteStore, Timestamp, UserId, VisitorId,
+    Timestamp, UserId, VisitorId,
     activity::{Event, EventData, EventLimits, EventType, RequestTrace},
-    analysis::{EventFilter, Period, Range, Zone},
-    analytics::AnalyticsRules,
+    analytics::{AnalyticsRules, EventFilter, Period, Range, Zone},
     client::DeviceClass,
-    store::MemoryStore,
+    store::{MemoryStore, SqliteStore},
 };
 
 use super::{at, guestbook, session};

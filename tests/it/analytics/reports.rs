@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 use tower_guestbook::{
-    SqliteStore, UserId,
+    UserId,
     activity::{ActivityFilter, Event, EventType, RequestTrace},
-    analysis::EventFilter,
-    analytics::AnalyticsRules,
+    analytics::{AnalyticsRules, EventFilter},
     client::DeviceClass,
-    store::MemoryStore,
+    store::{MemoryStore, SqliteStore},
 };
 
 use super::{at, guestbook, in_memory, login, range, session, view};

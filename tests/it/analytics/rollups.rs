@@ -5,13 +5,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use tower_guestbook::{
-    Clock, ErrorKind, Guestbook, SessionId, SqliteStore, Timestamp, UserId, VisitorId,
+    Clock, ErrorKind, Guestbook, SessionId, Timestamp, UserId, VisitorId,
     activity::{ActivityFilter, Entry, Event, EventId, EventType, RequestTrace},
-    analysis::{ActiveUsers, ActivitySeries, EventFilter, Overview, Period, Range, Zone},
-    analytics::AnalyticsRules,
+    analytics::{ActiveUsers, ActivitySeries, AnalyticsRules, EventFilter, Overview, Period, Range, Zone},
     client::DeviceClass,
     privacy::RestrictionReason,
-    store::{ActivityStore, Commit, MemoryStore, Store},
+    store::{ActivityStore, Commit, MemoryStore, SqliteStore, Store},
 };
 
 use super::view;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tower_guestbook::{
-    ErrorKind, SqliteStore,
+    ErrorKind,
     activity::{ActivityFilter, EventType},
-    analysis::{EventFilter, Period, Zone},
-    analytics::AnalyticsRules,
+    analytics::{AnalyticsRules, EventFilter, Period, Zone},
+    store::SqliteStore,
 };
 
 use super::{at, guestbook, in_memory, login, range, view};

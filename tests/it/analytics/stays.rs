@@ -3,8 +3,7 @@
 use tower_guestbook::{
     Guestbook, Timestamp,
     activity::{Event, EventType},
-    analysis::{EventFilter, Overview, Zone},
-    analytics::AnalyticsRules,
+    analytics::{AnalyticsRules, EventFilter, Overview, Zone},
     store::MemoryStore,
 };
 
@@ -37,7 +36,7 @@ async fn answer(events: Vec<Event>, rules: AnalyticsRules) -> Overview {
     #[cfg(feature = "sqlite")]
     {
         let directory = tempfile::tempdir().unwrap();
-        let store = tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+        let store = tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
         let file = guestbook(store, events, later, rules).await;
         assert_eq!(of_the_day(&file).await, answer);
         file.analytics().roll_up().await.unwrap();
@@ -120,7 +119,7 @@ async fn fetches_keep_a_visit_together_and_a_page_lasts_over_them_and_over_the_e
 async fn what_was_rolled_up_with_other_passive_types_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
-    let open = || tower_guestbook::SqliteStore::open(&path).unwrap();
+    let open = || tower_guestbook::store::SqliteStore::open(&path).unwrap();
     let steps = [(0, "/a"), (200, "api_call")];
     let (default, later) = (AnalyticsRules::new().roll_up_every(None), "2026-11-28T00:00:00Z");
     let first = guestbook(open(), events(1, &steps), later, default.clone()).await;

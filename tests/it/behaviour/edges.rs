@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_guestbook::{
     Timestamp, UserId,
     activity::Event,
-    analysis::{
+    analytics::{
         Actor, AdoptionQuery, CohortQuery, Experiment, FeatureQuery, Funnel, FunnelOrder, PathQuery, PatternQuery,
         Period, Range, SampleNote, TransitionQuery, Zone,
     },

@@ -8,15 +8,14 @@ use axum::{
 };
 use serde_json::json;
 use tower_guestbook::{
-    Guestbook, Result, Session, SqliteStore, UserId, VisitorId,
+    Guestbook, Result, Session, UserId, VisitorId,
     activity::Event,
-    analysis::{
-        AdoptionQuery, CohortQuery, Experiment, FeatureQuery, Funnel, Labels, PathQuery, PatternQuery, Period,
-        TransitionQuery,
+    analytics::{
+        AdoptionQuery, AnalyticsRules, CohortQuery, Experiment, FeatureQuery, Funnel, Labels, PathQuery, PatternQuery,
+        Period, TransitionQuery,
     },
-    analytics::AnalyticsRules,
     consent::{Decided, Decision, MergePolicy, Method, Proof, PurposeId, Subject},
-    store::{MemoryStore, Store},
+    store::{MemoryStore, SqliteStore, Store},
 };
 
 use super::{Both, DAY, MINUTE, append, at, by, event, on_route, range, step, view, visitor, with_data};

@@ -8,10 +8,10 @@ mod rules;
 use serde::Serialize;
 use tempfile::TempDir;
 use tower_guestbook::{
-    Guestbook, Result, SessionId, SqliteStore, Timestamp, UserId, VisitorId,
+    Guestbook, Result, SessionId, Timestamp, UserId, VisitorId,
     activity::{Entry, Event, EventData, EventId, EventLimits, EventType, RequestTrace},
-    analysis::{FunnelStep, Range},
-    store::{ActivityStore, Commit, MemoryStore, sqlite::Durability},
+    analytics::{FunnelStep, Range},
+    store::{ActivityStore, Commit, MemoryStore, SqliteStore, sqlite::Durability},
 };
 use uuid::Uuid;
 
@@ -104,7 +104,7 @@ impl Both {
     /// The one answer of both.
     async fn ask<A: Serialize + PartialEq + std::fmt::Debug>(
         &self,
-        question: impl AsyncFn(&tower_guestbook::Analytics) -> Result<A>,
+        question: impl AsyncFn(&tower_guestbook::analytics::Analytics) -> Result<A>,
     ) -> A {
         let answer = question(self.memory.analytics()).await.unwrap();
         let other = question(self.sqlite.analytics()).await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::json;
 use tower_guestbook::{
     UserId, VisitorId,
     activity::Event,
-    analysis::{
+    analytics::{
         Actor, AdoptionQuery, CohortQuery, DataFilter, FeatureQuery, Funnel, FunnelOrder, Labels, PathQuery,
         PatternQuery, Period, TransitionQuery,
     },

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use tower_guestbook::{
-    Analytics, ErrorKind, Guestbook, GuestbookBuilder, Result, UserId,
+    ErrorKind, Guestbook, GuestbookBuilder, Result, UserId,
     activity::{Event, EventType},
-    analysis::{
-        AdoptionQuery, CohortQuery, Experiment, FeatureQuery, Funnel, FunnelOrder, PathQuery, PatternQuery, Period,
-        TransitionQuery,
+    analytics::{
+        AdoptionQuery, Analytics, AnalyticsRules, CohortQuery, Experiment, FeatureQuery, Funnel, FunnelOrder,
+        PathQuery, PatternQuery, Period, TransitionQuery,
     },
-    analytics::AnalyticsRules,
-    consent::{Category, Mode, Purpose, PurposeId, Purposes},
-    http::ConsentRules,
+    consent::{Category, ConsentRules, Mode, Purpose, PurposeId, Purposes},
 };
 
 use super::{DAY, append, by, range, step};
@@ -133,7 +131,7 @@ async fn a_question_that_makes_no_sense_is_refused_before_anything_is_asked() {
         assert_eq!((error.kind(), error.to_string().contains(parameter)), (ErrorKind::InvalidInput, true), "{error}");
     };
     let steps = |count: usize| Funnel::new(vec![step("x"); count]);
-    let filtered = (0..11).fold(step("x"), |step, _| step.filter(tower_guestbook::analysis::DataFilter::exists("a")));
+    let filtered = (0..11).fold(step("x"), |step, _| step.filter(tower_guestbook::analytics::DataFilter::exists("a")));
     for (funnel, parameter) in [
         (steps(0), "steps"),
         (steps(11), "steps"),

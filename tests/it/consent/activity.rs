@@ -4,11 +4,8 @@ use axum::{Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 use tower_guestbook::{
     Guestbook, Tracker,
-    activity::{Event, EventType},
-    consent::{PurposeId, Subject},
-    consents::UnallowedActivity,
-    http::ActivityRules,
-    recorder::Tracked,
+    activity::{ActivityRules, Event, EventType, Tracked},
+    consent::{PurposeId, Subject, UnallowedActivity},
     store::MemoryStore,
 };
 

@@ -6,8 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use tower_guestbook::{
     VisitorId,
-    consent::{Category, Purpose, PurposeCookie, Purposes},
-    http::{ConsentRules, UndeclaredCookies},
+    consent::{Category, ConsentRules, Purpose, PurposeCookie, Purposes, UndeclaredCookies},
     session::Lifetime,
     store::MemoryStore,
 };

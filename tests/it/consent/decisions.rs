@@ -3,8 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tower_guestbook::{
-    consent::{Decision, Method, NoticeHash, Regime},
-    consents::Controller,
+    consent::{Controller, Decision, Method, NoticeHash, Regime},
     store::MemoryStore,
 };
 

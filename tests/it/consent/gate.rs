@@ -10,8 +10,8 @@ use axum::{
 use serde_json::{Value, json};
 use tower_guestbook::{
     ErrorKind, Guestbook,
-    consent::PurposeId,
-    http::{ConsentRules, OnStoreError},
+    consent::{ConsentRules, PurposeId},
+    http::OnStoreError,
     store::MemoryStore,
 };
 

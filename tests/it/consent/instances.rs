@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tower_guestbook::{Guestbook, SqliteStore, consent::Circumstances};
+use tower_guestbook::{Guestbook, consent::Circumstances, store::SqliteStore};
 
 use super::{Browser, Site, id, of, ok, rules, user};
 use crate::support::builder;

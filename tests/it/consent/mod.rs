@@ -26,12 +26,12 @@ use axum::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower_guestbook::{
-    Clock, Consents, Guestbook, GuestbookBuilder, UserId, VisitorId,
+    Clock, Guestbook, GuestbookBuilder, UserId, VisitorId,
     consent::{
-        Category, ConsentRecord, Decision, Jurisdiction, LegalBasis, Mode, Notice, Purpose, PurposeId, Purposes,
-        Regime, Subject,
+        Category, ConsentRecord, ConsentRules, Consents, Decision, Jurisdiction, LegalBasis, Mode, Notice, Purpose,
+        PurposeId, Purposes, Regime, Subject,
     },
-    http::{ConsentRules, PeerAddress, RequestHead},
+    http::{PeerAddress, RequestHead},
     store::Store,
 };
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tower_guestbook::{
-    consent::{Category, Decision, Notice, Purpose, Purposes},
-    http::ConsentRules,
+    consent::{Category, ConsentRules, Decision, Notice, Purpose, Purposes},
     store::MemoryStore,
 };
 

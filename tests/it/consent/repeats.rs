@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::json;
 use tower_guestbook::{
-    consent::Decision,
-    http::{ConsentRules, PeerAddress, RateLimit},
+    consent::{ConsentRules, Decision},
+    http::PeerAddress,
+    privacy::RateLimit,
     store::MemoryStore,
 };
 

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tower_guestbook::{
     Consent, Error, Result, Session, Tracker,
+    activity::Tracked,
     consent::{Choices, Method, PurposeId},
-    recorder::Tracked,
 };
 
 use super::{all, id};

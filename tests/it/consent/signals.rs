@@ -8,8 +8,8 @@ use axum::{
 use serde_json::json;
 use tower_guestbook::{
     ErrorKind,
-    consent::{Category, Decision, Jurisdiction, Method as How, Purpose, Purposes, Regime},
-    http::{ConsentRules, GpcSupport, RequestHead},
+    consent::{Category, ConsentRules, Decision, GpcSupport, Jurisdiction, Method as How, Purpose, Purposes, Regime},
+    http::RequestHead,
     store::MemoryStore,
 };
 

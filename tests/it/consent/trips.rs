@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::{Json, Router, routing::get};
 use serde_json::json;
 use tower_guestbook::{
-    Consent, Preferences, Session, SessionToken, consent::PurposeId, preferences::StandardPreferences,
-    user_preferences::PreferenceRules,
+    Consent, Preferences, Session, SessionToken,
+    consent::PurposeId,
+    preferences::{PreferenceRules, StandardPreferences},
 };
 
 use super::{Browser, Site, ok, rules};

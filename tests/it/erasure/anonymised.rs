@@ -3,9 +3,8 @@
 use tower_guestbook::{
     Timestamp,
     activity::{Activity, HistoryQuery, Order},
-    analysis::{EventFilter, Range, Zone},
-    privacy::{ErasedActivities, HeldClass},
-    rights::ErasureReceipt,
+    analytics::{EventFilter, Range, Zone},
+    privacy::{ErasedActivities, ErasureReceipt, HeldClass},
     store::MemoryStore,
 };
 

@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 
 use tower_guestbook::{
-    SqliteStore,
     activity::EventType,
     consent::{Choices, Circumstances, Method, PurposeId, Subject},
     privacy::{Actor, AuditAction, ErasedActivities},
-    store::SubjectStore,
+    store::{SqliteStore, SubjectStore},
 };
 
 use super::*;

@@ -12,9 +12,10 @@ use axum::http::StatusCode;
 use tokio::sync::watch;
 use tower_guestbook::{
     Result, Timestamp,
-    journal::{ErasureJournal, FileJournal, JournalPage, MissingJournal},
-    privacy::{Erasure, JournalEntry, JournalKind, Pseudonym, StoreFingerprint},
-    rights::ReplayReport,
+    privacy::{
+        Erasure, ErasureJournal, FileJournal, JournalEntry, JournalKind, JournalPage, MissingJournal, Pseudonym,
+        ReplayReport, StoreFingerprint,
+    },
     store::{ConsentStore, PreferenceStore, SessionStore, SubjectStore},
 };
 

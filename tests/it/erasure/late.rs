@@ -1,7 +1,7 @@
 //! What comes in late: queued or spooled before, flushed or replayed after; a login that crosses the erasure.
 
 use axum::http::StatusCode;
-use tower_guestbook::{privacy::ErasedActivities, recorder::Recorder, store::SubjectStore};
+use tower_guestbook::{activity::Recorder, privacy::ErasedActivities, store::SubjectStore};
 
 use super::*;
 use crate::moody::{Mood, Moody};

@@ -30,15 +30,15 @@ use axum::{
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, SqliteStore, Tracker, UserId,
-    activity::{ActivityFilter, Entry, Event, EventData, EventId, EventLimits, EventType},
-    consent::{Category, Choices, Method, Mode, Purpose, PurposeId, Purposes},
-    http::{ActivityRules, ConsentRules, PeerAddress, RouteTemplate},
-    preferences::{Schema, StandardPreferences},
-    recorder::RecorderSettings,
-    rights::{Answer, Export, ExportedPage, PersonalData},
-    store::{ActivityStore, Commit, Store},
-    user_preferences::PreferenceRules,
+    Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, Tracker, UserId,
+    activity::{
+        ActivityFilter, ActivityRules, Entry, Event, EventData, EventId, EventLimits, EventType, RecorderSettings,
+    },
+    consent::{Category, Choices, ConsentRules, Method, Mode, Purpose, PurposeId, Purposes},
+    http::{PeerAddress, RouteTemplate},
+    preferences::{PreferenceRules, Schema, StandardPreferences},
+    privacy::{Answer, Export, ExportedPage, PersonalData},
+    store::{ActivityStore, Commit, SqliteStore, Store},
 };
 
 use crate::support::{self, FIREFOX, START, send};

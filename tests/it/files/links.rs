@@ -3,11 +3,10 @@
 use std::{fs, os::unix::fs::symlink, path::PathBuf, sync::Arc};
 
 use tower_guestbook::{
-    Clock, Error, ErrorKind, Result, SqliteStore, Timestamp, UserId,
-    journal::{ErasureJournal, FileJournal, MissingJournal},
-    privacy::{Erasure, JournalEntry, Pseudonym, StoreFingerprint},
-    recorder::{Recorder, RecorderSettings},
-    store::MemoryStore,
+    Clock, Error, ErrorKind, Result, Timestamp, UserId,
+    activity::{Recorder, RecorderSettings},
+    privacy::{Erasure, ErasureJournal, FileJournal, JournalEntry, MissingJournal, Pseudonym, StoreFingerprint},
+    store::{MemoryStore, SqliteStore},
 };
 
 use super::modes::modes;
@@ -99,9 +98,8 @@ async fn a_link_under_the_name_of_a_lock_is_refused() {
 async fn a_file_of_activities_follows_no_link_and_replaces_the_one_before_whole() {
     use tower_guestbook::{
         Guestbook,
-        activities::Offload,
-        activity::{Event, EventType},
-        analysis::Range,
+        activity::{Event, EventType, Offload},
+        analytics::Range,
     };
 
     use crate::support::START;

@@ -3,11 +3,10 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use tower_guestbook::{
-    Clock, ErrorKind, Guestbook, SqliteStore,
-    activity::{Event, EventType},
-    journal::FileJournal,
-    recorder::{Recorder, RecorderSettings},
-    store::MemoryStore,
+    Clock, ErrorKind, Guestbook,
+    activity::{Event, EventType, Recorder, RecorderSettings},
+    privacy::FileJournal,
+    store::{MemoryStore, SqliteStore},
 };
 
 use crate::{
@@ -57,7 +56,7 @@ async fn make_everything(directory: &Path, mode: Option<u32>) {
     guestbook.recorder().record_durable(event()).await.unwrap();
     #[cfg(feature = "parquet")]
     {
-        use tower_guestbook::{activities::Offload, analysis::Range};
+        use tower_guestbook::{activity::Offload, analytics::Range};
         let offload = Offload::new(Range::new(START, START.after(Duration::from_secs(1))).unwrap());
         let offload = mode.map_or(offload.clone(), |mode| offload.file_mode(mode));
         guestbook.activities().offload(offload, at("lake/activities")).await.unwrap();

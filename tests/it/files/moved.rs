@@ -7,8 +7,9 @@ use std::{
 };
 
 use tower_guestbook::{
-    ErrorKind, Guestbook, Result, SqliteStore, UserId,
+    ErrorKind, Guestbook, Result, UserId,
     activity::{Event, EventType},
+    store::SqliteStore,
 };
 
 use crate::support::START;

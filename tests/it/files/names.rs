@@ -1,6 +1,6 @@
 //! Names that mean something to SQLite and nothing to a file system.
 
-use tower_guestbook::{ErrorKind, SqliteStore};
+use tower_guestbook::{ErrorKind, store::SqliteStore};
 
 #[test]
 fn a_name_of_a_database_in_memory_is_refused_and_memory_store_is_named() {

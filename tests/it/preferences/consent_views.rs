@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     ErrorKind, Guestbook,
     consent::{
-        Category, Choices, Circumstances, Decision, Jurisdiction, Method, Mode, Purpose, PurposeId, Purposes, Regime,
+        Category, Choices, Circumstances, ConsentRules, Decision, Jurisdiction, Method, Mode, Purpose, PurposeId,
+        Purposes, Regime,
     },
-    http::{ConsentRules, RequestHead},
-    preferences::{Schema, StandardPreferences},
+    http::RequestHead,
+    preferences::{PreferenceRules, Schema, StandardPreferences},
     store::MemoryStore,
-    user_preferences::PreferenceRules,
 };
 
 use super::{Browser, app, standard, stored, user};

@@ -156,6 +156,6 @@ proptest! {
     #[test]
     fn any_patches_in_any_order_give_what_a_merge_over_the_defaults_gives_on_sqlite(steps in vec(step(), 0..20)) {
         let directory = tempfile::tempdir().unwrap();
-        run(follow(tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap(), &steps));
+        run(follow(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap(), &steps));
     }
 }

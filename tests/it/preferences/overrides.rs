@@ -4,8 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tower_guestbook::{
     ErrorKind, Guestbook,
-    preferences::{Schema, StandardPreferences, Theme},
-    user_preferences::PreferenceRules,
+    preferences::{PreferenceRules, Schema, StandardPreferences, Theme},
 };
 
 use super::{Browser, app, standard, stored, user};

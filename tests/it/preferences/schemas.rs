@@ -6,9 +6,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tower_guestbook::{
-    preferences::{Schema, StandardPreferences},
+    preferences::{PreferenceRules, Schema, StandardPreferences},
     store::Store,
-    user_preferences::PreferenceRules,
 };
 
 use super::{Browser, app, app_of, rules_of, standard, stored, user};
@@ -64,7 +63,7 @@ async fn a_new_default_reaches_those_who_have_not_chosen_and_nobody_else() {
 #[tokio::test]
 async fn a_new_default_reaches_those_who_have_not_chosen_and_nobody_else_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    a_new_default(tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
+    a_new_default(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 #[tokio::test]

@@ -3,9 +3,8 @@
 use tower_guestbook::{
     ErrorKind,
     consent::{Mode, PurposeId},
-    preferences::{Schema, StandardPreferences},
+    preferences::{PreferenceRules, Schema, StandardPreferences},
     store::MemoryStore,
-    user_preferences::PreferenceRules,
 };
 
 use super::{

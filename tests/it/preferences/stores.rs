@@ -95,7 +95,7 @@ async fn what_another_process_changes_is_seen_within_the_age_of_the_cache() {
 async fn what_another_process_changes_is_seen_within_the_age_of_the_cache_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("guestbook.db");
-    another_process([(); 2].map(|()| tower_guestbook::SqliteStore::open(&file).unwrap())).await;
+    another_process([(); 2].map(|()| tower_guestbook::store::SqliteStore::open(&file).unwrap())).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,9 @@
 use axum::http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Guestbook, Preferences, preferences::StandardPreferences, store::MemoryStore, user_preferences::PreferenceRules,
+    Guestbook, Preferences,
+    preferences::{PreferenceRules, StandardPreferences},
+    store::MemoryStore,
 };
 
 use super::{Browser, app, negotiating, standard};

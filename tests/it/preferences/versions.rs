@@ -10,10 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tower_guestbook::{
     ErrorKind, Preferences,
-    preferences::{EntityTags, StandardPreferences},
+    preferences::{EntityTags, PreferenceRules, StandardPreferences, expected},
     store::{MemoryStore, Store},
-    user_preferences::PreferenceRules,
-    visit::expected,
 };
 
 use super::{Browser, app, app_of, negotiating, routes, rules_of, standard, stored, user};
@@ -67,7 +65,7 @@ async fn tabs_that_change_different_keys_in_parallel_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tabs_that_change_different_keys_in_parallel_lose_nothing_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    parallel_tabs(tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
+    parallel_tabs(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,7 +113,7 @@ async fn each_endpoint_is_for_whoever_is_logged_in_on_a_page_of_ours_in_sqlite()
     let number = std::cell::Cell::new(0);
     let store = || {
         number.set(number.get() + 1);
-        tower_guestbook::SqliteStore::open(directory.path().join(format!("{}.db", number.get()))).unwrap()
+        tower_guestbook::store::SqliteStore::open(directory.path().join(format!("{}.db", number.get()))).unwrap()
     };
     // The others do not come as far as the store.
     each_endpoint(store, &["old", "user"]).await;

@@ -28,13 +28,13 @@ use axum::{
 use serde_json::{Value, json};
 use tower_guestbook::{
     Clock, Error, ErrorKind, Guestbook, UserId,
-    consent::{Category, Mode, Purpose, PurposeId, Purposes},
-    http::{ConsentRules, PrivacyRules, RateLimit},
-    preferences::StandardPreferences,
-    privacy::{ConfirmationToken, RequestId, RequestKind, RestrictionReason},
-    rights::{Answer as Answered, ExportedPage, PersonalData},
+    consent::{Category, ConsentRules, Mode, Purpose, PurposeId, Purposes},
+    preferences::{PreferenceRules, StandardPreferences},
+    privacy::{
+        Answer as Answered, ConfirmationToken, ExportedPage, PersonalData, PrivacyRules, RateLimit, RequestId,
+        RequestKind, RestrictionReason,
+    },
     store::{MemoryStore, RequestQuery, Store},
-    user_preferences::PreferenceRules,
 };
 
 use crate::{

@@ -1,9 +1,6 @@
 //! A full queue is shared fairly, and security events have room of their own.
 
-use tower_guestbook::{
-    activity::{EventTypes, RequestTrace},
-    recorder::Tracked,
-};
+use tower_guestbook::activity::{EventTypes, RequestTrace, Tracked};
 
 use super::*;
 

@@ -133,7 +133,10 @@ async fn a_spool_that_cannot_be_is_an_error_at_the_start() {
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_disk_that_is_full_fills_the_spool_and_once_there_is_room_everything_is_stored() {
-    use tower_guestbook::{SqliteStore, activity::Campaign, activity::RequestTrace};
+    use tower_guestbook::{
+        activity::{Campaign, RequestTrace},
+        store::SqliteStore,
+    };
 
     let directory = tempfile::tempdir().unwrap();
     let spool = directory.path().join("spool");

@@ -97,10 +97,10 @@ async fn what_is_old_becomes_nobodys_once_and_a_dry_run_says_the_same() {
 async fn in_a_file_the_same_rules_anonymise_and_what_was_somebodys_is_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
-    the_rules_anonymise(tower_guestbook::SqliteStore::open(path).unwrap()).await;
+    the_rules_anonymise(tower_guestbook::store::SqliteStore::open(path).unwrap()).await;
 
     let path = directory.path().join("second.db");
-    let store = tower_guestbook::SqliteStore::open(&path).unwrap();
+    let store = tower_guestbook::store::SqliteStore::open(&path).unwrap();
     let mut old = views(40, DAY * 11);
     old.iter_mut().for_each(|event| event.user = Some(UserId::try_from("needle in the haystack").unwrap()));
     let data = json!({ "text": "another needle" });
@@ -124,7 +124,7 @@ async fn in_a_file_the_same_rules_anonymise_and_what_was_somebodys_is_overwritte
 async fn what_is_anonymised_is_not_looked_through_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
-    let store = tower_guestbook::SqliteStore::open(&path).unwrap();
+    let store = tower_guestbook::store::SqliteStore::open(&path).unwrap();
     let mixed = (0..4_000).map(|number| {
         let event_type = if number % 100 == 0 { EventType::LOGIN } else { EventType::PAGE_VIEW };
         event(event_type, ago(DAY * 15))
@@ -176,7 +176,7 @@ async fn more_than_the_allowed_part_is_only_anonymised_by_force() {
 async fn in_a_database_of_before_what_is_old_becomes_nobodys_as_well() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
-    let store = tower_guestbook::SqliteStore::open(&path).unwrap();
+    let store = tower_guestbook::store::SqliteStore::open(&path).unwrap();
     store_all(&store, 1, [views(1_500, DAY * 12), views(1_500, DAY)].concat()).await;
     store.close().await.unwrap();
     let raw = rusqlite::Connection::open(&path).unwrap();
@@ -186,7 +186,7 @@ async fn in_a_database_of_before_what_is_old_becomes_nobodys_as_well() {
         PRAGMA user_version = 10";
     raw.execute_batch(crate::support::UNDO_AFTER_SCHEMA_16).unwrap();
     raw.execute_batch(before).unwrap();
-    let store = tower_guestbook::SqliteStore::open(&path).unwrap();
+    let store = tower_guestbook::store::SqliteStore::open(&path).unwrap();
     let (guestbook, _) = guestbook(store.clone(), rules());
     for expected in [1_500, 0] {
         assert_eq!(guestbook.retention().run_once().await.unwrap().activities_anonymised, expected);

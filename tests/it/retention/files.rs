@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tower_guestbook::{
-    SqliteStore,
     activity::{EventData, EventLimits},
-    store::{MaintenanceStore, SubjectStore},
+    store::{MaintenanceStore, SqliteStore, SubjectStore},
 };
 
 use super::*;

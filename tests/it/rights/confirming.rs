@@ -1,8 +1,7 @@
 //! An erasure in two steps.
 
 use tower_guestbook::{
-    privacy::{ConfirmationToken, RestrictionReason},
-    rights::ErasureRequest,
+    privacy::{ConfirmationToken, ErasureRequest, RestrictionReason},
     store::MemoryStore,
 };
 

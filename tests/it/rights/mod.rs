@@ -19,15 +19,12 @@ use std::{
 use axum::{Router, extract::Path, routing::get};
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Rights, Session, SqliteStore, Tracker, UserId,
-    activity::{ActivityFilter, Entry, Event, EventId, EventType},
-    consent::{Category, Choices, Method, Mode, Purpose, PurposeId, Purposes},
-    http::ConsentRules,
-    privacy::{PrivacyRequest, RequestId, RequestKind, RequestState},
-    recorder::Tracked,
-    rights::{Answer, ExportedPage, PersonalData},
-    store::{ActivityStore, Commit, RequestQuery, Store},
-    user_preferences::PreferenceRules,
+    Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, Tracker, UserId,
+    activity::{ActivityFilter, Entry, Event, EventId, EventType, Tracked},
+    consent::{Category, Choices, ConsentRules, Method, Mode, Purpose, PurposeId, Purposes},
+    preferences::PreferenceRules,
+    privacy::{Answer, ExportedPage, PersonalData, PrivacyRequest, RequestId, RequestKind, RequestState, Rights},
+    store::{ActivityStore, Commit, RequestQuery, SqliteStore, Store},
 };
 
 use crate::support::{self, START};

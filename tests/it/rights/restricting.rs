@@ -1,8 +1,8 @@
 //! Article 18: what there is stays, and nothing is done with it.
 
 use tower_guestbook::{
+    activity::{Recorder, RecorderSettings},
     privacy::{HeldClass, Hold, RestrictionReason},
-    recorder::{Recorder, RecorderSettings},
     retention::{Keep, RetentionRules},
     store::{MemoryStore, RestrictionStore},
 };

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 #[cfg(feature = "zip")]
-use tower_guestbook::rights::ExportArchive;
+use tower_guestbook::privacy::ExportArchive;
 use tower_guestbook::{
-    privacy::{RequestKind, RequestState},
-    rights::Export,
+    privacy::{Export, RequestKind, RequestState},
     store::RequestQuery,
 };
 

@@ -1,6 +1,6 @@
 //! Taking over what somebody brings along.
 
-use tower_guestbook::{privacy::AuditAction, rights::Imported};
+use tower_guestbook::privacy::{AuditAction, Imported};
 
 use super::*;
 use crate::moody::{Mood, Moody};
@@ -79,7 +79,7 @@ async fn an_export_is_taken_over_by_an_empty_account_of_the_memory_store() {
 #[tokio::test]
 async fn an_export_is_taken_over_by_an_empty_account_of_the_sqlite_store() {
     let directory = tempfile::tempdir().unwrap();
-    is_imported_whole(tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
+    is_imported_whole(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 async fn refuse(guestbook: &Guestbook, document: &Value) -> Error {

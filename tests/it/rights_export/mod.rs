@@ -21,13 +21,12 @@ use std::{
 use serde_json::{Value, json};
 use tower_guestbook::{
     Clock, Error, ErrorKind, Guestbook, GuestbookBuilder, UserId,
-    consent::{Category, Choices, Circumstances, Method, Mode, Purpose, PurposeId, Purposes, Subject},
-    consents::Controller,
-    http::ConsentRules,
-    preferences::StandardPreferences,
-    rights::{Answer, ExportedPage, PersonalData},
+    consent::{
+        Category, Choices, Circumstances, ConsentRules, Controller, Method, Mode, Purpose, PurposeId, Purposes, Subject,
+    },
+    preferences::{PreferenceRules, StandardPreferences},
+    privacy::{Answer, ExportedPage, PersonalData},
     store::{MemoryStore, Store},
-    user_preferences::PreferenceRules,
 };
 
 use crate::support::{self, START};

@@ -1,6 +1,6 @@
 //! Receipts of erasures: whoever hands one back can be believed.
 
-use tower_guestbook::rights::ErasureReceipt;
+use tower_guestbook::privacy::ErasureReceipt;
 
 use super::*;
 
@@ -84,7 +84,7 @@ async fn a_receipt_names_nobody_and_holds_for_its_store_only() {
 #[tokio::test]
 async fn a_receipt_holds_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let open = || tower_guestbook::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let open = || tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let (guestbook, receipt) = receipt(open()).await;
     guestbook.shutdown().await;
     drop(guestbook);

@@ -1,6 +1,6 @@
 //! The record of processing.
 
-use tower_guestbook::{activity::EventType, consent::LegalBasis, rights::Description};
+use tower_guestbook::{activity::EventType, consent::LegalBasis, privacy::Description};
 
 use super::*;
 

@@ -14,10 +14,10 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, service_fn};
 use tower_guestbook::{
-    Guestbook, SqliteStore, Timestamp, UserId,
+    Guestbook, Timestamp, UserId,
     activity::{Event, EventData, EventLimits, EventType, RequestTrace},
     http::{PeerAddress, RouteTemplate},
-    store::sqlite::Durability,
+    store::{SqliteStore, sqlite::Durability},
 };
 
 struct Counting;

@@ -13,11 +13,11 @@ use std::{
 };
 
 use tower_guestbook::{
-    Clock, Guestbook, SessionId, SessionToken, SqliteStore, Timestamp, UserId,
+    Clock, Guestbook, SessionId, SessionToken, Timestamp, UserId,
     activity::{Entry, Event, EventId, EventType, Method, Outcome, RequestTrace, ResponseTrace},
     client::Agent,
     session::{Lifetime, OnSessionLimit, SessionCap, SessionData, SessionHead, SessionRecord},
-    store::{ActivityStore, Commit, EpochRule, SessionStore},
+    store::{ActivityStore, Commit, EpochRule, SessionStore, SqliteStore},
 };
 
 struct Counting;

@@ -8,10 +8,10 @@ use std::{sync::Arc, time::Instant};
 
 use rusqlite::{Connection, params};
 use tower_guestbook::{
-    SessionId, SqliteStore, Timestamp, UserId,
+    SessionId, Timestamp, UserId,
     activity::{Entry, Event, EventId, EventType, Method, Outcome, RequestTrace, ResponseTrace},
     client::Agent,
-    store::{ActivityStore, Commit},
+    store::{ActivityStore, Commit, SqliteStore},
 };
 
 const BATCH: usize = 1_024;

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use tower_guestbook::{
-    SessionId, SessionKey, SessionToken, SqliteStore, Timestamp, UserId,
+    SessionId, SessionKey, SessionToken, Timestamp, UserId,
     session::{Lifetime, Realm, SessionCap, SessionData, SessionHead, SessionRecord},
-    store::{EpochRule, Loaded, SessionStore},
+    store::{EpochRule, Loaded, SessionStore, SqliteStore},
 };
 
 async fn fill(store: &SqliteStore, from: usize, to: usize) -> Vec<SessionKey> {

@@ -10,11 +10,11 @@ use std::{
 };
 
 use tower_guestbook::{
-    Clock, Guestbook, SessionId, SessionToken, SqliteStore, Timestamp, UserId,
+    Clock, Guestbook, SessionId, SessionToken, Timestamp, UserId,
     activity::{ActivityFilter, Entry, Event, EventId, EventType, Method, Outcome, RequestTrace, ResponseTrace},
     retention::RetentionRules,
     session::{Changes, Lifetime, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
-    store::{ActivityStore, Commit, EpochRule, SessionStore},
+    store::{ActivityStore, Commit, EpochRule, SessionStore, SqliteStore},
 };
 
 const OLD: u64 = 200_000;

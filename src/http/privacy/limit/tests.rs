@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    rate::{MAX_SPAN, MIN_SPAN},
+    engine::rate::{MAX_SPAN, MIN_SPAN},
     time::to_millis,
 };
 

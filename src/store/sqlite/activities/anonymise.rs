@@ -5,7 +5,7 @@ use super::{
     discard::{Gone, execute},
     history::Numbers,
 };
-use crate::{activity::ActivityFilter, error::Result, store::sqlite::connection::Database};
+use crate::{error::Result, model::activity::ActivityFilter, store::sqlite::connection::Database};
 
 /// Added to the schema. There is nothing to rewrite: of a block of before nobody knows yet, so it is looked through once.
 pub(in crate::store::sqlite) const SCHEMA: &str = "

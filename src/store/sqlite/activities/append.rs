@@ -6,9 +6,11 @@ use rusqlite::{Connection, params};
 
 use super::{BLOCK_SHIFT, SEGMENT_SHIFT, places, type_bit};
 use crate::{
-    activity::{Campaign, Entry, Event, EventData, EventId, Origin},
-    client::TruncatedAddress,
     error::{Error, ErrorKind, Result},
+    model::{
+        activity::{Campaign, Entry, Event, EventData, EventId, Origin},
+        client::TruncatedAddress,
+    },
     store::sqlite::{
         connection::{Database, Sql},
         rollups::{self, Changed, Lateness},

@@ -10,8 +10,8 @@ use super::{
     places, type_bit,
 };
 use crate::{
-    activity::{ActivityFilter, Order},
     error::Result,
+    model::activity::{ActivityFilter, Order},
     store::sqlite::{
         connection::{Database, Sql},
         rollups::{self, Changed},

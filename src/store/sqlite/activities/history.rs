@@ -14,13 +14,15 @@ use super::{
     places, type_bit,
 };
 use crate::{
-    activity::{
-        Activity, ActivityFilter, Event, EventData, EventType, HistoryPage, HistoryQuery, Method, Order, Origin,
-        Outcome, RequestTrace, ResponseTrace,
-    },
-    client::{Agent, TruncatedAddress},
     error::{Error, ErrorKind, Result},
     id::{SessionId, UserId, VisitorId},
+    model::{
+        activity::{
+            Activity, ActivityFilter, Event, EventData, EventType, HistoryPage, HistoryQuery, Method, Order, Origin,
+            Outcome, RequestTrace, ResponseTrace,
+        },
+        client::{Agent, TruncatedAddress},
+    },
     store::sqlite::{connection::Sql, holds, restrictions},
     time::Timestamp,
 };

@@ -6,10 +6,12 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::{
-    activity::{EventType, Method, RequestTrace},
-    client::Agent,
     error::Result,
     id::{SessionId, UserId, VisitorId},
+    model::{
+        activity::{EventType, Method, RequestTrace},
+        client::Agent,
+    },
     store::sqlite::{connection::Sql, restrictions, subjects},
 };
 

@@ -8,7 +8,7 @@ use super::{
     BLOCK_SHIFT, SEGMENT_SHIFT,
     history::{self, COLUMNS, JOINS, Numbers, Path},
 };
-use crate::{activity::Order, error::Result, store::sqlite::connection::Sql};
+use crate::{error::Result, model::activity::Order, store::sqlite::connection::Sql};
 
 /// Two bytes, big-endian, for each row: what its sequence is beyond the first of the block. `NULL` where the block was begun by a
 /// version that did not know places: then it is looked through.

@@ -4,9 +4,9 @@ use rusqlite::{Connection, params};
 
 use super::{ONE, add, find, find_or_add, read_record, set_standings, standings};
 use crate::{
-    consent::{ConsentId, ConsentRecord, MergePolicy, Method, Proof, Standings, Subject},
     error::Result,
     id::{UserId, VisitorId},
+    model::consent::{ConsentId, ConsentRecord, MergePolicy, Method, Proof, Standings, Subject},
     store::sqlite::{connection::Sql, subjects},
     time::Timestamp,
 };

@@ -19,9 +19,9 @@ pub(super) use self::{
 };
 use super::{connection::Sql, restrictions, subjects, users};
 use crate::{
-    consent::{ConsentId, ConsentRecord, Decision, Proof, PurposeId, Standing, Standings, Subject},
     error::{Error, ErrorKind, Result},
     id::UserId,
+    model::consent::{ConsentId, ConsentRecord, Decision, Proof, PurposeId, Standing, Standings, Subject},
     store::{
         Account, StoredPreferences,
         consent::{one_subject, visitor_ended},

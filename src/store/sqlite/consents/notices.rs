@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
-    consent::{Notice, NoticeHash, PurposeId},
     error::{Error, ErrorKind, Result},
     id::fill_random,
+    model::consent::{Notice, NoticeHash, PurposeId},
     store::{consent::text_changed, sqlite::connection::Sql},
 };
 

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::damaged;
 use crate::{
-    consent::{Decision, PurposeId, Standing, Subject},
     error::Result,
     id::UserId,
+    model::consent::{Decision, PurposeId, Standing, Subject},
     store::sqlite::connection::Sql,
 };
 

@@ -6,11 +6,11 @@ use rusqlite::Connection;
 
 use super::{DAYS, HOUR, Period, numbers::leaving, read_parts, seal::from_rows, sealed};
 use crate::{
-    analysis::{
+    error::Result,
+    model::analytics::{
         Range,
         rollup::{Merged, Part, Rollup},
     },
-    error::Result,
     store::{Counting, RollupCheck, sqlite::connection::Sql},
     time::Timestamp,
 };

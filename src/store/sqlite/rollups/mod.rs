@@ -33,8 +33,8 @@ pub(super) use self::{
 };
 use super::connection::Sql;
 use crate::{
-    analysis::rollup::{Part, Rollup},
     error::Result,
+    model::analytics::rollup::{Part, Rollup},
 };
 
 pub(super) const SCHEMA: &str = "

@@ -12,12 +12,14 @@ use super::{
     rows::small,
 };
 use crate::{
-    activity::EventType,
-    analysis::{
-        Slice,
-        rollup::{Leaving, Only, Part, Persons},
-    },
     error::Result,
+    model::{
+        activity::EventType,
+        analytics::{
+            Slice,
+            rollup::{Leaving, Only, Part, Persons},
+        },
+    },
     store::Counting,
 };
 

@@ -14,12 +14,12 @@ use super::{
     sealed,
 };
 use crate::{
-    analysis::{
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    model::analytics::{
         ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Range, Role, Zone,
         rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Rollup, Run, Stream},
     },
-    error::{Error, ErrorKind, Result},
-    id::UserId,
     store::{Counting, OverviewParts},
     time::Timestamp,
 };

@@ -12,10 +12,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{activities::BLOCK_SHIFT, connection::Sql};
 use crate::{
-    activity::EventType,
-    analysis::{page_in, rollup::Counted},
-    client::DeviceClass,
     error::{Error, ErrorKind, Result},
+    model::{
+        activity::EventType,
+        analytics::{page_in, rollup::Counted},
+        client::DeviceClass,
+    },
 };
 
 /// Reads rows. Names are looked up when they are needed, once.

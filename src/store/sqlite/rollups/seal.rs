@@ -13,8 +13,8 @@ use super::{
     sealed,
 };
 use crate::{
-    analysis::rollup::{Merged, Part, Rollup},
     error::Result,
+    model::analytics::rollup::{Merged, Part, Rollup},
     store::{Counting, sqlite::connection::Sql},
     time::Timestamp,
 };

@@ -3,12 +3,14 @@
 use serde_json::json;
 
 use crate::{
-    activity::{Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Order},
-    consent::{ConsentRecord, Decision, MergePolicy, PurposeId, Subject},
     error::{ErrorKind, Result},
     id::{SessionId, VisitorId},
-    privacy::{AuditAction, AuditNote, Erased, ErasedActivities, Erasure, ErasureId},
-    session::{SessionHead, SessionLimits, SessionRecord},
+    model::{
+        activity::{Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Order},
+        consent::{ConsentRecord, Decision, MergePolicy, PurposeId, Subject},
+        privacy::{AuditAction, AuditNote, Erased, ErasedActivities, Erasure, ErasureId},
+        session::{SessionHead, SessionLimits, SessionRecord},
+    },
     store::{
         Commit, StoredPreferences,
         testing::{

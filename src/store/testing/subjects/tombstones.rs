@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    privacy::{AuditAction, Pseudonym},
+    model::privacy::{AuditAction, Pseudonym},
     store::testing::note,
 };
 

@@ -4,13 +4,13 @@ mod questions;
 
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Analytics, SessionId, SqliteStore, Timestamp, UserId, VisitorId,
+    SessionId, Timestamp, UserId, VisitorId,
     activity::{Event, EventData, EventLimits, EventType, RequestTrace},
-    analysis::{
-        AdoptionQuery, CohortQuery, Experiment, FeatureQuery, Funnel, PathQuery, PatternQuery, Range, TransitionQuery,
+    analytics::{
+        AdoptionQuery, Analytics, AnalyticsRules, CohortQuery, Experiment, FeatureQuery, Funnel, PathQuery,
+        PatternQuery, Range, TransitionQuery,
     },
-    analytics::AnalyticsRules,
-    store::MemoryStore,
+    store::{MemoryStore, SqliteStore},
 };
 use uuid::Uuid;
 

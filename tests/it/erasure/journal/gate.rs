@@ -1,6 +1,6 @@
 //! Before the journal is replayed nobody is served, whether or not anybody waited for that.
 
-use tower_guestbook::{http::OnStoreError, recorder::Recorder};
+use tower_guestbook::{activity::Recorder, http::OnStoreError};
 
 use super::*;
 

@@ -1,7 +1,10 @@
 //! An erasure, or the end of one, that the journal or the store does not answer in time: it is pending until it is decided.
 
 use axum::http::{HeaderMap, Method};
-use tower_guestbook::{privacy::RestrictionReason, rights::ErasureState, store::RestrictionStore};
+use tower_guestbook::{
+    privacy::{ErasureState, RestrictionReason},
+    store::RestrictionStore,
+};
 
 use super::*;
 use crate::support::Answer;

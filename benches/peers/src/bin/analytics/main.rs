@@ -27,13 +27,11 @@ use std::{
 
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Clock, Guestbook, SqliteStore, Timestamp,
-    activities::{Offload, OffloadedUsers},
-    activity::{Entry, EventId},
-    analysis::Range,
-    analytics::AnalyticsRules,
+    Clock, Guestbook, Timestamp,
+    activity::{Entry, EventId, Offload, OffloadedUsers},
+    analytics::{AnalyticsRules, Range},
     retention::RetentionRules,
-    store::{ActivityStore, Commit, sqlite::Durability},
+    store::{ActivityStore, Commit, SqliteStore, sqlite::Durability},
 };
 
 use self::{

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Analytics, Result, Timestamp, UserId,
+    Result, Timestamp, UserId,
     activity::EventType,
-    analysis::{
-        AdoptionQuery, CohortQuery, EventFilter, FeatureQuery, Funnel, FunnelStep, PathPlace, PathQuery, PatternQuery,
-        Period, Range, TransitionQuery, Zone,
+    analytics::{
+        AdoptionQuery, Analytics, CohortQuery, EventFilter, FeatureQuery, Funnel, FunnelStep, PathPlace, PathQuery,
+        PatternQuery, Period, Range, TransitionQuery, Zone,
     },
 };
 

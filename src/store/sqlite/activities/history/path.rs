@@ -1,7 +1,7 @@
 //! [`Path`]: through which index the rows are found that a filter wants.
 
 use super::{Numbers, SPARED, except_sql};
-use crate::activity::Order;
+use crate::model::activity::Order;
 
 /// Through what the rows are found.
 #[derive(Clone, Copy)]

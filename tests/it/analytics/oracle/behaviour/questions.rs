@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower_guestbook::{
     activity::EventType,
-    analysis::{
+    analytics::{
         Actor, AdoptionQuery, CohortQuery, DataFilter, Experiment, FeatureQuery, Funnel, FunnelOrder, FunnelStep,
         Labels, PathQuery, PatternQuery, Period, TransitionQuery, Zone,
     },

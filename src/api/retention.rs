@@ -1,0 +1,3 @@
+//! Retention: what is older than the [rules](RetentionRules) allow is deleted in the background.
+
+pub use crate::engine::retention::*;

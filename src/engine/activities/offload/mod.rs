@@ -1,0 +1,272 @@
+//! [`Offload`]: activities as Parquet files, for a column store.
+//!
+//! # What is written
+//!
+//! One file for each day (UTC) of the range that has events, in the layout that DuckDB, ClickHouse and Spark call Hive
+//! partitioning: `DIRECTORY/day=2026-11-25/activities.parquet`. The columns:
+//!
+//! | column | type | |
+//! |---|---|---|
+//! | `sequence` | int64 | the order of history |
+//! | `time` | timestamp, ms, UTC | by the server's clock |
+//! | `client_time` | timestamp, ms, UTC | by the client's |
+//! | `event_type` | text | |
+//! | `user_id` | text | see [`OffloadedUsers`] |
+//! | `session_id`, `visitor_id` | text | as in history |
+//! | `method`, `route` | text | the template, never a path |
+//! | `referrer` | text | a host |
+//! | `utm_source`, `utm_medium`, `utm_campaign`, `utm_term`, `utm_content` | text | |
+//! | `browser`, `browser_major`, `system`, `device` | text, int32 | families |
+//! | `network` | text | truncated |
+//! | `status`, `latency_us`, `bytes`, `outcome` | int32, int64, int64, text | of the response |
+//! | `event_data` | text (JSON) | |
+//! | `origin` | text | `server`, or `client` for what the client says |
+//!
+//! What an event does not have is null. Values are compressed with Snappy, in groups of 65,536 rows; memory holds one group.
+//!
+//! Nothing is written of whoever is restricted, and nothing under a purpose that they refuse: as in
+//! [analytics](crate::analytics::AnalyticsRules#who-is-left-out), at the time of the offload.
+//!
+//! A file appears whole or not at all, and replaces the one of an earlier run. A day that has no events any more has no file any
+//! more. **An erasure does not reach files**: offload the days again, or delete them, as the retention of your column store.
+//!
+//! # The same funnel in DuckDB
+//!
+//! How many users saw `/prices` and then bought within 14 days of it, as
+//! [`Analytics`](crate::analytics::Analytics) counts it in its loosest order:
+//!
+//! ```sql
+//! WITH step1 AS (
+//!     SELECT user_id, time, sequence FROM read_parquet('DIRECTORY/*/*.parquet')
+//!     WHERE event_type = 'page_view' AND route = '/prices' AND user_id IS NOT NULL
+//! ), step2 AS (
+//!     SELECT user_id, time, sequence FROM read_parquet('DIRECTORY/*/*.parquet')
+//!     WHERE event_type = 'purchase' AND user_id IS NOT NULL
+//! )
+//! SELECT
+//!     (SELECT count(DISTINCT user_id) FROM step1) AS saw,
+//!     count(DISTINCT step1.user_id) AS bought
+//! FROM step1 JOIN step2 USING (user_id)
+//! WHERE (step2.time, step2.sequence) > (step1.time, step1.sequence)
+//!   AND step2.time <= step1.time + INTERVAL 14 DAYS;
+//! ```
+
+mod columns;
+mod file;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use self::{columns::Rows, file::DayFile};
+use super::Activities;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    files::FileMode,
+    id::UserId,
+    model::{
+        activity::{Activity, ActivityFilter, HistoryQuery, Order},
+        analytics::{Period, Range, Zone},
+        privacy::Pseudonym,
+    },
+    store::LeftOut,
+    time::Timestamp,
+};
+
+/// What to write: which activities, and how users are named.
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, Timestamp,
+///     activity::{Event, EventType, Offload},
+///     analytics::Range,
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// # let directory = std::env::temp_dir().join(format!("offload-{}", std::process::id()));
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let noon = Timestamp::from_millis(1_795_608_000_000);
+/// guestbook.recorder().record_durable(Event::new(EventType::PAGE_VIEW, noon)).await?;
+///
+/// let week = Range::new(Timestamp::from_millis(1_795_046_400_000), Timestamp::from_millis(1_795_651_200_000))?;
+/// let days = guestbook.activities().offload(Offload::new(week), &directory).await?;
+/// assert_eq!((days.len(), days[0].day.as_str(), days[0].rows), (1, "2026-11-25", 1));
+/// assert!(directory.join("day=2026-11-25/activities.parquet").is_file());
+/// # std::fs::remove_dir_all(directory).unwrap();
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Offload {
+    range: Range,
+    filter: ActivityFilter,
+    users: OffloadedUsers,
+    mode: FileMode,
+}
+
+/// How a file names users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OffloadedUsers {
+    /// Not at all.
+    Omitted,
+    /// By a keyed hash, the same in each file (see [`Pseudonym`]): they can be counted and followed, but not named. It is still
+    /// personal data.
+    #[default]
+    Pseudonyms,
+    /// As they are.
+    Plain,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OffloadedDay {
+    /// Which day, for example `2026-11-25`.
+    pub day: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many activities are in it.
+    pub rows: u64,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+/// Users as a file names them.
+struct Names {
+    users: OffloadedUsers,
+    secret: [u8; 32],
+    known: HashMap<UserId, String>,
+}
+
+/// So many names are kept at a time.
+const KNOWN: usize = 100_000;
+
+impl Offload {
+    /// All activities of the range, whole days at best.
+    pub fn new(range: Range) -> Self {
+        Self { range, filter: ActivityFilter::new(), users: OffloadedUsers::default(), mode: FileMode::default() }
+    }
+
+    /// Only those that `filter` means, too.
+    pub fn filter(mut self, filter: ActivityFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// How users are named.
+    pub fn users(mut self, users: OffloadedUsers) -> Self {
+        self.users = users;
+        self
+    }
+
+    /// Who may read and write the files that are made, as permission bits of Unix, whatever the mask of
+    /// the process: 0o640, say, for a column store that runs as a member of the group. Directories that are
+    /// made let in whoever can read. A file that is replaced keeps its mode; one that others can read
+    /// is warned of. Default: 0o600.
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.mode = FileMode::new(mode);
+        self
+    }
+
+    /// The activities of a part of the range.
+    fn part(&self, from: Timestamp, until: Timestamp) -> ActivityFilter {
+        let filter = self.filter.clone();
+        let from = filter.from.map_or(from, |own| own.max(from));
+        let until = filter.until.map_or(until, |own| own.min(until));
+        filter.from(from).until(until)
+    }
+}
+
+impl Activities {
+    /// Writes activities as Parquet files under `directory`, a day at a time; see the [module](self::Offload) for the columns. The
+    /// files that were written, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports; [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file cannot be written. The days before
+    /// are written then. [`ErrorKind::TooLarge`] if more persons refuse a purpose than
+    /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out). [`ErrorKind::InvalidInput`] if the range is longer than ten years.
+    /// [`ErrorKind::Configuration`] if [`Offload::file_mode`] is no mode of a file.
+    pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {
+        offload.mode.check()?;
+        let secret = match offload.users {
+            OffloadedUsers::Pseudonyms => self.tasks.within(self.store.secret()).await?,
+            OffloadedUsers::Omitted | OffloadedUsers::Plain => [0; 32],
+        };
+        let mut names = Names { users: offload.users, secret, known: HashMap::new() };
+        let (range, mut days) = (offload.range, Vec::new());
+        if range.until().since(range.from()) > MAX_SPAN {
+            return Err(Error::new(ErrorKind::InvalidInput, "`range` is longer than ten years"));
+        }
+        let left_out = self.objections.left_out(&*self.store, &self.tasks).await?;
+        let mut from = Zone::UTC.start_of(Period::Day, range.from());
+        while from < range.until() {
+            let until = Zone::UTC.next(Period::Day, from);
+            let filter = offload.part(from.max(range.from()), until.min(range.until()));
+            let file = DayFile::of(directory.as_ref(), from, offload.mode);
+            days.extend(self.offload_day(file, filter, &left_out, &mut names).await?);
+            from = until;
+        }
+        Ok(days)
+    }
+
+    async fn offload_day(
+        &self,
+        mut file: DayFile,
+        filter: ActivityFilter,
+        left_out: &[LeftOut],
+        names: &mut Names,
+    ) -> Result<Option<OffloadedDay>> {
+        let (mut rows, mut query) = (Rows::default(), history(filter.clone()));
+        loop {
+            let page = self.tasks.within(self.store.history(query)).await?;
+            let counts = |activity: &&Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
+            for activity in page.activities.iter().filter(counts) {
+                rows.push(activity, names.of(activity.event.user.as_ref()));
+            }
+            if rows.count() >= GROUP {
+                file = file.add(std::mem::take(&mut rows)).await?;
+            }
+            let Some(next) = page.next else { break };
+            query = history(filter.clone()).after(next);
+        }
+        file.add(rows).await?.finish().await
+    }
+}
+
+impl Names {
+    /// What stands in the file for a user.
+    fn of(&mut self, user: Option<&UserId>) -> Option<String> {
+        match (self.users, user?) {
+            (OffloadedUsers::Omitted, _) => None,
+            (OffloadedUsers::Plain, user) => Some(user.as_str().to_owned()),
+            (OffloadedUsers::Pseudonyms, user) => {
+                if let Some(known) = self.known.get(user) {
+                    return Some(known.clone());
+                }
+                if self.known.len() >= KNOWN {
+                    self.known.clear();
+                }
+                let name = Pseudonym::of(user, &self.secret).to_string();
+                self.known.insert(user.clone(), name.clone());
+                Some(name)
+            }
+        }
+    }
+}
+
+fn history(filter: ActivityFilter) -> HistoryQuery {
+    HistoryQuery::new(filter).order(Order::OldestFirst).limit(HistoryQuery::MAX_LIMIT)
+}
+
+/// So many rows make a group.
+const GROUP: usize = 65_536;
+
+/// Ten years.
+const MAX_SPAN: Duration = Duration::from_secs(3_653 * 24 * 60 * 60);

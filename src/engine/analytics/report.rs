@@ -1,0 +1,70 @@
+//! [`UserSummary`], [`UserReport`] and [`SystemReport`].
+
+use std::time::Duration;
+
+use super::Analytics;
+use crate::{
+    error::Result,
+    id::UserId,
+    model::{
+        activity::ActivityFilter,
+        analytics::{Overview, Range, SystemReport, UserReport, UserSummary, Zone},
+    },
+    time::{Timestamp, to_millis},
+};
+
+/// The lists of a report have at most so many entries.
+const ENTRIES: usize = 10;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Analytics {
+    /// A user in a few figures: what is kept of them, until and with this moment. Who has never been here has zeros.
+    ///
+    /// ```
+    /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// let summary = guestbook.analytics().user_summary(UserId::from(7)).await?;
+    /// assert_eq!((summary.total_activities, summary.last_activity), (0, None));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`overview`](Self::overview).
+    pub async fn user_summary(&self, user: UserId) -> Result<UserSummary> {
+        let overview = self.of_user(user.clone(), self.inner.clock.now()).await?;
+        Ok(UserSummary::new(user, &overview))
+    }
+
+    /// The same with pages, hours, devices and visits; the ten most frequent of each.
+    ///
+    /// # Errors
+    ///
+    /// As for [`overview`](Self::overview).
+    pub async fn user_report(&self, user: UserId) -> Result<UserReport> {
+        let now = self.inner.clock.now();
+        let overview = self.of_user(user.clone(), now).await?;
+        let summary = UserSummary::new(user, &overview);
+        Ok(UserReport::new(now, summary, overview))
+    }
+
+    /// What happened in the 24 hours that end right before `now`; the ten most frequent of each list.
+    ///
+    /// # Errors
+    ///
+    /// As for [`overview`](Self::overview).
+    pub async fn system_report(&self, now: Timestamp) -> Result<SystemReport> {
+        let from = Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(DAY)));
+        let overview = self.overview(Range::new(from, now)?, Zone::UTC, ActivityFilter::new(), ENTRIES).await?;
+        Ok(SystemReport::new(now, overview))
+    }
+
+    async fn of_user(&self, user: UserId, now: Timestamp) -> Result<Overview> {
+        // What happens in this very moment has happened.
+        let until = now.after(Duration::from_millis(1));
+        let range = Range::new(Timestamp::from_millis(i64::MIN), until)?;
+        self.overview(range, Zone::UTC, ActivityFilter::new().user(user), ENTRIES).await
+    }
+}

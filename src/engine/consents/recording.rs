@@ -1,0 +1,150 @@
+//! What of a choice is recorded: which decision it is, which text it may claim, with what proof.
+
+use super::{
+    Consents,
+    snapshot::{Snapshot, stale},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    model::consent::{
+        Choice, Choices, Circumstances, ConsentRecord, Decided, Decision, Method, Mode, Notice, NoticeHash, Proof,
+        Purpose, PurposeId, Regime, Standing, Standings, Subject,
+    },
+};
+
+impl Consents {
+    /// Whether `choices` can be made at all, whoever makes them.
+    pub(super) fn check(&self, choices: &Choices, circumstances: &Circumstances) -> Result<()> {
+        if choices.made.is_empty() {
+            return Err(invalid("there is nothing to decide"));
+        }
+        let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > 200);
+        if too_long(&choices.source) || too_long(&choices.actor) {
+            return Err(invalid("the source and the actor of a decision have at most 200 bytes"));
+        }
+        let is_yes = |choice: &Choice| *choice == Choice::Decision(Decision::Granted);
+        let fits = match choices.method {
+            Method::AcceptAll => choices.made.iter().all(|(_, choice)| is_yes(choice)),
+            Method::RejectAll | Method::Dismiss => !choices.made.iter().any(|(_, choice)| is_yes(choice)),
+            _ => true,
+        };
+        if !fits {
+            return Err(invalid("who accepts all declines nothing, and who rejects all or dismisses grants nothing"));
+        }
+        for (index, (id, _)) in choices.made.iter().enumerate() {
+            let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
+            if purpose.mode_under(circumstances.jurisdiction.regime) == Mode::Necessary {
+                return Err(invalid("the purpose is necessary: there is nothing to decide"));
+            }
+            if choices.made[..index].iter().any(|(other, _)| other == id) {
+                return Err(invalid("a purpose is decided twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be stored for `choices` of somebody who is at `standings`.
+    pub(super) fn records(
+        &self,
+        subject: &Subject,
+        choices: &Choices,
+        shown: Option<&Snapshot>,
+        circumstances: &Circumstances,
+        standings: &Standings,
+    ) -> Result<Vec<ConsentRecord>> {
+        self.check(choices, circumstances)?;
+        let mut records = Vec::with_capacity(choices.made.len());
+        for (id, choice) in &choices.made {
+            let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
+            let mode = purpose.mode_under(circumstances.jurisdiction.regime);
+            let before = standings.get(id).map(|standing| standing.decision);
+            let decision = match choice {
+                Choice::Decision(decision) => *decision,
+                Choice::No => no(before, mode),
+            };
+            let notice = self.notice_shown(id, purpose, shown, decision, choices.method)?;
+            records.push(self.a_record(subject, choices, (id, purpose), decision, notice, circumstances)?);
+        }
+        Ok(records)
+    }
+
+    /// Takes an objection back; `None` if there is none. What needs no consent anywhere is allowed again. For anything else a yes
+    /// would be a consent that nobody gave: a denial takes the objection's place. The browser's signal is left out, or this would
+    /// pass for a yes in spite of it.
+    pub(crate) async fn take_back_objection(&self, subject: &Subject, id: &PurposeId) -> Result<Option<Standings>> {
+        let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
+        let standings = self.standings(subject).await?;
+        if standings.get(id).is_none_or(|standing| standing.decision != Decision::Objected) {
+            return Ok(None);
+        }
+        let is_free = [Regime::Strictest, Regime::DecliningIsEnough].map(|regime| purpose.mode_under(regime));
+        let decision = if is_free.contains(&Mode::OptIn) { Decision::Denied } else { Decision::Granted };
+        let choices = Choices::new(Method::Api).decide(id.clone(), decision);
+        let record = self.a_record(subject, &choices, (id, purpose), decision, None, &Circumstances::default())?;
+        self.record(subject, vec![record]).await.map(Some)
+    }
+
+    /// Which text a decision about `purpose` may claim: language and hash.
+    fn notice_shown(
+        &self,
+        id: &PurposeId,
+        purpose: &Purpose,
+        shown: Option<&Snapshot>,
+        decision: Decision,
+        method: Method,
+    ) -> Result<Option<(String, Option<NoticeHash>)>> {
+        let Some(snapshot) = shown else {
+            let is_free = decision.is_no() || method == Method::Import || !self.inner.settings.grants_need_a_notice;
+            let missing =
+                || Error::new(ErrorKind::Conflict, "a grant names the notice that was shown: ask for it first");
+            return if is_free { Ok(None) } else { Err(missing()) };
+        };
+        let current = self.notice_in(id, &snapshot.language);
+        let is_current = |shown: &&(u32, Option<NoticeHash>)| **shown == (purpose.version(), current.map(Notice::hash));
+        let Some((_, hash)) = snapshot.shown.get(id).filter(is_current) else {
+            return if decision.is_no() { Ok(None) } else { Err(stale()) };
+        };
+        // A purpose without a text in the language of the others was shown in another one.
+        let language = current.map_or(&*snapshot.language, Notice::language);
+        Ok(Some((language.to_owned(), *hash)))
+    }
+
+    fn a_record(
+        &self,
+        subject: &Subject,
+        choices: &Choices,
+        (id, purpose): (&PurposeId, &Purpose),
+        decision: Decision,
+        notice: Option<(String, Option<NoticeHash>)>,
+        circumstances: &Circumstances,
+    ) -> Result<ConsentRecord> {
+        let now = self.now();
+        let decided = Decided::new(decision, purpose.version(), now);
+        let decided = if circumstances.signals.gpc { decided.with_gpc() } else { decided };
+        let decided = if circumstances.signals.dnt { decided.with_dnt() } else { decided };
+        let mut proof = Proof::new(choices.method, now);
+        (proof.language, proof.notice) = notice.map_or((None, None), |(language, hash)| (Some(language), hash));
+        proof.source.clone_from(&choices.source);
+        proof.actor.clone_from(&choices.actor);
+        proof.place.clone_from(&circumstances.jurisdiction.place);
+        proof.regime = circumstances.jurisdiction.regime;
+        (proof.session, proof.network, proof.agent) =
+            (circumstances.session, circumstances.network, circumstances.agent);
+        ConsentRecord::new(subject.clone(), id.clone(), Standing::after(purpose, &decided), proof)
+    }
+}
+
+/// Which kind of no it is.
+fn no(before: Option<Decision>, mode: Mode) -> Decision {
+    match (before, mode) {
+        // Said again, it is the same no.
+        (Some(Decision::Granted | Decision::Withdrawn), _) => Decision::Withdrawn,
+        (Some(Decision::Objected), _) => Decision::Objected,
+        (_, Mode::ExemptWithObjection | Mode::NoticeOnly) => Decision::Objected,
+        _ => Decision::Denied,
+    }
+}
+
+fn invalid(problem: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, problem)
+}

@@ -1,0 +1,168 @@
+//! [`Snapshot`]: what was shown to whom, signed, so that a decision cannot claim a text that this person was not shown.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    model::consent::{NoticeHash, PurposeId, Standings, Subject},
+    time::Timestamp,
+};
+
+/// What was shown, when, in which language and until when an answer to it counts. The signature says to whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Snapshot {
+    #[serde(rename = "s")]
+    pub(super) served_at: Timestamp,
+    #[serde(rename = "e")]
+    pub(super) expires_at: Timestamp,
+    #[serde(rename = "l")]
+    pub(super) language: String,
+    /// The version of each purpose, and the hash of its text where it has one.
+    #[serde(rename = "p")]
+    pub(super) shown: BTreeMap<PurposeId, (u32, Option<NoticeHash>)>,
+}
+
+/// A snapshot of a hundred purposes has a tenth of that.
+const MAX_LENGTH: usize = 64 * 1024;
+
+impl Snapshot {
+    /// Signs it for `subject`; `None` is a visitor who has decided nothing yet, and so is nobody in particular.
+    pub(super) fn sign(&self, secret: &[u8; 32], subject: Option<&Subject>) -> String {
+        let payload = serde_json::to_vec(self).expect("names and numbers can be written");
+        let tag = mac(secret, &payload, subject).finalize().into_bytes();
+        format!("{}.{}", BASE64URL.encode(payload), BASE64URL.encode(tag))
+    }
+
+    /// Reads what [`sign`](Self::sign) wrote for `subject`, who stands at `standings`, if nobody changed it and it is not too old.
+    ///
+    /// A snapshot for nobody in particular is also one for a visitor who had decided nothing when it was served.
+    pub(super) fn verify(
+        text: &str,
+        secret: &[u8; 32],
+        subject: &Subject,
+        standings: &Standings,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let forged = || Error::new(ErrorKind::Conflict, "this notice was not served to you: ask for the current one");
+        let (payload, tag) =
+            text.split_once('.').filter(|(payload, _)| payload.len() <= MAX_LENGTH).ok_or_else(forged)?;
+        let payload = BASE64URL.decode(payload).map_err(|_| forged())?;
+        let tag = BASE64URL.decode(tag).map_err(|_| forged())?;
+        let is_for = |subject| mac(secret, &payload, subject).verify_slice(&tag).is_ok();
+        let is_theirs = is_for(Some(subject));
+        let is_shared = matches!(subject, Subject::Visitor(_)) && is_for(None);
+        if !is_theirs && !is_shared {
+            return Err(forged());
+        }
+        let snapshot: Self = serde_json::from_slice(&payload).map_err(|_| forged())?;
+        if !is_theirs && standings.iter().any(|(_, held)| held.standing.since < snapshot.served_at) {
+            return Err(forged());
+        }
+        if snapshot.expires_at <= now {
+            return Err(stale());
+        }
+        Ok(snapshot)
+    }
+}
+
+pub(super) fn stale() -> Error {
+    Error::new(ErrorKind::Conflict, "the notice is not the current one any more: ask for it again")
+}
+
+fn mac(secret: &[u8; 32], payload: &[u8], subject: Option<&Subject>) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC has any length");
+    mac.update(b"guestbook notice 2\n");
+    // The payload is JSON, and has no line break.
+    mac.update(payload);
+    match subject {
+        None => mac.update(b"\nnobody"),
+        Some(Subject::Visitor(visitor)) => {
+            mac.update(b"\nvisitor ");
+            mac.update(visitor.as_uuid().as_bytes());
+        }
+        Some(Subject::User(user)) => {
+            mac.update(b"\nuser ");
+            mac.update(user.as_str().as_bytes());
+        }
+    }
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        id::{UserId, VisitorId},
+        model::consent::{ConsentRecord, Decided, Decision, Method, Proof, Purpose, Standing},
+    };
+
+    #[test]
+    fn verify_accepts_the_subject_the_snapshot_was_signed_for_and_nobody_else() {
+        let (secret, now) = ([7; 32], Timestamp::from_millis(1_000));
+        let expires_at = Timestamp::from_millis(2_000);
+        let snapshot = Snapshot { served_at: now, expires_at, language: "en".into(), shown: BTreeMap::new() };
+        let visitor = |number| Subject::Visitor(VisitorId::from(Uuid::from_u128(number)));
+        let user = |name| Subject::User(UserId::try_from(name).unwrap());
+        let subjects = [user("ada"), user("bob"), visitor(1), visitor(2)];
+        let verifies = |text: &str, subject: &Subject, standings: &Standings| {
+            Snapshot::verify(text, &secret, subject, standings, now).is_ok()
+        };
+        for signed_for in &subjects {
+            let text = snapshot.sign(&secret, Some(signed_for));
+            for subject in &subjects {
+                assert_eq!(verifies(&text, subject, &Standings::default()), subject == signed_for, "{subject:?}");
+            }
+        }
+        let decided_at = |millis| {
+            let purpose = Purpose::new("analytics", crate::model::consent::Category::Analytics);
+            let decided = Decided::new(Decision::Denied, 1, Timestamp::from_millis(millis));
+            let proof = Proof::new(Method::Custom, now);
+            let record =
+                ConsentRecord::new(visitor(1), PurposeId::ANALYTICS, Standing::after(&purpose, &decided), proof);
+            Standings::rebuild([&record.unwrap()])
+        };
+        let for_nobody = snapshot.sign(&secret, None);
+        for (subject, standings, expected) in [
+            (visitor(1), Standings::default(), true),
+            (visitor(1), decided_at(1_000), true),
+            (visitor(1), decided_at(999), false),
+            (user("ada"), Standings::default(), false),
+        ] {
+            assert_eq!(verifies(&for_nobody, &subject, &standings), expected, "{subject:?} {standings:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_signed_is_read_back_and_nothing_else() {
+        let (secret, now) = ([7; 32], Timestamp::from_millis(1_000));
+        let shown = [(PurposeId::ANALYTICS, (3, Some(NoticeHash::of("We count."))))].into_iter().collect();
+        let (served_at, expires_at) = (Timestamp::from_millis(900), Timestamp::from_millis(1_001));
+        let snapshot = Snapshot { served_at, expires_at, language: "en".into(), shown };
+        let (ada, nothing) = (Subject::User(UserId::from(1)), Standings::default());
+        let text = snapshot.sign(&secret, Some(&ada));
+        assert_eq!(Snapshot::verify(&text, &secret, &ada, &nothing, now).unwrap(), snapshot);
+        let kind = |text: &str, secret, at| {
+            let now = Timestamp::from_millis(at);
+            Snapshot::verify(text, secret, &ada, &nothing, now).unwrap_err().kind()
+        };
+        assert_eq!(kind(&text, &secret, 1_001), ErrorKind::Conflict, "too late");
+        assert_eq!(kind(&text, &[8; 32], 1_000), ErrorKind::Conflict, "another guestbook's");
+        for index in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            // The last character of a part has spare bits, which the decoder wants to be zero.
+            assert_eq!(kind(&changed, &secret, 1_000), ErrorKind::Conflict, "{index}");
+        }
+        for odd in ["", ".", "a.b", "..", "eyJ9.", "\u{e9}.\u{e9}"] {
+            assert_eq!(kind(odd, &secret, 1_000), ErrorKind::Conflict, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! [`FileJournal`]: one line for each entry, on the disk before anybody is told.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    ErasureJournal, JournalPage, MissingJournal,
+    line::{self, Header},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    files::{self, FileMode, Replacement},
+    model::privacy::{JournalEntry, StoreFingerprint},
+    time::Timestamp,
+};
+
+/// A journal in a file of its own: a header that names the store by a hash, then one line of JSON for each entry.
+///
+/// Keep it on another disk than the database if you can, and **out of what is restored together with it**. Any number of processes on one
+/// machine may use it; a lock on the file `NAME.lock` beside it lets them in one by one. On Unix only its
+/// owner can read it, unless [`file_mode`](Self::file_mode) says otherwise.
+///
+/// | what | then |
+/// |---|---|
+/// | no file at the first start, or an empty one | it is made; its directory must be there |
+/// | no file at a later start, or an empty one | nobody is served, and the error says so: [`Unavailable`](ErrorKind::Unavailable). Put it back, or see [`accept_new_journal`](crate::GuestbookBuilder::accept_new_journal) |
+/// | the file is gone while it is in use, or cannot be written | nothing is entered, and the error says so: [`Unavailable`](ErrorKind::Unavailable), [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull) |
+/// | another process holds the lock for more than 3 seconds | [`Unavailable`](ErrorKind::Unavailable); nothing is entered |
+/// | the last line was cut off by a crash | it was never acknowledged: it is passed over, and cut off before the next entry |
+/// | any other damage | [`Corrupt`](ErrorKind::Corrupt), with the number of the line |
+/// | another store's journal, or no journal | [`Configuration`](ErrorKind::Configuration) |
+/// | written by a newer version | [`NewerSchema`](ErrorKind::NewerSchema) |
+///
+/// ```
+/// use tower_guestbook::{
+///     Timestamp, UserId,
+///     privacy::{
+///         Erasure, ErasureJournal, FileJournal, JournalEntry, MissingJournal, Pseudonym,
+///         StoreFingerprint,
+///     },
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("erasures");
+/// let (secret, ada) = ([7; 32], UserId::try_from("ada")?);
+/// let (now, until) = (Timestamp::from_millis(1), Timestamp::from_millis(100));
+/// let erasure = Erasure::begin(ada.clone(), Pseudonym::of(&ada, &secret), now, until)?;
+///
+/// let journal = FileJournal::new(&path);
+/// journal.open(StoreFingerprint::of(&secret), MissingJournal::Begin).await?;
+/// journal.append(JournalEntry::erased(&erasure)).await?;
+/// assert_eq!(journal.read(None, 10).await?.entries, [JournalEntry::erased(&erasure)]);
+/// assert_eq!(journal.forget(until).await?, 1);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileJournal {
+    path: Arc<Path>,
+    mode: FileMode,
+    /// The store that it was opened for.
+    store: Arc<Mutex<Option<StoreFingerprint>>>,
+}
+
+impl FileJournal {
+    /// A journal in this file. Nothing is opened yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into().into(), mode: FileMode::default(), store: Arc::default() }
+    }
+
+    /// Who may read and write the file when it is made, as permission bits of Unix, whatever the mask of
+    /// the process: 0o640, say, for a group that copies it. A file that is there keeps its own mode; one
+    /// that others can read is warned of. Default: 0o600.
+    #[must_use]
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.mode = FileMode::new(mode);
+        self
+    }
+
+    /// Runs `work` where it may wait for the disk and for other processes.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path, StoreFingerprint) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (path, mode, store) = (self.path.clone(), self.mode, *self.store());
+        let store = store.ok_or_else(|| Error::new(ErrorKind::Internal, "the erasure journal was not opened"))?;
+        let work = move || {
+            let _lock = lock(&path, mode)?;
+            work(&path, store)
+        };
+        let work = tokio::task::spawn_blocking(work);
+        work.await
+            .map_err(|error| Error::new(ErrorKind::Internal, "the erasure journal panicked").with_source(error))?
+    }
+
+    fn store(&self) -> MutexGuard<'_, Option<StoreFingerprint>> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ErasureJournal for FileJournal {
+    async fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
+        self.mode.check()?;
+        files::warn_if_open(&self.path, self.mode);
+        *self.store() = Some(store);
+        let mode = self.mode;
+        self.blocking(move |path, store| {
+            make(path, store, missing, mode)?;
+            Open::new(path, store).map(drop)
+        })
+        .await
+    }
+
+    async fn append(&self, entry: JournalEntry) -> Result<()> {
+        self.blocking(move |path, store| Open::new(path, store)?.append(&line::write(&entry))).await
+    }
+
+    async fn read(&self, from: Option<u64>, limit: usize) -> Result<JournalPage> {
+        self.blocking(move |path, store| Open::new(path, store)?.page(from, limit)).await
+    }
+
+    async fn forget(&self, now: Timestamp) -> Result<u64> {
+        let mode = self.mode;
+        self.blocking(move |path, store| {
+            let mut open = Open::new(path, store)?;
+            let mut entries = open.page(None, usize::MAX)?.entries;
+            let before = entries.len();
+            entries.retain(|entry| entry.is_in_force(now));
+            let forgotten = before - entries.len();
+            if forgotten > 0 {
+                replace(path, &Header::new(store, open.header.generation.wrapping_add(1)), &entries, mode)?;
+            }
+            Ok(forgotten as u64)
+        })
+        .await
+    }
+}
+
+/// The file, with its header read, while the lock is held.
+struct Open {
+    file: File,
+    header: Header,
+    /// Where the entries begin.
+    begin: u64,
+    /// Where the last whole line ends.
+    end: u64,
+}
+
+impl Open {
+    fn new(path: &Path, store: StoreFingerprint) -> Result<Self> {
+        let options = OpenOptions::new().read(true).append(true).open(path);
+        let mut file = options.map_err(|error| match error.kind() {
+            // A new one would not know whom the old one kept out.
+            io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::Unavailable, "the file of the erasure journal is gone").with_source(error)
+            }
+            _ => failed(error),
+        })?;
+        let mut first = Vec::new();
+        BufReader::new(&file).take(MAX_HEADER).read_until(b'\n', &mut first).map_err(failed)?;
+        let header = Header::parse(&first).filter(|_| first.ends_with(b"\n"));
+        let header =
+            header.ok_or_else(|| wrong("the file is no erasure journal: give the journal a file of its own"))?;
+        if header.version > line::VERSION {
+            let context = "the erasure journal was written by a newer version: update the program";
+            return Err(Error::new(ErrorKind::NewerSchema, context));
+        }
+        if header.store != store.to_string() {
+            return Err(wrong(
+                "the erasure journal belongs to another store: give each database a journal of its own, \
+                 and a restored database the one that it had",
+            ));
+        }
+        let begin = first.len() as u64;
+        let end = last_line_end(&mut file, begin).map_err(failed)?;
+        Ok(Self { file, header, begin, end })
+    }
+
+    fn append(&mut self, line: &[u8]) -> Result<()> {
+        // What a crash has cut off would spoil this line.
+        let cut = self.file.set_len(self.end);
+        let written = cut.and_then(|()| self.file.write_all(line)).and_then(|()| self.file.sync_all());
+        written.map_err(|error| match self.file.set_len(self.end) {
+            Ok(()) => failed(error),
+            Err(_) => {
+                let context = "an entry that could not be taken back may be left in the erasure journal";
+                Error::new(ErrorKind::Pending, context).with_source(error)
+            }
+        })
+    }
+
+    fn page(&mut self, from: Option<u64>, limit: usize) -> Result<JournalPage> {
+        let generation = u64::from(self.header.generation) & MAX_GENERATION;
+        let mut position = match from {
+            None => self.begin,
+            Some(from) if from >> OFFSET_BITS == generation => from & MAX_OFFSET,
+            Some(_) => {
+                return Err(Error::new(ErrorKind::Conflict, "entries of the erasure journal were forgotten meanwhile"));
+            }
+        };
+        self.file.seek(SeekFrom::Start(position)).map_err(failed)?;
+        let mut reader = BufReader::new(&self.file);
+        let (mut entries, mut text) = (Vec::new(), Vec::new());
+        while position < self.end && entries.len() < limit {
+            text.clear();
+            let length = reader.read_until(b'\n', &mut text).map_err(failed)? as u64;
+            match line::parse(&text) {
+                Some(entry) => entries.push(entry),
+                None => return Err(self.damaged(position)),
+            }
+            position += length;
+        }
+        let next = (position < self.end).then_some(generation << OFFSET_BITS | position);
+        Ok(JournalPage::new(entries, next))
+    }
+
+    /// The error about the line that begins there.
+    fn damaged(&self, position: u64) -> Error {
+        let before = || -> io::Result<usize> {
+            (&self.file).seek(SeekFrom::Start(0))?;
+            // Not counted in one go: an error that lasts would be counted for ever.
+            let mut lines = BufReader::new(&self.file).take(position).split(b'\n');
+            lines.try_fold(0, |count, line| line.map(|_| count + 1))
+        };
+        let line = before().map_or_else(|_| "a line".to_owned(), |lines| format!("line {}", lines + 1));
+        let context = format!(
+            "{line} of the erasure journal is damaged: restore it from a copy, or remove the line and erase that user again"
+        );
+        Error::new(ErrorKind::Corrupt, context)
+    }
+}
+
+/// Lets one process in at a time, until the file is dropped. A file beside the journal, as the journal itself may be replaced.
+fn lock(path: &Path, mode: FileMode) -> Result<File> {
+    let path = files::beside(path, ".lock");
+    let opened = match files::create_new(&path, mode) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_symlink() => {
+                return Err(wrong("the lock of the erasure journal is a symbolic link: remove it"));
+            }
+            _ => OpenOptions::new().write(true).open(&path),
+        },
+        opened => opened,
+    };
+    let file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::Configuration, "the directory of the erasure journal is not there").with_source(error)
+        }
+        _ => failed(error),
+    })?;
+    let until = Instant::now() + LOCK_TIMEOUT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let context = "another process holds the lock of the erasure journal; nothing was written";
+                return Err(Error::new(ErrorKind::Unavailable, context));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Makes the journal if there is none and none is missed.
+fn make(path: &Path, store: StoreFingerprint, missing: MissingJournal, mode: FileMode) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() > 0 => return Ok(()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    if missing == MissingJournal::Refuse {
+        let context = "the store had an erasure journal, and its file is gone or empty: put it back, \
+                       or accept_new_journal() if it is lost";
+        return Err(Error::new(ErrorKind::Unavailable, context));
+    }
+    tracing::warn!("there is no erasure journal yet: a new one begins");
+    replace(path, &Header::new(store, 0), &[], mode)
+}
+
+/// Writes the journal anew, so that at each moment there is the old one or the new one.
+fn replace(path: &Path, header: &Header, entries: &[JournalEntry], mode: FileMode) -> Result<()> {
+    let write = || -> io::Result<()> {
+        let new = Replacement::begin(path, ".new", mode)?;
+        let mut writer = io::BufWriter::new(new.file()?);
+        writer.write_all(&header.line())?;
+        entries.iter().try_for_each(|entry| writer.write_all(&line::write(entry)))?;
+        writer.flush()?;
+        drop(writer);
+        new.finish().map(drop)
+    };
+    write().map_err(failed)
+}
+
+/// Looked for from the end, a block at a time.
+fn last_line_end(file: &mut File, begin: u64) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut block = [0; 1024];
+    while end > begin {
+        let start = end.saturating_sub(block.len() as u64).max(begin);
+        let block = &mut block[..(end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(block)?;
+        if let Some(index) = block.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + index as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(begin)
+}
+
+fn failed(error: io::Error) -> Error {
+    let (kind, context) = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            (ErrorKind::StorageFull, "the disk of the erasure journal is full")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (ErrorKind::ReadOnly, "the erasure journal cannot be written")
+        }
+        io::ErrorKind::IsADirectory => {
+            (ErrorKind::Configuration, "the erasure journal is a directory: give it the name of a file")
+        }
+        _ => (ErrorKind::Unavailable, "the erasure journal cannot be read or written"),
+    };
+    Error::new(kind, context).with_source(error)
+}
+
+fn wrong(context: &str) -> Error {
+    Error::new(ErrorKind::Configuration, context)
+}
+
+/// How long to wait for another process that holds the lock: shorter than the guestbook's store timeout, so
+/// that it is certain then that nothing was written.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// A header is shorter.
+const MAX_HEADER: u64 = 1024;
+
+/// A position has the generation of the file in its upper bits and the offset in the others.
+const OFFSET_BITS: u32 = 40;
+const MAX_OFFSET: u64 = (1 << OFFSET_BITS) - 1;
+const MAX_GENERATION: u64 = u64::MAX >> OFFSET_BITS;

@@ -1,0 +1,16 @@
+//! What works outside a request: each part brings a store, its rules, the clock and background tasks together.
+
+pub(crate) mod activities;
+pub(crate) mod analytics;
+pub(crate) mod audit;
+pub(crate) mod consents;
+pub(crate) mod erasure_journal;
+pub(crate) mod pending;
+pub(crate) mod preferences;
+pub(crate) mod profiles;
+pub(crate) mod rate;
+pub(crate) mod recorder;
+pub(crate) mod retention;
+pub(crate) mod rights;
+pub(crate) mod sessions;
+pub(crate) mod tasks;

@@ -1,0 +1,35 @@
+//! Preferences that are not right (GDPR, Article 16).
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{Asked, Division, UserPreferences, mismatch, overrides};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    model::{consent::Subject, privacy::AuditNote},
+    store::PreferenceChange,
+    time::Timestamp,
+};
+
+impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
+    /// Applies a patch, and has it noted in the same transaction. The version then.
+    pub(super) async fn correct(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> Result<u64> {
+        let account = self.load(&user).await?;
+        let Division { patch, decisions } =
+            self.divide(Asked::Patch(&patch), &overrides(&account), &account, self.situation())?;
+        if !decisions.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
+        }
+        let (store, accounts) = (self.inner.store.clone(), self.inner.accounts.clone());
+        let change = async move {
+            let changed = store.rectify_preferences(user.clone(), patch, None, note, now).await;
+            accounts.forget(&Subject::User(user));
+            changed
+        };
+        match self.inner.tasks.finish(change).await? {
+            PreferenceChange::Stored(stored) => Ok(stored.version),
+            PreferenceChange::Mismatch(_) => Err(mismatch()),
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! [`Recorder`] and [`Worker`]: a bounded queue that takes events without waiting, and a task that stores them in batches.
+
+mod live;
+mod metrics;
+mod queue;
+mod settings;
+mod spool;
+mod stats;
+mod tracked;
+mod worker;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, oneshot, watch},
+    time::Instant,
+};
+
+use self::{
+    live::Subscribers,
+    queue::{Message, PlaceKind, Queue},
+    stats::Counters,
+    worker::Phase,
+};
+pub use self::{
+    live::{Live, Subscription},
+    settings::{Overload, RecorderSettings},
+    stats::{RecorderStats, ShutdownReport},
+    tracked::Tracked,
+    worker::Worker,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    model::activity::{ActivityFilter, Event, EventData, EventType},
+    store::{ActivityStore, dynamic::DynamicActivityStore},
+    time::Clock,
+};
+
+/// Takes events and passes them on to a [`Worker`]. A clone is another handle to the same queue.
+///
+/// A guestbook makes both and runs the worker. [`Recorder::pair`] gives the worker to a caller who wants to run it.
+///
+/// # What happens when
+///
+/// | what | then |
+/// |---|---|
+/// | a batch is full (1,024) or old (50 ms), somebody flushes or waits for a durable event | it goes to the store, as one transaction |
+/// | the queue is full (8,192) | [`record`](Recorder::record) drops the event and counts it, or with [`Overload::Wait`] requests wait for a place before their handler runs; [`record_durable`](Recorder::record_durable) waits |
+/// | the queue is half full | each user, or for strangers each network, gets a share of the rest; more is dropped and counted ([`queue`](RecorderSettings::queue)) |
+/// | a security event (`login`, `logout`, and [your own](crate::activity::EventTypes::security)) finds the queue full | it takes one of the places that are [reserved](RecorderSettings::security_queue) |
+/// | the store fails or does not answer | whoever waits for a durable event is told; the others are tried again, five times with growing pauses; the queue fills meanwhile |
+/// | it goes on failing | the batch goes to the [spool](RecorderSettings::spool), a bounded file, from where it is stored once the store is back; without a spool it is lost, counted, and an error event says so |
+/// | the spool is full, or its disk | lost, counted, an error event |
+/// | the store says that a batch is wrong (`InvalidInput`, `TooLarge`) | lost, counted, an error event: waiting would not help |
+/// | the process is killed | events that were queued and not durable are lost (50 ms of them); what is in the spool is stored at the next start; nothing is stored twice |
+/// | `shutdown` | what is queued is stored or spooled until the deadline; the report says what was not |
+///
+/// At any time `offered` = `written` + `duplicates` + `dropped` + `refused` + `lost` + what is queued + what is in the spool
+/// ([`RecorderStats`]).
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_guestbook::{
+///     Clock,
+///     activity::{ActivityFilter, Event, EventType, Recorder, RecorderSettings},
+///     store::{ActivityStore, MemoryStore},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let (store, clock) = (Arc::new(MemoryStore::new()), Clock::system());
+/// let (recorder, worker) = Recorder::pair(store.clone(), RecorderSettings::new(), clock.clone())?;
+/// tokio::spawn(worker.run());
+///
+/// recorder.record(Event::new(EventType::LOGIN, clock.now()));
+/// recorder.flush().await?;
+/// assert_eq!(store.count(ActivityFilter::new()).await?, 1);
+///
+/// let report = recorder.shutdown(std::time::Duration::from_secs(5)).await;
+/// assert_eq!(report.lost, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    settings: RecorderSettings,
+    clock: Clock,
+    phase: watch::Sender<Phase>,
+}
+
+/// What the handles and the worker have in common.
+struct Shared {
+    queue: Queue,
+    counters: Counters,
+    subscribers: Subscribers,
+    /// Tells the worker not to wait for the batch to grow older.
+    hurry: Notify,
+    /// What was told once, a bit for each reason.
+    told: AtomicU32,
+}
+
+/// A place in the queue, for one event.
+pub(crate) struct Place {
+    recorder: Recorder,
+    is_used: bool,
+}
+
+impl Recorder {
+    /// Whether `other` is a handle to the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// A recorder and the worker that stores its events in `store`. Nothing is stored until the worker runs.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if a setting is impossible or the spool's directory cannot be used.
+    pub fn pair<S: ActivityStore>(store: Arc<S>, settings: RecorderSettings, clock: Clock) -> Result<(Self, Worker)> {
+        Self::pair_dynamic(store, settings, clock)
+    }
+
+    pub(crate) fn pair_dynamic(
+        store: Arc<dyn DynamicActivityStore>,
+        settings: RecorderSettings,
+        clock: Clock,
+    ) -> Result<(Self, Worker)> {
+        settings.check()?;
+        let (phase, phases) = watch::channel(Phase::Running);
+        let shared = Arc::new(Shared {
+            queue: Queue::new(settings.queue, settings.security_queue),
+            counters: Counters::default(),
+            subscribers: Subscribers::new(settings.subscribers),
+            hurry: Notify::new(),
+            told: AtomicU32::new(0),
+        });
+        let worker = Worker::new(store, shared.clone(), &settings, clock.clone(), phase.clone(), phases)?;
+        Ok((Self { inner: Arc::new(Inner { shared, settings, clock, phase }) }, worker))
+    }
+
+    /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event is dropped and counted.
+    pub fn record(&self, event: Event) -> Tracked {
+        self.count_offered();
+        let queue = &self.inner.shared.queue;
+        if queue.try_take_place() {
+            return self.push(event, PlaceKind::Usual);
+        }
+        if self.inner.settings.types.is_security(&event.event_type) && queue.try_take_reserved() {
+            return self.push(event, PlaceKind::Reserved);
+        }
+        self.inner.shared.counters.drop_one();
+        Tracked::Dropped
+    }
+
+    fn push(&self, event: Event, place: PlaceKind) -> Tracked {
+        if self.inner.shared.queue.push(Message::Event(event), place) {
+            self.hurry_if_full();
+            Tracked::Queued
+        } else {
+            self.inner.shared.counters.drop_one();
+            Tracked::Dropped
+        }
+    }
+
+    /// Stores an event. It is in the store when this returns [`Stored`](Tracked::Stored), as durably as the store can;
+    /// [`Withheld`](Tracked::Withheld) if the store has nothing of the user, as they are erased or their data is restricted.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports; then the event is not stored. [`ErrorKind::Timeout`] if the store or the queue takes longer
+    /// than the store timeout; then it may be stored later. [`ErrorKind::Unavailable`] after a shutdown.
+    pub async fn record_durable(&self, event: Event) -> Result<Tracked> {
+        let (caller, answer) = oneshot::channel();
+        self.ask(Message::Durable(event, caller), answer).await
+    }
+
+    /// Waits until everything that was queued before is stored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`record_durable`](Self::record_durable), if part of it could not be stored. It may be in the spool then.
+    pub async fn flush(&self) -> Result<()> {
+        let (caller, answer) = oneshot::channel();
+        self.ask(Message::Flush(caller), answer).await
+    }
+
+    /// Events as they are stored, those that `filter` means, from now on; the first may have happened a moment before.
+    ///
+    /// The subscription ends when the recorder is shut down. A server that waits for open connections before it shuts the
+    /// recorder down must end its streams itself: `examples/full_app/live.rs` shows how.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if there are as many subscriptions as the settings allow. They are limited as a whole: limit
+    /// those of one user where users open them.
+    pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
+        self.inner.shared.subscribers.subscribe(filter, self.inner.settings.subscription_queue)
+    }
+
+    /// What has become of the events so far.
+    pub fn stats(&self) -> RecorderStats {
+        self.inner.shared.counters.snapshot(self.queued() as u64)
+    }
+
+    /// Takes no more events, stores what is queued until `deadline` has passed, and says what could not be stored.
+    /// What is left then goes to the spool, if there is one. Later calls give the same report.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let until = Instant::now() + deadline;
+        self.inner.phase.send_if_modified(|phase| {
+            let running = matches!(phase, Phase::Running);
+            if running {
+                *phase = Phase::Closing(until);
+            }
+            running
+        });
+        let mut phases = self.inner.phase.subscribe();
+        let closed = phases.wait_for(|phase| matches!(phase, Phase::Closed(_))).await;
+        match closed.as_deref() {
+            Ok(Phase::Closed(report)) => *report,
+            // This handle is the sender, so the channel is open.
+            _ => ShutdownReport::default(),
+        }
+    }
+
+    /// A new event, if its type and data are what the application has registered.
+    pub(crate) fn event(&self, event_type: EventType, data: Option<EventData>) -> Result<Event> {
+        self.inner.settings.types.check(&event_type, data.as_ref())?;
+        let mut event = Event::new(event_type, self.inner.clock.now());
+        event.data = data;
+        Ok(event)
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn settings(&self) -> &RecorderSettings {
+        &self.inner.settings
+    }
+
+    /// A place in the queue, if one is free now.
+    pub(crate) fn place_now(&self) -> Option<Place> {
+        self.inner.shared.queue.try_take_place().then(|| Place { recorder: self.clone(), is_used: false })
+    }
+
+    /// A place in the queue, waited for so long. `None` if there is none; then the event will be dropped.
+    pub(crate) async fn place(&self, at_most: Duration) -> Option<Place> {
+        let taken = tokio::time::timeout(at_most, self.inner.shared.queue.take_place()).await;
+        taken.is_ok_and(|taken| taken).then(|| Place { recorder: self.clone(), is_used: false })
+    }
+
+    async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+        let late = if message.is_event() {
+            "the event was not stored in time; it may be stored later"
+        } else {
+            "the events were not stored in time; they go on waiting"
+        };
+        let exchange = async {
+            let shared = &self.inner.shared;
+            if !shared.queue.take_place().await {
+                return Err(closed());
+            }
+            let counter = if message.is_event() { &shared.counters.offered } else { &shared.counters.flushes };
+            counter.fetch_add(1, Ordering::Relaxed);
+            if !shared.queue.push(message, PlaceKind::Usual) {
+                counter.fetch_sub(1, Ordering::Relaxed);
+                return Err(closed());
+            }
+            self.inner.shared.hurry.notify_one();
+            answer.await.map_err(|_| closed())?
+        };
+        match tokio::time::timeout(self.inner.settings.store_timeout, exchange).await {
+            Ok(result) => result,
+            Err(elapsed) => Err(Error::new(ErrorKind::Timeout, late).with_source(elapsed)),
+        }
+    }
+
+    /// Something was not recorded as it happened, because its purpose is not allowed or the user's data is restricted.
+    pub(crate) fn withhold(&self, is_restricted: bool) {
+        self.inner.shared.counters.withheld.fetch_add(1, Ordering::Relaxed);
+        let (reason, bit) = if is_restricted { ("restricted", TOLD_RESTRICTED) } else { ("consent", TOLD_CONSENT) };
+        if self.is_told_first(bit) {
+            tracing::info!(
+                reason,
+                "an event is withheld: nobody has agreed to its purpose, or the user's data is restricted; \
+                 more of this kind at level debug and in RecorderStats::withheld"
+            );
+        } else {
+            tracing::debug!(reason, "an event is withheld");
+        }
+    }
+
+    /// An event belongs to no request that the activity layer saw, or the router's template is not known.
+    pub(crate) fn tell_no_route(&self, has_request: bool) {
+        let (reason, bit) = if has_request { ("template", TOLD_NO_TEMPLATE) } else { ("request", TOLD_NO_REQUEST) };
+        if self.is_told_first(bit) {
+            tracing::info!(
+                reason,
+                "an event has no route template: put the activity layer on the router with Router::layer, or give requests a \
+                 RouteTemplate; more of this kind at level debug"
+            );
+        } else {
+            tracing::debug!(reason, "an event has no route template");
+        }
+    }
+
+    /// Whether nothing was told yet under this bit: once for each guestbook.
+    pub(crate) fn is_told_first(&self, bit: u32) -> bool {
+        let told = &self.inner.shared.told;
+        told.load(Ordering::Relaxed) & bit == 0 && told.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    fn count_offered(&self) {
+        self.inner.shared.counters.offered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn hurry_if_full(&self) {
+        if self.queued() >= self.inner.settings.batch {
+            self.inner.shared.hurry.notify_one();
+        }
+    }
+
+    fn queued(&self) -> usize {
+        self.inner.shared.queue.len()
+    }
+}
+
+impl Place {
+    pub(crate) fn record(mut self, event: Event) -> Tracked {
+        self.is_used = true;
+        self.recorder.count_offered();
+        self.recorder.push(event, PlaceKind::Waited)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_used {
+            self.recorder.inner.shared.queue.give_back();
+        }
+    }
+}
+
+/// The last handle is gone: nothing will be recorded any more.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.queue.abandon();
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+/// The bits of what is told once. The lowest ones are those of requests that are left out.
+const TOLD_CONSENT: u32 = 1 << 24;
+const TOLD_RESTRICTED: u32 = 1 << 25;
+const TOLD_NO_TEMPLATE: u32 = 1 << 26;
+const TOLD_NO_REQUEST: u32 = 1 << 27;
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the recorder is shut down")
+}

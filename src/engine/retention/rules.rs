@@ -1,0 +1,326 @@
+//! [`RetentionRules`]: how long what is kept.
+
+use std::time::Duration;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    model::activity::{ActivityFilter, EventType},
+    time::{Timestamp, to_millis},
+};
+
+/// How long events are kept, and how what is older is deleted.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{activity::EventType, retention::{Keep, RetentionRules}};
+///
+/// let days = |days: u64| Keep::For(Duration::from_secs(days * 86_400));
+/// let rules = RetentionRules::new()
+///     .keep_activities(days(30))
+///     .keep_event_type(EventType::PURCHASE, Keep::Forever)
+///     .keep_event_type(EventType::PAGE_VIEW, Keep::personal_for(Duration::from_secs(30 * 86_400)));
+/// # let _ = rules;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct RetentionRules {
+    activities: Keep,
+    event_types: Vec<(EventType, Keep)>,
+    pub(super) audit: Keep,
+    pub(super) interval: Duration,
+    pub(super) max_fraction: f64,
+    pub(super) is_on: bool,
+}
+
+/// How long something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// What is older than this is deleted; what is exactly as old stays.
+    For(Duration),
+    /// It is not deleted.
+    Forever,
+    /// Events that are older than `personal` are [anonymised](crate::activity::Event::anonymised), those that are older than
+    /// `altogether` are deleted, if there is such a period. An anonymised event has its day only, so it may be deleted up to a day
+    /// early.
+    ///
+    /// Types and routes stay as they were recorded, and so must name nobody: an erasure does not find anonymised events any more. See
+    /// [`ErasedActivities`](crate::privacy::ErasedActivities) for what else to weigh.
+    Personal {
+        /// How long they are somebody's.
+        personal: Duration,
+        /// How long there is anything of them; `None` is for ever.
+        altogether: Option<Duration>,
+    },
+}
+
+/// What becomes of events that are old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Anonymised,
+    Deleted,
+}
+
+/// Events of a class that are old at some time, and what becomes of them. The one description of both: it is counted, dealt with and
+/// reported by this filter.
+#[derive(Clone, Debug)]
+pub(super) struct Old {
+    pub(super) fate: Fate,
+    pub(super) filter: ActivityFilter,
+    /// Those of the class that may become old one day.
+    pub(super) all: ActivityFilter,
+    /// From when on events are not old.
+    pub(super) since: Timestamp,
+}
+
+/// Some events that are kept equally long.
+#[derive(Clone, Debug)]
+pub(super) struct Class {
+    pub(super) name: String,
+    pub(super) event_type: Option<EventType>,
+    pub(super) keep: Keep,
+    /// All events of the class.
+    pub(super) all: ActivityFilter,
+}
+
+impl RetentionRules {
+    /// Activities are kept for 90 days, logins and logouts for 365: those are what a security incident is found with.
+    pub fn new() -> Self {
+        let year = Keep::For(365 * DAY);
+        Self {
+            activities: Keep::For(90 * DAY),
+            event_types: vec![(EventType::LOGIN, year), (EventType::LOGOUT, year)],
+            audit: Keep::For(3 * 365 * DAY),
+            interval: Duration::from_secs(60 * 60),
+            max_fraction: 0.3,
+            is_on: true,
+        }
+    }
+
+    /// Keeps everything, and nothing runs by itself.
+    pub fn off() -> Self {
+        Self { activities: Keep::Forever, event_types: Vec::new(), audit: Keep::Forever, is_on: false, ..Self::new() }
+    }
+
+    /// How long events are kept whose type has no rule of its own. Default: 90 days.
+    pub fn keep_activities(mut self, keep: Keep) -> Self {
+        self.activities = keep;
+        self
+    }
+
+    /// How long events of this type are kept, whatever the rule for others. Default: 365 days for logins and logouts.
+    pub fn keep_event_type(mut self, event_type: EventType, keep: Keep) -> Self {
+        self.event_types.retain(|(other, _)| *other != event_type);
+        self.event_types.push((event_type, keep));
+        self
+    }
+
+    /// How long entries of the [audit trail](crate::privacy) are kept. Default: three years.
+    pub fn keep_audit(mut self, keep: Keep) -> Self {
+        self.audit = keep;
+        self
+    }
+
+    /// How often old events are deleted. Default: every hour. Each pause is 10 to 20 % longer, at random, so that processes that
+    /// started together do not stay together; the first one is a minute.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Which part of a class one run may delete, if the class has more than 1,000 events. Default: 0.3. A run that would delete
+    /// more deletes nothing of the class and says so: most likely a clock or a rule is wrong. If not, see
+    /// [`Retention::run_forced`](super::Retention::run_forced).
+    pub fn max_fraction(mut self, fraction: f64) -> Self {
+        self.max_fraction = fraction;
+        self
+    }
+
+    /// How long which class of events is kept as somebody's, and the audit trail; `None` is for ever.
+    pub(crate) fn periods(&self) -> Vec<(String, Option<Duration>)> {
+        let period = |(name, keep)| match keep {
+            Keep::For(duration) | Keep::Personal { personal: duration, .. } => (name, Some(duration)),
+            Keep::Forever => (name, None),
+        };
+        let classes = self.classes().into_iter().map(|class| (class.name, class.keep));
+        classes.chain([("audit".to_owned(), self.audit)]).map(period).collect()
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = |problem| Err(Error::new(ErrorKind::Configuration, format!("retention(): {problem}")));
+        if self.interval < Duration::from_secs(1) {
+            return wrong("interval() must be at least a second");
+        }
+        if !(self.max_fraction > 0.0 && self.max_fraction <= 1.0) {
+            return wrong("max_fraction() must be more than 0 and at most 1");
+        }
+        if !self.activities.is_possible() {
+            return wrong("keep_activities() must be longer than zero, and `altogether` longer than `personal`");
+        }
+        if !self.audit.is_possible() || matches!(self.audit, Keep::Personal { .. }) {
+            return wrong("keep_audit() must be longer than zero, and what is recorded there is not anonymised");
+        }
+        if self.event_types.iter().any(|(_, keep)| !keep.is_possible()) {
+            return wrong("keep_event_type() must be longer than zero, and `altogether` longer than `personal`");
+        }
+        Ok(())
+    }
+
+    /// For how long the rest is kept.
+    pub(super) fn activities(&self) -> Keep {
+        self.activities
+    }
+
+    /// Each event is in one of them: that of its type, if the type has a rule of its own, or else in the first.
+    pub(super) fn classes(&self) -> Vec<Class> {
+        let types = self.event_types.iter().map(|(event_type, _)| event_type.clone());
+        let rest = Class {
+            name: "activities".to_owned(),
+            event_type: None,
+            keep: self.activities,
+            all: ActivityFilter::new().except_types(types),
+        };
+        let own = self.event_types.iter().map(|(event_type, keep)| Class {
+            name: format!("activities:{event_type}"),
+            event_type: Some(event_type.clone()),
+            keep: *keep,
+            all: ActivityFilter::new().event_type(event_type.clone()),
+        });
+        std::iter::once(rest).chain(own).collect()
+    }
+}
+
+impl Default for RetentionRules {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Keep {
+    /// Events that are older than this are anonymised, and stay so for ever. Those of before say how much was done, and not by whom.
+    pub const fn personal_for(personal: Duration) -> Self {
+        Self::Personal { personal, altogether: None }
+    }
+
+    /// From when on something is kept at `now`; `None` if all of it is.
+    pub(super) fn since(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::For(duration) | Self::Personal { altogether: Some(duration), .. } => Some(before(now, duration)),
+            Self::Forever | Self::Personal { altogether: None, .. } => None,
+        }
+    }
+
+    fn is_possible(self) -> bool {
+        match self {
+            Self::For(duration) => !duration.is_zero(),
+            Self::Forever => true,
+            Self::Personal { personal, altogether } => {
+                !personal.is_zero() && altogether.is_none_or(|altogether| altogether > personal)
+            }
+        }
+    }
+}
+
+impl Class {
+    /// What is old at `now`, but for what is restricted or held: what is to be deleted first.
+    pub(super) fn old(&self, now: Timestamp) -> Vec<Old> {
+        let old = |fate, all: ActivityFilter, since| {
+            let filter = all.clone().until(since).sparing_restricted(now);
+            Old { fate, filter, all, since }
+        };
+        let deleted = self.keep.since(now).map(|since| old(Fate::Deleted, self.all.clone(), since));
+        let anonymised = match self.keep {
+            Keep::Personal { personal, .. } => {
+                let mut old = old(Fate::Anonymised, self.personal(), before(now, personal));
+                // What is older than that is deleted.
+                old.filter.from = deleted.as_ref().map(|deleted| deleted.since);
+                Some(old)
+            }
+            Keep::For(_) | Keep::Forever => None,
+        };
+        deleted.into_iter().chain(anonymised).collect()
+    }
+
+    /// Those of the class of which retention may be behind.
+    pub(super) fn personal(&self) -> ActivityFilter {
+        match self.keep {
+            Keep::Personal { .. } => self.all.clone().except_anonymised(),
+            Keep::For(_) | Keep::Forever => self.all.clone(),
+        }
+    }
+}
+
+fn before(now: Timestamp, duration: Duration) -> Timestamp {
+    Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(duration)))
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::activity::Event;
+
+    #[test]
+    fn each_event_is_in_one_class_that_of_its_type_if_there_is_one() {
+        let rules = RetentionRules::new().keep_event_type(EventType::LOGIN, Keep::Forever);
+        let classes = rules.classes();
+        for (event_type, expected) in [
+            (EventType::LOGIN, "activities:login"),
+            (EventType::LOGOUT, "activities:logout"),
+            (EventType::PAGE_VIEW, "activities"),
+        ] {
+            let event = Event::new(event_type, Timestamp::from_millis(0));
+            let of: Vec<_> =
+                classes.iter().filter(|class| class.all.matches(&event)).map(|class| &class.name).collect();
+            assert_eq!(of, [expected]);
+        }
+        assert!(classes[2].old(Timestamp::from_millis(0)).is_empty(), "the last rule for a type holds");
+    }
+
+    #[test]
+    fn the_age_counts_to_the_millisecond_and_does_not_overflow() {
+        let keep = |millis| Keep::For(Duration::from_millis(millis));
+        assert_eq!(keep(7).since(Timestamp::from_millis(10)), Some(Timestamp::from_millis(3)));
+        assert_eq!(Keep::For(Duration::MAX).since(Timestamp::from_millis(-10)), Some(Timestamp::from_millis(i64::MIN)));
+        assert_eq!(Keep::Forever.since(Timestamp::from_millis(10)), None);
+    }
+
+    #[test]
+    fn what_is_to_be_deleted_comes_before_what_is_to_be_anonymised() {
+        let rules = RetentionRules::new().keep_activities(personal(3, Some(7)));
+        let old = rules.classes()[0].old(Timestamp::from_millis(10_000));
+        let seen: Vec<_> =
+            old.iter().map(|old| (old.fate, old.since.as_millis(), old.filter.except_anonymised)).collect();
+        assert_eq!(seen, [(Fate::Deleted, 3_000, false), (Fate::Anonymised, 7_000, true)]);
+        let rules = rules.keep_activities(Keep::personal_for(Duration::from_secs(3)));
+        assert_eq!(rules.classes()[0].old(Timestamp::from_millis(10_000)).len(), 1);
+        assert_eq!(rules.periods()[0].1, Some(Duration::from_secs(3)), "what is kept longer is nobody's");
+    }
+
+    fn personal(seconds: u64, altogether: Option<u64>) -> Keep {
+        let altogether = altogether.map(Duration::from_secs);
+        Keep::Personal { personal: Duration::from_secs(seconds), altogether }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (rules, name) in [
+            (RetentionRules::new().interval(Duration::ZERO), "interval()"),
+            (RetentionRules::new().max_fraction(0.0), "max_fraction()"),
+            (RetentionRules::new().max_fraction(1.1), "max_fraction()"),
+            (RetentionRules::new().max_fraction(f64::NAN), "max_fraction()"),
+            (RetentionRules::new().keep_activities(Keep::For(Duration::ZERO)), "keep_activities()"),
+            (RetentionRules::new().keep_audit(Keep::For(Duration::ZERO)), "keep_audit()"),
+            (RetentionRules::new().keep_event_type(EventType::ERROR, Keep::For(Duration::ZERO)), "keep_event_type()"),
+            (RetentionRules::new().keep_activities(personal(0, None)), "keep_activities()"),
+            (RetentionRules::new().keep_event_type(EventType::ERROR, personal(7, Some(7))), "keep_event_type()"),
+            (RetentionRules::new().keep_audit(personal(7, None)), "keep_audit()"),
+        ] {
+            let error = rules.check().unwrap_err();
+            assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains(name), "{error}");
+        }
+        for rules in [RetentionRules::new(), RetentionRules::off(), RetentionRules::new().max_fraction(1.0)] {
+            rules.check().unwrap();
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! One run: under a lease, class by class, chunk by chunk.
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::{
+    ClassReport, Inner, RetentionReport, metrics,
+    pace::{PAUSE, Pace},
+    rules::{Class, Fate, Old},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    model::activity::{ActivityFilter, HistoryQuery, Order},
+    time::Timestamp,
+};
+
+/// Whether more than a part of a class may go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    On,
+    Off,
+}
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    pub(super) inner: &'a Inner,
+    pub(super) now: Timestamp,
+    holder: Uuid,
+    /// When the lease is to be taken anew.
+    renew_at: Timestamp,
+    pace: Pace,
+    pub(super) report: RetentionReport,
+    /// Whether somebody has stopped it, or the lease is lost.
+    is_over: bool,
+}
+
+/// The lease of runs.
+const LEASE: &str = "retention";
+
+/// A run that died is over for others after so long.
+const LEASE_TIME: Duration = Duration::from_secs(60);
+const RENEW_AFTER: Duration = Duration::from_secs(20);
+
+/// A class of so many events is not guarded.
+pub(super) const FEW: u64 = 1_000;
+
+/// So many free pages are kept: the next events need them.
+const FREE_PAGES: u64 = 1_000;
+
+/// Deletes what is old.
+pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> {
+    let begin = Instant::now();
+    let now = inner.clock.now();
+    let holder = crate::id::uuid_of(now)?;
+    if inner.is_stopped() {
+        return Err(Error::new(ErrorKind::Unavailable, "the guestbook is shut down"));
+    }
+    let lease = inner.store.lease(LEASE, holder, now, now.after(LEASE_TIME));
+    if !inner.tasks.within(lease).await? {
+        return Err(Error::new(ErrorKind::Conflict, "retention is being applied already, here or by another process"));
+    }
+    let report = RetentionReport::begin(&inner.rules, now, false);
+    let renew_at = now.after(RENEW_AFTER);
+    let mut run = Run { inner, now, holder, renew_at, pace: Pace::new(), report, is_over: false };
+    let result = run.go(guard).await;
+    run.release().await;
+    let mut report = run.report;
+    report.duration = begin.elapsed();
+    inner.account(&report, result.is_ok());
+    metrics::report(&report, result.is_ok() && report.complete);
+    result.map(|()| report)
+}
+
+/// Says what [`run`] would delete.
+pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
+    let begin = Instant::now();
+    let now = inner.clock.now();
+    let mut report = RetentionReport::begin(&inner.rules, now, true);
+    for class in inner.rules.classes() {
+        let mut entry = ClassReport::begin(&class);
+        entry.would_delete = Some(0);
+        for old in class.old(now) {
+            let count = inner.count(old.filter.clone()).await?;
+            entry.would(old.fate, count);
+            entry.refused |= inner.is_too_much(&old, count, now).await?;
+        }
+        entry.oldest_left = inner.oldest(&class, now).await?;
+        report.classes.push(entry);
+    }
+    inner.would_drop(&mut report.audit, now).await?;
+    report.duration = begin.elapsed();
+    Ok(report)
+}
+
+impl Run<'_> {
+    /// Tries everything, whatever fails. The first error, if there was one.
+    async fn go(&mut self, guard: Guard) -> Result<()> {
+        let mut failed = None;
+        match self.inner.sessions.purge_expired().await {
+            Ok(removed) => self.report.sessions_deleted = removed,
+            Err(error) => failed = Some(error),
+        }
+        for class in self.inner.rules.classes() {
+            if self.is_over {
+                break;
+            }
+            let mut entry = ClassReport::begin(&class);
+            let applied = self.apply(&class, guard, &mut entry).await;
+            self.report.classes.push(entry);
+            failed = failed.or(applied.err());
+        }
+        failed = failed.or(self.drop_old_entries(guard).await.err());
+        failed = failed.or(self.give_back_space().await.err());
+        self.report.complete = !self.is_over;
+        failed = failed.or(self.note().await.err());
+        let changed = self.report.activities_deleted + self.report.activities_anonymised;
+        if changed > 0 || self.report.pages_freed > 0 {
+            // The log has what was deleted, and the file is as long as it was until the log is in it. A reader may hold it up.
+            let _ = self.inner.tasks.within(self.inner.store.scrub()).await;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn apply(&mut self, class: &Class, guard: Guard, entry: &mut ClassReport) -> Result<()> {
+        for old in class.old(self.now) {
+            if guard == Guard::On {
+                let count = self.inner.count(old.filter.clone()).await?;
+                if self.inner.is_too_much(&old, count, self.now).await? {
+                    entry.refused = true;
+                    entry.would(old.fate, count);
+                    tracing::error!(
+                        class = class.name,
+                        count,
+                        max_fraction = self.inner.rules.max_fraction,
+                        "retention would delete or anonymise too much and does nothing: is the clock right, and the rule? if so, run_forced()"
+                    );
+                }
+            }
+            if !entry.refused {
+                self.deal_with(&old, entry).await?;
+            }
+        }
+        entry.oldest_left = self.inner.oldest(class, self.now).await?;
+        Ok(())
+    }
+
+    async fn deal_with(&mut self, old: &Old, entry: &mut ClassReport) -> Result<()> {
+        while self.may_go_on().await? {
+            let (limit, begin) = (self.pace.limit(), Instant::now());
+            let (store, filter) = (&self.inner.store, old.filter.clone());
+            let (step, in_all, in_class) = match old.fate {
+                Fate::Deleted => {
+                    (store.discard(filter, limit), &mut self.report.activities_deleted, &mut entry.deleted)
+                }
+                Fate::Anonymised => {
+                    (store.anonymise(filter, limit), &mut self.report.activities_anonymised, &mut entry.anonymised)
+                }
+            };
+            let count = self.inner.tasks.within(step).await?;
+            *in_all += count as u64;
+            *in_class += count as u64;
+            self.pace.since(begin);
+            self.report.chunks += 1;
+            if count < limit {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn give_back_space(&mut self) -> Result<()> {
+        let give_back = |limit| self.inner.tasks.within(self.inner.store.give_back_space(limit));
+        let mut left = give_back(0).await?.left;
+        let mut pace = Pace::new();
+        while left > FREE_PAGES && self.may_go_on().await? {
+            let limit = pace.limit().min(usize::try_from(left - FREE_PAGES).unwrap_or(usize::MAX));
+            let begin = Instant::now();
+            let space = self.inner.tasks.within(self.inner.store.give_back_space(limit)).await?;
+            if limit == pace.limit() {
+                pace.since(begin);
+            }
+            self.report.pages_freed += space.freed;
+            if space.freed == 0 {
+                break;
+            }
+            left = space.left;
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// `false` if the guestbook shuts down.
+    pub(super) async fn may_go_on(&mut self) -> Result<bool> {
+        let now = self.inner.clock.now();
+        if !self.is_over && now >= self.renew_at {
+            let lease = self.inner.store.lease(LEASE, self.holder, now, now.after(LEASE_TIME));
+            self.is_over = !self.inner.tasks.within(lease).await?;
+            self.renew_at = now.after(RENEW_AFTER);
+            if self.is_over {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "another process has taken over: the run was held up too long",
+                ));
+            }
+        }
+        self.is_over |= self.inner.is_stopped();
+        Ok(!self.is_over)
+    }
+
+    async fn release(&self) {
+        let now = self.inner.clock.now();
+        let released = self.inner.tasks.within(self.inner.store.lease(LEASE, self.holder, now, now)).await;
+        if let Err(error) = released {
+            tracing::debug!(error = %error.chain(), "the lease of retention ends by itself");
+        }
+    }
+}
+
+impl Inner {
+    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
+        self.tasks.within(self.store.count(filter)).await
+    }
+
+    /// When the first event that is left was recorded, but for those that are restricted or held, or anonymised by the rule.
+    async fn oldest(&self, class: &Class, now: Timestamp) -> Result<Option<Timestamp>> {
+        let query = HistoryQuery::new(class.personal().sparing_restricted(now)).order(Order::OldestFirst).limit(1);
+        let page = self.tasks.within(self.store.history(query)).await?;
+        Ok(page.activities.first().map(|activity| activity.event.time))
+    }
+
+    /// Whether `count` old events are a larger part of the class than the rules allow.
+    ///
+    /// What is kept is counted only as far as it matters: from the end of what is old on, in growing steps.
+    async fn is_too_much(&self, old: &Old, count: u64, now: Timestamp) -> Result<bool> {
+        let is_harmless = |kept: u64| count as f64 <= self.rules.max_fraction * (count + kept) as f64;
+        let (mut kept, mut from, mut step) = (0, old.since, Duration::from_secs(60 * 60));
+        while !is_harmless(kept) {
+            let until = Some(from.after(step)).filter(|until| *until < now);
+            let next = old.all.clone().from(from);
+            kept += self
+                .count(match until {
+                    Some(until) => next.until(until),
+                    None => next,
+                })
+                .await?;
+            let Some(until) = until else { break };
+            (from, step) = (until, step * 4);
+        }
+        Ok(!is_harmless(kept) && count + kept > FEW)
+    }
+}

@@ -1,0 +1,305 @@
+//! [`ExportArchive`]: all that is kept of a user, as a ZIP file.
+
+mod csv;
+mod files;
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use self::files::{FileInfo, Files, file_name};
+use super::{
+    Rights,
+    about::About,
+    export::{SCHEMA_VERSION, consent, unwritable},
+    parts::{MakePart, Parts},
+    watched::{Watch, Watched},
+};
+use crate::{
+    error::{ErrorKind, Result},
+    id::{UserId, VisitorId},
+    model::{
+        activity::Cursor,
+        consent::ConsentId,
+        privacy::{AuditRow, RequestKind},
+    },
+    time::Timestamp,
+};
+
+/// All that is kept of a user, as a ZIP file, part by part: a [`Stream`] of bytes. Memory holds one part, however large the file
+/// becomes, and nothing is written to a disk.
+///
+/// The files are, in this order, one JSON value a line in `.ndjson` (members as in [`Export`](super::Export)):
+///
+/// | file | what |
+/// |---|---|
+/// | `README.txt` | what the others are, for people |
+/// | `preferences.json` | what the user has set |
+/// | `rights.json` | `restriction`, `holds` and `requests` |
+/// | `sessions.ndjson` | live sessions and their data |
+/// | `consent.ndjson`, `consent.csv` | decisions, the last first |
+/// | `activities.ndjson`, `activities.csv` | events, in the order of recording |
+/// | `audit.ndjson` | what the [audit trail](crate::privacy) has about the user |
+/// | `sources/NAME.ndjson` | one for each [source](super::PersonalData) of the application, its name made safe for any system |
+/// | `manifest.json` | `schema_version`, `user_id`, `export_date`, `controller`, `purposes` and `retention` as in an [`Export`](super::Export); `files`: of each its `name`, `source`, `rows`, `bytes` and `sha256`; and `incomplete` |
+///
+/// A source that fails does not spoil the rest: its file ends where it failed, and `incomplete` has its `name` and the `reason`,
+/// which is the kind of the error. If the store fails, or the user is erased meanwhile, the stream ends with the error, and what was sent is no ZIP file.
+///
+/// CSV is as in RFC 4180: with a line of names, and texts that a spreadsheet would take for a formula (they begin with `=`, `+`,
+/// `-`, `@`, a tab or a line break) with an apostrophe before them. `.ndjson` has them unchanged. What is recorded while the file is made
+/// may be in one of two files and not yet in the other.
+///
+/// The same data gives the same bytes at the same `export_date`, but for the exports in `audit.ndjson`. All files have that date, in
+/// UTC.
+pub struct ExportArchive {
+    parts: Parts<Watched<Archivist>>,
+}
+
+struct Archivist {
+    rights: Rights,
+    user: UserId,
+    date: Timestamp,
+    about: Option<About>,
+    files: Files,
+    next: Next,
+    /// The visitors who were linked to the user: those of whom there is a decision.
+    visitors: Vec<VisitorId>,
+    /// The names of files in `sources`.
+    names: BTreeSet<String>,
+    incomplete: Vec<Missing>,
+}
+
+/// What comes next.
+enum Next {
+    Whole,
+    Consent { format: Format, before: Option<ConsentId> },
+    Activities { format: Format, visitor: Option<usize>, after: Option<Cursor> },
+    Audit { after: u64 },
+    Source { source: usize, page: usize },
+    Manifest,
+    Nothing,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Format {
+    Lines,
+    Csv(&'static [&'static str]),
+}
+
+/// What a source could not give.
+#[derive(Serialize)]
+struct Missing {
+    name: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    schema_version: u32,
+    user_id: &'a UserId,
+    export_date: Timestamp,
+    #[serde(flatten)]
+    about: Option<About>,
+    files: &'a [FileInfo],
+    incomplete: &'a [Missing],
+}
+
+/// So many records come at a time: a few milliseconds to compress.
+const PAGE: usize = 250;
+
+const README: &str = include_str!("readme.txt");
+
+impl ExportArchive {
+    pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
+        let watch = Watch::begin(&rights, &user).await?;
+        let date = rights.inner.clock.now();
+        let about = Some(rights.about(&user).await?);
+        let (files, visitors, names) = (Files::new(date), Vec::new(), BTreeSet::new());
+        let (next, incomplete) = (Next::Whole, Vec::new());
+        let export = Archivist { rights, user, date, about, files, next, visitors, names, incomplete };
+        Ok(Self { parts: Parts::of(Watched { export, watch }) })
+    }
+
+    /// The next part; `None` after the last.
+    pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        self.parts.next().await
+    }
+}
+
+impl Stream for ExportArchive {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        Pin::new(&mut self.parts).poll_next(context)
+    }
+}
+
+impl MakePart for Archivist {
+    async fn part(&mut self) -> Result<Option<Bytes>> {
+        match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Nothing => {
+                // Whoever asked for a copy has all of it.
+                if self.incomplete.is_empty() {
+                    self.rights.settle(&self.user, &[RequestKind::Access, RequestKind::Portability]).await;
+                }
+                return Ok(None);
+            }
+            Next::Whole => {
+                self.files.begin("README.txt", None, None)?;
+                self.files.write(README.as_bytes(), 0)?;
+                let preferences = self.rights.preferences_of(&self.user).await?;
+                self.document("preferences.json", &preferences)?;
+                let demanded = self.rights.demanded_by(&self.user).await?;
+                self.document("rights.json", &serde_json::to_value(demanded).map_err(unwritable)?)?;
+                self.files.begin("sessions.ndjson", Some(0), None)?;
+                let sessions = self.rights.sessions_of(&self.user).await?;
+                self.rows(Format::Lines, sessions.into_iter().map(Ok))?;
+                self.next = self.begin_consent("consent.ndjson", Format::Lines)?;
+            }
+            Next::Consent { format, before } => {
+                let (records, last) = self.rights.consent_page(&self.user, before, PAGE, &mut self.visitors).await?;
+                self.rows(format, records.iter().map(consent))?;
+                self.next = match (last, format) {
+                    (Some(last), format) => Next::Consent { format, before: Some(last) },
+                    (None, Format::Lines) => self.begin_consent("consent.csv", Format::Csv(csv::CONSENT))?,
+                    (None, Format::Csv(_)) => self.begin_activities("activities.ndjson", Format::Lines)?,
+                };
+            }
+            Next::Activities { format, visitor, after } => {
+                let of_visitor = visitor.map(|index| self.visitors[index]);
+                let page = self.rights.activity_page(&self.user, of_visitor, after, PAGE).await?;
+                self.rows(format, page.activities.iter().map(Ok))?;
+                let index = visitor.map_or(0, |index| index + 1);
+                self.next = match (page.next, format) {
+                    (Some(next), format) => Next::Activities { format, visitor, after: Some(next) },
+                    (None, format) if index < self.visitors.len() => {
+                        Next::Activities { format, visitor: Some(index), after: None }
+                    }
+                    (None, Format::Lines) => self.begin_activities("activities.csv", Format::Csv(csv::ACTIVITIES))?,
+                    (None, Format::Csv(_)) => {
+                        self.begin_rows("audit.ndjson", Format::Lines, None)?;
+                        Next::Audit { after: 0 }
+                    }
+                };
+            }
+            Next::Audit { after } => {
+                let page = self.rights.inner.audit.entries(after, PAGE, Some(&self.user)).await?;
+                self.rows(Format::Lines, page.iter().map(AuditRow::exported))?;
+                self.next = match page.last() {
+                    Some(last) if page.len() == PAGE => Next::Audit { after: last.entry.sequence },
+                    _ => self.begin_source(0)?,
+                };
+            }
+            Next::Source { source, page } => {
+                let exported = self.rights.inner.sources[source].export(self.user.clone(), page).await;
+                self.next = match exported {
+                    Ok(exported) => {
+                        self.rows(Format::Lines, exported.rows.into_iter().map(Ok))?;
+                        match exported.has_more {
+                            true => Next::Source { source, page: page + 1 },
+                            false => self.begin_source(source + 1)?,
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = %error.chain(), "a source failed: an export lacks what it keeps");
+                        let name = self.rights.inner.sources[source].name().to_owned();
+                        self.incomplete.push(Missing { name, reason: reason(error.kind()) });
+                        self.begin_source(source + 1)?
+                    }
+                };
+            }
+            Next::Manifest => {
+                let files = self.files.infos().to_vec();
+                let manifest = serde_json::to_vec_pretty(&Manifest {
+                    schema_version: SCHEMA_VERSION,
+                    user_id: &self.user,
+                    export_date: self.date,
+                    about: self.about.take(),
+                    files: &files,
+                    incomplete: &self.incomplete,
+                });
+                self.files.begin("manifest.json", None, None)?;
+                self.files.write(&manifest.map_err(unwritable)?, 0)?;
+                self.files.finish()?;
+            }
+        }
+        Ok(Some(self.files.take()))
+    }
+}
+
+impl Archivist {
+    fn begin_consent(&mut self, name: &str, format: Format) -> Result<Next> {
+        self.begin_rows(name, format, None)?;
+        Ok(Next::Consent { format, before: None })
+    }
+
+    fn begin_activities(&mut self, name: &str, format: Format) -> Result<Next> {
+        self.begin_rows(name, format, None)?;
+        Ok(Next::Activities { format, visitor: None, after: None })
+    }
+
+    /// Begins the file of a source, or the manifest after the last.
+    fn begin_source(&mut self, source: usize) -> Result<Next> {
+        let Some(next) = self.rights.inner.sources.get(source) else { return Ok(Next::Manifest) };
+        let name = next.name().to_owned();
+        let file = format!("sources/{}.ndjson", file_name(&name, &mut self.names));
+        self.begin_rows(&file, Format::Lines, Some(&name))?;
+        Ok(Next::Source { source, page: 0 })
+    }
+
+    fn begin_rows(&mut self, name: &str, format: Format, source: Option<&str>) -> Result<()> {
+        self.files.begin(name, Some(0), source)?;
+        match format {
+            Format::Lines => Ok(()),
+            Format::Csv(columns) => self.files.write(&csv::header(columns), 0),
+        }
+    }
+
+    fn document(&mut self, name: &str, value: &Value) -> Result<()> {
+        self.files.begin(name, None, None)?;
+        self.files.write(&serde_json::to_vec_pretty(value).map_err(unwritable)?, 0)
+    }
+
+    fn rows<T: Serialize>(
+        &mut self,
+        format: Format,
+        values: impl Iterator<Item = serde_json::Result<T>>,
+    ) -> Result<()> {
+        let (mut out, mut rows) = (Vec::new(), 0);
+        for value in values {
+            let value = value.map_err(unwritable)?;
+            match format {
+                Format::Lines => {
+                    serde_json::to_writer(&mut out, &value).map_err(unwritable)?;
+                    out.push(b'\n');
+                }
+                Format::Csv(columns) => {
+                    let value = serde_json::to_value(&value).map_err(unwritable)?;
+                    csv::row(&mut out, columns, value.as_object().unwrap_or(&Map::new()));
+                }
+            }
+            rows += 1;
+        }
+        self.files.write(&out, rows)
+    }
+}
+
+/// Why a source is incomplete: nothing of its error but the kind, as its words may be personal.
+fn reason(kind: ErrorKind) -> String {
+    format!("the source failed: {kind:?}")
+}
+
+impl fmt::Debug for ExportArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportArchive").finish_non_exhaustive()
+    }
+}

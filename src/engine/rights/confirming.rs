@@ -1,0 +1,172 @@
+//! An erasure in two steps: somebody asks for it and confirms that, and may think better of it for some days.
+
+use super::{Rights, requests::no_such_request};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    model::privacy::{Actor, ConfirmationToken, Presented, PrivacyRequest, RequestId, RequestKind, RequestStep},
+    store::RequestQuery,
+};
+
+/// What became of [`Rights::request_erasure`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ErasureRequest {
+    /// The request.
+    pub request: PrivacyRequest,
+    /// What is to be sent to the user and to come back with [`Rights::confirm_erasure`]; it holds for a day, and one that was sent before
+    /// no longer does. `None` if the user has confirmed already.
+    pub token: Option<ConfirmationToken>,
+    /// Whether the request was open before.
+    pub is_duplicate: bool,
+}
+
+impl Rights {
+    /// The user asks to be erased. Nothing happens until they confirm that with the token, which the application sends to them on a
+    /// way that only they can read.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_guestbook::{Clock, Guestbook, Timestamp, UserId, privacy::RestrictionReason, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).clock(clock.clone()).build()?;
+    /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);
+    /// let asked = rights.request_erasure(&ada).await?;
+    /// // … the token goes to her by mail, and comes back:
+    /// rights.confirm_erasure(asked.request.id, &asked.token.unwrap()).await?;
+    /// let restriction = rights.restriction_of(&ada).await?.unwrap();
+    /// assert_eq!(restriction.reason, RestrictionReason::ErasurePending);
+    ///
+    /// clock.advance(Duration::from_secs(7 * 86_400));
+    /// rights.resume().await?; // The guestbook does this by itself.
+    /// assert!(rights.erasure_of(&ada).await?.unwrap().finished_at.is_some());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StruckOut`](ErrorKind::StruckOut) if the user was erased; what the store reports.
+    pub async fn request_erasure(&self, user: &UserId) -> Result<ErasureRequest> {
+        let now = self.inner.clock.now();
+        let mut request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, now)?;
+        let token = request.ask(now)?;
+        let filed = self.file_as_it_is(request, Actor::User(user.clone())).await?;
+        if !filed.is_duplicate {
+            return Ok(ErasureRequest { request: filed.request, token: Some(token), is_duplicate: false });
+        }
+        let mut token = None;
+        let ask = |request: &mut PrivacyRequest, now| {
+            token = match request.ask(now) {
+                Err(error) if error.kind() == ErrorKind::Conflict => None,
+                asked => Some(asked?),
+            };
+            Ok(token.is_some())
+        };
+        let request = self.change(filed.request.id, Actor::User(user.clone()), ask).await?;
+        Ok(ErasureRequest { request, token, is_duplicate: true })
+    }
+
+    /// The user confirms that they want to be erased. They are [restricted](Self::restrict) at once, and erased when the
+    /// [grace](crate::GuestbookBuilder::erasure_grace) is over, but no later than the request is due. A login meanwhile does not cancel that.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request, the token is not the last that was made for it, is older than a day or was used,
+    /// or five wrong ones were tried: nobody learns which. What the store reports.
+    pub async fn confirm_erasure(&self, id: RequestId, token: &ConfirmationToken) -> Result<PrivacyRequest> {
+        let Some(user) = self.request(id).await?.and_then(|request| request.user().cloned()) else {
+            return Err(no_such_request());
+        };
+        let mut is_right = false;
+        let confirm = |request: &mut PrivacyRequest, now: crate::Timestamp| {
+            let presented = request.present(token, now);
+            is_right = presented == Presented::Right;
+            match presented {
+                Presented::Unasked => Err(no_such_request()),
+                Presented::Wrong => Ok(true),
+                Presented::Right => {
+                    let grace_until = now.after(self.inner.duties.grace).min(request.due_at).max(now);
+                    request.step(RequestStep::Confirm { grace_until }, now).map(|()| true)
+                }
+            }
+        };
+        let request = self.change(id, Actor::User(user), confirm).await?;
+        if is_right { Ok(request) } else { Err(no_such_request()) }
+    }
+
+    /// The user thinks better of it: the request is cancelled, and what it restricted no longer is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request of this user; [`Conflict`](ErrorKind::Conflict) if it is not open any
+    /// more, the grace is over, or the erasure has begun; what the store reports.
+    pub async fn cancel_erasure(&self, user: &UserId, id: RequestId) -> Result<PrivacyRequest> {
+        self.cancel_if(user, id, |kind| kind == RequestKind::Erasure).await
+    }
+
+    /// The user takes a request back, of whatever kind; that for an erasure as [`cancel_erasure`](Self::cancel_erasure) does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`cancel_erasure`](Self::cancel_erasure).
+    pub async fn cancel(&self, user: &UserId, id: RequestId) -> Result<PrivacyRequest> {
+        self.cancel_if(user, id, |_| true).await
+    }
+
+    async fn cancel_if(
+        &self,
+        user: &UserId,
+        id: RequestId,
+        is_meant: impl Fn(RequestKind) -> bool,
+    ) -> Result<PrivacyRequest> {
+        let is_theirs = |request: &PrivacyRequest| is_meant(request.kind) && request.user() == Some(user);
+        let has_begun = self.erasure_of(user).await?.is_some();
+        let cancel = |request: &mut PrivacyRequest, now| match is_theirs(request) {
+            false => Err(no_such_request()),
+            true if has_begun => Err(Error::new(ErrorKind::Conflict, "the erasure has begun")),
+            true => request.step(RequestStep::Cancel, now).map(|()| true),
+        };
+        self.change(id, Actor::User(user.clone()), cancel).await
+    }
+
+    /// Erases whose grace is over. How many, and the first error.
+    pub(super) async fn erase_confirmed(&self) -> (u64, Option<Error>) {
+        let (mut finished, mut failed) = (0, None);
+        let query = RequestQuery::new().grace_over_at(self.inner.clock.now());
+        let mut query = query.limit(PAGE);
+        // Those that fail are passed over, or they would hold up the others.
+        loop {
+            let requests = match self.requests(query.clone()).await {
+                Ok(requests) => requests,
+                Err(error) => return (finished, failed.or(Some(error))),
+            };
+            let is_last = requests.len() < PAGE;
+            for request in requests {
+                query = query.after(request.id);
+                match self.erase_one(&request).await {
+                    Ok(is_finished) => finished += u64::from(is_finished),
+                    Err(error) => {
+                        tracing::warn!(error = %error.chain(), "an erasure that was confirmed met an error");
+                        failed = failed.or(Some(error));
+                    }
+                }
+            }
+            if is_last {
+                return (finished, failed);
+            }
+        }
+    }
+
+    async fn erase_one(&self, request: &PrivacyRequest) -> Result<bool> {
+        let Some(user) = request.user() else { return Ok(false) };
+        // One that has begun is gone on with like any other.
+        if self.erasure_of(user).await?.is_some() {
+            return Ok(false);
+        }
+        Ok(self.erase(user).await?.erasure.finished_at.is_some())
+    }
+}
+
+const PAGE: usize = 100;

@@ -1,0 +1,316 @@
+//! [`Export`]: all that is kept of a user, part by part.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    Rights,
+    about::About,
+    parts::{MakePart, Parts},
+    watched::{Watch, Watched},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{UserId, VisitorId},
+    model::{
+        activity::{ActivityFilter, Cursor, HistoryPage, HistoryQuery, Order},
+        consent::{ConsentId, ConsentRecord, Subject},
+        privacy::{AuditRow, Hold, PrivacyRequest, RequestKind, Restriction},
+    },
+    store::RequestQuery,
+    time::Timestamp,
+};
+
+/// All that is kept of a user, as one JSON document, part by part: a [`Stream`] of bytes. Memory holds one part.
+///
+/// The same data gives the same document, but for `export_date`, what follows from the date, and the exports in `audit`. Times are milliseconds since 1970.
+/// There is no token, no hash of one, and nothing of others.
+///
+/// If the user is erased meanwhile, the stream ends with [`StruckOut`](ErrorKind::StruckOut) instead of the end of the
+/// document, so that nobody takes a part for the whole, and no request counts as answered.
+///
+/// Its members, in this order:
+///
+/// | member | what |
+/// |---|---|
+/// | `schema_version` | 1. Whoever reads the document asks for this first; new members do not change it |
+/// | `user_id` | whose data it is |
+/// | `export_date` | when it was made |
+/// | `controller` | who is responsible, as [`GuestbookBuilder::controller`](crate::GuestbookBuilder::controller) says; or null |
+/// | `purposes` | each [purpose](crate::consent::Purpose) as it is declared (`id`, `category`, `basis`, `mode`, `lenient_mode`, `notice_version`, `expiry_seconds`, `cookies`, `sells_or_shares`, and of [`Processing`](crate::consent::Processing) what is set), with `retention`: how long events are kept that fall under it; and where the user stands: `allowed`, `why`, `ask` (a [`Verdict`](crate::consent::Verdict)), `standing` (the last decision, or null) |
+/// | `retention` | how long what is kept: [`RetentionPeriod`](super::RetentionPeriod)s |
+/// | `sessions` | those that are live, as a [`SessionInfo`](crate::session::SessionInfo) without `current`, with their `data`: the application's keys and values, null for [secret](crate::GuestbookBuilder::secret_session_keys) ones |
+/// | `preferences` | what the user has set, by category and key |
+/// | `restriction` | since when and why processing is [restricted](crate::privacy::Restriction), or null |
+/// | `holds` | what is [held](crate::privacy::Hold), and why |
+/// | `requests` | the first 1,000 [requests](crate::privacy::PrivacyRequest) of the user |
+/// | `consent` | each [decision](crate::consent::ConsentRecord), the last stored first; that of a visitor who was linked to the user names a `visitor_id` |
+/// | `activities` | each [event](crate::activity::Activity), in the order of recording, then those of linked visitors from before the login |
+/// | `audit` | what the [audit trail](crate::privacy) has about the user, this export included |
+/// | `sources` | by name, the rows of each [source](super::PersonalData) of the application |
+pub struct Export {
+    parts: Parts<Watched<Exporter>>,
+}
+
+struct Exporter {
+    rights: Rights,
+    user: UserId,
+    next: Next,
+    /// The visitors who were linked to the user: those of whom there is a decision.
+    visitors: Vec<VisitorId>,
+    /// Whether the list that is being written has an element already.
+    has_any: bool,
+}
+
+/// What comes next.
+enum Next {
+    Head(Box<Head>),
+    Consent(Option<ConsentId>),
+    /// Of the user, then of each visitor who was linked to them: what they did before they logged in.
+    Activities {
+        visitor: Option<usize>,
+        after: Option<Cursor>,
+    },
+    Audit {
+        after: u64,
+    },
+    Source {
+        source: usize,
+        page: usize,
+    },
+    Nothing,
+}
+
+/// What comes before the lists.
+#[derive(Serialize)]
+struct Head {
+    schema_version: u32,
+    user_id: UserId,
+    export_date: Timestamp,
+    #[serde(flatten)]
+    about: About,
+    sessions: Vec<Box<RawValue>>,
+    preferences: Value,
+    #[serde(flatten)]
+    demanded: Demanded,
+}
+
+/// What the user has demanded, and what keeps it from being done.
+#[derive(Serialize)]
+pub(super) struct Demanded {
+    restriction: Option<Restriction>,
+    holds: Vec<Hold>,
+    requests: Vec<PrivacyRequest>,
+}
+
+/// The version of the document.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+/// So many records come at a time.
+const PAGE: usize = 1_000;
+
+impl Export {
+    pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
+        let watch = Watch::begin(&rights, &user).await?;
+        let head = Head {
+            schema_version: SCHEMA_VERSION,
+            user_id: user.clone(),
+            export_date: rights.inner.clock.now(),
+            about: rights.about(&user).await?,
+            sessions: rights.sessions_of(&user).await?,
+            preferences: rights.preferences_of(&user).await?,
+            demanded: rights.demanded_by(&user).await?,
+        };
+        let next = Next::Head(Box::new(head));
+        let export = Exporter { rights, user, next, visitors: Vec::new(), has_any: false };
+        Ok(Self { parts: Parts::of(Watched { export, watch }) })
+    }
+
+    /// The next part; `None` after the last.
+    pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        self.parts.next().await
+    }
+}
+
+impl Stream for Export {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        Pin::new(&mut self.parts).poll_next(context)
+    }
+}
+
+impl MakePart for Exporter {
+    async fn part(&mut self) -> Result<Option<Bytes>> {
+        let mut out = Vec::new();
+        match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Nothing => {
+                // Whoever asked for a copy has all of it.
+                self.rights.settle(&self.user, &[RequestKind::Access, RequestKind::Portability]).await;
+                return Ok(None);
+            }
+            Next::Head(head) => {
+                let head = serde_json::to_vec(&head).map_err(unwritable)?;
+                // The object goes on.
+                out.extend_from_slice(&head[..head.len() - 1]);
+                out.extend_from_slice(b",\"consent\":[");
+                self.next = Next::Consent(None);
+            }
+            Next::Consent(before) => {
+                let (records, last) = self.rights.consent_page(&self.user, before, PAGE, &mut self.visitors).await?;
+                self.list(&mut out, records.iter().map(consent))?;
+                self.next = match last {
+                    Some(last) => Next::Consent(Some(last)),
+                    None => {
+                        self.next_list(&mut out, b"],\"activities\":[", Next::Activities { visitor: None, after: None })
+                    }
+                };
+            }
+            Next::Activities { visitor, after } => {
+                let of_visitor = visitor.map(|index| self.visitors[index]);
+                let page = self.rights.activity_page(&self.user, of_visitor, after, PAGE).await?;
+                self.list(&mut out, page.activities.iter().map(Ok))?;
+                let index = visitor.map_or(0, |index| index + 1);
+                self.next = match page.next {
+                    Some(next) => Next::Activities { visitor, after: Some(next) },
+                    None if index < self.visitors.len() => Next::Activities { visitor: Some(index), after: None },
+                    None => self.next_list(&mut out, b"],\"audit\":[", Next::Audit { after: 0 }),
+                };
+            }
+            Next::Audit { after } => {
+                let page = self.rights.inner.audit.entries(after, PAGE, Some(&self.user)).await?;
+                self.list(&mut out, page.iter().map(AuditRow::exported))?;
+                self.next = match page.last() {
+                    Some(last) if page.len() == PAGE => Next::Audit { after: last.entry.sequence },
+                    _ => self.next_source(&mut out, b"],\"sources\":{", 0),
+                };
+            }
+            Next::Source { source, page } => {
+                let exported = self.rights.inner.sources[source].export(self.user.clone(), page).await?;
+                self.list(&mut out, exported.rows.into_iter().map(Ok))?;
+                self.next = match exported.has_more {
+                    true => Next::Source { source, page: page + 1 },
+                    false => self.next_source(&mut out, b"]", source + 1),
+                };
+            }
+        }
+        Ok(Some(out.into()))
+    }
+}
+
+impl Exporter {
+    fn next_list(&mut self, out: &mut Vec<u8>, between: &[u8], next: Next) -> Next {
+        out.extend_from_slice(between);
+        self.has_any = false;
+        next
+    }
+
+    /// Begins the list of a source, or ends the document.
+    fn next_source(&mut self, out: &mut Vec<u8>, between: &[u8], source: usize) -> Next {
+        out.extend_from_slice(between);
+        self.has_any = false;
+        let Some(next) = self.rights.inner.sources.get(source) else {
+            out.extend_from_slice(b"}}");
+            return Next::Nothing;
+        };
+        out.extend_from_slice(if source == 0 { b"" } else { b"," });
+        out.extend_from_slice(Value::from(next.name()).to_string().as_bytes());
+        out.extend_from_slice(b":[");
+        Next::Source { source, page: 0 }
+    }
+
+    fn list<T: Serialize>(
+        &mut self,
+        out: &mut Vec<u8>,
+        values: impl Iterator<Item = serde_json::Result<T>>,
+    ) -> Result<()> {
+        for value in values {
+            if self.has_any {
+                out.push(b',');
+            }
+            self.has_any = true;
+            serde_json::to_writer(&mut *out, &value.map_err(unwritable)?).map_err(unwritable)?;
+        }
+        Ok(())
+    }
+}
+
+impl Rights {
+    pub(super) async fn demanded_by(&self, user: &UserId) -> Result<Demanded> {
+        let requests = RequestQuery::new().user(user.clone()).limit(RequestQuery::MAX_LIMIT);
+        Ok(Demanded {
+            restriction: self.restriction_of(user).await?,
+            holds: self.holds_of(user).await?,
+            requests: self.requests(requests).await?,
+        })
+    }
+
+    /// A page of decisions, and where the next one begins. Adds the visitors who were linked to the user.
+    pub(super) async fn consent_page(
+        &self,
+        user: &UserId,
+        before: Option<ConsentId>,
+        limit: usize,
+        visitors: &mut Vec<VisitorId>,
+    ) -> Result<(Vec<ConsentRecord>, Option<ConsentId>)> {
+        let history = self.inner.store.consent_history(Subject::User(user.clone()), limit, before);
+        let records = self.inner.tasks.within(history).await?;
+        let last = records.last().map(|record| record.id).filter(|_| records.len() == limit);
+        for record in &records {
+            if let Subject::Visitor(visitor) = record.subject
+                && !visitors.contains(&visitor)
+            {
+                visitors.push(visitor);
+            }
+        }
+        Ok((records, last))
+    }
+
+    /// A page of events, of the user or of a visitor who was linked to them.
+    pub(super) async fn activity_page(
+        &self,
+        user: &UserId,
+        visitor: Option<VisitorId>,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<HistoryPage> {
+        let filter = ActivityFilter::new();
+        let query = HistoryQuery::new(match visitor {
+            None => filter.user(user.clone()),
+            Some(visitor) => filter.visitor(visitor),
+        });
+        let query = query.order(Order::OldestFirst).limit(limit);
+        let query = after.map_or(query.clone(), |after| query.after(after));
+        let mut page = self.inner.tasks.within(self.inner.store.history(query)).await?;
+        // Others may have logged in to the same browser, and the user's own are there already.
+        page.activities.retain(|activity| visitor.is_none() || activity.event.user.is_none());
+        Ok(page)
+    }
+}
+
+/// A record as it is exported: with who decided, the user or a visitor that was linked to them.
+pub(super) fn consent(record: &ConsentRecord) -> serde_json::Result<Value> {
+    let mut value = serde_json::to_value(record)?;
+    if let (Value::Object(value), Subject::Visitor(visitor)) = (&mut value, &record.subject) {
+        value.insert("visitor_id".into(), serde_json::to_value(visitor)?);
+    }
+    Ok(value)
+}
+
+pub(super) fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, "a record cannot be written as JSON").with_source(error)
+}
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Export").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,241 @@
+//! [`Rights::import`]: taking over what somebody brings along from another service (GDPR, Article 20).
+
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Map, Value, json};
+
+use super::{Rights, export::SCHEMA_VERSION};
+use crate::{
+    engine::consents::Consents,
+    error::{Error, ErrorKind, Result},
+    id::UserId,
+    model::{
+        consent::{
+            ConsentRecord, Decided, Decision, Method, Mode, Proof, Purpose, PurposeId, Regime, Standing, Subject,
+        },
+        preferences::{Overrides, Patch},
+        privacy::AuditAction,
+    },
+    time::Timestamp,
+};
+
+/// What an import has taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// How many decisions.
+    pub decisions: usize,
+    /// Whether there were preferences.
+    pub preferences: bool,
+    /// Decisions that visitors had made before they logged in: they stay behind. What of them counts for the account is among its
+    /// own decisions, as it was recorded at the login.
+    pub left_behind: usize,
+}
+
+/// Of an export's document what is taken over. All the rest is not looked at.
+#[derive(Deserialize)]
+struct Document {
+    schema_version: u32,
+    #[serde(default)]
+    preferences: Map<String, Value>,
+    /// The last stored first.
+    #[serde(default)]
+    consent: Vec<Brought>,
+}
+
+/// A decision of the document.
+#[derive(Deserialize)]
+struct Brought {
+    purpose: String,
+    visitor_id: Option<IgnoredAny>,
+    #[serde(flatten)]
+    standing: Standing,
+    #[serde(flatten)]
+    proof: Proof,
+}
+
+/// A document has at most so many bytes, and so many decisions.
+const MAX_BYTES: usize = 64 << 20;
+const MAX_DECISIONS: usize = 10_000;
+
+/// A text of a proof has at most so many bytes.
+const MAX_TEXT: usize = 200;
+
+impl Rights {
+    /// Takes the preferences and the decisions of an [`Export`](super::Export)'s document over into an account that has none.
+    ///
+    /// A decision is recorded with the method [`Import`](Method::Import) and with all of its proof but the session and the way in which it
+    /// was made. It keeps its time, so it counts as long as it would have, and no longer than the purpose allows here; a grant
+    /// for another version of the notice does not count, as ever. The text of a notice is not taken over, its hash is.
+    ///
+    /// An export of the account afterwards is **equal in what was taken over**: the same `preferences`, and in `consent` the same
+    /// decisions of the account in the same order, each with the same `purpose`, `decision`, `since` and `notice_version`.
+    ///
+    /// Nobody else may change the account meanwhile. Everything is checked before anything is stored; then preferences are stored,
+    /// then all decisions at once, and the [audit trail](crate::privacy) records that. If the store fails in between, the same import can be done again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_guestbook::{
+    ///     Guestbook, Result, UserId,
+    ///     consent::{
+    ///         Category, Choices, Circumstances, ConsentRules, Method, Purpose, PurposeId,
+    ///         Purposes,
+    ///     },
+    ///     store::MemoryStore,
+    /// };
+    ///
+    /// fn service() -> Result<Guestbook> {
+    ///     let analytics = Purpose::new("analytics", Category::Analytics).expiry(Duration::from_secs(180 * 86_400));
+    ///     let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?);
+    ///     Guestbook::builder(MemoryStore::new()).consent(rules).build()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+    /// let (old, new) = (service()?, service()?);
+    /// let ada = UserId::try_from("ada")?;
+    /// let no = Choices::new(Method::Custom).decline(PurposeId::ANALYTICS);
+    /// old.consents().unwrap().decide(&ada.clone().into(), no, &Circumstances::default()).await?;
+    /// let mut document = Vec::new();
+    /// let mut export = old.rights().export(&ada).await?;
+    /// while let Some(part) = export.next().await {
+    ///     document.extend(part?);
+    /// }
+    ///
+    /// let imported = new.rights().import(&ada, &document).await?;
+    /// assert_eq!((imported.decisions, imported.preferences), (1, false));
+    /// let again = new.rights().import(&ada, &document).await.unwrap_err();
+    /// assert_eq!(again.kind(), tower_guestbook::ErrorKind::Conflict);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`](ErrorKind::TooLarge) if the document has more than 64 MiB or 10,000 decisions, or the preferences are too large;
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is no document of an export, or of another `schema_version`, if it has a
+    /// time that has not come yet, or naming the purposes, or the key of the preferences, that are not known here;
+    /// [`Conflict`](ErrorKind::Conflict) if the account has decisions or other preferences; what the store reports.
+    pub async fn import(&self, user: &UserId, document: &[u8]) -> Result<Imported> {
+        self.inner.tasks.within(self.opened()).await?;
+        let document = read(document)?;
+        let (subject, now) = (Subject::User(user.clone()), self.inner.clock.now());
+        let patch = self.patch_of(document.preferences)?;
+        let (own, of_visitors): (Vec<_>, Vec<_>) =
+            document.consent.into_iter().partition(|brought| brought.visitor_id.is_none());
+        let records = self.records_of(&subject, own, now)?;
+        let imported =
+            Imported { decisions: records.len(), preferences: patch.is_some(), left_behind: of_visitors.len() };
+
+        self.check_has_no_decisions(&subject).await?;
+        if let (Some(patch), Some(preferences)) = (patch, &self.inner.register.preferences) {
+            let stored = self.inner.tasks.within(self.inner.store.preferences(user.clone())).await?;
+            let theirs = Overrides::default().with(&patch)?;
+            if !stored.overrides.is_empty() && stored.overrides != theirs {
+                return Err(conflict());
+            }
+            preferences.store(user.clone(), patch, stored.version).await?;
+        }
+        if let (false, Some(consents)) = (records.is_empty(), &self.inner.register.consents) {
+            consents.take_over(&subject, records).await?;
+        }
+        let detail = json!({ "decisions": imported.decisions, "preferences": imported.preferences });
+        self.inner.audit.record(AuditAction::Imported, self.actor.clone(), Some(user), detail).await?;
+        Ok(imported)
+    }
+
+    async fn check_has_no_decisions(&self, subject: &Subject) -> Result<()> {
+        let history = self.inner.store.consent_history(subject.clone(), 1, None);
+        if self.inner.tasks.within(history).await?.is_empty() { Ok(()) } else { Err(conflict()) }
+    }
+
+    fn patch_of(&self, preferences: Map<String, Value>) -> Result<Option<Patch>> {
+        if preferences.is_empty() {
+            return Ok(None);
+        }
+        let Some(here) = &self.inner.register.preferences else {
+            return Err(invalid("the document has preferences, and there are none here".into()));
+        };
+        let patch = here.check(&Overrides::from(preferences))?;
+        // It must have room before anything is stored.
+        Overrides::default().with(&patch)?;
+        Ok(Some(patch))
+    }
+
+    /// The decisions as they are recorded, in the order of storing.
+    fn records_of(&self, subject: &Subject, brought: Vec<Brought>, now: Timestamp) -> Result<Vec<ConsentRecord>> {
+        let purposes = self.inner.register.consents.as_ref().map(Consents::purposes);
+        let find = |name: &str| {
+            let id = PurposeId::new(name).ok()?;
+            let purpose = purposes?.get(&id)?;
+            (purpose.mode_under(Regime::Strictest) != Mode::Necessary).then_some((id, purpose))
+        };
+        let mut unknown: Vec<_> =
+            brought.iter().map(|one| one.purpose.as_str()).filter(|name| find(name).is_none()).collect();
+        if !unknown.is_empty() {
+            unknown.sort_unstable();
+            unknown.dedup();
+            return Err(invalid(format!("nothing is decided here about the purposes {}", named(&unknown))));
+        }
+        let known = brought.iter().rev().filter_map(|one| find(&one.purpose).map(|found| (one, found)));
+        known.map(|(one, (id, purpose))| one.record(subject, id, purpose, now)).collect()
+    }
+}
+
+impl Brought {
+    fn record(&self, subject: &Subject, id: PurposeId, purpose: &Purpose, now: Timestamp) -> Result<ConsentRecord> {
+        let Standing { decision, notice_version, gpc_present, dnt_present, since, valid_until } = self.standing;
+        if since > now || self.proof.given_at > now || since < Timestamp::default() || notice_version == 0 {
+            return Err(invalid("a decision of the document cannot have been made like this: time or version".into()));
+        }
+        let texts = [&self.proof.language, &self.proof.source, &self.proof.place, &self.proof.actor];
+        if texts.into_iter().flatten().any(|text| text.len() > MAX_TEXT) {
+            return Err(Error::new(ErrorKind::TooLarge, format!("a text of a decision has at most {MAX_TEXT} bytes")));
+        }
+        let mut decided = Decided::new(decision, notice_version, since);
+        (decided.gpc_present, decided.dnt_present) = (gpc_present, dnt_present);
+        let mut standing = Standing::after(purpose, &decided);
+        if decision == Decision::Granted {
+            standing.valid_until = standing.valid_until.into_iter().chain(valid_until).min();
+        }
+        let mut proof = self.proof.clone();
+        proof.method = Method::Import;
+        // A session of another service is none here.
+        proof.session = None;
+        ConsentRecord::new(subject.clone(), id, standing, proof)
+    }
+}
+
+fn read(document: &[u8]) -> Result<Document> {
+    if document.len() > MAX_BYTES {
+        return Err(Error::new(ErrorKind::TooLarge, format!("a document has at most {MAX_BYTES} bytes")));
+    }
+    // What is wrong there may be personal: only the place is told.
+    let document: Document = serde_json::from_slice(document).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        invalid(format!("this is no document of an export: line {line}, column {column}"))
+    })?;
+    if document.schema_version != SCHEMA_VERSION {
+        return Err(invalid(format!("only documents with the schema_version {SCHEMA_VERSION} are read")));
+    }
+    if document.consent.len() > MAX_DECISIONS {
+        return Err(Error::new(ErrorKind::TooLarge, format!("a document has at most {MAX_DECISIONS} decisions")));
+    }
+    Ok(document)
+}
+
+/// Names for an error, the first few of them; what cannot be a name is not repeated.
+fn named(names: &[&str]) -> String {
+    let name = |name: &&str| match PurposeId::new(name) {
+        Ok(id) => format!("{:?}", id.as_str()),
+        Err(_) => "(an impossible name)".to_owned(),
+    };
+    let more = if names.len() > 10 { " and others" } else { "" };
+    names.iter().take(10).map(name).collect::<Vec<_>>().join(", ") + more
+}
+
+fn conflict() -> Error {
+    Error::new(ErrorKind::Conflict, "the account has decisions or preferences already: an import needs an empty one")
+}
+
+fn invalid(problem: String) -> Error {
+    Error::new(ErrorKind::InvalidInput, problem)
+}

@@ -1,0 +1,302 @@
+//! Erasures that are remembered outside the store, and done again when the store has forgotten them.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Rights;
+use crate::{
+    engine::erasure_journal::{DynamicJournal, MissingJournal},
+    error::{Error, ErrorKind, Result},
+    gate::Gate,
+    id::UserId,
+    model::privacy::{
+        Actor, AuditAction, AuditNote, Erasure, ErasureId, JournalEntry, JournalKind, Pseudonym, StoreFingerprint,
+    },
+};
+
+/// A journal, and the gate at which everybody waits until it is replayed.
+pub(crate) struct Ledger {
+    journal: Box<dyn DynamicJournal>,
+    /// What becomes of a journal that the store has had and that is not there.
+    missing: MissingJournal,
+    gate: Gate,
+    /// One replay at a time.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// What a [replay](Rights::replay_journal) did. It names nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReplayReport {
+    /// How many users the journal keeps out.
+    pub checked: u64,
+    /// How many of them were in the store, or in a source that [names](crate::privacy::PersonalData::users) its users, and are struck out again.
+    pub struck_out_again: u64,
+    /// How many nobody knew, so that only their tombstone was missing.
+    pub tombstones_restored: u64,
+    /// How many had a tombstone although they were let in again since.
+    pub readmitted: u64,
+}
+
+/// What a journal says of one user, when all of it is read.
+struct Word {
+    last: JournalEntry,
+    /// The erasures that are lifted.
+    lifted: Vec<ErasureId>,
+}
+
+impl Ledger {
+    pub(crate) fn new(journal: Box<dyn DynamicJournal>, missing: MissingJournal, gate: Gate) -> Self {
+        Self { journal, missing, gate, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// However long it takes: what is dropped may be written all the same.
+    pub(super) async fn append(&self, entry: JournalEntry) -> Result<()> {
+        self.journal.append(entry).await
+    }
+}
+
+impl Rights {
+    /// Compares the store with the [journal](crate::privacy) and does again what the store does not know of, because a backup of before
+    /// was restored: users are struck out and erased, with the id and the times that the erasure had, tombstones are restored, and
+    /// who was let in again since is let in. Done again it changes nothing; interrupted, it goes on.
+    ///
+    /// The guestbook does this by itself at its start; [`ready`](crate::Guestbook::ready) waits for it. Without a journal there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// What the journal, the store or a source reports. Until a replay has succeeded nobody is served.
+    pub async fn replay_journal(&self) -> Result<ReplayReport> {
+        let report = self.replay().await?;
+        self.resume().await?;
+        Ok(report)
+    }
+
+    /// Replays the journal if that is still to be done, without waiting for rows to be deleted.
+    pub(crate) async fn make_ready(&self) -> Result<()> {
+        match &self.inner.duties.ledger {
+            Some(ledger) if !ledger.gate.is_open() => self.replay().await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the journal is replayed, or until it is known that it cannot be for now.
+    pub(crate) async fn opened(&self) -> Result<()> {
+        match &self.inner.duties.ledger {
+            Some(ledger) => ledger.gate.opened().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the journal is replayed, and the store of everything but sessions answers.
+    pub(crate) async fn health(&self) -> Result<()> {
+        let answered = async {
+            self.opened().await?;
+            self.inner.store.journal_since().await
+        };
+        self.inner.tasks.within(answered).await.map(drop)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.inner.duties.ledger.as_ref().is_none_or(|ledger| ledger.gate.is_open())
+    }
+
+    /// Forgets entries that do not matter any longer.
+    pub(super) async fn forget_entries(&self) -> Result<()> {
+        if let Some(ledger) = &self.inner.duties.ledger {
+            self.inner.tasks.within(ledger.journal.forget(self.inner.clock.now())).await?;
+        }
+        Ok(())
+    }
+
+    async fn replay(&self) -> Result<ReplayReport> {
+        let Some(ledger) = &self.inner.duties.ledger else { return Ok(ReplayReport::default()) };
+        let _turn = ledger.turn.lock().await;
+        match self.replay_all(ledger).await {
+            Ok(report) => {
+                ledger.gate.open();
+                let ReplayReport { checked, struck_out_again, tombstones_restored, readmitted } = report;
+                if struck_out_again + tombstones_restored + readmitted > 0 {
+                    tracing::warn!(
+                        checked,
+                        struck_out_again,
+                        tombstones_restored,
+                        readmitted,
+                        "the store did not know of all erasures: it was restored from a backup, or a process died"
+                    );
+                }
+                if let Err(error) = self.forget_entries().await {
+                    tracing::warn!(error = %error.chain(), "old entries of the erasure journal could not be forgotten");
+                }
+                Ok(report)
+            }
+            Err(error) => {
+                ledger.gate.fail(error.twin());
+                Err(error)
+            }
+        }
+    }
+
+    async fn replay_all(&self, ledger: &Ledger) -> Result<ReplayReport> {
+        let (inner, mut report) = (&self.inner, ReplayReport::default());
+        let (secret, now) = (inner.tasks.within(inner.store.secret()).await?, inner.clock.now());
+        let is_first = inner.tasks.within(inner.store.journal_since()).await?.is_none();
+        let missing = if is_first { MissingJournal::Begin } else { ledger.missing };
+        inner.tasks.within(ledger.journal.open(StoreFingerprint::of(&secret), missing)).await?;
+        if is_first {
+            inner.tasks.within(inner.store.begin_journal(now)).await?;
+        }
+        let words = self.read_journal(ledger).await?;
+        let (total, mut missing) = (words.len(), HashMap::new());
+        for (number, (pseudonym, word)) in words.into_iter().enumerate() {
+            if number % PROGRESS == 0 && total > PROGRESS {
+                tracing::info!(compared = number, of = total, "the erasure journal is compared with the store");
+            }
+            if !word.last.is_in_force(now) {
+                continue;
+            }
+            let known = inner.tasks.within(inner.store.tombstone(pseudonym)).await?;
+            match (word.last.kind, known) {
+                (JournalKind::Erased, known) => {
+                    report.checked += 1;
+                    if known.is_none() {
+                        missing.insert(pseudonym, word.last);
+                    }
+                }
+                (JournalKind::Readmitted, Some(known)) if word.lifted.contains(&known.id) => {
+                    report.readmitted += u64::from(self.lift(known).await?);
+                }
+                (JournalKind::Readmitted, _) => {}
+            }
+        }
+        report.struck_out_again = self.strike_out_again(&mut missing, &secret).await?;
+        // Only now: what has a tombstone is not looked for again, should this be interrupted.
+        report.tombstones_restored = self.restore_tombstones(&missing).await?;
+        Ok(report)
+    }
+
+    /// In large steps: one for each would take longer than all the rest.
+    async fn restore_tombstones(&self, missing: &HashMap<Pseudonym, JournalEntry>) -> Result<u64> {
+        let (inner, now, mut restored) = (&self.inner, self.inner.clock.now(), 0);
+        let tombstones: Vec<_> = missing.values().map(|entry| entry.erasure(None, now)).collect();
+        for (number, page) in tombstones.chunks(PAGE).enumerate() {
+            if (number * PAGE).is_multiple_of(PROGRESS) && tombstones.len() > PROGRESS {
+                tracing::info!(restored, of = tombstones.len(), "tombstones of the erasure journal are restored");
+            }
+            let note = inner.audit.note(AuditAction::ErasureBegan, Actor::System, None).await?;
+            let note = note.detail(json!({ "replayed": true, "tombstones": page.len() }));
+            restored += inner.tasks.within(inner.store.restore_tombstones(page.to_vec(), note, now)).await?;
+        }
+        Ok(restored)
+    }
+
+    /// The last word of the journal on each user.
+    async fn read_journal(&self, ledger: &Ledger) -> Result<HashMap<Pseudonym, Word>> {
+        for _ in 0..ATTEMPTS {
+            match self.read_journal_once(ledger).await {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                words => return words,
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "entries of the erasure journal are being forgotten all the time"))
+    }
+
+    async fn read_journal_once(&self, ledger: &Ledger) -> Result<HashMap<Pseudonym, Word>> {
+        let (mut words, mut from, mut announced) = (HashMap::<Pseudonym, Word>::new(), None, 0);
+        loop {
+            let page = self.inner.tasks.within(ledger.journal.read(from, PAGE)).await?;
+            for entry in page.entries {
+                let word = words.entry(entry.pseudonym).or_insert(Word { last: entry, lifted: Vec::new() });
+                if entry.kind == JournalKind::Readmitted {
+                    word.lifted.extend([word.last.id, entry.id]);
+                }
+                word.last = entry;
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return Ok(words),
+            }
+            let read = words.len();
+            if read >= announced + PROGRESS {
+                announced = read;
+                tracing::info!(
+                    users = read,
+                    "the erasure journal is being read: nobody is served before it is replayed"
+                );
+            }
+        }
+    }
+
+    /// Looks for the names of those who are missing and strikes them out; who is found is missing no more.
+    async fn strike_out_again(&self, missing: &mut HashMap<Pseudonym, JournalEntry>, secret: &[u8; 32]) -> Result<u64> {
+        let (inner, before) = (&self.inner, missing.len());
+        let mut after = None;
+        while !missing.is_empty() {
+            let names = inner.tasks.within(inner.store.users(after, PAGE)).await?;
+            let Some(last) = names.last().cloned() else { break };
+            self.strike_out_those(names, missing, secret).await?;
+            after = Some(last);
+        }
+        for source in &inner.sources {
+            for page in 0.. {
+                let names = if missing.is_empty() { Vec::new() } else { source.users(page).await? };
+                if names.is_empty() {
+                    break;
+                }
+                self.strike_out_those(names, missing, secret).await?;
+            }
+        }
+        Ok((before - missing.len()) as u64)
+    }
+
+    async fn strike_out_those(
+        &self,
+        names: Vec<UserId>,
+        missing: &mut HashMap<Pseudonym, JournalEntry>,
+        secret: &[u8; 32],
+    ) -> Result<()> {
+        let inner = &self.inner;
+        for user in names {
+            let pseudonym = Pseudonym::of(&user, secret);
+            let Some(entry) = missing.get(&pseudonym) else { continue };
+            let now = inner.clock.now();
+            let erasure = entry.erasure(Some(user.clone()), now);
+            let note = self.replay_note(AuditAction::ErasureBegan, pseudonym).await?;
+            inner.tasks.within(inner.store.remember_erasure(erasure, note, now)).await?;
+            self.forget_cached(&user);
+            missing.remove(&pseudonym);
+        }
+        Ok(())
+    }
+
+    /// Lifts an erasure that the journal says is lifted. One that was under way when the backup was made is finished first, as
+    /// what it has left is data of before. `false` if that does not work: they stay out until the next start.
+    async fn lift(&self, erasure: Erasure) -> Result<bool> {
+        let (inner, id) = (&self.inner, erasure.id);
+        let note = self.replay_note(AuditAction::Readmitted, erasure.pseudonym).await?;
+        if let Some(user) = erasure.user.clone()
+            && let Err(error) = self.go_on(user, erasure).await
+        {
+            tracing::warn!(error = %error.chain(), "an erasure that is lifted could not be finished");
+            return Ok(false);
+        }
+        inner.tasks.within(inner.store.lift_erasure(id, note, inner.clock.now())).await
+    }
+
+    /// A note by the system that names nobody.
+    async fn replay_note(&self, action: AuditAction, pseudonym: Pseudonym) -> Result<AuditNote> {
+        let note = self.inner.audit.note(action, Actor::System, None).await?;
+        Ok(note.about(pseudonym).detail(json!({ "replayed": true })))
+    }
+}
+
+/// So many entries or names are read at a time.
+const PAGE: usize = 1_000;
+
+/// A long replay says how far it is each time that this many users are done.
+const PROGRESS: usize = 10_000;
+
+/// So often the journal is read again from its beginning, because another process has removed entries.
+const ATTEMPTS: u32 = 5;

@@ -1,0 +1,525 @@
+//! [`Sessions`]: the sessions of a guestbook, found, started and ended. Store, cache, rules and clock come together here.
+
+mod anonymous;
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use self::anonymous::AnonymousSessions;
+use crate::{
+    engine::{
+        pending::PendingErasures,
+        profiles::{Accounts, KeptAccount},
+        tasks::Tasks,
+    },
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionKey, UserId, VisitorId},
+    model::{
+        consent::Subject,
+        session::{
+            AnonymousLimits, Changes, CredentialEpoch, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData,
+            SessionInfo, SessionLimits, SessionRecord, Verdict, judge, note_renewal,
+        },
+    },
+    store::{
+        Applied, ENDED_MEMORY, EpochRule, Loaded, LoadedGuest, Revocation, Rotation, Started,
+        cache::{self, Cache, SessionCache},
+        dynamic::DynamicStore,
+    },
+    time::{Clock, Timestamp},
+};
+
+/// The sessions of a guestbook, for what is done outside a request: administration, account changes, maintenance.
+///
+/// They are those of the guestbook's [realm](crate::GuestbookBuilder::realm); sessions of other realms in the same
+/// store are neither listed nor ended.
+///
+/// A clone is another handle to the same. Each method asks the store, and fails with
+/// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if it does not answer.
+///
+/// ```
+/// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let ended = guestbook.sessions().revoke_user(&UserId::from(7)).await?;
+/// assert_eq!(ended, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn DynamicStore>,
+    cache: SessionCache,
+    /// Keys of no session in whose place somebody logged in: a late request that brought one starts no session.
+    replaced: Cache<SessionKey, ()>,
+    /// If there is anything to know of a guest beside the session.
+    accounts: Option<Accounts>,
+    clock: Clock,
+    anonymous: AnonymousSessions,
+    settings: Settings,
+    tasks: Tasks,
+    pending: PendingErasures,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) realm: Realm,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) limits: SessionLimits,
+    pub(crate) cap: SessionCap,
+    pub(crate) anonymous: AnonymousLimits,
+    pub(crate) store_timeout: Duration,
+    pub(crate) cache_age: Duration,
+    pub(crate) cache_entries: usize,
+    pub(crate) cache_bytes: usize,
+}
+
+/// What was found under a key that a request presented.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    Live(Arc<SessionRecord>),
+    Expired,
+    Ended { logged_in: bool },
+    OtherRealm,
+    Unknown,
+}
+
+/// What [`Sessions::find`] found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) finding: Finding,
+    /// The guest's account, if the store was asked for it and the session is live.
+    pub(crate) account: Option<Arc<KeptAccount>>,
+}
+
+/// A list shows no more sessions than this.
+const LIST_LIMIT: usize = 1_000;
+
+/// So many logins of browsers with a stale cookie are remembered for a minute.
+const REPLACED_KEYS: usize = 4_096;
+
+/// How many expired sessions one transaction removes.
+const PURGE_CHUNK: usize = 500;
+
+impl Sessions {
+    /// Whether `other` is a handle to the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(crate) fn new(
+        store: Arc<dyn DynamicStore>,
+        accounts: Option<Accounts>,
+        clock: Clock,
+        tasks: Tasks,
+        pending: PendingErasures,
+        settings: Settings,
+    ) -> Self {
+        let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
+        let replaced = Cache::new(REPLACED_KEYS, usize::MAX, ENDED_MEMORY);
+        let anonymous = AnonymousSessions::new(settings.anonymous);
+        let inner = Inner { store, cache, replaced, accounts, clock, anonymous, settings, tasks, pending };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The live sessions of a user, the last seen first, at most 1,000.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn list(&self, user: &UserId) -> Result<Vec<SessionInfo>> {
+        self.list_as(user, None).await
+    }
+
+    /// The live sessions of a user in every realm, for a copy of all their data.
+    pub(crate) async fn list_of_all_realms(&self, user: &UserId) -> Result<Vec<SessionInfo>> {
+        self.list_in(None, user, None).await
+    }
+
+    /// Ends one session of a user. `false` if it was over already or belongs to somebody else.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn revoke(&self, user: &UserId, id: SessionId) -> Result<bool> {
+        Ok(self.end(Revocation::One(self.realm(), user.clone(), id)).await? > 0)
+    }
+
+    /// Ends all sessions of a user, for example when the account is disabled. How many there were.
+    ///
+    /// Raises the user's [epoch](CredentialEpoch) in the same step: a login with an epoch that was read before is refused.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn revoke_user(&self, user: &UserId) -> Result<u64> {
+        self.end(Revocation::User(self.realm(), user.clone())).await
+    }
+
+    /// Ends every session of everybody, anonymous ones too. How many there were.
+    ///
+    /// Raises everybody's [epoch](CredentialEpoch) in the same step.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn revoke_all(&self) -> Result<u64> {
+        self.end(Revocation::All(self.realm())).await
+    }
+
+    /// Returns the current [epoch](CredentialEpoch) of a user: read it before the stored password hash is read, and
+    /// pass it to the login.
+    ///
+    /// It is read from the store, never from a cache.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn credential_epoch(&self, user: &UserId) -> Result<CredentialEpoch> {
+        self.inner.tasks.within(self.inner.store.credential_epoch(self.realm(), user.clone())).await
+    }
+
+    /// Raises the [epoch](CredentialEpoch) of a user and ends all their sessions: for a password that is changed where
+    /// the user is not logged in, by a reset or by an administrator. How many sessions there were.
+    ///
+    /// Call it after the new hash is stored. Where the user changes it in a session of their own,
+    /// [`Session::credentials_changed`](crate::Session::credentials_changed) keeps that session.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails: repeat it then, or sessions made with the old password go on.
+    pub async fn credentials_changed(&self, user: &UserId) -> Result<u64> {
+        self.revoke_user(user).await
+    }
+
+    /// Removes what is expired from the store, in small steps. The guestbook does this by itself; how many were removed.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails. What was removed before stays removed.
+    pub async fn purge_expired(&self) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            let now = self.now();
+            let removed = self.inner.tasks.within(self.inner.store.purge_expired(now, PURGE_CHUNK)).await?;
+            total += removed as u64;
+            if removed < PURGE_CHUNK {
+                return Ok(total);
+            }
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn realm(&self) -> Realm {
+        self.inner.settings.realm.clone()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn accounts(&self) -> Option<&Accounts> {
+        self.inner.accounts.as_ref()
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.inner.tasks
+    }
+
+    /// The session under `key` without asking the store.
+    pub(crate) fn cached(&self, key: &SessionKey, now: Timestamp) -> Option<Arc<SessionRecord>> {
+        let record = self.inner.cache.get(key, now)?;
+        match judge(&record.head, now) {
+            Verdict::Keep => Some(record),
+            Verdict::Touch => Some(self.touch(key, record, now)),
+            // Another process may have seen the guest since: the store decides.
+            Verdict::Expire => None,
+        }
+    }
+
+    /// What the store has under `key`, and in the same trip of the guest, who is `visitor` if nobody is logged in.
+    pub(crate) async fn find(&self, key: &SessionKey, visitor: Option<VisitorId>) -> Result<Found> {
+        let ticket = self.inner.cache.ticket(key);
+        let (loaded, account) = match &self.inner.accounts {
+            Some(accounts) => {
+                let ticket = accounts.ticket();
+                let guest = self.inner.tasks.within(self.inner.store.load_guest(*key, self.realm(), visitor)).await?;
+                let LoadedGuest { session, subject, account } = guest;
+                let kept = subject.map(|subject| (accounts.keep(&subject, account, ticket), subject));
+                (session, kept)
+            }
+            None => (self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await?, None),
+        };
+        let nobody = |finding| Found { finding, account: None };
+        let record = match loaded {
+            Loaded::Found(record) => Arc::new(record),
+            Loaded::Ended { logged_in } => return Ok(nobody(Finding::Ended { logged_in })),
+            Loaded::OtherRealm => return Ok(nobody(Finding::OtherRealm)),
+            Loaded::Unknown => return Ok(nobody(Finding::Unknown)),
+        };
+        // Their erasure is about to end it.
+        if self.check_not_pending(record.head.user.as_ref()).is_err() {
+            return Ok(nobody(Finding::Ended { logged_in: true }));
+        }
+        let now = self.now();
+        let verdict = judge(&record.head, now);
+        if verdict == Verdict::Expire {
+            return Ok(nobody(Finding::Expired));
+        }
+        let subject = record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor));
+        let account = account.filter(|(_, whose)| Some(whose) == subject.as_ref()).map(|(account, _)| account);
+        self.inner.cache.put(*key, record.clone(), now, ticket);
+        let record = if verdict == Verdict::Touch { self.touch(key, record, now) } else { record };
+        Ok(Found { finding: Finding::Live(record), account })
+    }
+
+    /// Records a request. The answer does not wait for it: a touch that is lost costs a minute of idle time.
+    fn touch(&self, key: &SessionKey, mut record: Arc<SessionRecord>, now: Timestamp) -> Arc<SessionRecord> {
+        Arc::make_mut(&mut record).head.last_seen = now;
+        cache::touch(&self.inner.cache, key, now);
+        let (sessions, key, id) = (self.clone(), *key, record.head.id);
+        self.inner.tasks.spawn(async move {
+            match sessions.inner.tasks.within(sessions.inner.store.touch(id, now)).await {
+                Ok(true) => {}
+                Ok(false) => sessions.inner.cache.remove(&key),
+                Err(error) => tracing::warn!(session = %id, %error, "a session could not be touched"),
+            }
+        });
+        record
+    }
+
+    /// What the store has under `key` now, whatever the cache has.
+    pub(crate) async fn reload(&self, key: &SessionKey) -> Result<Loaded> {
+        self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await
+    }
+
+    /// Whether the store of sessions answers.
+    pub(crate) async fn health(&self) -> Result<()> {
+        self.reload(&SessionKey::from_bytes([0; 32])).await.map(drop)
+    }
+
+    /// Somebody has logged in with a browser that brought `key`, which is no session's.
+    pub(crate) fn replace(&self, key: SessionKey) {
+        self.inner.replaced.put(key, (), self.now(), self.inner.replaced.ticket(&key));
+    }
+
+    /// Whether a browser that brought `key` has been logged in since, by this process and less than a minute ago.
+    pub(crate) fn is_replaced(&self, key: &SessionKey) -> bool {
+        self.inner.replaced.get(key, self.now()).is_some()
+    }
+
+    /// Stores a new session that begins at `address`.
+    pub(crate) async fn insert(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        epoch: EpochRule,
+        address: Option<IpAddr>,
+    ) -> Result<Started> {
+        self.check_not_pending(record.head.user.as_ref())?;
+        let now = self.now();
+        let (is_anonymous, bytes) = (record.head.user.is_none(), record.data.bytes() as u64);
+        if is_anonymous {
+            self.inner.anonymous.admit(address, 1, bytes, now)?;
+        }
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let cap = sessions.inner.settings.cap;
+                let started = sessions.inner.store.insert(key, record, cap, epoch, now).await?;
+                sessions.forget(&started.ended);
+                if is_anonymous {
+                    sessions.inner.anonymous.added(&*sessions.inner.store, 1, bytes, now).await;
+                }
+                Ok(started)
+            })
+            .await
+    }
+
+    /// Applies the changes that a request from `address` made to a session, which it knows as `record`.
+    pub(crate) async fn apply(
+        &self,
+        key: SessionKey,
+        record: &SessionRecord,
+        changes: Changes,
+        address: Option<IpAddr>,
+    ) -> Result<Applied> {
+        let now = self.now();
+        let (id, before) = (record.head.id, record.data.bytes());
+        let growth = |data: &SessionData| data.bytes().saturating_sub(before) as u64;
+        let is_crowded = record.head.user.is_none() && self.inner.anonymous.is_crowded();
+        if is_crowded
+            && let Merge::Merged(data) = changes.merge(&record.data, &self.inner.settings.limits)?
+            && growth(&data) > 0
+        {
+            self.inner.anonymous.admit(address, 0, growth(&data), now)?;
+        }
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let limits = sessions.inner.settings.limits;
+                let applied = sessions.inner.store.apply(id, changes, limits, now).await;
+                sessions.inner.cache.remove(&key);
+                if let Ok(Applied::Merged { key: current, record }) = &applied {
+                    // Another request may have rotated the session and read it under its new key meanwhile.
+                    sessions.inner.cache.remove(current);
+                    let growth = record.data.bytes().saturating_sub(before) as u64;
+                    if record.head.user.is_none() && growth > 0 {
+                        sessions.grew(growth, address.filter(|_| !is_crowded), now).await;
+                    }
+                }
+                applied
+            })
+            .await
+    }
+
+    /// Notes that the cookie with `key` is sent again. `false` if it must not be sent: the session is over or has another key by
+    /// now, or a parallel request sends it.
+    pub(crate) async fn renew(&self, key: SessionKey, record: &SessionRecord) -> Result<bool> {
+        let changes = note_renewal(&record.data, self.now())?;
+        match self.apply(key, record, changes, None).await {
+            Ok(Applied::Merged { key: current, .. }) => Ok(current == key),
+            Ok(Applied::Mismatch(_) | Applied::Ended) => Ok(false),
+            // There is no room to note it: the user stays logged in all the same, and the cookie is sent more often.
+            Err(error) if error.kind() == ErrorKind::TooLarge => {
+                Ok(matches!(self.reload(&key).await?, Loaded::Found(_)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn rotate(&self, rotation: Rotation) -> Result<Option<Started>> {
+        self.check_not_pending(rotation.head.user.as_ref())?;
+        let now = self.now();
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let (old, Settings { limits, cap, .. }) = (rotation.key, &sessions.inner.settings);
+                let user = rotation.head.user.clone().filter(|_| rotation.epoch == EpochRule::Raise);
+                let rotated = sessions.inner.store.rotate(rotation, *limits, *cap, now).await;
+                sessions.inner.cache.remove(&old);
+                if let Some(user) = &user {
+                    sessions.forget_user(user);
+                }
+                if let Ok(Some(started)) = &rotated {
+                    sessions.forget(&started.ended);
+                    if started.record.head.user.is_none() {
+                        // How much of it is new is not known; the store knows.
+                        sessions.grew(started.record.data.bytes() as u64, None, now).await;
+                    }
+                }
+                rotated
+            })
+            .await
+    }
+
+    pub(crate) async fn delete(&self, key: SessionKey, id: SessionId) -> Result<bool> {
+        let now = self.now();
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let deleted = sessions.inner.store.delete(id, now).await;
+                sessions.inner.cache.remove(&key);
+                let deleted = deleted?;
+                if let Some(current) = deleted {
+                    sessions.inner.cache.remove(&current);
+                }
+                Ok(deleted.is_some())
+            })
+            .await
+    }
+
+    pub(crate) async fn end(&self, revocation: Revocation) -> Result<u64> {
+        let now = self.now();
+        let sessions = self.clone();
+        self.inner
+            .tasks
+            .finish(async move {
+                let revoked = sessions.inner.store.revoke(revocation.clone(), now).await;
+                sessions.inner.cache.remove_where(|record| revocation.matches(&record.head));
+                revoked
+            })
+            .await
+    }
+
+    pub(crate) async fn list_as(&self, user: &UserId, current: Option<SessionId>) -> Result<Vec<SessionInfo>> {
+        self.list_in(Some(self.realm()), user, current).await
+    }
+
+    async fn list_in(
+        &self,
+        realm: Option<Realm>,
+        user: &UserId,
+        current: Option<SessionId>,
+    ) -> Result<Vec<SessionInfo>> {
+        let heads = self.inner.store.list(user.clone(), realm, LIST_LIMIT, self.now());
+        let heads = self.inner.tasks.within(heads).await?;
+        Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
+    }
+
+    /// Anonymous sessions have so much more in them. `address`: whose share it is, if nobody has counted it yet.
+    async fn grew(&self, bytes: u64, address: Option<IpAddr>, now: Timestamp) {
+        let anonymous = &self.inner.anonymous;
+        // It is stored, so it is too late for a refusal.
+        let _ = anonymous.admit(address, 0, bytes, now);
+        anonymous.added(&*self.inner.store, 0, bytes, now).await;
+    }
+
+    /// The user's sessions have ended in the store.
+    pub(crate) fn forget_user(&self, user: &UserId) {
+        self.inner.cache.remove_where(|record| record.head.user.as_ref() == Some(user));
+    }
+
+    /// Fails as the store does if `user` has as many sessions as the policy allows, `current` not counted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SessionLimit`], and what the store reports.
+    pub(crate) async fn check_room(&self, user: &UserId, current: Option<SessionId>) -> Result<()> {
+        let cap = self.inner.settings.cap;
+        if cap.on_limit != OnSessionLimit::Refuse {
+            return Ok(());
+        }
+        let max = cap.max as usize;
+        let most = max.saturating_add(1);
+        let heads = self.inner.store.list(user.clone(), Some(self.realm()), most, self.now());
+        let heads = self.inner.tasks.within(heads).await?;
+        let others = heads.iter().filter(|head| Some(head.id) != current).count();
+        if others < max { Ok(()) } else { Err(cap.exceeded()) }
+    }
+
+    /// Whose erasure is pending gets no session any more.
+    pub(crate) fn check_not_pending(&self, user: Option<&UserId>) -> Result<()> {
+        match user {
+            Some(user) if self.inner.pending.contains(user) => {
+                Err(Error::new(ErrorKind::StruckOut, "the user is being erased and is not to be stored"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn forget(&self, ended: &[SessionId]) {
+        if !ended.is_empty() {
+            self.inner.cache.remove_where(|record| ended.contains(&record.head.id));
+        }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("settings", &self.inner.settings)
+            .field("cache", &self.inner.cache)
+            .finish_non_exhaustive()
+    }
+}

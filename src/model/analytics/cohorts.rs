@@ -1,0 +1,264 @@
+//! [`CohortQuery`]: who comes back.
+
+use serde::Serialize;
+
+use super::{
+    Actor, FunnelStep, Period, Range, Zone,
+    funnel::Mark,
+    periods::Periods,
+    timelines::{invalid, share},
+};
+use crate::{error::Result, time::Timestamp};
+
+/// A question: of those who began in a period, how many come back in the periods after it?
+///
+/// # Definition
+///
+/// An actor belongs to the cohort of the period in which their first event *of the range* lies that counts, or their first event of
+/// the kind given with [`begin`](Self::begin). What was before the range is not seen: a user of old looks new if the range begins late.
+/// With [`recurring`](Self::recurring) they belong to the cohort of every period in which they have such an event.
+///
+/// The cell n of a cohort c has those of it who have an event that counts, or one of the kind given with [`back`](Self::back), in
+/// the period c + n exactly; with [`unbounded`](Self::unbounded) in c + n or a later one. The cell 0 is all of the cohort, by
+/// definition. A period that is not over, or is cut off by the range, is marked as not complete: what it lacks is no loss.
+///
+/// # Limits
+///
+/// Days, weeks or months, and [`MAX_PERIODS`](Self::MAX_PERIODS) of them.
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, Timestamp, UserId,
+///     activity::{Event, EventType},
+///     analytics::{CohortQuery, Period, Range},
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// for (user, event_type, day) in [(1, "visit", 0), (2, "visit", 0), (1, "visit", 2), (3, "visit", 1), (3, "visit", 2)] {
+///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(day * 86_400_000));
+///     event.user = Some(UserId::from(user));
+///     guestbook.recorder().record_durable(event).await?;
+/// }
+/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(3 * 86_400_000))?;
+/// let retention = guestbook.analytics().cohort_retention(range, CohortQuery::new(Period::Day)).await?;
+/// let actors = |cohort: usize| retention.cohorts[cohort].cells.iter().map(|cell| cell.actors).collect::<Vec<_>>();
+/// assert_eq!((actors(0), actors(1), actors(2)), (vec![2, 0, 1], vec![1, 1], vec![0]));
+/// assert_eq!(retention.cohorts[0].cells[2].share, Some(0.5));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct CohortQuery {
+    period: Period,
+    zone: Zone,
+    pub(crate) actor: Actor,
+    pub(crate) begin: Option<FunnelStep>,
+    pub(crate) back: Option<FunnelStep>,
+    is_recurring: bool,
+    is_unbounded: bool,
+}
+
+/// The answer to a [`CohortQuery`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CohortRetention {
+    /// The cohorts in order, one for each period that the range touches.
+    pub cohorts: Vec<Cohort>,
+}
+
+/// Those who began in one period.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Cohort {
+    /// When the period begins.
+    pub from: Timestamp,
+    /// So many they are.
+    pub size: u64,
+    /// Who came back, from this period on.
+    pub cells: Vec<CohortCell>,
+}
+
+/// How many of a [`Cohort`] came back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CohortCell {
+    /// So many.
+    pub actors: u64,
+    /// Their share of the cohort; `None` if nobody is in it.
+    pub share: Option<f64>,
+    /// Whether all of the cell's period is in the range and over.
+    pub complete: bool,
+}
+
+impl CohortQuery {
+    /// The most periods.
+    pub const MAX_PERIODS: usize = 180;
+
+    /// By such periods in UTC, first event and any event, exactly, by [`Actor::Person`].
+    pub fn new(period: Period) -> Self {
+        Self {
+            period,
+            zone: Zone::default(),
+            actor: Actor::default(),
+            begin: None,
+            back: None,
+            is_recurring: false,
+            is_unbounded: false,
+        }
+    }
+
+    /// Where periods begin. Default: UTC.
+    pub fn zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// Who counts once. Default: [`Actor::Person`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// What makes somebody belong to a cohort. Default: any event that counts.
+    pub fn begin(mut self, event: FunnelStep) -> Self {
+        self.begin = Some(event);
+        self
+    }
+
+    /// What counts as coming back. Default: any event that counts.
+    pub fn back(mut self, event: FunnelStep) -> Self {
+        self.back = Some(event);
+        self
+    }
+
+    /// Puts an actor into the cohort of every period in which they began, not of the first only.
+    pub fn recurring(mut self) -> Self {
+        self.is_recurring = true;
+        self
+    }
+
+    /// Counts who came back in a period or in a later one.
+    pub fn unbounded(mut self) -> Self {
+        self.is_unbounded = true;
+        self
+    }
+
+    /// The periods of the range.
+    pub(crate) fn periods(&self, range: Range) -> Result<Periods> {
+        if !matches!(self.period, Period::Day | Period::Week | Period::Month) {
+            return Err(invalid("period", "cohorts are of a day, a week or a month"));
+        }
+        self.begin.iter().chain(&self.back).try_for_each(FunnelStep::check)?;
+        Periods::of(range, self.period, &self.zone, Self::MAX_PERIODS)
+    }
+
+    /// The answer of `marks`, whose first bit is set for a beginning, the second for coming back.
+    pub(crate) fn answer(&self, periods: &Periods, mut marks: Vec<Mark>, now: Timestamp) -> CohortRetention {
+        marks.sort_unstable_by_key(|mark| mark.actor);
+        let count = periods.len();
+        let (mut sizes, mut cells) = (vec![0; count], vec![vec![0; count]; count]);
+        for marks in marks.chunk_by(|one, next| one.actor == next.actor) {
+            let (mut begins, mut backs) = (vec![false; count], vec![false; count]);
+            for mark in marks {
+                let period = periods.index(mark.time);
+                begins[period] |= mark.bits & 1 != 0;
+                backs[period] |= mark.bits & 2 != 0;
+            }
+            let last = backs.iter().rposition(|is_back| *is_back);
+            let cohorts = (0..count).filter(|period| begins[*period]);
+            for cohort in cohorts.take(if self.is_recurring { count } else { 1 }) {
+                sizes[cohort] += 1;
+                for period in cohort + 1..count {
+                    let is_back =
+                        if self.is_unbounded { last.is_some_and(|last| last >= period) } else { backs[period] };
+                    cells[cohort][period] += u64::from(is_back);
+                }
+            }
+        }
+        let cohorts = (0..count).map(|cohort| {
+            let size = sizes[cohort];
+            let cells = (cohort..count).map(|period| {
+                let actors = if period == cohort { size } else { cells[cohort][period] };
+                CohortCell { actors, share: share(actors, size), complete: periods.is_complete(period, now) }
+            });
+            Cohort { from: periods.bounds(cohort).0, size, cells: cells.collect() }
+        });
+        CohortRetention { cohorts: cohorts.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    fn days(from: i64, until: i64) -> Range {
+        Range::new(Timestamp::from_millis(from * DAY), Timestamp::from_millis(until * DAY)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn cells_are_what_the_docs_say_of_each_actor(
+            events in prop::collection::vec((0..5u32, 0..7i64, 0..4u16), 0..40),
+            is_recurring in any::<bool>(),
+            is_unbounded in any::<bool>(),
+        ) {
+            let query = CohortQuery { is_recurring, is_unbounded, ..CohortQuery::new(Period::Day) };
+            let periods = query.periods(days(0, 7)).unwrap();
+            let marks = events.iter().map(|(actor, day, bits)| {
+                Mark { actor: *actor, time: day * DAY + 5, bits: *bits, branch: 0 }
+            });
+            let answer = query.answer(&periods, marks.collect(), Timestamp::from_millis(6 * DAY));
+            let has = |actor: u32, day: i64, bit: u16| {
+                events.iter().any(|(other, at, bits)| (*other, *at) == (actor, day) && bits & bit != 0)
+            };
+            for cohort in 0..7i64 {
+                let belongs = |actor: &u32| {
+                    has(*actor, cohort, 1) && (is_recurring || (0..cohort).all(|day| !has(*actor, day, 1)))
+                };
+                let members: Vec<u32> = (0..5).filter(belongs).collect();
+                let found = &answer.cohorts[cohort as usize];
+                prop_assert_eq!((found.size, found.cells.len() as i64), (members.len() as u64, 7 - cohort));
+                for (n, cell) in (0..).zip(&found.cells) {
+                    let came = |actor: &&u32| match (n, is_unbounded) {
+                        (0, _) => true,
+                        (n, false) => has(**actor, cohort + n, 2),
+                        (n, true) => (cohort + n..7).any(|day| has(**actor, day, 2)),
+                    };
+                    prop_assert_eq!(cell.actors, members.iter().filter(came).count() as u64);
+                    prop_assert_eq!(cell.complete, cohort + n < 6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_zone_also_when_the_clock_changes() {
+        let at = |text: &str| Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let query = CohortQuery::new(Period::Day).zone(Zone::named("Europe/Berlin").unwrap());
+        // Saturday, Sunday with 23 hours, Monday.
+        let range = Range::new(at("2026-03-27T23:00:00Z"), at("2026-03-30T22:00:00Z")).unwrap();
+        let periods = query.periods(range).unwrap();
+        let mark = |text: &str| Mark { actor: 1, time: at(text).as_millis(), bits: 3, branch: 0 };
+        let marks = vec![mark("2026-03-28T22:59:59Z"), mark("2026-03-29T22:00:00Z")];
+        let answer = query.answer(&periods, marks, range.until());
+        let cells: Vec<_> = answer.cohorts[0].cells.iter().map(|cell| cell.actors).collect();
+        assert_eq!((answer.cohorts.len(), cells), (3, vec![1, 0, 1]));
+        assert!(answer.cohorts.iter().flat_map(|cohort| &cohort.cells).all(|cell| cell.complete));
+    }
+
+    #[test]
+    fn an_absurd_question_is_refused() {
+        let refusal = |query: CohortQuery, range| query.periods(range).err().map(|error| error.to_string());
+        assert!(refusal(CohortQuery::new(Period::Hour), days(0, 1)).unwrap().contains("period"));
+        assert!(refusal(CohortQuery::new(Period::Day), days(0, 181)).unwrap().contains("range"));
+        assert_eq!(refusal(CohortQuery::new(Period::Day), days(0, 180)), None);
+        let everything = Range::new(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)).unwrap();
+        assert!(refusal(CohortQuery::new(Period::Month), everything).unwrap().contains("range"));
+    }
+}

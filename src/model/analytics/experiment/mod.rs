@@ -1,0 +1,271 @@
+//! [`Experiment`]: two or more variants, who gets which, and what came of it.
+
+mod interval;
+mod report;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+pub use self::{
+    interval::Interval,
+    report::{ExperimentReport, SampleNote, SampleRatio, VariantReport},
+};
+use super::{Actor, DataFilter, FunnelStep, timelines::invalid};
+use crate::{
+    error::Result,
+    model::{activity::EventType, consent::Subject},
+};
+
+/// Variants of something, of which each subject gets one: an A/B test.
+///
+/// # Who gets which
+///
+/// The variant of a subject is always the same; nothing is stored. It is chosen by
+///
+/// ```text
+/// digest = SHA-256(length of name, 8 bytes big-endian ‖ name ‖ subject)
+/// point  = first 8 bytes of digest, big-endian, mod sum of weights
+/// ```
+///
+/// where `subject` is the text `user:` and the user's id, `visitor:` and the visitor's UUID with hyphens, or `key:` and a key of your
+/// own ([`variant_of_key`](Self::variant_of_key)); the variant is the first,
+/// in the order in which they were given, up to which the weights sum to more than `point`. So two experiments are independent of each
+/// other, and raising the weight of the last variant moves nobody between the others only if the sum stays: change weights and
+/// you begin a new experiment, under a new name.
+///
+/// Who logs in is another subject, with another variant as often as not. `Session::variant_of`
+/// gives the same one before and after the login.
+///
+/// # What came of it
+///
+/// When a subject meets its variant, record an event (the *exposure*): by default of the type `experiment_viewed` with the
+/// fields `experiment` and `variant`. Only subjects with an exposure in the range count, whatever the assignment says: who never saw it
+/// says nothing about it. A subject *converts* if the goal comes after the first exposure, by time and sequence, at most `window` later.
+/// Subjects exposed to several variants, or to one that is not declared, are counted apart and not compared.
+///
+/// ```
+/// use tower_guestbook::{
+///     UserId,
+///     activity::EventType,
+///     analytics::{Experiment, FunnelStep},
+///     consent::Subject,
+/// };
+///
+/// let experiment = Experiment::new("checkout", FunnelStep::new(EventType::PURCHASE)).variant("old", 50).variant("new", 50);
+/// let ada = Subject::User(UserId::try_from("ada")?);
+/// assert_eq!(experiment.variant_of(&ada)?, "old");
+/// assert_eq!(experiment.variant_of(&Subject::User(UserId::try_from("zoe")?))?, "new");
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Experiment {
+    name: String,
+    variants: Vec<(String, u32)>,
+    goal: FunnelStep,
+    exposure: EventType,
+    pub(crate) window: Duration,
+    pub(crate) actor: Actor,
+}
+
+/// The field of an exposure that names the variant.
+pub(crate) const VARIANT_FIELD: &str = "variant";
+const EXPERIMENT_FIELD: &str = "experiment";
+
+impl Experiment {
+    /// The most variants.
+    pub const MAX_VARIANTS: usize = 10;
+    /// The longest name of an experiment or a variant, in bytes.
+    pub const MAX_NAME_BYTES: usize = 128;
+    /// The longest window: 366 days.
+    pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+    /// An experiment without variants yet: exposures of the type `experiment_viewed`, 14 days to reach `goal`,
+    /// [`Actor::Person`].
+    pub fn new(name: impl Into<String>, goal: FunnelStep) -> Self {
+        Self {
+            name: name.into(),
+            variants: Vec::new(),
+            goal,
+            exposure: EventType::new("experiment_viewed").expect("it is a name"),
+            window: Duration::from_secs(14 * 24 * 60 * 60),
+            actor: Actor::default(),
+        }
+    }
+
+    /// Adds a variant that so many of all get. The first one is what the others are compared with.
+    pub fn variant(mut self, name: impl Into<String>, weight: u32) -> Self {
+        self.variants.push((name.into(), weight));
+        self
+    }
+
+    /// The type of the event that says that a subject met its variant. Default: `experiment_viewed`.
+    pub fn exposure(mut self, event_type: EventType) -> Self {
+        self.exposure = event_type;
+        self
+    }
+
+    /// How long after the exposure the goal counts. Default: 14 days.
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Who takes part. Default: [`Actor::Person`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// The variant that a subject gets.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming what is wrong, if there are fewer than two variants, too many, two of one
+    /// name, or weights that sum to nothing.
+    pub fn variant_of(&self, subject: &Subject) -> Result<&str> {
+        self.variant_at(&match subject {
+            Subject::User(user) => format!("user:{}", user.as_str()),
+            Subject::Visitor(visitor) => format!("visitor:{}", visitor.as_uuid().as_hyphenated()),
+        })
+    }
+
+    /// The variant of a key of your own that stays the same while people change: of a device, or of a household.
+    ///
+    /// # Errors
+    ///
+    /// As for [`variant_of`](Self::variant_of).
+    pub fn variant_of_key(&self, key: &str) -> Result<&str> {
+        self.variant_at(&format!("key:{key}"))
+    }
+
+    fn variant_at(&self, subject: &str) -> Result<&str> {
+        self.check()?;
+        let total: u64 = self.variants.iter().map(|(_, weight)| u64::from(*weight)).sum();
+        let mut point = self.hash(subject) % total;
+        for (name, weight) in &self.variants {
+            match point.checked_sub(u64::from(*weight)) {
+                Some(rest) => point = rest,
+                None => return Ok(name),
+            }
+        }
+        Err(invalid("variant", "the weights sum to nothing"))
+    }
+
+    fn hash(&self, subject: &str) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update((self.name.len() as u64).to_be_bytes());
+        hash.update(&self.name);
+        hash.update(subject);
+        let digest = hash.finalize();
+        u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let names = || self.variants.iter().map(|(name, _)| name.as_str());
+        if !(2..=Self::MAX_VARIANTS).contains(&self.variants.len()) {
+            return Err(invalid("variant", &format!("an experiment has 2 to {} variants", Self::MAX_VARIANTS)));
+        }
+        let is_short = |name: &str| (1..=Self::MAX_NAME_BYTES).contains(&name.len());
+        if !is_short(&self.name) || !names().all(is_short) {
+            return Err(invalid("name", &format!("a name has 1 to {} bytes", Self::MAX_NAME_BYTES)));
+        }
+        if (1..self.variants.len()).any(|index| names().take(index).any(|name| name == self.variants[index].0)) {
+            return Err(invalid("variant", "two variants have one name"));
+        }
+        if self.variants.iter().all(|(_, weight)| *weight == 0) {
+            return Err(invalid("variant", "the weights sum to nothing"));
+        }
+        if self.window > Self::MAX_WINDOW {
+            return Err(invalid("window", "it is at most 366 days long"));
+        }
+        self.goal.check()
+    }
+
+    /// What is looked for: the exposure and the goal.
+    pub(crate) fn steps(&self) -> [FunnelStep; 2] {
+        let name = Value::from(self.name.as_str());
+        let exposure = FunnelStep::new(self.exposure.clone()).filter(DataFilter::equals(EXPERIMENT_FIELD, name));
+        [exposure, self.goal.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::ErrorKind,
+        id::{UserId, VisitorId},
+    };
+
+    fn experiment(name: &str, weights: &[u32]) -> Experiment {
+        let goal = FunnelStep::new(EventType::PURCHASE);
+        (0..).zip(weights).fold(Experiment::new(name, goal), |experiment, (number, weight)| {
+            experiment.variant(format!("{number}"), *weight)
+        })
+    }
+
+    fn user(name: &str) -> Subject {
+        Subject::User(UserId::try_from(name).unwrap())
+    }
+
+    /// Made with another program from the rule in the docs; they must never change.
+    #[test]
+    fn the_hash_has_its_known_values() {
+        let visitor = Subject::Visitor(VisitorId::from(uuid::Uuid::from_u128(7)));
+        let text = |subject: &Subject| match subject {
+            Subject::User(user) => format!("user:{}", user.as_str()),
+            Subject::Visitor(visitor) => format!("visitor:{}", visitor.as_uuid()),
+        };
+        for (name, subject, weights, hash, variant) in [
+            ("checkout", user("1"), &[1, 1][..], 0xb704_bc3a_2f66_b894, "0"),
+            ("checkout", user("ada"), &[38, 1, 61], 0x2282_0ae9_3513_b846, "1"),
+            ("checkout", user("für"), &[1, 1, 1], 0xd275_696c_bf42_83ac, "2"),
+            ("checkout", visitor, &[7, 1, 92], 0x3627_b11b_691f_65b7, "1"),
+        ] {
+            let experiment = experiment(name, weights);
+            assert_eq!(experiment.hash(&text(&subject)), hash);
+            assert_eq!(experiment.variant_of(&subject).unwrap(), variant);
+        }
+        // Where the name ends matters.
+        assert_ne!(experiment("x", &[1, 1]).hash("user:user:1"), experiment("xuser:", &[1, 1]).hash("user:1"));
+    }
+
+    #[test]
+    fn shares_are_those_of_the_weights_and_a_variant_without_weight_gets_nobody() {
+        let experiment = experiment("shares", &[0, 1, 3]);
+        let mut counts = [0; 3];
+        for number in 0..10_000 {
+            let variant: usize = experiment.variant_of(&user(&number.to_string())).unwrap().parse().unwrap();
+            counts[variant] += 1;
+        }
+        // Four standard deviations are 173.
+        assert_eq!(counts[0], 0);
+        assert!((2_327..2_673).contains(&counts[1]), "{counts:?}");
+    }
+
+    #[test]
+    fn an_impossible_experiment_is_refused() {
+        let twice = experiment("x", &[1]).variant("0", 1);
+        let long = experiment(&"x".repeat(129), &[1, 1]);
+        let late = experiment("x", &[1, 1]).window(Experiment::MAX_WINDOW + Duration::from_secs(1));
+        for (experiment, parameter) in [
+            (experiment("x", &[1]), "variant"),
+            (experiment("x", &[1; 11]), "variant"),
+            (experiment("x", &[0, 0]), "variant"),
+            (experiment("", &[1, 1]), "name"),
+            (twice, "variant"),
+            (long, "name"),
+            (late, "window"),
+        ] {
+            let error = experiment.variant_of(&user("1")).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.to_string().contains(parameter)),
+                (ErrorKind::InvalidInput, true),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! [`FeatureQuery`] and [`AdoptionQuery`]: what is used, by how many, and since when.
+
+use serde::Serialize;
+
+use super::{
+    Actor, FunnelStep, Labels, Period, Range, Zone,
+    funnel::Mark,
+    patterns::check_limit,
+    periods::Periods,
+    timelines::{Timelines, share},
+};
+use crate::{error::Result, model::activity::EventType, time::Timestamp};
+
+/// A question: which features are used, by how many?
+///
+/// A feature is a [label](Labels). Of each the answer has its events, the distinct actors, their share of all actors with an event
+/// that counts in the range, its first and its last use; those with the most actors first, then with the most events, then by label.
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, Timestamp, UserId,
+///     activity::{Event, EventType},
+///     analytics::{FeatureQuery, Range},
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// for (user, event_type, day) in [(1, "search", 0), (1, "search", 0), (2, "search", 0), (2, "export", 0)] {
+///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(day * 86_400_000));
+///     event.user = Some(UserId::from(user));
+///     guestbook.recorder().record_durable(event).await?;
+/// }
+/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(1 * 86_400_000))?;
+/// let usage = guestbook.analytics().feature_usage(range, FeatureQuery::new().limit(1)).await?;
+/// assert_eq!((usage.active, usage.different), (2, 2));
+/// assert_eq!((&*usage.features[0].label, usage.features[0].events, usage.features[0].actors), ("search", 3, 2));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct FeatureQuery {
+    pub(crate) labels: Labels,
+    pub(crate) actor: Actor,
+    pub(crate) types: Option<Vec<EventType>>,
+    pub(crate) limit: usize,
+}
+
+/// The answer to a [`FeatureQuery`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FeatureUsage {
+    /// So many distinct actors had an event of the types that were asked for.
+    pub active: u64,
+    /// So many different features there are.
+    pub different: u64,
+    /// The most used ones.
+    pub features: Vec<Feature>,
+}
+
+/// A feature and its use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Feature {
+    /// Its label.
+    pub label: String,
+    /// So many events.
+    pub events: u64,
+    /// So many distinct actors.
+    pub actors: u64,
+    /// Their share of those who were active.
+    pub share: Option<f64>,
+    /// The first use in the range.
+    pub first: Timestamp,
+    /// The last use in the range.
+    pub last: Timestamp,
+}
+
+impl FeatureQuery {
+    /// The longest list.
+    pub const MAX_LIMIT: usize = 10_000;
+
+    /// The 50 most used features by [`Labels::Pages`] and [`Actor::Person`].
+    pub fn new() -> Self {
+        Self { labels: Labels::default(), actor: Actor::default(), types: None, limit: 50 }
+    }
+
+    /// What events are called. Default: [`Labels::Pages`].
+    pub fn labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// Who counts once. Default: [`Actor::Person`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// Looks at events of these types only. Default: all that count.
+    pub fn types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.types = Some(types.into_iter().collect());
+        self
+    }
+
+    /// So many features at most. Default: 50.
+    pub fn limit(mut self, features: usize) -> Self {
+        self.limit = features;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check_limit(self.limit, Self::MAX_LIMIT)
+    }
+
+    pub(crate) fn answer(&self, lines: &Timelines) -> FeatureUsage {
+        let mut tallies = vec![Tally::default(); lines.names.len()];
+        let mut active = 0;
+        for steps in lines.actors() {
+            active += 1;
+            for step in steps {
+                let tally = &mut tallies[step.label as usize];
+                if tally.events == 0 {
+                    (tally.first, tally.last) = (step.time, step.time);
+                }
+                tally.events += 1;
+                tally.actors += u64::from(tally.last_actor != active);
+                tally.last_actor = active;
+                tally.first = tally.first.min(step.time);
+                tally.last = tally.last.max(step.time);
+            }
+        }
+        let features = (0..).zip(tallies).map(|(label, tally)| Feature {
+            label: lines.names.name(label).to_owned(),
+            events: tally.events,
+            actors: tally.actors,
+            share: share(tally.actors, active),
+            first: Timestamp::from_millis(tally.first),
+            last: Timestamp::from_millis(tally.last),
+        });
+        let mut features: Vec<_> = features.collect();
+        features.sort_by(|one, other| {
+            let most = (other.actors, other.events).cmp(&(one.actors, one.events));
+            most.then_with(|| one.label.cmp(&other.label))
+        });
+        let different = features.len() as u64;
+        features.truncate(self.limit);
+        FeatureUsage { active, different, features }
+    }
+}
+
+impl Default for FeatureQuery {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Tally {
+    events: u64,
+    actors: u64,
+    last_actor: u64,
+    first: i64,
+    last: i64,
+}
+
+/// A question: how many have begun to use a feature, by when?
+///
+/// For each period that the range touches the answer has the actors whose *first use in the range* lies in it, and the sum of those up
+/// to its end. Uses before the range are not seen: for a true beginning let the range begin where the feature did.
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, Timestamp, UserId,
+///     activity::{Event, EventType},
+///     analytics::{AdoptionQuery, FunnelStep, Range},
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// for (user, event_type, day) in [(1, "export", 0), (1, "export", 1), (2, "export", 2), (3, "search", 2)] {
+///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(day * 86_400_000));
+///     event.user = Some(UserId::from(user));
+///     guestbook.recorder().record_durable(event).await?;
+/// }
+/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(3 * 86_400_000))?;
+/// let export = FunnelStep::new(EventType::new("export")?);
+/// let adoption = guestbook.analytics().adoption(range, AdoptionQuery::new(export)).await?;
+/// assert_eq!(adoption.periods.iter().map(|period| period.total).collect::<Vec<_>>(), [1, 1, 2]);
+/// assert_eq!(adoption.share, Some(2.0 / 3.0));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct AdoptionQuery {
+    pub(crate) feature: FunnelStep,
+    pub(crate) actor: Actor,
+    period: Period,
+    zone: Zone,
+}
+
+/// The answer to an [`AdoptionQuery`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Adoption {
+    /// So many distinct actors had an event that counts.
+    pub active: u64,
+    /// So many of them used the feature.
+    pub adopters: u64,
+    /// Their share.
+    pub share: Option<f64>,
+    /// The periods in order.
+    pub periods: Vec<AdoptionPeriod>,
+}
+
+/// A period of an [`Adoption`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AdoptionPeriod {
+    /// When it begins.
+    pub from: Timestamp,
+    /// So many used the feature for the first time.
+    pub adopters: u64,
+    /// So many have until its end.
+    pub total: u64,
+    /// Whether all of it is in the range and over.
+    pub complete: bool,
+}
+
+impl AdoptionQuery {
+    /// The most periods.
+    pub const MAX_PERIODS: usize = 1_000;
+
+    /// The use of this feature by days in UTC, by [`Actor::Person`].
+    pub fn new(feature: FunnelStep) -> Self {
+        Self { feature, actor: Actor::default(), period: Period::Day, zone: Zone::default() }
+    }
+
+    /// By such periods. Default: days.
+    pub fn period(mut self, period: Period) -> Self {
+        self.period = period;
+        self
+    }
+
+    /// Where periods begin. Default: UTC.
+    pub fn zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// Who counts once. Default: [`Actor::Person`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// The periods of the range.
+    pub(crate) fn periods(&self, range: Range) -> Result<Periods> {
+        self.feature.check()?;
+        Periods::of(range, self.period, &self.zone, Self::MAX_PERIODS)
+    }
+
+    /// The answer of `marks`, whose first bit is set for a use.
+    pub(crate) fn answer(periods: &Periods, mut marks: Vec<Mark>, now: Timestamp) -> Adoption {
+        marks.sort_unstable_by_key(|mark| (mark.actor, mark.time));
+        let (mut active, mut adopters) = (0, vec![0; periods.len()]);
+        for marks in marks.chunk_by(|one, next| one.actor == next.actor) {
+            active += 1;
+            if let Some(first) = marks.iter().find(|mark| mark.bits & 1 != 0) {
+                adopters[periods.index(first.time)] += 1;
+            }
+        }
+        let mut total = 0;
+        let all = adopters.iter().enumerate().map(|(index, adopters)| {
+            total += adopters;
+            let complete = periods.is_complete(index, now);
+            AdoptionPeriod { from: periods.bounds(index).0, adopters: *adopters, total, complete }
+        });
+        let all: Vec<_> = all.collect();
+        Adoption { active, adopters: total, share: share(total, active), periods: all }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::{super::timelines::tests::timelines, *};
+
+    proptest! {
+        #[test]
+        fn usage_is_what_counting_by_hand_gives(
+            events in prop::collection::vec((0..4u32, 0..50i64, prop::sample::select(vec!["b", "a", "c"])), 0..30),
+            limit in 1..5usize,
+        ) {
+            let usage = FeatureQuery::new().limit(limit).answer(&timelines(&events));
+            let actors = |label: Option<&str>| {
+                let of_label = events.iter().filter(|(_, _, other)| label.is_none_or(|label| label == *other));
+                of_label.map(|(actor, ..)| *actor).collect::<BTreeSet<_>>().len() as u64
+            };
+            let labels: BTreeSet<&str> = events.iter().map(|(_, _, label)| *label).collect();
+            prop_assert_eq!((usage.active, usage.different), (actors(None), labels.len() as u64));
+            prop_assert_eq!(usage.features.len(), labels.len().min(limit));
+            for feature in &usage.features {
+                let times: Vec<i64> =
+                    events.iter().filter(|(_, _, label)| *label == feature.label).map(|(_, time, _)| time * 60_000).collect();
+                prop_assert_eq!((feature.events, feature.actors), (times.len() as u64, actors(Some(&feature.label))));
+                prop_assert_eq!(Some(feature.first.as_millis()), times.iter().min().copied());
+                prop_assert_eq!(Some(feature.last.as_millis()), times.iter().max().copied());
+                prop_assert_eq!(feature.share, Some(feature.actors as f64 / usage.active as f64));
+            }
+            let order = |feature: &Feature| (std::cmp::Reverse((feature.actors, feature.events)), feature.label.clone());
+            prop_assert!(usage.features.windows(2).all(|pair| order(&pair[0]) < order(&pair[1])));
+        }
+
+        #[test]
+        fn adopters_are_counted_where_their_first_use_lies(
+            events in prop::collection::vec((0..5u32, 0..10i64, any::<bool>()), 0..30),
+        ) {
+            const DAY: i64 = 86_400_000;
+            let range = Range::new(Timestamp::from_millis(DAY / 2), Timestamp::from_millis(10 * DAY)).unwrap();
+            let query = AdoptionQuery::new(FunnelStep::new(EventType::ACTION));
+            let time = |day: i64| day * DAY + DAY * 2 / 3;
+            let marks = events.iter().map(|(actor, day, is_use)| {
+                Mark { actor: *actor, time: time(*day), bits: u16::from(*is_use), branch: 0 }
+            });
+            let periods = query.periods(range).unwrap();
+            let answer = AdoptionQuery::answer(&periods, marks.collect(), Timestamp::from_millis(9 * DAY));
+            prop_assert_eq!(answer.periods.len(), 10);
+            for (day, period) in (0..).zip(&answer.periods) {
+                let until = |day: i64| {
+                    let users = events.iter().filter(|(_, used, is_use)| *is_use && *used <= day);
+                    users.map(|(actor, ..)| actor).collect::<BTreeSet<_>>().len() as u64
+                };
+                prop_assert_eq!(period.from.as_millis(), day * DAY);
+                prop_assert_eq!((period.total, period.adopters), (until(day), until(day) - until(day - 1)));
+                // The first day begins before the range, the last one is not over.
+                prop_assert_eq!(period.complete, day > 0 && day < 9);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The noun: questions about what was recorded, and their exact answers. No I/O here. Who asks a store is
+//! [`Analytics`](crate::analytics::Analytics).
+
+mod actor;
+mod cohorts;
+mod durations;
+mod experiment;
+mod features;
+mod filter;
+mod funnel;
+mod journey;
+mod overview;
+mod pages;
+mod paths;
+mod patterns;
+mod periods;
+mod range;
+mod report;
+#[cfg(feature = "sqlite")]
+pub(crate) mod rollup;
+mod series;
+mod stay;
+mod summary;
+mod table;
+mod timelines;
+mod transitions;
+mod visits;
+mod zone;
+
+pub use self::{
+    actor::{Actor, Labels},
+    cohorts::{Cohort, CohortCell, CohortQuery, CohortRetention},
+    durations::Durations,
+    experiment::{Experiment, ExperimentReport, Interval, SampleNote, SampleRatio, VariantReport},
+    features::{Adoption, AdoptionPeriod, AdoptionQuery, Feature, FeatureQuery, FeatureUsage},
+    filter::{EventFilter, Slice},
+    funnel::{DataFilter, Funnel, FunnelBranch, FunnelOrder, FunnelReport, FunnelStage, FunnelStep},
+    journey::{Journey, JourneyStep},
+    overview::{Count, Overview, UserEvents},
+    pages::PageViews,
+    paths::{PathPlace, PathQuery, Paths},
+    patterns::{CommonPatterns, Pattern, PatternQuery},
+    range::Range,
+    report::{SystemReport, UserReport},
+    series::{ActiveDay, ActiveUsers, ActivitySeries, Bucket},
+    summary::UserSummary,
+    timelines::MAX_NAMES,
+    transitions::{PageCount, PageNeighbours, Transition, TransitionQuery, Transitions},
+    visits::{LONGEST_VISIT, VISIT_GAP, visits},
+    zone::{Period, Zone},
+};
+pub(crate) use self::{
+    experiment::VARIANT_FIELD,
+    funnel::{EXCLUDED, Mark, Matcher, Wanted},
+    journey::page_in,
+    overview::Gathering,
+    series::Buckets,
+    stay::Role,
+    timelines::{Names, Step, Timelines, invalid, too_large},
+};

@@ -1,0 +1,322 @@
+//! [`PatternQuery`]: what people often do one after the other.
+
+mod gapped;
+mod ngrams;
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+
+use super::{
+    Actor, Labels,
+    timelines::{Names, Timelines, invalid, share},
+};
+use crate::{error::Result, model::activity::EventType};
+
+/// A question: which sequences of events occur in the most visits?
+///
+/// # Definition
+///
+/// The events of each [`Actor`] are split into [visits](super::visits()), and each event gets its [label](Labels). A *pattern* is a
+/// sequence of labels, from 2 to [`longest`](Self::longest). A visit has it if the labels stand in it side by side in that order;
+/// with [`gapped`](Self::gapped), if they stand in it in that order, whatever lies between. The *support* of a pattern is the number
+/// of visits that have it, however often. The answer has the patterns with the largest support; of those with the same, the longer
+/// ones first, then by their labels.
+///
+/// Gapped patterns are those with at least the asked-for support (PrefixSpan; Pei et al. 2001): without such a floor there are more
+/// of them than can be counted.
+///
+/// # Limits
+///
+/// [`MAX_LENGTH`](Self::MAX_LENGTH), [`MAX_LIMIT`](Self::MAX_LIMIT), and [`MAX_PATTERNS`](Self::MAX_PATTERNS) different patterns:
+/// if there are more, the answer is [`TooLarge`](crate::ErrorKind::TooLarge).
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, Timestamp, UserId,
+///     activity::{Event, EventType},
+///     analytics::{PatternQuery, Range},
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// for (user, event_type) in [(1, "search"), (2, "search"), (1, "open"), (2, "open"), (1, "buy")] {
+///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(0));
+///     event.user = Some(UserId::from(user));
+///     guestbook.recorder().record_durable(event).await?;
+/// }
+/// let day = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
+/// let common = guestbook.analytics().common_patterns(day, PatternQuery::new()).await?;
+/// let found: Vec<_> = common.patterns.iter().map(|pattern| (pattern.labels.join(" "), pattern.visits)).collect();
+/// assert_eq!(found[0], ("search open".into(), 2));
+/// assert_eq!(found[1], ("search open buy".into(), 1));
+/// assert_eq!(found[2], ("open buy".into(), 1));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct PatternQuery {
+    pub(crate) longest: usize,
+    pub(crate) limit: usize,
+    pub(crate) labels: Labels,
+    pub(crate) actor: Actor,
+    pub(crate) types: Option<Vec<EventType>>,
+    pub(crate) merges_repeats: bool,
+    pub(crate) min_support: Option<u64>,
+}
+
+/// The answer to a [`PatternQuery`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CommonPatterns {
+    /// So many visits were looked at.
+    pub visits: u64,
+    /// So many different patterns there are.
+    pub different: u64,
+    /// The most common ones.
+    pub patterns: Vec<Pattern>,
+}
+
+/// A sequence of events.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Pattern {
+    /// The labels in their order.
+    pub labels: Vec<String>,
+    /// So many visits have it.
+    pub visits: u64,
+    /// That in percent of all visits.
+    pub percent: f64,
+}
+
+impl PatternQuery {
+    /// The longest pattern.
+    pub const MAX_LENGTH: usize = 8;
+    /// The longest list.
+    pub const MAX_LIMIT: usize = 1_000;
+    /// The most different patterns that are counted.
+    pub const MAX_PATTERNS: usize = 2_000_000;
+
+    /// The 20 most common patterns of 2 to 4 events, by [`Labels::Pages`] and [`Actor::Person`].
+    pub fn new() -> Self {
+        Self {
+            longest: 4,
+            limit: 20,
+            labels: Labels::default(),
+            actor: Actor::default(),
+            types: None,
+            merges_repeats: false,
+            min_support: None,
+        }
+    }
+
+    /// Patterns of so many events at most. Default: 4.
+    pub fn longest(mut self, events: usize) -> Self {
+        self.longest = events;
+        self
+    }
+
+    /// So many patterns at most. Default: 20.
+    pub fn limit(mut self, patterns: usize) -> Self {
+        self.limit = patterns;
+        self
+    }
+
+    /// What events are called. Default: [`Labels::Pages`].
+    pub fn labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// Whose events belong together. Default: [`Actor::Person`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// Looks at events of these types only. Default: all that count.
+    pub fn types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.types = Some(types.into_iter().collect());
+        self
+    }
+
+    /// Takes the same label several times in a row for one event.
+    pub fn merge_repeats(mut self) -> Self {
+        self.merges_repeats = true;
+        self
+    }
+
+    /// Lets anything lie between the events of a pattern, and finds those that at least so many visits have; at least 1.
+    pub fn gapped(mut self, min_support: u64) -> Self {
+        self.min_support = Some(min_support);
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if !(2..=Self::MAX_LENGTH).contains(&self.longest) {
+            return Err(invalid("longest", &format!("a pattern has 2 to {} events", Self::MAX_LENGTH)));
+        }
+        if self.min_support == Some(0) {
+            return Err(invalid("gapped", "the least support is at least 1"));
+        }
+        check_limit(self.limit, Self::MAX_LIMIT)
+    }
+
+    /// The answer.
+    pub(crate) fn answer(&self, lines: &Timelines) -> Result<CommonPatterns> {
+        let mut visits = Visits::default();
+        for visit in lines.visits() {
+            let begin = visits.labels.len();
+            for step in visit {
+                if !self.merges_repeats || visits.labels.get(begin..).and_then(<[u32]>::last) != Some(&step.label) {
+                    visits.labels.push(step.label);
+                }
+            }
+            visits.ends.push(visits.labels.len());
+        }
+        let mut found: Vec<(Vec<u32>, u64)> = match self.min_support {
+            None => ngrams::count(&visits, self.longest)?,
+            Some(least) => gapped::count(&visits, self.longest, least)?,
+        };
+        let different = found.len() as u64;
+        let ranks = ranks(&lines.names);
+        let rank = |(labels, support): &(Vec<u32>, u64)| {
+            let names: Vec<u32> = labels.iter().map(|label| ranks[*label as usize]).collect();
+            (Reverse(*support), Reverse(labels.len()), names)
+        };
+        if found.len() > self.limit {
+            found.select_nth_unstable_by_key(self.limit, rank);
+            found.truncate(self.limit);
+        }
+        found.sort_by_cached_key(rank);
+        let total = visits.ends.len() as u64;
+        let patterns = found.into_iter().map(|(labels, visits)| Pattern {
+            labels: labels.into_iter().map(|label| lines.names.name(label).to_owned()).collect(),
+            visits,
+            percent: share(visits, total).unwrap_or_default() * 100.0,
+        });
+        Ok(CommonPatterns { visits: total, different, patterns: patterns.collect() })
+    }
+}
+
+impl Default for PatternQuery {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A list is neither empty nor endless.
+pub(super) fn check_limit(limit: usize, most: usize) -> Result<()> {
+    if (1..=most).contains(&limit) { Ok(()) } else { Err(invalid("limit", &format!("it is 1 to {most}"))) }
+}
+
+/// The place of each name in the order of names.
+pub(super) fn ranks(names: &Names) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..names.len() as u32).collect();
+    order.sort_by_key(|number| names.name(*number));
+    let mut ranks = vec![0; order.len()];
+    for (rank, number) in (0..).zip(order) {
+        ranks[number as usize] = rank;
+    }
+    ranks
+}
+
+/// The labels of all visits, one after the other: four bytes for each event.
+#[derive(Default)]
+struct Visits {
+    labels: Vec<u32>,
+    /// Where each visit ends.
+    ends: Vec<usize>,
+}
+
+impl Visits {
+    fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.labels[begin..*end])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::{super::timelines::tests::timelines, *};
+
+    /// All sequences that a visit has, written down.
+    fn by_the_docs(visits: &[Vec<&str>], query: &PatternQuery) -> Vec<(Vec<String>, u64)> {
+        let mut support: BTreeMap<Vec<String>, u64> = BTreeMap::new();
+        for visit in visits {
+            let mut visit = visit.clone();
+            if query.merges_repeats {
+                visit.dedup();
+            }
+            let mut has: BTreeSet<Vec<String>> = BTreeSet::new();
+            for set in 1u32..1 << visit.len() {
+                let places: Vec<usize> = (0..visit.len()).filter(|place| set & (1 << place) != 0).collect();
+                let is_side_by_side = places.windows(2).all(|pair| pair[1] == pair[0] + 1);
+                if (2..=query.longest).contains(&places.len()) && (query.min_support.is_some() || is_side_by_side) {
+                    has.insert(places.iter().map(|place| visit[*place].to_owned()).collect());
+                }
+            }
+            for pattern in has {
+                *support.entry(pattern).or_default() += 1;
+            }
+        }
+        let mut found: Vec<_> =
+            support.into_iter().filter(|(_, support)| *support >= query.min_support.unwrap_or(1)).collect();
+        found.sort_by_key(|(labels, support)| (Reverse(*support), Reverse(labels.len()), labels.clone()));
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_are_those_that_writing_all_sequences_down_gives(
+            visits in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["b", "a", "c"]), 1..8), 0..6),
+            longest in 2..5usize,
+            limit in 1..30usize,
+            merges in any::<bool>(),
+            gapped in prop::option::of(1..4u64),
+        ) {
+            let mut query = PatternQuery::new().longest(longest).limit(limit);
+            query.merges_repeats = merges;
+            query.min_support = gapped;
+            let events: Vec<_> = (0..).zip(&visits).flat_map(|(actor, visit)| visit.iter().map(move |label| (actor, 0, *label))).collect();
+            let common = query.answer(&timelines(&events)).unwrap();
+            let mut expected = by_the_docs(&visits, &query);
+            prop_assert_eq!((common.visits, common.different), (visits.len() as u64, expected.len() as u64));
+            expected.truncate(limit);
+            let found: Vec<_> = common.patterns.iter().map(|pattern| (pattern.labels.clone(), pattern.visits)).collect();
+            prop_assert_eq!(found, expected);
+            for pattern in &common.patterns {
+                prop_assert!((pattern.percent - 100.0 * pattern.visits as f64 / visits.len() as f64).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn more_patterns_than_allowed_are_an_error_that_names_the_limit() {
+        let visits = Visits { labels: (0..1_000).collect(), ends: vec![1_000] };
+        for error in
+            [ngrams::count_up_to(&visits, 4, 900).unwrap_err(), gapped::count_up_to(&visits, 2, 1, 900).unwrap_err()]
+        {
+            let told = (error.kind(), error.to_string().contains("MAX_PATTERNS"));
+            assert_eq!(told, (crate::error::ErrorKind::TooLarge, true));
+        }
+    }
+
+    #[test]
+    fn an_absurd_question_is_refused() {
+        for (query, parameter) in [
+            (PatternQuery::new().longest(1), "longest"),
+            (PatternQuery::new().longest(9), "longest"),
+            (PatternQuery::new().limit(0), "limit"),
+            (PatternQuery::new().limit(1_001), "limit"),
+            (PatternQuery::new().gapped(0), "gapped"),
+        ] {
+            assert!(query.check().unwrap_err().to_string().contains(parameter));
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! [`TransitionQuery`]: from which page to which.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use serde::Serialize;
+
+use super::{
+    Actor,
+    patterns::{check_limit, ranks},
+    timelines::{Timelines, share, too_large},
+};
+use crate::error::Result;
+
+/// A question: from which page do people go to which?
+///
+/// # Definition
+///
+/// Only views of pages that have a page count: the event's `page`, or else its route. Those of each [`Actor`] are split into
+/// [visits](super::visits()). A *transition* is a pair of views that follow each other in a visit; one to the same page is a *loop*, and
+/// [`without_loops`](Self::without_loops) leaves those out. The answer has the most frequent transitions, by count and then by
+/// their pages; what has no place in the list is counted in `other`.
+///
+/// # Limits
+///
+/// [`MAX_LIMIT`](Self::MAX_LIMIT), and [`MAX_TRANSITIONS`](Self::MAX_TRANSITIONS) different ones: if there are more, the answer is
+/// [`TooLarge`](crate::ErrorKind::TooLarge).
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, Timestamp, UserId,
+///     activity::{Event, EventType, RequestTrace},
+///     analytics::{Range, TransitionQuery},
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// for (user, page) in [(1, "/"), (1, "/prices"), (1, "/prices"), (2, "/"), (2, "/prices")] {
+///     let mut event = Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(0));
+///     event.user = Some(UserId::from(user));
+///     let mut request = RequestTrace::default();
+///     request.route = page.into();
+///     event.request = Some(request);
+///     guestbook.recorder().record_durable(event).await?;
+/// }
+/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(1 * 86_400_000))?;
+/// let query = TransitionQuery::new().without_loops();
+/// let answer = guestbook.analytics().transitions(range, query).await?;
+/// assert_eq!(answer.total, 2);
+/// assert_eq!((&*answer.transitions[0].from, &*answer.transitions[0].to, answer.transitions[0].count), ("/", "/prices", 2));
+///
+/// let prices = guestbook.analytics().page_neighbours(range, "/prices", query).await?;
+/// assert_eq!((prices.views, prices.entries, prices.loops, prices.exits), (3, 0, 1, 2));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct TransitionQuery {
+    pub(crate) actor: Actor,
+    pub(crate) limit: usize,
+    pub(crate) has_loops: bool,
+}
+
+/// The answer to a [`TransitionQuery`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Transitions {
+    /// So many visits were looked at.
+    pub visits: u64,
+    /// So many transitions there were.
+    pub total: u64,
+    /// The most frequent ones.
+    pub transitions: Vec<Transition>,
+    /// So many were others.
+    pub other: u64,
+}
+
+/// A transition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Transition {
+    /// The page that people came from.
+    pub from: String,
+    /// The page that they went to.
+    pub to: String,
+    /// So often.
+    pub count: u64,
+    /// The mean time between the two views, in milliseconds.
+    pub mean_ms: f64,
+}
+
+/// What comes before and after a page.
+///
+/// Views are entries, loops or come after another page; and they are exits, loops or come before another page:
+/// `views = entries + loops + previous + other_previous = exits + loops + next + other_next`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PageNeighbours {
+    /// The page.
+    pub page: String,
+    /// So often it was seen.
+    pub views: u64,
+    /// So many visits began with it.
+    pub entries: u64,
+    /// So many visits ended with it.
+    pub exits: u64,
+    /// So often it was seen again at once.
+    pub loops: u64,
+    /// The pages before it, the most frequent first, then by name.
+    pub previous: Vec<PageCount>,
+    /// So often another page was before it.
+    pub other_previous: u64,
+    /// The pages after it, in the same order.
+    pub next: Vec<PageCount>,
+    /// So often another page was after it.
+    pub other_next: u64,
+}
+
+/// A page and how often it was there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PageCount {
+    /// The page.
+    pub page: String,
+    /// So often.
+    pub count: u64,
+    /// The share of all views of the page that was asked for.
+    pub share: Option<f64>,
+}
+
+impl TransitionQuery {
+    /// The longest list.
+    pub const MAX_LIMIT: usize = 1_000;
+    /// The most different transitions that are counted.
+    pub const MAX_TRANSITIONS: usize = 2_000_000;
+
+    /// The 50 most frequent transitions with loops, by [`Actor::Person`].
+    pub fn new() -> Self {
+        Self { actor: Actor::default(), limit: 50, has_loops: true }
+    }
+
+    /// Whose views belong together. Default: [`Actor::Person`].
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// So many transitions at most; of a page so many before and after. Default: 50.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Leaves transitions out that lead to where they come from. For a page they are counted on their own anyway.
+    pub fn without_loops(mut self) -> Self {
+        self.has_loops = false;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check_limit(self.limit, Self::MAX_LIMIT)
+    }
+
+    pub(crate) fn answer(&self, lines: &Timelines) -> Result<Transitions> {
+        let mut found: HashMap<(u32, u32), (u64, f64), RandomState> = HashMap::default();
+        let (mut visits, mut total) = (0, 0);
+        for visit in lines.visits() {
+            visits += 1;
+            for pair in visit.windows(2) {
+                if self.has_loops || pair[0].label != pair[1].label {
+                    let (count, time) = found.entry((pair[0].label, pair[1].label)).or_default();
+                    *count += 1;
+                    *time += (pair[1].time - pair[0].time) as f64;
+                    total += 1;
+                }
+            }
+            if found.len() > Self::MAX_TRANSITIONS {
+                return Err(too_large("MAX_TRANSITIONS", "different transitions", Self::MAX_TRANSITIONS));
+            }
+        }
+        let ranks = ranks(&lines.names);
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_unstable_by_key(|((from, to), (count, _))| {
+            (std::cmp::Reverse(*count), ranks[*from as usize], ranks[*to as usize])
+        });
+        found.truncate(self.limit);
+        let name = |label| lines.names.name(label).to_owned();
+        let transitions: Vec<_> = found
+            .into_iter()
+            .map(|((from, to), (count, time))| Transition {
+                from: name(from),
+                to: name(to),
+                count,
+                mean_ms: time / count as f64,
+            })
+            .collect();
+        let listed: u64 = transitions.iter().map(|transition| transition.count).sum();
+        Ok(Transitions { visits, total, transitions, other: total - listed })
+    }
+
+    /// What comes before and after `page`.
+    pub(crate) fn around(&self, page: &str, lines: &Timelines) -> PageNeighbours {
+        let mut answer = PageNeighbours {
+            page: page.to_owned(),
+            views: 0,
+            entries: 0,
+            exits: 0,
+            loops: 0,
+            previous: Vec::new(),
+            other_previous: 0,
+            next: Vec::new(),
+            other_next: 0,
+        };
+        let Some(wanted) = lines.names.find(page) else { return answer };
+        let (mut previous, mut next) = (vec![0; lines.names.len()], vec![0; lines.names.len()]);
+        for visit in lines.visits() {
+            for (index, _) in visit.iter().enumerate().filter(|(_, step)| step.label == wanted) {
+                answer.views += 1;
+                match index.checked_sub(1).map(|before| visit[before].label) {
+                    None => answer.entries += 1,
+                    Some(before) if before == wanted => answer.loops += 1,
+                    Some(before) => previous[before as usize] += 1,
+                }
+                match visit.get(index + 1).map(|after| after.label) {
+                    None => answer.exits += 1,
+                    // Counted as the other one's past.
+                    Some(after) if after == wanted => {}
+                    Some(after) => next[after as usize] += 1,
+                }
+            }
+        }
+        (answer.previous, answer.other_previous) = self.list(&previous, answer.views, lines);
+        (answer.next, answer.other_next) = self.list(&next, answer.views, lines);
+        answer
+    }
+
+    /// The most frequent of pages, and how often it was another.
+    fn list(&self, counts: &[u64], views: u64, lines: &Timelines) -> (Vec<PageCount>, u64) {
+        let pages = (0..).zip(counts).filter(|(_, count)| **count > 0);
+        let mut pages: Vec<_> = pages
+            .map(|(label, count)| PageCount {
+                page: lines.names.name(label).to_owned(),
+                count: *count,
+                share: share(*count, views),
+            })
+            .collect();
+        pages.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.page.cmp(&other.page)));
+        let other = pages.iter().skip(self.limit).map(|page| page.count).sum();
+        pages.truncate(self.limit);
+        (pages, other)
+    }
+}
+
+impl Default for TransitionQuery {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::{super::timelines::tests::timelines, *};
+
+    proptest! {
+        #[test]
+        fn transitions_are_the_pairs_of_neighbours_in_visits(
+            visits in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["b", "a", "c"]), 1..8), 0..6),
+            limit in 1..6usize,
+            has_loops in any::<bool>(),
+        ) {
+            let events: Vec<_> = (0..).zip(&visits).flat_map(|(actor, visit)| {
+                (0..).zip(visit).map(move |(minute, label)| (actor, minute, *label))
+            }).collect();
+            let query = TransitionQuery { limit, has_loops, ..TransitionQuery::new() };
+            let lines = timelines(&events);
+            let answer = query.answer(&lines).unwrap();
+            let mut expected: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+            for pair in visits.iter().flat_map(|visit| visit.windows(2)) {
+                if has_loops || pair[0] != pair[1] {
+                    *expected.entry((pair[0], pair[1])).or_default() += 1;
+                }
+            }
+            let mut expected: Vec<_> = expected.into_iter().collect();
+            expected.sort_by_key(|(pair, count)| (std::cmp::Reverse(*count), *pair));
+            let total: u64 = expected.iter().map(|(_, count)| count).sum();
+            expected.truncate(limit);
+            let found: Vec<_> = answer.transitions.iter().map(|one| ((one.from.as_str(), one.to.as_str()), one.count)).collect();
+            prop_assert_eq!(&found, &expected);
+            prop_assert!(answer.transitions.iter().all(|one| one.mean_ms == 60_000.0));
+            let listed: u64 = found.iter().map(|(_, count)| count).sum();
+            prop_assert_eq!((answer.visits, answer.total, answer.other), (visits.len() as u64, total, total - listed));
+
+            let around = query.around("a", &lines);
+            let sum = |pages: &[PageCount]| pages.iter().map(|page| page.count).sum::<u64>();
+            let views = visits.iter().flatten().filter(|label| **label == "a").count() as u64;
+            prop_assert_eq!(around.views, views);
+            prop_assert_eq!(around.entries + around.loops + sum(&around.previous) + around.other_previous, views);
+            prop_assert_eq!(around.exits + around.loops + sum(&around.next) + around.other_next, views);
+            prop_assert_eq!(around.entries, visits.iter().filter(|visit| visit[0] == "a").count() as u64);
+            prop_assert_eq!(around.exits, visits.iter().filter(|visit| visit[visit.len() - 1] == "a").count() as u64);
+            for page in &around.next {
+                let pairs = visits.iter().flat_map(|visit| visit.windows(2)).filter(|pair| pair[0] == "a" && pair[1] == page.page);
+                prop_assert_eq!(page.count, pairs.count() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_page_that_nobody_saw_there_is_nothing() {
+        let around = TransitionQuery::new().around("z", &timelines(&[(1, 0, "a")]));
+        assert_eq!((around.views, around.entries, around.exits, around.previous.len()), (0, 0, 0, 0));
+    }
+}

@@ -1,0 +1,103 @@
+//! Visits: when somebody was here.
+
+use std::{ops::Range, time::Duration};
+
+use crate::time::Timestamp;
+
+/// A gap of more than this ends a visit.
+pub const VISIT_GAP: Duration = Duration::from_secs(30 * 60);
+
+/// So long after its first event a visit ends at the latest.
+pub const LONGEST_VISIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) const GAP: i64 = 30 * 60 * 1_000;
+pub(super) const LONGEST: i64 = 24 * 60 * 60 * 1_000;
+
+/// Which of somebody's events make one visit. The times are in ascending order.
+///
+/// An event belongs to the visit of the one before unless it comes *more* than [`VISIT_GAP`] after that one or *more* than
+/// [`LONGEST_VISIT`] after the first of that visit. A login session is something else: it may last for weeks and hold many visits.
+///
+/// ```
+/// use tower_guestbook::{Timestamp, analytics::visits};
+///
+/// let minutes = |minutes: [i64; 4]| minutes.map(|minute| Timestamp::from_millis(minute * 60_000));
+/// assert_eq!(visits(&minutes([0, 30, 60, 90])), [0..4], "half an hour is no gap yet");
+/// assert_eq!(visits(&minutes([0, 30, 61, 61])), [0..2, 2..4]);
+/// ```
+pub fn visits(times: &[Timestamp]) -> Vec<Range<usize>> {
+    split(times, |time| time.as_millis())
+}
+
+/// The same for whatever has a time.
+pub(super) fn split<T>(events: &[T], time: impl Fn(&T) -> i64) -> Vec<Range<usize>> {
+    let mut visits: Vec<Range<usize>> = Vec::new();
+    let mut current: Option<Visit> = None;
+    for (index, event) in events.iter().enumerate() {
+        let time = time(event);
+        match (&mut current, visits.last_mut()) {
+            (Some(visit), Some(range)) if !visit.ends_before(time) => {
+                range.end = index + 1;
+                visit.last = time;
+            }
+            _ => {
+                visits.push(index..index + 1);
+                current = Some(Visit { first: time, last: time });
+            }
+        }
+    }
+    visits
+}
+
+/// A visit so far.
+#[derive(Clone, Copy)]
+pub(super) struct Visit {
+    pub(super) first: i64,
+    pub(super) last: i64,
+}
+
+impl Visit {
+    /// Whether an event at this time belongs to the next one.
+    pub(super) fn ends_before(self, time: i64) -> bool {
+        time.saturating_sub(self.last) > GAP || time.saturating_sub(self.first) > LONGEST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(times: &[i64]) -> Vec<Timestamp> {
+        times.iter().copied().map(Timestamp::from_millis).collect()
+    }
+
+    #[test]
+    fn a_visit_ends_after_thirty_minutes_and_after_a_day_to_the_millisecond() {
+        assert_eq!(visits(&[]), []);
+        assert_eq!(visits(&at(&[5])).first(), Some(&(0..1)));
+        assert_eq!(visits(&at(&[0, GAP, 2 * GAP])).first(), Some(&(0..3)));
+        assert_eq!(visits(&at(&[0, GAP, 2 * GAP + 1])), [0..2, 2..3]);
+        let all_day: Vec<_> = (0..=48).map(|half| half * GAP).chain([LONGEST + 1, LONGEST + 2]).collect();
+        assert_eq!(visits(&at(&all_day)), [0..49, 49..51]);
+        assert_eq!((GAP, LONGEST), (crate::time::to_millis(VISIT_GAP), crate::time::to_millis(LONGEST_VISIT)));
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_is_in_the_visit_of_the_one_before_or_the_docs_say_why_not(
+            mut times in prop::collection::vec((0..200i64).prop_map(|minutes| minutes * 600_000), 0..40)
+        ) {
+            times.sort_unstable();
+            let visits = visits(&at(&times));
+            prop_assert_eq!(visits.iter().map(Range::len).sum::<usize>(), times.len());
+            let visit_of = |index: usize| visits.iter().find(|visit| visit.contains(&index)).unwrap();
+            for index in 1..times.len() {
+                let first = times[visit_of(index - 1).start];
+                let belongs = times[index] - times[index - 1] <= GAP && times[index] - first <= LONGEST;
+                prop_assert_eq!(visit_of(index) == visit_of(index - 1), belongs);
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! [`resolve`]: whether a purpose is allowed now.
+
+use serde::Serialize;
+
+use super::{Category, Decision, Mode, Purpose, Regime, Standing};
+use crate::time::Timestamp;
+
+/// What a request says beside what was decided before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signals {
+    /// Global Privacy Control: a header `Sec-GPC` with the value `1`, exactly.
+    pub gpc: bool,
+    /// `DNT: 1`, where the application wants to follow it; it is deprecated and binds nobody.
+    pub dnt: bool,
+    /// Processing is restricted (GDPR, Article 18), or the person is erased.
+    pub restricted: bool,
+}
+
+impl Signals {
+    /// What the values of all `Sec-GPC` headers of a request say: any exact `1` counts, everything else is as if absent.
+    ///
+    /// ```
+    /// use tower_guestbook::consent::Signals;
+    ///
+    /// let gpc = |values: &[&[u8]]| Signals::default().with_gpc(values.iter().copied()).gpc;
+    /// assert!(gpc(&[b"1"]) && gpc(&[b"0", b"1"]));
+    /// assert!(!gpc(&[]) && !gpc(&[b"0"]) && !gpc(&[b"true"]) && !gpc(&[b"1, 1"]) && !gpc(&[b"01"]));
+    /// ```
+    #[must_use]
+    pub fn with_gpc<'a>(mut self, values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        self.gpc = values.into_iter().any(|value| value == b"1");
+        self
+    }
+
+    /// The same signals with `DNT`.
+    #[must_use]
+    pub fn with_dnt(mut self, dnt: bool) -> Self {
+        self.dnt = dnt;
+        self
+    }
+
+    /// The same signals with a restriction.
+    #[must_use]
+    pub fn with_restriction(mut self, restricted: bool) -> Self {
+        self.restricted = restricted;
+        self
+    }
+}
+
+/// Whether a purpose is allowed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    #[serde(rename = "allowed")]
+    is_allowed: bool,
+    why: Why,
+    #[serde(rename = "ask")]
+    is_to_be_asked: bool,
+}
+
+/// Why a purpose is allowed or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Why {
+    /// The service cannot be given without it.
+    Necessary,
+    /// Processing is restricted.
+    Restricted,
+    /// Somebody objected.
+    Objected,
+    /// Somebody declined.
+    Denied,
+    /// Somebody took their consent back.
+    Withdrawn,
+    /// `Sec-GPC: 1`.
+    GlobalPrivacyControl,
+    /// `DNT: 1`.
+    DoNotTrack,
+    /// Somebody agreed.
+    Granted,
+    /// Nobody has decided; the mode decides.
+    Undecided,
+    /// A grant has expired; the mode decides.
+    Expired,
+    /// A grant was given under another version of the notice; the mode decides.
+    Stale,
+    /// The store could not be asked what was decided.
+    Unavailable,
+}
+
+impl Verdict {
+    /// What holds as long as nobody can say what was decided: only what is necessary is allowed.
+    pub(crate) fn unavailable(purpose: &Purpose, regime: Regime) -> Self {
+        match purpose.mode_under(regime) {
+            Mode::Necessary => Self { is_allowed: true, why: Why::Necessary, is_to_be_asked: false },
+            _ => Self { is_allowed: false, why: Why::Unavailable, is_to_be_asked: false },
+        }
+    }
+
+    /// Whether the purpose is allowed.
+    pub fn is_allowed(self) -> bool {
+        self.is_allowed
+    }
+
+    /// Why.
+    pub fn why(self) -> Why {
+        self.why
+    }
+
+    /// Whether a question would change something: nobody has decided, or a grant no longer counts.
+    pub fn is_to_be_asked(self) -> bool {
+        self.is_to_be_asked
+    }
+}
+
+/// Whether `purpose` is allowed at `now` for somebody whose decisions left it at `standing`. The first rule that applies:
+///
+/// 1. what is necessary is allowed;
+/// 2. restricted processing, or an objection: not allowed;
+/// 3. declined or withdrawn: not allowed;
+/// 4. `Sec-GPC: 1` and the purpose [sells or shares](Purpose::sells_or_shares), or `DNT: 1` and it is analytics: not allowed,
+///    unless somebody agreed while the browser said so;
+/// 5. granted, under the current version of the notice and not expired: allowed;
+/// 6. otherwise nobody has decided, and the [mode](Mode) does: opt-in does not allow, the others do.
+///
+/// A grant that is too old or under another notice counts as no decision. A clock that is set back does not make a grant
+/// last longer than it would have.
+pub fn resolve(
+    purpose: &Purpose,
+    standing: Option<&Standing>,
+    signals: Signals,
+    regime: Regime,
+    now: Timestamp,
+) -> Verdict {
+    let no = |why| Verdict { is_allowed: false, why, is_to_be_asked: false };
+    let mode = purpose.mode_under(regime);
+    if mode == Mode::Necessary {
+        return Verdict { is_allowed: true, why: Why::Necessary, is_to_be_asked: false };
+    }
+    if signals.restricted {
+        return no(Why::Restricted);
+    }
+    match standing.map(|standing| standing.decision) {
+        Some(Decision::Objected) => return no(Why::Objected),
+        Some(Decision::Denied) => return no(Why::Denied),
+        Some(Decision::Withdrawn) => return no(Why::Withdrawn),
+        Some(Decision::Granted) | None => {}
+    }
+    let grant = standing.map(|standing| {
+        if standing.notice_version != purpose.notice_version {
+            Err(Why::Stale)
+        } else if standing.valid_until.is_some_and(|end| now >= end) {
+            Err(Why::Expired)
+        } else {
+            Ok(standing)
+        }
+    });
+    // Who agreed while the browser said so knew it.
+    let knew = |signal: fn(&Standing) -> bool| matches!(grant, Some(Ok(standing)) if signal(standing));
+    if signals.gpc && purpose.sells_or_shares && !knew(|standing| standing.gpc_present) {
+        return no(Why::GlobalPrivacyControl);
+    }
+    if signals.dnt && purpose.category == Category::Analytics && !knew(|standing| standing.dnt_present) {
+        return no(Why::DoNotTrack);
+    }
+    let why = match grant {
+        Some(Ok(_)) => return Verdict { is_allowed: true, why: Why::Granted, is_to_be_asked: false },
+        Some(Err(why)) => why,
+        None => Why::Undecided,
+    };
+    Verdict { is_allowed: mode != Mode::OptIn, why, is_to_be_asked: matches!(mode, Mode::OptIn | Mode::OptOut) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::consent::Decided;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const GIVEN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const MODES: [Mode; 5] = [Mode::Necessary, Mode::ExemptWithObjection, Mode::OptIn, Mode::OptOut, Mode::NoticeOnly];
+    const DECISIONS: [Decision; 4] = [Decision::Granted, Decision::Denied, Decision::Withdrawn, Decision::Objected];
+
+    fn purpose(category: Category, mode: Mode, sells: bool) -> Purpose {
+        Purpose::new("x", category).mode(mode).notice_version(2).expiry(180 * DAY).sells_or_shares(sells)
+    }
+
+    fn standing(decision: Decision, version: u32, gpc: bool) -> Standing {
+        let decided = Decided::new(decision, version, GIVEN);
+        let decided = if gpc { decided.with_gpc().with_dnt() } else { decided };
+        Standing::after(&purpose(Category::Analytics, Mode::OptIn, false), &decided)
+    }
+
+    #[test]
+    fn the_rules_hold_in_their_order() {
+        let granted = standing(Decision::Granted, 2, false);
+        let knowing = standing(Decision::Granted, 2, true);
+        let stale = standing(Decision::Granted, 1, false);
+        let (quiet, gpc) = (Signals::default(), Signals { gpc: true, ..Signals::default() });
+        let (dnt, restricted) = (quiet.with_dnt(true), quiet.with_restriction(true));
+        let (early, late) = (GIVEN.after(179 * DAY), GIVEN.after(180 * DAY));
+        let ads = |mode| purpose(Category::Marketing, mode, true);
+        let count = |mode| purpose(Category::Analytics, mode, false);
+        for (purpose, standing, signals, now, allowed, why, ask) in [
+            (count(Mode::Necessary), None, restricted, early, true, Why::Necessary, false),
+            (count(Mode::OptIn), None, quiet, early, false, Why::Undecided, true),
+            (count(Mode::OptOut), None, quiet, early, true, Why::Undecided, true),
+            (count(Mode::ExemptWithObjection), None, quiet, early, true, Why::Undecided, false),
+            (count(Mode::NoticeOnly), None, quiet, early, true, Why::Undecided, false),
+            (count(Mode::OptIn), Some(granted), quiet, early, true, Why::Granted, false),
+            (count(Mode::OptIn), Some(granted), quiet, late, false, Why::Expired, true),
+            (count(Mode::OptOut), Some(granted), quiet, late, true, Why::Expired, true),
+            (count(Mode::OptIn), Some(stale), quiet, early, false, Why::Stale, true),
+            (count(Mode::OptIn), Some(granted), restricted, early, false, Why::Restricted, false),
+            (count(Mode::OptOut), Some(standing(Decision::Denied, 1, false)), quiet, late, false, Why::Denied, false),
+            (
+                count(Mode::OptOut),
+                Some(standing(Decision::Withdrawn, 2, false)),
+                quiet,
+                early,
+                false,
+                Why::Withdrawn,
+                false,
+            ),
+            (
+                count(Mode::ExemptWithObjection),
+                Some(standing(Decision::Objected, 2, true)),
+                quiet,
+                early,
+                false,
+                Why::Objected,
+                false,
+            ),
+            (ads(Mode::OptOut), None, gpc, early, false, Why::GlobalPrivacyControl, false),
+            (ads(Mode::OptIn), Some(granted), gpc, early, false, Why::GlobalPrivacyControl, false),
+            (ads(Mode::OptIn), Some(knowing), gpc, early, true, Why::Granted, false),
+            (ads(Mode::OptIn), Some(knowing), gpc, late, false, Why::GlobalPrivacyControl, false),
+            (count(Mode::OptIn), Some(granted), gpc, early, true, Why::Granted, false),
+            (count(Mode::ExemptWithObjection), None, dnt, early, false, Why::DoNotTrack, false),
+            (ads(Mode::OptOut), None, dnt, early, true, Why::Undecided, true),
+        ] {
+            let verdict = resolve(&purpose, standing.as_ref(), signals, Regime::Strictest, now);
+            let expected = Verdict { is_allowed: allowed, why, is_to_be_asked: ask };
+            assert_eq!(verdict, expected, "{purpose:?} {standing:?} {signals:?}");
+        }
+    }
+
+    /// Every combination there is, against what must hold whatever the rules' order.
+    #[test]
+    fn no_combination_breaks_a_promise() {
+        let standings = DECISIONS.into_iter().flat_map(|decision| {
+            [(1, false), (1, true), (2, false), (2, true)].map(|(v, gpc)| standing(decision, v, gpc))
+        });
+        let standings: Vec<_> = std::iter::once(None).chain(standings.map(Some)).collect();
+        let bits = |bits: u8| [bits & 1 != 0, bits & 2 != 0, bits & 4 != 0];
+        let mut seen = 0;
+        for mode in MODES {
+            for (category, sells) in
+                [(Category::Analytics, false), (Category::Analytics, true), (Category::Marketing, true)]
+            {
+                let lenient = purpose(category.clone(), Mode::OptIn, sells).mode_where_declining_is_enough(mode);
+                for (purpose, regime) in [
+                    (purpose(category.clone(), mode, sells), Regime::Strictest),
+                    (purpose(category.clone(), mode, sells), Regime::DecliningIsEnough),
+                    (lenient, Regime::DecliningIsEnough),
+                ] {
+                    for standing in &standings {
+                        for [gpc, dnt, restricted] in (0..8).map(bits) {
+                            for now in [GIVEN, GIVEN.after(180 * DAY)] {
+                                let signals = Signals { gpc, dnt, restricted };
+                                let verdict = resolve(&purpose, standing.as_ref(), signals, regime, now);
+                                seen += 1;
+                                if mode == Mode::Necessary {
+                                    assert!(verdict.is_allowed() && verdict.why() == Why::Necessary);
+                                    continue;
+                                }
+                                let said_no = standing.is_some_and(|standing| standing.decision != Decision::Granted);
+                                let counts = standing
+                                    .is_some_and(|standing| !said_no && standing.notice_version == 2 && now == GIVEN);
+                                let knowing = counts && standing.is_some_and(|standing| standing.gpc_present);
+                                let signal = (gpc && sells) || (dnt && category == Category::Analytics);
+                                let expected = !restricted
+                                    && !said_no
+                                    && if signal { knowing } else { counts || mode != Mode::OptIn };
+                                assert_eq!(verdict.is_allowed(), expected, "{purpose:?} {standing:?} {signals:?}");
+                                assert!(!(verdict.is_to_be_asked() && (said_no || signal || restricted || counts)));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, 5 * 3 * 3 * 17 * 8 * 2);
+    }
+
+    proptest! {
+        #[test]
+        fn after_a_no_nothing_but_a_new_yes_allows(
+            history in prop::collection::vec((0usize..4, 1u32..4, any::<bool>(), 0i64..1_000), 1..20),
+            mode in 1usize..5,
+            later in 0i64..1_000_000_000_000,
+            gpc in any::<bool>(),
+        ) {
+            let purpose = purpose(Category::Analytics, MODES[mode], true);
+            let mut at = GIVEN.as_millis();
+            let decisions: Vec<_> = history
+                .into_iter()
+                .map(|(decision, version, gpc, pause)| {
+                    at += pause;
+                    let decided = Decided::new(DECISIONS[decision], version, Timestamp::from_millis(at));
+                    if gpc { decided.with_gpc() } else { decided }
+                })
+                .collect();
+            let mut projection = None;
+            for decided in &decisions {
+                projection = Some(Standing::after(&purpose, decided));
+            }
+            prop_assert_eq!(projection, Standing::rebuild(&purpose, &decisions));
+            let signals = Signals { gpc, ..Signals::default() };
+            let now = Timestamp::from_millis(at.saturating_add(later));
+            let verdict = resolve(&purpose, projection.as_ref(), signals, Regime::Strictest, now);
+            let last = decisions.last().map(|decided| decided.decision);
+            if last != Some(Decision::Granted) {
+                prop_assert!(!verdict.is_allowed());
+            }
+        }
+    }
+}

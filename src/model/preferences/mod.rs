@@ -1,0 +1,19 @@
+//! The noun: what somebody likes. A schema with defaults, the few values that differ from them, and what a browser asks for.
+//! No I/O here.
+
+mod entity_tags;
+mod negotiate;
+mod overrides;
+mod patch;
+mod schema;
+mod standard;
+
+pub(crate) use self::negotiate::lookup_language_index;
+pub use self::{
+    entity_tags::EntityTags,
+    negotiate::{ColorScheme, lookup_language},
+    overrides::Overrides,
+    patch::Patch,
+    schema::{Effective, Schema},
+    standard::{Notifications, Privacy, StandardPreferences, Theme, Viewer},
+};

@@ -1,0 +1,24 @@
+//! The noun: what a session is, how its data changes, when it ends. No I/O here.
+
+mod anonymous;
+mod changes;
+mod data;
+mod login;
+mod policy;
+mod realm;
+mod record;
+mod renewal;
+
+pub(crate) use self::data::decode;
+pub use crate::model::client::{Device, TruncatedAddress};
+
+pub(crate) use self::renewal::{is_renewal_due, note_renewal};
+pub use self::{
+    anonymous::AnonymousLimits,
+    changes::{Changes, Merge},
+    data::{SessionData, SessionLimits},
+    login::{CredentialEpoch, Login},
+    policy::{Lifetime, OnSessionLimit, SessionCap, Verdict, judge},
+    realm::Realm,
+    record::{SessionHead, SessionInfo, SessionRecord},
+};

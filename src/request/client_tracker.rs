@@ -1,0 +1,167 @@
+//! [`ClientTracker`]: records what a client says that it did.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::tracker::{Action, Tracker};
+use crate::{
+    engine::recorder::Tracked,
+    error::{Error, ErrorKind, Result},
+    model::activity::{Event, EventData, EventType, Origin},
+};
+
+/// Records events that a client names: what a script of a page, or an app, sends to the server.
+///
+/// A client may say what it likes. So its events are marked with [`Origin::Client`], in history, exports and files, and security
+/// events are refused: a `login` that the client made up would stand beside those that happened. [`EventTypes::security`]
+/// names further types that only the server records. Close the registry ([`EventTypes::closed`]) so that clients cannot invent
+/// types. A `page` is stored without its query and its fragment, which often carry what nobody should keep.
+///
+/// [`EventTypes::security`]: crate::activity::EventTypes::security
+/// [`EventTypes::closed`]: crate::activity::EventTypes::closed
+///
+/// ```
+/// use axum::{Json, Router, http::StatusCode, routing::post};
+/// use serde::Deserialize;
+/// use tower_guestbook::{Guestbook, Tracker, activity::{ActivityFilter, HistoryQuery, Origin}, store::MemoryStore};
+///
+/// #[derive(Deserialize)]
+/// struct Said {
+///     event_type: String,
+///     data: serde_json::Value,
+/// }
+///
+/// async fn track(tracker: Tracker, Json(said): Json<Said>) -> StatusCode {
+///     match tracker.client().track(said.event_type.as_str(), &said.data) {
+///         Ok(_) => StatusCode::ACCEPTED,
+///         Err(error) => error.kind().status(),
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new().route("/track", post(track)).layer(guestbook.layer());
+/// # use tower::ServiceExt;
+/// # let send = async |json: &'static str| {
+/// #     let request = http::Request::post("/track").header("content-type", "application/json");
+/// #     app.clone().oneshot(request.body(axum::body::Body::from(json)).unwrap()).await.unwrap().status()
+/// # };
+/// assert_eq!(send(r#"{"event_type":"login","data":{}}"#).await, StatusCode::BAD_REQUEST);
+/// assert_eq!(send(r#"{"event_type":"page_view","data":{"page":"/cart?token=x"}}"#).await, StatusCode::ACCEPTED);
+///
+/// guestbook.flush().await?;
+/// let views = ActivityFilter::new().event_type("page_view".try_into()?);
+/// let history = guestbook.activities().history(HistoryQuery::new(views)).await?;
+/// let event = &history.activities[0].event;
+/// assert_eq!((event.origin, event.data.as_ref().unwrap().as_json()), (Origin::Client, r#"{"page":"/cart"}"#));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientTracker {
+    tracker: Tracker,
+}
+
+impl ClientTracker {
+    pub(super) fn new(tracker: Tracker) -> Self {
+        Self { tracker }
+    }
+
+    /// Queues an event as [`Tracker::track`] does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare).
+    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        Ok(self.tracker.record(self.prepare(event_type, data)?))
+    }
+
+    /// Stores an event as [`Tracker::track_durable`] does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare) and [`Tracker::record_durable`].
+    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        self.tracker.record_durable(self.prepare(event_type, data)?).await
+    }
+
+    /// The client showed a page, with data `{"page":page}`: for pages that the browser changes by itself.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare).
+    pub fn page_view(&self, page: &str) -> Result<Tracked> {
+        self.track(EventType::PAGE_VIEW, &json!({ "page": page }))
+    }
+
+    /// The client did something: a `button_click` with data `{"action":action,"details":details}`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`prepare`](Self::prepare).
+    pub fn action<T: Serialize + ?Sized>(&self, action: &str, details: &T) -> Result<Tracked> {
+        self.track(EventType::BUTTON_CLICK, &Action { action, details })
+    }
+
+    /// The event as [`track`](Self::track) would queue it, to add to it before it is [recorded](Tracker::record).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tracker::track`]; also [`ErrorKind::InvalidInput`] if the type is that of a
+    /// [security event](crate::activity::EventTypes::security), or `page` is only a query or a fragment.
+    pub fn prepare<K, T>(&self, event_type: K, data: &T) -> Result<Event>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        let data = EventData::new(data, self.tracker.recorder().settings().limits())?;
+        self.checked(event_type.try_into()?, data)
+    }
+
+    fn checked(&self, event_type: EventType, data: EventData) -> Result<Event> {
+        let settings = self.tracker.recorder().settings();
+        if settings.types().is_security(&event_type) {
+            let context = format!("events of the type {event_type} are recorded by the server, not by a client");
+            return Err(Error::new(ErrorKind::InvalidInput, context));
+        }
+        let mut event = match without_query(&data)? {
+            Some(data) => self.tracker.prepare(event_type, &data)?,
+            None => self.tracker.prepare(event_type, &data)?,
+        };
+        event.origin = Origin::Client;
+        Ok(event)
+    }
+}
+
+/// The data with a `page` without query and fragment; `None` if it has no other.
+fn without_query(data: &EventData) -> Result<Option<Map<String, Value>>> {
+    if !data.as_json().contains("\"page\"") {
+        return Ok(None);
+    }
+    let mut data: Map<String, Value> = data.read()?;
+    match data.get_mut("page") {
+        Some(Value::String(page)) if page.contains(['?', '#']) => *page = path_of(page)?.to_owned(),
+        _ => return Ok(None),
+    }
+    Ok(Some(data))
+}
+
+/// A page without its query and its fragment.
+pub(super) fn path_of(page: &str) -> Result<&str> {
+    let path = page.split(['?', '#']).next().unwrap_or_default();
+    if path.is_empty() && !page.is_empty() {
+        let context = "a page has a path: its query and its fragment are not stored";
+        return Err(Error::new(ErrorKind::InvalidInput, context));
+    }
+    Ok(path)
+}

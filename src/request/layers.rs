@@ -1,0 +1,102 @@
+//! [`Layers`]: what a visit knows of the layers that its request has come through.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use http::Extensions;
+
+use super::{Arrival, Visit};
+use crate::engine::{consents::Consents, recorder::Recorder, sessions::Sessions};
+
+/// The layers around the session layer that made a visit, and what was found inside.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    /// The visit of another guestbook, whose session layer is outside.
+    outer: Option<Visit>,
+    found: AtomicU8,
+}
+
+/// The consent layer of the guestbook.
+const CONSENT: u8 = 1;
+/// Another guestbook's session cookie has the name of this one's.
+const SHARED_SESSION_COOKIE: u8 = 2;
+/// Another guestbook's visitor cookie has the name of this one's.
+const SHARED_VISITOR_COOKIE: u8 = 4;
+
+impl Layers {
+    /// A layer whose cookies have these `names` inside of that of `outer`.
+    pub(crate) fn inside(outer: Option<Visit>, names: [Option<&str>; 2]) -> Self {
+        let mut shared = 0;
+        let mut next = outer.as_ref();
+        while let Some(visit) = next {
+            let others = visit.inner.host.cookie_names();
+            for (name, other, this_one, other_one) in [
+                (names[0], others[0], SHARED_SESSION_COOKIE, SHARED_SESSION_COOKIE),
+                (names[1], others[1], SHARED_VISITOR_COOKIE, SHARED_VISITOR_COOKIE),
+                (names[0], others[1], SHARED_SESSION_COOKIE, SHARED_VISITOR_COOKIE),
+                (names[1], others[0], SHARED_VISITOR_COOKIE, SHARED_SESSION_COOKIE),
+            ] {
+                if name.is_some() && name == other {
+                    shared |= this_one;
+                    visit.inner.layers.found.fetch_or(other_one, Ordering::Relaxed);
+                }
+            }
+            next = visit.inner.layers.outer.as_ref();
+        }
+        Self { outer, found: AtomicU8::new(shared) }
+    }
+
+    /// Whether another guestbook uses the name of one of the cookies.
+    pub(crate) fn shares_cookie(&self) -> bool {
+        self.found.load(Ordering::Relaxed) & (SHARED_SESSION_COOKIE | SHARED_VISITOR_COOKIE) != 0
+    }
+}
+
+impl Visit {
+    /// The innermost visit that `is_wanted`, of those of all guestbooks whose session layers the request has come through.
+    pub(crate) fn find(extensions: &Extensions, is_wanted: impl Fn(&Self) -> bool) -> Option<&Self> {
+        let mut next = extensions.get::<Self>();
+        while let Some(visit) = next {
+            if is_wanted(visit) {
+                return Some(visit);
+            }
+            next = visit.inner.layers.outer.as_ref();
+        }
+        None
+    }
+
+    /// Whether it is a visit of the guestbook with these sessions.
+    pub(crate) fn is_of(&self, sessions: &Sessions) -> bool {
+        self.inner.host.sessions().is(sessions)
+    }
+
+    /// Whether it is a visit of the guestbook with this recorder.
+    pub(crate) fn records_to(&self, recorder: &Recorder) -> bool {
+        self.inner.host.recorder().is(recorder)
+    }
+
+    /// Whether it is a visit of the guestbook with these decisions.
+    pub(crate) fn decides_by(&self, consents: &Consents) -> bool {
+        self.inner.host.consents().is_some_and(|own| own.is(consents))
+    }
+
+    /// Whether an activity layer has looked at the request.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.inner.seen.get().is_some()
+    }
+
+    /// Notes the consent layer. Whether it was there before.
+    pub(crate) fn enters_consent_layer(&self) -> bool {
+        self.inner.layers.found.fetch_or(CONSENT, Ordering::Relaxed) & CONSENT != 0
+    }
+
+    /// Whether the session cookie of the request is this guestbook's to remove. Where another one uses the same name, it is if it
+    /// let somebody in here.
+    pub(super) fn owns_cookie(&self, arrival: Arrival) -> bool {
+        arrival == Arrival::Guest || self.inner.layers.found.load(Ordering::Relaxed) & SHARED_SESSION_COOKIE == 0
+    }
+
+    /// Whether another guestbook uses the name of the visitor's cookie, and may know the visitor.
+    pub(super) fn shares_visitor_cookie(&self) -> bool {
+        self.inner.layers.found.load(Ordering::Relaxed) & SHARED_VISITOR_COOKIE != 0
+    }
+}

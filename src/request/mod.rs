@@ -1,0 +1,320 @@
+//! [`Visit`]: one request's view of its guest, made before the handler runs and shared by everybody who asks.
+
+mod client_tracker;
+mod consent;
+mod flash;
+mod guest;
+mod layers;
+mod permit;
+mod preferences;
+mod saving;
+mod session;
+mod tracker;
+
+use std::{
+    fmt, mem,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use serde::Serialize;
+
+pub use self::{
+    client_tracker::ClientTracker,
+    consent::{Consent, GlobalPrivacyControl},
+    flash::Flash,
+    preferences::{Preferences, expected},
+    session::Session,
+    tracker::Tracker,
+};
+pub(crate) use self::{
+    guest::{Arrival, Client, CookieChange, Guest, Host, Outcome, Seen, Visitor, VisitorCookie},
+    layers::Layers,
+    permit::{Permit, permit},
+};
+use crate::{
+    engine::{profiles::Known, recorder::Tracked, sessions::Sessions},
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionKey, SessionToken, UserId},
+    model::{
+        activity::EventType,
+        consent::Subject,
+        session::{Changes, Device, Lifetime, SessionHead, SessionRecord, TruncatedAddress},
+    },
+};
+
+/// What is known of the guest of one request: the session, and what it takes to record what the guest does.
+///
+/// The layer puts one into the request's extensions. A clone is another handle to the same visit.
+///
+/// [`Session`] is the part of it that handlers work with:
+///
+/// ```
+/// use axum::{Router, body::Body, routing::get};
+/// use http::{Request, header};
+/// use tower::ServiceExt;
+/// use tower_guestbook::{Guestbook, Session, store::MemoryStore};
+///
+/// async fn login(session: Session) -> tower_guestbook::Result<()> {
+///     session.insert("theme", "dark")?;
+///     session.login(42).await
+/// }
+///
+/// async fn page(session: Session) -> tower_guestbook::Result<String> {
+///     let user = session.user_id();
+///     let theme: Option<String> = session.get("theme")?;
+///     Ok(format!("{} likes it {}", user.as_ref().map_or("nobody", |user| user.as_str()), theme.unwrap_or_default()))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new()
+///     .route("/login", get(login))
+///     .route("/", get(page))
+///     .layer(guestbook.session_layer());
+///
+/// let request = Request::get("/login").body(Body::empty()).unwrap();
+/// let response = app.clone().oneshot(request).await.unwrap();
+/// let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+///
+/// let request = Request::get("/").header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+/// let body = app.oneshot(request).await.unwrap().into_body();
+/// assert_eq!(axum::body::to_bytes(body, 100).await.unwrap(), "42 likes it dark");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Visit {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    host: Arc<dyn Host>,
+    client: Client,
+    flags: AtomicU8,
+    layers: Layers,
+    state: Mutex<State>,
+    /// What the activity layer saw of the request, if it is there.
+    seen: OnceLock<Seen>,
+}
+
+struct State {
+    current: Option<Current>,
+    changes: Changes,
+    /// The token that this request made.
+    issued: Option<SessionToken>,
+    /// The token that the client has, if its persistent cookie is due for a new Max-Age.
+    renewal: Option<SessionToken>,
+    /// The key of the token that the client has, if it is no session's.
+    stale: Option<SessionKey>,
+    /// The cookie that the client has is to be removed, unless a session begins.
+    removal_due: bool,
+    arrival: Arrival,
+    logged_out: bool,
+    account: Known,
+    /// What was known of somebody who has left since: what they did before is judged by it.
+    former: Option<Known>,
+    /// What was known when the request arrived, if it is something else now.
+    at_arrival: Option<Known>,
+    visitor: Option<Visitor>,
+    visitor_cookie: VisitorCookie,
+}
+
+#[derive(Clone)]
+struct Current {
+    key: SessionKey,
+    record: Arc<SessionRecord>,
+}
+
+/// Somebody looked at the session: the response depends on it.
+const READ: u8 = 1;
+/// Something is to be saved or told to the client.
+const CHANGED: u8 = 2;
+/// The head of the response is out, and with it the last chance for a cookie.
+const HEAD_SENT: u8 = 4;
+/// Somebody looked at a decision, or at what the browser signals.
+const CONSENT_READ: u8 = 8;
+/// The language that the browser asks for counts.
+const LANGUAGE: u8 = 16;
+/// The colour scheme that the browser asks for counts.
+const SCHEME: u8 = 32;
+
+impl Visit {
+    pub(crate) fn new(host: Arc<dyn Host>, client: Client, guest: Guest, layers: Layers) -> Self {
+        let cookie_due = guest.removal_due || guest.renewal.is_some() || guest.visitor_cookie != VisitorCookie::Keep;
+        let state = State {
+            current: guest.session.map(|(key, record)| Current { key, record }),
+            changes: Changes::default(),
+            issued: None,
+            renewal: guest.renewal,
+            stale: guest.stale,
+            removal_due: guest.removal_due,
+            arrival: guest.arrival,
+            logged_out: false,
+            account: guest.account,
+            former: None,
+            at_arrival: None,
+            visitor: guest.visitor,
+            visitor_cookie: guest.visitor_cookie,
+        };
+        let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
+        Self { inner: Arc::new(Inner { host, client, flags, layers, state: Mutex::new(state), seen: OnceLock::new() }) }
+    }
+
+    /// The session of this visit; it may be one that does not exist yet.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// What the guest has agreed to; `None` if the guestbook was built without [`consent`](crate::GuestbookBuilder::consent).
+    pub fn consent(&self) -> Option<Consent> {
+        self.inner.host.consents().map(|_| Consent::new(self.clone()))
+    }
+
+    /// Records what the guest does.
+    pub fn tracker(&self) -> Tracker {
+        let seen = self.inner.seen.get();
+        let (trace, visitor) = (seen.map(|seen| seen.trace.clone()), seen.and_then(|seen| seen.visitor));
+        Tracker::of_visit(self.clone(), trace, visitor)
+    }
+
+    /// Queues an event, see [`Tracker::track`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tracker::track`].
+    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        self.tracker().track(event_type, data)
+    }
+
+    /// Stores an event, see [`Tracker::track_durable`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tracker::track_durable`].
+    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        self.tracker().track_durable(event_type, data).await
+    }
+
+    /// Takes what the activity layer saw. From now on logins and logouts are recorded.
+    pub(crate) fn see(&self, seen: Seen) {
+        // A second activity layer has nothing to add.
+        let _ = self.inner.seen.set(seen);
+    }
+
+    /// The tracker, if the activity layer is there.
+    fn activity(&self) -> Option<Tracker> {
+        self.inner.seen.get().map(|_| self.tracker())
+    }
+
+    /// Who is logged in and in which session, at this moment. The response does not depend on it.
+    pub(crate) fn who(&self) -> (Option<UserId>, Option<SessionId>) {
+        let state = self.state();
+        let head = state.current.as_ref().map(|current| &current.record.head);
+        (head.and_then(|head| head.user.clone()), head.map(|head| head.id))
+    }
+
+    /// Merges what the visitor decided into the decisions of the account that they log in to.
+    /// Whether a login links what a visitor decided to the account.
+    fn is_to_be_linked(&self) -> bool {
+        self.inner.host.consents().is_some() && self.state().visitor.is_some()
+    }
+
+    async fn link(&self, user: &UserId) -> Result<()> {
+        let visitor = self.state().visitor;
+        match (self.inner.host.consents(), visitor) {
+            (Some(consents), Some(visitor)) => consents.link(visitor.id, user.clone()).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody has logged in: what is known of the visitor gives way to what is known of the user.
+    async fn arrive_as(&self, user: UserId) {
+        let Some(accounts) = self.sessions().accounts() else { return };
+        self.adopt_preferences(&user).await;
+        let account = match accounts.load(&Subject::User(user)).await {
+            Ok(account) => Known::Account(account),
+            Err(error) => {
+                tracing::warn!(%error, "what a user has agreed to could not be loaded: nothing optional is allowed");
+                Known::Unavailable
+            }
+        };
+        let mut state = self.state();
+        state.depart();
+        state.account = account;
+    }
+
+    fn describe(&self, mut head: SessionHead) -> SessionHead {
+        let client = &self.inner.client;
+        let agent = client.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        head.realm = self.sessions().realm();
+        head.device = agent.map(|agent| Device::from_user_agent(&agent));
+        head.address = client.address.map(TruncatedAddress::from);
+        head
+    }
+
+    fn sessions(&self) -> &Sessions {
+        self.inner.host.sessions()
+    }
+
+    fn mark(&self, flag: u8) {
+        if self.inner.flags.load(Ordering::Relaxed) & flag != flag {
+            self.inner.flags.fetch_or(flag, Ordering::AcqRel);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn default_lifetime(&self) -> Lifetime {
+        self.sessions().settings().lifetime
+    }
+}
+
+impl State {
+    /// To be called before something else is known.
+    fn keep_arrival(&mut self) {
+        if self.at_arrival.is_none() {
+            self.at_arrival = Some(self.account.clone());
+        }
+    }
+
+    /// Whoever was here goes: what they decided stays with them, and the browser is nobody's.
+    fn depart(&mut self) {
+        self.keep_arrival();
+        let account = mem::take(&mut self.account);
+        if self.former.is_none() || !matches!(account, Known::Nobody) {
+            self.former = Some(account);
+        }
+        if self.visitor.take().is_some() {
+            self.visitor_cookie = VisitorCookie::Remove;
+        }
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.state().current.as_ref().map(|current| current.record.head.id);
+        f.debug_struct("Visit").field("session", &id).finish_non_exhaustive()
+    }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Ended, "the session has ended")
+}
+
+fn unavailable() -> Error {
+    Error::new(ErrorKind::Unavailable, "the session store could not be asked")
+}

@@ -1,0 +1,83 @@
+//! [`permit`]: what of an event may be recorded.
+
+use super::{State, Visit};
+use crate::{
+    engine::{
+        consents::{Consents, UnallowedActivity},
+        profiles::Known,
+    },
+    id::VisitorId,
+    model::{activity::Event, consent::Why},
+};
+
+/// What of an event may be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permit {
+    /// All of it, and who the visitor is, if they agreed to that.
+    Full(Option<VisitorId>),
+    /// That it happened.
+    Unlinked,
+    /// Nothing.
+    Nothing,
+    /// Nothing: processing is restricted.
+    Restricted,
+}
+
+/// What of an event in this visit may be recorded. Without a visit nobody knows what was decided, so it
+/// is not allowed.
+pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Consents>) -> Permit {
+    if visit.is_some_and(|visit| visit.state().is_restricted(event)) {
+        return Permit::Restricted;
+    }
+    let Some(consents) = consents else { return Permit::Full(None) };
+    let Some(purpose) = consents.settings().purpose_of(&event.event_type) else { return Permit::Full(None) };
+    let (verdict, visitor) = match visit {
+        Some(visit) => {
+            let state = visit.state();
+            // A browser may carry a visitor's cookie beside a login: what a user agrees to is no grant of that visitor.
+            let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
+            (consents.verdict(purpose, state.account_of(event), visit.situation()), visitor)
+        }
+        None => (consents.verdict(purpose, &Known::Unavailable, consents.situation()), None),
+    };
+    match verdict {
+        Some(verdict) if verdict.is_allowed() => Permit::Full(visitor.filter(|_| verdict.why() == Why::Granted)),
+        _ if consents.settings().unallowed == UnallowedActivity::Unlinked => Permit::Unlinked,
+        _ => Permit::Nothing,
+    }
+}
+
+impl State {
+    pub(super) fn is_logged_in(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.record.head.user.is_some())
+    }
+
+    /// Whether nothing of whoever did this is to be recorded.
+    fn is_restricted(&self, event: &Event) -> bool {
+        self.account_of(event).account().is_some_and(|account| account.account().restriction.is_some())
+    }
+
+    /// By whose decisions an event is judged: a logout is the deed of whoever was there before it.
+    fn account_of(&self, event: &Event) -> &Known {
+        let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());
+        let is_of_another = event.user.as_ref().is_some_and(|user| Some(user) != present);
+        match &self.former {
+            Some(former) if self.logged_out || is_of_another => former,
+            _ => &self.account,
+        }
+    }
+}
+
+impl Permit {
+    /// What is left of `event`.
+    pub(crate) fn apply(self, mut event: Event) -> Option<Event> {
+        match self {
+            Self::Full(visitor) => {
+                event.visitor = event.visitor.or(visitor);
+                Some(event)
+            }
+            Self::Unlinked => Some(event.without_person()),
+            Self::Nothing | Self::Restricted => None,
+        }
+    }
+}

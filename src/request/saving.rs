@@ -1,0 +1,263 @@
+//! What becomes of a visit: its changes are saved, its client is told.
+
+use std::{
+    mem,
+    net::IpAddr,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
+
+use http::HeaderMap;
+
+use super::{
+    Arrival, CHANGED, CONSENT_READ, CookieChange, Current, HEAD_SENT, Inner, LANGUAGE, Outcome, READ, SCHEME, Visit,
+    VisitorCookie, ended, unavailable,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionKey, SessionToken},
+    model::session::{Changes, SessionHead, SessionRecord},
+    store::{Applied, EpochRule, Loaded},
+};
+
+impl Visit {
+    /// Saves what is left to save and closes the visit for cookies. Whether there is anything to tell the client.
+    ///
+    /// The fast path, where nobody touched the session, is one atomic instruction.
+    pub(crate) fn needs_finish(&self) -> bool {
+        self.inner.flags.fetch_or(HEAD_SENT, Ordering::AcqRel) != 0
+    }
+
+    pub(crate) fn has_unsaved_changes(&self) -> bool {
+        self.inner.flags.load(Ordering::Acquire) & CHANGED != 0 && !self.state().changes.is_empty()
+    }
+
+    /// Saves the changes of this request. A session that ended meanwhile stays ended: that is an error only if somebody was
+    /// logged in. The changes of others go into a new session if its cookie can do no harm, or are dropped.
+    pub(crate) async fn commit(&self) -> Result<()> {
+        let (id, again) = {
+            let state = self.state();
+            let head = state.current.as_ref().map(|current| &current.record.head);
+            let is_anonymous = head.is_some_and(|head| head.user.is_none());
+            (head.map(|head| head.id), is_anonymous.then(|| state.changes.clone()))
+        };
+        let Err(error) = self.save(true).await else { return Ok(()) };
+        if error.kind() != ErrorKind::Ended {
+            return Err(error);
+        }
+        let arrival = self.state().arrival;
+        match (arrival, again) {
+            (Arrival::JustEnded { logged_in: true }, _) => return Err(error),
+            (Arrival::JustEnded { logged_in: false }, _) | (_, None) => {}
+            (_, Some(changes)) => match self.start(changes, true).await {
+                // Somebody has logged in meanwhile with the same browser.
+                Err(error) if error.kind() == ErrorKind::Ended => {}
+                result => return result,
+            },
+        }
+        tracing::info!(session = ?id, "changes to a session that has ended are dropped");
+        Ok(())
+    }
+
+    /// The token to be [renewed](Self::renew), if its cookie is due. `is_public`: the response calls itself public.
+    pub(crate) fn take_renewal(&self, is_public: bool) -> Option<SessionToken> {
+        let mut state = self.state();
+        // A cookie would keep caches from storing a response that is the same for everybody: another response takes it along.
+        let is_for_all = is_public && self.inner.flags.load(Ordering::Acquire) & READ == 0;
+        let is_needed = state.current.is_some() && state.issued.is_none();
+        state.renewal.take().filter(|_| is_needed && !is_for_all)
+    }
+
+    /// Has the response send the cookie with `token` again, if it is still that of the session.
+    pub(crate) async fn renew(&self, token: SessionToken) {
+        let Some(current) = self.state().current.clone() else { return };
+        match self.sessions().renew(token.key(), &current.record).await {
+            Ok(true) => self.state().renewal = Some(token),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a persistent cookie could not be renewed; a later request tries again")
+            }
+        }
+    }
+
+    /// Tells the client, and caches on the way, what became of the session.
+    pub(crate) fn finish(&self, headers: &mut HeaderMap) {
+        let state = self.state();
+        let max_age = |record: &SessionRecord| {
+            let head = &record.head;
+            head.lifetime.persistent.then(|| head.expires_at().since(self.sessions().now()))
+        };
+        let cookie = match &state.current {
+            Some(current) => match state.issued.as_ref().or(state.renewal.as_ref()) {
+                Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
+                None => CookieChange::Keep,
+            },
+            None if (state.logged_out || state.removal_due && !self.is_replaced(state.stale))
+                && self.owns_cookie(state.arrival) =>
+            {
+                CookieChange::Remove
+            }
+            None => CookieChange::Keep,
+        };
+        let visitor = match state.visitor_cookie {
+            VisitorCookie::Remove if self.shares_visitor_cookie() => VisitorCookie::Keep,
+            visitor => visitor,
+        };
+        let flags = self.inner.flags.load(Ordering::Acquire);
+        let outcome = Outcome {
+            cookie,
+            read: flags & READ != 0,
+            guest: state.current.is_some(),
+            visitor,
+            consent_read: flags & CONSENT_READ != 0,
+            language: flags & LANGUAGE != 0,
+            scheme: flags & SCHEME != 0,
+        };
+        drop(state);
+        self.inner.host.tell(headers, outcome);
+    }
+
+    /// Stores the pending changes, in a new session if there is none. `at_head`: the response's head is being made.
+    pub(super) async fn save(&self, at_head: bool) -> Result<()> {
+        let (current, changes) = {
+            let mut state = self.state();
+            if state.changes.is_empty() {
+                return Ok(());
+            }
+            (state.current.clone(), mem::take(&mut state.changes))
+        };
+        let Some(current) = current else {
+            return self.start(changes, at_head).await;
+        };
+        let id = current.record.head.id;
+        match self.sessions().apply(current.key, &current.record, changes, self.address()).await? {
+            Applied::Merged { record, .. } | Applied::Mismatch(record) => {
+                self.saw(id, record);
+                Ok(())
+            }
+            Applied::Ended => Err(self.session_ended(&current).await),
+        }
+    }
+
+    /// The store says that the session of this request is over, and the request has none from now on. The error that says so.
+    ///
+    /// It may begin a new one only if nobody was logged in and no other token took the place of the one it came with: a
+    /// parallel request may have just logged in, and a new anonymous cookie would overwrite that one's.
+    pub(super) async fn session_ended(&self, current: &Current) -> Error {
+        let logged_in = current.record.head.user.is_some();
+        let (arrival, error) = match logged_in {
+            true => (Arrival::JustEnded { logged_in }, ended()),
+            false => match self.sessions().reload(&current.key).await {
+                Ok(Loaded::Ended { .. } | Loaded::OtherRealm) => (Arrival::JustEnded { logged_in }, ended()),
+                // It expired, or was ended without a successor.
+                Ok(Loaded::Unknown | Loaded::Found(_)) => (Arrival::Stranger, ended()),
+                Err(error) => (Arrival::JustEnded { logged_in }, error),
+            },
+        };
+        let mut state = self.state();
+        if state.current.as_ref().is_some_and(|now| now.key == current.key) {
+            state.current = None;
+            state.arrival = arrival;
+            state.stale = Some(current.key);
+        }
+        error
+    }
+
+    /// Stores a new anonymous session and has its cookie set.
+    pub(super) async fn start(&self, changes: Changes, at_head: bool) -> Result<()> {
+        self.check_can_start(at_head)?;
+        let (arrival, stale) = {
+            let state = self.state();
+            (state.arrival, state.stale)
+        };
+        if matches!(arrival, Arrival::JustEnded { .. }) || self.is_replaced(stale) {
+            // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
+            return Err(ended());
+        }
+        let now = self.sessions().now();
+        let head = self.describe(SessionHead::new(SessionId::generate(now)?, now, self.sessions().settings().lifetime));
+        self.begin(head, &changes, EpochRule::Keep).await
+    }
+
+    /// Whether somebody has logged in since with a browser that brought this key.
+    fn is_replaced(&self, stale: Option<SessionKey>) -> bool {
+        stale.is_some_and(|key| self.sessions().is_replaced(&key))
+    }
+
+    /// Stores a new session with `head` and `changes` as its data.
+    pub(super) async fn begin(&self, head: SessionHead, changes: &Changes, epoch: EpochRule) -> Result<()> {
+        let limits = &self.sessions().settings().limits;
+        let data = changes.resolve(limits)?;
+        let token = SessionToken::generate()?;
+        let key = token.key();
+        let record = SessionRecord { head, data };
+        let started = self.sessions().insert(key, record, epoch, self.address()).await?;
+        self.issue(token, started.record);
+        Ok(())
+    }
+
+    /// From where the request comes, if that is known and trusted.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.inner.client.address
+    }
+
+    /// Takes over a session that this request made or rotated.
+    pub(super) fn issue(&self, token: SessionToken, record: SessionRecord) {
+        let mut state = self.state();
+        state.current = Some(Current { key: token.key(), record: Arc::new(record) });
+        state.issued = Some(token);
+        state.logged_out = false;
+        self.mark(CHANGED);
+    }
+
+    /// Takes over what the store says of the current session.
+    pub(super) fn saw(&self, id: SessionId, record: SessionRecord) {
+        let mut state = self.state();
+        if let Some(current) = state.current.as_mut().filter(|current| current.record.head.id == id) {
+            current.record = Arc::new(record);
+        }
+    }
+
+    /// Whether a session may begin that has nothing to do with the one that the request came with.
+    pub(super) fn can_begin(&self) -> bool {
+        !matches!(self.state().arrival, Arrival::JustEnded { .. } | Arrival::Unavailable)
+    }
+
+    pub(super) fn check_can_start(&self, at_head: bool) -> Result<()> {
+        if !at_head && self.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0 {
+            return Err(Error::new(
+                ErrorKind::Ended,
+                "the head of the response is out: a new session can no longer get its cookie",
+            ));
+        }
+        if self.state().arrival == Arrival::Unavailable { Err(unavailable()) } else { Ok(()) }
+    }
+}
+
+/// Whoever held the visit last is gone: the client left, the handler panicked, or a streaming body has ended. What is
+/// still unsaved is saved in the background, unless there is no session that it could belong to.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.changes.is_empty() {
+            return;
+        }
+        let (Some(current), changes) = (state.current.take(), mem::take(&mut state.changes)) else { return };
+        let id = current.record.head.id;
+        if tokio::runtime::Handle::try_current().is_err() {
+            tracing::warn!(session = %id, "changes are lost: the visit ended outside the Tokio runtime");
+            return;
+        }
+        let (sessions, address) = (self.host.sessions().clone(), self.client.address);
+        self.host.sessions().tasks().spawn(async move {
+            match sessions.apply(current.key, &current.record, changes, address).await {
+                Ok(Applied::Merged { .. }) => {
+                    tracing::debug!(session = %id, "changes of an abandoned request are saved");
+                }
+                Ok(Applied::Ended | Applied::Mismatch(_)) => {
+                    tracing::info!(session = %id, "changes of an abandoned request to a session that has ended are dropped");
+                }
+                Err(error) => tracing::warn!(session = %id, %error, "changes of an abandoned request are lost"),
+            }
+        });
+    }
+}

@@ -1,0 +1,303 @@
+//! [`Session`]: what a handler does with the session of its request.
+
+mod login;
+mod take;
+mod variant;
+
+use std::{fmt, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{CHANGED, Current, READ, Visit};
+#[cfg(doc)]
+use crate::model::session::Lifetime;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionToken, UserId},
+    model::session::{Changes, SessionData, SessionHead},
+    store::Applied,
+    time::Timestamp,
+};
+
+/// The session of a request. A clone is another handle to the same one.
+///
+/// Reading is synchronous: the layer has loaded the session before the handler runs. [`insert`](Self::insert),
+/// [`remove`](Self::remove) and [`clear`](Self::clear) are collected and stored, merged key by key with what parallel
+/// requests stored, **before the head of the response goes out**, whatever its status. If the client leaves or the
+/// handler panics, they are stored in the background. The other changes ([`login`](Self::login) and the like) are
+/// in the store when their future is ready.
+///
+/// A request without a session has a `Session` too; it exists in the store, and its client gets a cookie, only once
+/// something is written or somebody logs in.
+///
+/// While a body streams, reads and writes go on working, and are stored when the last handle is dropped or by
+/// [`save`](Self::save). They can no longer set a cookie: a session cannot begin then.
+///
+/// # When the session ends meanwhile
+///
+/// A session that ends while the request runs stays ended, and [`save`](Self::save) and [`update`](Self::update) say so with
+/// [`ErrorKind::Ended`]. What is only collected meets it when the head of the response is due:
+///
+/// - If somebody was logged in, the answer becomes 401 with `application/problem+json`: the response of the handler would
+///   promise what did not happen.
+/// - If the session was anonymous and got a new token, because somebody logged in, say, the changes are dropped with a
+///   `tracing` event and the response goes out as it is. It sets no cookie: that one would overwrite the new one.
+/// - If the session was anonymous and is simply gone, the changes begin a new one.
+///
+/// The same holds for a request that arrives with a token that was valid until less than a minute ago, or with one that is no
+/// session's and in whose place this process logged somebody in since: its browser may have a new cookie already. Two first
+/// writes of a browser without any cookie begin two sessions, of which it keeps one.
+#[derive(Clone)]
+pub struct Session {
+    visit: Visit,
+}
+
+/// How often [`Session::update`] tries again when parallel requests change the same key.
+const UPDATE_ATTEMPTS: usize = 256;
+
+/// Keys with this prefix belong to the crate.
+pub(super) const RESERVED: &str = "guestbook.";
+
+impl Session {
+    pub(super) fn new(visit: Visit) -> Self {
+        Self { visit }
+    }
+
+    /// The session of the request with these extensions; `None` if it did not come through the session layer.
+    pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
+        extensions.get::<Visit>().map(Visit::session)
+    }
+
+    /// The value under `key`, changes of this request included.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongType`], naming the key, if the value is not a `T`: written by another version of the
+    /// application, say. Treat it as absent with `.unwrap_or_default()` if that is right.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        self.visit.mark(READ);
+        let state = self.visit.state();
+        state.changes.get(key, state.current.as_ref().map(|current| &current.record.data))
+    }
+
+    /// Sets `key` to `value`, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] if the session would exceed a limit or the value has more than 100 levels of nesting, [`ErrorKind::InvalidInput`] if the value cannot be
+    /// written as JSON or the key begins with `guestbook.`, [`ErrorKind::Unavailable`] if the store could not be
+    /// asked, [`ErrorKind::Ended`] if there is no session and none can begin. Nothing is changed then.
+    pub fn insert<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {
+        check_key(key)?;
+        self.change(|changes| changes.set(key, value))
+    }
+
+    /// Removes `key`; that it is absent is no error and starts no session.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert), the size aside.
+    pub fn remove(&self, key: &str) -> Result<()> {
+        check_key(key)?;
+        if self.get::<serde::de::IgnoredAny>(key)?.is_none() && !self.exists() {
+            return Ok(());
+        }
+        self.change(|changes| {
+            changes.remove(key);
+            Ok(())
+        })
+    }
+
+    /// Removes all data, also what parallel requests wrote. Who is logged in stays logged in.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert), the size aside.
+    pub fn clear(&self) -> Result<()> {
+        if !self.exists() {
+            self.visit.state().changes = Changes::default();
+            return Ok(());
+        }
+        self.change(|changes| {
+            changes.clear();
+            Ok(())
+        })
+    }
+
+    /// Replaces the value under `key` by what `change` makes of it, atomically against all other requests: for
+    /// counters and things that may be used once. `None` means absent, before and after. The new value, stored.
+    ///
+    /// `change` runs again if another request was faster. Other pending changes are stored with it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get), [`insert`](Self::insert) and [`save`](Self::save); [`ErrorKind::Conflict`] after
+    /// 256 attempts.
+    pub async fn update<T, F>(&self, key: &str, mut change: F) -> Result<Option<T>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> Option<T>,
+    {
+        check_key(key)?;
+        self.update_any(key, |value| Ok(change(value))).await
+    }
+
+    /// As [`update`](Self::update), also for keys of this crate, and with a change that may refuse.
+    pub(super) async fn update_any<T, F>(&self, key: &str, mut change: F) -> Result<Option<T>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> Result<Option<T>>,
+    {
+        self.save().await?;
+        for _ in 0..UPDATE_ATTEMPTS {
+            let current = self.visit.state().current.clone();
+            let Some(current) = current else {
+                let next = change(self.get(key)?)?;
+                if let Some(value) = &next {
+                    self.change(|changes| changes.set(key, value))?;
+                    self.save().await?;
+                }
+                return Ok(next);
+            };
+            let Current { key: session_key, record } = &current;
+            let next = change(record.data.get(key)?)?;
+            let mut changes = Changes::default();
+            changes.expect(key, &record.data);
+            match &next {
+                Some(value) => changes.set(key, value)?,
+                None => changes.remove(key),
+            }
+            let id = record.head.id;
+            match self.visit.sessions().apply(*session_key, record, changes, self.visit.address()).await? {
+                Applied::Merged { record, .. } => {
+                    self.visit.saw(id, record);
+                    return Ok(next);
+                }
+                Applied::Mismatch(record) => self.visit.saw(id, record),
+                Applied::Ended => {
+                    let error = self.visit.session_ended(&current).await;
+                    // Without a session, and free to begin one, the request goes on as a first one would.
+                    if error.kind() != ErrorKind::Ended || !self.visit.can_begin() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict, "parallel requests kept changing the same session key"))
+    }
+
+    /// Stores pending changes now, instead of with the response's head.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Ended`] if the session has ended since the request began, or just before, [`ErrorKind::TooLarge`] if it exceeds a limit together with what
+    /// parallel requests wrote, and what the store reports. The changes are gone then.
+    pub async fn save(&self) -> Result<()> {
+        self.visit.save(false).await
+    }
+
+    /// The public name of the session; `None` as long as it is not stored.
+    pub fn id(&self) -> Option<SessionId> {
+        self.head(|head| head.id)
+    }
+
+    /// Who is logged in.
+    pub fn user_id(&self) -> Option<UserId> {
+        self.head(|head| head.user.clone()).flatten()
+    }
+
+    /// When the session began. A login begins a new one.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.head(|head| head.created_at)
+    }
+
+    /// When the session was last used, this request included, to within [`Lifetime::touch_interval`].
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        self.head(|head| head.last_seen)
+    }
+
+    /// When the session ends if it is not used again.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.head(SessionHead::expires_at)
+    }
+
+    /// When the user last proved who they are: at [`login`](Self::login).
+    pub fn authenticated_at(&self) -> Option<Timestamp> {
+        self.head(|head| head.authenticated_at).flatten()
+    }
+
+    /// Whether the user logged in at most `max_age` ago: for what must not be done from a forgotten session.
+    pub fn authenticated_within(&self, max_age: Duration) -> bool {
+        let now = self.visit.sessions().now();
+        self.authenticated_at().is_some_and(|at| now.since(at) <= max_age)
+    }
+
+    /// The token that this request issued, if it did: for API clients that keep it themselves and send it in a
+    /// header. Everybody else gets it as a cookie that no script can read (OWASP ASVS 3.3.4); do not put it into a page.
+    pub fn issued_token(&self) -> Option<SessionToken> {
+        self.visit.state().issued.clone()
+    }
+
+    /// Whether the session is stored.
+    pub fn exists(&self) -> bool {
+        self.head(|_| ()).is_some()
+    }
+
+    /// The application's keys that are there, changes of this request included, in byte order.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys = self.all_keys();
+        keys.retain(|key| !key.starts_with(RESERVED));
+        keys
+    }
+
+    pub(super) fn all_keys(&self) -> Vec<String> {
+        self.visit.mark(READ);
+        let state = self.visit.state();
+        state.changes.keys(state.current.as_ref().map(|current| &current.record.data))
+    }
+
+    /// How many keys this request sees that begin with `prefix`. The response does not depend on it.
+    pub(super) fn count_keys(&self, prefix: &str) -> usize {
+        let state = self.visit.state();
+        let keys = state.changes.keys(state.current.as_ref().map(|current| &current.record.data));
+        keys.iter().filter(|key| key.starts_with(prefix)).count()
+    }
+
+    pub(super) fn visit_now(&self) -> Timestamp {
+        self.visit.sessions().now()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Changes) -> Result<()>) -> Result<()> {
+        let empty = SessionData::default();
+        if self.visit.state().current.is_none() {
+            self.visit.check_can_start(false)?;
+        }
+        let mut state = self.visit.state();
+        let mut changes = state.changes.clone();
+        change(&mut changes)?;
+        let data = state.current.as_ref().map_or(&empty, |current| &current.record.data);
+        changes.merge(data, &self.visit.sessions().settings().limits)?;
+        state.changes = changes;
+        self.visit.mark(CHANGED);
+        Ok(())
+    }
+
+    fn head<T>(&self, read: impl FnOnce(&SessionHead) -> T) -> Option<T> {
+        self.visit.mark(READ);
+        self.visit.state().current.as_ref().map(|current| read(&current.record.head))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.visit.state().current.as_ref().map(|current| current.record.head.id);
+        f.debug_struct("Session").field("id", &id).finish_non_exhaustive()
+    }
+}
+
+fn check_key(key: &str) -> Result<()> {
+    if key.starts_with(RESERVED) {
+        return Err(Error::new(ErrorKind::InvalidInput, "session keys that begin with \"guestbook.\" are reserved"));
+    }
+    Ok(())
+}

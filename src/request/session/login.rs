@@ -1,0 +1,328 @@
+//! Who a session belongs to: logins, logouts, new tokens, and the other sessions of the user.
+
+use std::{mem, sync::atomic::Ordering};
+
+use super::Session;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{SessionId, SessionToken, UserId},
+    model::session::{Changes, CredentialEpoch, Lifetime, Login, SessionHead, SessionInfo},
+    request::{Arrival, CHANGED, Current, HEAD_SENT, ended, unavailable},
+    store::{EpochRule, Loaded, Revocation, Rotation, credentials_changed},
+};
+
+impl Session {
+    /// Logs `user` in, with the guestbook's default lifetime. See [`log_in`](Self::log_in).
+    ///
+    /// # Errors
+    ///
+    /// See [`log_in`](Self::log_in).
+    pub async fn login<U>(&self, user: U) -> Result<()>
+    where
+        U: TryInto<UserId>,
+        Error: From<U::Error>,
+    {
+        self.log_in(Login::new(user)).await
+    }
+
+    /// Logs `user` in for `lifetime`, for example [`Lifetime::remembered`]. See [`log_in`](Self::log_in).
+    ///
+    /// # Errors
+    ///
+    /// See [`log_in`](Self::log_in).
+    pub async fn login_with<U>(&self, user: U, lifetime: Lifetime) -> Result<()>
+    where
+        U: TryInto<UserId>,
+        Error: From<U::Error>,
+    {
+        self.log_in(Login::new(user).lifetime(lifetime)).await
+    }
+
+    /// Logs a user in, on the terms of `login`: for how long, and in which [epoch](CredentialEpoch) of their credentials.
+    ///
+    /// A new session begins, with a new token, a new id and the data of the one before, which ends: its token stops
+    /// working at once, so a token that somebody planted is worth nothing. It is stored when this returns.
+    /// With the activity layer a `login` is recorded. Where consent is configured, what the visitor decided before is merged
+    /// into the account's decisions, most restrictively by default.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the id breaks the rules of [`UserId`], or the lifetime those of [`Lifetime`];
+    /// [`ErrorKind::CredentialsChanged`] if the epoch was raised since it was read: ask the user to log in again;
+    /// [`ErrorKind::SessionLimit`] if the user has too many sessions and the policy is to refuse; and what the store
+    /// reports. Nobody is logged in then that was not before. If it is the store that fails, the decisions of the visitor
+    /// may have moved to the account all the same: it is what they decided, and the user had proved who they are.
+    pub async fn log_in(&self, login: Login) -> Result<()> {
+        let (user, lifetime, epoch) = login.into_parts()?;
+        let lifetime = lifetime.unwrap_or_else(|| self.visit.default_lifetime());
+        lifetime.check()?;
+        self.check_head()?;
+        self.visit.sessions().check_not_pending(Some(&user))?;
+        if let Some(epoch) = epoch
+            && self.visit.sessions().credential_epoch(&user).await? != epoch
+        {
+            // The store compares once more. Here it keeps what the visitor decided from being linked to the account.
+            return Err(credentials_changed());
+        }
+        self.check_room(&user).await?;
+        self.visit.link(&user).await?;
+        self.begin_login(user.clone(), lifetime, epoch).await?;
+        self.visit.arrive_as(user).await;
+        if let Some(activity) = self.visit.activity() {
+            activity.login();
+        }
+        Ok(())
+    }
+
+    /// The store compares once more. Here it keeps the decisions of a visitor from being linked to an account that
+    /// nobody is logged in to afterwards.
+    async fn check_room(&self, user: &UserId) -> Result<()> {
+        if !self.visit.is_to_be_linked() {
+            return Ok(());
+        }
+        let mine = self.user_and_id().ok().filter(|(owner, _)| owner == user);
+        self.visit.sessions().check_room(user, mine.map(|(_, id)| id)).await
+    }
+
+    async fn begin_login(&self, user: UserId, lifetime: Lifetime, epoch: Option<CredentialEpoch>) -> Result<()> {
+        let now = self.visit.sessions().now();
+        let mut head = self.visit.describe(SessionHead::new(SessionId::generate(now)?, now, lifetime));
+        head.authenticated_at = Some(now);
+        head.user = Some(user);
+        head.epoch = epoch.unwrap_or_default();
+        let rule = if epoch.is_some() { EpochRule::Compare } else { EpochRule::Stamp };
+
+        let (current, changes) = {
+            let mut state = self.visit.state();
+            if state.arrival == Arrival::Unavailable {
+                return Err(unavailable());
+            }
+            (state.current.clone(), mem::take(&mut state.changes))
+        };
+        if let Some(current) = current {
+            // Another user's data is none of this one's business.
+            let stranger = current.record.head.user.as_ref().is_some_and(|user| Some(user) != head.user.as_ref());
+            let mut carried = changes.clone();
+            if stranger {
+                carried.replace_all();
+            }
+            match self.move_to(&current, head.clone(), carried, rule).await {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => self.visit.state().stale = Some(current.key),
+                Err(error) => return Err(self.refused(error, changes)),
+            }
+        }
+        // Without a session before, or with one that a parallel request ended, the user has proved who they are all the same.
+        self.visit.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))?;
+        let stale = self.visit.state().stale;
+        if let Some(key) = stale {
+            self.visit.sessions().replace(key);
+        }
+        Ok(())
+    }
+
+    /// The login did not happen, so what the request wrote before stays with the session before.
+    fn refused(&self, error: Error, changes: Changes) -> Error {
+        let mut state = self.visit.state();
+        if matches!(error.kind(), ErrorKind::CredentialsChanged | ErrorKind::SessionLimit) && state.changes.is_empty() {
+            state.changes = changes;
+        }
+        error
+    }
+
+    /// Logs out: the session and its data are over, in the store, when this returns. The cookie is removed.
+    /// With the activity layer a `logout` is recorded, if somebody was logged in.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports. The session may go on then, so tell the user.
+    pub async fn logout(&self) -> Result<()> {
+        let current = {
+            let mut state = self.visit.state();
+            if state.arrival == Arrival::Unavailable {
+                return Err(unavailable());
+            }
+            state.changes = Changes::default();
+            state.current.clone()
+        };
+        if let Some(current) = current {
+            self.visit.sessions().delete(current.key, current.record.head.id).await?;
+        }
+        self.logged_out();
+        Ok(())
+    }
+
+    /// Ends all other sessions of the user. How many there were.
+    ///
+    /// A login that is under way may still succeed. After a change of password call
+    /// [`credentials_changed`](Self::credentials_changed) instead, which refuses it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
+    pub async fn logout_others(&self) -> Result<u64> {
+        let (user, id) = self.user_and_id()?;
+        self.visit.sessions().end(Revocation::Others(self.visit.sessions().realm(), user, id)).await
+    }
+
+    /// Tells that the user has changed their password or other credentials, in this session. Ends all their other
+    /// sessions; how many there were.
+    ///
+    /// Call it after the new hash is stored. In one step the [epoch](CredentialEpoch) of the user is raised, the other
+    /// sessions end, and this session gets a new token, as [`rotate`](Self::rotate) does, and the new epoch. A login
+    /// that verified the old password meanwhile is refused if it passed the [epoch](Login::epoch) that it had read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Ended`] if a parallel request rotated or ended this session, or if the head of the response is out
+    /// so that the new token could not reach the client: all sessions of the user have ended then, this one too. Also
+    /// if nobody is logged in: use [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) there. And
+    /// what the store reports: repeat it then, or sessions made with the old password go on.
+    pub async fn credentials_changed(&self) -> Result<u64> {
+        let (user, _) = self.user_and_id()?;
+        if self.check_head().is_ok() {
+            let (current, changes) = self.take_current()?;
+            let head = current.record.head.clone();
+            if let Some(ended) = self.move_to(&current, head, changes, EpochRule::Raise).await? {
+                return Ok(ended);
+            }
+        }
+        // The password has changed all the same, so nothing may go on that began before.
+        self.visit.sessions().credentials_changed(&user).await?;
+        let current = self.visit.state().current.clone();
+        match current {
+            Some(current) => Err(self.visit.session_ended(&current).await),
+            None => Err(ended()),
+        }
+    }
+
+    /// Ends all sessions of the user, this one too. How many there were.
+    ///
+    /// Raises the [epoch](CredentialEpoch) of the user's credentials in the same step.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
+    pub async fn logout_everywhere(&self) -> Result<u64> {
+        let (user, _) = self.user_and_id()?;
+        let ended = self.visit.sessions().revoke_user(&user).await?;
+        self.logged_out();
+        Ok(ended)
+    }
+
+    /// The live sessions of the user, the last seen first, at most 1,000; the one of this request is marked.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
+    pub async fn list(&self) -> Result<Vec<SessionInfo>> {
+        let (user, id) = self.user_and_id()?;
+        self.visit.sessions().list_as(&user, Some(id)).await
+    }
+
+    /// Ends one session of the user. `false` if it was over already or belongs to somebody else.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
+    pub async fn revoke(&self, id: SessionId) -> Result<bool> {
+        let (user, current) = self.user_and_id()?;
+        let ended = self.visit.sessions().revoke(&user, id).await?;
+        if id == current {
+            self.logged_out();
+        }
+        Ok(ended)
+    }
+
+    /// Gives the session a new token; the old one stops working at once. Do it when the privileges of the user change.
+    /// Id and data stay, and what parallel requests still write to them is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Ended`] if there is no session, or a parallel request rotated or ended it; what the store reports.
+    pub async fn rotate(&self) -> Result<()> {
+        self.check_head()?;
+        let (current, changes) = self.take_current()?;
+        let head = current.record.head.clone();
+        match self.move_to(&current, head, changes, EpochRule::Compare).await {
+            Ok(Some(_)) => Ok(()),
+            Err(error) if error.kind() != ErrorKind::CredentialsChanged => Err(error),
+            _ => Err(self.visit.session_ended(&current).await),
+        }
+    }
+
+    /// Asks the store whether the session is still live: for a connection that outlives its request, such as a
+    /// WebSocket. Loads what other requests wrote meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn revalidate(&self) -> Result<bool> {
+        let Some(current) = self.visit.state().current.clone() else { return Ok(false) };
+        let loaded = self.visit.sessions().reload(&current.key).await?;
+        match loaded {
+            Loaded::Found(record) if !record.head.is_expired(self.visit.sessions().now()) => {
+                self.visit.saw(record.head.id, record);
+                Ok(true)
+            }
+            _ => {
+                let error = self.visit.session_ended(&current).await;
+                if error.kind() == ErrorKind::Ended { Ok(false) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Moves the session to a new token and `head`. The number of other sessions that ended with it; `None` if the
+    /// session is over or was moved by a parallel request.
+    async fn move_to(
+        &self,
+        from: &Current,
+        mut head: SessionHead,
+        changes: Changes,
+        epoch: EpochRule,
+    ) -> Result<Option<u64>> {
+        let sessions = self.visit.sessions();
+        head.last_seen = sessions.now();
+        let token = SessionToken::generate()?;
+        let rotation = Rotation { id: from.record.head.id, key: from.key, new_key: token.key(), head, changes, epoch };
+        let Some(started) = sessions.rotate(rotation).await? else { return Ok(None) };
+        self.visit.issue(token, started.record);
+        Ok(Some(started.ended.len() as u64))
+    }
+
+    fn take_current(&self) -> Result<(Current, Changes)> {
+        let mut state = self.visit.state();
+        let current = state.current.clone().ok_or_else(ended)?;
+        Ok((current, mem::take(&mut state.changes)))
+    }
+
+    fn logged_out(&self) {
+        if let Some(activity) = self.visit.activity().filter(|_| self.visit.who().0.is_some()) {
+            activity.logout();
+        }
+        self.over();
+    }
+
+    fn over(&self) {
+        let mut state = self.visit.state();
+        state.current = None;
+        state.changes = Changes::default();
+        state.issued = None;
+        state.logged_out = true;
+        state.depart();
+        self.visit.mark(CHANGED);
+    }
+
+    fn check_head(&self) -> Result<()> {
+        if self.visit.inner.flags.load(Ordering::Acquire) & HEAD_SENT == 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Ended, "the head of the response is out: a new token can no longer reach the client"))
+    }
+
+    fn user_and_id(&self) -> Result<(UserId, SessionId)> {
+        self.head(|head| head.user.clone().map(|user| (user, head.id)))
+            .flatten()
+            .ok_or_else(|| Error::new(ErrorKind::Ended, "nobody is logged in"))
+    }
+}

@@ -1,0 +1,247 @@
+//! [`Tracker`]: records what the guest of a request does.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{ClientTracker, Permit, Visit, client_tracker::path_of, permit};
+use crate::{
+    engine::{
+        consents::Consents,
+        recorder::{Recorder, Tracked},
+    },
+    error::{Error, Result},
+    id::VisitorId,
+    model::activity::{Event, EventData, EventType, RequestTrace},
+};
+
+/// Records explicit events of one request: who, in which session, on which route, from what kind of device is filled in.
+///
+/// Where consent is configured, an event whose purpose the guest has not allowed is left out and counted
+/// ([`RecorderStats::withheld`](crate::activity::RecorderStats::withheld)), or recorded without saying who. One of a guest whose
+/// data is [restricted](crate::privacy::Restriction) is left out and counted likewise.
+///
+/// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under overload the event is
+/// dropped and counted, which is no error. [`track_durable`](Self::track_durable) returns when the event is stored. Both return
+/// what became of the event.
+///
+/// Record what a client names through [`client`](Self::client): it refuses security events and marks the others.
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use tower_guestbook::{Guestbook, Tracker, activity::ActivityFilter, store::MemoryStore};
+///
+/// async fn watch(tracker: Tracker) -> tower_guestbook::Result<&'static str> {
+///     tracker.track("video_watched", &serde_json::json!({ "seconds": 12 }))?;
+///     Ok("noted")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new().route("/watch", post(watch)).layer(guestbook.layer());
+/// # use tower::ServiceExt;
+/// # app.oneshot(http::Request::post("/watch").body(axum::body::Body::empty()).unwrap()).await.unwrap();
+/// guestbook.flush().await?;
+/// let watched = ActivityFilter::new().event_type("video_watched".try_into()?);
+/// assert_eq!(guestbook.activities().count(watched).await?, 1);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Tracker {
+    recorder: Recorder,
+    visit: Option<Visit>,
+    /// For a tracker without a visit.
+    consents: Option<Consents>,
+    trace: Option<RequestTrace>,
+    visitor: Option<VisitorId>,
+}
+
+impl Tracker {
+    pub(super) fn of_visit(visit: Visit, trace: Option<RequestTrace>, visitor: Option<VisitorId>) -> Self {
+        let (recorder, consents) = (visit.inner.host.recorder().clone(), visit.inner.host.consents().cloned());
+        Self { recorder, visit: Some(visit), consents, trace, visitor }
+    }
+
+    pub(crate) fn of_stranger(
+        recorder: Recorder,
+        consents: Option<Consents>,
+        trace: RequestTrace,
+        visitor: Option<VisitorId>,
+    ) -> Self {
+        Self { recorder, visit: None, consents, trace: Some(trace), visitor }
+    }
+
+    /// Whether its events go to `recorder`.
+    pub(crate) fn is_of(&self, recorder: &Recorder) -> bool {
+        self.recorder.is(recorder)
+    }
+
+    /// The tracker of the request with these extensions; `None` if it came through neither the session layer nor the
+    /// activity layer.
+    pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
+        match extensions.get::<Visit>() {
+            Some(visit) => Some(visit.tracker()),
+            None => extensions.get::<Self>().cloned(),
+        }
+    }
+
+    /// Queues an event of this type with this data, a value that serializes to a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and [`TooLarge`](crate::ErrorKind::TooLarge), saying what is
+    /// wrong, if the name breaks the rules of [`EventType`], the data those of [`EventData`], or the type's own check
+    /// refuses it.
+    pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        Ok(self.record(self.prepare(event_type, data)?))
+    }
+
+    /// The tracker for what the client of this request says that it did.
+    pub fn client(&self) -> ClientTracker {
+        ClientTracker::new(self.clone())
+    }
+
+    /// As [`track`](Self::track), and returns when the event is stored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`track`](Self::track) and [`record_durable`](Self::record_durable).
+    pub async fn track_durable<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        self.record_durable(self.prepare(event_type, data)?).await
+    }
+
+    /// Somebody logged in, with data `{"action":"user_logged_in"}`. [`Session::login`](crate::Session::login) does this.
+    pub fn login(&self) -> Tracked {
+        self.record(self.known(EventType::LOGIN, EventData::from_stored(LOGGED_IN)))
+    }
+
+    /// Somebody logged out, with data `{"action":"user_logged_out"}`. [`Session::logout`](crate::Session::logout) does this.
+    pub fn logout(&self) -> Tracked {
+        self.record(self.known(EventType::LOGOUT, EventData::from_stored(LOGGED_OUT)))
+    }
+
+    /// A page was shown, with data `{"page":page}`, without the page's query and fragment. The activity layer records pages that
+    /// it serves. Where the client names the page, use [`client`](Self::client).
+    ///
+    /// # Errors
+    ///
+    /// As for [`track`](Self::track), and [`InvalidInput`](crate::ErrorKind::InvalidInput) if the page is only a query or a fragment.
+    pub fn page_view(&self, page: &str) -> Result<Tracked> {
+        self.track(EventType::PAGE_VIEW, &json!({ "page": path_of(page)? }))
+    }
+
+    /// Somebody did something: a `button_click` with data `{"action":action,"details":details}`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`track`](Self::track).
+    pub fn action<T: Serialize + ?Sized>(&self, action: &str, details: &T) -> Result<Tracked> {
+        self.track(EventType::BUTTON_CLICK, &Action { action, details })
+    }
+
+    /// A program asked for something, with data `{"endpoint":endpoint,"method":method}`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`track`](Self::track).
+    pub fn api_call(&self, endpoint: &str, method: &str) -> Result<Tracked> {
+        self.track(EventType::API_CALL, &json!({ "endpoint": endpoint, "method": method }))
+    }
+
+    /// The event as [`track`](Self::track) would queue it, to add to it before it is [recorded](Self::record).
+    ///
+    /// # Errors
+    ///
+    /// As for [`track`](Self::track).
+    pub fn prepare<K, T>(&self, event_type: K, data: &T) -> Result<Event>
+    where
+        K: TryInto<EventType>,
+        Error: From<K::Error>,
+        T: Serialize + ?Sized,
+    {
+        let data = EventData::new(data, self.recorder.settings().limits())?;
+        let event = self.recorder.event(event_type.try_into()?, Some(data))?;
+        Ok(self.signed(event))
+    }
+
+    /// Queues an event as it is, if the guest's decisions allow it.
+    pub fn record(&self, event: Event) -> Tracked {
+        let (event, is_withheld) = self.allowed(event);
+        match (event.map(|event| self.recorder.record(event)), is_withheld) {
+            (Some(Tracked::Queued), true) | (None, _) => Tracked::Withheld,
+            (Some(tracked), _) => tracked,
+        }
+    }
+
+    /// Stores an event as it is, if the guest's decisions allow it: [`Withheld`](Tracked::Withheld) says that they do not, or that
+    /// processing of their data is [restricted](crate::privacy::Restriction).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Recorder::record_durable`].
+    pub async fn record_durable(&self, event: Event) -> Result<Tracked> {
+        let (event, is_withheld) = self.allowed(event);
+        let Some(event) = event else { return Ok(Tracked::Withheld) };
+        let tracked = self.recorder.record_durable(event).await?;
+        Ok(if is_withheld { Tracked::Withheld } else { tracked })
+    }
+
+    /// What may be recorded of an event, and whether that is less than all.
+    fn allowed(&self, event: Event) -> (Option<Event>, bool) {
+        let permit = permit(&event, self.visit.as_ref(), self.consents.as_ref());
+        let is_withheld = !matches!(permit, Permit::Full(_));
+        if is_withheld {
+            self.recorder.withhold(permit == Permit::Restricted);
+        }
+        (permit.apply(event), is_withheld)
+    }
+
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    fn known(&self, event_type: EventType, data: EventData) -> Event {
+        let mut event = Event::new(event_type, self.recorder.clock().now());
+        event.data = Some(data);
+        self.signed(event)
+    }
+
+    fn signed(&self, mut event: Event) -> Event {
+        if let Some(visit) = &self.visit {
+            (event.user, event.session) = visit.who();
+        }
+        event.visitor = self.visitor;
+        event.request = self.trace.clone();
+        if self.trace.is_none() {
+            self.recorder.tell_no_route(false);
+        }
+        event
+    }
+}
+
+impl fmt::Debug for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracker").field("visit", &self.visit).finish_non_exhaustive()
+    }
+}
+
+/// The data of a `button_click`.
+#[derive(Serialize)]
+pub(super) struct Action<'a, T: ?Sized> {
+    pub(super) action: &'a str,
+    pub(super) details: &'a T,
+}
+
+const LOGGED_IN: &str = r#"{"action":"user_logged_in"}"#;
+const LOGGED_OUT: &str = r#"{"action":"user_logged_out"}"#;
