@@ -22,8 +22,8 @@ use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 use tower::{Layer, Service, layer::layer_fn, service_fn};
 use tower_guestbook::{
-    Consent, Guestbook, Preferences, Session, UserId, Visit,
-    consent::{Category, Choices, Circumstances, ConsentRules, Method, Purpose, PurposeId, Purposes},
+    Consent, Guestbook, Preferences, RequestContext, Session, UserId,
+    consent::{Category, Choices, Circumstances, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes},
     http::{CrossOriginGuardLayer, RequireRecentLogin},
     preferences::{PreferenceRules, StandardPreferences, Theme},
     store::SqliteStore,
@@ -57,7 +57,7 @@ impl Fixture {
             .build()
             .expect("valid settings");
         let ada = UserId::try_from("ada").expect("a valid id");
-        let choices = Choices::new(Method::Api).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
+        let choices = Choices::new(DecisionMethod::Api).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
         let consents = guestbook.consents().expect("consent is configured");
         consents.decide(&ada.clone().into(), choices, &Circumstances::default()).await.expect("stored");
         let users = guestbook.preferences::<StandardPreferences>().expect("preferences are configured");
@@ -231,7 +231,7 @@ fn number(request: &Incoming) -> Option<u64> {
 }
 
 fn allows_analytics(request: &Incoming) -> bool {
-    let consent = request.extensions().get::<Visit>().and_then(Visit::consent);
+    let consent = request.extensions().get::<RequestContext>().and_then(RequestContext::consent);
     consent.as_ref().is_some_and(|consent: &Consent| consent.allows(&PurposeId::ANALYTICS))
 }
 

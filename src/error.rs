@@ -46,7 +46,7 @@ pub enum ErrorKind {
     /// The key or id is taken, or a parallel change won every attempt.
     Conflict,
     /// The user was erased; nothing of them is stored any more.
-    StruckOut,
+    UserErased,
     /// Processing of the user's data is restricted; nothing of the kind is stored.
     Restricted,
     /// What was to be changed is no longer in the version that the caller knows.
@@ -111,7 +111,7 @@ impl Error {
     }
 
     /// The same error for somebody else who waits: the same kind and words, without the source.
-    pub(crate) fn twin(&self) -> Self {
+    pub(crate) fn without_source(&self) -> Self {
         let mut error = Self::new(self.inner.kind, self.inner.context.clone());
         error.inner.retry_after = self.inner.retry_after;
         error
@@ -139,7 +139,7 @@ impl ErrorKind {
     /// | 202 Accepted | `Pending` |
     /// | 400 Bad Request | `InvalidInput` |
     /// | 401 Unauthorized | `Ended` |
-    /// | 403 Forbidden | `ConsentRequired`, `Restricted`, `StruckOut` |
+    /// | 403 Forbidden | `ConsentRequired`, `Restricted`, `UserErased` |
     /// | 409 Conflict | `Conflict`, `CredentialsChanged`, `SessionLimit` |
     /// | 412 Precondition Failed | `VersionMismatch` |
     /// | 413 Content Too Large | `TooLarge` |
@@ -159,7 +159,7 @@ impl ErrorKind {
             Self::Pending => StatusCode::ACCEPTED,
             Self::InvalidInput => StatusCode::BAD_REQUEST,
             Self::Ended => StatusCode::UNAUTHORIZED,
-            Self::ConsentRequired | Self::Restricted | Self::StruckOut => StatusCode::FORBIDDEN,
+            Self::ConsentRequired | Self::Restricted | Self::UserErased => StatusCode::FORBIDDEN,
             Self::Conflict | Self::CredentialsChanged | Self::SessionLimit => StatusCode::CONFLICT,
             Self::VersionMismatch => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -227,7 +227,7 @@ impl fmt::Display for ErrorKind {
             Self::WrongType => "wrong type",
             Self::TooLarge => "too large",
             Self::Conflict => "conflict",
-            Self::StruckOut => "user erased",
+            Self::UserErased => "user erased",
             Self::Restricted => "processing restricted",
             Self::VersionMismatch => "version mismatch",
             Self::ConsentRequired => "consent required",

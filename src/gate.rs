@@ -49,7 +49,7 @@ impl Gate {
         let mut states = self.state.subscribe();
         // The sender is here, so the channel is not closed while this waits.
         match states.wait_for(|state| !matches!(state, State::Closed)).await.as_deref() {
-            Ok(State::Failed(error)) => Err(error.twin()),
+            Ok(State::Failed(error)) => Err(error.without_source()),
             _ => Ok(()),
         }
     }

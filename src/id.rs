@@ -325,12 +325,12 @@ mod tests {
         let token = SessionToken::generate().unwrap();
         let text = token.expose_secret();
         let last = text.as_bytes()[42];
-        let twin = (0..=u8::MAX).filter(|byte| {
+        let without_source = (0..=u8::MAX).filter(|byte| {
             let mut changed = text.as_bytes().to_vec();
             changed[42] = *byte;
             *byte != last && SessionToken::parse(&changed).is_some_and(|other| other.key() == token.key())
         });
-        assert_eq!(twin.count(), 0);
+        assert_eq!(without_source.count(), 0);
         assert!(SessionToken::parse(format!("{}=", &*text).as_bytes()).is_none());
         assert!(SessionToken::parse(&text.as_bytes()[..42]).is_none());
     }

@@ -98,7 +98,7 @@ pub use self::{
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
-    request::{Consent, Preferences, Session, Tracker, Visit},
+    request::{Consent, Preferences, RequestContext, Session, Tracker},
     time::{Clock, Timestamp},
 };
 

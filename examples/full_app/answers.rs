@@ -115,7 +115,7 @@ impl From<tower_guestbook::Error> for Refusal {
         let wait = error.retry_after().map_or(1, |wait| wait.as_millis().div_ceil(1_000) as u64);
         match error.kind() {
             ErrorKind::Ended => unauthorized(),
-            ErrorKind::StruckOut => refuse(status, "This account was deleted"),
+            ErrorKind::UserErased => refuse(status, "This account was deleted"),
             _ if status.is_server_error() => {
                 tracing::error!(error = explain(&error), "the guestbook failed");
                 let refusal = refuse(status, "The guestbook could not be read or written");

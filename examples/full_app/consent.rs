@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_guestbook::{
     Consent, Preferences, Session,
-    consent::{Choices, GlobalPrivacyControl, Method, PurposeId, Subject},
+    consent::{Choices, DecisionMethod, GlobalPrivacyControl, PurposeId, Subject},
     preferences::StandardPreferences,
 };
 
@@ -59,7 +59,7 @@ pub(crate) async fn decide(consent: Consent, body: Result<Bytes, BytesRejection>
     let decision: Decision = parse(&body?, PROBLEM)?;
     let choices = match (decision.consent_type, decision.granted, decision.choices, decision.method) {
         (Some(purpose), Some(granted), None, None) => {
-            choose(Choices::new(Method::Api).source("api"), [(purpose, granted)])?
+            choose(Choices::new(DecisionMethod::Api).source("api"), [(purpose, granted)])?
         }
         (None, None, Some(choices), Some(button)) if button.fits(&choices) => {
             choose(Choices::new(button.method()).source("page"), choices)?
@@ -80,7 +80,7 @@ pub(crate) async fn state(
     let subject = consent.subject().map(|subject| kind(&subject));
     let state = json!({
         "subject": subject,
-        "ask": consent.is_to_be_asked(),
+        "ask": consent.needs_prompt(),
         "purposes": consent.states(),
         "signals": {
             "gpc": {
@@ -88,7 +88,7 @@ pub(crate) async fn state(
                 "honoured": gpc == GlobalPrivacyControl::Honoured,
             },
         },
-        "offer": consent.offer(&preferences.language).await?,
+        "offer": consent.prompt(&preferences.language).await?,
         "history": consent.history(HISTORY, None).await?,
     });
     Ok((NO_STORE, Json(state)))
@@ -137,12 +137,12 @@ impl Button {
         }
     }
 
-    fn method(self) -> Method {
+    fn method(self) -> DecisionMethod {
         match self {
-            Self::AcceptAll => Method::AcceptAll,
-            Self::RejectAll => Method::RejectAll,
-            Self::Custom => Method::Custom,
-            Self::Dismiss => Method::Dismiss,
+            Self::AcceptAll => DecisionMethod::AcceptAll,
+            Self::RejectAll => DecisionMethod::RejectAll,
+            Self::Custom => DecisionMethod::Custom,
+            Self::Dismiss => DecisionMethod::Dismiss,
         }
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tower_guestbook::{SessionId, Timestamp, session::{Lifetime, SessionHead, Verdict, judge}};
+//! use tower_guestbook::{SessionId, Timestamp, session::{Lifetime, SessionHead, SessionStatus, session_status}};
 //!
 //! let start = Timestamp::from_millis(0);
 //! let lifetime = Lifetime::new(Duration::from_secs(600), Duration::from_secs(3_600));
 //! let head = SessionHead::new(SessionId::generate(start)?, start, lifetime);
-//! assert_eq!(judge(&head, start.after(Duration::from_secs(1))), Verdict::Keep);
-//! assert_eq!(judge(&head, start.after(Duration::from_secs(30))), Verdict::Touch);
-//! assert_eq!(judge(&head, start.after(Duration::from_secs(600))), Verdict::Expire);
+//! assert_eq!(session_status(&head, start.after(Duration::from_secs(1))), SessionStatus::Keep);
+//! assert_eq!(session_status(&head, start.after(Duration::from_secs(30))), SessionStatus::Touch);
+//! assert_eq!(session_status(&head, start.after(Duration::from_secs(600))), SessionStatus::Expire);
 //! # Ok::<(), tower_guestbook::Error>(())
 //! ```
 

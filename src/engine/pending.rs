@@ -16,7 +16,7 @@ use crate::{
         activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
         privacy::{Actor, Erasure, Pseudonym},
     },
-    store::{ActivityStore, Commit, dynamic::DynamicActivityStore},
+    store::{ActivityStore, Commit, dyn_store::DynActivityStore},
 };
 
 /// The pending erasures of a guestbook. A clone is another handle.
@@ -103,18 +103,18 @@ impl PendingErasures {
 
 /// A store of activities for the recorder, that leaves events of pending users out of a batch, as the store does with those of
 /// erased ones.
-pub(crate) struct Withholding {
-    store: Arc<dyn DynamicActivityStore>,
+pub(crate) struct WithholdingStore {
+    store: Arc<dyn DynActivityStore>,
     pending: PendingErasures,
 }
 
-impl Withholding {
-    pub(crate) fn new(store: Arc<dyn DynamicActivityStore>, pending: PendingErasures) -> Self {
+impl WithholdingStore {
+    pub(crate) fn new(store: Arc<dyn DynActivityStore>, pending: PendingErasures) -> Self {
         Self { store, pending }
     }
 }
 
-impl ActivityStore for Withholding {
+impl ActivityStore for WithholdingStore {
     async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
         let is_withheld = |entry: &Entry| entry.event.user.as_ref().is_some_and(|user| self.pending.contains(user));
         let withheld: Vec<bool> = entries.iter().map(is_withheld).collect();
@@ -135,8 +135,8 @@ impl ActivityStore for Withholding {
         self.store.count(filter).await
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.store.discard(filter, limit).await
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.store.delete_activities(filter, limit).await
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {

@@ -1,4 +1,4 @@
-//! [`Accounts`]: what is kept of a subject beside sessions and activities, remembered for a moment.
+//! [`Profiles`]: what is kept of a subject beside sessions and activities, remembered for a moment.
 
 use std::{
     any::Any,
@@ -12,40 +12,40 @@ use crate::{
     error::Result,
     model::consent::Subject,
     store::{
-        Account,
+        Profile,
         cache::{Cache, CacheValue, Ticket},
-        dynamic::DynamicStore,
+        dyn_store::DynStore,
     },
     time::{Clock, Timestamp},
 };
 
 /// The accounts of a guestbook. A clone is another handle.
 #[derive(Clone)]
-pub(crate) struct Accounts {
+pub(crate) struct Profiles {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    store: Arc<dyn DynamicStore>,
-    cache: Cache<Subject, Arc<KeptAccount>>,
+    store: Arc<dyn DynStore>,
+    cache: Cache<Subject, Arc<CachedProfile>>,
     clock: Clock,
     tasks: Tasks,
 }
 
 /// An account as it was read, and what was worked out from it since.
-pub(crate) struct KeptAccount {
-    account: Account,
+pub(crate) struct CachedProfile {
+    account: Profile,
     worked_out: Memo,
 }
 
 /// What is known of a guest beside the session.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Known {
+pub(crate) enum ProfileState {
     /// Nothing: a stranger.
     #[default]
     Nobody,
     /// What the store has.
-    Account(Arc<KeptAccount>),
+    Profile(Arc<CachedProfile>),
     /// There may be something, but the store could not be asked.
     Unavailable,
 }
@@ -59,9 +59,9 @@ pub(crate) struct Memo {
 /// So many values are remembered. A browser asks for one, or for a few in turn.
 const MEMO: usize = 8;
 
-impl Accounts {
+impl Profiles {
     pub(crate) fn new(
-        store: Arc<dyn DynamicStore>,
+        store: Arc<dyn DynStore>,
         clock: Clock,
         tasks: Tasks,
         (entries, bytes): (usize, usize),
@@ -71,12 +71,12 @@ impl Accounts {
     }
 
     /// The account without asking the store.
-    pub(crate) fn cached(&self, subject: &Subject, now: Timestamp) -> Option<Arc<KeptAccount>> {
+    pub(crate) fn cached(&self, subject: &Subject, now: Timestamp) -> Option<Arc<CachedProfile>> {
         self.inner.cache.get(subject, now)
     }
 
     /// The account, from the store if need be.
-    pub(crate) async fn find(&self, subject: &Subject) -> Result<Arc<KeptAccount>> {
+    pub(crate) async fn find(&self, subject: &Subject) -> Result<Arc<CachedProfile>> {
         match self.cached(subject, self.inner.clock.now()) {
             Some(account) => Ok(account),
             None => self.load(subject).await,
@@ -84,7 +84,7 @@ impl Accounts {
     }
 
     /// The account as the store has it now.
-    pub(crate) async fn load(&self, subject: &Subject) -> Result<Arc<KeptAccount>> {
+    pub(crate) async fn load(&self, subject: &Subject) -> Result<Arc<CachedProfile>> {
         let ticket = self.ticket();
         let account = self.inner.tasks.within(self.inner.store.account(subject.clone())).await?;
         Ok(self.keep(subject, account, ticket))
@@ -95,25 +95,25 @@ impl Accounts {
         self.inner.cache.ticket_for_any()
     }
 
-    pub(crate) fn keep(&self, subject: &Subject, account: Account, ticket: Ticket) -> Arc<KeptAccount> {
-        let kept = Arc::new(KeptAccount::alone(account));
+    pub(crate) fn keep(&self, subject: &Subject, account: Profile, ticket: Ticket) -> Arc<CachedProfile> {
+        let kept = Arc::new(CachedProfile::alone(account));
         self.inner.cache.put(subject.clone(), kept.clone(), self.inner.clock.now(), ticket);
         kept
     }
 
     /// Somebody changed it.
-    pub(crate) fn forget(&self, subject: &Subject) {
+    pub(crate) fn evict(&self, subject: &Subject) {
         self.inner.cache.remove(subject);
     }
 }
 
-impl KeptAccount {
+impl CachedProfile {
     /// An account that is not kept for others.
-    pub(crate) fn alone(account: Account) -> Self {
+    pub(crate) fn alone(account: Profile) -> Self {
         Self { account, worked_out: Memo::default() }
     }
 
-    pub(crate) fn account(&self) -> &Account {
+    pub(crate) fn account(&self) -> &Profile {
         &self.account
     }
 
@@ -122,10 +122,10 @@ impl KeptAccount {
     }
 }
 
-impl Known {
-    pub(crate) fn account(&self) -> Option<&Arc<KeptAccount>> {
+impl ProfileState {
+    pub(crate) fn account(&self) -> Option<&Arc<CachedProfile>> {
         match self {
-            Self::Account(account) => Some(account),
+            Self::Profile(account) => Some(account),
             Self::Nobody | Self::Unavailable => None,
         }
     }
@@ -148,21 +148,21 @@ impl Memo {
     }
 }
 
-impl CacheValue for Arc<KeptAccount> {
+impl CacheValue for Arc<CachedProfile> {
     fn weight(&self) -> usize {
         // What is worked out is as large as what it comes from, about.
         MEMO * self.account.preferences.overrides.weight() + 128 * self.account.consents.len()
     }
 }
 
-impl fmt::Debug for Accounts {
+impl fmt::Debug for Profiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accounts").field("cache", &self.inner.cache).finish_non_exhaustive()
+        f.debug_struct("Profiles").field("cache", &self.inner.cache).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for KeptAccount {
+impl fmt::Debug for CachedProfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptAccount").finish_non_exhaustive()
+        f.debug_struct("CachedProfile").finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ pub(super) async fn sweep(sessions: Sessions, interval: Duration) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match sessions.purge_expired().await {
+        match sessions.delete_expired().await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "expired sessions are removed"),
             Err(error) => tracing::warn!(%error, "expired sessions could not be removed"),
@@ -34,7 +34,7 @@ pub(super) async fn go_on_erasing(rights: Rights, interval: Duration) {
             Ok(finished) => tracing::info!(finished, "erasures that were interrupted are finished"),
             Err(error) => tracing::warn!(%error, "erasures could not be finished"),
         }
-        if let Err(error) = rights.forget_old().await {
+        if let Err(error) = rights.delete_old().await {
             tracing::warn!(%error, "old erasures and requests could not be forgotten");
         }
         #[cfg(feature = "metrics")]

@@ -14,9 +14,9 @@ use crate::{
     engine::{
         analytics::AnalyticsRules,
         consents::{Consents, Controller},
-        erasure_journal::{DynamicJournal, ErasureJournal, MissingJournal},
-        preferences::{DynamicPreferences, PreferenceRules, UserPreferences},
-        profiles::Accounts,
+        erasure_journal::{DynJournal, ErasureJournal, MissingJournal},
+        preferences::{DynPreferences, PreferenceRules, UserPreferences},
+        profiles::Profiles,
         recorder::RecorderSettings,
         retention::RetentionRules,
         rights::PersonalData,
@@ -32,7 +32,7 @@ use crate::{
         privacy::{AuditKey, ErasedActivities},
         session::{AnonymousLimits, Lifetime, Realm, SessionCap, SessionLimits},
     },
-    store::{Store, dynamic::DynamicStore},
+    store::{Store, dyn_store::DynStore},
     time::Clock,
 };
 
@@ -58,7 +58,7 @@ pub struct GuestbookBuilder<S> {
     secret_session_keys: Vec<String>,
     grace: Duration,
     keep_requests: Duration,
-    journal: Option<Box<dyn DynamicJournal>>,
+    journal: Option<Box<dyn DynJournal>>,
     missing_journal: MissingJournal,
     privacy: PrivacyRules,
     on_store_error: OnStoreError,
@@ -69,12 +69,12 @@ pub struct GuestbookBuilder<S> {
 }
 
 /// Makes the preferences, whose type only the caller of [`GuestbookBuilder::preferences`] knows.
-type MakePreferences = dyn FnOnce(Parts) -> Result<Arc<dyn DynamicPreferences>> + Send + Sync;
+type MakePreferences = dyn FnOnce(Parts) -> Result<Arc<dyn DynPreferences>> + Send + Sync;
 
 /// What preferences are made of, beside their rules.
 struct Parts {
-    store: Arc<dyn DynamicStore>,
-    accounts: Accounts,
+    store: Arc<dyn DynStore>,
+    profiles: Profiles,
     tasks: Tasks,
     consents: Option<Consents>,
 }
@@ -220,9 +220,9 @@ impl<S: Store> GuestbookBuilder<S> {
         T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
     {
         self.preferences = Some(Box::new(move |parts| {
-            let Parts { store, accounts, tasks, consents } = parts;
+            let Parts { store, profiles, tasks, consents } = parts;
             let rules = rules.check(consents.as_ref())?;
-            Ok(Arc::new(UserPreferences::new(store, accounts, tasks, consents, rules)))
+            Ok(Arc::new(UserPreferences::new(store, profiles, tasks, consents, rules)))
         }));
         self
     }
@@ -234,7 +234,7 @@ impl<S: Store> GuestbookBuilder<S> {
     }
 
     /// How long a user who was erased is kept out: longer than the oldest backup that may be restored. Default: 400 days.
-    pub fn keep_erased_out(mut self, duration: Duration) -> Self {
+    pub fn tombstone_retention(mut self, duration: Duration) -> Self {
         self.keep_out = duration;
         self
     }

@@ -13,7 +13,7 @@ use crate::{
         analytics::Analytics,
         audit::AuditTrail,
         consents::Consents,
-        preferences::{DynamicPreferences, UserPreferences},
+        preferences::{DynPreferences, UserPreferences},
         recorder::{Recorder, ShutdownReport, Subscription},
         retention::Retention,
         rights::{ProcessingRecords, Rights},
@@ -21,7 +21,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     http::{
-        ActivityLayer, ConsentLayer, ErasureService, ExportService, GuestbookLayer, Manners, PrivacyService,
+        ActivityLayer, ConsentEnforcement, ConsentLayer, ErasureService, ExportService, GuestbookLayer, PrivacyService,
         RequireConsent, SessionLayer,
     },
     model::{activity::ActivityFilter, consent::PurposeId},
@@ -56,7 +56,7 @@ struct Inner {
     analytics: Analytics,
     recorder: Recorder,
     consents: Option<Consents>,
-    preferences: Option<Arc<dyn DynamicPreferences>>,
+    preferences: Option<Arc<dyn DynPreferences>>,
     rights: Rights,
     audit: AuditTrail,
     retention: Retention,
@@ -65,7 +65,7 @@ struct Inner {
     session_layer: SessionLayer,
     consent_layer: ConsentLayer,
     activity_layer: ActivityLayer,
-    manners: Option<Arc<Manners>>,
+    enforcement: Option<Arc<ConsentEnforcement>>,
     sweepers: [JoinHandle<()>; 4],
     retainer: JoinHandle<()>,
 }
@@ -93,9 +93,9 @@ impl Guestbook {
     ///
     /// [`ErrorKind::Configuration`] if the purpose is not declared.
     pub fn require(&self, purpose: PurposeId) -> Result<RequireConsent> {
-        match &self.inner.manners {
-            Some(manners) if manners.consents.purposes().get(&purpose).is_some() => {
-                Ok(RequireConsent::new(purpose, manners.clone()))
+        match &self.inner.enforcement {
+            Some(enforcement) if enforcement.consents.purposes().get(&purpose).is_some() => {
+                Ok(RequireConsent::new(purpose, enforcement.clone()))
             }
             _ => Err(wrong(&format!("require(): purpose {:?} is not declared in consent()", purpose.as_str()))),
         }
@@ -224,7 +224,7 @@ impl Guestbook {
     ///
     /// # Errors
     ///
-    /// Why the journal could not be replayed. Each [sweep](GuestbookBuilder::sweep_interval) tries again; requests with a session get
+    /// Why the journal could not be replayed. EventVisitor [sweep](GuestbookBuilder::sweep_interval) tries again; requests with a session get
     /// what [`on_store_error`](GuestbookBuilder::on_store_error) says until then.
     pub async fn ready(&self) -> Result<()> {
         self.inner.rights.opened().await

@@ -1,4 +1,4 @@
-//! Extractors for axum: views of the [`Visit`] that the layer put into the request.
+//! Extractors for axum: views of the [`RequestContext`] that the layer put into the request.
 
 use axum::{
     body::Body,
@@ -12,7 +12,7 @@ use super::problem::Problem;
 use crate::{
     error::Error,
     id::UserId,
-    request::{Consent, Preferences, Session, Tracker, Visit},
+    request::{Consent, Preferences, RequestContext, Session, Tracker},
 };
 
 /// The user who is logged in. Without one the answer is 401 with `application/problem+json`.
@@ -142,8 +142,8 @@ impl IntoResponse for Error {
 }
 
 fn session(parts: &Parts) -> Result<Session, Rejection> {
-    let visit = parts.extensions.get::<Visit>().map(Visit::session);
-    visit.ok_or_else(|| {
+    let context = parts.extensions.get::<RequestContext>().map(RequestContext::session);
+    context.ok_or_else(|| {
         tracing::error!("{}", Problem::LAYER_MISSING.detail);
         Rejection { problem: Problem::LAYER_MISSING }
     })

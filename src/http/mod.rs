@@ -192,6 +192,6 @@ pub use self::{
 };
 pub(crate) use self::{
     client::ClientSettings,
-    consent::{Door, Manners},
+    consent::{ConsentEnforcement, ConsentRequest},
     transport::Transport,
 };

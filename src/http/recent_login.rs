@@ -19,7 +19,7 @@ use super::{
     preflight::{is_preflight, warn_of_preflight},
     problem::Problem,
 };
-use crate::request::Visit;
+use crate::request::RequestContext;
 
 /// Lets a request pass only if its user logged in at most so long ago; others get 401 with `application/problem+json`.
 ///
@@ -104,8 +104,8 @@ where
     type Error = S::Error;
     type Future = RequireRecentLoginFuture<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -119,7 +119,7 @@ where
             };
             return RequireRecentLoginFuture { gate };
         }
-        let session = request.extensions().get::<Visit>().map(Visit::session);
+        let session = request.extensions().get::<RequestContext>().map(RequestContext::session);
         if session.is_none() && NO_SESSION.take() {
             tracing::error!(
                 "a gate for recent logins has no session layer outside, and stays closed: use guestbook.layer()"
@@ -142,9 +142,9 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, E>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().gate.project() {
-            GateProjection::Open { future } => Ok(ready!(future.poll(context))?.map(ResponseBody::inner)),
+            GateProjection::Open { future } => Ok(ready!(future.poll(cx))?.map(ResponseBody::inner)),
             GateProjection::Closed { problem } => Ok(problem.response()),
         })
     }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::cookie::{CookieFormat, MAX_CANDIDATES};
-use crate::{id::SessionToken, request::Arrival};
+use crate::{id::SessionToken, request::TokenStatus};
 
 /// The ways that are open: the cookie always, `Authorization: Bearer` and a header of the application's if asked for.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ impl Transport {
 
 impl Presented {
     /// How the request comes to its session if no token is live.
-    pub(crate) fn without_session(&self) -> Arrival {
-        if self.malformed { Arrival::Lapsed } else { Arrival::Stranger }
+    pub(crate) fn without_session(&self) -> TokenStatus {
+        if self.malformed { TokenStatus::Lapsed } else { TokenStatus::Stranger }
     }
 }
 

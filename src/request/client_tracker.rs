@@ -131,8 +131,8 @@ impl ClientTracker {
     fn checked(&self, event_type: EventType, data: EventData) -> Result<Event> {
         let settings = self.tracker.recorder().settings();
         if settings.types().is_security(&event_type) {
-            let context = format!("events of the type {event_type} are recorded by the server, not by a client");
-            return Err(Error::new(ErrorKind::InvalidInput, context));
+            let cx = format!("events of the type {event_type} are recorded by the server, not by a client");
+            return Err(Error::new(ErrorKind::InvalidInput, cx));
         }
         let mut event = match without_query(&data)? {
             Some(data) => self.tracker.prepare(event_type, &data)?,
@@ -160,8 +160,8 @@ fn without_query(data: &EventData) -> Result<Option<Map<String, Value>>> {
 pub(super) fn path_of(page: &str) -> Result<&str> {
     let path = page.split(['?', '#']).next().unwrap_or_default();
     if path.is_empty() && !page.is_empty() {
-        let context = "a page has a path: its query and its fragment are not stored";
-        return Err(Error::new(ErrorKind::InvalidInput, context));
+        let cx = "a page has a path: its query and its fragment are not stored";
+        return Err(Error::new(ErrorKind::InvalidInput, cx));
     }
     Ok(path)
 }

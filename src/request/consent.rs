@@ -8,22 +8,22 @@ use std::{
 use http::uri::PathAndQuery;
 use serde::Serialize;
 
-use super::{Arrival, CHANGED, CONSENT_READ, HEAD_SENT, Visit, Visitor, VisitorCookie, unavailable};
+use super::{CHANGED, CONSENT_READ, HEAD_SENT, RequestContext, TokenStatus, Visitor, VisitorCookie, unavailable};
 use crate::{
     engine::{
-        consents::{Consents, Offer, PurposeState, Receipt, Situation, Taken},
-        profiles::{KeptAccount, Known},
+        consents::{ConsentPrompt, Consents, PurposeState, Receipt, Situation, Taken},
+        profiles::{CachedProfile, ProfileState},
     },
     error::{Error, ErrorKind, Result},
     id::{VisitorId, VisitorToken},
     model::{
         client::{Agent, TruncatedAddress},
         consent::{
-            Choices, Circumstances, ConsentId, ConsentRecord, Jurisdiction, Method, PurposeId, Purposes, Signals,
-            Standings, Subject, Verdict,
+            Choices, Circumstances, ConsentId, ConsentRecord, ConsentStates, DecisionMethod, Jurisdiction, PurposeId,
+            Purposes, Signals, Subject, Verdict,
         },
     },
-    store::Account,
+    store::Profile,
 };
 
 /// What the guest of a request has agreed to. A clone is another handle to the same.
@@ -47,7 +47,7 @@ use crate::{
 /// use axum::{Router, http::StatusCode, routing::{get, post}};
 /// use tower_guestbook::{
 ///     Consent, Guestbook,
-///     consent::{Category, Choices, ConsentRules, Method, Purpose, PurposeId, Purposes},
+///     consent::{Category, Choices, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes},
 ///     store::MemoryStore,
 /// };
 ///
@@ -56,8 +56,8 @@ use crate::{
 /// }
 /// async fn agree(consent: Consent) -> tower_guestbook::Result<StatusCode> {
 ///     // `snapshot` comes back with the form that showed the notice: see `Consent::offer`.
-///     let snapshot = consent.offer("en").await?.snapshot;
-///     let choices = Choices::new(Method::Custom).grant(PurposeId::MARKETING).notice(snapshot);
+///     let snapshot = consent.prompt("en").await?.snapshot;
+///     let choices = Choices::new(DecisionMethod::Custom).grant(PurposeId::MARKETING).notice(snapshot);
 ///     consent.decide(choices).await?;
 ///     Ok(StatusCode::NO_CONTENT)
 /// }
@@ -80,7 +80,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Consent {
-    visit: Visit,
+    context: RequestContext,
 }
 
 /// What became of `Sec-GPC: 1`.
@@ -97,14 +97,14 @@ pub enum GlobalPrivacyControl {
 }
 
 impl Consent {
-    pub(super) fn new(visit: Visit) -> Self {
-        Self { visit }
+    pub(super) fn new(context: RequestContext) -> Self {
+        Self { context }
     }
 
     /// The decisions of the request with these extensions; `None` if it did not come through the session layer of a guestbook
     /// with consent.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
-        extensions.get::<Visit>().and_then(Visit::consent)
+        extensions.get::<RequestContext>().and_then(RequestContext::consent)
     }
 
     /// Whether this purpose is allowed now. A purpose that is not declared is not.
@@ -114,8 +114,8 @@ impl Consent {
 
     /// Whether this purpose is allowed now, and why; `None` if it is not declared.
     pub fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
-        self.visit.mark(CONSENT_READ);
-        self.visit.verdict(purpose)
+        self.context.mark(CONSENT_READ);
+        self.context.verdict(purpose)
     }
 
     /// As [`allows`](Self::allows), as an error for `?`.
@@ -127,23 +127,23 @@ impl Consent {
         if self.allows(purpose) {
             return Ok(());
         }
-        match self.visit.state().account {
-            Known::Unavailable => Err(unavailable()),
+        match self.context.state().account {
+            ProfileState::Unavailable => Err(unavailable()),
             _ => Err(Error::new(ErrorKind::ConsentRequired, format!("purpose {:?} is not allowed", purpose.as_str()))),
         }
     }
 
     /// Where each purpose stands, as they were declared.
     pub fn states(&self) -> Vec<PurposeState> {
-        self.visit.mark(CONSENT_READ);
-        let state = self.visit.state();
-        self.consents().states(&state.account, self.visit.situation())
+        self.context.mark(CONSENT_READ);
+        let state = self.context.state();
+        self.consents().states(&state.account, self.context.situation())
     }
 
     /// Whether there is a purpose that the guest has not decided about and that a decision would change: time to show the
     /// question.
-    pub fn is_to_be_asked(&self) -> bool {
-        self.states().iter().any(|state| state.verdict.is_to_be_asked())
+    pub fn needs_prompt(&self) -> bool {
+        self.states().iter().any(|state| state.verdict.needs_prompt())
     }
 
     /// The purposes that are declared.
@@ -163,21 +163,21 @@ impl Consent {
 
     /// What the browser signals.
     pub fn signals(&self) -> Signals {
-        self.visit.mark(CONSENT_READ);
-        self.visit.inner.client.signals
+        self.context.mark(CONSENT_READ);
+        self.context.inner.client.signals
     }
 
     /// The law that holds for this request.
     pub fn jurisdiction(&self) -> &Jurisdiction {
-        self.visit.mark(CONSENT_READ);
-        &self.visit.inner.client.jurisdiction
+        self.context.mark(CONSENT_READ);
+        &self.context.inner.client.jurisdiction
     }
 
     /// Whose decisions they are; `None` for a visitor who has decided nothing.
     pub fn subject(&self) -> Option<Subject> {
-        self.visit.mark(CONSENT_READ);
-        let user = self.visit.who().0.map(Subject::User);
-        user.or_else(|| self.visit.known_visitor().map(Subject::Visitor))
+        self.context.mark(CONSENT_READ);
+        let user = self.context.who().0.map(Subject::User);
+        user.or_else(|| self.context.known_visitor().map(Subject::Visitor))
     }
 
     /// What to show to the guest, in a language that `accept_language` asks for. Only this guest can answer it: ask for it again
@@ -188,9 +188,9 @@ impl Consent {
     ///
     /// # Errors
     ///
-    /// As for [`Consents::offer`].
-    pub async fn offer(&self, accept_language: &str) -> Result<Offer> {
-        self.consents().offer(self.subject().as_ref(), accept_language, self.jurisdiction()).await
+    /// As for [`Consents::prompt`].
+    pub async fn prompt(&self, accept_language: &str) -> Result<ConsentPrompt> {
+        self.consents().prompt(self.subject().as_ref(), accept_language, self.jurisdiction()).await
     }
 
     /// Records decisions, all or none. They are stored when this returns, and the rest of this request obeys them. A visitor's
@@ -202,15 +202,15 @@ impl Consent {
     /// of the response is out; [`ErrorKind::RateLimited`] if the visitor, or visitors of the same network, have decided
     /// [too often](crate::consent::ConsentRules::visitor_decisions).
     pub async fn decide(&self, choices: Choices) -> Result<()> {
-        if self.visit.state().arrival == Arrival::Unavailable {
+        if self.context.state().token_status == TokenStatus::Unavailable {
             // Somebody may be logged in.
             return Err(unavailable());
         }
-        let circumstances = self.visit.circumstances();
+        let circumstances = self.context.circumstances();
         match self.subject() {
             Some(Subject::User(user)) => {
-                let standings = self.consents().decide(&user.into(), choices, &circumstances).await?;
-                self.decided(standings);
+                let consent_states = self.consents().decide(&user.into(), choices, &circumstances).await?;
+                self.decided(consent_states);
                 return Ok(());
             }
             Some(Subject::Visitor(visitor)) => {
@@ -222,13 +222,13 @@ impl Consent {
             }
             None => {}
         }
-        self.visit.check_can_start(false)?;
-        let (visitor, nothing) = (Visitor::from(VisitorToken::generate()?), Standings::default());
+        self.context.check_can_start(false)?;
+        let (visitor, nothing) = (Visitor::from(VisitorToken::generate()?), ConsentStates::default());
         let taken = self.consents().take_decision(None, circumstances.network, &choices, &nothing)?;
-        let standings = self.consents().decide_from(&visitor.id.into(), choices, &circumstances, &nothing).await?;
+        let consent_states = self.consents().decide_from(&visitor.id.into(), choices, &circumstances, &nothing).await?;
         taken.into_iter().for_each(Taken::keep);
-        self.visit.state().visitor = Some(visitor);
-        self.decided(standings);
+        self.context.state().visitor = Some(visitor);
+        self.decided(consent_states);
         Ok(())
     }
 
@@ -239,13 +239,13 @@ impl Consent {
         circumstances: &Circumstances,
     ) -> Result<()> {
         let (consents, subject) = (self.consents(), Subject::Visitor(visitor));
-        let before = consents.recent_standings(&subject).await?;
+        let before = consents.recent_states(&subject).await?;
         let taken = consents.take_decision(Some(visitor), circumstances.network, &choices, &before)?;
-        let standings = consents.decide_from(&subject, choices, circumstances, &before).await?;
-        if standings != before {
+        let consent_states = consents.decide_from(&subject, choices, circumstances, &before).await?;
+        if consent_states != before {
             taken.into_iter().for_each(Taken::keep);
         }
-        self.decided(standings);
+        self.decided(consent_states);
         Ok(())
     }
 
@@ -255,7 +255,7 @@ impl Consent {
     ///
     /// As for [`decide`](Self::decide).
     pub async fn withdraw(&self, purpose: PurposeId) -> Result<()> {
-        self.decide(Choices::new(Method::Custom).decline(purpose)).await
+        self.decide(Choices::new(DecisionMethod::Custom).decline(purpose)).await
     }
 
     /// The guest's decisions, the last first; at most `limit`, those before `before`.
@@ -285,34 +285,34 @@ impl Consent {
     /// Whose records may be shown: not those of a visitor whose token may be used up.
     fn checked_subject(&self) -> Result<Option<Subject>> {
         match self.subject() {
-            Some(Subject::Visitor(_)) if self.visit.is_consent_unknown() => Err(unavailable()),
+            Some(Subject::Visitor(_)) if self.context.is_consent_unknown() => Err(unavailable()),
             subject => Ok(subject),
         }
     }
 
     /// The rest of this request obeys what was decided.
-    pub(crate) fn decided(&self, consents: Standings) {
-        let is_head_sent = self.visit.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0;
-        let mut state = self.visit.state();
+    pub(crate) fn decided(&self, consents: ConsentStates) {
+        let is_head_sent = self.context.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0;
+        let mut state = self.context.state();
         let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
-        let account = Account { consents, ..before };
+        let account = Profile { consents, ..before };
         state.keep_arrival();
-        state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
+        state.account = ProfileState::Profile(Arc::new(CachedProfile::alone(account)));
         if let Some(visitor) = state.visitor.filter(|_| !is_head_sent && !state.is_logged_in()) {
             state.visitor_cookie = VisitorCookie::Set(visitor.token);
         }
-        self.visit.mark(CHANGED);
+        self.context.mark(CHANGED);
     }
 
     fn consents(&self) -> &Consents {
-        self.visit.inner.host.consents().expect("a consent is made where there are consents")
+        self.context.inner.services.consents().expect("a consent is made where there are consents")
     }
 }
 
-impl Visit {
+impl RequestContext {
     /// Whether this purpose is allowed now. The response does not depend on it.
     pub(crate) fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
-        self.inner.host.consents()?.verdict(purpose, &self.state().account, self.situation())
+        self.inner.services.consents()?.verdict(purpose, &self.state().account, self.situation())
     }
 
     /// Whether this request has decided something, or somebody has come or gone.
@@ -322,7 +322,7 @@ impl Visit {
 
     /// Whether a purpose was allowed when the request arrived, and is no longer.
     pub(crate) fn has_lost(&self, purpose: &PurposeId) -> bool {
-        let Some(consents) = self.inner.host.consents() else { return false };
+        let Some(consents) = self.inner.services.consents() else { return false };
         let state = self.state();
         let is_allowed =
             |account| consents.verdict(purpose, account, self.situation()).is_some_and(Verdict::is_allowed);
@@ -339,18 +339,18 @@ impl Visit {
     /// it, so a decision gets another.
     fn known_visitor(&self) -> Option<VisitorId> {
         let state = self.state();
-        let has_decided = |account: &Arc<KeptAccount>| !account.account().consents.is_empty();
+        let has_decided = |account: &Arc<CachedProfile>| !account.account().consents.is_empty();
         state.visitor.filter(|_| state.account.account().is_none_or(has_decided)).map(|visitor| visitor.id)
     }
 
     /// Whether the store could not be asked what was decided.
     pub(crate) fn is_consent_unknown(&self) -> bool {
-        matches!(self.state().account, Known::Unavailable)
+        matches!(self.state().account, ProfileState::Unavailable)
     }
 
     /// The browser of somebody who is logged in signals that their data must not be sold: that holds for the account as well.
     pub(crate) fn note_signal(&self) {
-        let (Some(consents), Some(user)) = (self.inner.host.consents(), self.who().0) else { return };
+        let (Some(consents), Some(user)) = (self.inner.services.consents(), self.who().0) else { return };
         let account = self.state().account.account().cloned();
         if let Some(account) = account {
             consents.note_signal(&user.into(), &account.account().consents, || self.circumstances());
@@ -389,6 +389,6 @@ impl Visit {
 
 impl fmt::Debug for Consent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consent").field("visit", &self.visit).finish()
+        f.debug_struct("Consent").field("visit", &self.context).finish()
     }
 }

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::Extensions;
 
-use super::{Arrival, Visit};
+use super::{RequestContext, TokenStatus};
 use crate::engine::{consents::Consents, recorder::Recorder, sessions::Sessions};
 
 /// The layers around the session layer that made a visit, and what was found inside.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     /// The visit of another guestbook, whose session layer is outside.
-    outer: Option<Visit>,
+    outer: Option<RequestContext>,
     found: AtomicU8,
 }
 
@@ -24,11 +24,11 @@ const SHARED_VISITOR_COOKIE: u8 = 4;
 
 impl Layers {
     /// A layer whose cookies have these `names` inside of that of `outer`.
-    pub(crate) fn inside(outer: Option<Visit>, names: [Option<&str>; 2]) -> Self {
+    pub(crate) fn inside(outer: Option<RequestContext>, names: [Option<&str>; 2]) -> Self {
         let mut shared = 0;
         let mut next = outer.as_ref();
-        while let Some(visit) = next {
-            let others = visit.inner.host.cookie_names();
+        while let Some(context) = next {
+            let others = context.inner.services.cookie_names();
             for (name, other, this_one, other_one) in [
                 (names[0], others[0], SHARED_SESSION_COOKIE, SHARED_SESSION_COOKIE),
                 (names[1], others[1], SHARED_VISITOR_COOKIE, SHARED_VISITOR_COOKIE),
@@ -37,10 +37,10 @@ impl Layers {
             ] {
                 if name.is_some() && name == other {
                     shared |= this_one;
-                    visit.inner.layers.found.fetch_or(other_one, Ordering::Relaxed);
+                    context.inner.layers.found.fetch_or(other_one, Ordering::Relaxed);
                 }
             }
-            next = visit.inner.layers.outer.as_ref();
+            next = context.inner.layers.outer.as_ref();
         }
         Self { outer, found: AtomicU8::new(shared) }
     }
@@ -51,32 +51,32 @@ impl Layers {
     }
 }
 
-impl Visit {
+impl RequestContext {
     /// The innermost visit that `is_wanted`, of those of all guestbooks whose session layers the request has come through.
     pub(crate) fn find(extensions: &Extensions, is_wanted: impl Fn(&Self) -> bool) -> Option<&Self> {
         let mut next = extensions.get::<Self>();
-        while let Some(visit) = next {
-            if is_wanted(visit) {
-                return Some(visit);
+        while let Some(context) = next {
+            if is_wanted(context) {
+                return Some(context);
             }
-            next = visit.inner.layers.outer.as_ref();
+            next = context.inner.layers.outer.as_ref();
         }
         None
     }
 
     /// Whether it is a visit of the guestbook with these sessions.
     pub(crate) fn is_of(&self, sessions: &Sessions) -> bool {
-        self.inner.host.sessions().is(sessions)
+        self.inner.services.sessions().is(sessions)
     }
 
     /// Whether it is a visit of the guestbook with this recorder.
     pub(crate) fn records_to(&self, recorder: &Recorder) -> bool {
-        self.inner.host.recorder().is(recorder)
+        self.inner.services.recorder().is(recorder)
     }
 
     /// Whether it is a visit of the guestbook with these decisions.
     pub(crate) fn decides_by(&self, consents: &Consents) -> bool {
-        self.inner.host.consents().is_some_and(|own| own.is(consents))
+        self.inner.services.consents().is_some_and(|own| own.is(consents))
     }
 
     /// Whether an activity layer has looked at the request.
@@ -91,8 +91,9 @@ impl Visit {
 
     /// Whether the session cookie of the request is this guestbook's to remove. Where another one uses the same name, it is if it
     /// let somebody in here.
-    pub(super) fn owns_cookie(&self, arrival: Arrival) -> bool {
-        arrival == Arrival::Guest || self.inner.layers.found.load(Ordering::Relaxed) & SHARED_SESSION_COOKIE == 0
+    pub(super) fn owns_cookie(&self, token_status: TokenStatus) -> bool {
+        token_status == TokenStatus::Live
+            || self.inner.layers.found.load(Ordering::Relaxed) & SHARED_SESSION_COOKIE == 0
     }
 
     /// Whether another guestbook uses the name of the visitor's cookie, and may know the visitor.

@@ -1,12 +1,12 @@
-//! [`Visit`]: one request's view of its guest, made before the handler runs and shared by everybody who asks.
+//! [`RequestContext`]: one request's view of its guest, made before the handler runs and shared by everybody who asks.
 
 mod client_tracker;
 mod consent;
 mod flash;
-mod guest;
+mod identity;
 mod layers;
-mod permit;
 mod preferences;
+mod recording_decision;
 mod saving;
 mod session;
 mod tracker;
@@ -30,12 +30,14 @@ pub use self::{
     tracker::Tracker,
 };
 pub(crate) use self::{
-    guest::{Arrival, Client, CookieChange, Guest, Host, Outcome, Seen, Visitor, VisitorCookie},
+    identity::{
+        Client, CookieChange, Identity, ObservedRequest, Outcome, RequestServices, TokenStatus, Visitor, VisitorCookie,
+    },
     layers::Layers,
-    permit::{Permit, permit},
+    recording_decision::{RecordingDecision, recording_decision},
 };
 use crate::{
-    engine::{profiles::Known, recorder::Tracked, sessions::Sessions},
+    engine::{profiles::ProfileState, recorder::Tracked, sessions::Sessions},
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, SessionToken, UserId},
     model::{
@@ -85,18 +87,18 @@ use crate::{
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Visit {
+pub struct RequestContext {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    host: Arc<dyn Host>,
+    services: Arc<dyn RequestServices>,
     client: Client,
     flags: AtomicU8,
     layers: Layers,
     state: Mutex<State>,
     /// What the activity layer saw of the request, if it is there.
-    seen: OnceLock<Seen>,
+    seen: OnceLock<ObservedRequest>,
 }
 
 struct State {
@@ -110,13 +112,13 @@ struct State {
     stale: Option<SessionKey>,
     /// The cookie that the client has is to be removed, unless a session begins.
     removal_due: bool,
-    arrival: Arrival,
+    token_status: TokenStatus,
     logged_out: bool,
-    account: Known,
+    account: ProfileState,
     /// What was known of somebody who has left since: what they did before is judged by it.
-    former: Option<Known>,
+    former: Option<ProfileState>,
     /// What was known when the request arrived, if it is something else now.
-    at_arrival: Option<Known>,
+    at_arrival: Option<ProfileState>,
     visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
 }
@@ -140,26 +142,29 @@ const LANGUAGE: u8 = 16;
 /// The colour scheme that the browser asks for counts.
 const SCHEME: u8 = 32;
 
-impl Visit {
-    pub(crate) fn new(host: Arc<dyn Host>, client: Client, guest: Guest, layers: Layers) -> Self {
-        let cookie_due = guest.removal_due || guest.renewal.is_some() || guest.visitor_cookie != VisitorCookie::Keep;
+impl RequestContext {
+    pub(crate) fn new(services: Arc<dyn RequestServices>, client: Client, identity: Identity, layers: Layers) -> Self {
+        let cookie_due =
+            identity.removal_due || identity.renewal.is_some() || identity.visitor_cookie != VisitorCookie::Keep;
         let state = State {
-            current: guest.session.map(|(key, record)| Current { key, record }),
+            current: identity.session.map(|(key, record)| Current { key, record }),
             changes: Changes::default(),
             issued: None,
-            renewal: guest.renewal,
-            stale: guest.stale,
-            removal_due: guest.removal_due,
-            arrival: guest.arrival,
+            renewal: identity.renewal,
+            stale: identity.stale,
+            removal_due: identity.removal_due,
+            token_status: identity.token_status,
             logged_out: false,
-            account: guest.account,
+            account: identity.account,
             former: None,
             at_arrival: None,
-            visitor: guest.visitor,
-            visitor_cookie: guest.visitor_cookie,
+            visitor: identity.visitor,
+            visitor_cookie: identity.visitor_cookie,
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
-        Self { inner: Arc::new(Inner { host, client, flags, layers, state: Mutex::new(state), seen: OnceLock::new() }) }
+        Self {
+            inner: Arc::new(Inner { services, client, flags, layers, state: Mutex::new(state), seen: OnceLock::new() }),
+        }
     }
 
     /// The session of this visit; it may be one that does not exist yet.
@@ -169,7 +174,7 @@ impl Visit {
 
     /// What the guest has agreed to; `None` if the guestbook was built without [`consent`](crate::GuestbookBuilder::consent).
     pub fn consent(&self) -> Option<Consent> {
-        self.inner.host.consents().map(|_| Consent::new(self.clone()))
+        self.inner.services.consents().map(|_| Consent::new(self.clone()))
     }
 
     /// Records what the guest does.
@@ -208,7 +213,7 @@ impl Visit {
     }
 
     /// Takes what the activity layer saw. From now on logins and logouts are recorded.
-    pub(crate) fn see(&self, seen: Seen) {
+    pub(crate) fn attach(&self, seen: ObservedRequest) {
         // A second activity layer has nothing to add.
         let _ = self.inner.seen.set(seen);
     }
@@ -228,12 +233,12 @@ impl Visit {
     /// Merges what the visitor decided into the decisions of the account that they log in to.
     /// Whether a login links what a visitor decided to the account.
     fn is_to_be_linked(&self) -> bool {
-        self.inner.host.consents().is_some() && self.state().visitor.is_some()
+        self.inner.services.consents().is_some() && self.state().visitor.is_some()
     }
 
     async fn link(&self, user: &UserId) -> Result<()> {
         let visitor = self.state().visitor;
-        match (self.inner.host.consents(), visitor) {
+        match (self.inner.services.consents(), visitor) {
             (Some(consents), Some(visitor)) => consents.link(visitor.id, user.clone()).await,
             _ => Ok(()),
         }
@@ -241,13 +246,13 @@ impl Visit {
 
     /// Somebody has logged in: what is known of the visitor gives way to what is known of the user.
     async fn arrive_as(&self, user: UserId) {
-        let Some(accounts) = self.sessions().accounts() else { return };
+        let Some(profiles) = self.sessions().profiles() else { return };
         self.adopt_preferences(&user).await;
-        let account = match accounts.load(&Subject::User(user)).await {
-            Ok(account) => Known::Account(account),
+        let account = match profiles.load(&Subject::User(user)).await {
+            Ok(account) => ProfileState::Profile(account),
             Err(error) => {
                 tracing::warn!(%error, "what a user has agreed to could not be loaded: nothing optional is allowed");
-                Known::Unavailable
+                ProfileState::Unavailable
             }
         };
         let mut state = self.state();
@@ -265,7 +270,7 @@ impl Visit {
     }
 
     fn sessions(&self) -> &Sessions {
-        self.inner.host.sessions()
+        self.inner.services.sessions()
     }
 
     fn mark(&self, flag: u8) {
@@ -295,7 +300,7 @@ impl State {
     fn depart(&mut self) {
         self.keep_arrival();
         let account = mem::take(&mut self.account);
-        if self.former.is_none() || !matches!(account, Known::Nobody) {
+        if self.former.is_none() || !matches!(account, ProfileState::Nobody) {
             self.former = Some(account);
         }
         if self.visitor.take().is_some() {
@@ -304,10 +309,10 @@ impl State {
     }
 }
 
-impl fmt::Debug for Visit {
+impl fmt::Debug for RequestContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = self.state().current.as_ref().map(|current| current.record.head.id);
-        f.debug_struct("Visit").field("session", &id).finish_non_exhaustive()
+        f.debug_struct("RequestContext").field("session", &id).finish_non_exhaustive()
     }
 }
 

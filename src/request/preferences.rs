@@ -6,18 +6,18 @@ use http::HeaderMap;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{CONSENT_READ, LANGUAGE, READ, SCHEME, Visit};
+use super::{CONSENT_READ, LANGUAGE, READ, RequestContext, SCHEME};
 use crate::{
     engine::{
         preferences::{Asked, UserPreferences, Wish, mismatch, overrides, version},
-        profiles::{KeptAccount, Known},
+        profiles::{CachedProfile, ProfileState},
     },
     error::Result,
     model::{
-        consent::{Method, Subject},
+        consent::{DecisionMethod, Subject},
         preferences::{Effective, EntityTags, Overrides},
     },
-    store::Account,
+    store::Profile,
 };
 
 /// What the guest of a request likes, as it takes effect. Dereferences to the application's own struct.
@@ -56,7 +56,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Preferences<T> {
-    visit: Visit,
+    context: RequestContext,
     all: UserPreferences<T>,
     wish: Wish,
     seen: Seen<T>,
@@ -66,7 +66,7 @@ pub struct Preferences<T> {
 /// What takes effect, and what it is made of.
 #[derive(Clone)]
 struct Seen<T> {
-    account: Known,
+    account: ProfileState,
     session: Option<Overrides>,
     effective: Arc<Effective<T>>,
 }
@@ -78,11 +78,11 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// The preferences of the request with these headers and extensions; `None` if it did not come through the session layer of
     /// a guestbook with preferences of this type.
     pub fn from_parts(headers: &HeaderMap, extensions: &http::Extensions) -> Option<Self> {
-        let visit = extensions.get::<Visit>()?.clone();
-        let all = visit.inner.host.preferences()?.as_any().downcast_ref::<UserPreferences<T>>()?.clone();
+        let context = extensions.get::<RequestContext>()?.clone();
+        let all = context.inner.services.preferences()?.as_any().downcast_ref::<UserPreferences<T>>()?.clone();
         let wish = all.wish(headers);
-        let seen = look(&visit, &all, wish);
-        Some(Self { visit, all, wish, seen, notice: None })
+        let seen = look(&context, &all, wish);
+        Some(Self { context, all, wish, seen, notice: None })
     }
 
     /// The value.
@@ -169,29 +169,29 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     async fn carry_out(&mut self, asked: Asked<'_>, expected: Option<EntityTags>) -> Result<()> {
-        let (user, mut account) = (self.visit.who().0, self.visit.state().account.clone());
-        if matches!(account, Known::Unavailable) {
+        let (user, mut account) = (self.context.who().0, self.context.state().account.clone());
+        if matches!(account, ProfileState::Unavailable) {
             return Err(super::unavailable());
         }
-        let visitor = self.visit.state().visitor.filter(|_| self.all.has_views());
+        let visitor = self.context.state().visitor.filter(|_| self.all.has_views());
         let subject = user.clone().map(Subject::User).or(visitor.map(|visitor| Subject::Visitor(visitor.id)));
         if let (Some(_), Some(subject)) = (&expected, &subject) {
             // Another process may have changed them since this one looked.
             account = self.all.load_of(subject).await?;
         }
-        let session = self.visit.session_overrides();
+        let session = self.context.session_overrides();
         let before = match &user {
             Some(_) => overrides(&account),
             None => session.clone().unwrap_or_default(),
         };
-        let division = self.all.divide(asked, &before, &account, self.visit.situation())?;
+        let division = self.all.divide(asked, &before, &account, self.context.situation())?;
         if let Some(tags) = &expected {
-            let now = self.all.effective(&account, session.as_ref(), self.wish, self.visit.situation());
+            let now = self.all.effective(&account, session.as_ref(), self.wish, self.context.situation());
             if !tags.match_strongly(&self.all.etag(&account, session.as_ref(), &now.value)) {
                 return Err(mismatch());
             }
         }
-        if let (Some(choices), Some(consent)) = (division.choices(Method::Custom), self.visit.consent()) {
+        if let (Some(choices), Some(consent)) = (division.choices(DecisionMethod::Custom), self.context.consent()) {
             let choices = match self.notice.take() {
                 Some(snapshot) => choices.notice(snapshot),
                 None => choices,
@@ -204,10 +204,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             Some(user) => {
                 let version = expected.map(|_| version(&account));
                 let preferences = self.all.change(&user, division.patch, version).await?;
-                let mut state = self.visit.state();
+                let mut state = self.context.state();
                 let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
-                let account = Account { preferences, ..before };
-                state.account = Known::Account(Arc::new(KeptAccount::alone(account)));
+                let account = Profile { preferences, ..before };
+                state.account = ProfileState::Profile(Arc::new(CachedProfile::alone(account)));
             }
             None => {
                 let compared = expected.map(|_| before);
@@ -219,15 +219,15 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                     let after = now.with(&division.patch)?;
                     Ok((!after.is_empty()).then(|| after.into()))
                 };
-                self.visit.session().update_any(SESSION_KEY, merged).await?;
+                self.context.session().update_any(SESSION_KEY, merged).await?;
             }
         }
-        self.seen = look(&self.visit, &self.all, self.wish);
+        self.seen = look(&self.context, &self.all, self.wish);
         Ok(())
     }
 
     /// What proves which notice was shown, for the next [`update`](Self::update) that says yes through a view on consent:
-    /// [`Offer::snapshot`](crate::consent::Offer::snapshot), brought back unchanged.
+    /// [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), brought back unchanged.
     pub fn notice(&mut self, snapshot: impl Into<String>) {
         self.notice = Some(snapshot.into());
     }
@@ -244,16 +244,16 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 }
 
 /// Looks at what takes effect now, and notes what the response depends on.
-fn look<T>(visit: &Visit, all: &UserPreferences<T>, wish: Wish) -> Seen<T>
+fn look<T>(context: &RequestContext, all: &UserPreferences<T>, wish: Wish) -> Seen<T>
 where
     T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
 {
-    let session = visit.session_overrides();
-    let account = visit.state().account.clone();
+    let session = context.session_overrides();
+    let account = context.state().account.clone();
     let (language, scheme) = all.depends_on(&account, session.as_ref());
     let flag = |depends, flag| if depends { flag } else { 0 };
-    visit.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
-    let effective = all.effective(&account, session.as_ref(), wish, visit.situation());
+    context.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
+    let effective = all.effective(&account, session.as_ref(), wish, context.situation());
     Seen { account, session, effective }
 }
 
@@ -272,7 +272,7 @@ pub fn expected(headers: &HeaderMap) -> Option<EntityTags> {
     EntityTags::if_match(headers)
 }
 
-impl Visit {
+impl RequestContext {
     /// What was set before anybody logged in. Somebody's own session has none.
     fn session_overrides(&self) -> Option<Overrides> {
         let state = self.state();
@@ -283,7 +283,9 @@ impl Visit {
 
     /// After a login: what was set before fills what the account has not set, and is the session's no more.
     pub(super) async fn adopt_preferences(&self, user: &crate::id::UserId) {
-        let (Some(all), Some(overrides)) = (self.inner.host.preferences(), self.session_overrides()) else { return };
+        let (Some(all), Some(overrides)) = (self.inner.services.preferences(), self.session_overrides()) else {
+            return;
+        };
         let session = self.session();
         let adopted = match all.adopt(user.clone(), overrides).await {
             Ok(()) => session.change(|changes| {
@@ -309,6 +311,6 @@ impl<T> Deref for Preferences<T> {
 /// Redacted: what somebody likes is personal.
 impl<T> fmt::Debug for Preferences<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Preferences").field("visit", &self.visit).finish_non_exhaustive()
+        f.debug_struct("Preferences").field("visit", &self.context).finish_non_exhaustive()
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use http::HeaderMap;
 
 use super::{
-    Arrival, CHANGED, CONSENT_READ, CookieChange, Current, HEAD_SENT, Inner, LANGUAGE, Outcome, READ, SCHEME, Visit,
-    VisitorCookie, ended, unavailable,
+    CHANGED, CONSENT_READ, CookieChange, Current, HEAD_SENT, Inner, LANGUAGE, Outcome, READ, RequestContext, SCHEME,
+    TokenStatus, VisitorCookie, ended, unavailable,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -19,7 +19,7 @@ use crate::{
     store::{Applied, EpochRule, Loaded},
 };
 
-impl Visit {
+impl RequestContext {
     /// Saves what is left to save and closes the visit for cookies. Whether there is anything to tell the client.
     ///
     /// The fast path, where nobody touched the session, is one atomic instruction.
@@ -44,10 +44,10 @@ impl Visit {
         if error.kind() != ErrorKind::Ended {
             return Err(error);
         }
-        let arrival = self.state().arrival;
-        match (arrival, again) {
-            (Arrival::JustEnded { logged_in: true }, _) => return Err(error),
-            (Arrival::JustEnded { logged_in: false }, _) | (_, None) => {}
+        let token_status = self.state().token_status;
+        match (token_status, again) {
+            (TokenStatus::JustEnded { logged_in: true }, _) => return Err(error),
+            (TokenStatus::JustEnded { logged_in: false }, _) | (_, None) => {}
             (_, Some(changes)) => match self.start(changes, true).await {
                 // Somebody has logged in meanwhile with the same browser.
                 Err(error) if error.kind() == ErrorKind::Ended => {}
@@ -92,7 +92,7 @@ impl Visit {
                 None => CookieChange::Keep,
             },
             None if (state.logged_out || state.removal_due && !self.is_replaced(state.stale))
-                && self.owns_cookie(state.arrival) =>
+                && self.owns_cookie(state.token_status) =>
             {
                 CookieChange::Remove
             }
@@ -106,14 +106,14 @@ impl Visit {
         let outcome = Outcome {
             cookie,
             read: flags & READ != 0,
-            guest: state.current.is_some(),
+            identity: state.current.is_some(),
             visitor,
             consent_read: flags & CONSENT_READ != 0,
             language: flags & LANGUAGE != 0,
             scheme: flags & SCHEME != 0,
         };
         drop(state);
-        self.inner.host.tell(headers, outcome);
+        self.inner.services.write_headers(headers, outcome);
     }
 
     /// Stores the pending changes, in a new session if there is none. `at_head`: the response's head is being made.
@@ -144,19 +144,19 @@ impl Visit {
     /// parallel request may have just logged in, and a new anonymous cookie would overwrite that one's.
     pub(super) async fn session_ended(&self, current: &Current) -> Error {
         let logged_in = current.record.head.user.is_some();
-        let (arrival, error) = match logged_in {
-            true => (Arrival::JustEnded { logged_in }, ended()),
+        let (token_status, error) = match logged_in {
+            true => (TokenStatus::JustEnded { logged_in }, ended()),
             false => match self.sessions().reload(&current.key).await {
-                Ok(Loaded::Ended { .. } | Loaded::OtherRealm) => (Arrival::JustEnded { logged_in }, ended()),
+                Ok(Loaded::Ended { .. } | Loaded::OtherRealm) => (TokenStatus::JustEnded { logged_in }, ended()),
                 // It expired, or was ended without a successor.
-                Ok(Loaded::Unknown | Loaded::Found(_)) => (Arrival::Stranger, ended()),
-                Err(error) => (Arrival::JustEnded { logged_in }, error),
+                Ok(Loaded::Unknown | Loaded::Found(_)) => (TokenStatus::Stranger, ended()),
+                Err(error) => (TokenStatus::JustEnded { logged_in }, error),
             },
         };
         let mut state = self.state();
         if state.current.as_ref().is_some_and(|now| now.key == current.key) {
             state.current = None;
-            state.arrival = arrival;
+            state.token_status = token_status;
             state.stale = Some(current.key);
         }
         error
@@ -165,11 +165,11 @@ impl Visit {
     /// Stores a new anonymous session and has its cookie set.
     pub(super) async fn start(&self, changes: Changes, at_head: bool) -> Result<()> {
         self.check_can_start(at_head)?;
-        let (arrival, stale) = {
+        let (token_status, stale) = {
             let state = self.state();
-            (state.arrival, state.stale)
+            (state.token_status, state.stale)
         };
-        if matches!(arrival, Arrival::JustEnded { .. }) || self.is_replaced(stale) {
+        if matches!(token_status, TokenStatus::JustEnded { .. }) || self.is_replaced(stale) {
             // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
             return Err(ended());
         }
@@ -219,7 +219,7 @@ impl Visit {
 
     /// Whether a session may begin that has nothing to do with the one that the request came with.
     pub(super) fn can_begin(&self) -> bool {
-        !matches!(self.state().arrival, Arrival::JustEnded { .. } | Arrival::Unavailable)
+        !matches!(self.state().token_status, TokenStatus::JustEnded { .. } | TokenStatus::Unavailable)
     }
 
     pub(super) fn check_can_start(&self, at_head: bool) -> Result<()> {
@@ -229,7 +229,7 @@ impl Visit {
                 "the head of the response is out: a new session can no longer get its cookie",
             ));
         }
-        if self.state().arrival == Arrival::Unavailable { Err(unavailable()) } else { Ok(()) }
+        if self.state().token_status == TokenStatus::Unavailable { Err(unavailable()) } else { Ok(()) }
     }
 }
 
@@ -247,8 +247,8 @@ impl Drop for Inner {
             tracing::warn!(session = %id, "changes are lost: the visit ended outside the Tokio runtime");
             return;
         }
-        let (sessions, address) = (self.host.sessions().clone(), self.client.address);
-        self.host.sessions().tasks().spawn(async move {
+        let (sessions, address) = (self.services.sessions().clone(), self.client.address);
+        self.services.sessions().tasks().spawn(async move {
             match sessions.apply(current.key, &current.record, changes, address).await {
                 Ok(Applied::Merged { .. }) => {
                     tracing::debug!(session = %id, "changes of an abandoned request are saved");

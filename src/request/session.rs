@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CHANGED, Current, READ, Visit};
+use super::{CHANGED, Current, READ, RequestContext};
 #[cfg(doc)]
 use crate::model::session::Lifetime;
 use crate::{
@@ -49,7 +49,7 @@ use crate::{
 /// writes of a browser without any cookie begin two sessions, of which it keeps one.
 #[derive(Clone)]
 pub struct Session {
-    visit: Visit,
+    context: RequestContext,
 }
 
 /// How often [`Session::update`] tries again when parallel requests change the same key.
@@ -59,13 +59,13 @@ const UPDATE_ATTEMPTS: usize = 256;
 pub(super) const RESERVED: &str = "guestbook.";
 
 impl Session {
-    pub(super) fn new(visit: Visit) -> Self {
-        Self { visit }
+    pub(super) fn new(context: RequestContext) -> Self {
+        Self { context }
     }
 
     /// The session of the request with these extensions; `None` if it did not come through the session layer.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
-        extensions.get::<Visit>().map(Visit::session)
+        extensions.get::<RequestContext>().map(RequestContext::session)
     }
 
     /// The value under `key`, changes of this request included.
@@ -75,8 +75,8 @@ impl Session {
     /// [`ErrorKind::WrongType`], naming the key, if the value is not a `T`: written by another version of the
     /// application, say. Treat it as absent with `.unwrap_or_default()` if that is right.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        self.visit.mark(READ);
-        let state = self.visit.state();
+        self.context.mark(READ);
+        let state = self.context.state();
         state.changes.get(key, state.current.as_ref().map(|current| &current.record.data))
     }
 
@@ -115,7 +115,7 @@ impl Session {
     /// As for [`insert`](Self::insert), the size aside.
     pub fn clear(&self) -> Result<()> {
         if !self.exists() {
-            self.visit.state().changes = Changes::default();
+            self.context.state().changes = Changes::default();
             return Ok(());
         }
         self.change(|changes| {
@@ -150,7 +150,7 @@ impl Session {
     {
         self.save().await?;
         for _ in 0..UPDATE_ATTEMPTS {
-            let current = self.visit.state().current.clone();
+            let current = self.context.state().current.clone();
             let Some(current) = current else {
                 let next = change(self.get(key)?)?;
                 if let Some(value) = &next {
@@ -168,16 +168,16 @@ impl Session {
                 None => changes.remove(key),
             }
             let id = record.head.id;
-            match self.visit.sessions().apply(*session_key, record, changes, self.visit.address()).await? {
+            match self.context.sessions().apply(*session_key, record, changes, self.context.address()).await? {
                 Applied::Merged { record, .. } => {
-                    self.visit.saw(id, record);
+                    self.context.saw(id, record);
                     return Ok(next);
                 }
-                Applied::Mismatch(record) => self.visit.saw(id, record),
+                Applied::Mismatch(record) => self.context.saw(id, record),
                 Applied::Ended => {
-                    let error = self.visit.session_ended(&current).await;
+                    let error = self.context.session_ended(&current).await;
                     // Without a session, and free to begin one, the request goes on as a first one would.
-                    if error.kind() != ErrorKind::Ended || !self.visit.can_begin() {
+                    if error.kind() != ErrorKind::Ended || !self.context.can_begin() {
                         return Err(error);
                     }
                 }
@@ -193,7 +193,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if the session has ended since the request began, or just before, [`ErrorKind::TooLarge`] if it exceeds a limit together with what
     /// parallel requests wrote, and what the store reports. The changes are gone then.
     pub async fn save(&self) -> Result<()> {
-        self.visit.save(false).await
+        self.context.save(false).await
     }
 
     /// The public name of the session; `None` as long as it is not stored.
@@ -228,14 +228,14 @@ impl Session {
 
     /// Whether the user logged in at most `max_age` ago: for what must not be done from a forgotten session.
     pub fn authenticated_within(&self, max_age: Duration) -> bool {
-        let now = self.visit.sessions().now();
+        let now = self.context.sessions().now();
         self.authenticated_at().is_some_and(|at| now.since(at) <= max_age)
     }
 
     /// The token that this request issued, if it did: for API clients that keep it themselves and send it in a
     /// header. Everybody else gets it as a cookie that no script can read (OWASP ASVS 3.3.4); do not put it into a page.
     pub fn issued_token(&self) -> Option<SessionToken> {
-        self.visit.state().issued.clone()
+        self.context.state().issued.clone()
     }
 
     /// Whether the session is stored.
@@ -251,46 +251,46 @@ impl Session {
     }
 
     pub(super) fn all_keys(&self) -> Vec<String> {
-        self.visit.mark(READ);
-        let state = self.visit.state();
+        self.context.mark(READ);
+        let state = self.context.state();
         state.changes.keys(state.current.as_ref().map(|current| &current.record.data))
     }
 
     /// How many keys this request sees that begin with `prefix`. The response does not depend on it.
     pub(super) fn count_keys(&self, prefix: &str) -> usize {
-        let state = self.visit.state();
+        let state = self.context.state();
         let keys = state.changes.keys(state.current.as_ref().map(|current| &current.record.data));
         keys.iter().filter(|key| key.starts_with(prefix)).count()
     }
 
     pub(super) fn visit_now(&self) -> Timestamp {
-        self.visit.sessions().now()
+        self.context.sessions().now()
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Changes) -> Result<()>) -> Result<()> {
         let empty = SessionData::default();
-        if self.visit.state().current.is_none() {
-            self.visit.check_can_start(false)?;
+        if self.context.state().current.is_none() {
+            self.context.check_can_start(false)?;
         }
-        let mut state = self.visit.state();
+        let mut state = self.context.state();
         let mut changes = state.changes.clone();
         change(&mut changes)?;
         let data = state.current.as_ref().map_or(&empty, |current| &current.record.data);
-        changes.merge(data, &self.visit.sessions().settings().limits)?;
+        changes.merge(data, &self.context.sessions().settings().limits)?;
         state.changes = changes;
-        self.visit.mark(CHANGED);
+        self.context.mark(CHANGED);
         Ok(())
     }
 
     fn head<T>(&self, read: impl FnOnce(&SessionHead) -> T) -> Option<T> {
-        self.visit.mark(READ);
-        self.visit.state().current.as_ref().map(|current| read(&current.record.head))
+        self.context.mark(READ);
+        self.context.state().current.as_ref().map(|current| read(&current.record.head))
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.visit.state().current.as_ref().map(|current| current.record.head.id);
+        let id = self.context.state().current.as_ref().map(|current| current.record.head.id);
         f.debug_struct("Session").field("id", &id).finish_non_exhaustive()
     }
 }

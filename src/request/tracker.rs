@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{ClientTracker, Permit, Visit, client_tracker::path_of, permit};
+use super::{ClientTracker, RecordingDecision, RequestContext, client_tracker::path_of, recording_decision};
 use crate::{
     engine::{
         consents::Consents,
@@ -50,7 +50,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Tracker {
     recorder: Recorder,
-    visit: Option<Visit>,
+    context: Option<RequestContext>,
     /// For a tracker without a visit.
     consents: Option<Consents>,
     trace: Option<RequestTrace>,
@@ -58,9 +58,10 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn of_visit(visit: Visit, trace: Option<RequestTrace>, visitor: Option<VisitorId>) -> Self {
-        let (recorder, consents) = (visit.inner.host.recorder().clone(), visit.inner.host.consents().cloned());
-        Self { recorder, visit: Some(visit), consents, trace, visitor }
+    pub(super) fn of_visit(context: RequestContext, trace: Option<RequestTrace>, visitor: Option<VisitorId>) -> Self {
+        let (recorder, consents) =
+            (context.inner.services.recorder().clone(), context.inner.services.consents().cloned());
+        Self { recorder, context: Some(context), consents, trace, visitor }
     }
 
     pub(crate) fn of_stranger(
@@ -69,7 +70,7 @@ impl Tracker {
         trace: RequestTrace,
         visitor: Option<VisitorId>,
     ) -> Self {
-        Self { recorder, visit: None, consents, trace: Some(trace), visitor }
+        Self { recorder, context: None, consents, trace: Some(trace), visitor }
     }
 
     /// Whether its events go to `recorder`.
@@ -80,8 +81,8 @@ impl Tracker {
     /// The tracker of the request with these extensions; `None` if it came through neither the session layer nor the
     /// activity layer.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
-        match extensions.get::<Visit>() {
-            Some(visit) => Some(visit.tracker()),
+        match extensions.get::<RequestContext>() {
+            Some(context) => Some(context.tracker()),
             None => extensions.get::<Self>().cloned(),
         }
     }
@@ -199,12 +200,12 @@ impl Tracker {
 
     /// What may be recorded of an event, and whether that is less than all.
     fn allowed(&self, event: Event) -> (Option<Event>, bool) {
-        let permit = permit(&event, self.visit.as_ref(), self.consents.as_ref());
-        let is_withheld = !matches!(permit, Permit::Full(_));
+        let recording_decision = recording_decision(&event, self.context.as_ref(), self.consents.as_ref());
+        let is_withheld = !matches!(recording_decision, RecordingDecision::Full(_));
         if is_withheld {
-            self.recorder.withhold(permit == Permit::Restricted);
+            self.recorder.withhold(recording_decision == RecordingDecision::Restricted);
         }
-        (permit.apply(event), is_withheld)
+        (recording_decision.apply(event), is_withheld)
     }
 
     pub(super) fn recorder(&self) -> &Recorder {
@@ -218,8 +219,8 @@ impl Tracker {
     }
 
     fn signed(&self, mut event: Event) -> Event {
-        if let Some(visit) = &self.visit {
-            (event.user, event.session) = visit.who();
+        if let Some(context) = &self.context {
+            (event.user, event.session) = context.who();
         }
         event.visitor = self.visitor;
         event.request = self.trace.clone();
@@ -232,7 +233,7 @@ impl Tracker {
 
 impl fmt::Debug for Tracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracker").field("visit", &self.visit).finish_non_exhaustive()
+        f.debug_struct("Tracker").field("visit", &self.context).finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 /// 6. **A dropped future** may or may not have had its effect, but never half of it.
 pub trait ActivityStore: Send + Sync + 'static {
     /// Stores those of `entries` that are new. For each the sequence it got, or `None` if it was known, or its user is
-    /// [struck out](super::SubjectStore).
+    /// [struck out](super::ErasureStore).
     fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> impl Future<Output = Result<Vec<Option<u64>>>> + Send;
 
     /// A page of history, ordered by sequence.
@@ -35,12 +35,12 @@ pub trait ActivityStore: Send + Sync + 'static {
 
     /// Deletes at most `limit` of the events that `filter` means, the oldest first. How many there were: less than
     /// `limit` means that none is left.
-    fn discard(&self, filter: ActivityFilter, limit: usize) -> impl Future<Output = Result<usize>> + Send;
+    fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
     /// Anonymises at most `limit` of the events that `filter` means and that are not anonymised yet, the oldest first. How many there
     /// were: less than `limit` means that none is left. What is taken away is gone as if it had been discarded: no question about its user, its
     /// session or its visitor finds the event any more, and where the store can overwrite what it deletes, there is no residue after
-    /// [`scrub`](super::SubjectStore::scrub). Events that are anonymised already cost next to nothing, however many there are.
+    /// [`scrub`](super::ErasureStore::scrub). Events that are anonymised already cost next to nothing, however many there are.
     fn anonymise(&self, filter: ActivityFilter, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 }
 

@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use super::{ActivityStore, Counting, LeftOut, OverviewParts, RollupCheck};
+use super::{ActivityStore, AggregateQuery, Exclusion, OverviewParts, RollupCheck};
 use crate::{
     error::Result,
     id::{SessionId, UserId},
@@ -40,7 +40,7 @@ use crate::{
 /// 7. **Nobody outlives their events.** What was summed up of an event is gone when the event is: in the same step.
 pub trait AnalyticsStore: ActivityStore {
     /// Calls `each` with every event that `scan` means.
-    fn scan(&self, scan: Scan, each: Each) -> impl Future<Output = Result<()>> + Send;
+    fn scan(&self, scan: Scan, each: EventVisitor) -> impl Future<Output = Result<()>> + Send;
 
     /// How many events `scan` looks at, at most: an upper bound that takes no time to speak of. Without a better answer, more
     /// than any limit.
@@ -53,7 +53,7 @@ pub trait AnalyticsStore: ActivityStore {
     /// `wanted` may be empty.
     fn overview(
         &self,
-        counting: Counting,
+        counting: AggregateQuery,
         zone: Zone,
         limit: usize,
         wanted: OverviewParts,
@@ -65,7 +65,7 @@ pub trait AnalyticsStore: ActivityStore {
     /// The [`ActivitySeries`] of what counts; `None` if there is no quicker way to it.
     fn activity_series(
         &self,
-        counting: Counting,
+        counting: AggregateQuery,
         period: Period,
         zone: Zone,
     ) -> impl Future<Output = Result<Option<ActivitySeries>>> + Send {
@@ -76,7 +76,7 @@ pub trait AnalyticsStore: ActivityStore {
     /// The [`ActiveUsers`] of what counts; `None` if there is no quicker way to it.
     fn active_users_series(
         &self,
-        counting: Counting,
+        counting: AggregateQuery,
         zone: Zone,
     ) -> impl Future<Output = Result<Option<ActiveUsers>>> + Send {
         let _ = (counting, zone);
@@ -85,25 +85,25 @@ pub trait AnalyticsStore: ActivityStore {
 
     /// Sums up some of what is over at `now`, for later answers about what counts; the range does not matter. `false` if there is nothing left
     /// to sum up.
-    fn roll_up(&self, counting: Counting, now: Timestamp) -> impl Future<Output = Result<bool>> + Send {
+    fn roll_up(&self, counting: AggregateQuery, now: Timestamp) -> impl Future<Output = Result<bool>> + Send {
         let _ = (counting, now);
         ready(Ok(false))
     }
 
     /// Compares everything that is summed up with the events.
-    fn check_rollups(&self, counting: Counting) -> impl Future<Output = Result<RollupCheck>> + Send {
+    fn check_rollups(&self, counting: AggregateQuery) -> impl Future<Output = Result<RollupCheck>> + Send {
         let _ = counting;
         ready(Ok(RollupCheck::default()))
     }
 
     /// Forgets everything that is summed up; the events stay.
-    fn forget_rollups(&self) -> impl Future<Output = Result<()>> + Send {
+    fn delete_rollups(&self) -> impl Future<Output = Result<()>> + Send {
         ready(Ok(()))
     }
 }
 
 /// What a scan calls with each event, on whatever thread; it must not wait for anything.
-pub type Each = Box<dyn FnMut(&ScannedEvent<'_>) -> ControlFlow<()> + Send>;
+pub type EventVisitor = Box<dyn FnMut(&ScannedEvent<'_>) -> ControlFlow<()> + Send>;
 
 /// Which events a scan shows, and what of them. What is not asked for costs no time and is `None`.
 ///
@@ -130,7 +130,7 @@ pub struct Scan {
     /// No events of these users.
     pub except_users: Vec<UserId>,
     /// No events of these persons, of some types or of all.
-    pub left_out: Vec<LeftOut>,
+    pub exclusion: Vec<Exclusion>,
     /// Only events of this session.
     pub session: Option<SessionId>,
     /// Only events that have a user or a visitor.
@@ -154,7 +154,7 @@ impl Scan {
             except_types: Vec::new(),
             user: None,
             except_users: Vec::new(),
-            left_out: Vec::new(),
+            exclusion: Vec::new(),
             session: None,
             needs_person: false,
             has_sessions: false,
@@ -189,8 +189,8 @@ impl Scan {
     }
 
     /// No events of these persons, of some types or of all.
-    pub fn left_out(mut self, left_out: Vec<LeftOut>) -> Self {
-        self.left_out = left_out;
+    pub fn exclusion(mut self, exclusion: Vec<Exclusion>) -> Self {
+        self.exclusion = exclusion;
         self
     }
 

@@ -14,14 +14,14 @@ use crate::{
 /// # Contract
 ///
 /// 1. **Entries are numbered from 1 on without gaps**, whoever writes, in this process or another on the same store; each is made with
-///    [`AuditRow::seal`] after the last one.
+///    [`AuditRow::finalize`] after the last one.
 /// 2. **A note is recorded with what it is about, or neither is.** Verbs that take a note record it in their own transaction, and
 ///    only if they changed something.
 /// 3. **An entry is never changed.** Its payload is kept beside it and can be taken away: [`erase_some`] takes those of entries
 ///    whose subject or actor is erased, and of somebody whose erasure is finished none is stored.
 /// 4. **Old entries go from the beginning on**, and a checkpoint stays. A part that is not intact is not dropped: it is the evidence.
 ///
-/// [`erase_some`]: super::SubjectStore::erase_some
+/// [`erase_some`]: super::ErasureStore::erase_some
 pub trait AuditStore: Send + Sync + 'static {
     /// Records a note of its own. The trail's head then.
     ///
@@ -50,7 +50,7 @@ pub trait AuditStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Corrupt`](ErrorKind::Corrupt) if what is to be dropped, or the checkpoint before it, is not intact. Nothing is dropped then.
-    fn forget_audit(
+    fn delete_audit_entries(
         &self,
         before: Timestamp,
         limit: usize,

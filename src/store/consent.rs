@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId},
-    model::consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+    model::consent::{ConsentId, ConsentRecord, ConsentStates, MergePolicy, Notice, NoticeHash, PurposeId, Subject},
     time::Timestamp,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 /// 5. **A dropped future** may or may not have had its effect, but never half of it.
 pub trait ConsentStore: Send + Sync + 'static {
     /// Where the subject stands. Nobody who has not decided is known, and no visitor who was [linked](Self::link_visitor).
-    fn consents(&self, subject: Subject) -> impl Future<Output = Result<Standings>> + Send;
+    fn consents(&self, subject: Subject) -> impl Future<Output = Result<ConsentStates>> + Send;
 
     /// Adds those of `records` that are [news](ConsentRecord::is_news), in their order, and fills in what was before each.
     /// Where the subject stands then.
@@ -33,7 +33,7 @@ pub trait ConsentStore: Send + Sync + 'static {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there are none or they are not all of one subject,
     /// [`Conflict`](crate::ErrorKind::Conflict) if an id is taken, [`Ended`](crate::ErrorKind::Ended) if the subject is a
     /// visitor who was [linked](Self::link_visitor). Nothing is stored then.
-    fn record_consents(&self, records: Vec<ConsentRecord>) -> impl Future<Output = Result<Standings>> + Send;
+    fn record_consents(&self, records: Vec<ConsentRecord>) -> impl Future<Output = Result<ConsentStates>> + Send;
 
     /// The records of the subject, and of visitors that were linked to it, the last stored first; at most `limit`, those that
     /// were stored before the record `before`: none, if there is no such record.
@@ -44,8 +44,8 @@ pub trait ConsentStore: Send + Sync + 'static {
         before: Option<ConsentId>,
     ) -> impl Future<Output = Result<Vec<ConsentRecord>>> + Send;
 
-    /// Links a visitor to the account that they logged in to, and records there what [`Standings::merge`] says, with the
-    /// visitor's proof and the method [`Merge`](crate::consent::Method::Merge). Where the account stands then.
+    /// Links a visitor to the account that they logged in to, and records there what [`ConsentStates::merge`] says, with the
+    /// visitor's proof and the method [`Merge`](crate::consent::DecisionMethod::Merge). Where the account stands then.
     ///
     /// A link ends the visitor: their records stay as they are and belong to the history of the account, but no record is
     /// added to them. A visitor who is linked already changes nothing, whoever logs in. One who has decided nothing is not
@@ -56,7 +56,7 @@ pub trait ConsentStore: Send + Sync + 'static {
         user: UserId,
         policy: MergePolicy,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Standings>> + Send;
+    ) -> impl Future<Output = Result<ConsentStates>> + Send;
 
     /// Who refuses `purpose`, and visitors who were linked to one of them: each once, at most `limit`, in no particular order. Less than
     /// `limit` means that these are all.

@@ -39,7 +39,7 @@ pub trait CredentialStore: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EpochRule {
-    /// Stores the epoch of the head as it is. A [`Pair`](super::Pair) has compared it where epochs are
+    /// Stores the epoch of the head as it is. A [`SplitStore`](super::SplitStore) has compared it where epochs are
     /// kept, and its session store is asked with nothing else.
     Keep,
     /// Stores the session with the current epoch of its user.

@@ -39,9 +39,9 @@ impl<S: ActivityStore> ActivityStore for Gated<S> {
         self.store.count(filter).await
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.gate.opened().await?;
-        self.store.discard(filter, limit).await
+        self.store.delete_activities(filter, limit).await
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {

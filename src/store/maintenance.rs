@@ -26,10 +26,10 @@ pub trait MaintenanceStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Gives at most `limit_pages` of free space back to the system; 0 only looks how much there is.
-    fn give_back_space(&self, limit_pages: usize) -> impl Future<Output = Result<SpaceLeft>> + Send;
+    fn reclaim_space(&self, limit_pages: usize) -> impl Future<Output = Result<SpaceLeft>> + Send;
 }
 
-/// What [`MaintenanceStore::give_back_space`] has done. A store without pages has none.
+/// What [`MaintenanceStore::reclaim_space`] has done. A store without pages has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SpaceLeft {
     /// So many pages were given back.

@@ -6,31 +6,31 @@
 #![cfg_attr(feature = "sqlite", doc = "| [`SqliteStore`] | one machine, any number of processes: the default |")]
 //! | [`MemoryStore`] | tests and throw-away data; the reference for how a store behaves |
 //!
-//! A guestbook is built on a [`Store`], which is all of them. Your own store implements all, or those of sessions: a [`Pair`]
+//! A guestbook is built on a [`Store`], which is all of them. Your own store implements all, or those of sessions: a [`SplitStore`]
 //! completes it.
 //! It is right when the conformance suite `store::testing` (feature `testing`) passes on it.
 
 mod activity;
+mod aggregate;
 mod analytics;
 mod anonymous;
 mod audit;
 pub(crate) mod cache;
 mod consent;
-mod counting;
+mod context;
 mod credential;
-pub(crate) mod dynamic;
+pub(crate) mod dyn_store;
+mod erasure;
+mod exclusion;
 pub(crate) mod gated;
-mod guest;
-mod left_out;
 mod maintenance;
 mod memory;
-mod pair;
 mod preference;
 mod request;
 mod restriction;
+mod split;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-mod subject;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -41,21 +41,21 @@ pub(crate) use self::credential::credentials_changed;
 pub use self::sqlite::SqliteStore;
 pub use self::{
     activity::{ActivityStore, Commit},
-    analytics::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
+    aggregate::{AggregateQuery, OverviewParts, RollupCheck},
+    analytics::{AnalyticsStore, EventVisitor, Scan, ScannedEvent, ScannedName},
     anonymous::{AnonymousBound, AnonymousTotal},
     audit::AuditStore,
     consent::ConsentStore,
-    counting::{Counting, OverviewParts, RollupCheck},
+    context::{LoadedContext, Profile, Store},
     credential::{CredentialStore, EpochRule},
-    guest::{Account, LoadedGuest, Store},
-    left_out::LeftOut,
+    erasure::ErasureStore,
+    exclusion::Exclusion,
     maintenance::{MaintenanceStore, SpaceLeft},
     memory::MemoryStore,
-    pair::Pair,
     preference::{PreferenceChange, PreferenceStore, StoredPreferences},
-    request::{Filed, RequestCounts, RequestQuery, RequestStore},
+    request::{Filed, PrivacyRequestStore, RequestCounts, RequestQuery},
     restriction::RestrictionStore,
-    subject::SubjectStore,
+    split::SplitStore,
 };
 use crate::{
     error::Result,
@@ -175,7 +175,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Removes at most `limit` sessions that are expired at `now`, and the memory of keys that ended longer than
     /// [`ENDED_MEMORY`] ago. How many sessions were removed: less than `limit` means that none is left.
-    fn purge_expired(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
+    fn delete_expired(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 }
 
 /// How long at least a store remembers a key that was rotated, deleted or revoked.

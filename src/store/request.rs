@@ -1,4 +1,4 @@
-//! [`RequestStore`]: the contract of a store of requests.
+//! [`PrivacyRequestStore`]: the contract of a store of requests.
 
 use std::future::Future;
 
@@ -20,14 +20,14 @@ use crate::{
 /// 3. **Who confirms to be erased is restricted** in the same transaction, and whoever takes that back no longer is:
 ///    [`PrivacyRequest::restriction`].
 /// 4. **An erasure answers** the open request for it: in part when what is left is held, in full when nothing is left. In that same
-///    step the user's name and words go from all their requests: [`PrivacyRequest::forget_user`].
+///    step the user's name and words go from all their requests: [`PrivacyRequest::evict_user`].
 /// 5. **Every verb is atomic**, with the note that records it; one that changes nothing is not noted. An answer is a promise.
-pub trait RequestStore: Send + Sync + 'static {
+pub trait PrivacyRequestStore: Send + Sync + 'static {
     /// Files a request, or finds the open one of this user and kind.
     ///
     /// # Errors
     ///
-    /// [`StruckOut`](ErrorKind::StruckOut) if the user is; [`InvalidInput`](ErrorKind::InvalidInput) if the request names no user.
+    /// [`UserErased`](ErrorKind::UserErased) if the user is; [`InvalidInput`](ErrorKind::InvalidInput) if the request names no user.
     fn file_request(
         &self,
         request: PrivacyRequest,
@@ -54,10 +54,10 @@ pub trait RequestStore: Send + Sync + 'static {
     fn count_requests(&self, now: Timestamp) -> impl Future<Output = Result<RequestCounts>> + Send;
 
     /// Forgets at most `limit` requests that were closed before this time. How many there were.
-    fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
+    fn delete_requests(&self, closed_before: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 }
 
-/// What became of [`RequestStore::file_request`].
+/// What became of [`PrivacyRequestStore::file_request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filed {

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    model::privacy::{AuditNote, HeldClass, Hold, Restriction},
+    model::privacy::{AuditNote, HeldClass, LegalHold, Restriction},
     time::Timestamp,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 ///    their events out as if they were known, those of visitors who were linked to them and not logged in as well.
 /// 2. **What a filter [spares](crate::activity::ActivityFilter::sparing_restricted)** are the events of users who are restricted or
 ///    whose activities are held at that time, and of visitors who were linked to them and not logged in.
-/// 3. **What is held is not erased** ([`erase_some`](super::SubjectStore::erase_some) leaves it, and says so in
+/// 3. **What is held is not erased** ([`erase_some`](super::ErasureStore::erase_some) leaves it, and says so in
 ///    [`Erasure::retained`](crate::privacy::Erasure::retained) when nothing else is left). The tombstone holds meanwhile. When nothing is held any more, the
 ///    same erasure can be finished.
 /// 4. **A finished erasure** leaves neither restriction nor hold.
@@ -29,7 +29,7 @@ pub trait RestrictionStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StruckOut`](ErrorKind::StruckOut) if the user is; what [`Restriction::replaced`] refuses.
+    /// [`UserErased`](ErrorKind::UserErased) if the user is; what [`Restriction::replaced`] refuses.
     fn restrict(
         &self,
         user: UserId,
@@ -49,11 +49,11 @@ pub trait RestrictionStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StruckOut`](ErrorKind::StruckOut) if the user's erasure is finished: there is nothing to hold.
+    /// [`UserErased`](ErrorKind::UserErased) if the user's erasure is finished: there is nothing to hold.
     fn hold(
         &self,
         user: UserId,
-        hold: Hold,
+        hold: LegalHold,
         note: AuditNote,
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
@@ -68,9 +68,9 @@ pub trait RestrictionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// What is held of the user, and what was until its time was over; by class.
-    fn holds_of(&self, user: UserId) -> impl Future<Output = Result<Vec<Hold>>> + Send;
+    fn holds_of(&self, user: UserId) -> impl Future<Output = Result<Vec<LegalHold>>> + Send;
 }
 
 pub(super) fn nothing_to_hold() -> Error {
-    Error::new(ErrorKind::StruckOut, "the user was erased: there is nothing to hold")
+    Error::new(ErrorKind::UserErased, "the user was erased: there is nothing to hold")
 }

@@ -33,7 +33,7 @@ use tower_guestbook::{
     store::MemoryStore,
 };
 
-use crate::support::{FIREFOX, Guest, START, builder, routes};
+use crate::support::{FIREFOX, START, TestClient, builder, routes};
 
 pub(crate) fn guestbook(rules: ActivityRules) -> (Guestbook, Clock) {
     let (builder, clock) = builder(MemoryStore::new());
@@ -113,7 +113,7 @@ async fn a_request_leaves_one_trace_with_what_is_documented_and_no_more() {
 async fn a_trace_knows_the_user_and_the_session_also_of_the_login_and_the_logout() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = routes().layer(guestbook.layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/set/a/1").await;
     let anonymous: Value = guest.ok("/session").await.json();
     guest.ok("/login/ada").await;
@@ -495,7 +495,7 @@ async fn what_nobody_wants_to_see_is_left_out_and_counted() {
 async fn whoever_is_logged_in_is_no_bot_whatever_the_program_is_called() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = routes().layer(guestbook.layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     let curl = |cookie: Option<&str>| {
         let mut request = get_("/");
@@ -655,7 +655,7 @@ async fn a_sample_takes_all_requests_of_a_session_or_none() {
     let app = routes().layer(guestbook.layer());
     let mut taken = 0;
     for number in 0..100 {
-        let mut guest = Guest::new(&app);
+        let mut guest = TestClient::new(&app);
         guest.ok(&format!("/login/user{number}")).await;
         let before = events(&guestbook).await.len();
         for _ in 0..3 {
@@ -670,7 +670,7 @@ async fn a_sample_takes_all_requests_of_a_session_or_none() {
     assert!((20..=80).contains(&taken), "{taken} of 100 sessions");
     let (none, _) = self::guestbook(ActivityRules::new().sample_rate(0.0));
     let app = routes().layer(none.layer());
-    Guest::new(&app).ok("/login/ada").await;
+    TestClient::new(&app).ok("/login/ada").await;
     let kinds: Vec<_> = events(&none).await.iter().map(|event| event.event_type.to_string()).collect();
     assert_eq!(kinds, ["login"], "explicit events are no sample");
 }

@@ -154,7 +154,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     let store = SqliteStore::open(&path).unwrap();
     let guestbook = Guestbook::builder(store.clone()).build().unwrap();
     let app = crate::support::app(&guestbook);
-    let mut guest = crate::support::Guest::new(&app);
+    let mut guest = crate::support::TestClient::new(&app);
     guest.ok("/login/ada").await;
     guestbook.shutdown().await;
     store.close().await.unwrap();
@@ -237,7 +237,10 @@ async fn two_writers_on_one_file_mix_up_no_names() {
         }
         if round % 5 == 4 {
             // Rows and their sessions go while the other still knows their numbers.
-            stores[0].discard(ActivityFilter::new().event_type(EventType::new("shared").unwrap()), 100).await.unwrap();
+            stores[0]
+                .delete_activities(ActivityFilter::new().event_type(EventType::new("shared").unwrap()), 100)
+                .await
+                .unwrap();
         }
     }
     let history = stores[1].history(HistoryQuery::new(ActivityFilter::new()).limit(1_000)).await.unwrap();
@@ -294,13 +297,13 @@ async fn what_is_discarded_is_not_in_the_file_any_more() {
     append(&store, entries.collect()).await;
     assert!(found(directory.path(), session.as_bytes()) && found(directory.path(), visitor.as_bytes()));
     let of_session = ActivityFilter::new().session(SessionId::from(session));
-    assert_eq!(store.discard(of_session, 1_000).await.unwrap(), 20);
+    assert_eq!(store.delete_activities(of_session, 1_000).await.unwrap(), 20);
     store.close().await.unwrap();
     for needle in [session.as_bytes().as_slice(), visitor.as_bytes(), b"needle.example"] {
         assert!(!found(directory.path(), needle));
     }
     let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(store.discard(ActivityFilter::new(), 10_000).await.unwrap(), 1_980);
+    assert_eq!(store.delete_activities(ActivityFilter::new(), 10_000).await.unwrap(), 1_980);
     store.close().await.unwrap();
     let raw = Connection::open(&path).unwrap();
     raw.execute_batch(UNDO_AFTER_SCHEMA_16).unwrap();
@@ -370,7 +373,7 @@ async fn the_tables_of_blocks_say_what_is_in_the_blocks() {
             1 => filter.until(Timestamp::from_millis(START.as_millis() + round as i64 * 7_000)),
             _ => filter.session(page_view(round as u64 * 31 % 5_000).session.unwrap()),
         };
-        store.discard(filter, 200).await.unwrap();
+        store.delete_activities(filter, 200).await.unwrap();
         check(round);
     }
 }

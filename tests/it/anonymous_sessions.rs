@@ -12,10 +12,10 @@ use tower_guestbook::{
     ErrorKind, GuestbookBuilder,
     http::PeerAddress,
     session::{AnonymousLimits, SessionLimits},
-    store::{AnonymousBound, MemoryStore, Pair, SessionStore, Store},
+    store::{AnonymousBound, MemoryStore, SessionStore, SplitStore, Store},
 };
 
-use crate::support::{Answer, Guest, app, builder, minutes, send};
+use crate::support::{Answer, TestClient, app, builder, minutes, send};
 
 const KIB: u64 = 1024;
 
@@ -35,10 +35,10 @@ async fn the_least_recently_used_end<S: Store + Clone>(store: S) {
     let (builder, clock) = with(store.clone(), AnonymousLimits::default().sessions(3));
     let guestbook = builder.build().unwrap();
     let app = app(&guestbook);
-    let mut ada = Guest::new(&app);
+    let mut ada = TestClient::new(&app);
     ada.ok("/login/ada").await;
     ada.ok("/set/a/1").await;
-    let mut guests: Vec<_> = (0..5).map(|_| Guest::new(&app)).collect();
+    let mut guests: Vec<_> = (0..5).map(|_| TestClient::new(&app)).collect();
     for guest in &mut guests {
         clock.advance(minutes(2));
         guest.ok("/set/a/1").await;
@@ -58,12 +58,12 @@ async fn a_flood_stays_within_the_bytes_and_locks_nobody_out<S: Store + Clone>(s
     let (builder, _) = with(store.clone(), limits);
     let guestbook = builder.build().unwrap();
     let app = app(&guestbook);
-    let mut ada = Guest::new(&app);
+    let mut ada = TestClient::new(&app);
     ada.ok("/login/ada").await;
     ada.ok("/fill/a/60000").await;
     for number in 0..60 {
         // Half of them begin small and grow.
-        let mut stranger = Guest::new(&app);
+        let mut stranger = TestClient::new(&app);
         if number % 2 == 0 {
             stranger.ok("/set/a/1").await;
         }
@@ -72,10 +72,10 @@ async fn a_flood_stays_within_the_bytes_and_locks_nobody_out<S: Store + Clone>(s
         assert!(bytes <= 1_024 * KIB, "{bytes} after {number}");
     }
     assert!(stored(&store).await.1 > 900 * KIB, "no more than needed ended");
-    let mut visitor = Guest::new(&app);
+    let mut visitor = TestClient::new(&app);
     visitor.ok("/set/cart/1").await;
     assert_eq!(visitor.value("cart").await, json!("1"));
-    let mut eve = Guest::new(&app);
+    let mut eve = TestClient::new(&app);
     eve.ok("/login/eve").await;
     assert_eq!(ada.value("a").await, json!("x".repeat(60_000)));
 }
@@ -88,7 +88,7 @@ async fn on<S: Store + Clone>(make: impl Fn(&str) -> S) {
 #[tokio::test]
 async fn anonymous_sessions_are_bounded_and_the_least_recently_used_end_in_memory() {
     on(|_| MemoryStore::new()).await;
-    on(|_| Pair::new(MemoryStore::new(), MemoryStore::new())).await;
+    on(|_| SplitStore::new(MemoryStore::new(), MemoryStore::new())).await;
 }
 
 #[cfg(feature = "sqlite")]
@@ -108,7 +108,7 @@ async fn anonymous_sessions_of_two_processes_share_one_bound() {
     let apps = [app(&one), app(&two)];
     let store = open();
     for number in 0..200 {
-        Guest::new(&apps[number % 2]).ok("/set/a/1").await;
+        TestClient::new(&apps[number % 2]).ok("/set/a/1").await;
         let (sessions, _) = stored(&store).await;
         assert!(sessions <= 64, "{sessions} after {number}");
     }
@@ -212,14 +212,14 @@ async fn limits_that_hold_no_session_are_refused_by_build() {
 async fn a_full_memory_store_ends_an_anonymous_session_and_no_other() {
     let guestbook = builder(MemoryStore::new().capacity(3)).0.cache_age(Duration::ZERO).build().unwrap();
     let app = app(&guestbook);
-    let mut guests: Vec<_> = (0..3).map(|_| Guest::new(&app)).collect();
+    let mut guests: Vec<_> = (0..3).map(|_| TestClient::new(&app)).collect();
     guests[0].ok("/login/ada").await;
     guests[1].ok("/set/a/1").await;
     guests[2].ok("/set/a/1").await;
-    Guest::new(&app).ok("/login/eve").await;
+    TestClient::new(&app).ok("/login/eve").await;
     assert_eq!((guests[1].value("a").await, guests[2].value("a").await), (Value::Null, json!("1")));
-    Guest::new(&app).ok("/login/bob").await;
-    let refused = Guest::new(&app).get("/login/mia").await;
+    TestClient::new(&app).ok("/login/bob").await;
+    let refused = TestClient::new(&app).get("/login/mia").await;
     assert_eq!(refused.status, StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(guests[0].user().await.as_deref(), Some("ada"));
 }

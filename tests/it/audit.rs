@@ -93,8 +93,8 @@ async fn rights_that_are_exercised_are_recorded_with_who_did_it() {
     guestbook.rights().export(&ada).await.unwrap();
     guestbook.rights().by(Actor::User(ada.clone())).erase(&ada).await.unwrap();
     guestbook.rights().erase(&ada).await.unwrap();
-    assert!(guestbook.rights().by(desk.clone()).readmit(&ada).await.unwrap());
-    assert!(!guestbook.rights().readmit(&ada).await.unwrap());
+    assert!(guestbook.rights().by(desk.clone()).lift_erasure(&ada).await.unwrap());
+    assert!(!guestbook.rights().lift_erasure(&ada).await.unwrap());
     let rows = trail(guestbook).await;
     let kinds: Vec<_> = rows.iter().map(|row| (row.entry.action.as_str(), &row.entry.actor_kind)).collect();
     let expected = [
@@ -199,7 +199,7 @@ async fn retention_is_recorded<S: Store + Clone>(store: S) {
 
 #[tokio::test]
 async fn a_run_of_retention_is_recorded_if_it_deleted_something_and_the_trail_is_cut_as_well() {
-    retention_is_recorded(crate::moody::Moody::default()).await;
+    retention_is_recorded(crate::faulty_store::FaultyStore::default()).await;
     let directory = tempfile::tempdir().unwrap();
     retention_is_recorded(SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
@@ -223,15 +223,15 @@ async fn a_clock_that_is_years_ahead_does_not_cut_the_trail() {
 
 #[tokio::test]
 async fn a_store_that_fails_gives_no_copy_that_is_not_recorded() {
-    let store = crate::moody::Moody::default();
+    let store = crate::faulty_store::FaultyStore::default();
     let guestbook = support::builder(store.clone()).0.build().unwrap();
     guestbook.audit().head().await.unwrap();
     guestbook.audit().record(own(), Actor::System, None, Value::Null).await.unwrap();
-    store.set(crate::moody::Mood::ReadOnly);
+    store.set(crate::faulty_store::Fault::ReadOnly);
     assert_eq!(guestbook.rights().export(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(guestbook.rights().erase(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(actions(&guestbook).await, ["shop.corrected"]);
-    store.set(crate::moody::Mood::Good);
+    store.set(crate::faulty_store::Fault::Good);
     assert!(store.list(user("ada"), None, 1, START).await.unwrap().is_empty());
     export(&guestbook, "ada").await;
     assert_eq!(actions(&guestbook).await, ["shop.corrected", "exported"]);

@@ -1,6 +1,6 @@
 //! Each backend passes the conformance suite.
 
-use tower_guestbook::store::{MemoryStore, Pair, testing::conformance};
+use tower_guestbook::store::{MemoryStore, SplitStore, testing::conformance};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_conforms() {
@@ -9,7 +9,7 @@ async fn the_memory_store_conforms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pair_of_stores_conforms() {
-    conformance(async || Pair::new(MemoryStore::new(), MemoryStore::new())).await;
+    conformance(async || SplitStore::new(MemoryStore::new(), MemoryStore::new())).await;
 }
 
 #[cfg(feature = "sqlite")]

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use tower_guestbook::{
     ErrorKind, UserId, VisitorId,
     consent::{
-        Category, ConsentRecord, Decided, Decision, MergePolicy, Method, Notice, Proof, Purpose, PurposeId, Standing,
-        Standings, Subject,
+        Category, ConsentRecord, ConsentState, ConsentStates, Decided, Decision, DecisionMethod, MergePolicy, Notice,
+        Proof, Purpose, PurposeId, Subject,
     },
     store::{ConsentStore, SqliteStore},
 };
@@ -51,14 +51,14 @@ fn notice(text: &str) -> Notice {
 
 async fn decide(store: &SqliteStore, who: &Subject, decision: Decision) -> ConsentRecord {
     let purpose = Purpose::new("analytics", Category::Analytics);
-    let standing = Standing::after(&purpose, &Decided::new(decision, 1, START));
-    let proof = Proof::new(Method::Custom, START);
-    let record = ConsentRecord::new(who.clone(), PurposeId::ANALYTICS, standing, proof).unwrap();
+    let consent_state = ConsentState::after(&purpose, &Decided::new(decision, 1, START));
+    let proof = Proof::new(DecisionMethod::Custom, START);
+    let record = ConsentRecord::new(who.clone(), PurposeId::ANALYTICS, consent_state, proof).unwrap();
     store.record_consents(vec![record.clone()]).await.unwrap();
     record
 }
 
-async fn consents(store: &SqliteStore, who: &Subject) -> Standings {
+async fn consents(store: &SqliteStore, who: &Subject) -> ConsentStates {
     store.consents(who.clone()).await.unwrap()
 }
 
@@ -111,12 +111,12 @@ async fn a_projection_that_others_have_damaged_is_mended_from_the_records() {
     let eve = UserId::try_from("eve").unwrap();
     store.link_visitor(linked, eve, MergePolicy::CarryGrants, START).await.unwrap();
     // A visitor who was linked stands nowhere.
-    right[4] = Standings::default();
+    right[4] = ConsentStates::default();
     assert_eq!(store.rebuild_consents().await.unwrap(), 0);
 
     let raw = file.raw();
-    let damage = |id: i64, standings: &str| {
-        let changed = raw.execute("UPDATE consent_subjects SET standings = ?2 WHERE id = ?1", (id, standings));
+    let damage = |id: i64, consent_states: &str| {
+        let changed = raw.execute("UPDATE consent_subjects SET standings = ?2 WHERE id = ?1", (id, consent_states));
         assert_eq!(changed.unwrap(), 1);
     };
     // In the order in which they were stored.
@@ -127,7 +127,7 @@ async fn a_projection_that_others_have_damaged_is_mended_from_the_records() {
     raw.execute("INSERT INTO consent_refusals VALUES ('analytics', 0, 3)", []).unwrap();
     raw.execute("INSERT INTO consent_subjects (visitor, standings) VALUES (randomblob(16), ?1)", [right[0].to_json()])
         .unwrap();
-    assert_eq!(consents(&store, &subjects[0]).await, Standings::default());
+    assert_eq!(consents(&store, &subjects[0]).await, ConsentStates::default());
     assert_eq!(store.consents(subjects[1].clone()).await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_ne!(consents(&store, &subjects[3]).await, right[3]);
 

@@ -13,7 +13,7 @@ use proptest::{
 };
 use tower_guestbook::{SessionToken, http::SessionCookie, store::MemoryStore};
 
-use crate::support::{Answer, Guest, app, builder, memory_app, minutes, send};
+use crate::support::{Answer, TestClient, app, builder, memory_app, minutes, send};
 
 /// A person opens a page with these cookies.
 async fn with_cookies(app: &Router, lines: &[&[u8]]) -> Answer {
@@ -26,7 +26,7 @@ async fn with_cookies(app: &Router, lines: &[&[u8]]) -> Answer {
 }
 
 async fn logged_in(app: &Router) -> String {
-    let mut guest = Guest::new(app);
+    let mut guest = TestClient::new(app);
     guest.ok("/login/ada").await;
     guest.cookie.unwrap()
 }
@@ -83,9 +83,9 @@ async fn of_several_cookies_the_first_valid_one_counts() {
 async fn a_removal_cookie_is_sent_where_it_is_due_only() {
     let (app, _, clock) = memory_app();
     let token = logged_in(&app).await;
-    let mut live = Guest::with_cookie(&app, &token);
+    let mut live = TestClient::with_cookie(&app, &token);
     assert_eq!(live.ok("/user").await.set_cookie(), None);
-    assert_eq!(Guest::new(&app).get("/user").await.set_cookie(), None);
+    assert_eq!(TestClient::new(&app).get("/user").await.set_cookie(), None);
     assert_eq!(with_cookies(&app, &[b"other=1; session=2"]).await.set_cookie(), None);
 
     let mut parallel = live.clone();
@@ -146,7 +146,7 @@ async fn header_transports_are_off_until_asked_for() {
     let (builder, _) = builder(MemoryStore::new());
     let guestbook = builder.accept_bearer().accept_header("X-Session-ID").build().unwrap();
     let open = app(&guestbook);
-    let token = Guest::new(&open).ok("/login/ada").await.body;
+    let token = TestClient::new(&open).ok("/login/ada").await.body;
     for (name, value) in [
         ("authorization", format!("Bearer {token}")),
         ("authorization", format!("bearer  {token}")),
@@ -171,13 +171,13 @@ async fn header_transports_are_off_until_asked_for() {
 #[tokio::test]
 async fn only_responses_that_depend_on_the_session_say_so_to_caches() {
     let (app, _, _) = memory_app();
-    let mut guest = Guest::with_cookie(&app, logged_in(&app).await);
+    let mut guest = TestClient::with_cookie(&app, logged_in(&app).await);
     let public = guest.ok("/").await;
     assert_eq!((public.header(header::VARY), public.header(header::CACHE_CONTROL)), (None, None));
     let private = guest.ok("/user").await;
     assert_eq!(private.header(header::VARY), Some("cookie"));
     assert_eq!(private.header(header::CACHE_CONTROL), Some("no-store"));
-    let stranger = Guest::new(&app).ok("/session").await;
+    let stranger = TestClient::new(&app).ok("/session").await;
     assert_eq!((stranger.header(header::VARY), stranger.header(header::CACHE_CONTROL)), (Some("cookie"), None));
 }
 
@@ -186,7 +186,7 @@ async fn a_cookie_of_another_name_and_scope_works_end_to_end() {
     let (builder, _) = builder(MemoryStore::new());
     let cookie = SessionCookie::new().name("sid").domain("example.com").path("/app");
     let guestbook = builder.cookie(cookie).build().unwrap();
-    let answer = Guest::new(&app(&guestbook)).ok("/login/ada").await;
+    let answer = TestClient::new(&app(&guestbook)).ok("/login/ada").await;
     let set = answer.set_cookie().unwrap().to_owned();
     assert!(set.ends_with("; Path=/app; Domain=example.com; SameSite=Lax; Secure; HttpOnly"), "{set}");
     let pair = set.split(';').next().unwrap();
@@ -196,7 +196,7 @@ async fn a_cookie_of_another_name_and_scope_works_end_to_end() {
 #[tokio::test]
 async fn a_missing_layer_is_named_with_its_fix() {
     let bare = crate::support::routes();
-    let answer = Guest::new(&bare).get("/user").await;
+    let answer = TestClient::new(&bare).get("/user").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(answer.header(header::CONTENT_TYPE), Some("application/problem+json"));
     assert!(
@@ -206,7 +206,7 @@ async fn a_missing_layer_is_named_with_its_fix() {
         "{}",
         answer.body
     );
-    let anonymous = Guest::new(&memory_app().0).get("/user").await;
+    let anonymous = TestClient::new(&memory_app().0).get("/user").await;
     assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);
     assert_eq!(anonymous.header(header::CONTENT_TYPE), Some("application/problem+json"));
     assert!(anonymous.header(header::WWW_AUTHENTICATE).is_some());

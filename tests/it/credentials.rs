@@ -17,14 +17,14 @@ use axum::{
 use serde_json::{Value, json};
 use tower_guestbook::{
     Clock, Consent, Error, ErrorKind, Guestbook, Session, UserId,
-    consent::{Category, Choices, ConsentRules, Method, Purpose, PurposeId, Purposes},
+    consent::{Category, Choices, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes},
     session::{CredentialEpoch, Lifetime, Login, Realm, Sessions},
-    store::{CredentialStore, EpochRule, MemoryStore, Pair, Revocation, SessionStore, Store},
+    store::{CredentialStore, EpochRule, MemoryStore, Revocation, SessionStore, SplitStore, Store},
 };
 
 use crate::{
-    moody::{Mood, Moody},
-    support::{self, Guest, START, minutes, on_each_store},
+    faulty_store::{Fault, FaultyStore},
+    support::{self, START, TestClient, minutes, on_each_store},
 };
 
 /// An application with one user, whose password is kept in clear: only the order of steps matters here.
@@ -56,12 +56,12 @@ impl Site {
         Self { guestbook, app, password, clock }
     }
 
-    fn guest(&self) -> Guest {
-        Guest::new(&self.app)
+    fn guest(&self) -> TestClient {
+        TestClient::new(&self.app)
     }
 
     /// Somebody who is logged in.
-    async fn user(&self) -> Guest {
+    async fn user(&self) -> TestClient {
         let mut guest = self.guest();
         guest.ok("/login/ada").await;
         guest
@@ -134,7 +134,7 @@ async fn change<S: Store>(store: S) {
     assert_ne!(own.cookie.as_ref(), Some(&old), "a new token");
     let after = own.ok("/session").await.json();
     assert_eq!((&after["id"], &after["keys"], &after["user"]), (&before["id"], &json!(["cart"]), &json!("ada")));
-    assert_eq!(Guest::with_cookie(&site.app, old).user().await, None);
+    assert_eq!(TestClient::with_cookie(&site.app, old).user().await, None);
     assert_eq!((phone.user().await, bob.user().await.as_deref(), site.count().await), (None, Some("bob"), 1));
     site.clock.advance(minutes(1));
     assert_eq!(own.user().await.as_deref(), Some("ada"), "also when the store is asked again");
@@ -207,7 +207,7 @@ async fn over<S: Store>(store: S) {
     });
     let app = site.app.clone().merge(Router::new().route("/late", changing).layer(site.guestbook.session_layer()));
     let (mut own, mut phone) = (site.user().await, site.user().await);
-    let mut late = Guest { app, ..own.clone() };
+    let mut late = TestClient { app, ..own.clone() };
     let before = site.epoch().await;
     assert_eq!(late.get("/late").await.status, StatusCode::UNAUTHORIZED);
     assert_ne!(site.epoch().await, before);
@@ -237,7 +237,7 @@ async fn afterwards<S: Store>(store: S) {
 #[tokio::test]
 async fn a_split_store_serves_no_session_that_its_session_store_forgot_to_end() {
     let (sessions, records) = (MemoryStore::new(), MemoryStore::new());
-    let site = Site::new(Pair::new(sessions.clone(), records.clone()));
+    let site = Site::new(SplitStore::new(sessions.clone(), records.clone()));
     let (mut guest, mut other) = (site.user().await, site.guest());
     other.ok("/login/bob").await;
     assert_eq!(guest.user().await.as_deref(), Some("ada"), "now it is in the cache");
@@ -267,15 +267,15 @@ async fn a_split_store_serves_no_session_that_its_session_store_forgot_to_end() 
 
 #[tokio::test]
 async fn a_change_that_the_store_cannot_take_is_an_error_and_can_be_repeated() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let (mut own, mut phone) = (site.user().await, site.user().await);
     own.ok("/session").await;
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     assert_eq!(own.get("/changed").await.status, StatusCode::SERVICE_UNAVAILABLE);
     let error = site.guestbook.sessions().credential_epoch(&ada()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "no epoch is made up");
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(site.epoch().await.number(), 0);
     assert_eq!(own.ok("/changed").await.json(), json!(1));
     assert_eq!((own.user().await.as_deref(), phone.user().await), (Some("ada"), None));
@@ -287,7 +287,7 @@ async fn a_refused_login_takes_nothing_of_the_visitors_over() {
     let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build().unwrap());
     let guestbook = support::builder(MemoryStore::new()).0.consent(rules).build().unwrap();
     let login = get(async |session: Session, consent: Consent, Path(epoch): Path<u64>| {
-        consent.decide(Choices::new(Method::Custom).decline(PurposeId::MARKETING)).await?;
+        consent.decide(Choices::new(DecisionMethod::Custom).decline(PurposeId::MARKETING)).await?;
         session.log_in(Login::new(ada()).epoch(CredentialEpoch::from_number(epoch))).await
     });
     let app = Router::new().route("/login/{epoch}", login).layer(guestbook.session_layer());
@@ -320,7 +320,7 @@ async fn login_refuses_each_lifetime_that_build_refuses() {
         let terms = get(async move |session: Session| session.log_in(Login::new(ada()).lifetime(lifetime)).await);
         let app = Router::new().route("/with", with).route("/terms", terms).layer(site.guestbook.session_layer());
         for path in ["/with", "/terms"] {
-            let answer = Guest::new(&app).get(path).await;
+            let answer = TestClient::new(&app).get(path).await;
             let expected = if is_possible { StatusCode::OK } else { ErrorKind::InvalidInput.status() };
             assert_eq!((answer.status, answer.set_cookie().is_some()), (expected, is_possible), "{lifetime:?}");
         }
@@ -333,7 +333,7 @@ async fn login_reports_a_name_that_is_no_user_id() {
     let site = Site::new(MemoryStore::new());
     let login = get(async |session: Session| session.log_in(Login::new("a\nb").lifetime(Lifetime::remembered())).await);
     let app = Router::new().route("/login", login).layer(site.guestbook.session_layer());
-    let answer = Guest::new(&app).get("/login").await;
+    let answer = TestClient::new(&app).get("/login").await;
     assert_eq!((answer.status, answer.set_cookie()), (StatusCode::BAD_REQUEST, None));
     assert!(!format!("{:?}", Login::new("ada")).contains("ada"), "a user id is personal data");
 }

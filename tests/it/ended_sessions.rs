@@ -11,10 +11,10 @@ use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 use tower_guestbook::{
     Error, ErrorKind, Guestbook, Session,
-    store::{MemoryStore, Pair, Store},
+    store::{MemoryStore, SplitStore, Store},
 };
 
-use crate::support::{Answer, Guest, builder, routes};
+use crate::support::{Answer, TestClient, builder, routes};
 
 /// An application with slow requests: each says when it runs, and goes on when it may.
 struct Slow {
@@ -74,7 +74,12 @@ impl Slow {
     }
 
     /// Sends `path` with the cookie of `guest`, runs `meanwhile` while it is under way, and returns its answer.
-    async fn during(&mut self, guest: &Guest, path: &'static str, meanwhile: impl AsyncFnOnce(&Guestbook)) -> Answer {
+    async fn during(
+        &mut self,
+        guest: &TestClient,
+        path: &'static str,
+        meanwhile: impl AsyncFnOnce(&Guestbook),
+    ) -> Answer {
         let mut slow = guest.clone();
         let answer = tokio::spawn(async move { slow.get(path).await });
         self.begun.recv().await.unwrap();
@@ -94,7 +99,7 @@ fn is_session_ended(answer: &Answer) -> bool {
 
 async fn a_write_of_a_logged_in_session_that_ended_is_401<S: Store>(store: S) {
     let mut slow = Slow::new(store);
-    let mut guest = Guest::new(&slow.app);
+    let mut guest = TestClient::new(&slow.app);
     guest.ok("/login/ada").await;
     let parallel = guest.clone();
     let answer = slow.during(&guest, "/slow/write", async |_| drop(parallel.clone().ok("/logout").await)).await;
@@ -117,7 +122,7 @@ async fn a_write_of_a_logged_in_session_that_ended_is_401<S: Store>(store: S) {
     let parallel = guest.clone();
     let login = async |_: &Guestbook| drop(parallel.clone().ok("/login/ada").await);
     assert!(is_session_ended(&slow.during(&guest, "/slow/write", login).await));
-    let mut rotated = Guest::new(&slow.app);
+    let mut rotated = TestClient::new(&slow.app);
     rotated.ok("/login/ada").await;
     let old = rotated.clone();
     rotated.ok("/rotate").await;
@@ -128,7 +133,7 @@ async fn a_write_of_a_logged_in_session_that_ended_is_401<S: Store>(store: S) {
 async fn save_says_that_the_session_ended<S: Store>(store: S) {
     let mut slow = Slow::new(store);
     for login in ["/login/ada", "/set/a/1"] {
-        let mut guest = Guest::new(&slow.app);
+        let mut guest = TestClient::new(&slow.app);
         guest.ok(login).await;
         let parallel = guest.clone();
         let move_on = async |_: &Guestbook| drop(parallel.clone().ok("/login/ada").await);
@@ -140,7 +145,7 @@ async fn save_says_that_the_session_ended<S: Store>(store: S) {
 
 async fn an_anonymous_session_that_logged_in_meanwhile_keeps_the_new_cookie<S: Store>(store: S) {
     let mut slow = Slow::new(store);
-    let mut guest = Guest::new(&slow.app);
+    let mut guest = TestClient::new(&slow.app);
     guest.ok("/set/a/1").await;
     let mut browser = guest.clone();
     let answer = slow.during(&guest, "/slow/write", async |_| drop(browser.ok("/login/ada").await)).await;
@@ -159,11 +164,11 @@ async fn an_anonymous_session_that_is_gone_begins_anew<S: Store>(store: S) {
     let all = async |guestbook: &Guestbook| {
         guestbook.sessions().revoke_all().await.unwrap();
     };
-    let mut guest = Guest::new(&slow.app);
+    let mut guest = TestClient::new(&slow.app);
     guest.ok("/set/a/1").await;
     let answer = slow.during(&guest, "/slow/write", all).await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "Stored"));
-    let mut anew = Guest::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
+    let mut anew = TestClient::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
     assert_eq!((anew.value("late").await, anew.value("a").await), (json!("written"), json!(null)));
 
     // A page that counts visits, and one that comes just after the end.
@@ -171,7 +176,7 @@ async fn an_anonymous_session_that_is_gone_begins_anew<S: Store>(store: S) {
     assert_eq!(slow.during(&anew, "/slow/visits", async |_| {}).await.json(), json!(2));
     let answer = slow.during(&anew, "/slow/visits", all).await;
     assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!(1)));
-    let mut again = Guest::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
+    let mut again = TestClient::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
     assert_eq!(again.value("visits").await, json!(1));
     all(&slow.guestbook).await;
     let before = again.cookie.clone();
@@ -182,7 +187,7 @@ async fn an_anonymous_session_that_is_gone_begins_anew<S: Store>(store: S) {
     // Explicitly, it is told; what is written afterwards begins a session.
     let answer = slow.during(&again, "/slow/save", all).await;
     assert_eq!(answer.body, format!("{:?} Ok(())", Err::<(), _>(ErrorKind::Ended)));
-    let mut third = Guest::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
+    let mut third = TestClient::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
     assert_eq!((third.value("late").await, third.value("later").await), (json!(null), json!("written")));
 }
 
@@ -196,7 +201,7 @@ async fn each<S: Store>(make: impl Fn(&str) -> S) {
 #[tokio::test]
 async fn a_write_after_the_end_is_401_or_begins_anew_in_memory() {
     each(|_| MemoryStore::new()).await;
-    each(|_| Pair::new(MemoryStore::new(), MemoryStore::new())).await;
+    each(|_| SplitStore::new(MemoryStore::new(), MemoryStore::new())).await;
 }
 
 #[cfg(feature = "sqlite")]
@@ -215,7 +220,7 @@ async fn a_write_after_another_process_ended_the_session_is_401_although_the_cac
     let here = builder(open()).0.cache_age(Duration::from_secs(3_600)).build().unwrap();
     let there = builder(open()).0.build().unwrap();
     let app = routes().layer(here.session_layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     assert_eq!(guest.user().await.as_deref(), Some("ada"), "now in the cache");
     assert_eq!(there.sessions().revoke_user(&"ada".try_into().unwrap()).await.unwrap(), 1);

@@ -16,7 +16,7 @@ const KINDS: &[(ErrorKind, u16, &str)] = &[
     (ErrorKind::WrongType, 500, "Internal Server Error"),
     (ErrorKind::TooLarge, 413, "Payload Too Large"),
     (ErrorKind::Conflict, 409, "Conflict"),
-    (ErrorKind::StruckOut, 403, "Forbidden"),
+    (ErrorKind::UserErased, 403, "Forbidden"),
     (ErrorKind::Restricted, 403, "Forbidden"),
     (ErrorKind::VersionMismatch, 412, "Precondition Failed"),
     (ErrorKind::ConsentRequired, 403, "Forbidden"),

@@ -20,12 +20,12 @@ use tower_guestbook::{
 };
 
 use crate::{
-    moody::{Mood, Moody},
-    support::{Guest, HANDLER_UNAVAILABLE, app, builder, routes, until},
+    faulty_store::{Fault, FaultyStore},
+    support::{HANDLER_UNAVAILABLE, TestClient, app, builder, routes, until},
 };
 
-fn moody(policy: OnStoreError) -> (Router, Guestbook, Moody) {
-    let store = Moody::default();
+fn faulty_store(policy: OnStoreError) -> (Router, Guestbook, FaultyStore) {
+    let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
     // No cache: each request asks the store.
     let guestbook = builder.on_store_error(policy).cache_age(Duration::ZERO).build().unwrap();
@@ -34,10 +34,10 @@ fn moody(policy: OnStoreError) -> (Router, Guestbook, Moody) {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_or_hangs_on_loading_is_a_503_that_logs_nobody_out() {
-    let (app, _guestbook, store) = moody(OnStoreError::Refuse);
-    let mut guest = Guest::new(&app);
+    let (app, _guestbook, store) = faulty_store(OnStoreError::Refuse);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
-    for mood in [Mood::Failing, Mood::Stuck] {
+    for mood in [Fault::Failing, Fault::Stuck] {
         store.set(mood);
         let answer = guest.get("/user").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -45,19 +45,19 @@ async fn a_store_that_fails_or_hangs_on_loading_is_a_503_that_logs_nobody_out() 
         assert_eq!(answer.header(header::RETRY_AFTER), Some("1"));
         assert_eq!(answer.json()["status"], json!(503));
         assert_eq!(answer.set_cookie(), None);
-        assert_eq!(Guest::new(&app).get("/").await.status, StatusCode::OK, "who has no session does not notice");
+        assert_eq!(TestClient::new(&app).get("/").await.status, StatusCode::OK, "who has no session does not notice");
     }
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(guest.user().await.as_deref(), Some("ada"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn going_on_without_a_session_neither_reads_nor_writes_nor_logs_in() {
-    let (app, _guestbook, store) = moody(OnStoreError::ContinueWithoutSession);
-    let mut guest = Guest::new(&app);
+    let (app, _guestbook, store) = faulty_store(OnStoreError::ContinueWithoutSession);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     guest.ok("/set/a/1").await;
-    for mood in [Mood::Failing, Mood::Stuck] {
+    for mood in [Fault::Failing, Fault::Stuck] {
         store.set(mood);
         assert_eq!(guest.value("a").await, Value::Null);
         for path in ["/set/a/2", "/login/eve", "/logout"] {
@@ -65,7 +65,7 @@ async fn going_on_without_a_session_neither_reads_nor_writes_nor_logs_in() {
             assert_eq!((answer.problem().as_str(), answer.set_cookie()), (HANDLER_UNAVAILABLE, None), "{path}");
         }
     }
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(guest.value("a").await, json!("1"));
     assert_eq!(guest.user().await.as_deref(), Some("ada"));
 }
@@ -73,27 +73,27 @@ async fn going_on_without_a_session_neither_reads_nor_writes_nor_logs_in() {
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_saved_is_not_acknowledged() {
     for policy in [OnStoreError::Refuse, OnStoreError::ContinueWithoutSession] {
-        let (app, _guestbook, store) = moody(policy);
-        let mut guest = Guest::new(&app);
+        let (app, _guestbook, store) = faulty_store(policy);
+        let mut guest = TestClient::new(&app);
         guest.ok("/set/a/1").await;
-        store.set(Mood::ReadOnly);
+        store.set(Fault::ReadOnly);
         assert_eq!(guest.get("/set/a/2").await.status, StatusCode::SERVICE_UNAVAILABLE);
-        let mut newcomer = Guest::new(&app);
+        let mut newcomer = TestClient::new(&app);
         let refused = newcomer.get("/set/a/2").await;
         assert_eq!((refused.status, refused.set_cookie()), (StatusCode::SERVICE_UNAVAILABLE, None));
         assert_eq!(guest.get("/login/ada").await.problem(), HANDLER_UNAVAILABLE);
         assert_eq!(guest.get("/logout").await.problem(), HANDLER_UNAVAILABLE);
-        store.set(Mood::Good);
+        store.set(Fault::Good);
         assert_eq!(guest.value("a").await, json!("1"));
     }
 }
 
 #[tokio::test]
 async fn a_cache_hit_does_not_ask_the_store() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let guestbook = builder.build().unwrap();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     guest.ok("/user").await;
     let before = store.asked();
@@ -110,8 +110,8 @@ async fn a_cache_hit_does_not_ask_the_store() {
 
 #[tokio::test]
 async fn changes_are_saved_whatever_the_handler_answers() {
-    let (app, _guestbook, _) = moody(OnStoreError::Refuse);
-    let mut guest = Guest::new(&app);
+    let (app, _guestbook, _) = faulty_store(OnStoreError::Refuse);
+    let mut guest = TestClient::new(&app);
     let answer = guest.get("/fail/a/1").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(answer.set_cookie().is_some());
@@ -120,7 +120,7 @@ async fn changes_are_saved_whatever_the_handler_answers() {
 
 #[tokio::test]
 async fn changes_are_saved_when_the_handler_never_answers() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
     let guestbook = builder.build().unwrap();
     let stuck = routes()
@@ -141,7 +141,7 @@ async fn changes_are_saved_when_the_handler_never_answers() {
             }),
         )
         .layer(guestbook.session_layer());
-    let mut guest = Guest::new(&stuck);
+    let mut guest = TestClient::new(&stuck);
     guest.ok("/login/ada").await;
     let request = |path: &str| {
         let cookie = format!("__Host-session={}", guest.cookie.as_ref().unwrap());
@@ -165,8 +165,8 @@ async fn changes_are_saved_when_the_handler_never_answers() {
 #[tokio::test]
 async fn a_client_that_leaves_at_any_point_leaves_a_whole_session_behind() {
     for polls in 0..40 {
-        let (app, guestbook, _) = moody(OnStoreError::Refuse);
-        let mut guest = Guest::new(&app);
+        let (app, guestbook, _) = faulty_store(OnStoreError::Refuse);
+        let mut guest = TestClient::new(&app);
         guest.ok("/login/ada").await;
         let mut leaving = guest.clone();
         for path in ["/set/a/1", "/count", "/rotate"] {
@@ -186,7 +186,7 @@ async fn a_client_that_leaves_at_any_point_leaves_a_whole_session_behind() {
         let held = [guest.cookie.clone(), leaving.cookie.clone()];
         let mut alive = 0;
         for cookie in held.into_iter().flatten().collect::<std::collections::HashSet<_>>() {
-            let mut guest = Guest::with_cookie(&app, cookie);
+            let mut guest = TestClient::with_cookie(&app, cookie);
             if guest.user().await.is_some() {
                 alive += 1;
                 let (a, count) = (guest.value("a").await, guest.value("count").await);
@@ -214,9 +214,9 @@ fn slow_writer(guestbook: &Guestbook) -> (Router, tokio::sync::broadcast::Sender
 
 #[tokio::test]
 async fn a_write_that_was_under_way_during_a_rotation_is_kept_and_seen_at_once() {
-    let guestbook = builder(Moody::default()).0.build().unwrap();
+    let guestbook = builder(FaultyStore::default()).0.build().unwrap();
     let (app, gate) = slow_writer(&guestbook);
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     let mut slow = guest.clone();
     let slow_request = tokio::spawn(async move { slow.get("/slow").await });
@@ -231,9 +231,9 @@ async fn a_write_that_was_under_way_during_a_rotation_is_kept_and_seen_at_once()
 
 #[tokio::test]
 async fn a_session_that_ends_while_a_request_runs_stays_ended() {
-    let guestbook = builder(Moody::default()).0.build().unwrap();
+    let guestbook = builder(FaultyStore::default()).0.build().unwrap();
     let (app, gate) = slow_writer(&guestbook);
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     let ada = UserId::try_from("ada").unwrap();
     let mut slow = guest.clone();
@@ -258,10 +258,10 @@ async fn a_body_that_streams_can_write_to_a_session_but_not_begin_one() {
         }))))
     };
     let app = routes().route("/stream", get(stream)).layer(guestbook.session_layer());
-    let mut stranger = Guest::new(&app);
+    let mut stranger = TestClient::new(&app);
     let answer = stranger.ok("/stream").await;
     assert_eq!((answer.body.as_str(), answer.set_cookie()), ("true", None));
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     guest.ok("/stream").await;
     guestbook.shutdown().await;
@@ -286,7 +286,7 @@ async fn parallel_growth_beyond_the_limit_is_told_and_not_stored() {
     let limits = SessionLimits { bytes: 1_000, ..SessionLimits::default() };
     let guestbook = builder.session_limits(limits).build().unwrap();
     let app = app(&guestbook);
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     guest.ok("/user").await;
     let (mut one, mut two) = (guest.clone(), guest.clone());

@@ -42,12 +42,12 @@ async fn with(server: &Server, token: &str, method: Method, path: &str, body: &s
 const PAGE: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
 
 /// Somebody with a browser, which keeps cookies from answer to answer.
-struct Guest<'a> {
+struct TestClient<'a> {
     server: &'a Server,
     cookies: BTreeMap<String, String>,
 }
 
-impl<'a> Guest<'a> {
+impl<'a> TestClient<'a> {
     fn new(server: &'a Server) -> Self {
         Self { server, cookies: BTreeMap::new() }
     }

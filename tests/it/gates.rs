@@ -23,7 +23,7 @@ use tower_guestbook::{
 
 use crate::{
     consent::{Browser, Site, rules},
-    support::{Guest, builder, minutes, routes, send},
+    support::{TestClient, builder, minutes, routes, send},
 };
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_gate_for_recent_logins_closes_after_its_time() {
     let guestbook = builder.build().unwrap();
     let gated = Router::new().route("/danger", get(async || "done")).layer(RequireRecentLogin::new(minutes(5)));
     let app = routes().merge(gated.clone()).layer(guestbook.session_layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     assert_eq!(guest.get("/danger").await.status, StatusCode::UNAUTHORIZED);
     guest.ok("/set/a/1").await;
     assert_eq!(guest.get("/danger").await.status, StatusCode::UNAUTHORIZED, "a session is no login");
@@ -48,7 +48,7 @@ async fn a_gate_for_recent_logins_closes_after_its_time() {
     guest.ok("/login/ada").await;
     guest.ok("/danger").await;
 
-    let without_sessions = Guest::new(&gated).get("/danger").await;
+    let without_sessions = TestClient::new(&gated).get("/danger").await;
     assert_eq!(without_sessions.status, StatusCode::UNAUTHORIZED, "it fails closed");
 }
 

@@ -21,8 +21,8 @@ use tower_guestbook::{
 
 use crate::{
     consent::{Site, rules, set_cookies},
-    moody::{Mood, Moody},
-    support::{Answer, Guest, app, builder, routes, send},
+    faulty_store::{Fault, FaultyStore},
+    support::{Answer, TestClient, app, builder, routes, send},
 };
 
 const TOP_LEVEL: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
@@ -95,7 +95,7 @@ async fn a_late_write_with_a_stale_cookie_begins_no_session_in_place_of_a_login(
         async move { get_with(&app, "/slow", &cookie, &TOP_LEVEL).await }
     });
     on_arrival.recv().await.unwrap();
-    let mut ada = Guest::with_cookie(&app, stale);
+    let mut ada = TestClient::with_cookie(&app, stale);
     ada.ok("/login/ada").await;
     go.send(()).await.unwrap();
     let late = late.await.unwrap();
@@ -148,17 +148,17 @@ async fn a_stale_visitors_cookie_is_removed_by_a_top_level_navigation_only() {
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An application with a logo, and a guest who is remembered for 14 days.
-async fn remembered(store: impl tower_guestbook::store::Store) -> (Router, Guest, Clock) {
+async fn remembered(store: impl tower_guestbook::store::Store) -> (Router, TestClient, Clock) {
     let (builder, clock) = builder(store);
     let guestbook = builder.session_limits(SessionLimits { bytes: 100, ..SessionLimits::default() }).build().unwrap();
     let logo = async || ([(header::CACHE_CONTROL, "public, max-age=31536000, immutable")], "logo");
     let app = routes().route("/logo.png", get(logo)).layer(guestbook.session_layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/remember/ada").await;
     (app, guest, clock)
 }
 
-async fn renewal(app: &Router, guest: &Guest, path: &str, headers: &[(&str, &str)]) -> Option<String> {
+async fn renewal(app: &Router, guest: &TestClient, path: &str, headers: &[(&str, &str)]) -> Option<String> {
     let token = guest.cookie.as_ref().unwrap();
     let answer = get_with(app, path, &format!("__Host-session={token}"), headers).await;
     tokio::task::yield_now().await;
@@ -232,7 +232,7 @@ async fn a_token_that_was_rotated_meanwhile_is_not_sent_again() {
     let mut on_arrival = on_arrival;
     let app = routes().route("/slow", slow).layer(guestbook.session_layer());
     for ending in ["/rotate", "/logout", "/login/ada"] {
-        let mut guest = Guest::new(&app);
+        let mut guest = TestClient::new(&app);
         guest.ok("/remember/ada").await;
         clock.advance(DAY);
         let cookie = format!("__Host-session={}", guest.cookie.clone().unwrap());
@@ -250,16 +250,16 @@ async fn a_token_that_was_rotated_meanwhile_is_not_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_cannot_be_noted_is_left_for_later_and_the_answer_goes_out() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (app, mut guest, clock) = remembered(store.clone()).await;
-    for mood in [Mood::ReadOnly, Mood::Failing] {
+    for mood in [Fault::ReadOnly, Fault::Failing] {
         clock.advance(DAY);
         // It is in the cache, and was looked at by a script that is no browser's.
         let token = guest.cookie.clone().unwrap();
         get_with(&app, "/logo.png", &format!("__Host-session={token}"), &[("sec-fetch-dest", "image")]).await;
         store.set(mood);
         assert_eq!(renewal(&app, &guest, "/", &TOP_LEVEL).await, None, "{mood:?}");
-        store.set(Mood::Good);
+        store.set(Fault::Good);
         clock.advance(Duration::from_secs(61));
         assert!(renewal(&app, &guest, "/", &TOP_LEVEL).await.is_some(), "{mood:?}");
     }
@@ -279,9 +279,9 @@ async fn a_response_that_read_the_session_is_private_whatever_its_handler_says()
         .route("/private", said("max-age=60, Private"))
         .route("/unread", get(async || ([(header::CACHE_CONTROL, "public, max-age=600")], "same for all")))
         .layer(guestbook.session_layer());
-    let mut ada = Guest::new(&app);
+    let mut ada = TestClient::new(&app);
     ada.ok("/login/ada").await;
-    for mut guest in [ada.clone(), Guest::new(&app)] {
+    for mut guest in [ada.clone(), TestClient::new(&app)] {
         let mut control = async |path: &str| {
             let headers = guest.ok(path).await.headers;
             let lines: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().cloned().collect();

@@ -19,7 +19,7 @@ use tower_guestbook::{
 use crate::{
     consent::{Browser, Site, names, ok, routes as consent_routes, rules, set_cookies},
     recorder::Log,
-    support::{Answer, Guest, builder, routes, send},
+    support::{Answer, TestClient, builder, routes, send},
 };
 
 /// What `tracing` says on this thread until the guard is dropped.
@@ -61,14 +61,14 @@ async fn a_guestbook_applied_twice_does_everything_once_and_warns_once() {
     let (log, _guard) = log();
     let guestbook = guestbook();
     let app = Router::new().nest("/in", pages().layer(guestbook.layer())).layer(guestbook.layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/in/page").await;
     assert_eq!(views(&guestbook).await, [None]);
 
     let stale = format!("__Host-session={}", &*SessionToken::generate().unwrap().expose_secret());
     let login = open(&app, "/in/login/ada", &stale).await;
     assert_eq!(login.cookie(), Some(login.body.clone()), "one Set-Cookie, with the new token");
-    let mut ada = Guest::with_cookie(&app, login.body);
+    let mut ada = TestClient::with_cookie(&app, login.body);
     ada.ok("/in/page").await;
     assert_eq!(views(&guestbook).await, [Some("ada".to_owned()), None]);
     ada.ok("/in/set/a/1").await;
@@ -88,11 +88,11 @@ async fn an_activity_layer_applied_twice_without_sessions_records_once() {
     let guestbook = guestbook();
     let page = || Router::new().route("/page", get(async || Html("<p>hello")));
     let app = page().layer(guestbook.activity_layer()).layer(guestbook.activity_layer());
-    Guest::new(&app).ok("/page").await;
+    TestClient::new(&app).ok("/page").await;
     assert_eq!((views(&guestbook).await, times(&log, "applied twice")), (vec![None], 1));
     let other = self::guestbook();
     let both = page().layer(guestbook.activity_layer()).layer(other.activity_layer());
-    Guest::new(&both).ok("/page").await;
+    TestClient::new(&both).ok("/page").await;
     assert_eq!((views(&guestbook).await.len(), views(&other).await.len()), (2, 1), "each guestbook records it");
 }
 
@@ -102,12 +102,12 @@ async fn a_consent_layer_applied_twice_removes_a_cookie_once() {
     let site = Site::new(MemoryStore::new(), rules());
     let app = Router::new().nest("/in", consent_routes().layer(site.guestbook.layer())).layer(site.guestbook.layer());
     let mut browser = Browser { app, ..site.browser() };
-    let offer = ok(browser.get("/in/offer").await).json();
+    let prompt = ok(browser.get("/in/offer").await).json();
     ok(browser
         .send(
             axum::http::Method::POST,
             "/in/decide",
-            Some(json!({ "made": [["marketing", "grant"]], "snapshot": offer["snapshot"] })),
+            Some(json!({ "made": [["marketing", "grant"]], "snapshot": prompt["snapshot"] })),
         )
         .await);
     browser.cookies.insert("ads".into(), "1".into());
@@ -122,9 +122,9 @@ async fn two_guestbooks_with_one_cookie_name_say_so_and_leave_each_others_cookie
     let (outer, inner) = (guestbook(), guestbook());
     let of_outer = routes().layer(outer.layer());
     let of_inner = routes().layer(inner.layer());
-    let mut admin = Guest::new(&of_outer);
+    let mut admin = TestClient::new(&of_outer);
     admin.ok("/login/admin").await;
-    let mut shopper = Guest::new(&of_inner);
+    let mut shopper = TestClient::new(&of_inner);
     shopper.ok("/login/shopper").await;
     assert_eq!(times(&log, "two guestbooks"), 0);
 
@@ -197,7 +197,7 @@ async fn layers_in_the_wrong_order_are_warned_of_once_with_the_fix() {
     let (log, _guard) = log();
     let guestbook = guestbook();
     let wrong = pages().layer(guestbook.session_layer()).layer(guestbook.activity_layer());
-    let mut ada = Guest::new(&wrong);
+    let mut ada = TestClient::new(&wrong);
     for _ in 0..2 {
         ada.ok("/login/ada").await;
         ada.ok("/page").await;
@@ -207,14 +207,14 @@ async fn layers_in_the_wrong_order_are_warned_of_once_with_the_fix() {
     assert!(log.text().contains("use guestbook.layer()"));
 
     let right = pages().layer(guestbook.activity_layer()).layer(guestbook.session_layer());
-    let mut ada = Guest::with_cookie(&right, ada.cookie.unwrap());
+    let mut ada = TestClient::with_cookie(&right, ada.cookie.unwrap());
     ada.ok("/page").await;
     assert_eq!(views(&guestbook).await[0].as_deref(), Some("ada"));
 
     let site = Site::new(MemoryStore::new(), rules());
     let wrong = routes().layer(site.guestbook.session_layer()).layer(site.guestbook.consent_layer());
     for _ in 0..2 {
-        Guest::new(&wrong).ok("/").await;
+        TestClient::new(&wrong).ok("/").await;
     }
     assert_eq!(times(&log, "the consent layer has no session layer outside"), 1, "{}", log.text());
     assert_eq!(times(&log, "WARN"), 2, "{}", log.text());

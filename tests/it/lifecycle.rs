@@ -10,12 +10,12 @@ use tower_guestbook::{
     store::MemoryStore,
 };
 
-use crate::support::{Guest, START, app, builder, memory_app, minutes, until};
+use crate::support::{START, TestClient, app, builder, memory_app, minutes, until};
 
 #[tokio::test]
 async fn a_visit_without_a_write_makes_no_session_and_no_cookie() {
     let (app, _, _) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     for path in ["/", "/session", "/get/a", "/maybe", "/clear", "/remove/a", "/logout", "/flashes"] {
         let answer = guest.ok(path).await;
         if path == "/logout" {
@@ -30,7 +30,7 @@ async fn a_visit_without_a_write_makes_no_session_and_no_cookie() {
 #[tokio::test]
 async fn a_first_write_makes_an_anonymous_session_with_a_safe_cookie() {
     let (app, _, _) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     let answer = guest.ok("/set/theme/dark").await;
     let cookie = answer.set_cookie().unwrap();
     assert!(cookie.ends_with("; Path=/; SameSite=Lax; Secure; HttpOnly"), "{cookie}");
@@ -48,11 +48,11 @@ async fn a_first_write_makes_an_anonymous_session_with_a_safe_cookie() {
 #[tokio::test]
 async fn login_keeps_the_data_and_a_planted_token_is_worth_nothing() {
     let (app, _, _) = memory_app();
-    let mut attacker = Guest::new(&app);
+    let mut attacker = TestClient::new(&app);
     attacker.ok("/set/cart/book").await;
     let planted = attacker.cookie.clone().unwrap();
 
-    let mut victim = Guest::with_cookie(&app, planted.clone());
+    let mut victim = TestClient::with_cookie(&app, planted.clone());
     let before = victim.ok("/session").await.json();
     victim.ok("/login/ada").await;
     let after = victim.ok("/session").await.json();
@@ -72,7 +72,7 @@ async fn login_keeps_the_data_and_a_planted_token_is_worth_nothing() {
 #[tokio::test]
 async fn a_second_login_gives_a_new_token_and_another_user_gets_no_data() {
     let (app, _, _) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     guest.ok("/set/secret/hers").await;
     let mut old = guest.clone();
@@ -87,7 +87,7 @@ async fn a_second_login_gives_a_new_token_and_another_user_gets_no_data() {
 #[tokio::test]
 async fn logout_ends_the_session_for_everybody_who_has_the_token() {
     let (app, _, _) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     guest.ok("/set/a/1").await;
     let mut replay = guest.clone();
@@ -102,7 +102,7 @@ async fn logout_ends_the_session_for_everybody_who_has_the_token() {
 #[tokio::test]
 async fn rotation_keeps_everything_but_the_token() {
     let (app, _, _) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     guest.ok("/set/a/1").await;
     let before = guest.ok("/session").await.json();
@@ -119,7 +119,7 @@ async fn rotation_keeps_everything_but_the_token() {
 #[tokio::test]
 async fn an_idle_session_ends_to_the_millisecond() {
     let (app, _, clock) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     clock.advance(minutes(30) - Duration::from_millis(1));
     assert_eq!(guest.user().await.as_deref(), Some("ada"));
@@ -133,7 +133,7 @@ async fn an_idle_session_ends_to_the_millisecond() {
 #[tokio::test]
 async fn a_busy_session_ends_at_its_absolute_limit_to_the_millisecond() {
     let (app, _, clock) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     for _ in 0..35 {
         clock.advance(minutes(20));
@@ -149,7 +149,7 @@ async fn a_busy_session_ends_at_its_absolute_limit_to_the_millisecond() {
 #[tokio::test]
 async fn a_request_is_recorded_at_most_once_a_minute() {
     let (app, guestbook, clock) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     let ada = UserId::try_from("ada").unwrap();
     let stored = async || guestbook.sessions().list(&ada).await.unwrap()[0].last_seen;
@@ -165,11 +165,11 @@ async fn a_request_is_recorded_at_most_once_a_minute() {
 #[tokio::test]
 async fn remember_me_is_a_matter_of_the_login() {
     let (app, _, clock) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     let answer = guest.ok("/remember/ada").await;
     let days = |days: u64| days * 24 * 60 * 60;
     assert!(answer.set_cookie().unwrap().ends_with(&format!("; Max-Age={}", days(14))));
-    let plain = Guest::new(&app).ok("/login/ada").await;
+    let plain = TestClient::new(&app).ok("/login/ada").await;
     assert!(!plain.set_cookie().unwrap().contains("Max-Age"));
 
     clock.advance(Duration::from_secs(days(13)));
@@ -190,9 +190,9 @@ async fn remember_me_is_a_matter_of_the_login() {
 #[tokio::test]
 async fn a_user_sees_and_ends_their_sessions() {
     let (app, _, clock) = memory_app();
-    let mut laptop = Guest::new(&app);
-    let mut phone = Guest::new(&app);
-    let mut stranger = Guest::new(&app);
+    let mut laptop = TestClient::new(&app);
+    let mut phone = TestClient::new(&app);
+    let mut stranger = TestClient::new(&app);
     laptop.ok("/login/ada").await;
     clock.advance(Duration::from_secs(5));
     phone.ok("/login/ada").await;
@@ -221,7 +221,7 @@ async fn a_user_sees_and_ends_their_sessions() {
 #[tokio::test]
 async fn others_or_all_sessions_can_be_ended_at_once() {
     let (app, guestbook, _) = memory_app();
-    let mut guests: Vec<_> = (0..4).map(|_| Guest::new(&app)).collect();
+    let mut guests: Vec<_> = (0..4).map(|_| TestClient::new(&app)).collect();
     for guest in &mut guests {
         guest.ok("/login/ada").await;
     }
@@ -253,7 +253,7 @@ async fn the_number_of_sessions_is_limited_as_configured() {
         (app(&guestbook), clock)
     };
     let (app, clock) = with(OnSessionLimit::EndOldest);
-    let mut guests: Vec<_> = (0..3).map(|_| Guest::new(&app)).collect();
+    let mut guests: Vec<_> = (0..3).map(|_| TestClient::new(&app)).collect();
     for guest in &mut guests {
         clock.advance(Duration::from_secs(1));
         guest.ok("/login/ada").await;
@@ -263,9 +263,9 @@ async fn the_number_of_sessions_is_limited_as_configured() {
     assert!(guests[1].user().await.is_some() && guests[2].user().await.is_some());
 
     let (app, _) = with(OnSessionLimit::Refuse);
-    let mut third = Guest::new(&app);
-    Guest::new(&app).ok("/login/ada").await;
-    Guest::new(&app).ok("/login/ada").await;
+    let mut third = TestClient::new(&app);
+    TestClient::new(&app).ok("/login/ada").await;
+    TestClient::new(&app).ok("/login/ada").await;
     let refused = third.get("/login/ada").await;
     assert_eq!((refused.status, refused.set_cookie()), (StatusCode::CONFLICT, None));
     assert!(refused.body.contains("at most 2 sessions"), "{}", refused.body);
@@ -274,7 +274,7 @@ async fn the_number_of_sessions_is_limited_as_configured() {
 #[tokio::test]
 async fn a_flash_message_is_shown_once() {
     let (app, _, clock) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/flash/saved").await;
     clock.advance(Duration::from_millis(1));
     guest.ok("/flash/sent").await;
@@ -287,7 +287,7 @@ async fn a_flash_message_is_shown_once() {
 #[tokio::test]
 async fn data_beyond_the_limit_is_refused_with_its_limit() {
     let (app, _, _) = memory_app();
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/fill/a/30000").await;
     guest.ok("/fill/b/30000").await;
     let refused = guest.get("/fill/c/30000").await;

@@ -26,6 +26,7 @@ mod ended_sessions;
 mod erasure;
 mod errors;
 mod faults;
+mod faulty_store;
 #[cfg(feature = "sqlite")]
 mod files;
 #[cfg(feature = "sqlite")]
@@ -37,7 +38,6 @@ mod layers;
 mod lifecycle;
 mod log;
 mod metrics;
-mod moody;
 mod offload;
 #[cfg(feature = "sqlite")]
 mod older_files;

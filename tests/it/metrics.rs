@@ -22,7 +22,7 @@ use tower_guestbook::{
 
 use crate::{
     activity::guestbook,
-    moody::{Mood, Moody},
+    faulty_store::{Fault, FaultyStore},
     support::START,
 };
 
@@ -77,7 +77,7 @@ impl metrics::Recorder for Kept {
 async fn counters_gauges_and_histograms_say_what_the_figures_say() {
     let kept = Kept::default();
     let _guard = metrics::set_default_local_recorder(&kept);
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let clock = Clock::manual(START);
     let settings = RecorderSettings::new().queue(10).batch(10, Duration::from_millis(50)).retry(1, Duration::ZERO);
     let (recorder, worker) = Recorder::pair(Arc::new(store.clone()), settings, clock.clone()).unwrap();
@@ -87,7 +87,7 @@ async fn counters_gauges_and_histograms_say_what_the_figures_say() {
     clock.advance(Duration::from_millis(250));
     tokio::spawn(worker.run());
     recorder.flush().await.unwrap();
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     recorder.record(Event::new(EventType::ACTION, clock.now()));
     recorder.flush().await.unwrap_err();
     recorder.shutdown(Duration::from_secs(1)).await;
@@ -117,7 +117,7 @@ async fn requests_that_are_left_out_are_counted_by_reason() {
 async fn retention_says_what_it_has_deleted_and_what_is_left() {
     let kept = Kept::default();
     let _guard = metrics::set_default_local_recorder(&kept);
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, clock) = crate::support::builder(store.clone());
     let guestbook = builder.retention(RetentionRules::new()).build().unwrap();
     let day = Duration::from_secs(86_400);
@@ -151,7 +151,7 @@ async fn retention_says_what_it_has_deleted_and_what_is_left() {
 async fn the_audit_trail_says_how_long_it_is_and_whether_it_is_intact() {
     let kept = Kept::default();
     let _guard = metrics::set_default_local_recorder(&kept);
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let clock = Clock::manual(START);
     let build = |key| Guestbook::builder(store.clone()).clock(clock.clone()).audit_key(key).build().unwrap();
     let guestbook = build([1; 32]);
@@ -171,7 +171,7 @@ async fn the_audit_trail_says_how_long_it_is_and_whether_it_is_intact() {
 async fn requests_that_are_to_be_answered_are_counted() {
     let kept = Kept::default();
     let _guard = metrics::set_default_local_recorder(&kept);
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, clock) = crate::support::builder(store.clone());
     let guestbook = builder.build().unwrap();
     let file = async |user: i64, kind| guestbook.rights().file(&user.into(), kind, None).await.unwrap().request.id;

@@ -20,7 +20,7 @@ use tower_guestbook::{
     store::{RequestQuery, SqliteStore},
 };
 
-use crate::support::{self, Guest, START, minutes};
+use crate::support::{self, START, TestClient, minutes};
 
 fn user(name: &str) -> UserId {
     UserId::try_from(name).unwrap()
@@ -48,7 +48,7 @@ fn open(directory: &TempDir) -> (SqliteStore, Guestbook, Clock) {
 async fn sessions_activities_decisions_and_preferences_of_schema_16_are_kept() {
     let directory = TempDir::new().unwrap();
     let (store, book, _) = open(&directory);
-    let mut ada = Guest::with_cookie(&support::app(&book), TOKEN);
+    let mut ada = TestClient::with_cookie(&support::app(&book), TOKEN);
     assert_eq!(ada.user().await.as_deref(), Some("ada"));
     assert_eq!(ada.value("theme").await, "dark");
     let sessions = book.sessions().list(&user("ada")).await.unwrap();
@@ -57,12 +57,12 @@ async fn sessions_activities_decisions_and_preferences_of_schema_16_are_kept() {
     assert_eq!(sessions[0].realm, Realm::default());
     assert_eq!(book.sessions().credential_epoch(&user("ada")).await.unwrap().number(), 0);
     let admins = Guestbook::builder(store.clone()).realm(Realm::try_from("admins").unwrap()).build().unwrap();
-    assert_eq!(Guest::with_cookie(&support::app(&admins), TOKEN).user().await, None);
+    assert_eq!(TestClient::with_cookie(&support::app(&admins), TOKEN).user().await, None);
 
     let activities = book.activities();
     assert_eq!(activities.count(ActivityFilter::new().user(user("ada"))).await.unwrap(), 6);
     assert_eq!(activities.count(ActivityFilter::new()).await.unwrap(), 9);
-    let states = book.consents().unwrap().standings(&Subject::User(user("ada"))).await.unwrap();
+    let states = book.consents().unwrap().consent_states(&Subject::User(user("ada"))).await.unwrap();
     assert_eq!(states.len(), 2);
     let preferences = book.preferences::<StandardPreferences>().unwrap();
     assert_eq!(preferences.get(&user("ada")).await.unwrap().value.theme, Theme::Dark);
@@ -85,7 +85,7 @@ async fn rights_and_the_audit_trail_of_schema_16_are_kept() {
     assert_eq!(requests.iter().map(|request| request.kind).collect::<Vec<_>>(), [RequestKind::Access]);
     assert!(rights.restriction_of(&user("bob")).await.unwrap().is_some());
     assert!(rights.erasure_of(&user("eve")).await.unwrap().is_some());
-    let login = Guest::new(&support::app(&book)).get("/login/eve").await;
+    let login = TestClient::new(&support::app(&book)).get("/login/eve").await;
     assert_ne!(login.status, StatusCode::OK, "an erased user logs in again");
     let report = book.audit().verify(None).await.unwrap();
     assert!(report.is_intact(), "{report:?}");

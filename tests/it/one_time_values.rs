@@ -7,12 +7,12 @@ use serde_json::json;
 use tokio::sync::Barrier;
 use tower_guestbook::{
     Error, Guestbook, Result, Session,
-    store::{MemoryStore, Pair, Store},
+    store::{MemoryStore, SplitStore, Store},
 };
 
 use crate::{
-    moody::{Mood, Moody},
-    support::{Guest, app, builder, memory_app, routes},
+    faulty_store::{Fault, FaultyStore},
+    support::{TestClient, app, builder, memory_app, routes},
 };
 
 const REQUESTS: usize = 8;
@@ -41,7 +41,7 @@ fn taking_together(guestbook: &Guestbook, together: &Arc<Barrier>) -> Router {
 /// What `path` answers to requests at the same time, one after the other to each of `apps`.
 async fn at_once(apps: &[Router], cookie: &str, path: &'static str) -> Vec<String> {
     let requests = (0..REQUESTS).map(|number| {
-        let mut guest = Guest::with_cookie(&apps[number % apps.len()], cookie);
+        let mut guest = TestClient::with_cookie(&apps[number % apps.len()], cookie);
         tokio::spawn(async move { guest.ok(path).await.body })
     });
     let mut answers = Vec::new();
@@ -58,7 +58,7 @@ async fn exactly_one_request_gets_it<S: Store>(stores: [S; 2]) {
     let stale = |store| builder(store).0.cache_age(Duration::from_secs(3_600)).build().unwrap();
     let guestbooks = stores.map(stale);
     let apps = guestbooks.each_ref().map(|guestbook| taking_together(guestbook, &together));
-    let mut guest = Guest::new(&apps[0]);
+    let mut guest = TestClient::new(&apps[0]);
     for _ in 0..20 {
         guest.ok("/set/state/secret").await;
         guest.ok("/flash/saved").await;
@@ -81,7 +81,7 @@ async fn exactly_one_request_gets_it<S: Store>(stores: [S; 2]) {
 async fn take_flashes_gives_each_message_to_one_of_parallel_requests_in_memory() {
     let store = MemoryStore::new();
     exactly_one_request_gets_it([store.clone(), store]).await;
-    let pair = Pair::new(MemoryStore::new(), MemoryStore::new());
+    let pair = SplitStore::new(MemoryStore::new(), MemoryStore::new());
     exactly_one_request_gets_it([pair.clone(), pair]).await;
 }
 
@@ -95,10 +95,10 @@ async fn take_flashes_gives_each_message_to_one_of_parallel_requests_on_sqlite()
 
 #[tokio::test]
 async fn take_flashes_does_not_ask_the_store_if_the_session_holds_none() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
     let guestbook = builder.build().unwrap();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/set/a/1").await;
     guest.ok("/session").await;
     let asked = store.asked();
@@ -108,15 +108,15 @@ async fn take_flashes_does_not_ask_the_store_if_the_session_holds_none() {
 
 #[tokio::test(start_paused = true)]
 async fn take_flashes_that_fails_leaves_the_messages() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
     let guestbook = builder.build().unwrap();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/flash/saved").await;
     guest.ok("/session").await;
-    store.set(Mood::ReadOnly);
+    store.set(Fault::ReadOnly);
     assert_eq!(guest.get("/flashes").await.status.as_u16(), 503);
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(guest.ok("/flashes").await.json(), json!([{"level": "info", "text": "saved"}]));
 }
 
@@ -144,7 +144,7 @@ async fn take_flashes_keeps_the_order_of_one_request_and_sees_its_own_messages()
         .route("/own", get(own))
         .route("/clear", get(cleared))
         .layer(guestbook.session_layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/leave").await;
     let mut expected: Vec<_> = (0..20).map(|number| number.to_string()).collect();
     expected.push("own".to_owned());
@@ -166,7 +166,7 @@ async fn take_returns_the_value_once_and_leaves_a_value_of_another_type() {
             get(async |session: Session| Ok::<_, Error>(Json(session.take::<u64>("guestbook.x").await?))),
         )
         .layer(guestbook.session_layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     let answer = guest.ok("/take").await;
     assert_eq!((answer.json(), answer.set_cookie()), (json!(null), None), "nothing begins a session");
     guest.ok("/set/a/word").await;

@@ -14,7 +14,7 @@ use tower_guestbook::{
 
 use crate::{
     activity::events,
-    support::{FIREFOX, Guest, builder, routes},
+    support::{FIREFOX, TestClient, builder, routes},
 };
 
 /// What is recorded of a request with these headers, several of which may have one name.
@@ -154,7 +154,7 @@ async fn requests_with_a_spammers_referrer_are_left_out_and_counted_unless_someb
     assert_eq!(other.as_deref(), Some("notspam.example"));
 
     let app = routes().layer(guestbook.layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     let cookie = format!("__Host-session={}", guest.cookie.as_deref().unwrap());
     let headers = [("referer", b"https://spam.example/".as_slice()), ("cookie", cookie.as_bytes())];

@@ -4,12 +4,12 @@ use axum::http::StatusCode;
 use serde_json::json;
 use tower_guestbook::store::{MemoryStore, Store};
 
-use crate::support::{Guest, app, builder};
+use crate::support::{TestClient, app, builder};
 
 async fn parallel_writers<S: Store>(store: S) {
     let guestbook = builder(store).0.build().unwrap();
     let app = app(&guestbook);
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     let writers = (0..64).map(|writer| {
         let mut guest = guest.clone();
@@ -32,7 +32,7 @@ async fn parallel_writers<S: Store>(store: S) {
 async fn writers_beside_rotations<S: Store>(store: S) {
     let guestbook = builder(store).0.build().unwrap();
     let app = app(&guestbook);
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     for round in 0..20 {
         let writers = (0..4).map(|writer| {

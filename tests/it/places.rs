@@ -116,8 +116,8 @@ async fn a_history_is_complete_whatever_was_deleted_and_whether_or_not_places_ar
 
     // Deleting looks through blocks anyway.
     let logins = ActivityFilter::new().event_type(EventType::LOGIN).until(Timestamp::from_millis(3_000_000));
-    while file.discard(logins.clone(), 100).await.unwrap() > 0 {}
-    while memory.discard(logins.clone(), 100).await.unwrap() > 0 {}
+    while file.delete_activities(logins.clone(), 100).await.unwrap() > 0 {}
+    while memory.delete_activities(logins.clone(), 100).await.unwrap() > 0 {}
     compare(&file, &memory).await;
     let (_, left) = check_places(&path);
     assert!(left > 0 && left < unknown, "in the blocks that were looked through they are known now: {left}");

@@ -25,7 +25,7 @@ use tower_guestbook::{
     store::{ActivityStore, Commit, SqliteStore},
 };
 
-use crate::support::{Guest, app, builder};
+use crate::support::{TestClient, app, builder};
 
 const DATABASE: &str = "GUESTBOOK_TEST_CHILD_DATABASE";
 
@@ -49,7 +49,7 @@ async fn child_that_logs_guests_in() {
         let app = app.clone();
         tokio::spawn(async move {
             for number in 0..100_000 {
-                let mut guest = Guest::new(&app);
+                let mut guest = TestClient::new(&app);
                 let user = format!("user{task}x{number}");
                 guest.ok(&format!("/login/{user}")).await;
                 guest.ok(&format!("/set/number/{number}")).await;
@@ -79,7 +79,7 @@ async fn a_session_that_another_process_revokes_is_refused_within_the_cache_age(
     let database = directory.path().join("guestbook.db");
     let (builder, clock) = builder(SqliteStore::open(&database).unwrap());
     let guestbook = builder.build().unwrap();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     assert_eq!(guest.user().await.as_deref(), Some("ada"));
 
@@ -90,7 +90,7 @@ async fn a_session_that_another_process_revokes_is_refused_within_the_cache_age(
 
     clock.advance(Duration::from_millis(1_000));
     assert_eq!(guest.user().await, None);
-    let mut again = Guest::new(&app(&guestbook));
+    let mut again = TestClient::new(&app(&guestbook));
     again.ok("/login/ada").await;
     assert!(again.user().await.is_some(), "the file serves both");
 }
@@ -119,7 +119,7 @@ async fn every_acknowledged_login_survives_a_kill() {
         let app = app(&guestbook);
         for login in &logins {
             let [_, user, number, token] = login.split(' ').collect::<Vec<_>>()[..] else { panic!("{login}") };
-            let mut guest = Guest::with_cookie(&app, token);
+            let mut guest = TestClient::with_cookie(&app, token);
             assert_eq!(guest.user().await.as_deref(), Some(user));
             assert_eq!(guest.value("number").await, json!(number));
         }
@@ -155,8 +155,8 @@ impl ActivityStore for Unreliable {
         self.store.count(filter).await
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.store.discard(filter, limit).await
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.store.delete_activities(filter, limit).await
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {

@@ -235,6 +235,6 @@ async fn erasure<S: Store + Clone>(store: S) {
     assert_eq!(site.admin.user(&tokens[1]).await, None);
     assert_eq!(site.admin.user(&bystander).await.as_deref(), Some("2"));
     let refused = send(&site.admin.app, Request::get("/login/1").body(Body::empty()).unwrap()).await;
-    assert_eq!(refused.status, ErrorKind::StruckOut.status(), "ids are unique in a store: both were the same person");
+    assert_eq!(refused.status, ErrorKind::UserErased.status(), "ids are unique in a store: both were the same person");
     assert_eq!(site.admin.count().await, 0);
 }

@@ -28,7 +28,7 @@ use tower_guestbook::{
 
 pub(crate) use crate::log::Log;
 use crate::{
-    moody::{Mood, Moody},
+    faulty_store::{Fault, FaultyStore},
     support::{START, until},
 };
 
@@ -50,11 +50,11 @@ async fn stored<S: ActivityStore>(store: &S) -> Vec<usize> {
     numbers(&store.history(query).await.unwrap())
 }
 
-fn pair(store: &Moody, settings: RecorderSettings) -> (Recorder, Worker) {
+fn pair(store: &FaultyStore, settings: RecorderSettings) -> (Recorder, Worker) {
     Recorder::pair(Arc::new(store.clone()), settings, Clock::manual(START)).unwrap()
 }
 
-fn running(store: &Moody, settings: RecorderSettings) -> Recorder {
+fn running(store: &FaultyStore, settings: RecorderSettings) -> Recorder {
     let (recorder, worker) = pair(store, settings);
     tokio::spawn(worker.run());
     recorder
@@ -81,7 +81,7 @@ async fn until_spool_is_empty(recorder: &Recorder) {
 
 #[tokio::test]
 async fn a_full_queue_drops_the_newest_and_counts_them() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new().queue(4).batch(4, Duration::from_millis(50)));
     for number in 0..10 {
         recorder.record(event(number));
@@ -97,7 +97,7 @@ async fn a_full_queue_drops_the_newest_and_counts_them() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_goes_out_when_it_is_full_or_old_or_somebody_waits() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().batch(3, Duration::from_millis(50)));
     let begin = tokio::time::Instant::now();
     for number in 0..3 {
@@ -121,15 +121,15 @@ async fn a_batch_goes_out_when_it_is_full_or_old_or_somebody_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_stuck_for_ten_seconds_loses_nothing() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
-    store.set(Mood::Stuck);
+    store.set(Fault::Stuck);
     for number in 0..500 {
         recorder.record(event(number));
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(stored(&*store.store).await, [] as [usize; 0]);
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     for number in 500..600 {
         recorder.record(event(number));
     }
@@ -141,9 +141,9 @@ async fn a_store_that_is_stuck_for_ten_seconds_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn while_the_store_is_stuck_memory_stays_bounded_and_the_drops_are_counted() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().queue(100).batch(10, Duration::ZERO));
-    store.set(Mood::Stuck);
+    store.set(Fault::Stuck);
     for number in 0..1_000 {
         let mut event = event(number);
         // Of so many users that no share of the queue is in the way.
@@ -159,9 +159,9 @@ async fn while_the_store_is_stuck_memory_stays_bounded_and_the_drops_are_counted
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counted_and_told() {
     let (log, _guard) = Log::capture();
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     for number in 0..7 {
         recorder.record(event(number));
     }
@@ -175,7 +175,7 @@ async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counte
     recorder.record(event(7));
     assert!(recorder.flush().await.is_err());
     assert_eq!((store.asked(), recorder.stats().lost), (6, 8));
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     recorder.record(event(8));
     recorder.flush().await.unwrap();
     assert_eq!(stored(&*store.store).await, [8]);
@@ -206,8 +206,8 @@ impl ActivityStore for Ambiguous {
         self.store.count(filter).await
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.store.discard(filter, limit).await
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.store.delete_activities(filter, limit).await
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
@@ -238,24 +238,24 @@ async fn an_answer_that_is_lost_stores_nothing_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn a_durable_event_is_stored_or_its_caller_is_told() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
     recorder.record_durable(event(1)).await.unwrap();
     assert_eq!(stored(&*store.store).await, [1]);
 
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     recorder.record(event(2));
     let error = recorder.record_durable(event(3)).await.unwrap_err();
     assert_eq!((error.kind(), store.asked()), (ErrorKind::Unavailable, 2), "told after the first attempt");
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     recorder.flush().await.unwrap();
     assert_eq!(stored(&*store.store).await, [1, 2], "what was refused is not stored later");
     assert_eq!(recorder.stats().refused, 1);
 
-    store.set(Mood::Stuck);
+    store.set(Fault::Stuck);
     let error = recorder.record_durable(event(4)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(stored(&*store.store).await, [1, 2, 4], "a timeout is no promise either way");
     assert_balanced(&recorder.stats());
@@ -266,7 +266,7 @@ async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_
     use axum::{Router, body::Body, http::Request, routing::get};
     use tower::ServiceExt;
 
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let settings = RecorderSettings::new()
         .queue(2)
         .batch(1, Duration::ZERO)
@@ -283,7 +283,7 @@ async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_
         let request = Request::get("/").header("user-agent", crate::support::FIREFOX).body(Body::empty());
         app.clone().oneshot(request.unwrap())
     };
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     // One in hand, two in the queue.
     for number in 1..=3 {
         drop(request().await.unwrap());
@@ -292,13 +292,13 @@ async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_
     let waiting = tokio::spawn(request());
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(handled.load(Ordering::SeqCst), 3, "it waits");
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     drop(waiting.await.unwrap().unwrap());
     guestbook.flush().await.unwrap();
     let stats = guestbook.recorder().stats();
     assert_eq!((handled.load(Ordering::SeqCst), stats.written, stats.dropped), (4, 4, 0));
 
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     for number in 1..=3 {
         drop(request().await.unwrap());
         until(async || guestbook.recorder().stats().queued == number).await;
@@ -311,7 +311,7 @@ async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().batch(10, Duration::from_secs(60)));
     for number in 0..25 {
         recorder.record(event(number));
@@ -326,7 +326,7 @@ async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
     assert_eq!(recorder.shutdown(Duration::ZERO).await, report, "the same again");
 
     let recorder = running(&store, RecorderSettings::new().batch(10, Duration::from_secs(60)));
-    store.set(Mood::Stuck);
+    store.set(Fault::Stuck);
     for number in 0..25 {
         recorder.record(event(number));
     }
@@ -338,7 +338,7 @@ async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
 
 #[tokio::test]
 async fn a_worker_that_is_dropped_takes_nothing_along_uncounted() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new());
     for number in 0..5 {
         recorder.record(event(number));

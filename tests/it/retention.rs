@@ -16,8 +16,8 @@ use tower_guestbook::{
 };
 
 use crate::{
-    moody::{Mood, Moody},
-    support::{self, Guest, START, until},
+    faulty_store::{Fault, FaultyStore},
+    support::{self, START, TestClient, until},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -117,12 +117,12 @@ async fn the_rules_decide<S: Store + Clone>(store: S) {
 
 #[tokio::test]
 async fn the_most_specific_rule_decides_to_the_millisecond_and_a_dry_run_says_the_same() {
-    the_rules_decide(Moody::default()).await;
+    the_rules_decide(FaultyStore::default()).await;
 }
 
 #[tokio::test]
 async fn a_report_has_the_names_that_others_read() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, [views(2, DAY * 91), views(1, DAY * 3)].concat()).await;
     let (guestbook, _) =
         guestbook(store.clone(), RetentionRules::new().keep_event_type(EventType::ERROR, Keep::Forever));
@@ -151,16 +151,16 @@ async fn a_report_has_the_names_that_others_read() {
     });
     assert_eq!(json, expected);
     let rules = RetentionRules::new().keep_activities(Keep::For(DAY / 2));
-    let half = support::builder(Moody::default()).0.retention(rules).build().unwrap();
+    let half = support::builder(FaultyStore::default()).0.retention(rules).build().unwrap();
     assert_eq!(serde_json::to_value(half.retention().dry_run().await.unwrap()).unwrap()["retention_days"], 0.5);
-    let off = support::builder(Moody::default()).0.retention(RetentionRules::off()).build().unwrap();
+    let off = support::builder(FaultyStore::default()).0.retention(RetentionRules::off()).build().unwrap();
     assert!(serde_json::to_value(off.retention().dry_run().await.unwrap()).unwrap()["retention_days"].is_null());
 }
 
 #[tokio::test]
 async fn more_than_the_allowed_part_of_a_class_is_only_deleted_by_force() {
     for (old, new, refused) in [(600, 1_400, false), (601, 1_399, true), (1_000, 0, false), (1_001, 0, true)] {
-        let store = Moody::default();
+        let store = FaultyStore::default();
         let mut events = [views(old, DAY * 91), views(new, DAY * 80)].concat();
         // Others do not count.
         events.extend((0..5_000).map(|_| event(EventType::LOGIN, ago(DAY))));
@@ -180,7 +180,7 @@ async fn more_than_the_allowed_part_of_a_class_is_only_deleted_by_force() {
 
 #[tokio::test]
 async fn what_is_kept_forever_is_never_deleted_and_off_keeps_all() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, views(1_500, DAY * 10_000)).await;
     for rules in [RetentionRules::off(), RetentionRules::new().keep_activities(Keep::Forever)] {
         let (guestbook, _) = guestbook(store.clone(), rules);
@@ -192,18 +192,18 @@ async fn what_is_kept_forever_is_never_deleted_and_off_keeps_all() {
 #[tokio::test]
 async fn settings_that_cannot_be_meant_are_refused_by_name() {
     let rules = RetentionRules::new().max_fraction(0.0);
-    let error = support::builder(Moody::default()).0.retention(rules).build().unwrap_err();
+    let error = support::builder(FaultyStore::default()).0.retention(rules).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("retention(): max_fraction()"), "{error}");
 }
 
 #[tokio::test]
 async fn expired_sessions_are_removed_with_it() {
-    let (builder, clock) = support::builder(Moody::default());
+    let (builder, clock) = support::builder(FaultyStore::default());
     let guestbook = builder.build().unwrap();
     let app = support::app(&guestbook);
-    Guest::new(&app).ok("/login/ada").await;
-    let mut bob = Guest::new(&app);
+    TestClient::new(&app).ok("/login/ada").await;
+    let mut bob = TestClient::new(&app);
     bob.ok("/login/bob").await;
     clock.advance(support::minutes(29));
     bob.ok("/set/a/b").await;
@@ -215,14 +215,14 @@ async fn expired_sessions_are_removed_with_it() {
 
 #[tokio::test]
 async fn a_store_that_fails_is_not_fatal_and_the_next_run_goes_on() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, views(900, DAY * 91)).await;
     let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
-    for mood in [Mood::Failing, Mood::ReadOnly] {
+    for mood in [Fault::Failing, Fault::ReadOnly] {
         store.set(mood);
         assert_eq!(guestbook.retention().run_once().await.unwrap_err().kind(), ErrorKind::Unavailable);
     }
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(count(&store).await, 900);
     assert_eq!(guestbook.retention().run_once().await.unwrap().activities_deleted, 900);
     let stats = guestbook.retention().stats();
@@ -232,7 +232,7 @@ async fn a_store_that_fails_is_not_fatal_and_the_next_run_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_the_chunk_under_way_and_for_no_more() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, views(50_000, DAY * 91)).await;
     let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
     let retention = guestbook.retention().clone();
@@ -252,7 +252,7 @@ async fn a_shutdown_waits_for_the_chunk_under_way_and_for_no_more() {
 
 #[tokio::test]
 async fn who_leaves_does_not_stop_a_run() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, views(900, DAY * 91)).await;
     let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
     let retention = guestbook.retention().clone();

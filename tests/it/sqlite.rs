@@ -305,7 +305,7 @@ async fn what_is_deleted_is_not_in_the_file_any_more() {
     assert!(contains(needle.as_bytes()) && contains(token.key().as_bytes()));
     assert!(!contains(token.expose_secret().as_bytes()), "the token itself is never stored");
     store.delete(id, START).await.unwrap();
-    store.purge_expired(START.after(Duration::from_secs(61)), 10).await.unwrap();
+    store.delete_expired(START.after(Duration::from_secs(61)), 10).await.unwrap();
     store.close().await.unwrap();
     assert!(!contains(needle.as_bytes()) && !contains(token.key().as_bytes()));
 }

@@ -156,7 +156,7 @@ async fn describe(session: Session) -> Json<Value> {
 
 /// A client that keeps one cookie.
 #[derive(Clone)]
-pub(crate) struct Guest {
+pub(crate) struct TestClient {
     pub(crate) app: Router,
     pub(crate) cookie: Option<String>,
 }
@@ -168,7 +168,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-impl Guest {
+impl TestClient {
     pub(crate) fn new(app: &Router) -> Self {
         Self { app: app.clone(), cookie: None }
     }
@@ -272,16 +272,16 @@ macro_rules! on_each_store {
     ($($name:ident => $check:ident;)*) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            use tower_guestbook::store::{MemoryStore, Pair};
+            use tower_guestbook::store::{MemoryStore, SplitStore};
 
             $check(MemoryStore::new()).await;
-            $check(Pair::new(MemoryStore::new(), MemoryStore::new())).await;
+            $check(SplitStore::new(MemoryStore::new(), MemoryStore::new())).await;
             #[cfg(feature = "sqlite")]
             {
                 let directory = tempfile::tempdir().unwrap();
                 let open = |name| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap();
                 $check(open("one.db")).await;
-                $check(Pair::new(open("sessions.db"), open("records.db"))).await;
+                $check(SplitStore::new(open("sessions.db"), open("records.db"))).await;
             }
         }
     )*};

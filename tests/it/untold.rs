@@ -22,7 +22,7 @@ use tracing::Level;
 use crate::{
     activity::events,
     recorder::Log,
-    support::{FIREFOX, Guest, START, builder, routes, send},
+    support::{FIREFOX, START, TestClient, builder, routes, send},
 };
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
@@ -80,7 +80,7 @@ async fn a_withheld_event_is_told_once_and_its_caller_is_told_each_time() {
         serde_json::to_string(&[queued, durable]).unwrap()
     };
     let app = routes().route("/track", get(track)).layer(guestbook.layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     for _ in 0..3 {
         assert_eq!(guest.ok("/track").await.body, r#"["withheld","withheld"]"#);
     }

@@ -15,7 +15,7 @@ use axum::{
 use tower::{Layer, Service, ServiceExt};
 use tower_guestbook::{
     Consent, Guestbook, Preferences, Session, UserId,
-    consent::{Category, Choices, Circumstances, ConsentRules, LegalBasis, Method, Mode, Purpose, PurposeId, Purposes},
+    consent::{Category, Choices, Circumstances, ConsentRules, LegalBasis, DecisionMethod, Mode, Purpose, PurposeId, Purposes},
     preferences::{PreferenceRules, StandardPreferences},
     store::SqliteStore,
 };
@@ -213,7 +213,7 @@ impl Whole {
     pub async fn new(path: &Path) -> Self {
         let guestbook = everything(SqliteStore::open(path).expect("a new file"));
         let ada = UserId::try_from("ada").expect("a name");
-        let choices = Choices::new(Method::Api).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
+        let choices = Choices::new(DecisionMethod::Api).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
         let consents = guestbook.consents().expect("they are configured");
         consents.decide(&ada.clone().into(), choices, &Circumstances::default()).await.expect("stored");
         let preferences = guestbook.preferences::<StandardPreferences>().expect("they are configured");

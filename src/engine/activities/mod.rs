@@ -14,7 +14,7 @@ use crate::{
     engine::{consents::Objections, tasks::Tasks},
     error::Result,
     model::activity::{ActivityFilter, HistoryPage, HistoryQuery},
-    store::dynamic::DynamicStore,
+    store::dyn_store::DynStore,
 };
 
 /// The activities of a guestbook, for what is done outside the recording of them. A clone is another handle.
@@ -34,7 +34,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Activities {
-    store: Arc<dyn DynamicStore>,
+    store: Arc<dyn DynStore>,
     tasks: Tasks,
     objections: Objections,
 }
@@ -43,7 +43,7 @@ pub struct Activities {
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
-    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, objections: Objections) -> Self {
+    pub(crate) fn new(store: Arc<dyn DynStore>, tasks: Tasks, objections: Objections) -> Self {
         Self { store, tasks, objections }
     }
 
@@ -67,12 +67,12 @@ impl Activities {
     /// As for [`history`](Self::history). [`ErrorKind::TooLarge`] if the query names no user and more persons refuse a purpose than
     /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out).
     pub async fn history_for_others(&self, query: HistoryQuery) -> Result<HistoryPage> {
-        let left_out = match &query.filter.user {
+        let exclusion = match &query.filter.user {
             Some(user) => self.objections.of_user(user, &*self.store, &self.tasks).await?,
-            None => self.objections.left_out(&*self.store, &self.tasks).await?,
+            None => self.objections.exclusion(&*self.store, &self.tasks).await?,
         };
         let mut page = self.history(query).await?;
-        page.activities.retain(|activity| !left_out.iter().any(|left_out| left_out.has(&activity.event)));
+        page.activities.retain(|activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event)));
         Ok(page)
     }
 
@@ -90,10 +90,10 @@ impl Activities {
     /// # Errors
     ///
     /// As for [`history`](Self::history). What was deleted before stays deleted.
-    pub async fn discard(&self, filter: ActivityFilter) -> Result<u64> {
+    pub async fn delete_activities(&self, filter: ActivityFilter) -> Result<u64> {
         let mut total = 0;
         loop {
-            let deleted = self.tasks.within(self.store.discard(filter.clone(), DISCARD_CHUNK)).await?;
+            let deleted = self.tasks.within(self.store.delete_activities(filter.clone(), DISCARD_CHUNK)).await?;
             total += deleted as u64;
             if deleted < DISCARD_CHUNK {
                 return Ok(total);

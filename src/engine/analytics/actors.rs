@@ -1,16 +1,16 @@
-//! Whose an event is: the one place that follows visitors across their login. The rule is in the docs of [`Actor`].
+//! Whose an event is: the one place that follows visitors across their login. The rule is in the docs of [`AnalyticsActor`].
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::{model::analytics::Actor, store::ScannedEvent};
+use crate::{model::analytics::AnalyticsActor, store::ScannedEvent};
 
 pub(super) type Numbers<K, V> = HashMap<K, V, RandomState>;
 
 /// Actors by number, in the order in which they came.
 pub(super) struct Actors {
-    kind: Actor,
+    kind: AnalyticsActor,
     follows_logins: bool,
     /// Those with a small key, by it, from 1 on; 0 has not come. To hash them took a tenth of a question.
     near: Vec<u32>,
@@ -39,10 +39,10 @@ pub(crate) struct Identities {
 const NEAR: u64 = 1 << 22;
 
 impl Actors {
-    pub(super) fn new(kind: Actor, follows_logins: bool) -> Self {
+    pub(super) fn new(kind: AnalyticsActor, follows_logins: bool) -> Self {
         Self {
             kind,
-            follows_logins: follows_logins && kind == Actor::Person,
+            follows_logins: follows_logins && kind == AnalyticsActor::Person,
             near: Vec::new(),
             far: Numbers::default(),
             seen: Vec::new(),
@@ -52,10 +52,10 @@ impl Actors {
 
     pub(super) fn number(&mut self, event: &ScannedEvent<'_>) -> Option<u32> {
         match self.kind {
-            Actor::Person => self.person(event),
-            Actor::User => event.user.map(|user| self.number_of(user_key(user))),
-            Actor::Visitor => event.visitor.map(|visitor| self.number_of(visitor_key(visitor))),
-            Actor::Session => event.session.map(|session| self.number_of(session)),
+            AnalyticsActor::Person => self.person(event),
+            AnalyticsActor::User => event.user.map(|user| self.number_of(user_key(user))),
+            AnalyticsActor::Visitor => event.visitor.map(|visitor| self.number_of(visitor_key(visitor))),
+            AnalyticsActor::Session => event.session.map(|session| self.number_of(session)),
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn actors_are_numbered_as_they_come_whatever_their_keys_are() {
-        let mut actors = Actors::new(Actor::Person, true);
+        let mut actors = Actors::new(AnalyticsActor::Person, true);
         let keys = [7, NEAR, 0, NEAR - 1, 7, u64::MAX, NEAR, 0, u64::MAX, 3];
         assert_eq!(keys.map(|key| actors.number_of(key)), [0, 1, 2, 3, 0, 4, 1, 2, 4, 5]);
     }
@@ -166,7 +166,7 @@ mod tests {
             event(None, Some(3), None),
             event(None, Some(3), Some(9)),
         ];
-        let mut actors = Actors::new(Actor::Person, true);
+        let mut actors = Actors::new(AnalyticsActor::Person, true);
         let numbers = events.map(|event| actors.number(&event).unwrap());
         let identities = actors.finish();
         let [visitor_1, five, six, visitor_2, _, visitor_3, nine] = numbers.map(|number| identities.actor(number));
@@ -175,7 +175,7 @@ mod tests {
         assert!([five, six].iter().all(|actor| identities.has_changed(*actor)));
         assert!(![visitor_3, nine].iter().any(|actor| identities.has_changed(*actor)));
 
-        let mut apart = Actors::new(Actor::Person, false);
+        let mut apart = Actors::new(AnalyticsActor::Person, false);
         let numbers = events.map(|event| apart.number(&event).unwrap());
         let identities = apart.finish();
         assert_ne!(identities.actor(numbers[0]), identities.actor(numbers[1]));

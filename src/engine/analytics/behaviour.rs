@@ -27,7 +27,7 @@ use crate::{
 /// Only events of the range are looked at: a visit that began before it begins with the first of them. The events that count are those
 /// of [`AnalyticsRules`](super::AnalyticsRules).
 ///
-/// Whose events belong together says [`Actor`](crate::analytics::Actor): by default a person, who is followed across a login.
+/// Whose events belong together says [`AnalyticsActor`](crate::analytics::AnalyticsActor): by default a person, who is followed across a login.
 ///
 /// These questions have no table of answers: each looks at every event of its range that counts, from one snapshot, some three
 /// million a second, and keeps 16 bytes of each that matters. Other readers and the writer are not held up.

@@ -14,7 +14,8 @@ use crate::{
     model::{
         activity::EventType,
         analytics::{
-            Actor, EXCLUDED, Funnel, Labels, Mark, Matcher, Names, Range, Step, Timelines, Wanted, page_in, too_large,
+            AnalyticsActor, EXCLUDED, Funnel, Labels, Mark, Matcher, Names, Range, Step, Timelines, Wanted, page_in,
+            too_large,
         },
     },
     store::{Scan, ScannedEvent},
@@ -37,7 +38,7 @@ impl Analytics {
         let rules = &self.inner.rules;
         // It waits before it asks who is left out: that may change meanwhile.
         let turn = self.turn(scan.clone(), rules.max_events).await?;
-        let mut scan = scan.left_out(self.left_out().await?);
+        let mut scan = scan.exclusion(self.exclusion().await?);
         scan.except_types.extend(rules.except_types.iter().cloned());
         let gathered = Arc::new(Mutex::new(Some((state, Ok(())))));
         // The scan may go on for a moment when nobody waits for it any more.
@@ -65,11 +66,11 @@ impl Analytics {
         self.in_time(answer).await
     }
 
-    fn actors_of(&self, actor: Actor, scan: Scan) -> Scan {
+    fn actors_of(&self, actor: AnalyticsActor, scan: Scan) -> Scan {
         match actor {
-            Actor::Session => scan.sessions(),
-            Actor::Person if self.inner.rules.follow_logins => scan.with_person().links(),
-            Actor::Person | Actor::User | Actor::Visitor => scan.with_person(),
+            AnalyticsActor::Session => scan.sessions(),
+            AnalyticsActor::Person if self.inner.rules.follow_logins => scan.with_person().links(),
+            AnalyticsActor::Person | AnalyticsActor::User | AnalyticsActor::Visitor => scan.with_person(),
         }
     }
 
@@ -77,7 +78,7 @@ impl Analytics {
     pub(super) async fn timelines<A: Send + 'static>(
         &self,
         range: Range,
-        actor: Actor,
+        actor: AnalyticsActor,
         labels: LabelBy,
         types: Option<Vec<EventType>>,
         fold: impl FnOnce(Timelines) -> Result<A> + Send + 'static,
@@ -113,7 +114,7 @@ impl Analytics {
     pub(super) async fn marks<A: Send + 'static>(
         &self,
         range: Range,
-        actor: Actor,
+        actor: AnalyticsActor,
         matcher: Matcher,
         which: Which,
         fold: impl FnOnce(Vec<Mark>, Names, Identities) -> Result<A> + Send + 'static,

@@ -57,14 +57,14 @@ impl Analytics {
         }
         let _turn = self.inner.turns.turn(self.asker.as_ref(), 0).await?;
         let rules = &self.inner.rules;
-        let left_out = self.left_out().await?;
+        let exclusion = self.exclusion().await?;
         let mut filter = ActivityFilter::new().user(user).from(range.from()).until(range.until());
         filter.session = session;
         let filter = filter.except_types(rules.except_types.iter().cloned());
         let (mut query, mut activities) = (HistoryQuery::new(filter).limit(limit + 1), Vec::new());
         loop {
             let page = self.inner.tasks.within(self.inner.store.history(query.clone())).await?;
-            let counts = |activity: &Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
+            let counts = |activity: &Activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event));
             activities.extend(page.activities.into_iter().filter(counts));
             match page.next.filter(|_| activities.len() <= limit) {
                 Some(next) => query = query.after(next).limit(HistoryQuery::MAX_LIMIT),

@@ -24,7 +24,7 @@ use crate::{
         activity::{Activity, HistoryQuery, Order},
         analytics::{EventFilter, Range},
     },
-    store::{Counting, LeftOut, Scan, dynamic::DynamicStore},
+    store::{AggregateQuery, Exclusion, Scan, dyn_store::DynStore},
     time::Clock,
 };
 
@@ -81,7 +81,7 @@ pub struct Analytics {
 }
 
 struct Inner {
-    store: Arc<dyn DynamicStore>,
+    store: Arc<dyn DynStore>,
     tasks: Tasks,
     clock: Clock,
     rules: AnalyticsRules,
@@ -91,7 +91,7 @@ struct Inner {
 
 impl Analytics {
     pub(crate) fn new(
-        store: Arc<dyn DynamicStore>,
+        store: Arc<dyn DynStore>,
         tasks: Tasks,
         clock: Clock,
         rules: AnalyticsRules,
@@ -135,8 +135,8 @@ impl Analytics {
         let mut scan = Scan::new(range);
         scan.user = filter.activities.user.clone();
         let _turn = self.turn(scan, max).await?;
-        let left_out = self.left_out().await?;
-        let counts = |activity: &&Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
+        let exclusion = self.exclusion().await?;
+        let counts = |activity: &&Activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event));
         let mut wanted = filter.clone();
         wanted.activities.except_types.extend_from_slice(&inner.rules.except_types);
         wanted.activities = wanted.activities.from(range.from()).until(range.until());
@@ -159,13 +159,13 @@ impl Analytics {
     }
 
     /// What counts, if a store may know a quicker way to it: everything of `range` but some types, or what has one thing in common.
-    async fn counting(&self, range: Range, filter: &EventFilter) -> Result<Option<Counting>> {
+    async fn counting(&self, range: Range, filter: &EventFilter) -> Result<Option<AggregateQuery>> {
         let Some(only) = filter.slice() else { return Ok(None) };
         let rules = &self.inner.rules;
         let types = rules.except_types.iter().chain(&filter.activities.except_types).cloned();
-        let counting = Counting::new(range).except_types(types).left_out(self.left_out().await?);
+        let counting = AggregateQuery::new(range).except_types(types).exclusion(self.exclusion().await?);
         let counting = counting.passive_types(rules.passive_types.iter().cloned());
-        Ok(Some(Counting { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
+        Ok(Some(AggregateQuery { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
     }
 
     /// An answer that the store may know a quicker way to, if there is room for it and it comes in time.
@@ -173,7 +173,7 @@ impl Analytics {
         &self,
         range: Range,
         filter: &EventFilter,
-        ask: impl FnOnce(Counting) -> Option<A>,
+        ask: impl FnOnce(AggregateQuery) -> Option<A>,
     ) -> Result<Option<T>>
     where
         A: Future<Output = Result<Option<T>>>,
@@ -196,10 +196,10 @@ impl Analytics {
     }
 
     /// Whose events do not count: those whom the rules name, and whom [`AnalyticsRules`] leave out by themselves.
-    async fn left_out(&self) -> Result<Vec<LeftOut>> {
-        let mut left_out = self.inner.objections.left_out(&*self.inner.store, &self.inner.tasks).await?;
-        left_out.push(LeftOut::new(self.inner.rules.except_users.iter().cloned().map(Into::into)));
-        Ok(left_out)
+    async fn exclusion(&self) -> Result<Vec<Exclusion>> {
+        let mut exclusion = self.inner.objections.exclusion(&*self.inner.store, &self.inner.tasks).await?;
+        exclusion.push(Exclusion::new(self.inner.rules.except_users.iter().cloned().map(Into::into)));
+        Ok(exclusion)
     }
 
     /// What computes for long over what was gathered, not in the way of requests.

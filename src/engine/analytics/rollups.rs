@@ -7,7 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::uuid_of,
     model::analytics::{EventFilter, Range},
-    store::{Counting, RollupCheck},
+    store::{AggregateQuery, RollupCheck},
     time::Timestamp,
 };
 
@@ -82,7 +82,7 @@ impl Analytics {
     ///
     /// As for [`roll_up`](Self::roll_up).
     pub async fn rebuild_rollups(&self) -> Result<()> {
-        self.inner.store.forget_rollups().await?;
+        self.inner.store.delete_rollups().await?;
         self.roll_up().await
     }
 
@@ -102,9 +102,9 @@ impl Analytics {
         }
     }
 
-    async fn everything(&self) -> Result<Counting> {
+    async fn everything(&self) -> Result<AggregateQuery> {
         let always = Range::new(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX))?;
         let counting = self.counting(always, &EventFilter::new()).await?;
-        Ok(counting.unwrap_or_else(|| Counting::new(always)))
+        Ok(counting.unwrap_or_else(|| AggregateQuery::new(always)))
     }
 }

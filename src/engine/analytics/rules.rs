@@ -117,7 +117,7 @@ impl AnalyticsRules {
         self
     }
 
-    /// Whether a person is followed across a login, see [`Actor::Person`](crate::analytics::Actor::Person). Default: yes. If
+    /// Whether a person is followed across a login, see [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). Default: yes. If
     /// not, what a visitor did before is another person's.
     pub fn follow_logins(mut self, follow: bool) -> Self {
         self.follow_logins = follow;

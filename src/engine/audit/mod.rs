@@ -19,7 +19,7 @@ use crate::{
     model::privacy::{
         Actor, AuditAction, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Verifier, VerifyReport,
     },
-    store::dynamic::DynamicStore,
+    store::dyn_store::DynStore,
     time::{Clock, Timestamp},
 };
 #[cfg(doc)]
@@ -99,7 +99,7 @@ pub struct AuditTrail {
 }
 
 struct Inner {
-    store: Arc<dyn DynamicStore>,
+    store: Arc<dyn DynStore>,
     tasks: Tasks,
     clock: Clock,
     /// That of the builder, or the one made from the store's secret when it was first needed.
@@ -124,7 +124,7 @@ const PAGE: usize = 1_000;
 const ATTEMPTS: usize = 3;
 
 impl AuditTrail {
-    pub(crate) fn new(store: Arc<dyn DynamicStore>, tasks: Tasks, clock: Clock, own: Option<AuditKey>) -> Self {
+    pub(crate) fn new(store: Arc<dyn DynStore>, tasks: Tasks, clock: Clock, own: Option<AuditKey>) -> Self {
         let key = own.map_or_else(OnceLock::new, OnceLock::from);
         Self { inner: Arc::new(Inner { store, tasks, clock, key, verified: Mutex::default() }) }
     }
@@ -224,9 +224,9 @@ impl AuditTrail {
     }
 
     /// Drops at most `limit` entries that were recorded before.
-    pub(crate) async fn forget(&self, before: Timestamp, limit: usize) -> Result<usize> {
+    pub(crate) async fn evict(&self, before: Timestamp, limit: usize) -> Result<usize> {
         let (inner, key) = (&self.inner, self.key().await?);
-        inner.tasks.within(inner.store.forget_audit(before, limit, key, inner.clock.now())).await
+        inner.tasks.within(inner.store.delete_audit_entries(before, limit, key, inner.clock.now())).await
     }
 
     /// Where the trail begins, if entries were dropped.

@@ -9,7 +9,7 @@ use crate::{
     id::VisitorId,
     model::{
         client::TruncatedAddress,
-        consent::{Choice, Choices, Decision, Standings},
+        consent::{Choice, Choices, ConsentStates, Decision},
     },
 };
 
@@ -41,11 +41,12 @@ impl Consents {
         visitor: Option<VisitorId>,
         network: Option<TruncatedAddress>,
         choices: &Choices,
-        standings: &Standings,
+        consent_states: &ConsentStates,
     ) -> Result<Option<Taken>> {
         // Taking a grant back is as easy as giving it (GDPR, Article 7(3)), and needs a grant that was counted.
         let is_no = |choice: &Choice| *choice != Choice::Decision(Decision::Granted);
-        let is_granted = |id| standings.get(id).is_some_and(|standing| standing.decision == Decision::Granted);
+        let is_granted =
+            |id| consent_states.get(id).is_some_and(|consent_state| consent_state.decision == Decision::Granted);
         if choices.made.iter().all(|(_, choice)| is_no(choice)) && choices.made.iter().any(|(id, _)| is_granted(id)) {
             return Ok(None);
         }

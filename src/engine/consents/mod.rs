@@ -2,7 +2,7 @@
 
 mod limits;
 mod objections;
-mod offer;
+mod prompt;
 mod receipt;
 mod recording;
 mod settings;
@@ -18,7 +18,7 @@ use self::{
     snapshot::Snapshot,
 };
 pub use self::{
-    offer::{Offer, OfferedPurpose, PurposeState},
+    prompt::{ConsentPrompt, PromptedPurpose, PurposeState},
     receipt::{Receipt, ReceiptEvent, ReceiptPurpose},
     settings::{Controller, UnallowedActivity},
 };
@@ -26,7 +26,7 @@ pub use self::{
 use crate::error::ErrorKind;
 use crate::{
     engine::{
-        profiles::{Accounts, Known},
+        profiles::{ProfileState, Profiles},
         rate::Allowances,
         tasks::Tasks,
     },
@@ -34,12 +34,13 @@ use crate::{
     id::{UserId, VisitorId},
     model::{
         consent::{
-            Choice, Choices, Circumstances, ConsentId, ConsentRecord, Decision, Jurisdiction, Method, Mode, Notice,
-            NoticeHash, Purpose, PurposeId, Purposes, Regime, Signals, Standings, Subject, Verdict, resolve,
+            Choice, Choices, Circumstances, ConsentId, ConsentRecord, ConsentStates, Decision, DecisionMethod,
+            Jurisdiction, Mode, Notice, NoticeHash, Purpose, PurposeId, Purposes, Regime, Signals, Subject, Verdict,
+            resolve,
         },
         preferences::lookup_language,
     },
-    store::dynamic::DynamicStore,
+    store::dyn_store::DynStore,
     time::{Clock, Timestamp},
 };
 
@@ -54,7 +55,7 @@ use crate::{
 /// use tower_guestbook::{
 ///     Guestbook, UserId,
 ///     consent::{
-///         Category, Choices, Circumstances, ConsentRules, Method, Purpose, PurposeId, Purposes,
+///         Category, Choices, Circumstances, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes,
 ///     },
 ///     store::MemoryStore,
 /// };
@@ -66,7 +67,7 @@ use crate::{
 /// let consents = guestbook.consents().expect("consent is configured");
 ///
 /// let ada = UserId::try_from("ada")?;
-/// let import = Choices::new(Method::Import).grant(PurposeId::ANALYTICS).actor("the old system");
+/// let import = Choices::new(DecisionMethod::Import).grant(PurposeId::ANALYTICS).actor("the old system");
 /// consents.decide(&ada.clone().into(), import, &Circumstances::default()).await?;
 /// consents.withdraw(&ada.clone().into(), &PurposeId::ANALYTICS, &Circumstances::default()).await?;
 /// assert_eq!(consents.history(&ada.into(), 10, None).await?.len(), 2, "nothing is overwritten");
@@ -78,8 +79,8 @@ pub struct Consents {
 }
 
 struct Inner {
-    store: Arc<dyn DynamicStore>,
-    accounts: Accounts,
+    store: Arc<dyn DynStore>,
+    profiles: Profiles,
     tasks: Tasks,
     clock: Clock,
     settings: ConsentSettings,
@@ -107,8 +108,8 @@ impl Consents {
     }
 
     pub(crate) fn new(
-        store: Arc<dyn DynamicStore>,
-        accounts: Accounts,
+        store: Arc<dyn DynStore>,
+        profiles: Profiles,
         tasks: Tasks,
         clock: Clock,
         settings: ConsentSettings,
@@ -118,7 +119,7 @@ impl Consents {
             visitors: Allowances::new(settings.visitor_limit, REMEMBERED),
             networks: Allowances::new(settings.network_limit, REMEMBERED),
         };
-        Self { inner: Arc::new(Inner { store, accounts, tasks, clock, settings, secret, notices, limits }) }
+        Self { inner: Arc::new(Inner { store, profiles, tasks, clock, settings, secret, notices, limits }) }
     }
 
     /// The purposes that are declared.
@@ -131,8 +132,8 @@ impl Consents {
     /// # Errors
     ///
     /// What the store reports.
-    pub async fn standings(&self, subject: &Subject) -> Result<Standings> {
-        Ok(self.inner.accounts.load(subject).await?.account().consents.clone())
+    pub async fn consent_states(&self, subject: &Subject) -> Result<ConsentStates> {
+        Ok(self.inner.profiles.load(subject).await?.account().consents.clone())
     }
 
     /// Records decisions, all or none. Where the subject stands then; it is stored when this returns, and what this process
@@ -149,14 +150,14 @@ impl Consents {
         subject: &Subject,
         choices: Choices,
         circumstances: &Circumstances,
-    ) -> Result<Standings> {
-        let standings = self.recent_standings(subject).await?;
-        self.decide_from(subject, choices, circumstances, &standings).await
+    ) -> Result<ConsentStates> {
+        let consent_states = self.recent_states(subject).await?;
+        self.decide_from(subject, choices, circumstances, &consent_states).await
     }
 
     /// Where the subject stood a moment ago.
-    pub(crate) async fn recent_standings(&self, subject: &Subject) -> Result<Standings> {
-        Ok(self.inner.accounts.find(subject).await?.account().consents.clone())
+    pub(crate) async fn recent_states(&self, subject: &Subject) -> Result<ConsentStates> {
+        Ok(self.inner.profiles.find(subject).await?.account().consents.clone())
     }
 
     /// As [`decide`](Self::decide), by somebody who is known to stand here.
@@ -165,13 +166,13 @@ impl Consents {
         subject: &Subject,
         choices: Choices,
         circumstances: &Circumstances,
-        standings: &Standings,
-    ) -> Result<Standings> {
+        consent_states: &ConsentStates,
+    ) -> Result<ConsentStates> {
         // Before anybody is told that a notice is not theirs.
         self.check(&choices, circumstances)?;
         let says_yes = choices.made.iter().any(|(_, choice)| *choice == Choice::Decision(Decision::Granted));
         let shown = match &choices.snapshot {
-            Some(text) => match Snapshot::verify(text, self.secret().await?, subject, standings, self.now()) {
+            Some(text) => match Snapshot::verify(text, self.secret().await?, subject, consent_states, self.now()) {
                 Ok(shown) => Some(shown),
                 Err(error) if says_yes => return Err(error),
                 // A no is as easy as a yes was, however old the form is that says it (GDPR, Article 7(3)).
@@ -179,7 +180,7 @@ impl Consents {
             },
             None => None,
         };
-        let records = self.records(subject, &choices, shown.as_ref(), circumstances, standings)?;
+        let records = self.records(subject, &choices, shown.as_ref(), circumstances, consent_states)?;
         // A no names no notice, and must not fail because of one.
         if records.iter().any(|record| record.proof.notice.is_some()) {
             self.publish_notices().await?;
@@ -197,8 +198,8 @@ impl Consents {
         subject: &Subject,
         purpose: &PurposeId,
         circumstances: &Circumstances,
-    ) -> Result<Standings> {
-        self.decide(subject, Choices::new(Method::Api).decline(purpose.clone()), circumstances).await
+    ) -> Result<ConsentStates> {
+        self.decide(subject, Choices::new(DecisionMethod::Api).decline(purpose.clone()), circumstances).await
     }
 
     /// The records of the subject, those of visitors that were linked to it too, the last stored first; at most `limit`, those
@@ -234,17 +235,17 @@ impl Consents {
     /// # Errors
     ///
     /// [`Conflict`](ErrorKind::Conflict) if a notice was published with another text before; what the store reports.
-    pub async fn offer(
+    pub async fn prompt(
         &self,
         subject: Option<&Subject>,
         accept_language: &str,
         jurisdiction: &Jurisdiction,
-    ) -> Result<Offer> {
+    ) -> Result<ConsentPrompt> {
         self.publish_notices().await?;
         let (settings, secret) = (&self.inner.settings, self.secret().await?);
         let languages: Vec<&str> = settings.notices.iter().map(Notice::language).collect();
         let language = lookup_language(accept_language, &languages).or(languages.first().copied()).unwrap_or("en");
-        let offered = self.purposes().iter().map(|(id, purpose)| OfferedPurpose {
+        let offered = self.purposes().iter().map(|(id, purpose)| PromptedPurpose {
             id: id.clone(),
             mode_here: purpose.mode_under(jurisdiction.regime),
             notice: self.notice_in(id, language).cloned(),
@@ -257,7 +258,7 @@ impl Consents {
             (offered.id.clone(), (offered.purpose.version(), offered.notice.as_ref().map(Notice::hash)))
         });
         let snapshot = Snapshot { served_at, expires_at, language: language.to_owned(), shown: shown.collect() };
-        Ok(Offer {
+        Ok(ConsentPrompt {
             purposes,
             language: language.to_owned(),
             snapshot: snapshot.sign(secret, subject),
@@ -285,12 +286,12 @@ impl Consents {
     }
 
     /// Where all purposes stand for somebody with this account.
-    pub(crate) fn states(&self, account: &Known, situation: Situation) -> Vec<PurposeState> {
+    pub(crate) fn states(&self, account: &ProfileState, situation: Situation) -> Vec<PurposeState> {
         let state = |(id, purpose): (&PurposeId, &Purpose)| PurposeState {
             id: id.clone(),
             notice_version: purpose.version(),
             verdict: self.verdict(id, account, situation).expect("it is declared"),
-            standing: account.account().and_then(|account| account.account().consents.get(id).copied()),
+            consent_state: account.account().and_then(|account| account.account().consents.get(id).copied()),
         };
         self.purposes().iter().map(state).collect()
     }
@@ -306,7 +307,7 @@ impl Consents {
         let link = async move {
             let linked = consents.inner.store.link_visitor(visitor, user.clone(), policy, now).await;
             for subject in [Subject::User(user), Subject::Visitor(visitor)] {
-                consents.inner.accounts.forget(&subject);
+                consents.inner.profiles.evict(&subject);
             }
             linked.map(drop)
         };
@@ -317,19 +318,20 @@ impl Consents {
     pub(crate) fn note_signal(
         &self,
         subject: &Subject,
-        standings: &Standings,
+        consent_states: &ConsentStates,
         circumstances: impl FnOnce() -> Circumstances,
     ) {
-        let is_news = |id: &PurposeId| standings.get(id).is_none_or(|now| !now.decision.is_no() && !now.gpc_present);
+        let is_news =
+            |id: &PurposeId| consent_states.get(id).is_none_or(|now| !now.decision.is_no() && !now.gpc_present);
         let sold = self.purposes().iter().filter(|(id, purpose)| {
             purpose.is_sold_or_shared() && purpose.mode_under(Regime::Strictest) != Mode::Necessary && is_news(id)
         });
         let object = |choices: Choices, (id, _): (&PurposeId, &Purpose)| choices.decide(id.clone(), Decision::Objected);
-        let choices = sold.fold(Choices::new(Method::Gpc), object);
+        let choices = sold.fold(Choices::new(DecisionMethod::Gpc), object);
         if choices.made.is_empty() {
             return;
         }
-        match self.records(subject, &choices, None, &circumstances(), standings) {
+        match self.records(subject, &choices, None, &circumstances(), consent_states) {
             Ok(records) => {
                 let (consents, subject) = (self.clone(), subject.clone());
                 self.inner.tasks.spawn(async move {
@@ -343,18 +345,18 @@ impl Consents {
     }
 
     /// Whether the purpose `id` is allowed for somebody with this account; `None` if there is no such purpose.
-    pub(crate) fn verdict(&self, id: &PurposeId, account: &Known, situation: Situation) -> Option<Verdict> {
+    pub(crate) fn verdict(&self, id: &PurposeId, account: &ProfileState, situation: Situation) -> Option<Verdict> {
         let Situation { signals, regime, at } = situation;
         let purpose = self.purposes().get(id)?;
-        let (standing, signals) = match account {
-            Known::Nobody => (None, signals),
-            Known::Account(account) => {
+        let (consent_state, signals) = match account {
+            ProfileState::Nobody => (None, signals),
+            ProfileState::Profile(account) => {
                 let account = account.account();
                 (account.consents.get(id), signals.with_restriction(account.restriction.is_some()))
             }
-            Known::Unavailable => return Some(Verdict::unavailable(purpose, regime)),
+            ProfileState::Unavailable => return Some(Verdict::unavailable(purpose, regime)),
         };
-        Some(resolve(purpose, standing, signals, regime, at))
+        Some(resolve(purpose, consent_state, signals, regime, at))
     }
 
     pub(crate) fn settings(&self) -> &ConsentSettings {
@@ -370,11 +372,11 @@ impl Consents {
         self.inner.clock.now()
     }
 
-    async fn record(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<Standings> {
+    async fn record(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
         let (consents, subject) = (self.clone(), subject.clone());
         let record = async move {
             let recorded = consents.inner.store.record_consents(records).await;
-            consents.inner.accounts.forget(&subject);
+            consents.inner.profiles.evict(&subject);
             recorded
         };
         self.inner.tasks.finish(record).await

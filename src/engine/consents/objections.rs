@@ -8,7 +8,7 @@ use crate::{
         activity::EventType,
         consent::{Mode, PurposeId, Regime, Subject},
     },
-    store::{LeftOut, dynamic::DynamicStore},
+    store::{Exclusion, dyn_store::DynStore},
 };
 
 /// The purposes that events fall under and that somebody can refuse.
@@ -35,19 +35,19 @@ impl Objections {
     }
 
     /// Who is left out: those who are restricted, with all of their events, and those who refuse a purpose, with the events under it.
-    pub(crate) async fn left_out(&self, store: &dyn DynamicStore, tasks: &Tasks) -> Result<Vec<LeftOut>> {
+    pub(crate) async fn exclusion(&self, store: &dyn DynStore, tasks: &Tasks) -> Result<Vec<Exclusion>> {
         let restricted = tasks.within(store.restricted_users(self.max.saturating_add(1))).await?;
         let mut left = self.left(self.max, restricted.len())?;
-        let mut all = vec![LeftOut::new(restricted.into_iter().map(Into::into))];
+        let mut all = vec![Exclusion::new(restricted.into_iter().map(Into::into))];
         for Refusable { purpose, before_deciding, types, except_types } in &self.purposes {
             let refusing = store.refusing(purpose.clone(), *before_deciding, left.saturating_add(1));
             let refusing = tasks.within(refusing).await?;
             left = self.left(left, refusing.len())?;
-            let mut left_out = LeftOut::new(refusing).except_types(except_types.iter().cloned());
-            left_out.types.clone_from(types);
-            all.push(left_out);
+            let mut exclusion = Exclusion::new(refusing).except_types(except_types.iter().cloned());
+            exclusion.types.clone_from(types);
+            all.push(exclusion);
         }
-        all.retain(|left_out| !left_out.users.is_empty() || !left_out.visitors.is_empty());
+        all.retain(|exclusion| !exclusion.users.is_empty() || !exclusion.visitors.is_empty());
         Ok(all)
     }
 
@@ -66,23 +66,22 @@ impl Objections {
 
 impl Objections {
     /// Which events of one user are left out: all if they are restricted, or those under a purpose that they refuse.
-    pub(crate) async fn of_user(&self, user: &UserId, store: &dyn DynamicStore, tasks: &Tasks) -> Result<Vec<LeftOut>> {
-        let of_user = || LeftOut::new([Subject::User(user.clone())]);
+    pub(crate) async fn of_user(&self, user: &UserId, store: &dyn DynStore, tasks: &Tasks) -> Result<Vec<Exclusion>> {
+        let of_user = || Exclusion::new([Subject::User(user.clone())]);
         let account = tasks.within(store.account(Subject::User(user.clone()))).await?;
         if account.restriction.is_some() {
             return Ok(vec![of_user()]);
         }
-        let standings = account.consents;
-        let refused = self
-            .purposes
-            .iter()
-            .filter(|refusable| standings.get(&refusable.purpose).is_some_and(|standing| standing.decision.is_no()));
-        let left_out = refused.map(|Refusable { types, except_types, .. }| {
-            let mut left_out = of_user().except_types(except_types.iter().cloned());
-            left_out.types.clone_from(types);
-            left_out
+        let consent_states = account.consents;
+        let refused = self.purposes.iter().filter(|refusable| {
+            consent_states.get(&refusable.purpose).is_some_and(|consent_state| consent_state.decision.is_no())
         });
-        Ok(left_out.collect())
+        let exclusion = refused.map(|Refusable { types, except_types, .. }| {
+            let mut exclusion = of_user().except_types(except_types.iter().cloned());
+            exclusion.types.clone_from(types);
+            exclusion
+        });
+        Ok(exclusion.collect())
     }
 }
 

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::settings::Controller;
 use crate::{
-    model::consent::{Category, ConsentId, ConsentRecord, Decision, LegalBasis, Method, NoticeHash, Purposes, Subject},
+    model::consent::{
+        Category, ConsentId, ConsentRecord, Decision, DecisionMethod, LegalBasis, NoticeHash, Purposes, Subject,
+    },
     time::Timestamp,
 };
 
@@ -58,7 +60,7 @@ pub struct ReceiptEvent {
     /// Until when it counts.
     pub validity_end: Option<Timestamp>,
     /// How.
-    pub event_type: Method,
+    pub event_type: DecisionMethod,
     /// By whom, if not by the person.
     pub entity_id: Option<String>,
     /// The SHA-256 of the notice's text.
@@ -112,16 +114,16 @@ impl Receipt {
 
 impl ReceiptEvent {
     fn of(record: &ConsentRecord) -> Self {
-        let (standing, proof) = (&record.standing, &record.proof);
+        let (consent_state, proof) = (&record.consent_state, &record.proof);
         Self {
             record_id: record.id,
-            event_state: standing.decision,
-            event_time: standing.since,
-            validity_end: standing.valid_until,
+            event_state: consent_state.decision,
+            event_time: consent_state.since,
+            validity_end: consent_state.valid_until,
             event_type: proof.method,
             entity_id: proof.actor.clone(),
             privacy_notice: proof.notice,
-            notice_version: standing.notice_version,
+            notice_version: consent_state.notice_version,
             language: proof.language.clone(),
             jurisdiction: proof.place.clone(),
         }

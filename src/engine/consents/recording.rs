@@ -7,8 +7,8 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     model::consent::{
-        Choice, Choices, Circumstances, ConsentRecord, Decided, Decision, Method, Mode, Notice, NoticeHash, Proof,
-        Purpose, PurposeId, Regime, Standing, Standings, Subject,
+        Choice, Choices, Circumstances, ConsentRecord, ConsentState, ConsentStates, Decided, Decision, DecisionMethod,
+        Mode, Notice, NoticeHash, Proof, Purpose, PurposeId, Regime, Subject,
     },
 };
 
@@ -24,8 +24,10 @@ impl Consents {
         }
         let is_yes = |choice: &Choice| *choice == Choice::Decision(Decision::Granted);
         let fits = match choices.method {
-            Method::AcceptAll => choices.made.iter().all(|(_, choice)| is_yes(choice)),
-            Method::RejectAll | Method::Dismiss => !choices.made.iter().any(|(_, choice)| is_yes(choice)),
+            DecisionMethod::AcceptAll => choices.made.iter().all(|(_, choice)| is_yes(choice)),
+            DecisionMethod::RejectAll | DecisionMethod::Dismiss => {
+                !choices.made.iter().any(|(_, choice)| is_yes(choice))
+            }
             _ => true,
         };
         if !fits {
@@ -43,21 +45,21 @@ impl Consents {
         Ok(())
     }
 
-    /// What is to be stored for `choices` of somebody who is at `standings`.
+    /// What is to be stored for `choices` of somebody who is at `consent_states`.
     pub(super) fn records(
         &self,
         subject: &Subject,
         choices: &Choices,
         shown: Option<&Snapshot>,
         circumstances: &Circumstances,
-        standings: &Standings,
+        consent_states: &ConsentStates,
     ) -> Result<Vec<ConsentRecord>> {
         self.check(choices, circumstances)?;
         let mut records = Vec::with_capacity(choices.made.len());
         for (id, choice) in &choices.made {
             let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
             let mode = purpose.mode_under(circumstances.jurisdiction.regime);
-            let before = standings.get(id).map(|standing| standing.decision);
+            let before = consent_states.get(id).map(|consent_state| consent_state.decision);
             let decision = match choice {
                 Choice::Decision(decision) => *decision,
                 Choice::No => no(before, mode),
@@ -71,15 +73,15 @@ impl Consents {
     /// Takes an objection back; `None` if there is none. What needs no consent anywhere is allowed again. For anything else a yes
     /// would be a consent that nobody gave: a denial takes the objection's place. The browser's signal is left out, or this would
     /// pass for a yes in spite of it.
-    pub(crate) async fn take_back_objection(&self, subject: &Subject, id: &PurposeId) -> Result<Option<Standings>> {
+    pub(crate) async fn take_back_objection(&self, subject: &Subject, id: &PurposeId) -> Result<Option<ConsentStates>> {
         let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
-        let standings = self.standings(subject).await?;
-        if standings.get(id).is_none_or(|standing| standing.decision != Decision::Objected) {
+        let consent_states = self.consent_states(subject).await?;
+        if consent_states.get(id).is_none_or(|consent_state| consent_state.decision != Decision::Objected) {
             return Ok(None);
         }
         let is_free = [Regime::Strictest, Regime::DecliningIsEnough].map(|regime| purpose.mode_under(regime));
         let decision = if is_free.contains(&Mode::OptIn) { Decision::Denied } else { Decision::Granted };
-        let choices = Choices::new(Method::Api).decide(id.clone(), decision);
+        let choices = Choices::new(DecisionMethod::Api).decide(id.clone(), decision);
         let record = self.a_record(subject, &choices, (id, purpose), decision, None, &Circumstances::default())?;
         self.record(subject, vec![record]).await.map(Some)
     }
@@ -91,10 +93,11 @@ impl Consents {
         purpose: &Purpose,
         shown: Option<&Snapshot>,
         decision: Decision,
-        method: Method,
+        method: DecisionMethod,
     ) -> Result<Option<(String, Option<NoticeHash>)>> {
         let Some(snapshot) = shown else {
-            let is_free = decision.is_no() || method == Method::Import || !self.inner.settings.grants_need_a_notice;
+            let is_free =
+                decision.is_no() || method == DecisionMethod::Import || !self.inner.settings.grants_need_a_notice;
             let missing =
                 || Error::new(ErrorKind::Conflict, "a grant names the notice that was shown: ask for it first");
             return if is_free { Ok(None) } else { Err(missing()) };
@@ -130,7 +133,7 @@ impl Consents {
         proof.regime = circumstances.jurisdiction.regime;
         (proof.session, proof.network, proof.agent) =
             (circumstances.session, circumstances.network, circumstances.agent);
-        ConsentRecord::new(subject.clone(), id.clone(), Standing::after(purpose, &decided), proof)
+        ConsentRecord::new(subject.clone(), id.clone(), ConsentState::after(purpose, &decided), proof)
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    model::consent::{NoticeHash, PurposeId, Standings, Subject},
+    model::consent::{ConsentStates, NoticeHash, PurposeId, Subject},
     time::Timestamp,
 };
 
@@ -38,14 +38,14 @@ impl Snapshot {
         format!("{}.{}", BASE64URL.encode(payload), BASE64URL.encode(tag))
     }
 
-    /// Reads what [`sign`](Self::sign) wrote for `subject`, who stands at `standings`, if nobody changed it and it is not too old.
+    /// Reads what [`sign`](Self::sign) wrote for `subject`, who stands at `consent_states`, if nobody changed it and it is not too old.
     ///
     /// A snapshot for nobody in particular is also one for a visitor who had decided nothing when it was served.
     pub(super) fn verify(
         text: &str,
         secret: &[u8; 32],
         subject: &Subject,
-        standings: &Standings,
+        consent_states: &ConsentStates,
         now: Timestamp,
     ) -> Result<Self> {
         let forged = || Error::new(ErrorKind::Conflict, "this notice was not served to you: ask for the current one");
@@ -60,7 +60,7 @@ impl Snapshot {
             return Err(forged());
         }
         let snapshot: Self = serde_json::from_slice(&payload).map_err(|_| forged())?;
-        if !is_theirs && standings.iter().any(|(_, held)| held.standing.since < snapshot.served_at) {
+        if !is_theirs && consent_states.iter().any(|(_, held)| held.consent_state.since < snapshot.served_at) {
             return Err(forged());
         }
         if snapshot.expires_at <= now {
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::{
         id::{UserId, VisitorId},
-        model::consent::{ConsentRecord, Decided, Decision, Method, Proof, Purpose, Standing},
+        model::consent::{ConsentRecord, ConsentState, Decided, Decision, DecisionMethod, Proof, Purpose},
     };
 
     #[test]
@@ -111,31 +111,31 @@ mod tests {
         let visitor = |number| Subject::Visitor(VisitorId::from(Uuid::from_u128(number)));
         let user = |name| Subject::User(UserId::try_from(name).unwrap());
         let subjects = [user("ada"), user("bob"), visitor(1), visitor(2)];
-        let verifies = |text: &str, subject: &Subject, standings: &Standings| {
-            Snapshot::verify(text, &secret, subject, standings, now).is_ok()
+        let verifies = |text: &str, subject: &Subject, consent_states: &ConsentStates| {
+            Snapshot::verify(text, &secret, subject, consent_states, now).is_ok()
         };
         for signed_for in &subjects {
             let text = snapshot.sign(&secret, Some(signed_for));
             for subject in &subjects {
-                assert_eq!(verifies(&text, subject, &Standings::default()), subject == signed_for, "{subject:?}");
+                assert_eq!(verifies(&text, subject, &ConsentStates::default()), subject == signed_for, "{subject:?}");
             }
         }
         let decided_at = |millis| {
             let purpose = Purpose::new("analytics", crate::model::consent::Category::Analytics);
             let decided = Decided::new(Decision::Denied, 1, Timestamp::from_millis(millis));
-            let proof = Proof::new(Method::Custom, now);
+            let proof = Proof::new(DecisionMethod::Custom, now);
             let record =
-                ConsentRecord::new(visitor(1), PurposeId::ANALYTICS, Standing::after(&purpose, &decided), proof);
-            Standings::rebuild([&record.unwrap()])
+                ConsentRecord::new(visitor(1), PurposeId::ANALYTICS, ConsentState::after(&purpose, &decided), proof);
+            ConsentStates::rebuild([&record.unwrap()])
         };
         let for_nobody = snapshot.sign(&secret, None);
-        for (subject, standings, expected) in [
-            (visitor(1), Standings::default(), true),
+        for (subject, consent_states, expected) in [
+            (visitor(1), ConsentStates::default(), true),
             (visitor(1), decided_at(1_000), true),
             (visitor(1), decided_at(999), false),
-            (user("ada"), Standings::default(), false),
+            (user("ada"), ConsentStates::default(), false),
         ] {
-            assert_eq!(verifies(&for_nobody, &subject, &standings), expected, "{subject:?} {standings:?}");
+            assert_eq!(verifies(&for_nobody, &subject, &consent_states), expected, "{subject:?} {consent_states:?}");
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let shown = [(PurposeId::ANALYTICS, (3, Some(NoticeHash::of("We count."))))].into_iter().collect();
         let (served_at, expires_at) = (Timestamp::from_millis(900), Timestamp::from_millis(1_001));
         let snapshot = Snapshot { served_at, expires_at, language: "en".into(), shown };
-        let (ada, nothing) = (Subject::User(UserId::from(1)), Standings::default());
+        let (ada, nothing) = (Subject::User(UserId::from(1)), ConsentStates::default());
         let text = snapshot.sign(&secret, Some(&ada));
         assert_eq!(Snapshot::verify(&text, &secret, &ada, &nothing, now).unwrap(), snapshot);
         let kind = |text: &str, secret, at| {

@@ -57,7 +57,7 @@ use crate::{
 /// journal.open(StoreFingerprint::of(&secret), MissingJournal::Begin).await?;
 /// journal.append(JournalEntry::erased(&erasure)).await?;
 /// assert_eq!(journal.read(None, 10).await?.entries, [JournalEntry::erased(&erasure)]);
-/// assert_eq!(journal.forget(until).await?, 1);
+/// assert_eq!(journal.delete_expired(until).await?, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ impl ErasureJournal for FileJournal {
         self.blocking(move |path, store| Open::new(path, store)?.page(from, limit)).await
     }
 
-    async fn forget(&self, now: Timestamp) -> Result<u64> {
+    async fn delete_expired(&self, now: Timestamp) -> Result<u64> {
         let mode = self.mode;
         self.blocking(move |path, store| {
             let mut open = Open::new(path, store)?;

@@ -54,7 +54,7 @@ pub(super) fn write(entry: &JournalEntry) -> Vec<u8> {
         until: entry.until.as_millis(),
         kind: match entry.kind {
             JournalKind::Erased => ERASED,
-            JournalKind::Readmitted => READMITTED,
+            JournalKind::Lifted => READMITTED,
         }
         .to_owned(),
         check: String::new(),
@@ -71,7 +71,7 @@ pub(super) fn parse(line: &[u8]) -> Option<JournalEntry> {
     }
     let kind = match line.kind.as_str() {
         ERASED => JournalKind::Erased,
-        READMITTED => JournalKind::Readmitted,
+        READMITTED => JournalKind::Lifted,
         _ => return None,
     };
     let mut pseudonym = [0; 32];
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_and_no_changed_byte_goes_unnoticed() {
         let (at, until) = (Timestamp::from_millis(1_800_000_000_000), Timestamp::from_millis(1_900_000_000_000));
-        for kind in [JournalKind::Erased, JournalKind::Readmitted] {
+        for kind in [JournalKind::Erased, JournalKind::Lifted] {
             let id = ErasureId::generate(at).unwrap();
             let entry = JournalEntry::new(id, Pseudonym::from_bytes([0xa5; 32]), at, until, kind);
             let line = write(&entry);

@@ -9,7 +9,7 @@ pub use self::file::FileJournal;
 use crate::{
     error::Result,
     model::privacy::{JournalEntry, StoreFingerprint},
-    store::dynamic::BoxFuture,
+    store::dyn_store::BoxFuture,
     time::Timestamp,
 };
 
@@ -35,7 +35,7 @@ use crate::{
 /// | when | what |
 /// |---|---|
 /// | [`erase`](crate::privacy::Rights::erase) | the entry is on the disk first, then the tombstone in the store. If the journal cannot be written, nothing has happened and the error says so |
-/// | [`readmit`](crate::privacy::Rights::readmit) | likewise: first the entry, then the tombstone goes |
+/// | [`lift_erasure`](crate::privacy::Rights::lift_erasure) | likewise: first the entry, then the tombstone goes |
 /// | start | the journal is [replayed](crate::privacy::Rights::replay_journal) before anything else is asked of the store; [`ready`](crate::Guestbook::ready) waits for it |
 /// | the process dies after the entry | the next start strikes the user out |
 /// | there was a journal, and now there is none | `ready` and each sweep say so until it is back, or [accepted](crate::GuestbookBuilder::accept_new_journal) as lost |
@@ -50,7 +50,7 @@ use crate::{
 /// What it cannot do: erase what only an [application](crate::privacy::PersonalData) keeps under a name that neither the store nor
 /// [`PersonalData::users`](crate::privacy::PersonalData::users) knows (a journal has keyed hashes, no names); remember erasures of before
 /// there was a journal (erase those users again: that is entered); keep what a backup has of somebody who was erased and let in again
-/// since from coming back with them; be missed by a backup of before there was a journal; end sessions that a [`Pair`](crate::store::Pair) keeps in a store of their own when that one is restored
+/// since from coming back with them; be missed by a backup of before there was a journal; end sessions that a [`SplitStore`](crate::store::SplitStore) keeps in a store of their own when that one is restored
 /// ([`revoke_all`](crate::session::Sessions::revoke_all) does); recognise a backup of a database that never was opened by a
 /// version with a journal, as its secret is another one.
 ///
@@ -86,7 +86,7 @@ pub trait ErasureJournal: Send + Sync + 'static {
     fn read(&self, from: Option<u64>, limit: usize) -> impl Future<Output = Result<JournalPage>> + Send;
 
     /// Forgets entries that do not matter any longer at `now`. How many there were.
-    fn forget(&self, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
+    fn delete_expired(&self, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
 }
 
 /// What becomes of a journal that is not there.
@@ -117,14 +117,14 @@ impl JournalPage {
 }
 
 /// The object-safe twin, so that no type of a user carries a parameter for it.
-pub(crate) trait DynamicJournal: Send + Sync {
+pub(crate) trait DynJournal: Send + Sync {
     fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> BoxFuture<'_, Result<()>>;
     fn append(&self, entry: JournalEntry) -> BoxFuture<'_, Result<()>>;
     fn read(&self, from: Option<u64>, limit: usize) -> BoxFuture<'_, Result<JournalPage>>;
-    fn forget(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
+    fn delete_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
-impl<J: ErasureJournal> DynamicJournal for J {
+impl<J: ErasureJournal> DynJournal for J {
     fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> BoxFuture<'_, Result<()>> {
         Box::pin(ErasureJournal::open(self, store, missing))
     }
@@ -137,7 +137,7 @@ impl<J: ErasureJournal> DynamicJournal for J {
         Box::pin(ErasureJournal::read(self, from, limit))
     }
 
-    fn forget(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(ErasureJournal::forget(self, now))
+    fn delete_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(ErasureJournal::delete_expired(self, now))
     }
 }

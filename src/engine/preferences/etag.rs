@@ -4,12 +4,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::{UserPreferences, overrides, version};
-use crate::{engine::profiles::Known, model::preferences::Overrides};
+use crate::{engine::profiles::ProfileState, model::preferences::Overrides};
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
     /// The entity tag of `value`, which takes effect, and of what it is made of: the same in each process with the same
     /// defaults.
-    pub(crate) fn etag(&self, account: &Known, session: Option<&Overrides>, value: &T) -> String {
+    pub(crate) fn etag(&self, account: &ProfileState, session: Option<&Overrides>, value: &T) -> String {
         // By way of a `Value`, whose keys have an order: those of a hash map have none.
         let json = serde_json::to_value(value).unwrap_or_default();
         let parts = [

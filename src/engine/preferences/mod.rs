@@ -1,7 +1,7 @@
 //! [`UserPreferences`]: what users like, read and changed. What handlers work with is
 //! [`Preferences`](crate::Preferences), a view of this.
 
-mod dynamic;
+mod dyn_preferences;
 mod etag;
 mod rectifying;
 mod rules;
@@ -19,22 +19,22 @@ use serde_json::{Map, Value};
 
 pub use self::rules::PreferenceRules;
 pub(crate) use self::{
-    dynamic::DynamicPreferences,
+    dyn_preferences::DynPreferences,
     rules::{Checked, Wish},
 };
 use crate::{
     engine::{
         consents::{Consents, Situation},
-        profiles::{Accounts, Known, Memo},
+        profiles::{Memo, ProfileState, Profiles},
         tasks::Tasks,
     },
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
-        consent::{Choices, Circumstances, Method, PurposeId, Subject},
+        consent::{Choices, Circumstances, DecisionMethod, PurposeId, Subject},
         preferences::{Effective, EntityTags, Overrides, Patch},
     },
-    store::{PreferenceChange, StoredPreferences, dynamic::DynamicStore},
+    store::{PreferenceChange, StoredPreferences, dyn_store::DynStore},
 };
 
 /// What users like, for what is done outside a request: settings pages of administrators, mails, imports. A clone is another
@@ -67,8 +67,8 @@ pub struct UserPreferences<T> {
 }
 
 struct Inner<T> {
-    store: Arc<dyn DynamicStore>,
-    accounts: Accounts,
+    store: Arc<dyn DynStore>,
+    profiles: Profiles,
     tasks: Tasks,
     consents: Option<Consents>,
     rules: Checked<T>,
@@ -112,14 +112,14 @@ const ATTEMPTS: usize = 8;
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
     pub(crate) fn new(
-        store: Arc<dyn DynamicStore>,
-        accounts: Accounts,
+        store: Arc<dyn DynStore>,
+        profiles: Profiles,
         tasks: Tasks,
         consents: Option<Consents>,
         rules: Checked<T>,
     ) -> Self {
         let (worked_out, ignored) = (Memo::default(), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { store, accounts, tasks, consents, rules, worked_out, ignored }) }
+        Self { inner: Arc::new(Inner { store, profiles, tasks, consents, rules, worked_out, ignored }) }
     }
 
     /// The user's preferences.
@@ -135,7 +135,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// other keys is kept. `expected`: only if the version is still this one.
     ///
     /// A key that is a view on consent is recorded as a decision, with the method
-    /// [`Api`](crate::consent::Method::Api), before the rest is stored.
+    /// [`Api`](crate::consent::DecisionMethod::Api), before the rest is stored.
     ///
     /// # Errors
     ///
@@ -172,11 +172,11 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     async fn carry_out(
         &self,
         user: &UserId,
-        account: &Known,
+        account: &ProfileState,
         division: Division,
         expected: Option<u64>,
     ) -> Result<PreferencesOf<T>> {
-        if let (Some(choices), Some(consents)) = (division.choices(Method::Api), &self.inner.consents) {
+        if let (Some(choices), Some(consents)) = (division.choices(DecisionMethod::Api), &self.inner.consents) {
             // What is decided stays decided, so the rest must have room before.
             overrides(account).with(&division.patch)?;
             consents.decide(&Subject::User(user.clone()), choices, &Circumstances::default()).await?;
@@ -202,7 +202,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         self.inner.ignored.load(Ordering::Relaxed)
     }
 
-    fn of(&self, account: &Known) -> PreferencesOf<T> {
+    fn of(&self, account: &ProfileState) -> PreferencesOf<T> {
         let effective = self.effective(account, None, Wish::default(), self.situation());
         let (value, ignored) = (effective.value.clone(), effective.ignored.clone());
         let etag = self.etag(account, None, &value);
@@ -210,19 +210,19 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// What the store has of a user now.
-    async fn load(&self, user: &UserId) -> Result<Known> {
+    async fn load(&self, user: &UserId) -> Result<ProfileState> {
         self.load_of(&Subject::User(user.clone())).await
     }
 
     /// What the store has of a user or a visitor now.
-    pub(crate) async fn load_of(&self, subject: &Subject) -> Result<Known> {
-        self.inner.accounts.load(subject).await.map(Known::Account)
+    pub(crate) async fn load_of(&self, subject: &Subject) -> Result<ProfileState> {
+        self.inner.profiles.load(subject).await.map(ProfileState::Profile)
     }
 
     /// What takes effect: defaults, what the browser asks for, what was set in the session, what the user has set.
     pub(crate) fn effective(
         &self,
-        account: &Known,
+        account: &ProfileState,
         session: Option<&Overrides>,
         wish: Wish,
         situation: Situation,
@@ -274,7 +274,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// What the views show, a bit for each.
-    fn shown(&self, account: &Known, situation: Situation) -> u16 {
+    fn shown(&self, account: &ProfileState, situation: Situation) -> u16 {
         let Some(consents) = &self.inner.consents else { return 0 };
         let views = self.inner.rules.views.iter().enumerate();
         views.fold(0, |shown, (index, view)| {
@@ -284,7 +284,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// Which of the values that a browser asks for take effect, as nobody has set them: language and colour scheme.
-    pub(crate) fn depends_on(&self, account: &Known, session: Option<&Overrides>) -> (bool, bool) {
+    pub(crate) fn depends_on(&self, account: &ProfileState, session: Option<&Overrides>) -> (bool, bool) {
         let stored = account.account().map(|account| &account.account().preferences.overrides);
         let is_free = |path: &[String]| !stored.into_iter().chain(session).any(|layer| layer.get(path).is_some());
         let rules = &self.inner.rules;
@@ -304,7 +304,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         &self,
         asked: Asked<'_>,
         before: &Overrides,
-        account: &Known,
+        account: &ProfileState,
         situation: Situation,
     ) -> Result<Division> {
         let schema = &self.inner.rules.schema;
@@ -338,10 +338,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     /// Stores a patch. What is stored then.
     pub(crate) async fn change(&self, user: &UserId, patch: Patch, expected: Option<u64>) -> Result<StoredPreferences> {
-        let (store, accounts, user) = (self.inner.store.clone(), self.inner.accounts.clone(), user.clone());
+        let (store, profiles, user) = (self.inner.store.clone(), self.inner.profiles.clone(), user.clone());
         let change = async move {
             let changed = store.change_preferences(user.clone(), patch, expected).await;
-            accounts.forget(&Subject::User(user));
+            profiles.evict(&Subject::User(user));
             changed
         };
         match self.inner.tasks.finish(change).await? {
@@ -371,7 +371,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
 impl Division {
     /// The decisions as choices, if there are any.
-    pub(crate) fn choices(&self, method: Method) -> Option<Choices> {
+    pub(crate) fn choices(&self, method: DecisionMethod) -> Option<Choices> {
         let choices = self.decisions.iter().fold(Choices::new(method), |choices, (purpose, allow)| {
             if *allow { choices.grant(purpose.clone()) } else { choices.decline(purpose.clone()) }
         });
@@ -396,12 +396,12 @@ fn not_forgotten(path: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, problem)
 }
 
-pub(crate) fn version(account: &Known) -> u64 {
+pub(crate) fn version(account: &ProfileState) -> u64 {
     account.account().map_or(0, |account| account.account().preferences.version)
 }
 
 /// What is set in an account.
-pub(crate) fn overrides(account: &Known) -> Overrides {
+pub(crate) fn overrides(account: &ProfileState) -> Overrides {
     account.account().map(|account| account.account().preferences.overrides.clone()).unwrap_or_default()
 }
 

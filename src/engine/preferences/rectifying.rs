@@ -21,10 +21,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         if !decisions.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
         }
-        let (store, accounts) = (self.inner.store.clone(), self.inner.accounts.clone());
+        let (store, profiles) = (self.inner.store.clone(), self.inner.profiles.clone());
         let change = async move {
             let changed = store.rectify_preferences(user.clone(), patch, None, note, now).await;
-            accounts.forget(&Subject::User(user));
+            profiles.evict(&Subject::User(user));
             changed
         };
         match self.inner.tasks.finish(change).await? {

@@ -136,7 +136,7 @@ impl Subscribers {
 impl Subscriber {
     fn publish(&self, activity: Arc<Activity>) {
         match self.events.try_reserve() {
-            Ok(place) => place.send((self.missed.swap(0, Ordering::AcqRel), activity)),
+            Ok(permit) => permit.send((self.missed.swap(0, Ordering::AcqRel), activity)),
             Err(_) => {
                 self.missed.fetch_add(1, Ordering::AcqRel);
             }

@@ -25,7 +25,7 @@ use tokio::{
 
 use self::{
     live::Subscribers,
-    queue::{Message, PlaceKind, Queue},
+    queue::{Message, PermitKind, Queue},
     stats::Counters,
     worker::Phase,
 };
@@ -39,7 +39,7 @@ pub use self::{
 use crate::{
     error::{Error, ErrorKind, Result},
     model::activity::{ActivityFilter, Event, EventData, EventType},
-    store::{ActivityStore, dynamic::DynamicActivityStore},
+    store::{ActivityStore, dyn_store::DynActivityStore},
     time::Clock,
 };
 
@@ -110,7 +110,7 @@ struct Shared {
 }
 
 /// A place in the queue, for one event.
-pub(crate) struct Place {
+pub(crate) struct Permit {
     recorder: Recorder,
     is_used: bool,
 }
@@ -131,7 +131,7 @@ impl Recorder {
     }
 
     pub(crate) fn pair_dynamic(
-        store: Arc<dyn DynamicActivityStore>,
+        store: Arc<dyn DynActivityStore>,
         settings: RecorderSettings,
         clock: Clock,
     ) -> Result<(Self, Worker)> {
@@ -153,17 +153,17 @@ impl Recorder {
         self.count_offered();
         let queue = &self.inner.shared.queue;
         if queue.try_take_place() {
-            return self.push(event, PlaceKind::Usual);
+            return self.push(event, PermitKind::Usual);
         }
         if self.inner.settings.types.is_security(&event.event_type) && queue.try_take_reserved() {
-            return self.push(event, PlaceKind::Reserved);
+            return self.push(event, PermitKind::Reserved);
         }
         self.inner.shared.counters.drop_one();
         Tracked::Dropped
     }
 
-    fn push(&self, event: Event, place: PlaceKind) -> Tracked {
-        if self.inner.shared.queue.push(Message::Event(event), place) {
+    fn push(&self, event: Event, permit: PermitKind) -> Tracked {
+        if self.inner.shared.queue.push(Message::Event(event), permit) {
             self.hurry_if_full();
             Tracked::Queued
         } else {
@@ -249,14 +249,14 @@ impl Recorder {
     }
 
     /// A place in the queue, if one is free now.
-    pub(crate) fn place_now(&self) -> Option<Place> {
-        self.inner.shared.queue.try_take_place().then(|| Place { recorder: self.clone(), is_used: false })
+    pub(crate) fn try_reserve(&self) -> Option<Permit> {
+        self.inner.shared.queue.try_take_place().then(|| Permit { recorder: self.clone(), is_used: false })
     }
 
     /// A place in the queue, waited for so long. `None` if there is none; then the event will be dropped.
-    pub(crate) async fn place(&self, at_most: Duration) -> Option<Place> {
+    pub(crate) async fn reserve(&self, at_most: Duration) -> Option<Permit> {
         let taken = tokio::time::timeout(at_most, self.inner.shared.queue.take_place()).await;
-        taken.is_ok_and(|taken| taken).then(|| Place { recorder: self.clone(), is_used: false })
+        taken.is_ok_and(|taken| taken).then(|| Permit { recorder: self.clone(), is_used: false })
     }
 
     async fn ask<T>(&self, message: Message, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
@@ -272,7 +272,7 @@ impl Recorder {
             }
             let counter = if message.is_event() { &shared.counters.offered } else { &shared.counters.flushes };
             counter.fetch_add(1, Ordering::Relaxed);
-            if !shared.queue.push(message, PlaceKind::Usual) {
+            if !shared.queue.push(message, PermitKind::Usual) {
                 counter.fetch_sub(1, Ordering::Relaxed);
                 return Err(closed());
             }
@@ -335,15 +335,15 @@ impl Recorder {
     }
 }
 
-impl Place {
+impl Permit {
     pub(crate) fn record(mut self, event: Event) -> Tracked {
         self.is_used = true;
         self.recorder.count_offered();
-        self.recorder.push(event, PlaceKind::Waited)
+        self.recorder.push(event, PermitKind::Waited)
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         if !self.is_used {
             self.recorder.inner.shared.queue.give_back();

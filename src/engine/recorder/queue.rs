@@ -77,7 +77,7 @@ struct Waiting {
 
 /// Which place an event has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PlaceKind {
+pub(super) enum PermitKind {
     Usual,
     /// One that a request has waited for, in turn: it is not refused any more.
     Waited,
@@ -108,7 +108,7 @@ impl Queue {
 
     /// Takes a place now, if one is free. It must be [used](Self::push) or [given back](Self::give_back).
     pub(super) fn try_take_place(&self) -> bool {
-        self.places.try_acquire().map(|place| place.forget()).is_ok()
+        self.places.try_acquire().map(|permit| permit.forget()).is_ok()
     }
 
     /// Takes a place of the reserve, if one is free.
@@ -119,7 +119,7 @@ impl Queue {
 
     /// Waits for a place. `false` if the queue is closed.
     pub(super) async fn take_place(&self) -> bool {
-        self.places.acquire().await.map(|place| place.forget()).is_ok()
+        self.places.acquire().await.map(|permit| permit.forget()).is_ok()
     }
 
     pub(super) fn give_back(&self) {
@@ -139,12 +139,12 @@ impl Queue {
 
     /// Adds a message, for which the caller has taken a place. `false`, and the place is given back, if the queue is closed, or
     /// crowded and the origin of the event has had its share.
-    pub(super) fn push(&self, message: Message, place: PlaceKind) -> bool {
+    pub(super) fn push(&self, message: Message, permit: PermitKind) -> bool {
         let mut waiting = self.waiting();
         // Under the lock: what is added is seen by whoever closes.
         let is_refused = self.is_closed.load(Ordering::Acquire)
             || (self.length.load(Ordering::Relaxed) >= self.crowded
-                && !waiting.has_room(&message, place, self.share_of(place)));
+                && !waiting.has_room(&message, permit, self.share_of(permit)));
         if is_refused {
             drop(waiting);
             self.give_back();
@@ -160,10 +160,10 @@ impl Queue {
         true
     }
 
-    fn share_of(&self, place: PlaceKind) -> u32 {
-        match place {
-            PlaceKind::Usual | PlaceKind::Waited => self.share,
-            PlaceKind::Reserved => self.reserve_share,
+    fn share_of(&self, permit: PermitKind) -> u32 {
+        match permit {
+            PermitKind::Usual | PermitKind::Waited => self.share,
+            PermitKind::Reserved => self.reserve_share,
         }
     }
 
@@ -227,13 +227,13 @@ impl Queue {
 
 impl Waiting {
     /// Whether an event may be added while the queue is crowded; counts it then. Who waits for an answer waits for a place, too.
-    fn has_room(&mut self, message: &Message, place: PlaceKind, share: u32) -> bool {
+    fn has_room(&mut self, message: &Message, permit: PermitKind, share: u32) -> bool {
         let Message::Event(event) = message else { return true };
-        if place == PlaceKind::Waited {
+        if permit == PermitKind::Waited {
             return true;
         }
         let Some(origin) = Origin::of(event) else { return true };
-        let added = self.added.entry(self.hasher.hash_one((origin, place == PlaceKind::Reserved))).or_default();
+        let added = self.added.entry(self.hasher.hash_one((origin, permit == PermitKind::Reserved))).or_default();
         let has_room = *added < share;
         *added += u32::from(has_room);
         has_room

@@ -24,7 +24,7 @@ use crate::{
     engine::{audit::AuditTrail, sessions::Sessions, tasks::Tasks},
     error::{Error, ErrorKind, Result},
     id,
-    store::dynamic::DynamicStore,
+    store::dyn_store::DynStore,
     time::Clock,
 };
 
@@ -50,7 +50,7 @@ use crate::{
 /// | an event is older than the [rule](RetentionRules) for its type, or else the rule for all others, allows | the next run deletes it; the guestbook runs every hour, the first time a minute after its start |
 /// | the rule says that they are [somebody's](Keep::Personal) for so long only | the next run [anonymises](crate::activity::Event::anonymised) it: it still counts, for nobody; once |
 /// | much is old | it is deleted in chunks of about 5 ms, with pauses: requests that write wait no longer than for one chunk |
-/// | a user is [restricted](crate::privacy::Restriction), or their activities are [held](crate::privacy::Hold) | their events stay, whatever the rules say, and are deleted when that is over |
+/// | a user is [restricted](crate::privacy::Restriction), or their activities are [held](crate::privacy::LegalHold) | their events stay, whatever the rules say, and are deleted when that is over |
 /// | a run would delete more than 30 % of a class of more than 1,000 events | nothing of the class is deleted; an error event and the [report](RetentionReport) say so. [`run_forced`](Retention::run_forced) deletes it, for example after the rules have changed |
 /// | several processes share a store | one runs at a time, by a lease; a lease of a process that died ends after a minute |
 /// | the store fails | the run goes on with the next class and reports the first error; the next run tries again |
@@ -79,7 +79,7 @@ pub struct Retention {
 }
 
 struct Inner {
-    store: Arc<dyn DynamicStore>,
+    store: Arc<dyn DynStore>,
     sessions: Sessions,
     audit: AuditTrail,
     tasks: Tasks,
@@ -97,7 +97,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Retention {
     pub(crate) fn new(
-        store: Arc<dyn DynamicStore>,
+        store: Arc<dyn DynStore>,
         sessions: Sessions,
         audit: AuditTrail,
         tasks: Tasks,

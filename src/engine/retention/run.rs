@@ -97,7 +97,7 @@ impl Run<'_> {
     /// Tries everything, whatever fails. The first error, if there was one.
     async fn go(&mut self, guard: Guard) -> Result<()> {
         let mut failed = None;
-        match self.inner.sessions.purge_expired().await {
+        match self.inner.sessions.delete_expired().await {
             Ok(removed) => self.report.sessions_deleted = removed,
             Err(error) => failed = Some(error),
         }
@@ -111,7 +111,7 @@ impl Run<'_> {
             failed = failed.or(applied.err());
         }
         failed = failed.or(self.drop_old_entries(guard).await.err());
-        failed = failed.or(self.give_back_space().await.err());
+        failed = failed.or(self.reclaim_space().await.err());
         self.report.complete = !self.is_over;
         failed = failed.or(self.note().await.err());
         let changed = self.report.activities_deleted + self.report.activities_anonymised;
@@ -151,7 +151,7 @@ impl Run<'_> {
             let (store, filter) = (&self.inner.store, old.filter.clone());
             let (step, in_all, in_class) = match old.fate {
                 Fate::Deleted => {
-                    (store.discard(filter, limit), &mut self.report.activities_deleted, &mut entry.deleted)
+                    (store.delete_activities(filter, limit), &mut self.report.activities_deleted, &mut entry.deleted)
                 }
                 Fate::Anonymised => {
                     (store.anonymise(filter, limit), &mut self.report.activities_anonymised, &mut entry.anonymised)
@@ -170,14 +170,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn give_back_space(&mut self) -> Result<()> {
-        let give_back = |limit| self.inner.tasks.within(self.inner.store.give_back_space(limit));
+    async fn reclaim_space(&mut self) -> Result<()> {
+        let give_back = |limit| self.inner.tasks.within(self.inner.store.reclaim_space(limit));
         let mut left = give_back(0).await?.left;
         let mut pace = Pace::new();
         while left > FREE_PAGES && self.may_go_on().await? {
             let limit = pace.limit().min(usize::try_from(left - FREE_PAGES).unwrap_or(usize::MAX));
             let begin = Instant::now();
-            let space = self.inner.tasks.within(self.inner.store.give_back_space(limit)).await?;
+            let space = self.inner.tasks.within(self.inner.store.reclaim_space(limit)).await?;
             if limit == pace.limit() {
                 pace.since(begin);
             }

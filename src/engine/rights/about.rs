@@ -12,8 +12,8 @@ use super::{Rights, export::unwritable};
 use crate::{
     engine::{
         consents::{Consents, Controller, PurposeState},
-        preferences::DynamicPreferences,
-        profiles::Known,
+        preferences::DynPreferences,
+        profiles::ProfileState,
     },
     error::Result,
     id::UserId,
@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// How the guestbook is set up, as far as rights need to know.
-pub(crate) struct Register {
+pub(crate) struct ProcessingRegister {
     pub(crate) controller: Option<Controller>,
     pub(crate) consents: Option<Consents>,
-    pub(crate) preferences: Option<Arc<dyn DynamicPreferences>>,
+    pub(crate) preferences: Option<Arc<dyn DynPreferences>>,
     pub(crate) periods: Vec<RetentionPeriod>,
     /// Keys of session data whose values no export shows.
     pub(crate) secret_session_keys: Vec<String>,
@@ -59,7 +59,7 @@ impl RetentionPeriod {
     }
 }
 
-impl Register {
+impl ProcessingRegister {
     /// The periods of events that fall under `purpose`, or under none.
     pub(super) fn periods_of_activities(&self, purpose: Option<&PurposeId>) -> Vec<RetentionPeriod> {
         let settings = self.consents.as_ref().map(Consents::settings);
@@ -96,10 +96,10 @@ impl Rights {
 
     /// Each purpose as it is declared, with where the user stands.
     async fn purposes_of(&self, user: &UserId) -> Result<Vec<Value>> {
-        let (Some(consents), Some(accounts)) = (&self.inner.register.consents, &self.inner.accounts) else {
+        let (Some(consents), Some(profiles)) = (&self.inner.register.consents, &self.inner.profiles) else {
             return Ok(Vec::new());
         };
-        let account = Known::Account(accounts.load(&Subject::User(user.clone())).await?);
+        let account = ProfileState::Profile(profiles.load(&Subject::User(user.clone())).await?);
         let states = consents.states(&account, consents.situation());
         let purpose = |state: &PurposeState| {
             let Some(purpose) = consents.purposes().get(&state.id) else { return Ok(Value::Null) };
@@ -107,7 +107,7 @@ impl Rights {
             let retention = self.inner.register.periods_of_activities(Some(&state.id));
             value.insert("retention".into(), serde_json::to_value(retention)?);
             value.extend(object(&state.verdict)?);
-            value.insert("standing".into(), serde_json::to_value(state.standing)?);
+            value.insert("standing".into(), serde_json::to_value(state.consent_state)?);
             Ok(Value::Object(value))
         };
         states.iter().map(purpose).collect::<serde_json::Result<_>>().map_err(unwritable)

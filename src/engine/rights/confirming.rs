@@ -47,7 +47,7 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`StruckOut`](ErrorKind::StruckOut) if the user was erased; what the store reports.
+    /// [`UserErased`](ErrorKind::UserErased) if the user was erased; what the store reports.
     pub async fn request_erasure(&self, user: &UserId) -> Result<ErasureRequest> {
         let now = self.inner.clock.now();
         let mut request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, now)?;
@@ -87,7 +87,7 @@ impl Rights {
                 Presented::Unasked => Err(no_such_request()),
                 Presented::Wrong => Ok(true),
                 Presented::Right => {
-                    let grace_until = now.after(self.inner.duties.grace).min(request.due_at).max(now);
+                    let grace_until = now.after(self.inner.config.grace).min(request.due_at).max(now);
                     request.step(RequestStep::Confirm { grace_until }, now).map(|()| true)
                 }
             }

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
-        consent::{Choices, Circumstances, Decision, Method, PurposeId, Standings, Subject},
+        consent::{Choices, Circumstances, ConsentStates, Decision, DecisionMethod, PurposeId, Subject},
         privacy::{AuditAction, RequestKind},
     },
 };
@@ -31,7 +31,7 @@ impl Rights {
     ///
     /// [`Configuration`](ErrorKind::Configuration) without [consent](crate::GuestbookBuilder::consent); as for
     /// [`Consents::decide`](crate::consent::Consents::decide).
-    pub async fn object(&self, user: &UserId, purposes: impl IntoIterator<Item = PurposeId>) -> Result<Standings> {
+    pub async fn object(&self, user: &UserId, purposes: impl IntoIterator<Item = PurposeId>) -> Result<ConsentStates> {
         self.object_in(user, purposes, &Circumstances::default()).await
     }
 
@@ -43,7 +43,7 @@ impl Rights {
     /// # Errors
     ///
     /// As for [`object`](Self::object).
-    pub async fn withdraw_objection(&self, user: &UserId, purpose: &PurposeId) -> Result<Option<Standings>> {
+    pub async fn withdraw_objection(&self, user: &UserId, purpose: &PurposeId) -> Result<Option<ConsentStates>> {
         self.consents()?.take_back_objection(&Subject::User(user.clone()), purpose).await
     }
 
@@ -53,13 +53,13 @@ impl Rights {
         user: &UserId,
         purposes: impl IntoIterator<Item = PurposeId>,
         circumstances: &Circumstances,
-    ) -> Result<Standings> {
+    ) -> Result<ConsentStates> {
         let consents = self.consents()?;
         let object = |choices: Choices, purpose| choices.decide(purpose, Decision::Objected);
-        let choices = purposes.into_iter().fold(Choices::new(Method::Api), object);
-        let standings = consents.decide(&Subject::User(user.clone()), choices, circumstances).await?;
+        let choices = purposes.into_iter().fold(Choices::new(DecisionMethod::Api), object);
+        let consent_states = consents.decide(&Subject::User(user.clone()), choices, circumstances).await?;
         self.settle(user, &[RequestKind::Objection]).await;
-        Ok(standings)
+        Ok(consent_states)
     }
 
     /// Corrects data of the user (GDPR, Article 16). `patch` has the shape of an [export](Self::export): a member `preferences`, a patch of
@@ -74,7 +74,7 @@ impl Rights {
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if something else is named, there is no such source, or the preferences would not be right; nothing
     /// is changed then. [`Configuration`](ErrorKind::Configuration) without [preferences](crate::GuestbookBuilder::preferences);
-    /// [`StruckOut`](ErrorKind::StruckOut); what the store or a source reports: what was corrected before that stays so.
+    /// [`UserErased`](ErrorKind::UserErased); what the store or a source reports: what was corrected before that stays so.
     pub async fn rectify(&self, user: &UserId, patch: &Value) -> Result<Rectified> {
         self.rectify_by_member(user, patch).await.map_err(|(_, error)| error)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
-use super::{Rights, journal::Ledger};
+use super::{Rights, journal::JournalGuard};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -85,7 +85,7 @@ impl Rights {
     }
 
     /// Strikes the user out, or says that this is pending.
-    pub(super) async fn begin_erasure(&self, user: &UserId) -> Result<Erasure> {
+    pub(super) async fn decide_erasure(&self, user: &UserId) -> Result<Erasure> {
         let pending = &self.inner.pending;
         let attempt = match self.prepare(user).await {
             Err(error) if pending.contains(user) => return Err(undecided(error)),
@@ -115,21 +115,21 @@ impl Rights {
                 tracing::warn!(error = %error.chain(), "an erasure that is pending is tried again with the next sweep");
             }
         }
-        let readmissions = std::mem::take(&mut *self.readmissions());
-        for (user, actor) in readmissions {
-            if let Err(error) = self.by(actor).readmit(&user).await {
+        let liftings = std::mem::take(&mut *self.liftings());
+        for (user, actor) in liftings {
+            if let Err(error) = self.by(actor).lift_erasure(&user).await {
                 tracing::warn!(error = %error.chain(), "a user who is to be let in again is not yet");
             }
         }
     }
 
     /// Lets a user in again, or says that this is pending.
-    pub(super) async fn begin_readmission(&self, user: &UserId, note: AuditNote) -> Result<bool> {
+    pub(super) async fn begin_lifting(&self, user: &UserId, note: AuditNote) -> Result<bool> {
         if self.inner.pending.contains(user) {
             return Err(Error::new(ErrorKind::Conflict, "the erasure is pending: wait until it is decided"));
         }
         let (rights, user) = (self.clone(), user.clone());
-        let mut deciding = tokio::spawn(async move { rights.decide_readmission(user, note).await });
+        let mut deciding = tokio::spawn(async move { rights.decide_lifting(user, note).await });
         match tokio::time::timeout(self.inner.tasks.timeout(), &mut deciding).await {
             Ok(outcome) => outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic).error)),
             Err(elapsed) => Err(undecided(Error::new(ErrorKind::Timeout, "no answer in time").with_source(elapsed))),
@@ -147,8 +147,8 @@ impl Rights {
         let (inner, Attempt { user, pseudonym, note }) = (&self.inner, attempt.clone());
         let now = inner.clock.now();
         let until = now.after(inner.keep_out);
-        let Some(ledger) = &inner.duties.ledger else {
-            return inner.store.strike_out(user, until, note, now).await.map_err(Failure::of_write);
+        let Some(journal_guard) = &inner.config.journal_guard else {
+            return inner.store.begin_erasure(user, until, note, now).await.map_err(Failure::of_write);
         };
         let erasure = match inner.pending.entered(&user) {
             Some(entered) => entered,
@@ -156,11 +156,11 @@ impl Rights {
                 let known = inner.tasks.within(inner.store.erasure_of(user.clone())).await.map_err(Failure::of_read)?;
                 if let Some(known) = known {
                     // The journal may be younger than the erasure.
-                    enter(ledger, JournalEntry::erased(&known)).await.map_err(Failure::of_write)?;
+                    enter(journal_guard, JournalEntry::erased(&known)).await.map_err(Failure::of_write)?;
                     return Ok(known);
                 }
                 let erasure = Erasure::begin(user, pseudonym, now, until).map_err(Failure::of_read)?;
-                enter(ledger, JournalEntry::erased(&erasure)).await.map_err(Failure::of_write)?;
+                enter(journal_guard, JournalEntry::erased(&erasure)).await.map_err(Failure::of_write)?;
                 erasure
             }
         };
@@ -190,14 +190,14 @@ impl Rights {
     fn put_off(&self, attempt: &Attempt) {
         let is_new = !self.inner.pending.contains(&attempt.user);
         self.inner.pending.put_off(&attempt.user, attempt.pseudonym, self.actor.clone());
-        self.forget_cached(&attempt.user);
+        self.evict_cached(&attempt.user);
         if is_new {
             tracing::warn!("an erasure could not be decided in time: it is pending, and tried until it is decided");
             let (rights, user) = (self.clone(), attempt.user.clone());
             tokio::spawn(async move {
                 if let Err(error) = rights.make_lasting(&user).await
                     // It was decided meanwhile.
-                    && error.kind() != ErrorKind::StruckOut
+                    && error.kind() != ErrorKind::UserErased
                 {
                     tracing::warn!(error = %error.chain(), "an erasure is pending in this process only");
                 }
@@ -240,36 +240,36 @@ impl Rights {
         }
     }
 
-    async fn decide_readmission(&self, user: UserId, note: AuditNote) -> Result<bool> {
+    async fn decide_lifting(&self, user: UserId, note: AuditNote) -> Result<bool> {
         let inner = &self.inner;
         let mut is_entered = false;
-        if let Some(ledger) = &inner.duties.ledger
+        if let Some(journal_guard) = &inner.config.journal_guard
             && let Some(erasure) = inner.tasks.within(inner.store.erasure_of(user.clone())).await?
             && erasure.finished_at.is_some()
         {
-            let entry = JournalEntry::readmitted(&erasure, inner.clock.now());
-            match enter(ledger, entry).await.map_err(Failure::of_write) {
+            let entry = JournalEntry::lifted(&erasure, inner.clock.now());
+            match enter(journal_guard, entry).await.map_err(Failure::of_write) {
                 Ok(()) => is_entered = true,
                 Err(failure) if failure.is_certain => return Err(failure.error),
-                Err(failure) => return Err(self.put_off_readmission(user, failure.error)),
+                Err(failure) => return Err(self.put_off_lifting(user, failure.error)),
             }
         }
-        let readmitted = inner.store.readmit(user.clone(), note, inner.clock.now()).await.map_err(Failure::of_write);
-        readmitted.map_err(|failure| match is_entered || !failure.is_certain {
+        let lifted = inner.store.lift_erasure(user.clone(), note, inner.clock.now()).await.map_err(Failure::of_write);
+        lifted.map_err(|failure| match is_entered || !failure.is_certain {
             // The journal has it: the next start would let them in.
-            true => self.put_off_readmission(user, failure.error),
+            true => self.put_off_lifting(user, failure.error),
             false => failure.error,
         })
     }
 
-    fn put_off_readmission(&self, user: UserId, error: Error) -> Error {
-        self.readmissions().insert(user, self.actor.clone());
+    fn put_off_lifting(&self, user: UserId, error: Error) -> Error {
+        self.liftings().insert(user, self.actor.clone());
         undecided(error)
     }
 }
 
-async fn enter(ledger: &Ledger, entry: JournalEntry) -> Result<()> {
-    ledger.append(entry).await
+async fn enter(journal_guard: &JournalGuard, entry: JournalEntry) -> Result<()> {
+    journal_guard.append(entry).await
 }
 
 impl Failure {
@@ -309,4 +309,4 @@ pub(super) fn gone_on_with(error: Error) -> Error {
     }
 }
 
-pub(super) type Readmissions = std::collections::HashMap<UserId, Actor>;
+pub(super) type Liftings = std::collections::HashMap<UserId, Actor>;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     ErasureReceipt, Rights,
-    deciding::{Readmissions, gone_on_with},
+    deciding::{Liftings, gone_on_with},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -37,7 +37,7 @@ impl Rights {
     /// Strikes the user out of everything, here and in the [sources](super::PersonalData) of the application; see the
     /// [table](super::Rights#what-an-erasure-does-and-when-something-goes-wrong). Done again it finds nothing more and says so.
     ///
-    /// The user cannot log in any more until [`readmit`](Self::readmit): a new account gets a new id. What is [held](Self::hold) is left, and
+    /// The user cannot log in any more until [`lift_erasure`](Self::lift_erasure): a new account gets a new id. What is [held](Self::hold) is left, and
     /// the receipt says so; the user is kept out all the same, and when it is released the erasure is finished. An open
     /// [request](Self::file) for it is answered.
     ///
@@ -88,7 +88,7 @@ impl Rights {
     ///     async fn read(&self, _: Option<u64>, _: usize) -> Result<JournalPage> {
     ///         Ok(JournalPage::new(Vec::new(), None))
     ///     }
-    ///     async fn forget(&self, _: Timestamp) -> Result<u64> {
+    ///     async fn evict(&self, _: Timestamp) -> Result<u64> {
     ///         Ok(0)
     ///     }
     /// }
@@ -108,7 +108,7 @@ impl Rights {
             rights.inner.tasks.within(rights.opened()).await?;
             // What is queued is erased and counted rather than left out; if this fails, it is left out.
             let _ = rights.inner.recorder.flush().await;
-            let erasure = rights.begin_erasure(&user).await?;
+            let erasure = rights.decide_erasure(&user).await?;
             rights.go_on(user, erasure).await.map_err(gone_on_with)
         });
         erasing.await.map_err(|panic| Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic))?
@@ -134,10 +134,10 @@ impl Rights {
     /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; [`Pending`](ErrorKind::Pending) if the journal or the store
     /// did not answer in time, or the journal has it and the store does not: they are let in as soon as it is known, by the next
     /// sweep at the latest, or by the next start. With any other error they stay out.
-    pub async fn readmit(&self, user: &UserId) -> Result<bool> {
+    pub async fn lift_erasure(&self, user: &UserId) -> Result<bool> {
         self.inner.tasks.within(self.opened()).await?;
-        let note = self.inner.audit.note(AuditAction::Readmitted, self.actor.clone(), Some(user)).await?;
-        self.begin_readmission(user, note).await
+        let note = self.inner.audit.note(AuditAction::Lifted, self.actor.clone(), Some(user)).await?;
+        self.begin_lifting(user, note).await
     }
 
     /// Goes on with erasures that a crash or an error interrupted, or of which something was [held](Self::hold) that no longer is, and begins those that were
@@ -177,15 +177,15 @@ impl Rights {
     }
 
     /// Forgets erasures and requests that need not be remembered any longer. How many there were.
-    pub(crate) async fn forget_old(&self) -> Result<usize> {
+    pub(crate) async fn delete_old(&self) -> Result<usize> {
         let now = self.inner.clock.now();
-        let erasures = self.inner.tasks.within(self.inner.store.forget_erasures(now, CHUNK)).await?;
+        let erasures = self.inner.tasks.within(self.inner.store.delete_tombstones(now, CHUNK)).await?;
         if erasures > 0 {
-            self.forget_entries().await?;
+            self.delete_entries().await?;
         }
         let answered_before =
-            Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(self.inner.duties.keep_requests)));
-        let requests = self.inner.store.forget_requests(answered_before, CHUNK);
+            Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(self.inner.config.keep_requests)));
+        let requests = self.inner.store.delete_requests(answered_before, CHUNK);
         Ok(erasures + self.inner.tasks.within(requests).await?)
     }
 
@@ -200,7 +200,7 @@ impl Rights {
         let (inner, ended) = (&self.inner, erasure.erased.sessions);
         let _running = Running::new(self, erasure.id);
         inner.is_dirty.store(true, Ordering::Release);
-        self.forget_cached(&user);
+        self.evict_cached(&user);
         // Before the gate is open nothing is stored that could wait.
         if self.is_open()
             && let Err(error) = inner.recorder.flush().await
@@ -214,14 +214,14 @@ impl Rights {
         while erasure.finished_at.is_none() {
             // By the system: the entry must not name who is gone, and they may have asked for it themselves.
             let note = inner.audit.note(AuditAction::ErasureFinished, Actor::System, None).await?;
-            let step = inner.store.erase_some(erasure.id, CHUNK, inner.duties.activities, note, inner.clock.now());
+            let step = inner.store.erase_some(erasure.id, CHUNK, inner.config.activities, note, inner.clock.now());
             erasure = inner.tasks.within(step).await?;
             if erasure.is_partial() {
                 break;
             }
         }
         // Who asked meanwhile had them cached again.
-        self.forget_cached(&user);
+        self.evict_cached(&user);
         // A pair of stores counts sessions where they ended.
         erasure.erased.sessions = erasure.erased.sessions.max(ended);
         let is_clean = self.scrub().await?;
@@ -235,20 +235,20 @@ impl Rights {
         }
     }
 
-    pub(super) fn forget_cached(&self, user: &UserId) {
-        self.inner.sessions.forget_user(user);
-        self.forget_account(user);
+    pub(super) fn evict_cached(&self, user: &UserId) {
+        self.inner.sessions.evict_user(user);
+        self.evict_profile(user);
     }
 
-    pub(super) fn forget_account(&self, user: &UserId) {
-        if let Some(accounts) = &self.inner.accounts {
-            accounts.forget(&Subject::User(user.clone()));
+    pub(super) fn evict_profile(&self, user: &UserId) {
+        if let Some(profiles) = &self.inner.profiles {
+            profiles.evict(&Subject::User(user.clone()));
         }
     }
 
     /// Who is to be let in again and is not yet.
-    pub(super) fn readmissions(&self) -> MutexGuard<'_, Readmissions> {
-        self.inner.readmissions.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn liftings(&self) -> MutexGuard<'_, Liftings> {
+        self.inner.liftings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn running(&self) -> MutexGuard<'_, HashSet<ErasureId>> {

@@ -23,7 +23,7 @@ use crate::{
     model::{
         activity::{ActivityFilter, Cursor, HistoryPage, HistoryQuery, Order},
         consent::{ConsentId, ConsentRecord, Subject},
-        privacy::{AuditRow, Hold, PrivacyRequest, RequestKind, Restriction},
+        privacy::{AuditRow, LegalHold, PrivacyRequest, RequestKind, Restriction},
     },
     store::RequestQuery,
     time::Timestamp,
@@ -34,7 +34,7 @@ use crate::{
 /// The same data gives the same document, but for `export_date`, what follows from the date, and the exports in `audit`. Times are milliseconds since 1970.
 /// There is no token, no hash of one, and nothing of others.
 ///
-/// If the user is erased meanwhile, the stream ends with [`StruckOut`](ErrorKind::StruckOut) instead of the end of the
+/// If the user is erased meanwhile, the stream ends with [`UserErased`](ErrorKind::UserErased) instead of the end of the
 /// document, so that nobody takes a part for the whole, and no request counts as answered.
 ///
 /// Its members, in this order:
@@ -45,12 +45,12 @@ use crate::{
 /// | `user_id` | whose data it is |
 /// | `export_date` | when it was made |
 /// | `controller` | who is responsible, as [`GuestbookBuilder::controller`](crate::GuestbookBuilder::controller) says; or null |
-/// | `purposes` | each [purpose](crate::consent::Purpose) as it is declared (`id`, `category`, `basis`, `mode`, `lenient_mode`, `notice_version`, `expiry_seconds`, `cookies`, `sells_or_shares`, and of [`Processing`](crate::consent::Processing) what is set), with `retention`: how long events are kept that fall under it; and where the user stands: `allowed`, `why`, `ask` (a [`Verdict`](crate::consent::Verdict)), `standing` (the last decision, or null) |
+/// | `purposes` | each [purpose](crate::consent::Purpose) as it is declared (`id`, `category`, `basis`, `mode`, `lenient_mode`, `notice_version`, `expiry_seconds`, `cookies`, `sells_or_shares`, and of [`Processing`](crate::consent::Processing) what is set), with `retention`: how long events are kept that fall under it; and where the user stands: `allowed`, `why`, `ask` (a [`Verdict`](crate::consent::Verdict)), `consent_state` (the last decision, or null) |
 /// | `retention` | how long what is kept: [`RetentionPeriod`](super::RetentionPeriod)s |
 /// | `sessions` | those that are live, as a [`SessionInfo`](crate::session::SessionInfo) without `current`, with their `data`: the application's keys and values, null for [secret](crate::GuestbookBuilder::secret_session_keys) ones |
 /// | `preferences` | what the user has set, by category and key |
 /// | `restriction` | since when and why processing is [restricted](crate::privacy::Restriction), or null |
-/// | `holds` | what is [held](crate::privacy::Hold), and why |
+/// | `holds` | what is [held](crate::privacy::LegalHold), and why |
 /// | `requests` | the first 1,000 [requests](crate::privacy::PrivacyRequest) of the user |
 /// | `consent` | each [decision](crate::consent::ConsentRecord), the last stored first; that of a visitor who was linked to the user names a `visitor_id` |
 /// | `activities` | each [event](crate::activity::Activity), in the order of recording, then those of linked visitors from before the login |
@@ -107,7 +107,7 @@ struct Head {
 #[derive(Serialize)]
 pub(super) struct Demanded {
     restriction: Option<Restriction>,
-    holds: Vec<Hold>,
+    holds: Vec<LegalHold>,
     requests: Vec<PrivacyRequest>,
 }
 

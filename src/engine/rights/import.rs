@@ -10,7 +10,8 @@ use crate::{
     id::UserId,
     model::{
         consent::{
-            ConsentRecord, Decided, Decision, Method, Mode, Proof, Purpose, PurposeId, Regime, Standing, Subject,
+            ConsentRecord, ConsentState, Decided, Decision, DecisionMethod, Mode, Proof, Purpose, PurposeId, Regime,
+            Subject,
         },
         preferences::{Overrides, Patch},
         privacy::AuditAction,
@@ -48,7 +49,7 @@ struct Brought {
     purpose: String,
     visitor_id: Option<IgnoredAny>,
     #[serde(flatten)]
-    standing: Standing,
+    consent_state: ConsentState,
     #[serde(flatten)]
     proof: Proof,
 }
@@ -63,7 +64,7 @@ const MAX_TEXT: usize = 200;
 impl Rights {
     /// Takes the preferences and the decisions of an [`Export`](super::Export)'s document over into an account that has none.
     ///
-    /// A decision is recorded with the method [`Import`](Method::Import) and with all of its proof but the session and the way in which it
+    /// A decision is recorded with the method [`Import`](DecisionMethod::Import) and with all of its proof but the session and the way in which it
     /// was made. It keeps its time, so it counts as long as it would have, and no longer than the purpose allows here; a grant
     /// for another version of the notice does not count, as ever. The text of a notice is not taken over, its hash is.
     ///
@@ -78,7 +79,7 @@ impl Rights {
     /// use tower_guestbook::{
     ///     Guestbook, Result, UserId,
     ///     consent::{
-    ///         Category, Choices, Circumstances, ConsentRules, Method, Purpose, PurposeId,
+    ///         Category, Choices, Circumstances, ConsentRules, DecisionMethod, Purpose, PurposeId,
     ///         Purposes,
     ///     },
     ///     store::MemoryStore,
@@ -93,7 +94,7 @@ impl Rights {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
     /// let (old, new) = (service()?, service()?);
     /// let ada = UserId::try_from("ada")?;
-    /// let no = Choices::new(Method::Custom).decline(PurposeId::ANALYTICS);
+    /// let no = Choices::new(DecisionMethod::Custom).decline(PurposeId::ANALYTICS);
     /// old.consents().unwrap().decide(&ada.clone().into(), no, &Circumstances::default()).await?;
     /// let mut document = Vec::new();
     /// let mut export = old.rights().export(&ada).await?;
@@ -182,7 +183,8 @@ impl Rights {
 
 impl Brought {
     fn record(&self, subject: &Subject, id: PurposeId, purpose: &Purpose, now: Timestamp) -> Result<ConsentRecord> {
-        let Standing { decision, notice_version, gpc_present, dnt_present, since, valid_until } = self.standing;
+        let ConsentState { decision, notice_version, gpc_present, dnt_present, since, valid_until } =
+            self.consent_state;
         if since > now || self.proof.given_at > now || since < Timestamp::default() || notice_version == 0 {
             return Err(invalid("a decision of the document cannot have been made like this: time or version".into()));
         }
@@ -192,15 +194,15 @@ impl Brought {
         }
         let mut decided = Decided::new(decision, notice_version, since);
         (decided.gpc_present, decided.dnt_present) = (gpc_present, dnt_present);
-        let mut standing = Standing::after(purpose, &decided);
+        let mut consent_state = ConsentState::after(purpose, &decided);
         if decision == Decision::Granted {
-            standing.valid_until = standing.valid_until.into_iter().chain(valid_until).min();
+            consent_state.valid_until = consent_state.valid_until.into_iter().chain(valid_until).min();
         }
         let mut proof = self.proof.clone();
-        proof.method = Method::Import;
+        proof.method = DecisionMethod::Import;
         // A session of another service is none here.
         proof.session = None;
-        ConsentRecord::new(subject.clone(), id, standing, proof)
+        ConsentRecord::new(subject.clone(), id, consent_state, proof)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Rights;
 use crate::{
-    engine::erasure_journal::{DynamicJournal, MissingJournal},
+    engine::erasure_journal::{DynJournal, MissingJournal},
     error::{Error, ErrorKind, Result},
     gate::Gate,
     id::UserId,
@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// A journal, and the gate at which everybody waits until it is replayed.
-pub(crate) struct Ledger {
-    journal: Box<dyn DynamicJournal>,
+pub(crate) struct JournalGuard {
+    journal: Box<dyn DynJournal>,
     /// What becomes of a journal that the store has had and that is not there.
     missing: MissingJournal,
     gate: Gate,
@@ -33,22 +33,22 @@ pub struct ReplayReport {
     /// How many users the journal keeps out.
     pub checked: u64,
     /// How many of them were in the store, or in a source that [names](crate::privacy::PersonalData::users) its users, and are struck out again.
-    pub struck_out_again: u64,
+    pub erased_again: u64,
     /// How many nobody knew, so that only their tombstone was missing.
     pub tombstones_restored: u64,
     /// How many had a tombstone although they were let in again since.
-    pub readmitted: u64,
+    pub lifted: u64,
 }
 
 /// What a journal says of one user, when all of it is read.
-struct Word {
+struct JournalState {
     last: JournalEntry,
     /// The erasures that are lifted.
     lifted: Vec<ErasureId>,
 }
 
-impl Ledger {
-    pub(crate) fn new(journal: Box<dyn DynamicJournal>, missing: MissingJournal, gate: Gate) -> Self {
+impl JournalGuard {
+    pub(crate) fn new(journal: Box<dyn DynJournal>, missing: MissingJournal, gate: Gate) -> Self {
         Self { journal, missing, gate, turn: tokio::sync::Mutex::default() }
     }
 
@@ -76,16 +76,16 @@ impl Rights {
 
     /// Replays the journal if that is still to be done, without waiting for rows to be deleted.
     pub(crate) async fn make_ready(&self) -> Result<()> {
-        match &self.inner.duties.ledger {
-            Some(ledger) if !ledger.gate.is_open() => self.replay().await.map(drop),
+        match &self.inner.config.journal_guard {
+            Some(journal_guard) if !journal_guard.gate.is_open() => self.replay().await.map(drop),
             _ => Ok(()),
         }
     }
 
     /// Waits until the journal is replayed, or until it is known that it cannot be for now.
     pub(crate) async fn opened(&self) -> Result<()> {
-        match &self.inner.duties.ledger {
-            Some(ledger) => ledger.gate.opened().await,
+        match &self.inner.config.journal_guard {
+            Some(journal_guard) => journal_guard.gate.opened().await,
             None => Ok(()),
         }
     }
@@ -100,55 +100,55 @@ impl Rights {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.inner.duties.ledger.as_ref().is_none_or(|ledger| ledger.gate.is_open())
+        self.inner.config.journal_guard.as_ref().is_none_or(|journal_guard| journal_guard.gate.is_open())
     }
 
     /// Forgets entries that do not matter any longer.
-    pub(super) async fn forget_entries(&self) -> Result<()> {
-        if let Some(ledger) = &self.inner.duties.ledger {
-            self.inner.tasks.within(ledger.journal.forget(self.inner.clock.now())).await?;
+    pub(super) async fn delete_entries(&self) -> Result<()> {
+        if let Some(journal_guard) = &self.inner.config.journal_guard {
+            self.inner.tasks.within(journal_guard.journal.delete_expired(self.inner.clock.now())).await?;
         }
         Ok(())
     }
 
     async fn replay(&self) -> Result<ReplayReport> {
-        let Some(ledger) = &self.inner.duties.ledger else { return Ok(ReplayReport::default()) };
-        let _turn = ledger.turn.lock().await;
-        match self.replay_all(ledger).await {
+        let Some(journal_guard) = &self.inner.config.journal_guard else { return Ok(ReplayReport::default()) };
+        let _turn = journal_guard.turn.lock().await;
+        match self.replay_all(journal_guard).await {
             Ok(report) => {
-                ledger.gate.open();
-                let ReplayReport { checked, struck_out_again, tombstones_restored, readmitted } = report;
-                if struck_out_again + tombstones_restored + readmitted > 0 {
+                journal_guard.gate.open();
+                let ReplayReport { checked, erased_again, tombstones_restored, lifted } = report;
+                if erased_again + tombstones_restored + lifted > 0 {
                     tracing::warn!(
                         checked,
-                        struck_out_again,
+                        erased_again,
                         tombstones_restored,
-                        readmitted,
+                        lifted,
                         "the store did not know of all erasures: it was restored from a backup, or a process died"
                     );
                 }
-                if let Err(error) = self.forget_entries().await {
+                if let Err(error) = self.delete_entries().await {
                     tracing::warn!(error = %error.chain(), "old entries of the erasure journal could not be forgotten");
                 }
                 Ok(report)
             }
             Err(error) => {
-                ledger.gate.fail(error.twin());
+                journal_guard.gate.fail(error.without_source());
                 Err(error)
             }
         }
     }
 
-    async fn replay_all(&self, ledger: &Ledger) -> Result<ReplayReport> {
+    async fn replay_all(&self, journal_guard: &JournalGuard) -> Result<ReplayReport> {
         let (inner, mut report) = (&self.inner, ReplayReport::default());
         let (secret, now) = (inner.tasks.within(inner.store.secret()).await?, inner.clock.now());
         let is_first = inner.tasks.within(inner.store.journal_since()).await?.is_none();
-        let missing = if is_first { MissingJournal::Begin } else { ledger.missing };
-        inner.tasks.within(ledger.journal.open(StoreFingerprint::of(&secret), missing)).await?;
+        let missing = if is_first { MissingJournal::Begin } else { journal_guard.missing };
+        inner.tasks.within(journal_guard.journal.open(StoreFingerprint::of(&secret), missing)).await?;
         if is_first {
             inner.tasks.within(inner.store.begin_journal(now)).await?;
         }
-        let words = self.read_journal(ledger).await?;
+        let words = self.read_journal(journal_guard).await?;
         let (total, mut missing) = (words.len(), HashMap::new());
         for (number, (pseudonym, word)) in words.into_iter().enumerate() {
             if number % PROGRESS == 0 && total > PROGRESS {
@@ -165,13 +165,13 @@ impl Rights {
                         missing.insert(pseudonym, word.last);
                     }
                 }
-                (JournalKind::Readmitted, Some(known)) if word.lifted.contains(&known.id) => {
-                    report.readmitted += u64::from(self.lift(known).await?);
+                (JournalKind::Lifted, Some(known)) if word.lifted.contains(&known.id) => {
+                    report.lifted += u64::from(self.lift(known).await?);
                 }
-                (JournalKind::Readmitted, _) => {}
+                (JournalKind::Lifted, _) => {}
             }
         }
-        report.struck_out_again = self.strike_out_again(&mut missing, &secret).await?;
+        report.erased_again = self.begin_erasure_again(&mut missing, &secret).await?;
         // Only now: what has a tombstone is not looked for again, should this be interrupted.
         report.tombstones_restored = self.restore_tombstones(&missing).await?;
         Ok(report)
@@ -193,9 +193,9 @@ impl Rights {
     }
 
     /// The last word of the journal on each user.
-    async fn read_journal(&self, ledger: &Ledger) -> Result<HashMap<Pseudonym, Word>> {
+    async fn read_journal(&self, journal_guard: &JournalGuard) -> Result<HashMap<Pseudonym, JournalState>> {
         for _ in 0..ATTEMPTS {
-            match self.read_journal_once(ledger).await {
+            match self.read_journal_once(journal_guard).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 words => return words,
             }
@@ -203,13 +203,13 @@ impl Rights {
         Err(Error::new(ErrorKind::Unavailable, "entries of the erasure journal are being forgotten all the time"))
     }
 
-    async fn read_journal_once(&self, ledger: &Ledger) -> Result<HashMap<Pseudonym, Word>> {
-        let (mut words, mut from, mut announced) = (HashMap::<Pseudonym, Word>::new(), None, 0);
+    async fn read_journal_once(&self, journal_guard: &JournalGuard) -> Result<HashMap<Pseudonym, JournalState>> {
+        let (mut words, mut from, mut announced) = (HashMap::<Pseudonym, JournalState>::new(), None, 0);
         loop {
-            let page = self.inner.tasks.within(ledger.journal.read(from, PAGE)).await?;
+            let page = self.inner.tasks.within(journal_guard.journal.read(from, PAGE)).await?;
             for entry in page.entries {
-                let word = words.entry(entry.pseudonym).or_insert(Word { last: entry, lifted: Vec::new() });
-                if entry.kind == JournalKind::Readmitted {
+                let word = words.entry(entry.pseudonym).or_insert(JournalState { last: entry, lifted: Vec::new() });
+                if entry.kind == JournalKind::Lifted {
                     word.lifted.extend([word.last.id, entry.id]);
                 }
                 word.last = entry;
@@ -230,13 +230,17 @@ impl Rights {
     }
 
     /// Looks for the names of those who are missing and strikes them out; who is found is missing no more.
-    async fn strike_out_again(&self, missing: &mut HashMap<Pseudonym, JournalEntry>, secret: &[u8; 32]) -> Result<u64> {
+    async fn begin_erasure_again(
+        &self,
+        missing: &mut HashMap<Pseudonym, JournalEntry>,
+        secret: &[u8; 32],
+    ) -> Result<u64> {
         let (inner, before) = (&self.inner, missing.len());
         let mut after = None;
         while !missing.is_empty() {
             let names = inner.tasks.within(inner.store.users(after, PAGE)).await?;
             let Some(last) = names.last().cloned() else { break };
-            self.strike_out_those(names, missing, secret).await?;
+            self.begin_erasures(names, missing, secret).await?;
             after = Some(last);
         }
         for source in &inner.sources {
@@ -245,13 +249,13 @@ impl Rights {
                 if names.is_empty() {
                     break;
                 }
-                self.strike_out_those(names, missing, secret).await?;
+                self.begin_erasures(names, missing, secret).await?;
             }
         }
         Ok((before - missing.len()) as u64)
     }
 
-    async fn strike_out_those(
+    async fn begin_erasures(
         &self,
         names: Vec<UserId>,
         missing: &mut HashMap<Pseudonym, JournalEntry>,
@@ -265,7 +269,7 @@ impl Rights {
             let erasure = entry.erasure(Some(user.clone()), now);
             let note = self.replay_note(AuditAction::ErasureBegan, pseudonym).await?;
             inner.tasks.within(inner.store.remember_erasure(erasure, note, now)).await?;
-            self.forget_cached(&user);
+            self.evict_cached(&user);
             missing.remove(&pseudonym);
         }
         Ok(())
@@ -275,14 +279,14 @@ impl Rights {
     /// what it has left is data of before. `false` if that does not work: they stay out until the next start.
     async fn lift(&self, erasure: Erasure) -> Result<bool> {
         let (inner, id) = (&self.inner, erasure.id);
-        let note = self.replay_note(AuditAction::Readmitted, erasure.pseudonym).await?;
+        let note = self.replay_note(AuditAction::Lifted, erasure.pseudonym).await?;
         if let Some(user) = erasure.user.clone()
             && let Err(error) = self.go_on(user, erasure).await
         {
             tracing::warn!(error = %error.chain(), "an erasure that is lifted could not be finished");
             return Ok(false);
         }
-        inner.tasks.within(inner.store.lift_erasure(id, note, inner.clock.now())).await
+        inner.tasks.within(inner.store.lift_erasure_by_id(id, note, inner.clock.now())).await
     }
 
     /// A note by the system that names nobody.

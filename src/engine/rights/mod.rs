@@ -35,8 +35,8 @@ use tokio::sync::OnceCell;
 
 #[cfg(feature = "zip")]
 pub use self::archive::ExportArchive;
-use self::deciding::Readmissions;
-pub(crate) use self::{about::Register, journal::Ledger};
+use self::deciding::Liftings;
+pub(crate) use self::{about::ProcessingRegister, journal::JournalGuard};
 pub use self::{
     about::RetentionPeriod,
     confirming::ErasureRequest,
@@ -50,13 +50,13 @@ pub use self::{
 };
 use crate::{
     engine::{
-        audit::AuditTrail, pending::PendingErasures, profiles::Accounts, recorder::Recorder, sessions::Sessions,
+        audit::AuditTrail, pending::PendingErasures, profiles::Profiles, recorder::Recorder, sessions::Sessions,
         tasks::Tasks,
     },
     error::Result,
     id::UserId,
     model::privacy::{Actor, AuditAction, ErasedActivities, Erasure, ErasureId, ReceiptSignature},
-    store::dynamic::DynamicStore,
+    store::dyn_store::DynStore,
     time::Clock,
 };
 
@@ -130,8 +130,8 @@ pub struct Rights {
 }
 
 struct Inner {
-    store: Arc<dyn DynamicStore>,
-    accounts: Option<Accounts>,
+    store: Arc<dyn DynStore>,
+    profiles: Option<Profiles>,
     sessions: Sessions,
     recorder: Recorder,
     audit: AuditTrail,
@@ -139,12 +139,12 @@ struct Inner {
     clock: Clock,
     sources: Vec<Box<dyn PersonalData>>,
     keep_out: Duration,
-    register: Register,
+    register: ProcessingRegister,
     secret: OnceCell<[u8; 32]>,
-    duties: Duties,
+    config: RightsConfig,
     /// Whose erasure is not decided yet.
     pending: PendingErasures,
-    readmissions: Mutex<Readmissions>,
+    liftings: Mutex<Liftings>,
     /// The erasures that this process is at.
     running: Mutex<HashSet<ErasureId>>,
     /// Whether residue may be left: of an erasure that nobody could clean up after, perhaps before this process.
@@ -152,7 +152,7 @@ struct Inner {
 }
 
 /// What rights need beside data to export and to erase.
-pub(crate) struct Duties {
+pub(crate) struct RightsConfig {
     /// How long somebody who has confirmed to be erased may think better of it.
     pub(crate) grace: Duration,
     /// How long requests are kept that were answered.
@@ -160,7 +160,7 @@ pub(crate) struct Duties {
     /// What an erasure makes of activities.
     pub(crate) activities: ErasedActivities,
     /// Where erasures are remembered outside the store.
-    pub(crate) ledger: Option<Ledger>,
+    pub(crate) journal_guard: Option<JournalGuard>,
 }
 
 /// What became of an erasure. It names nobody, and it is signed: it can be written as JSON, handed out, and
@@ -207,8 +207,8 @@ impl Rights {
 
     #[allow(clippy::too_many_arguments, reason = "each is a part of the guestbook, which makes this once")]
     pub(crate) fn new(
-        store: Arc<dyn DynamicStore>,
-        accounts: Option<Accounts>,
+        store: Arc<dyn DynStore>,
+        profiles: Option<Profiles>,
         sessions: Sessions,
         recorder: Recorder,
         audit: AuditTrail,
@@ -216,14 +216,14 @@ impl Rights {
         clock: Clock,
         sources: Vec<Box<dyn PersonalData>>,
         keep_out: Duration,
-        register: Register,
-        duties: Duties,
+        register: ProcessingRegister,
+        config: RightsConfig,
         pending: PendingErasures,
     ) -> Self {
         let (secret, running, is_dirty) = (OnceCell::new(), Mutex::default(), AtomicBool::new(true));
         let inner = Inner {
             store,
-            accounts,
+            profiles,
             sessions,
             recorder,
             audit,
@@ -233,9 +233,9 @@ impl Rights {
             keep_out,
             register,
             secret,
-            duties,
+            config,
             pending,
-            readmissions: Mutex::default(),
+            liftings: Mutex::default(),
             running,
             is_dirty,
         };

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::{error::Result, store::dynamic::BoxFuture};
+use crate::{error::Result, store::dyn_store::BoxFuture};
 
 /// Somebody who makes parts.
 pub(super) trait MakePart: Send + 'static {

@@ -39,7 +39,7 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if the message is empty or longer than 1,000 bytes; [`StruckOut`](ErrorKind::StruckOut) if the
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the message is empty or longer than 1,000 bytes; [`UserErased`](ErrorKind::UserErased) if the
     /// user was erased; what the store reports.
     pub async fn file(&self, user: &UserId, kind: RequestKind, message: Option<&str>) -> Result<Filed> {
         let request = PrivacyRequest::receive(user.clone(), kind, self.inner.clock.now())?;
@@ -175,7 +175,7 @@ impl Rights {
         let change = async move {
             let changed = rights.inner.store.change_request(request, known, note, now).await;
             // A confirmed erasure restricts.
-            rights.forget_account(&user);
+            rights.evict_profile(&user);
             changed
         };
         self.inner.tasks.finish(change).await

@@ -8,7 +8,7 @@ use crate::error::ErrorKind;
 use crate::{
     error::Result,
     id::UserId,
-    model::privacy::{AuditAction, HeldClass, Hold, RequestKind, Restriction, RestrictionReason},
+    model::privacy::{AuditAction, HeldClass, LegalHold, RequestKind, Restriction, RestrictionReason},
 };
 
 impl Rights {
@@ -21,7 +21,7 @@ impl Rights {
     /// # Errors
     ///
     /// [`Conflict`](ErrorKind::Conflict) if the user is restricted because they have confirmed to be erased, and
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if that is to be the reason: it comes and goes with the request. [`StruckOut`](ErrorKind::StruckOut) if
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if that is to be the reason: it comes and goes with the request. [`UserErased`](ErrorKind::UserErased) if
     /// the user was erased; what the store reports.
     pub async fn restrict(&self, user: &UserId, reason: RestrictionReason) -> Result<Option<Restriction>> {
         let restriction = Restriction::new(self.inner.clock.now(), reason);
@@ -57,8 +57,8 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`StruckOut`](ErrorKind::StruckOut) if the user was erased and nothing is left; what the store reports.
-    pub async fn hold(&self, user: &UserId, hold: Hold) -> Result<()> {
+    /// [`UserErased`](ErrorKind::UserErased) if the user was erased and nothing is left; what the store reports.
+    pub async fn hold(&self, user: &UserId, hold: LegalHold) -> Result<()> {
         let detail = json!({ "class": hold.class, "reason": hold.reason, "until": hold.until });
         let note = self.note(AuditAction::HoldPlaced, self.actor.clone(), user).await?.detail(detail);
         self.inner.tasks.within(self.inner.store.hold(user.clone(), hold, note, self.inner.clock.now())).await
@@ -81,7 +81,7 @@ impl Rights {
     /// # Errors
     ///
     /// What the store reports.
-    pub async fn holds_of(&self, user: &UserId) -> Result<Vec<Hold>> {
+    pub async fn holds_of(&self, user: &UserId) -> Result<Vec<LegalHold>> {
         self.inner.tasks.within(self.inner.store.holds_of(user.clone())).await
     }
 
@@ -95,7 +95,7 @@ impl Rights {
         let (rights, user, now) = (self.clone(), user.clone(), self.inner.clock.now());
         let restrict = async move {
             let before = rights.inner.store.restrict(user.clone(), restriction, note, now).await;
-            rights.forget_account(&user);
+            rights.evict_profile(&user);
             before
         };
         self.inner.tasks.finish(restrict).await

@@ -35,7 +35,7 @@ impl Watch {
             return Ok(());
         }
         Err(Error::new(
-            ErrorKind::StruckOut,
+            ErrorKind::UserErased,
             "the user was erased while their export was under way: it is not complete",
         ))
     }

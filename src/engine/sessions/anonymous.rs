@@ -16,7 +16,7 @@ use lru::LruCache;
 use crate::{
     error::{Error, ErrorKind, Result},
     model::{client::TruncatedAddress, session::AnonymousLimits},
-    store::{AnonymousBound, AnonymousTotal, dynamic::DynamicStore},
+    store::{AnonymousBound, AnonymousTotal, dyn_store::DynStore},
     time::{Timestamp, to_millis},
 };
 
@@ -103,7 +103,7 @@ impl AnonymousSessions {
     }
 
     /// So much was stored: keeps the store within the bound.
-    pub(super) async fn added(&self, store: &dyn DynamicStore, sessions: u64, bytes: u64, now: Timestamp) {
+    pub(super) async fn added(&self, store: &dyn DynStore, sessions: u64, bytes: u64, now: Timestamp) {
         if self.takes(sessions, bytes) {
             return;
         }

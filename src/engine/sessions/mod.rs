@@ -8,7 +8,7 @@ use self::anonymous::AnonymousSessions;
 use crate::{
     engine::{
         pending::PendingErasures,
-        profiles::{Accounts, KeptAccount},
+        profiles::{CachedProfile, Profiles},
         tasks::Tasks,
     },
     error::{Error, ErrorKind, Result},
@@ -17,13 +17,13 @@ use crate::{
         consent::Subject,
         session::{
             AnonymousLimits, Changes, CredentialEpoch, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData,
-            SessionInfo, SessionLimits, SessionRecord, Verdict, judge, note_renewal,
+            SessionInfo, SessionLimits, SessionRecord, SessionStatus, note_renewal, session_status,
         },
     },
     store::{
-        Applied, ENDED_MEMORY, EpochRule, Loaded, LoadedGuest, Revocation, Rotation, Started,
+        Applied, ENDED_MEMORY, EpochRule, Loaded, LoadedContext, Revocation, Rotation, Started,
         cache::{self, Cache, SessionCache},
-        dynamic::DynamicStore,
+        dyn_store::DynStore,
     },
     time::{Clock, Timestamp},
 };
@@ -51,12 +51,12 @@ pub struct Sessions {
 }
 
 struct Inner {
-    store: Arc<dyn DynamicStore>,
+    store: Arc<dyn DynStore>,
     cache: SessionCache,
     /// Keys of no session in whose place somebody logged in: a late request that brought one starts no session.
     replaced: Cache<SessionKey, ()>,
     /// If there is anything to know of a guest beside the session.
-    accounts: Option<Accounts>,
+    profiles: Option<Profiles>,
     clock: Clock,
     anonymous: AnonymousSessions,
     settings: Settings,
@@ -92,7 +92,7 @@ pub(crate) enum Finding {
 pub(crate) struct Found {
     pub(crate) finding: Finding,
     /// The guest's account, if the store was asked for it and the session is live.
-    pub(crate) account: Option<Arc<KeptAccount>>,
+    pub(crate) account: Option<Arc<CachedProfile>>,
 }
 
 /// A list shows no more sessions than this.
@@ -111,8 +111,8 @@ impl Sessions {
     }
 
     pub(crate) fn new(
-        store: Arc<dyn DynamicStore>,
-        accounts: Option<Accounts>,
+        store: Arc<dyn DynStore>,
+        profiles: Option<Profiles>,
         clock: Clock,
         tasks: Tasks,
         pending: PendingErasures,
@@ -121,7 +121,7 @@ impl Sessions {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
         let replaced = Cache::new(REPLACED_KEYS, usize::MAX, ENDED_MEMORY);
         let anonymous = AnonymousSessions::new(settings.anonymous);
-        let inner = Inner { store, cache, replaced, accounts, clock, anonymous, settings, tasks, pending };
+        let inner = Inner { store, cache, replaced, profiles, clock, anonymous, settings, tasks, pending };
         Self { inner: Arc::new(inner) }
     }
 
@@ -200,11 +200,11 @@ impl Sessions {
     /// # Errors
     ///
     /// If the store fails. What was removed before stays removed.
-    pub async fn purge_expired(&self) -> Result<u64> {
+    pub async fn delete_expired(&self) -> Result<u64> {
         let mut total = 0;
         loop {
             let now = self.now();
-            let removed = self.inner.tasks.within(self.inner.store.purge_expired(now, PURGE_CHUNK)).await?;
+            let removed = self.inner.tasks.within(self.inner.store.delete_expired(now, PURGE_CHUNK)).await?;
             total += removed as u64;
             if removed < PURGE_CHUNK {
                 return Ok(total);
@@ -224,8 +224,8 @@ impl Sessions {
         &self.inner.settings
     }
 
-    pub(crate) fn accounts(&self) -> Option<&Accounts> {
-        self.inner.accounts.as_ref()
+    pub(crate) fn profiles(&self) -> Option<&Profiles> {
+        self.inner.profiles.as_ref()
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {
@@ -235,23 +235,23 @@ impl Sessions {
     /// The session under `key` without asking the store.
     pub(crate) fn cached(&self, key: &SessionKey, now: Timestamp) -> Option<Arc<SessionRecord>> {
         let record = self.inner.cache.get(key, now)?;
-        match judge(&record.head, now) {
-            Verdict::Keep => Some(record),
-            Verdict::Touch => Some(self.touch(key, record, now)),
+        match session_status(&record.head, now) {
+            SessionStatus::Keep => Some(record),
+            SessionStatus::Touch => Some(self.touch(key, record, now)),
             // Another process may have seen the guest since: the store decides.
-            Verdict::Expire => None,
+            SessionStatus::Expire => None,
         }
     }
 
     /// What the store has under `key`, and in the same trip of the guest, who is `visitor` if nobody is logged in.
     pub(crate) async fn find(&self, key: &SessionKey, visitor: Option<VisitorId>) -> Result<Found> {
         let ticket = self.inner.cache.ticket(key);
-        let (loaded, account) = match &self.inner.accounts {
-            Some(accounts) => {
-                let ticket = accounts.ticket();
-                let guest = self.inner.tasks.within(self.inner.store.load_guest(*key, self.realm(), visitor)).await?;
-                let LoadedGuest { session, subject, account } = guest;
-                let kept = subject.map(|subject| (accounts.keep(&subject, account, ticket), subject));
+        let (loaded, account) = match &self.inner.profiles {
+            Some(profiles) => {
+                let ticket = profiles.ticket();
+                let guest = self.inner.tasks.within(self.inner.store.load_context(*key, self.realm(), visitor)).await?;
+                let LoadedContext { session, subject, account } = guest;
+                let kept = subject.map(|subject| (profiles.keep(&subject, account, ticket), subject));
                 (session, kept)
             }
             None => (self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await?, None),
@@ -268,14 +268,14 @@ impl Sessions {
             return Ok(nobody(Finding::Ended { logged_in: true }));
         }
         let now = self.now();
-        let verdict = judge(&record.head, now);
-        if verdict == Verdict::Expire {
+        let verdict = session_status(&record.head, now);
+        if verdict == SessionStatus::Expire {
             return Ok(nobody(Finding::Expired));
         }
         let subject = record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor));
         let account = account.filter(|(_, whose)| Some(whose) == subject.as_ref()).map(|(account, _)| account);
         self.inner.cache.put(*key, record.clone(), now, ticket);
-        let record = if verdict == Verdict::Touch { self.touch(key, record, now) } else { record };
+        let record = if verdict == SessionStatus::Touch { self.touch(key, record, now) } else { record };
         Ok(Found { finding: Finding::Live(record), account })
     }
 
@@ -334,7 +334,7 @@ impl Sessions {
             .finish(async move {
                 let cap = sessions.inner.settings.cap;
                 let started = sessions.inner.store.insert(key, record, cap, epoch, now).await?;
-                sessions.forget(&started.ended);
+                sessions.evict(&started.ended);
                 if is_anonymous {
                     sessions.inner.anonymous.added(&*sessions.inner.store, 1, bytes, now).await;
                 }
@@ -408,10 +408,10 @@ impl Sessions {
                 let rotated = sessions.inner.store.rotate(rotation, *limits, *cap, now).await;
                 sessions.inner.cache.remove(&old);
                 if let Some(user) = &user {
-                    sessions.forget_user(user);
+                    sessions.evict_user(user);
                 }
                 if let Ok(Some(started)) = &rotated {
-                    sessions.forget(&started.ended);
+                    sessions.evict(&started.ended);
                     if started.record.head.user.is_none() {
                         // How much of it is new is not known; the store knows.
                         sessions.grew(started.record.data.bytes() as u64, None, now).await;
@@ -476,7 +476,7 @@ impl Sessions {
     }
 
     /// The user's sessions have ended in the store.
-    pub(crate) fn forget_user(&self, user: &UserId) {
+    pub(crate) fn evict_user(&self, user: &UserId) {
         self.inner.cache.remove_where(|record| record.head.user.as_ref() == Some(user));
     }
 
@@ -502,13 +502,13 @@ impl Sessions {
     pub(crate) fn check_not_pending(&self, user: Option<&UserId>) -> Result<()> {
         match user {
             Some(user) if self.inner.pending.contains(user) => {
-                Err(Error::new(ErrorKind::StruckOut, "the user is being erased and is not to be stored"))
+                Err(Error::new(ErrorKind::UserErased, "the user is being erased and is not to be stored"))
             }
             _ => Ok(()),
         }
     }
 
-    fn forget(&self, ended: &[SessionId]) {
+    fn evict(&self, ended: &[SessionId]) {
         if !ended.is_empty() {
             self.inner.cache.remove_where(|record| ended.contains(&record.head.id));
         }

@@ -13,11 +13,11 @@ use crate::{
         analytics::Analytics,
         audit::AuditTrail,
         consents::{Consents, Objections},
-        pending::{PendingErasures, Withholding},
-        profiles::Accounts,
+        pending::{PendingErasures, WithholdingStore},
+        profiles::Profiles,
         recorder::Recorder,
         retention::{Retention, RetentionRules},
-        rights::{Duties, Ledger, Register, RetentionPeriod, Rights},
+        rights::{JournalGuard, ProcessingRegister, RetentionPeriod, Rights, RightsConfig},
         sessions::Sessions,
         tasks::Tasks,
     },
@@ -33,7 +33,7 @@ use crate::{
         Transport, consent::ConsentRules,
     },
     model::session::Lifetime,
-    store::{Store, dynamic::DynamicActivityStore, gated::Gated},
+    store::{Store, dyn_store::DynActivityStore, gated::Gated},
 };
 
 impl<S: Store> GuestbookBuilder<S> {
@@ -83,42 +83,42 @@ impl<S: Store> GuestbookBuilder<S> {
         let analytics = self.analytics.check(self.consent.as_ref().map(ConsentRules::settings))?;
         let objections = Objections::new(self.consent.as_ref().map(ConsentRules::settings), analytics.max_left_out);
         let (store, clock, ungated) = (Arc::new(self.store), self.clock, Tasks::new(self.settings.store_timeout));
-        let ledger = self.journal.map(|journal| (journal, Gate::closed()));
-        let gate = ledger.as_ref().map(|(_, gate)| gate.clone());
+        let journal_guard = self.journal.map(|journal| (journal, Gate::closed()));
+        let gate = journal_guard.as_ref().map(|(_, gate)| gate.clone());
         let tasks = gate.clone().map_or_else(|| ungated.clone(), |gate| ungated.behind(gate));
-        let accounts = (self.consent.is_some() || self.preferences.is_some()).then(|| {
+        let profiles = (self.consent.is_some() || self.preferences.is_some()).then(|| {
             let size = (self.settings.cache_entries, self.settings.cache_bytes);
-            Accounts::new(store.clone(), clock.clone(), tasks.clone(), size, self.settings.cache_age)
+            Profiles::new(store.clone(), clock.clone(), tasks.clone(), size, self.settings.cache_age)
         });
-        let (mut consents, mut door, mut manners) = (None, None, None);
-        if let (Some(rules), Some(accounts)) = (self.consent, &accounts) {
+        let (mut consents, mut door, mut enforcement) = (None, None, None);
+        if let (Some(rules), Some(profiles)) = (self.consent, &profiles) {
             rules.settings().check()?;
             let (store, mut settings) = (store.clone(), rules.settings().clone());
             settings.controller = settings.controller.or_else(|| self.controller.clone());
-            let all = Consents::new(store, accounts.clone(), tasks.clone(), clock.clone(), settings);
+            let all = Consents::new(store, profiles.clone(), tasks.clone(), clock.clone(), settings);
             let (at_the_door, inside) = rules.check(&self.cookie, all.clone())?;
-            (consents, door, manners) = (Some(all), Some(at_the_door), Some(Arc::new(inside)));
+            (consents, door, enforcement) = (Some(all), Some(at_the_door), Some(Arc::new(inside)));
         }
         let mut preferences = None;
-        if let (Some(make), Some(accounts)) = (self.preferences, &accounts) {
-            let (store, accounts, tasks) = (store.clone(), accounts.clone(), tasks.clone());
-            preferences = Some(make(Parts { store, accounts, tasks, consents: consents.clone() })?);
+        if let (Some(make), Some(profiles)) = (self.preferences, &profiles) {
+            let (store, profiles, tasks) = (store.clone(), profiles.clone(), tasks.clone());
+            preferences = Some(make(Parts { store, profiles, tasks, consents: consents.clone() })?);
         }
         let transport = Transport::new(self.cookie.build()?, self.bearer, header);
         let activities = Activities::new(store.clone(), tasks.clone(), objections.clone());
         let analytics = Analytics::new(store.clone(), tasks.clone(), clock.clone(), analytics, objections);
         let pending = PendingErasures::default();
-        let recorded: Arc<dyn DynamicActivityStore> = match gate {
+        let recorded: Arc<dyn DynActivityStore> = match gate {
             Some(gate) => Arc::new(Gated::new(store.clone(), gate)),
             None => store.clone(),
         };
-        let recorded = Arc::new(Withholding::new(recorded, pending.clone()));
+        let recorded = Arc::new(WithholdingStore::new(recorded, pending.clone()));
         let (recorder, worker) = Recorder::pair_dynamic(recorded, self.recorder, clock.clone())?;
-        let (kept, timer, own) = (accounts.clone(), clock.clone(), pending.clone());
+        let (kept, timer, own) = (profiles.clone(), clock.clone(), pending.clone());
         let sessions = Sessions::new(store.clone(), kept, timer, tasks.clone(), own, self.settings);
         let (sources, keep_out) = (self.sources, self.keep_out);
         let of_consent = consents.as_ref().and_then(|consents| consents.settings().controller.clone());
-        let register = Register {
+        let register = ProcessingRegister {
             controller: self.controller.or(of_consent),
             consents: consents.clone(),
             preferences: preferences.clone(),
@@ -129,12 +129,16 @@ impl<S: Store> GuestbookBuilder<S> {
         // A replay of the journal is noted while everybody else waits for it.
         let audit = AuditTrail::new(store.clone(), ungated.clone(), clock.clone(), self.audit_key);
         let retention = Retention::new(store.clone(), sessions.clone(), audit.clone(), retained, timed, self.retention);
-        let ledger = ledger.map(|(journal, gate)| Ledger::new(journal, self.missing_journal, gate));
-        let duties =
-            Duties { grace: self.grace, keep_requests: self.keep_requests, activities: self.erased_activities, ledger };
+        let journal_guard = journal_guard.map(|(journal, gate)| JournalGuard::new(journal, self.missing_journal, gate));
+        let config = RightsConfig {
+            grace: self.grace,
+            keep_requests: self.keep_requests,
+            activities: self.erased_activities,
+            journal_guard,
+        };
         let (heard, held, trail, now) = (recorder.clone(), sessions.clone(), audit.clone(), clock.clone());
         let rights = Rights::new(
-            store, accounts, held, heard, trail, ungated, now, sources, keep_out, register, duties, pending,
+            store, profiles, held, heard, trail, ungated, now, sources, keep_out, register, config, pending,
         );
         let export_service = ExportService::new(rights.clone());
         let (trail, export) = (audit.clone(), export_service.clone());
@@ -151,7 +155,7 @@ impl<S: Store> GuestbookBuilder<S> {
             preferences.clone(),
         );
         let activity_layer = ActivityLayer::new(recorder.clone(), consents.clone(), rules, client);
-        let consent_layer = ConsentLayer::new(manners.clone());
+        let consent_layer = ConsentLayer::new(enforcement.clone());
         let sweepers = [
             runtime.spawn(sweep(sessions.clone(), self.sweep_interval)),
             runtime.spawn(go_on_erasing(rights.clone(), self.sweep_interval)),
@@ -175,7 +179,7 @@ impl<S: Store> GuestbookBuilder<S> {
             session_layer,
             consent_layer,
             activity_layer,
-            manners,
+            enforcement,
             sweepers,
             retainer,
         };

@@ -37,14 +37,11 @@ impl<R: Body> Body for ActivityBody<R> {
     type Data = R::Data;
     type Error = R::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
         let mut inner = this.inner;
-        let Some(mut recording) = this.recording.take() else { return inner.poll_frame(context) };
-        let polled = inner.as_mut().poll_frame(context);
+        let Some(mut recording) = this.recording.take() else { return inner.poll_frame(cx) };
+        let polled = inner.as_mut().poll_frame(cx);
         match &polled {
             Poll::Pending => *this.recording = Some(recording),
             Poll::Ready(None) => recording.end(Outcome::Completed),

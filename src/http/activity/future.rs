@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{ActivityBody, recording::Recording};
-use crate::{engine::recorder::Place, model::activity::Outcome, store::dynamic::BoxFuture};
+use crate::{engine::recorder::Permit, model::activity::Outcome, store::dyn_store::BoxFuture};
 
 pin_project! {
     /// The response of an [`ActivityService`](super::ActivityService).
@@ -39,7 +39,7 @@ pin_project! {
 
 /// What only a request needs that waits: boxed, so that the others do not carry it around.
 struct Waiting<S, B> {
-    place: BoxFuture<'static, Option<Place>>,
+    place: BoxFuture<'static, Option<Permit>>,
     recording: Option<Box<Recording>>,
     request: Option<Request<B>>,
     service: S,
@@ -54,7 +54,7 @@ where
     }
 
     pub(super) fn wait(
-        place: BoxFuture<'static, Option<Place>>,
+        place: BoxFuture<'static, Option<Permit>>,
         recording: Box<Recording>,
         request: Request<B>,
         service: S,
@@ -71,12 +71,12 @@ where
 {
     type Output = Result<Response<ActivityBody<R>>, S::Error>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
                 StateProjection::Wait { waiting } => {
-                    let place = ready!(waiting.place.as_mut().poll(context));
+                    let place = ready!(waiting.place.as_mut().poll(cx));
                     let request = waiting.request.take().expect("a request waits once");
                     let mut recording = waiting.recording.take();
                     if let Some(recording) = &mut recording {
@@ -87,9 +87,9 @@ where
                 }
                 StateProjection::Respond { future, recording } => {
                     let Some(mut running) = recording.take() else {
-                        return future.poll(context).map_ok(|response| response.map(ActivityBody::unrecorded));
+                        return future.poll(cx).map_ok(|response| response.map(ActivityBody::unrecorded));
                     };
-                    return match future.poll(context) {
+                    return match future.poll(cx) {
                         Poll::Pending => {
                             *recording = Some(running);
                             Poll::Pending

@@ -13,22 +13,22 @@ use super::{
     skipped::Reason,
 };
 use crate::{
-    engine::recorder::Place,
+    engine::recorder::Permit,
     model::{
         activity::{Event, Method, Outcome, ResponseTrace},
         client::TruncatedAddress,
     },
-    request::{Permit, Visit, permit},
+    request::{RecordingDecision, RequestContext, recording_decision},
     time::Stopwatch,
 };
 
 /// A trace that is not complete yet. It is handed over to the recorder by [`end`](Self::end), or when it is dropped.
 pub(super) struct Recording {
     shared: Arc<Shared>,
-    visit: Option<Visit>,
+    context: Option<RequestContext>,
     /// `None` once it is handed over, or left out.
     event: Option<Event>,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Permit>,
     begin: Stopwatch,
     named: Named,
     network: Option<TruncatedAddress>,
@@ -42,7 +42,7 @@ pub(super) struct Recording {
 impl Recording {
     pub(super) fn new(
         shared: Arc<Shared>,
-        visit: Option<Visit>,
+        context: Option<RequestContext>,
         event: Event,
         begin: Stopwatch,
         named: Named,
@@ -51,7 +51,7 @@ impl Recording {
     ) -> Self {
         Self {
             shared,
-            visit,
+            context,
             event: Some(event),
             place: None,
             begin,
@@ -106,19 +106,19 @@ impl Recording {
         let Some(mut event) = self.event.take() else { return };
         let latency = self.begin.micros(self.shared.recorder.clock());
         event.response = Some(ResponseTrace::new(self.status, latency, self.bytes, outcome));
-        let visit = self.visit.take();
-        if let Some(visit) = visit.as_ref().filter(|_| event.user.is_none()) {
+        let context = self.context.take();
+        if let Some(context) = context.as_ref().filter(|_| event.user.is_none()) {
             // Whoever logged in just now did this, too.
-            let (user, session) = visit.who();
+            let (user, session) = context.who();
             if user.is_some() || event.session.is_none() {
                 (event.user, event.session) = (user, session);
             }
         }
-        let permit = permit(&event, visit.as_ref(), self.shared.consents.as_ref());
-        if !matches!(permit, Permit::Full(_)) {
-            self.shared.recorder.withhold(permit == Permit::Restricted);
+        let recording_decision = recording_decision(&event, context.as_ref(), self.shared.consents.as_ref());
+        if !matches!(recording_decision, RecordingDecision::Full(_)) {
+            self.shared.recorder.withhold(recording_decision == RecordingDecision::Restricted);
         }
-        let Some(mut event) = permit.apply(event) else { return };
+        let Some(mut event) = recording_decision.apply(event) else { return };
         self.take_names(&mut event);
         // What is dropped is counted; nobody waits for this answer.
         let _ = match self.place.take() {

@@ -28,7 +28,7 @@ use crate::{
         activity::{Event, EventType, Method, RequestTrace},
         client::{Agent, DeviceClass, TruncatedAddress},
     },
-    request::{Seen, Tracker, Visit},
+    request::{ObservedRequest, RequestContext, Tracker},
 };
 
 /// The service that [`ActivityLayer`](super::ActivityLayer) makes.
@@ -47,8 +47,8 @@ where
     type Error = S::Error;
     type Future = ActivityFuture<S, B, R>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
@@ -60,14 +60,14 @@ where
         };
         if let Some(patience) = self.shared.patience() {
             let recorder = &self.shared.recorder;
-            match recorder.place_now() {
+            match recorder.try_reserve() {
                 Some(place) => recording.place = Some(place),
                 None => {
                     // The clone waits its turn; the service that was polled ready is the one to be called.
                     let clone = self.inner.clone();
                     let ready = mem::replace(&mut self.inner, clone);
                     let recorder = recorder.clone();
-                    let waiting = Box::pin(async move { recorder.place(patience).await });
+                    let waiting = Box::pin(async move { recorder.reserve(patience).await });
                     return ActivityFuture::wait(waiting, recording, request, ready);
                 }
             }
@@ -82,7 +82,7 @@ impl Shared {
         if extensions.is_empty() {
             return false;
         }
-        let has_seen = self.visit(extensions).is_some_and(Visit::is_seen)
+        let has_seen = self.context(extensions).is_some_and(RequestContext::is_seen)
             || extensions.get::<Tracker>().is_some_and(|tracker| tracker.is_of(&self.recorder));
         if has_seen && self.twice.take() {
             tracing::warn!("the activity layer of a guestbook is applied twice: the inner one does nothing, remove it");
@@ -91,8 +91,8 @@ impl Shared {
     }
 
     /// The visit of this guestbook.
-    fn visit<'a>(&self, extensions: &'a Extensions) -> Option<&'a Visit> {
-        Visit::find(extensions, |visit| visit.records_to(&self.recorder))
+    fn context<'a>(&self, extensions: &'a Extensions) -> Option<&'a RequestContext> {
+        RequestContext::find(extensions, |context| context.records_to(&self.recorder))
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -109,8 +109,8 @@ impl Shared {
         let agent = self.agents.read(facts.agent);
         let network = self.client.address(request).map(TruncatedAddress::from);
         let mut visitor = head.extensions.get::<VisitorId>().copied();
-        let visit = self.visit(head.extensions).cloned();
-        let (user, session) = visit.as_ref().map(Visit::who).unwrap_or_default();
+        let context = self.context(head.extensions).cloned();
+        let (user, session) = context.as_ref().map(RequestContext::who).unwrap_or_default();
         let referrer = self.rules.referrers.of(&facts, head, self.client);
         let reason = self.reason_to_skip(head, &facts, agent, user.is_some(), &referrer).or_else(|| {
             let is_in_sample = self.is_in_sample(session, agent, network);
@@ -148,12 +148,12 @@ impl Shared {
                     enrich(head, &mut event);
                     visitor = event.visitor;
                 }
-                Some(Box::new(Recording::new(self.clone(), visit.clone(), event, begin, named, network, by_script)))
+                Some(Box::new(Recording::new(self.clone(), context.clone(), event, begin, named, network, by_script)))
             }
         };
         trace.route = self.routes.look(&trace.route, named, None);
-        match visit {
-            Some(visit) => visit.see(Seen { trace, visitor }),
+        match context {
+            Some(context) => context.attach(ObservedRequest { trace, visitor }),
             None => {
                 let tracker = Tracker::of_stranger(self.recorder.clone(), self.consents.clone(), trace, visitor);
                 request.extensions_mut().insert(tracker);

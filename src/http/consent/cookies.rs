@@ -12,7 +12,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     http::fetch_metadata::FetchMetadata,
     model::consent::{Mode, PurposeCookie, PurposeId, Purposes, Regime, is_cookie_domain},
-    request::Visit,
+    request::RequestContext,
 };
 
 /// Which cookies may pass: those of this crate, and those of purposes that are allowed.
@@ -87,12 +87,12 @@ impl CookiePolicy {
     }
 
     /// Takes cookies that must not pass out of a request. Those that are there because of a decision, or in spite of one.
-    pub(super) fn clean_request(&self, headers: &mut HeaderMap, visit: Option<&Visit>) -> Carried {
+    pub(super) fn clean_request(&self, headers: &mut HeaderMap, context: Option<&RequestContext>) -> Carried {
         let mut carried = Carried::default();
         let mut removed = false;
         for line in headers.get_all(header::COOKIE) {
             for pair in pairs(line.as_bytes()) {
-                match self.kind(name(pair), visit) {
+                match self.kind(name(pair), context) {
                     Kind::Exempt => {}
                     Kind::Allowed => carried.add(name(pair), true),
                     Kind::Unallowed => {
@@ -105,20 +105,20 @@ impl CookiePolicy {
         }
         if removed {
             carried.fetch = FetchMetadata::of(headers);
-            self.remove_from_request(headers, visit);
+            self.remove_from_request(headers, context);
         }
         carried
     }
 
     /// Takes cookies that must not be set out of a response, and has those of `carried` removed that are not allowed any more.
-    pub(super) fn clean_response(&self, headers: &mut HeaderMap, visit: Option<&Visit>, carried: &Carried) {
+    pub(super) fn clean_response(&self, headers: &mut HeaderMap, context: Option<&RequestContext>, carried: &Carried) {
         let mut depends = !carried.cookies.is_empty();
         if headers.contains_key(header::SET_COOKIE) {
             let all: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
             let before = all.len();
             let passes = |cookie: &HeaderValue| {
                 let name = name(cookie.as_bytes());
-                match self.kind(name, visit) {
+                match self.kind(name, context) {
                     Kind::Exempt => (true, false),
                     Kind::Allowed => (true, true),
                     Kind::Unallowed => (false, true),
@@ -140,11 +140,11 @@ impl CookiePolicy {
                 }
             }
         }
-        if let Some(visit) = visit {
-            depends |= self.remove_from_browser(headers, visit, carried);
+        if let Some(context) = context {
+            depends |= self.remove_from_browser(headers, context, carried);
         }
-        if let Some(visit) = visit.filter(|_| depends) {
-            visit.depends_on_consent();
+        if let Some(context) = context.filter(|_| depends) {
+            context.depends_on_consent();
         }
     }
 
@@ -153,10 +153,10 @@ impl CookiePolicy {
     /// Those that this request took the permission from go with its response. Those that came although they were not allowed go
     /// when a person opens a page: a late answer to a script would take away what was allowed and set meanwhile, and a cookie
     /// that does not go, because of a domain that nobody declared, would make every response uncacheable.
-    fn remove_from_browser(&self, headers: &mut HeaderMap, visit: &Visit, carried: &Carried) -> bool {
-        let has_changed = visit.has_changed_consent();
+    fn remove_from_browser(&self, headers: &mut HeaderMap, context: &RequestContext, carried: &Carried) -> bool {
+        let has_changed = context.has_changed_consent();
         // While nobody can say what was decided, cookies are kept out and not removed: whoever agreed keeps them.
-        if carried.cookies.is_empty() && !has_changed || visit.is_consent_unknown() {
+        if carried.cookies.is_empty() && !has_changed || context.is_consent_unknown() {
             return false;
         }
         let mut removals = Removals::new(&self.domains);
@@ -165,7 +165,7 @@ impl CookiePolicy {
                 let in_frames = carried.fetch.is_navigation && declared.cookie.is_partitioned();
                 cookie.was_allowed || carried.fetch.is_top_level_navigation || in_frames
             };
-            if self.kind(&cookie.name, Some(visit)) == Kind::Unallowed {
+            if self.kind(&cookie.name, Some(context)) == Kind::Unallowed {
                 for declared in self.declarations(&cookie.name).filter(|declared| is_due(declared)) {
                     removals.add(&cookie.name, &declared.cookie);
                 }
@@ -177,7 +177,7 @@ impl CookiePolicy {
                 let Some(purpose) = purpose else { continue };
                 let is_elsewhere = cookie.paths().any(|path| path != "/") && !cookie.name().ends_with('*');
                 let name = cookie.name().as_bytes();
-                if is_elsewhere && visit.has_lost(purpose) && self.kind(name, Some(visit)) == Kind::Unallowed {
+                if is_elsewhere && context.has_lost(purpose) && self.kind(name, Some(context)) == Kind::Unallowed {
                     removals.add(name, cookie);
                 }
             }
@@ -185,14 +185,14 @@ impl CookiePolicy {
         removals.write(headers)
     }
 
-    fn kind(&self, name: &[u8], visit: Option<&Visit>) -> Kind {
+    fn kind(&self, name: &[u8], context: Option<&RequestContext>) -> Kind {
         if self.own.iter().any(|own| own.as_bytes() == name) {
             return Kind::Exempt;
         }
         let mut kind = Kind::Undeclared;
         for declared in self.declarations(name) {
             let Some(purpose) = &declared.purpose else { return Kind::Exempt };
-            let verdict = visit.and_then(|visit| visit.verdict(purpose));
+            let verdict = context.and_then(|context| context.verdict(purpose));
             if verdict.is_some_and(|verdict| verdict.is_allowed()) {
                 return Kind::Allowed;
             }
@@ -220,11 +220,11 @@ impl CookiePolicy {
         false
     }
 
-    fn remove_from_request(&self, headers: &mut HeaderMap, visit: Option<&Visit>) {
+    fn remove_from_request(&self, headers: &mut HeaderMap, context: Option<&RequestContext>) {
         let mut kept: Vec<u8> = Vec::new();
         for line in headers.get_all(header::COOKIE) {
             for pair in pairs(line.as_bytes()) {
-                let passes = match self.kind(name(pair), visit) {
+                let passes = match self.kind(name(pair), context) {
                     Kind::Exempt | Kind::Allowed => true,
                     Kind::Unallowed => false,
                     Kind::Undeclared => self.undeclared == UndeclaredCookies::Pass,

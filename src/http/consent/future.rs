@@ -11,8 +11,8 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::{cookies::Carried, rules::Manners};
-use crate::request::Visit;
+use super::{cookies::Carried, rules::ConsentEnforcement};
+use crate::request::RequestContext;
 
 pin_project! {
     /// The response of a [`ConsentService`](super::ConsentService).
@@ -24,7 +24,7 @@ pin_project! {
 }
 
 /// The rules, whose response it is, and which optional cookies the request carried.
-type Watch = (Arc<Manners>, Option<Visit>, Carried);
+type Watch = (Arc<ConsentEnforcement>, Option<RequestContext>, Carried);
 
 impl<F> ConsentFuture<F> {
     pub(super) fn new(future: F, watch: Option<Watch>) -> Self {
@@ -38,11 +38,11 @@ where
 {
     type Output = Result<Response<R>, E>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.future.poll(context))?;
-        if let Some((manners, visit, carried)) = this.watch {
-            manners.cookies.clean_response(response.headers_mut(), visit.as_ref(), carried);
+        let mut response = ready!(this.future.poll(cx))?;
+        if let Some((enforcement, context, carried)) = this.watch {
+            enforcement.cookies.clean_response(response.headers_mut(), context.as_ref(), carried);
         }
         Poll::Ready(Ok(response))
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{local_path, rules::Manners};
+use super::{local_path, rules::ConsentEnforcement};
 use crate::{
     http::{
         body::ResponseBody,
@@ -22,7 +22,7 @@ use crate::{
         problem::Problem,
     },
     model::consent::PurposeId,
-    request::Visit,
+    request::RequestContext,
 };
 
 /// Lets a request pass only if its guest allows a purpose. Made by [`Guestbook::require`](crate::Guestbook::require).
@@ -80,7 +80,7 @@ pub struct RequireConsent {
 
 struct Shared {
     purpose: PurposeId,
-    manners: Arc<Manners>,
+    enforcement: Arc<ConsentEnforcement>,
 }
 
 /// The service that [`RequireConsent`] makes.
@@ -114,8 +114,8 @@ enum Refusal {
 }
 
 impl RequireConsent {
-    pub(crate) fn new(purpose: PurposeId, manners: Arc<Manners>) -> Self {
-        Self { shared: Arc::new(Shared { purpose, manners }), passes_preflights: false }
+    pub(crate) fn new(purpose: PurposeId, enforcement: Arc<ConsentEnforcement>) -> Self {
+        Self { shared: Arc::new(Shared { purpose, enforcement }), passes_preflights: false }
     }
 
     /// Lets CORS preflights pass, whoever sends them: for routes behind the gate that answer them themselves. Default: they are
@@ -145,8 +145,8 @@ where
     type Error = S::Error;
     type Future = RequireConsentFuture<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -165,33 +165,33 @@ where
 
 impl Shared {
     /// The visit of this guestbook.
-    fn visit<'a, B>(&self, request: &'a Request<B>) -> Option<&'a Visit> {
-        Visit::find(request.extensions(), |visit| visit.decides_by(&self.manners.consents))
+    fn context<'a, B>(&self, request: &'a Request<B>) -> Option<&'a RequestContext> {
+        RequestContext::find(request.extensions(), |context| context.decides_by(&self.enforcement.consents))
     }
 
     fn refused_preflight<B>(&self, request: &Request<B>) -> Refusal {
         warn_of_preflight();
-        if let Some(visit) = self.visit(request) {
-            visit.depends_on_consent();
+        if let Some(context) = self.context(request) {
+            context.depends_on_consent();
         }
         Refusal::Problem(Problem::PREFLIGHT)
     }
 
     /// Why the request must not pass.
     fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
-        let Some(visit) = self.visit(request) else {
+        let Some(context) = self.context(request) else {
             tracing::error!(purpose = self.purpose.as_str(), "a gate has no session layer outside: it stays closed");
             return Some(self.required(request));
         };
-        visit.depends_on_consent();
-        if visit.is_blocked() {
+        context.depends_on_consent();
+        if context.is_blocked() {
             return Some(Refusal::Problem(Problem::BLOCKED_PLACE));
         }
-        let verdict = visit.verdict(&self.purpose);
+        let verdict = context.verdict(&self.purpose);
         if verdict.is_some_and(|verdict| verdict.is_allowed()) {
             return None;
         }
-        if visit.is_consent_unknown() {
+        if context.is_consent_unknown() {
             return Some(Refusal::Problem(Problem::CONSENT_UNAVAILABLE));
         }
         tracing::debug!(purpose = self.purpose.as_str(), why = ?verdict.map(|verdict| verdict.why()), "a gate stays closed");
@@ -199,21 +199,21 @@ impl Shared {
     }
 
     fn required<B>(&self, request: &Request<B>) -> Refusal {
-        let page = self.manners.page.clone();
+        let page = self.enforcement.page.clone();
         match &page {
             Some(page) if wants_a_page(request.method(), request.headers()) => {
                 let join = if page.contains('?') { '&' } else { '?' };
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 query.append_pair("purpose", self.purpose.as_str());
                 // A nested router has cut the path of the request: the layer outside saw all of it.
-                let seen = self.visit(request).and_then(Visit::target);
+                let seen = self.context(request).and_then(RequestContext::target);
                 let target = seen.or_else(|| request.uri().path_and_query()).map_or("/", PathAndQuery::as_str);
                 query.append_pair("return", local_path(target).unwrap_or("/"));
                 let location = HeaderValue::try_from(format!("{page}{join}{}", query.finish()));
                 location.map_or(Refusal::Problem(Problem::CONSENT_UNAVAILABLE), Refusal::Page)
             }
             _ => {
-                let purpose = self.manners.consents.purposes().get(&self.purpose);
+                let purpose = self.enforcement.consents.purposes().get(&self.purpose);
                 let version = purpose.map_or(0, crate::model::consent::Purpose::version);
                 Refusal::Required { version, purpose: self.purpose.clone(), page }
             }
@@ -247,9 +247,9 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, E>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().gate.project() {
-            GateProjection::Open { future } => Ok(ready!(future.poll(context))?.map(ResponseBody::inner)),
+            GateProjection::Open { future } => Ok(ready!(future.poll(cx))?.map(ResponseBody::inner)),
             GateProjection::Closed { refusal } => Ok(refusal.take().expect("a refusal is ready once").response()),
         })
     }

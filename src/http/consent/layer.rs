@@ -10,31 +10,31 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{ConsentFuture, rules::Manners};
-use crate::request::Visit;
+use super::{ConsentFuture, rules::ConsentEnforcement};
+use crate::request::RequestContext;
 
 /// Keeps cookies out, both ways, whose purpose the guest has not allowed, and has those removed that are not allowed any more.
 /// Made by [`Guestbook::consent_layer`](crate::Guestbook::consent_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts
 /// it in its place.
 ///
-/// The decisions themselves were put into the [`Visit`] by the session layer, which goes outside. Where that is missing nothing
+/// The decisions themselves were put into the [`RequestContext`] by the session layer, which goes outside. Where that is missing nothing
 /// optional passes. A request is never refused here: what is optional is left out, and the page is served. What cannot be
 /// served without consent goes behind [`Guestbook::require`](crate::Guestbook::require).
 #[derive(Clone)]
 pub struct ConsentLayer {
-    manners: Option<Arc<Manners>>,
+    enforcement: Option<Arc<ConsentEnforcement>>,
 }
 
 /// The service that [`ConsentLayer`] makes.
 #[derive(Clone)]
 pub struct ConsentService<S> {
     inner: S,
-    manners: Option<Arc<Manners>>,
+    enforcement: Option<Arc<ConsentEnforcement>>,
 }
 
 impl ConsentLayer {
-    pub(crate) fn new(manners: Option<Arc<Manners>>) -> Self {
-        Self { manners }
+    pub(crate) fn new(enforcement: Option<Arc<ConsentEnforcement>>) -> Self {
+        Self { enforcement }
     }
 }
 
@@ -42,7 +42,7 @@ impl<S> Layer<S> for ConsentLayer {
     type Service = ConsentService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ConsentService { inner, manners: self.manners.clone() }
+        ConsentService { inner, enforcement: self.enforcement.clone() }
     }
 }
 
@@ -54,30 +54,31 @@ where
     type Error = S::Error;
     type Future = ConsentFuture<S::Future>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(manners) = &self.manners else { return ConsentFuture::new(self.inner.call(request), None) };
-        let visit = Visit::find(request.extensions(), |visit| visit.decides_by(&manners.consents)).cloned();
-        match &visit {
-            Some(visit) if visit.enters_consent_layer() => {
-                if manners.twice.take() {
+        let Some(enforcement) = &self.enforcement else { return ConsentFuture::new(self.inner.call(request), None) };
+        let context =
+            RequestContext::find(request.extensions(), |context| context.decides_by(&enforcement.consents)).cloned();
+        match &context {
+            Some(context) if context.enters_consent_layer() => {
+                if enforcement.twice.take() {
                     tracing::warn!(
                         "the consent layer of a guestbook is applied twice: the inner one does nothing, remove it"
                     );
                 }
                 return ConsentFuture::new(self.inner.call(request), None);
             }
-            None if manners.no_session.take() => tracing::warn!(
+            None if enforcement.no_session.take() => tracing::warn!(
                 "the consent layer has no session layer outside, so nothing optional is allowed to anybody: use \
                  guestbook.layer(), or in axum add .layer(guestbook.session_layer()) after .layer(guestbook.consent_layer())"
             ),
             _ => {}
         }
-        let carried = manners.cookies.clean_request(request.headers_mut(), visit.as_ref());
-        ConsentFuture::new(self.inner.call(request), Some((manners.clone(), visit, carried)))
+        let carried = enforcement.cookies.clean_request(request.headers_mut(), context.as_ref());
+        ConsentFuture::new(self.inner.call(request), Some((enforcement.clone(), context, carried)))
     }
 }
 

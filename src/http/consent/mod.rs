@@ -9,7 +9,7 @@ mod path;
 mod removal;
 mod rules;
 
-pub(crate) use self::rules::{Door, Manners};
+pub(crate) use self::rules::{ConsentEnforcement, ConsentRequest};
 pub use self::{
     future::ConsentFuture,
     gate::{RequireConsent, RequireConsentFuture, RequireConsentService},

@@ -84,7 +84,7 @@ pub enum UndeclaredCookies {
 }
 
 /// What the session layer needs to know of consent.
-pub(crate) struct Door {
+pub(crate) struct ConsentRequest {
     pub(crate) consents: Consents,
     pub(crate) cookie: CookieFormat,
     pub(crate) cookie_age: Duration,
@@ -96,7 +96,7 @@ pub(crate) struct Door {
 
 /// What the consent layer and the gate need to know.
 #[derive(Debug)]
-pub(crate) struct Manners {
+pub(crate) struct ConsentEnforcement {
     pub(crate) consents: Consents,
     pub(crate) page: Option<String>,
     pub(super) cookies: CookiePolicy,
@@ -233,7 +233,11 @@ impl ConsentRules {
     }
 
     /// Checks the rules and takes them apart for those who apply them.
-    pub(crate) fn check(self, session: &SessionCookie, consents: Consents) -> Result<(Door, Manners)> {
+    pub(crate) fn check(
+        self,
+        session: &SessionCookie,
+        consents: Consents,
+    ) -> Result<(ConsentRequest, ConsentEnforcement)> {
         let wrong = |problem: &str| Error::new(ErrorKind::Configuration, problem);
         if self.page.as_ref().is_some_and(|page| local_path(page).is_none() || page.contains('#')) {
             return Err(wrong("consent_page() is a path of this origin, such as \"/privacy\""));
@@ -245,7 +249,7 @@ impl ConsentRules {
         let cookie_age = consents.purposes().iter().filter_map(|(_, purpose)| purpose.duration()).max();
         let own = [session.as_name().to_owned(), cookie.as_name().to_owned()];
         let cookies = CookiePolicy::new(consents.purposes(), own, self.undeclared, self.cookie_domains)?;
-        let door = Door {
+        let consent = ConsentRequest {
             consents: consents.clone(),
             cookie: cookie.build()?,
             cookie_age: cookie_age.unwrap_or(COOKIE_AGE),
@@ -254,13 +258,19 @@ impl ConsentRules {
             has_page: self.page.is_some(),
         };
         Ok((
-            door,
-            Manners { consents, page: self.page, cookies, twice: FirstTime::new(), no_session: FirstTime::new() },
+            consent,
+            ConsentEnforcement {
+                consents,
+                page: self.page,
+                cookies,
+                twice: FirstTime::new(),
+                no_session: FirstTime::new(),
+            },
         ))
     }
 }
 
-impl Door {
+impl ConsentRequest {
     /// Adds to `client` what the request says about consent.
     pub(crate) fn look(&self, request: RequestHead<'_>, client: &mut Client) {
         let values = |name: HeaderName| request.headers.get_all(name).into_iter().map(|value| value.as_bytes());
@@ -315,8 +325,8 @@ impl fmt::Debug for ConsentRules {
     }
 }
 
-impl fmt::Debug for Door {
+impl fmt::Debug for ConsentRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("cookie", &self.cookie).finish_non_exhaustive()
+        f.debug_struct("ConsentRequest").field("cookie", &self.cookie).finish_non_exhaustive()
     }
 }

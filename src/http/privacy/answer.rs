@@ -55,7 +55,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error.kind() {
             // The session of an erased user has ended, too.
-            ErrorKind::StruckOut | ErrorKind::Ended => Problem::LOGIN_REQUIRED.into(),
+            ErrorKind::UserErased | ErrorKind::Ended => Problem::LOGIN_REQUIRED.into(),
             ErrorKind::Conflict | ErrorKind::VersionMismatch => problems::CONFLICT.into(),
             ErrorKind::TooLarge => problems::TOO_LARGE.into(),
             kind => {

@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    model::consent::{Choices, Method, PurposeId},
+    model::consent::{Choices, DecisionMethod, PurposeId},
     request::Consent,
 };
 
 pub(super) async fn state(asking: &Asking) -> Answer {
     let consent = theirs(asking)?;
     let language = asking.parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|said| said.to_str().ok());
-    let offer = consent.offer(language.unwrap_or_default()).await?;
-    ok(&json!({ "ask": consent.is_to_be_asked(), "purposes": consent.states(), "offer": offer }))
+    let prompt = consent.prompt(language.unwrap_or_default()).await?;
+    ok(&json!({ "ask": consent.needs_prompt(), "purposes": consent.states(), "offer": prompt }))
 }
 
 pub(super) async fn receipt(asking: &Asking) -> Answer {
@@ -54,8 +54,8 @@ pub(super) async fn withdraw(asking: &Asking, purpose: &PurposeId, members: Memb
 
 /// The decisions of the user, if they are known.
 fn theirs(asking: &Asking) -> Result<Consent, Refusal> {
-    let consent = asking.visit.consent().ok_or(problems::NOT_FOUND)?;
-    if asking.visit.is_consent_unknown() {
+    let consent = asking.context.consent().ok_or(problems::NOT_FOUND)?;
+    if asking.context.is_consent_unknown() {
         return Err(Error::new(ErrorKind::Unavailable, "what was decided is not known").into());
     }
     Ok(consent)
@@ -69,13 +69,13 @@ fn choices(made: Option<Value>) -> Result<Vec<(PurposeId, bool)>, Refusal> {
 }
 
 /// How a page lets somebody decide. What others do, such as an import, nobody does about themselves.
-fn method(name: Option<&str>) -> Result<Method, Refusal> {
+fn method(name: Option<&str>) -> Result<DecisionMethod, Refusal> {
     match name {
-        None => Ok(Method::Api),
-        Some("accept_all") => Ok(Method::AcceptAll),
-        Some("reject_all") => Ok(Method::RejectAll),
-        Some("custom") => Ok(Method::Custom),
-        Some("dismiss") => Ok(Method::Dismiss),
+        None => Ok(DecisionMethod::Api),
+        Some("accept_all") => Ok(DecisionMethod::AcceptAll),
+        Some("reject_all") => Ok(DecisionMethod::RejectAll),
+        Some("custom") => Ok(DecisionMethod::Custom),
+        Some("dismiss") => Ok(DecisionMethod::Dismiss),
         Some(_) => Err(Refusal::naming(problems::FIELD, "method")),
     }
 }

@@ -10,20 +10,20 @@ use super::{
 };
 use crate::{
     engine::consents::Consents,
-    model::consent::{Decision, PurposeId, Standings, Subject},
+    model::consent::{ConsentStates, Decision, PurposeId, Subject},
 };
 
 pub(super) async fn list(asking: &Asking) -> Answer {
-    let standings = consents(asking)?.standings(&Subject::User(asking.user.clone())).await?;
-    let objections = standings.iter().filter(|(_, held)| held.standing.decision == Decision::Objected);
-    let objections: Vec<_> = objections.map(|(purpose, _)| where_it_stands(&standings, purpose)).collect();
+    let consent_states = consents(asking)?.consent_states(&Subject::User(asking.user.clone())).await?;
+    let objections = consent_states.iter().filter(|(_, held)| held.consent_state.decision == Decision::Objected);
+    let objections: Vec<_> = objections.map(|(purpose, _)| where_it_stands(&consent_states, purpose)).collect();
     ok(&json!({ "objections": objections }))
 }
 
 pub(super) async fn object(asking: &Asking, purpose: &PurposeId, members: Members) -> Answer {
     members.end()?;
     is_declared(asking, purpose)?;
-    let circumstances = asking.visit.circumstances();
+    let circumstances = asking.context.circumstances();
     let objected = asking.rights.object_in(&asking.user, [purpose.clone()], &circumstances).await;
     decided(asking, purpose, objected.map_err(wrong("purpose"))?)
 }
@@ -31,25 +31,25 @@ pub(super) async fn object(asking: &Asking, purpose: &PurposeId, members: Member
 pub(super) async fn take_back(asking: &Asking, purpose: &PurposeId, members: Members) -> Answer {
     members.end()?;
     is_declared(asking, purpose)?;
-    let standings = asking.rights.withdraw_objection(&asking.user, purpose).await?;
-    decided(asking, purpose, standings.ok_or(problems::NOT_FOUND)?)
+    let consent_states = asking.rights.withdraw_objection(&asking.user, purpose).await?;
+    decided(asking, purpose, consent_states.ok_or(problems::NOT_FOUND)?)
 }
 
-fn decided(asking: &Asking, purpose: &PurposeId, standings: Standings) -> Answer {
-    let answer = where_it_stands(&standings, purpose);
+fn decided(asking: &Asking, purpose: &PurposeId, consent_states: ConsentStates) -> Answer {
+    let answer = where_it_stands(&consent_states, purpose);
     // This very request leaves no trace any more, or may leave one again.
-    if let Some(consent) = asking.visit.consent() {
-        consent.decided(standings);
+    if let Some(consent) = asking.context.consent() {
+        consent.decided(consent_states);
     }
     ok(&answer)
 }
 
-fn where_it_stands(standings: &Standings, purpose: &PurposeId) -> Value {
-    let standing = standings.get(purpose);
+fn where_it_stands(consent_states: &ConsentStates, purpose: &PurposeId) -> Value {
+    let consent_state = consent_states.get(purpose);
     json!({
         "purpose": purpose,
-        "decision": standing.map(|standing| standing.decision),
-        "since": standing.map(|standing| standing.since),
+        "decision": consent_state.map(|consent_state| consent_state.decision),
+        "since": consent_state.map(|consent_state| consent_state.since),
     })
 }
 

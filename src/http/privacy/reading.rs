@@ -73,7 +73,7 @@ async fn whole<B: Body>(body: B) -> Result<Vec<u8>, Problem> {
         return Err(problems::TOO_LARGE);
     }
     let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         // Trailers say nothing to us.
         let Ok(data) = frame.map_err(|_| problems::INCOMPLETE)?.into_data() else { continue };
         if data.remaining() > MAX_BODY - bytes.len() {

@@ -2,7 +2,7 @@
 
 use axum::Router;
 
-use super::{PrivacyService, place::TEMPLATES};
+use super::{PrivacyService, endpoint::TEMPLATES};
 
 impl PrivacyService {
     /// A route for each path.

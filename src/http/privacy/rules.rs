@@ -9,7 +9,7 @@ use crate::{
     http::CrossOriginGuardLayer,
     id::UserId,
     model::privacy::{ConfirmationToken, RequestId},
-    store::dynamic::BoxFuture,
+    store::dyn_store::BoxFuture,
 };
 
 /// How often users may exercise their rights over HTTP, and how. Everything has a default that is safe.

@@ -15,8 +15,8 @@ use tower_service::Service;
 use super::{
     answer::{Refusal, without_body},
     asking::{Asking, Shared, answer},
+    endpoint::Endpoint,
     limit::Weight,
-    place::Place,
     problems,
     rules::PrivacyRules,
     throttle::Throttle,
@@ -29,7 +29,7 @@ use crate::{
     },
     id::UserId,
     model::privacy::Actor,
-    request::{Session, Visit},
+    request::{RequestContext, Session},
     time::Clock,
 };
 
@@ -161,8 +161,8 @@ where
     type Error = Infallible;
     type Future = CrossOriginGuardFuture<RightsFuture>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Service::<Request<B>>::poll_ready(&mut self.guarded, context)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<B>>::poll_ready(&mut self.guarded, cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -185,61 +185,61 @@ where
     fn call(&mut self, request: Request<B>) -> RightsFuture {
         let path = request.uri().path();
         let path = self.prefix.as_deref().map_or(Some(path), |prefix| path.strip_prefix(prefix));
-        let Some(place) = path.and_then(Place::at) else {
+        let Some(endpoint) = path.and_then(Endpoint::at) else {
             return RightsFuture::ready(refusal(problems::NOT_FOUND));
         };
-        if place == Place::Erasure && ErasureService::asks_for_state(request.method(), request.uri()).is_some() {
+        if endpoint == Endpoint::Erasure && ErasureService::asks_for_state(request.method(), request.uri()).is_some() {
             // Whoever is erased cannot log in to ask.
             return self.erasure.call(request);
         }
-        if !place.allows(request.method()) {
-            return RightsFuture::ready(self.named(&place, not_allowed(place.methods())));
+        if !endpoint.allows(request.method()) {
+            return RightsFuture::ready(self.named(&endpoint, not_allowed(endpoint.methods())));
         }
-        let session = own_visit(&self.shared.rights, request.extensions()).map(Visit::session);
+        let session = own_visit(&self.shared.rights, request.extensions()).map(RequestContext::session);
         let user = session.as_ref().and_then(Session::user_id);
         let (Some(session), Some(user)) = (session, user) else {
-            return RightsFuture::ready(self.named(&place, refusal(Problem::LOGIN_REQUIRED)));
+            return RightsFuture::ready(self.named(&endpoint, refusal(Problem::LOGIN_REQUIRED)));
         };
-        let weight = self.shared.weight(&place, request.method());
+        let weight = self.shared.weight(&endpoint, request.method());
         if let Err(throttled) = self.shared.throttle.ask(&user, weight) {
-            return RightsFuture::ready(self.named(&place, *throttled));
+            return RightsFuture::ready(self.named(&endpoint, *throttled));
         }
         let is_recent = session.authenticated_within(self.shared.rules.max_login_age);
-        if weight == Weight::Sensitive && place != Place::Export && !is_recent {
-            return RightsFuture::ready(self.named(&place, refusal(Problem::RECENT_LOGIN_REQUIRED)));
+        if weight == Weight::Sensitive && endpoint != Endpoint::Export && !is_recent {
+            return RightsFuture::ready(self.named(&endpoint, refusal(Problem::RECENT_LOGIN_REQUIRED)));
         }
-        match place {
-            Place::Export => self.export.call(request),
-            Place::Erasure => self.erasure.call(request),
-            _ => self.answered(place, user, request),
+        match endpoint {
+            Endpoint::Export => self.export.call(request),
+            Endpoint::Erasure => self.erasure.call(request),
+            _ => self.answered(endpoint, user, request),
         }
     }
 }
 
 impl Unguarded {
-    fn answered<B>(&self, place: Place, user: UserId, request: Request<B>) -> RightsFuture
+    fn answered<B>(&self, endpoint: Endpoint, user: UserId, request: Request<B>) -> RightsFuture
     where
         B: Body + Send + 'static,
     {
         let (parts, body) = request.into_parts();
-        let Some(visit) = own_visit(&self.shared.rights, &parts.extensions).cloned() else {
+        let Some(context) = own_visit(&self.shared.rights, &parts.extensions).cloned() else {
             return RightsFuture::ready(refusal(Problem::LOGIN_REQUIRED));
         };
         let rights = self.shared.rights.by(Actor::User(user.clone()));
-        let asking = Asking { shared: self.shared.clone(), visit, user, rights, parts };
+        let asking = Asking { shared: self.shared.clone(), context, user, rights, parts };
         let this = self.clone();
         RightsFuture::of(async move {
             let method = asking.parts.method.clone();
-            let answered = answer(&asking, &place, body).await;
+            let answered = answer(&asking, &endpoint, body).await;
             let response = answered.unwrap_or_else(|refusal: Refusal| refusal.into_response_to(&method));
-            without_body(&method, this.named(&place, response))
+            without_body(&method, this.named(&endpoint, response))
         })
     }
 
     /// The route for the activity layer, which would see the whole path, with ids, where no router gives it a template.
-    fn named(&self, place: &Place, mut response: Response<RightsBody>) -> Response<RightsBody> {
+    fn named(&self, endpoint: &Endpoint, mut response: Response<RightsBody>) -> Response<RightsBody> {
         if let Some(prefix) = &self.prefix {
-            let template = format!("{prefix}{}", place.template());
+            let template = format!("{prefix}{}", endpoint.template());
             response.extensions_mut().insert(RouteTemplate::new(template));
         }
         response

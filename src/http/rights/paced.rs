@@ -45,11 +45,11 @@ impl Paced {
         Self { shared, watch }
     }
 
-    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
             State::Going { copied, idle_since, .. } => {
-                let polled = copied.as_mut().poll_next(context);
+                let polled = copied.as_mut().poll_next(cx);
                 *idle_since = polled.is_ready().then(Instant::now);
                 if let Poll::Ready(None | Some(Err(_))) = polled {
                     *state = State::Ended;

@@ -23,8 +23,8 @@ use crate::{
     http::problem::Problem,
     id::UserId,
     model::privacy::{Actor, Pseudonym},
-    request::Visit,
-    store::dynamic::BoxFuture,
+    request::RequestContext,
+    store::dyn_store::BoxFuture,
 };
 
 /// Answers `GET` with a copy of all that is kept of whoever is logged in, as a JSON document to be saved (GDPR, Articles 15 and
@@ -138,7 +138,7 @@ impl<B> Service<Request<B>> for ExportService {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let session = own_visit(&self.rights, request.extensions()).map(Visit::session);
+        let session = own_visit(&self.rights, request.extensions()).map(RequestContext::session);
         if request.method() != Method::GET {
             return RightsFuture::ready(not_allowed("GET"));
         }
@@ -181,7 +181,7 @@ impl<B> Service<Request<B>> for ErasureService {
             let rights = self.rights.clone();
             return RightsFuture::of(async move { state(&rights, pseudonym).await });
         }
-        let session = own_visit(&self.rights, request.extensions()).map(Visit::session);
+        let session = own_visit(&self.rights, request.extensions()).map(RequestContext::session);
         if !matches!(*request.method(), Method::DELETE | Method::POST) {
             return RightsFuture::ready(not_allowed("DELETE, POST"));
         }
@@ -248,8 +248,8 @@ impl RightsFuture {
 impl Future for RightsFuture {
     type Output = Result<Response<RightsBody>, Infallible>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.answer.as_mut().poll(context).map(Ok)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.answer.as_mut().poll(cx).map(Ok)
     }
 }
 
@@ -272,12 +272,12 @@ impl fmt::Debug for ErasureService {
 }
 
 /// The visit of the guestbook whose rights are asked for. The users of another one have nothing to do with it.
-pub(in crate::http) fn own_visit<'a>(rights: &Rights, extensions: &'a Extensions) -> Option<&'a Visit> {
-    let visit = Visit::find(extensions, |visit| visit.is_of(rights.sessions()));
-    if visit.is_none() {
+pub(in crate::http) fn own_visit<'a>(rights: &Rights, extensions: &'a Extensions) -> Option<&'a RequestContext> {
+    let context = RequestContext::find(extensions, |context| context.is_of(rights.sessions()));
+    if context.is_none() {
         tracing::error!("privacy rights have no session layer outside, and nobody is logged in: use guestbook.layer()");
     }
-    visit
+    context
 }
 
 fn problem(problem: Problem) -> Response<RightsBody> {
@@ -287,7 +287,7 @@ fn problem(problem: Problem) -> Response<RightsBody> {
 fn failed(error: &Error) -> Response<RightsBody> {
     tracing::error!(error = %error.chain(), "a privacy right could not be given");
     match error.kind() {
-        ErrorKind::StruckOut => problem(Problem::LOGIN_REQUIRED),
+        ErrorKind::UserErased => problem(Problem::LOGIN_REQUIRED),
         kind => problem(Problem::rights_failed(kind)),
     }
 }

@@ -18,8 +18,8 @@ use crate::{
         caching::is_public,
         problem::{Problem, retry_after},
     },
-    request::Visit,
-    store::dynamic::BoxFuture,
+    request::RequestContext,
+    store::dyn_store::BoxFuture,
 };
 
 pin_project! {
@@ -39,15 +39,15 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, F, B, R> {
         Load { loading: Box<Loading<S, B>> },
-        Respond { #[pin] future: F, visit: Visit },
+        Respond { #[pin] future: F, context: RequestContext },
         Pass { #[pin] future: F },
-        Commit { commit: BoxFuture<'static, Result<()>>, response: Box<Option<Response<R>>>, visit: Visit },
+        Commit { commit: BoxFuture<'static, Result<()>>, response: Box<Option<Response<R>>>, context: RequestContext },
     }
 }
 
 /// What only a request needs that waits for the store: boxed, so that the others do not carry it around.
 struct Loading<S, B> {
-    load: BoxFuture<'static, Result<Visit>>,
+    load: BoxFuture<'static, Result<RequestContext>>,
     request: Option<Request<B>>,
     service: S,
 }
@@ -56,8 +56,8 @@ impl<S, B, R> SessionFuture<S, B, R>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    pub(super) fn respond(future: S::Future, visit: Visit) -> Self {
-        Self { state: State::Respond { future, visit } }
+    pub(super) fn respond(future: S::Future, context: RequestContext) -> Self {
+        Self { state: State::Respond { future, context } }
     }
 
     /// For a layer that has nothing to do.
@@ -65,7 +65,7 @@ where
         Self { state: State::Pass { future } }
     }
 
-    pub(super) fn load(load: BoxFuture<'static, Result<Visit>>, request: Request<B>, service: S) -> Self {
+    pub(super) fn load(load: BoxFuture<'static, Result<RequestContext>>, request: Request<B>, service: S) -> Self {
         Self { state: State::Load { loading: Box::new(Loading { load, request: Some(request), service }) } }
     }
 }
@@ -76,28 +76,28 @@ where
 {
     type Output = Result<Response<ResponseBody<R>>, S::Error>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
                 StateProjection::Load { loading } => {
-                    let Ok(visit) = ready!(loading.load.as_mut().poll(context)) else {
+                    let Ok(context) = ready!(loading.load.as_mut().poll(cx)) else {
                         return Poll::Ready(Ok(Problem::STORE_UNAVAILABLE.response()));
                     };
                     let mut request = loading.request.take().expect("a request is loaded once");
-                    request.extensions_mut().insert(visit.clone());
-                    State::Respond { future: loading.service.call(request), visit }
+                    request.extensions_mut().insert(context.clone());
+                    State::Respond { future: loading.service.call(request), context }
                 }
-                StateProjection::Respond { future, visit } => {
-                    let response = ready!(future.poll(context))?;
-                    if !visit.needs_finish() {
+                StateProjection::Respond { future, context } => {
+                    let response = ready!(future.poll(cx))?;
+                    if !context.needs_finish() {
                         return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                     }
-                    let renewal = visit.take_renewal(is_public(response.headers()));
-                    if renewal.is_none() && !visit.has_unsaved_changes() {
-                        return Poll::Ready(Ok(finish(response.map(ResponseBody::inner), visit)));
+                    let renewal = context.take_renewal(is_public(response.headers()));
+                    if renewal.is_none() && !context.has_unsaved_changes() {
+                        return Poll::Ready(Ok(finish(response.map(ResponseBody::inner), context)));
                     }
-                    let (visit, saver) = (visit.clone(), visit.clone());
+                    let (context, saver) = (context.clone(), context.clone());
                     let commit = Box::pin(async move {
                         saver.commit().await?;
                         if let Some(token) = renewal {
@@ -105,17 +105,17 @@ where
                         }
                         Ok(())
                     });
-                    State::Commit { commit, response: Box::new(Some(response)), visit }
+                    State::Commit { commit, response: Box::new(Some(response)), context }
                 }
                 StateProjection::Pass { future } => {
-                    return future.poll(context).map_ok(|response| response.map(ResponseBody::inner));
+                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
                 }
-                StateProjection::Commit { commit, response, visit } => {
-                    let response = match ready!(commit.as_mut().poll(context)) {
+                StateProjection::Commit { commit, response, context } => {
+                    let response = match ready!(commit.as_mut().poll(cx)) {
                         Ok(()) => response.take().expect("a commit is ready once").map(ResponseBody::inner),
                         Err(error) => refusal(&error),
                     };
-                    return Poll::Ready(Ok(finish(response, visit)));
+                    return Poll::Ready(Ok(finish(response, context)));
                 }
             };
             this.state.set(next);
@@ -142,8 +142,8 @@ fn too_many<R>(error: &Error) -> Response<ResponseBody<R>> {
     response
 }
 
-fn finish<R>(mut response: Response<R>, visit: &Visit) -> Response<R> {
-    visit.finish(response.headers_mut());
+fn finish<R>(mut response: Response<R>, context: &RequestContext) -> Response<R> {
+    context.finish(response.headers_mut());
     response
 }
 

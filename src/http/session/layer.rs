@@ -7,9 +7,9 @@ use tower_layer::Layer;
 
 use super::SessionService;
 use crate::{
-    engine::{consents::Consents, preferences::DynamicPreferences, recorder::Recorder, sessions::Sessions},
-    http::{ClientSettings, Door, Transport, caching::is_private, first_time::FirstTime},
-    request::{CookieChange, Host, Outcome},
+    engine::{consents::Consents, preferences::DynPreferences, recorder::Recorder, sessions::Sessions},
+    http::{ClientSettings, ConsentRequest, Transport, caching::is_private, first_time::FirstTime},
+    request::{CookieChange, Outcome, RequestServices},
 };
 
 /// Gives each request its [`Session`](crate::Session). Made by [`Guestbook::session_layer`](crate::Guestbook::session_layer).
@@ -43,9 +43,9 @@ pub(crate) struct Shared {
     pub(super) client: ClientSettings,
     pub(super) on_store_error: OnStoreError,
     /// If consent is configured.
-    pub(super) door: Option<Door>,
+    pub(super) consent: Option<ConsentRequest>,
     /// If preferences are configured.
-    preferences: Option<Arc<dyn DynamicPreferences>>,
+    preferences: Option<Arc<dyn DynPreferences>>,
     vary: Varies,
     pub(super) noticed: Noticed,
 }
@@ -65,23 +65,24 @@ impl SessionLayer {
         transport: Transport,
         client: ClientSettings,
         on_store_error: OnStoreError,
-        door: Option<Door>,
-        preferences: Option<Arc<dyn DynamicPreferences>>,
+        consent: Option<ConsentRequest>,
+        preferences: Option<Arc<dyn DynPreferences>>,
     ) -> Self {
         let vary = Varies::new(&transport.vary);
         let noticed = Noticed::default();
-        let shared = Shared { sessions, recorder, transport, client, on_store_error, door, preferences, vary, noticed };
+        let shared =
+            Shared { sessions, recorder, transport, client, on_store_error, consent, preferences, vary, noticed };
         Self { shared: Arc::new(shared) }
     }
 }
 
-impl Host for Shared {
+impl RequestServices for Shared {
     fn sessions(&self) -> &Sessions {
         &self.sessions
     }
 
     fn cookie_names(&self) -> [Option<&str>; 2] {
-        [Some(self.transport.cookie.name()), self.door.as_ref().map(|door| door.cookie.name())]
+        [Some(self.transport.cookie.name()), self.consent.as_ref().map(|consent| consent.cookie.name())]
     }
 
     fn recorder(&self) -> &Recorder {
@@ -89,20 +90,20 @@ impl Host for Shared {
     }
 
     fn consents(&self) -> Option<&Consents> {
-        self.door.as_ref().map(|door| &door.consents)
+        self.consent.as_ref().map(|consent| &consent.consents)
     }
 
-    fn preferences(&self) -> Option<&dyn DynamicPreferences> {
+    fn preferences(&self) -> Option<&dyn DynPreferences> {
         self.preferences.as_deref()
     }
 
-    fn tell(&self, headers: &mut HeaderMap, outcome: Outcome) {
+    fn write_headers(&self, headers: &mut HeaderMap, outcome: Outcome) {
         let cookie = match outcome.cookie {
             CookieChange::Keep => None,
             CookieChange::Set(token, max_age) => Some(self.transport.cookie.set(&token, max_age)),
             CookieChange::Remove => Some(self.transport.cookie.remove()),
         };
-        let visitor = self.door.as_ref().and_then(|door| door.cookie(outcome.visitor));
+        let visitor = self.consent.as_ref().and_then(|consent| consent.cookie(outcome.visitor));
         let depends = [
             outcome.read || cookie.is_some(),
             outcome.consent_read || visitor.is_some(),
@@ -121,7 +122,7 @@ impl Host for Shared {
         }
         if cookie.is_some() || visitor.is_some() {
             headers.insert(header::CACHE_CONTROL, NO_STORE);
-        } else if outcome.read && outcome.guest && !headers.contains_key(header::CACHE_CONTROL) {
+        } else if outcome.read && outcome.identity && !headers.contains_key(header::CACHE_CONTROL) {
             // So that the back button shows nothing after a logout (OWASP ASVS 7.4.1).
             headers.insert(header::CACHE_CONTROL, NO_STORE);
         } else if (outcome.consent_read || outcome.read && headers.contains_key(header::CACHE_CONTROL))

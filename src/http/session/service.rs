@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::{OnStoreError, SessionFuture, layer::Shared};
 use crate::{
-    engine::{profiles::Known, sessions::Finding},
+    engine::{profiles::ProfileState, sessions::Finding},
     error::Result,
     http::{RequestHead, ResponseBody, fetch_metadata::FetchMetadata, transport::Presented},
     id::{SessionToken, VisitorId},
@@ -19,7 +19,9 @@ use crate::{
         consent::Subject,
         session::{SessionRecord, is_renewal_due},
     },
-    request::{Arrival, Client, Guest, Host, Layers, Tracker, Visit, Visitor, VisitorCookie},
+    request::{
+        Client, Identity, Layers, RequestContext, RequestServices, TokenStatus, Tracker, Visitor, VisitorCookie,
+    },
     time::Timestamp,
 };
 
@@ -38,8 +40,8 @@ where
     type Error = S::Error;
     type Future = SessionFuture<S, B, R>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
@@ -48,10 +50,10 @@ where
             return SessionFuture::pass(self.inner.call(request));
         }
         let mut arriving = shared.arriving(&request);
-        if let Some(guest) = shared.known(&mut arriving, request.headers()) {
-            let visit = shared.clone().receive(arriving, guest);
-            request.extensions_mut().insert(visit.clone());
-            return SessionFuture::respond(self.inner.call(request), visit);
+        if let Some(identity) = shared.known(&mut arriving, request.headers()) {
+            let context = shared.clone().receive(arriving, identity);
+            request.extensions_mut().insert(context.clone());
+            return SessionFuture::respond(self.inner.call(request), context);
         }
         arriving.fetch = FetchMetadata::of(request.headers());
         // The clone waits its turn; the service that was polled ready is the one to be called.
@@ -90,7 +92,7 @@ impl Arriving {
 impl Shared {
     /// Whether a session layer of this guestbook is outside: its visit is that of the request.
     fn is_inside_itself(&self, extensions: &mut Extensions) -> bool {
-        let own = Visit::find(extensions, |visit| visit.is_of(&self.sessions)).cloned();
+        let own = RequestContext::find(extensions, |context| context.is_of(&self.sessions)).cloned();
         let Some(own) = own else { return false };
         if self.noticed.twice.take() {
             tracing::warn!("the session layer of a guestbook is applied twice: the inner one does nothing, remove it");
@@ -112,7 +114,7 @@ impl Shared {
                  in axum add .layer(guestbook.session_layer()) after .layer(guestbook.activity_layer())"
             );
         }
-        let layers = Layers::inside(extensions.get::<Visit>().cloned(), self.cookie_names());
+        let layers = Layers::inside(extensions.get::<RequestContext>().cloned(), self.cookie_names());
         if layers.shares_cookie() && self.noticed.shared_cookie.take() {
             tracing::error!(
                 names = ?self.cookie_names(),
@@ -128,14 +130,14 @@ impl Shared {
         let headers = request.headers();
         let (mut visitor, mut visitor_cookie) = (None, VisitorCookie::Keep);
         let mut is_prefetch = false;
-        if let Some(door) = &self.door {
-            door.look(RequestHead::of(request), &mut client);
-            let (token, cookie) = door.visitor(headers);
+        if let Some(consent) = &self.consent {
+            consent.look(RequestHead::of(request), &mut client);
+            let (token, cookie) = consent.visitor(headers);
             (visitor, visitor_cookie) = (token.map(Visitor::from), cookie);
             is_prefetch = client.signals.gpc && headers.get("sec-purpose").is_some();
         }
         let presented = self.transport.presented(headers);
-        if self.door.is_some() || presented.tokens.iter().any(Option::is_some) {
+        if self.consent.is_some() || presented.tokens.iter().any(Option::is_some) {
             client.arrived_at = self.sessions.now();
         }
         let mut fetch = FetchMetadata::default();
@@ -147,7 +149,7 @@ impl Shared {
     }
 
     /// Who it is, if that can be told without asking the store.
-    fn known(&self, arriving: &mut Arriving, headers: &HeaderMap) -> Option<Guest> {
+    fn known(&self, arriving: &mut Arriving, headers: &HeaderMap) -> Option<Identity> {
         let (presented, now) = (&arriving.presented, arriving.client.arrived_at);
         let Some(first) = &presented.tokens[0] else {
             let another = presented.tokens.iter().any(Option::is_some);
@@ -155,51 +157,51 @@ impl Shared {
                 return None;
             }
             let account = self.known_account(arriving.visitor_id().map(Subject::Visitor), now)?;
-            return Some(Guest { account, ..Guest::nobody(presented.without_session()) });
+            return Some(Identity { account, ..Identity::nobody(presented.without_session()) });
         };
         let key = first.key();
         let record = self.sessions.cached(&key, now)?;
-        let account = match self.sessions.accounts() {
+        let account = match self.sessions.profiles() {
             Some(_) => self.known_account(subject(&record, arriving.visitor_id()), now)?,
-            None => Known::Nobody,
+            None => ProfileState::Nobody,
         };
         let mut renewal = None;
         if is_renewal_due(&record, now) {
             arriving.fetch = FetchMetadata::of(headers);
             renewal = arriving.renewal(&record, first, now);
         }
-        Some(Guest { session: Some((key, record)), renewal, account, ..Guest::nobody(Arrival::Guest) })
+        Some(Identity { session: Some((key, record)), renewal, account, ..Identity::nobody(TokenStatus::Live) })
     }
 
     /// What is known of somebody without asking the store; `None` if it has to be asked.
-    fn known_account(&self, subject: Option<Subject>, now: Timestamp) -> Option<Known> {
-        match (self.sessions.accounts(), subject) {
-            (Some(accounts), Some(subject)) => accounts.cached(&subject, now).map(Known::Account),
-            _ => Some(Known::Nobody),
+    fn known_account(&self, subject: Option<Subject>, now: Timestamp) -> Option<ProfileState> {
+        match (self.sessions.profiles(), subject) {
+            (Some(profiles), Some(subject)) => profiles.cached(&subject, now).map(ProfileState::Profile),
+            _ => Some(ProfileState::Nobody),
         }
     }
 
     /// Who it is, after asking the store for each token until one is live.
-    async fn load(self: Arc<Self>, arriving: Arriving) -> Result<Visit> {
-        let mut guest = self.find(&arriving).await?;
-        if let (Known::Nobody, Some(visitor), Some(accounts)) =
-            (&guest.account, arriving.visitor_id(), self.sessions.accounts())
-            && guest.session.is_none()
+    async fn load(self: Arc<Self>, arriving: Arriving) -> Result<RequestContext> {
+        let mut identity = self.find(&arriving).await?;
+        if let (ProfileState::Nobody, Some(visitor), Some(profiles)) =
+            (&identity.account, arriving.visitor_id(), self.sessions.profiles())
+            && identity.session.is_none()
         {
-            guest.account = match accounts.find(&Subject::Visitor(visitor)).await {
-                Ok(account) => Known::Account(account),
+            identity.account = match profiles.find(&Subject::Visitor(visitor)).await {
+                Ok(account) => ProfileState::Profile(account),
                 Err(error) => {
                     tracing::error!(%error, "a visitor's decisions could not be loaded: nothing optional is allowed");
-                    Known::Unavailable
+                    ProfileState::Unavailable
                 }
             };
         }
-        Ok(self.receive(arriving, guest))
+        Ok(self.receive(arriving, identity))
     }
 
-    async fn find(&self, arriving: &Arriving) -> Result<Guest> {
+    async fn find(&self, arriving: &Arriving) -> Result<Identity> {
         let presented = &arriving.presented;
-        let mut arrival = presented.without_session();
+        let mut token_status = presented.without_session();
         let (mut is_of_another_realm, mut stale) = (false, None);
         for token in presented.tokens.iter().flatten() {
             let key = token.key();
@@ -209,53 +211,55 @@ impl Shared {
                     tracing::error!(%error, "a session could not be loaded");
                     return match self.on_store_error {
                         OnStoreError::Refuse => Err(error),
-                        OnStoreError::ContinueWithoutSession => {
-                            Ok(Guest { account: Known::Unavailable, ..Guest::nobody(Arrival::Unavailable) })
-                        }
+                        OnStoreError::ContinueWithoutSession => Ok(Identity {
+                            account: ProfileState::Unavailable,
+                            ..Identity::nobody(TokenStatus::Unavailable)
+                        }),
                     };
                 }
             };
             match found.finding {
                 Finding::Live(record) => {
                     let renewal = arriving.renewal(&record, token, self.sessions.now());
-                    let account = found.account.map_or(Known::Nobody, Known::Account);
+                    let account = found.account.map_or(ProfileState::Nobody, ProfileState::Profile);
                     let session = Some((key, record));
-                    return Ok(Guest { session, renewal, account, ..Guest::nobody(Arrival::Guest) });
+                    return Ok(Identity { session, renewal, account, ..Identity::nobody(TokenStatus::Live) });
                 }
                 Finding::Ended { logged_in } => {
-                    let before = arrival == Arrival::JustEnded { logged_in: true };
-                    arrival = Arrival::JustEnded { logged_in: logged_in || before };
+                    let before = token_status == TokenStatus::JustEnded { logged_in: true };
+                    token_status = TokenStatus::JustEnded { logged_in: logged_in || before };
                 }
                 // The cookie may be another guestbook's.
                 Finding::OtherRealm => is_of_another_realm = true,
-                Finding::Expired | Finding::Unknown if matches!(arrival, Arrival::JustEnded { .. }) => {}
+                Finding::Expired | Finding::Unknown if matches!(token_status, TokenStatus::JustEnded { .. }) => {}
                 Finding::Expired | Finding::Unknown => {
-                    arrival = Arrival::Lapsed;
+                    token_status = TokenStatus::Lapsed;
                     stale = stale.or(Some(key));
                 }
             }
         }
-        if (presented.by_header || is_of_another_realm) && arrival == Arrival::Lapsed {
+        if (presented.by_header || is_of_another_realm) && token_status == TokenStatus::Lapsed {
             // There is no cookie to remove.
-            arrival = Arrival::Stranger;
+            token_status = TokenStatus::Stranger;
         }
-        Ok(Guest { stale, ..Guest::nobody(arrival) })
+        Ok(Identity { stale, ..Identity::nobody(token_status) })
     }
 
     /// Makes the visit of a guest who is known now.
-    fn receive(self: Arc<Self>, arriving: Arriving, guest: Guest) -> Visit {
+    fn receive(self: Arc<Self>, arriving: Arriving, identity: Identity) -> RequestContext {
         let Arriving { client, visitor, visitor_cookie, is_prefetch, layers, fetch, .. } = arriving;
         // A late answer must not take away a cookie that the browser has got since: a script's answer removes none.
         let may_remove = fetch.is_top_level_navigation;
-        let removal_due = may_remove && guest.arrival == Arrival::Lapsed;
+        let removal_due = may_remove && identity.token_status == TokenStatus::Lapsed;
         let visitor_cookie = if may_remove { visitor_cookie } else { VisitorCookie::Keep };
         // What nobody has seen yet is not recorded.
         let has_signal = client.signals.gpc && !is_prefetch;
-        let visit = Visit::new(self, client, Guest { visitor, visitor_cookie, removal_due, ..guest }, layers);
+        let context =
+            RequestContext::new(self, client, Identity { visitor, visitor_cookie, removal_due, ..identity }, layers);
         if has_signal {
-            visit.note_signal();
+            context.note_signal();
         }
-        visit
+        context
     }
 }
 

@@ -25,29 +25,29 @@ pub struct EventType(Name);
 
 #[derive(Clone)]
 enum Name {
-    Known(&'static str),
+    ProfileState(&'static str),
     Own(Arc<str>),
 }
 
 impl EventType {
     /// Somebody logged in. Recorded by [`Session::login`](crate::Session::login).
-    pub const LOGIN: Self = Self(Name::Known("login"));
+    pub const LOGIN: Self = Self(Name::ProfileState("login"));
     /// Somebody logged out. Recorded by [`Session::logout`](crate::Session::logout).
-    pub const LOGOUT: Self = Self(Name::Known("logout"));
+    pub const LOGOUT: Self = Self(Name::ProfileState("logout"));
     /// A page was shown. Recorded by the activity layer.
-    pub const PAGE_VIEW: Self = Self(Name::Known("page_view"));
+    pub const PAGE_VIEW: Self = Self(Name::ProfileState("page_view"));
     /// Something that has no type of its own.
-    pub const ACTION: Self = Self(Name::Known("action"));
+    pub const ACTION: Self = Self(Name::ProfileState("action"));
     /// A person pressed something.
-    pub const BUTTON_CLICK: Self = Self(Name::Known("button_click"));
+    pub const BUTTON_CLICK: Self = Self(Name::ProfileState("button_click"));
     /// A form was sent.
-    pub const FORM_SUBMIT: Self = Self(Name::Known("form_submit"));
+    pub const FORM_SUBMIT: Self = Self(Name::ProfileState("form_submit"));
     /// A program asked for something. Recorded by the activity layer.
-    pub const API_CALL: Self = Self(Name::Known("api_call"));
+    pub const API_CALL: Self = Self(Name::ProfileState("api_call"));
     /// Something went wrong for the user.
-    pub const ERROR: Self = Self(Name::Known("error"));
+    pub const ERROR: Self = Self(Name::ProfileState("error"));
     /// Something was bought.
-    pub const PURCHASE: Self = Self(Name::Known("purchase"));
+    pub const PURCHASE: Self = Self(Name::ProfileState("purchase"));
 
     /// The types that need no registration.
     pub const WELL_KNOWN: [Self; 9] = [
@@ -92,13 +92,13 @@ impl EventType {
     /// The name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Name::Known(name) => name,
+            Name::ProfileState(name) => name,
             Name::Own(name) => name,
         }
     }
 
     pub(super) fn is_well_known(&self) -> bool {
-        matches!(self.0, Name::Known(_))
+        matches!(self.0, Name::ProfileState(_))
     }
 }
 

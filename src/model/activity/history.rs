@@ -96,7 +96,7 @@ impl ActivityFilter {
     }
 
     /// No events of those whose data is to be left alone at this time: who are
-    /// [restricted](crate::privacy::Restriction), or whose activities are [held](crate::privacy::Hold).
+    /// [restricted](crate::privacy::Restriction), or whose activities are [held](crate::privacy::LegalHold).
     pub fn sparing_restricted(mut self, now: Timestamp) -> Self {
         self.sparing_restricted = Some(now);
         self

@@ -1,4 +1,4 @@
-//! [`Actor`] and [`Labels`]: whose events belong together, and what they are called.
+//! [`AnalyticsActor`] and [`Labels`]: whose events belong together, and what they are called.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Actor {
+pub enum AnalyticsActor {
     /// The user; where nobody was logged in, the visitor. The default.
     ///
     /// A visitor who is known to be a user is that user, also for what they did before they logged in. Known means:

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Actor, FunnelStep, Period, Range, Zone,
+    AnalyticsActor, FunnelStep, Period, Range, Zone,
     funnel::Mark,
     periods::Periods,
     timelines::{invalid, share},
@@ -53,7 +53,7 @@ use crate::{error::Result, time::Timestamp};
 pub struct CohortQuery {
     period: Period,
     zone: Zone,
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
     pub(crate) begin: Option<FunnelStep>,
     pub(crate) back: Option<FunnelStep>,
     is_recurring: bool,
@@ -96,12 +96,12 @@ impl CohortQuery {
     /// The most periods.
     pub const MAX_PERIODS: usize = 180;
 
-    /// By such periods in UTC, first event and any event, exactly, by [`Actor::Person`].
+    /// By such periods in UTC, first event and any event, exactly, by [`AnalyticsActor::Person`].
     pub fn new(period: Period) -> Self {
         Self {
             period,
             zone: Zone::default(),
-            actor: Actor::default(),
+            actor: AnalyticsActor::default(),
             begin: None,
             back: None,
             is_recurring: false,
@@ -115,8 +115,8 @@ impl CohortQuery {
         self
     }
 
-    /// Who counts once. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Who counts once. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    Actor, FunnelStep, Labels, Period, Range, Zone,
+    AnalyticsActor, FunnelStep, Labels, Period, Range, Zone,
     funnel::Mark,
     patterns::check_limit,
     periods::Periods,
@@ -41,7 +41,7 @@ use crate::{error::Result, model::activity::EventType, time::Timestamp};
 #[must_use]
 pub struct FeatureQuery {
     pub(crate) labels: Labels,
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
     pub(crate) types: Option<Vec<EventType>>,
     pub(crate) limit: usize,
 }
@@ -80,9 +80,9 @@ impl FeatureQuery {
     /// The longest list.
     pub const MAX_LIMIT: usize = 10_000;
 
-    /// The 50 most used features by [`Labels::Pages`] and [`Actor::Person`].
+    /// The 50 most used features by [`Labels::Pages`] and [`AnalyticsActor::Person`].
     pub fn new() -> Self {
-        Self { labels: Labels::default(), actor: Actor::default(), types: None, limit: 50 }
+        Self { labels: Labels::default(), actor: AnalyticsActor::default(), types: None, limit: 50 }
     }
 
     /// What events are called. Default: [`Labels::Pages`].
@@ -91,8 +91,8 @@ impl FeatureQuery {
         self
     }
 
-    /// Who counts once. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Who counts once. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
@@ -195,7 +195,7 @@ struct Tally {
 #[must_use]
 pub struct AdoptionQuery {
     pub(crate) feature: FunnelStep,
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
     period: Period,
     zone: Zone,
 }
@@ -232,9 +232,9 @@ impl AdoptionQuery {
     /// The most periods.
     pub const MAX_PERIODS: usize = 1_000;
 
-    /// The use of this feature by days in UTC, by [`Actor::Person`].
+    /// The use of this feature by days in UTC, by [`AnalyticsActor::Person`].
     pub fn new(feature: FunnelStep) -> Self {
-        Self { feature, actor: Actor::default(), period: Period::Day, zone: Zone::default() }
+        Self { feature, actor: AnalyticsActor::default(), period: Period::Day, zone: Zone::default() }
     }
 
     /// By such periods. Default: days.
@@ -249,8 +249,8 @@ impl AdoptionQuery {
         self
     }
 
-    /// Who counts once. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Who counts once. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }

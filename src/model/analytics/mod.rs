@@ -28,7 +28,7 @@ mod visits;
 mod zone;
 
 pub use self::{
-    actor::{Actor, Labels},
+    actor::{AnalyticsActor, Labels},
     cohorts::{Cohort, CohortCell, CohortQuery, CohortRetention},
     durations::Durations,
     experiment::{Experiment, ExperimentReport, Interval, SampleNote, SampleRatio, VariantReport},

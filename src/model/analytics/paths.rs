@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Actor,
+    AnalyticsActor,
     patterns::check_limit,
     timelines::{Timelines, invalid, too_large},
 };
@@ -59,7 +59,7 @@ use crate::error::Result;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct PathQuery {
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
     page: Option<String>,
     is_backward: bool,
     depth: usize,
@@ -109,9 +109,9 @@ impl PathQuery {
     /// The most places that are counted.
     pub const MAX_PLACES: usize = 1_000_000;
 
-    /// From the beginning of visits: 5 views deep, 10 pages wide, with loops, by [`Actor::Person`].
+    /// From the beginning of visits: 5 views deep, 10 pages wide, with loops, by [`AnalyticsActor::Person`].
     pub fn from_beginning() -> Self {
-        Self { actor: Actor::default(), page: None, is_backward: false, depth: 5, width: 10, has_loops: true }
+        Self { actor: AnalyticsActor::default(), page: None, is_backward: false, depth: 5, width: 10, has_loops: true }
     }
 
     /// From the first view of this page on.
@@ -141,8 +141,8 @@ impl PathQuery {
         self
     }
 
-    /// Whose views belong together. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Whose views belong together. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }

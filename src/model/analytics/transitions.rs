@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use serde::Serialize;
 
 use super::{
-    Actor,
+    AnalyticsActor,
     patterns::{check_limit, ranks},
     timelines::{Timelines, share, too_large},
 };
@@ -16,7 +16,7 @@ use crate::error::Result;
 ///
 /// # Definition
 ///
-/// Only views of pages that have a page count: the event's `page`, or else its route. Those of each [`Actor`] are split into
+/// Only views of pages that have a page count: the event's `page`, or else its route. Those of each [`AnalyticsActor`] are split into
 /// [visits](super::visits()). A *transition* is a pair of views that follow each other in a visit; one to the same page is a *loop*, and
 /// [`without_loops`](Self::without_loops) leaves those out. The answer has the most frequent transitions, by count and then by
 /// their pages; what has no place in the list is counted in `other`.
@@ -57,7 +57,7 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct TransitionQuery {
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
     pub(crate) limit: usize,
     pub(crate) has_loops: bool,
 }
@@ -135,13 +135,13 @@ impl TransitionQuery {
     /// The most different transitions that are counted.
     pub const MAX_TRANSITIONS: usize = 2_000_000;
 
-    /// The 50 most frequent transitions with loops, by [`Actor::Person`].
+    /// The 50 most frequent transitions with loops, by [`AnalyticsActor::Person`].
     pub fn new() -> Self {
-        Self { actor: Actor::default(), limit: 50, has_loops: true }
+        Self { actor: AnalyticsActor::default(), limit: 50, has_loops: true }
     }
 
-    /// Whose views belong together. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Whose views belong together. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }

@@ -1,6 +1,6 @@
 //! [`Choices`]: what somebody decides at once, and the [`Circumstances`] of it.
 
-use super::{Decision, Method, PurposeId, Regime, Signals};
+use super::{Decision, DecisionMethod, PurposeId, Regime, Signals};
 use crate::{
     id::SessionId,
     model::client::{Agent, TruncatedAddress},
@@ -9,16 +9,16 @@ use crate::{
 /// What somebody decides at once: stored together or not at all.
 ///
 /// ```
-/// use tower_guestbook::consent::{Choices, Method, PurposeId};
+/// use tower_guestbook::consent::{Choices, DecisionMethod, PurposeId};
 ///
-/// let choices = Choices::new(Method::Custom).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
+/// let choices = Choices::new(DecisionMethod::Custom).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
 /// # let _ = choices;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Choices {
     pub(crate) made: Vec<(PurposeId, Choice)>,
-    pub(crate) method: Method,
+    pub(crate) method: DecisionMethod,
     pub(crate) snapshot: Option<String>,
     pub(crate) source: Option<String>,
     pub(crate) actor: Option<String>,
@@ -61,7 +61,7 @@ pub struct Circumstances {
 
 impl Choices {
     /// No choice yet; those that follow are made by this method.
-    pub fn new(method: Method) -> Self {
+    pub fn new(method: DecisionMethod) -> Self {
         Self { made: Vec::new(), method, snapshot: None, source: None, actor: None }
     }
 
@@ -81,7 +81,7 @@ impl Choices {
         self.with(purpose, Choice::Decision(decision))
     }
 
-    /// What proves which notice was shown: [`Offer::snapshot`](crate::consent::Offer::snapshot), brought back unchanged.
+    /// What proves which notice was shown: [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), brought back unchanged.
     pub fn notice(mut self, snapshot: impl Into<String>) -> Self {
         self.snapshot = Some(snapshot.into());
         self

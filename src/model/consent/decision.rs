@@ -1,4 +1,4 @@
-//! [`Decision`]: what somebody said, and [`Standing`]: where that leaves a purpose.
+//! [`Decision`]: what somebody said, and [`ConsentState`]: where that leaves a purpose.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub struct Decided {
 /// Where a purpose stands after all decisions so far: derived from them, and to be made again from them at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct ConsentState {
     /// The last decision.
     pub decision: Decision,
     /// The version of the notice that it was made under.
@@ -75,7 +75,7 @@ impl Decided {
     }
 }
 
-impl Standing {
+impl ConsentState {
     /// Where `purpose` stands after `decided`, whatever was decided before: the last decision counts.
     pub fn after(purpose: &Purpose, decided: &Decided) -> Self {
         let Decided { decision, notice_version, gpc_present, dnt_present, at } = *decided;

@@ -1,6 +1,7 @@
 //! The noun: for what purposes data is used, what somebody decided, and what follows from it. No I/O here.
 
 mod choice;
+mod consent_states;
 mod cookie;
 mod decision;
 mod notice;
@@ -9,7 +10,6 @@ mod purpose;
 mod record;
 mod registry;
 mod resolve;
-mod standings;
 mod subject;
 
 pub(crate) use self::{
@@ -18,14 +18,14 @@ pub(crate) use self::{
 };
 pub use self::{
     choice::{Choices, Circumstances, Jurisdiction},
+    consent_states::{ConsentStates, Held, MergePolicy},
     cookie::PurposeCookie,
-    decision::{Decided, Decision, Standing},
+    decision::{ConsentState, Decided, Decision},
     notice::{Notice, NoticeHash},
     processing::Processing,
     purpose::{Category, LegalBasis, Mode, Purpose, PurposeId, Regime},
-    record::{ConsentId, ConsentRecord, Method, Proof},
+    record::{ConsentId, ConsentRecord, DecisionMethod, Proof},
     registry::{Purposes, PurposesBuilder},
     resolve::{Signals, Verdict, Why, resolve},
-    standings::{Held, MergePolicy, Standings},
     subject::Subject,
 };

@@ -21,7 +21,7 @@ pub struct PurposeId(Name);
 
 #[derive(Clone)]
 enum Name {
-    Known(&'static str),
+    ProfileState(&'static str),
     Own(Arc<str>),
 }
 
@@ -113,15 +113,15 @@ pub struct Purpose {
 
 impl PurposeId {
     /// The purpose that [`Category::Necessary`] usually has.
-    pub const NECESSARY: Self = Self(Name::Known("necessary"));
+    pub const NECESSARY: Self = Self(Name::ProfileState("necessary"));
     /// Comfort.
-    pub const FUNCTIONAL: Self = Self(Name::Known("functional"));
+    pub const FUNCTIONAL: Self = Self(Name::ProfileState("functional"));
     /// Measuring how the service is used.
-    pub const ANALYTICS: Self = Self(Name::Known("analytics"));
+    pub const ANALYTICS: Self = Self(Name::ProfileState("analytics"));
     /// Advertising.
-    pub const MARKETING: Self = Self(Name::Known("marketing"));
+    pub const MARKETING: Self = Self(Name::ProfileState("marketing"));
     /// Content chosen for the person.
-    pub const PERSONALISATION: Self = Self(Name::Known("personalisation"));
+    pub const PERSONALISATION: Self = Self(Name::ProfileState("personalisation"));
 
     const KNOWN: [Self; 5] =
         [Self::NECESSARY, Self::FUNCTIONAL, Self::ANALYTICS, Self::MARKETING, Self::PERSONALISATION];
@@ -147,7 +147,7 @@ impl PurposeId {
     /// The name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Name::Known(name) => name,
+            Name::ProfileState(name) => name,
             Name::Own(name) => name,
         }
     }

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{NoticeHash, PurposeId, Regime, Standing, Subject};
+use super::{ConsentState, NoticeHash, PurposeId, Regime, Subject};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, uuid_of},
@@ -22,7 +22,7 @@ pub struct ConsentId(Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Method {
+pub enum DecisionMethod {
     /// With a button that agrees to everything.
     AcceptAll,
     /// With a button that declines everything.
@@ -47,7 +47,7 @@ pub enum Method {
 #[non_exhaustive]
 pub struct Proof {
     /// How it was made.
-    pub method: Method,
+    pub method: DecisionMethod,
     /// The exact text that was shown; `None` if none was.
     pub notice: Option<NoticeHash>,
     /// The language in which it was shown (BCP 47).
@@ -83,7 +83,7 @@ pub struct ConsentRecord {
     pub purpose: PurposeId,
     /// What was decided, when the server received it, and until when it counts: where the purpose stands after it.
     #[serde(flatten)]
-    pub standing: Standing,
+    pub consent_state: ConsentState,
     /// The proof.
     #[serde(flatten)]
     pub proof: Proof,
@@ -121,7 +121,7 @@ impl fmt::Display for ConsentId {
 
 impl Proof {
     /// A proof that says how a decision was made and nothing else.
-    pub fn new(method: Method, given_at: Timestamp) -> Self {
+    pub fn new(method: DecisionMethod, given_at: Timestamp) -> Self {
         Self {
             method,
             notice: None,
@@ -159,9 +159,14 @@ impl ConsentRecord {
     /// # Errors
     ///
     /// As for [`ConsentId::generate`].
-    pub fn new(subject: impl Into<Subject>, purpose: PurposeId, standing: Standing, proof: Proof) -> Result<Self> {
-        let id = ConsentId::generate(standing.since)?;
-        Ok(Self { id, subject: subject.into(), purpose, standing, proof, previous: None })
+    pub fn new(
+        subject: impl Into<Subject>,
+        purpose: PurposeId,
+        consent_state: ConsentState,
+        proof: Proof,
+    ) -> Result<Self> {
+        let id = ConsentId::generate(consent_state.since)?;
+        Ok(Self { id, subject: subject.into(), purpose, consent_state, proof, previous: None })
     }
 
     /// Returns whether a store whose last record of this subject and purpose is `last` adds this record.
@@ -169,21 +174,21 @@ impl ConsentRecord {
     /// It does not add a signal of the browser that says what is known already, or that somebody has overridden knowingly: the
     /// signal comes with every request. It does not add a decision that repeats the last one under the same notice within 24
     /// hours either. A later repetition is a record of its own and renews the decision. What another system recorded
-    /// ([`Method::Import`]) repeats nothing.
+    /// ([`DecisionMethod::Import`]) repeats nothing.
     pub fn is_news(&self, last: Option<&Self>) -> bool {
         let Some(last) = last else { return true };
         match self.proof.method {
-            Method::Gpc => !last.standing.decision.is_no() && !last.standing.gpc_present,
+            DecisionMethod::Gpc => !last.consent_state.decision.is_no() && !last.consent_state.gpc_present,
             _ => !self.repeats(last),
         }
     }
 
     fn repeats(&self, last: &Self) -> bool {
-        let (new, old) = (&self.standing, &last.standing);
+        let (new, old) = (&self.consent_state, &last.consent_state);
         let elapsed = Duration::from_millis(new.since.as_millis().abs_diff(old.since.as_millis()));
         // An id that is taken is a conflict, not a repetition.
         self.id != last.id
-            && ![self.proof.method, last.proof.method].contains(&Method::Import)
+            && ![self.proof.method, last.proof.method].contains(&DecisionMethod::Import)
             && (new.decision, new.notice_version) == (old.decision, old.notice_version)
             && (new.gpc_present, new.dnt_present) == (old.gpc_present, old.dnt_present)
             && (&self.proof.notice, &self.proof.actor) == (&last.proof.notice, &last.proof.actor)

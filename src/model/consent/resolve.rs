@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Category, Decision, Mode, Purpose, Regime, Standing};
+use super::{Category, ConsentState, Decision, Mode, Purpose, Regime};
 use crate::time::Timestamp;
 
 /// What a request says beside what was decided before.
@@ -55,7 +55,7 @@ pub struct Verdict {
     is_allowed: bool,
     why: Why,
     #[serde(rename = "ask")]
-    is_to_be_asked: bool,
+    needs_prompt: bool,
 }
 
 /// Why a purpose is allowed or not.
@@ -93,8 +93,8 @@ impl Verdict {
     /// What holds as long as nobody can say what was decided: only what is necessary is allowed.
     pub(crate) fn unavailable(purpose: &Purpose, regime: Regime) -> Self {
         match purpose.mode_under(regime) {
-            Mode::Necessary => Self { is_allowed: true, why: Why::Necessary, is_to_be_asked: false },
-            _ => Self { is_allowed: false, why: Why::Unavailable, is_to_be_asked: false },
+            Mode::Necessary => Self { is_allowed: true, why: Why::Necessary, needs_prompt: false },
+            _ => Self { is_allowed: false, why: Why::Unavailable, needs_prompt: false },
         }
     }
 
@@ -109,12 +109,12 @@ impl Verdict {
     }
 
     /// Whether a question would change something: nobody has decided, or a grant no longer counts.
-    pub fn is_to_be_asked(self) -> bool {
-        self.is_to_be_asked
+    pub fn needs_prompt(self) -> bool {
+        self.needs_prompt
     }
 }
 
-/// Whether `purpose` is allowed at `now` for somebody whose decisions left it at `standing`. The first rule that applies:
+/// Whether `purpose` is allowed at `now` for somebody whose decisions left it at `consent_state`. The first rule that applies:
 ///
 /// 1. what is necessary is allowed;
 /// 2. restricted processing, or an objection: not allowed;
@@ -128,48 +128,48 @@ impl Verdict {
 /// last longer than it would have.
 pub fn resolve(
     purpose: &Purpose,
-    standing: Option<&Standing>,
+    consent_state: Option<&ConsentState>,
     signals: Signals,
     regime: Regime,
     now: Timestamp,
 ) -> Verdict {
-    let no = |why| Verdict { is_allowed: false, why, is_to_be_asked: false };
+    let no = |why| Verdict { is_allowed: false, why, needs_prompt: false };
     let mode = purpose.mode_under(regime);
     if mode == Mode::Necessary {
-        return Verdict { is_allowed: true, why: Why::Necessary, is_to_be_asked: false };
+        return Verdict { is_allowed: true, why: Why::Necessary, needs_prompt: false };
     }
     if signals.restricted {
         return no(Why::Restricted);
     }
-    match standing.map(|standing| standing.decision) {
+    match consent_state.map(|consent_state| consent_state.decision) {
         Some(Decision::Objected) => return no(Why::Objected),
         Some(Decision::Denied) => return no(Why::Denied),
         Some(Decision::Withdrawn) => return no(Why::Withdrawn),
         Some(Decision::Granted) | None => {}
     }
-    let grant = standing.map(|standing| {
-        if standing.notice_version != purpose.notice_version {
+    let grant = consent_state.map(|consent_state| {
+        if consent_state.notice_version != purpose.notice_version {
             Err(Why::Stale)
-        } else if standing.valid_until.is_some_and(|end| now >= end) {
+        } else if consent_state.valid_until.is_some_and(|end| now >= end) {
             Err(Why::Expired)
         } else {
-            Ok(standing)
+            Ok(consent_state)
         }
     });
     // Who agreed while the browser said so knew it.
-    let knew = |signal: fn(&Standing) -> bool| matches!(grant, Some(Ok(standing)) if signal(standing));
-    if signals.gpc && purpose.sells_or_shares && !knew(|standing| standing.gpc_present) {
+    let knew = |signal: fn(&ConsentState) -> bool| matches!(grant, Some(Ok(consent_state)) if signal(consent_state));
+    if signals.gpc && purpose.sells_or_shares && !knew(|consent_state| consent_state.gpc_present) {
         return no(Why::GlobalPrivacyControl);
     }
-    if signals.dnt && purpose.category == Category::Analytics && !knew(|standing| standing.dnt_present) {
+    if signals.dnt && purpose.category == Category::Analytics && !knew(|consent_state| consent_state.dnt_present) {
         return no(Why::DoNotTrack);
     }
     let why = match grant {
-        Some(Ok(_)) => return Verdict { is_allowed: true, why: Why::Granted, is_to_be_asked: false },
+        Some(Ok(_)) => return Verdict { is_allowed: true, why: Why::Granted, needs_prompt: false },
         Some(Err(why)) => why,
         None => Why::Undecided,
     };
-    Verdict { is_allowed: mode != Mode::OptIn, why, is_to_be_asked: matches!(mode, Mode::OptIn | Mode::OptOut) }
+    Verdict { is_allowed: mode != Mode::OptIn, why, needs_prompt: matches!(mode, Mode::OptIn | Mode::OptOut) }
 }
 
 #[cfg(test)]
@@ -190,23 +190,23 @@ mod tests {
         Purpose::new("x", category).mode(mode).notice_version(2).expiry(180 * DAY).sells_or_shares(sells)
     }
 
-    fn standing(decision: Decision, version: u32, gpc: bool) -> Standing {
+    fn consent_state(decision: Decision, version: u32, gpc: bool) -> ConsentState {
         let decided = Decided::new(decision, version, GIVEN);
         let decided = if gpc { decided.with_gpc().with_dnt() } else { decided };
-        Standing::after(&purpose(Category::Analytics, Mode::OptIn, false), &decided)
+        ConsentState::after(&purpose(Category::Analytics, Mode::OptIn, false), &decided)
     }
 
     #[test]
     fn the_rules_hold_in_their_order() {
-        let granted = standing(Decision::Granted, 2, false);
-        let knowing = standing(Decision::Granted, 2, true);
-        let stale = standing(Decision::Granted, 1, false);
+        let granted = consent_state(Decision::Granted, 2, false);
+        let knowing = consent_state(Decision::Granted, 2, true);
+        let stale = consent_state(Decision::Granted, 1, false);
         let (quiet, gpc) = (Signals::default(), Signals { gpc: true, ..Signals::default() });
         let (dnt, restricted) = (quiet.with_dnt(true), quiet.with_restriction(true));
         let (early, late) = (GIVEN.after(179 * DAY), GIVEN.after(180 * DAY));
         let ads = |mode| purpose(Category::Marketing, mode, true);
         let count = |mode| purpose(Category::Analytics, mode, false);
-        for (purpose, standing, signals, now, allowed, why, ask) in [
+        for (purpose, consent_state, signals, now, allowed, why, ask) in [
             (count(Mode::Necessary), None, restricted, early, true, Why::Necessary, false),
             (count(Mode::OptIn), None, quiet, early, false, Why::Undecided, true),
             (count(Mode::OptOut), None, quiet, early, true, Why::Undecided, true),
@@ -217,10 +217,18 @@ mod tests {
             (count(Mode::OptOut), Some(granted), quiet, late, true, Why::Expired, true),
             (count(Mode::OptIn), Some(stale), quiet, early, false, Why::Stale, true),
             (count(Mode::OptIn), Some(granted), restricted, early, false, Why::Restricted, false),
-            (count(Mode::OptOut), Some(standing(Decision::Denied, 1, false)), quiet, late, false, Why::Denied, false),
             (
                 count(Mode::OptOut),
-                Some(standing(Decision::Withdrawn, 2, false)),
+                Some(consent_state(Decision::Denied, 1, false)),
+                quiet,
+                late,
+                false,
+                Why::Denied,
+                false,
+            ),
+            (
+                count(Mode::OptOut),
+                Some(consent_state(Decision::Withdrawn, 2, false)),
                 quiet,
                 early,
                 false,
@@ -229,7 +237,7 @@ mod tests {
             ),
             (
                 count(Mode::ExemptWithObjection),
-                Some(standing(Decision::Objected, 2, true)),
+                Some(consent_state(Decision::Objected, 2, true)),
                 quiet,
                 early,
                 false,
@@ -244,19 +252,19 @@ mod tests {
             (count(Mode::ExemptWithObjection), None, dnt, early, false, Why::DoNotTrack, false),
             (ads(Mode::OptOut), None, dnt, early, true, Why::Undecided, true),
         ] {
-            let verdict = resolve(&purpose, standing.as_ref(), signals, Regime::Strictest, now);
-            let expected = Verdict { is_allowed: allowed, why, is_to_be_asked: ask };
-            assert_eq!(verdict, expected, "{purpose:?} {standing:?} {signals:?}");
+            let verdict = resolve(&purpose, consent_state.as_ref(), signals, Regime::Strictest, now);
+            let expected = Verdict { is_allowed: allowed, why, needs_prompt: ask };
+            assert_eq!(verdict, expected, "{purpose:?} {consent_state:?} {signals:?}");
         }
     }
 
     /// Every combination there is, against what must hold whatever the rules' order.
     #[test]
     fn no_combination_breaks_a_promise() {
-        let standings = DECISIONS.into_iter().flat_map(|decision| {
-            [(1, false), (1, true), (2, false), (2, true)].map(|(v, gpc)| standing(decision, v, gpc))
+        let consent_states = DECISIONS.into_iter().flat_map(|decision| {
+            [(1, false), (1, true), (2, false), (2, true)].map(|(v, gpc)| consent_state(decision, v, gpc))
         });
-        let standings: Vec<_> = std::iter::once(None).chain(standings.map(Some)).collect();
+        let consent_states: Vec<_> = std::iter::once(None).chain(consent_states.map(Some)).collect();
         let bits = |bits: u8| [bits & 1 != 0, bits & 2 != 0, bits & 4 != 0];
         let mut seen = 0;
         for mode in MODES {
@@ -269,26 +277,29 @@ mod tests {
                     (purpose(category.clone(), mode, sells), Regime::DecliningIsEnough),
                     (lenient, Regime::DecliningIsEnough),
                 ] {
-                    for standing in &standings {
+                    for consent_state in &consent_states {
                         for [gpc, dnt, restricted] in (0..8).map(bits) {
                             for now in [GIVEN, GIVEN.after(180 * DAY)] {
                                 let signals = Signals { gpc, dnt, restricted };
-                                let verdict = resolve(&purpose, standing.as_ref(), signals, regime, now);
+                                let verdict = resolve(&purpose, consent_state.as_ref(), signals, regime, now);
                                 seen += 1;
                                 if mode == Mode::Necessary {
                                     assert!(verdict.is_allowed() && verdict.why() == Why::Necessary);
                                     continue;
                                 }
-                                let said_no = standing.is_some_and(|standing| standing.decision != Decision::Granted);
-                                let counts = standing
-                                    .is_some_and(|standing| !said_no && standing.notice_version == 2 && now == GIVEN);
-                                let knowing = counts && standing.is_some_and(|standing| standing.gpc_present);
+                                let said_no = consent_state
+                                    .is_some_and(|consent_state| consent_state.decision != Decision::Granted);
+                                let counts = consent_state.is_some_and(|consent_state| {
+                                    !said_no && consent_state.notice_version == 2 && now == GIVEN
+                                });
+                                let knowing =
+                                    counts && consent_state.is_some_and(|consent_state| consent_state.gpc_present);
                                 let signal = (gpc && sells) || (dnt && category == Category::Analytics);
                                 let expected = !restricted
                                     && !said_no
                                     && if signal { knowing } else { counts || mode != Mode::OptIn };
-                                assert_eq!(verdict.is_allowed(), expected, "{purpose:?} {standing:?} {signals:?}");
-                                assert!(!(verdict.is_to_be_asked() && (said_no || signal || restricted || counts)));
+                                assert_eq!(verdict.is_allowed(), expected, "{purpose:?} {consent_state:?} {signals:?}");
+                                assert!(!(verdict.needs_prompt() && (said_no || signal || restricted || counts)));
                             }
                         }
                     }
@@ -318,9 +329,9 @@ mod tests {
                 .collect();
             let mut projection = None;
             for decided in &decisions {
-                projection = Some(Standing::after(&purpose, decided));
+                projection = Some(ConsentState::after(&purpose, decided));
             }
-            prop_assert_eq!(projection, Standing::rebuild(&purpose, &decisions));
+            prop_assert_eq!(projection, ConsentState::rebuild(&purpose, &decisions));
             let signals = Signals { gpc, ..Signals::default() };
             let now = Timestamp::from_millis(at.saturating_add(later));
             let verdict = resolve(&purpose, projection.as_ref(), signals, Regime::Strictest, now);

@@ -42,7 +42,7 @@ pub struct Erasure {
     /// When nothing was left; `None` if the erasure is under way.
     #[serde(rename = "deleted_at")]
     pub finished_at: Option<Timestamp>,
-    /// What is left because it is [held](super::Hold), and nothing else is left; when it is released the erasure can be finished.
+    /// What is left because it is [held](super::LegalHold), and nothing else is left; when it is released the erasure can be finished.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<Retained>,
     /// What was erased so far.

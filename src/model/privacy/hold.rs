@@ -1,4 +1,4 @@
-//! [`Hold`]: data of a user that must not be deleted for now.
+//! [`LegalHold`]: data of a user that must not be deleted for now.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +12,17 @@ use crate::{
 /// It holds a class, not an account: an erasure deletes everything else, and says what it has left and why.
 ///
 /// ```
-/// use tower_guestbook::{Timestamp, privacy::{HeldClass, Hold}};
+/// use tower_guestbook::{Timestamp, privacy::{HeldClass, LegalHold}};
 ///
-/// let hold = Hold::new(HeldClass::Activities, "lawsuit 12/2026", Timestamp::from_millis(0))?
+/// let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12/2026", Timestamp::from_millis(0))?
 ///     .until(Timestamp::from_millis(10));
 /// assert!(hold.holds_at(Timestamp::from_millis(9)) && !hold.holds_at(Timestamp::from_millis(10)));
-/// assert!(Hold::new(HeldClass::Activities, "", Timestamp::from_millis(0)).is_err(), "somebody will ask why");
+/// assert!(LegalHold::new(HeldClass::Activities, "", Timestamp::from_millis(0)).is_err(), "somebody will ask why");
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Hold {
+pub struct LegalHold {
     /// What is held.
     pub class: HeldClass,
     /// Why: a file number, say. It stands in receipts and outlives the user's name, so it must not name anybody.
@@ -46,7 +46,7 @@ pub enum HeldClass {
     Consents,
 }
 
-/// What an erasure has left because of a [`Hold`].
+/// What an erasure has left because of a [`LegalHold`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Retained {
@@ -56,7 +56,7 @@ pub struct Retained {
     pub reason: Box<str>,
 }
 
-impl Hold {
+impl LegalHold {
     /// A hold until it is released.
     ///
     /// # Errors
@@ -99,8 +99,8 @@ impl HeldClass {
     }
 }
 
-impl From<&Hold> for Retained {
-    fn from(hold: &Hold) -> Self {
+impl From<&LegalHold> for Retained {
+    fn from(hold: &LegalHold) -> Self {
         Self { class: hold.class, reason: hold.reason.clone() }
     }
 }

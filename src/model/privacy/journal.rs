@@ -33,7 +33,7 @@ pub enum JournalKind {
     /// They were struck out.
     Erased,
     /// They were let in again. All erasures of them before are lifted.
-    Readmitted,
+    Lifted,
 }
 
 /// By which a journal knows its store: a hash of the store's secret, from which the secret cannot be made again.
@@ -52,8 +52,8 @@ impl JournalEntry {
     }
 
     /// That an erasure is lifted now.
-    pub const fn readmitted(erasure: &Erasure, now: Timestamp) -> Self {
-        Self::new(erasure.id, erasure.pseudonym, now, erasure.until, JournalKind::Readmitted)
+    pub const fn lifted(erasure: &Erasure, now: Timestamp) -> Self {
+        Self::new(erasure.id, erasure.pseudonym, now, erasure.until, JournalKind::Lifted)
     }
 
     /// Whether it still matters.
@@ -115,7 +115,7 @@ mod tests {
         let finished = entry.erasure(None, until);
         assert_eq!((finished.id, finished.user, finished.finished_at), (erasure.id, None, Some(until)));
         assert!(entry.is_in_force(now) && !entry.is_in_force(until), "to the millisecond");
-        let lifted = JournalEntry::readmitted(&erasure, until);
-        assert_eq!((lifted.id, lifted.at, lifted.kind), (erasure.id, until, JournalKind::Readmitted));
+        let lifted = JournalEntry::lifted(&erasure, until);
+        assert_eq!((lifted.id, lifted.at, lifted.kind), (erasure.id, until, JournalKind::Lifted));
     }
 }

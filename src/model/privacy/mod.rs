@@ -15,7 +15,7 @@ pub use self::{
         AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow, Disclosed, Verifier, VerifyReport,
     },
     erasure::{Erased, ErasedActivities, Erasure, ErasureId, Pseudonym},
-    hold::{HeldClass, Hold, Retained},
+    hold::{HeldClass, LegalHold, Retained},
     journal::{JournalEntry, JournalKind, StoreFingerprint},
     request::{
         ConfirmationToken, PrivacyRequest, RequestId, RequestKind, RequestState, RequestStep, RequestSubject,

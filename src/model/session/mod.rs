@@ -18,7 +18,7 @@ pub use self::{
     changes::{Changes, Merge},
     data::{SessionData, SessionLimits},
     login::{CredentialEpoch, Login},
-    policy::{Lifetime, OnSessionLimit, SessionCap, Verdict, judge},
+    policy::{Lifetime, OnSessionLimit, SessionCap, SessionStatus, session_status},
     realm::Realm,
     record::{SessionHead, SessionInfo, SessionRecord},
 };

@@ -121,7 +121,7 @@ pub enum OnSessionLimit {
 
 /// What is to be done with a session that a request presents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SessionStatus {
     /// It is live and was recorded as seen a moment ago.
     Keep,
     /// It is live and this request is to be recorded.
@@ -131,13 +131,13 @@ pub enum Verdict {
 }
 
 /// What is to be done with the session `head` at `now`.
-pub fn judge(head: &SessionHead, now: Timestamp) -> Verdict {
+pub fn session_status(head: &SessionHead, now: Timestamp) -> SessionStatus {
     if head.is_expired(now) {
-        Verdict::Expire
+        SessionStatus::Expire
     } else if now.since(head.last_seen) >= head.lifetime.touch_interval() {
-        Verdict::Touch
+        SessionStatus::Touch
     } else {
-        Verdict::Keep
+        SessionStatus::Keep
     }
 }
 
@@ -152,12 +152,12 @@ mod tests {
         let at = Timestamp::from_millis;
         let lifetime = Lifetime::new(Duration::from_millis(2_000), Duration::from_millis(5_000));
         let mut head = SessionHead::new(id, at(0), lifetime);
-        assert_eq!(judge(&head, at(99)), Verdict::Keep);
-        assert_eq!(judge(&head, at(100)), Verdict::Touch);
-        assert_eq!(judge(&head, at(1_999)), Verdict::Touch);
-        assert_eq!(judge(&head, at(2_000)), Verdict::Expire);
+        assert_eq!(session_status(&head, at(99)), SessionStatus::Keep);
+        assert_eq!(session_status(&head, at(100)), SessionStatus::Touch);
+        assert_eq!(session_status(&head, at(1_999)), SessionStatus::Touch);
+        assert_eq!(session_status(&head, at(2_000)), SessionStatus::Expire);
         head.last_seen = at(4_990);
-        assert_eq!(judge(&head, at(4_999)), Verdict::Keep);
-        assert_eq!(judge(&head, at(5_000)), Verdict::Expire);
+        assert_eq!(session_status(&head, at(4_999)), SessionStatus::Keep);
+        assert_eq!(session_status(&head, at(5_000)), SessionStatus::Expire);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionToken, UserId},
     model::session::{Changes, CredentialEpoch, Lifetime, Login, SessionHead, SessionInfo},
-    request::{Arrival, CHANGED, Current, HEAD_SENT, ended, unavailable},
+    request::{CHANGED, Current, HEAD_SENT, TokenStatus, ended, unavailable},
     store::{EpochRule, Loaded, Revocation, Rotation, credentials_changed},
 };
 
@@ -54,21 +54,21 @@ impl Session {
     /// may have moved to the account all the same: it is what they decided, and the user had proved who they are.
     pub async fn log_in(&self, login: Login) -> Result<()> {
         let (user, lifetime, epoch) = login.into_parts()?;
-        let lifetime = lifetime.unwrap_or_else(|| self.visit.default_lifetime());
+        let lifetime = lifetime.unwrap_or_else(|| self.context.default_lifetime());
         lifetime.check()?;
         self.check_head()?;
-        self.visit.sessions().check_not_pending(Some(&user))?;
+        self.context.sessions().check_not_pending(Some(&user))?;
         if let Some(epoch) = epoch
-            && self.visit.sessions().credential_epoch(&user).await? != epoch
+            && self.context.sessions().credential_epoch(&user).await? != epoch
         {
             // The store compares once more. Here it keeps what the visitor decided from being linked to the account.
             return Err(credentials_changed());
         }
         self.check_room(&user).await?;
-        self.visit.link(&user).await?;
+        self.context.link(&user).await?;
         self.begin_login(user.clone(), lifetime, epoch).await?;
-        self.visit.arrive_as(user).await;
-        if let Some(activity) = self.visit.activity() {
+        self.context.arrive_as(user).await;
+        if let Some(activity) = self.context.activity() {
             activity.login();
         }
         Ok(())
@@ -77,24 +77,24 @@ impl Session {
     /// The store compares once more. Here it keeps the decisions of a visitor from being linked to an account that
     /// nobody is logged in to afterwards.
     async fn check_room(&self, user: &UserId) -> Result<()> {
-        if !self.visit.is_to_be_linked() {
+        if !self.context.is_to_be_linked() {
             return Ok(());
         }
         let mine = self.user_and_id().ok().filter(|(owner, _)| owner == user);
-        self.visit.sessions().check_room(user, mine.map(|(_, id)| id)).await
+        self.context.sessions().check_room(user, mine.map(|(_, id)| id)).await
     }
 
     async fn begin_login(&self, user: UserId, lifetime: Lifetime, epoch: Option<CredentialEpoch>) -> Result<()> {
-        let now = self.visit.sessions().now();
-        let mut head = self.visit.describe(SessionHead::new(SessionId::generate(now)?, now, lifetime));
+        let now = self.context.sessions().now();
+        let mut head = self.context.describe(SessionHead::new(SessionId::generate(now)?, now, lifetime));
         head.authenticated_at = Some(now);
         head.user = Some(user);
         head.epoch = epoch.unwrap_or_default();
         let rule = if epoch.is_some() { EpochRule::Compare } else { EpochRule::Stamp };
 
         let (current, changes) = {
-            let mut state = self.visit.state();
-            if state.arrival == Arrival::Unavailable {
+            let mut state = self.context.state();
+            if state.token_status == TokenStatus::Unavailable {
                 return Err(unavailable());
             }
             (state.current.clone(), mem::take(&mut state.changes))
@@ -108,22 +108,22 @@ impl Session {
             }
             match self.move_to(&current, head.clone(), carried, rule).await {
                 Ok(Some(_)) => return Ok(()),
-                Ok(None) => self.visit.state().stale = Some(current.key),
+                Ok(None) => self.context.state().stale = Some(current.key),
                 Err(error) => return Err(self.refused(error, changes)),
             }
         }
         // Without a session before, or with one that a parallel request ended, the user has proved who they are all the same.
-        self.visit.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))?;
-        let stale = self.visit.state().stale;
+        self.context.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))?;
+        let stale = self.context.state().stale;
         if let Some(key) = stale {
-            self.visit.sessions().replace(key);
+            self.context.sessions().replace(key);
         }
         Ok(())
     }
 
     /// The login did not happen, so what the request wrote before stays with the session before.
     fn refused(&self, error: Error, changes: Changes) -> Error {
-        let mut state = self.visit.state();
+        let mut state = self.context.state();
         if matches!(error.kind(), ErrorKind::CredentialsChanged | ErrorKind::SessionLimit) && state.changes.is_empty() {
             state.changes = changes;
         }
@@ -138,15 +138,15 @@ impl Session {
     /// What the store reports. The session may go on then, so tell the user.
     pub async fn logout(&self) -> Result<()> {
         let current = {
-            let mut state = self.visit.state();
-            if state.arrival == Arrival::Unavailable {
+            let mut state = self.context.state();
+            if state.token_status == TokenStatus::Unavailable {
                 return Err(unavailable());
             }
             state.changes = Changes::default();
             state.current.clone()
         };
         if let Some(current) = current {
-            self.visit.sessions().delete(current.key, current.record.head.id).await?;
+            self.context.sessions().delete(current.key, current.record.head.id).await?;
         }
         self.logged_out();
         Ok(())
@@ -162,7 +162,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn logout_others(&self) -> Result<u64> {
         let (user, id) = self.user_and_id()?;
-        self.visit.sessions().end(Revocation::Others(self.visit.sessions().realm(), user, id)).await
+        self.context.sessions().end(Revocation::Others(self.context.sessions().realm(), user, id)).await
     }
 
     /// Tells that the user has changed their password or other credentials, in this session. Ends all their other
@@ -188,10 +188,10 @@ impl Session {
             }
         }
         // The password has changed all the same, so nothing may go on that began before.
-        self.visit.sessions().credentials_changed(&user).await?;
-        let current = self.visit.state().current.clone();
+        self.context.sessions().credentials_changed(&user).await?;
+        let current = self.context.state().current.clone();
         match current {
-            Some(current) => Err(self.visit.session_ended(&current).await),
+            Some(current) => Err(self.context.session_ended(&current).await),
             None => Err(ended()),
         }
     }
@@ -205,7 +205,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn logout_everywhere(&self) -> Result<u64> {
         let (user, _) = self.user_and_id()?;
-        let ended = self.visit.sessions().revoke_user(&user).await?;
+        let ended = self.context.sessions().revoke_user(&user).await?;
         self.logged_out();
         Ok(ended)
     }
@@ -217,7 +217,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn list(&self) -> Result<Vec<SessionInfo>> {
         let (user, id) = self.user_and_id()?;
-        self.visit.sessions().list_as(&user, Some(id)).await
+        self.context.sessions().list_as(&user, Some(id)).await
     }
 
     /// Ends one session of the user. `false` if it was over already or belongs to somebody else.
@@ -227,7 +227,7 @@ impl Session {
     /// [`ErrorKind::Ended`] if nobody is logged in, and what the store reports.
     pub async fn revoke(&self, id: SessionId) -> Result<bool> {
         let (user, current) = self.user_and_id()?;
-        let ended = self.visit.sessions().revoke(&user, id).await?;
+        let ended = self.context.sessions().revoke(&user, id).await?;
         if id == current {
             self.logged_out();
         }
@@ -247,7 +247,7 @@ impl Session {
         match self.move_to(&current, head, changes, EpochRule::Compare).await {
             Ok(Some(_)) => Ok(()),
             Err(error) if error.kind() != ErrorKind::CredentialsChanged => Err(error),
-            _ => Err(self.visit.session_ended(&current).await),
+            _ => Err(self.context.session_ended(&current).await),
         }
     }
 
@@ -258,15 +258,15 @@ impl Session {
     ///
     /// What the store reports.
     pub async fn revalidate(&self) -> Result<bool> {
-        let Some(current) = self.visit.state().current.clone() else { return Ok(false) };
-        let loaded = self.visit.sessions().reload(&current.key).await?;
+        let Some(current) = self.context.state().current.clone() else { return Ok(false) };
+        let loaded = self.context.sessions().reload(&current.key).await?;
         match loaded {
-            Loaded::Found(record) if !record.head.is_expired(self.visit.sessions().now()) => {
-                self.visit.saw(record.head.id, record);
+            Loaded::Found(record) if !record.head.is_expired(self.context.sessions().now()) => {
+                self.context.saw(record.head.id, record);
                 Ok(true)
             }
             _ => {
-                let error = self.visit.session_ended(&current).await;
+                let error = self.context.session_ended(&current).await;
                 if error.kind() == ErrorKind::Ended { Ok(false) } else { Err(error) }
             }
         }
@@ -281,40 +281,40 @@ impl Session {
         changes: Changes,
         epoch: EpochRule,
     ) -> Result<Option<u64>> {
-        let sessions = self.visit.sessions();
+        let sessions = self.context.sessions();
         head.last_seen = sessions.now();
         let token = SessionToken::generate()?;
         let rotation = Rotation { id: from.record.head.id, key: from.key, new_key: token.key(), head, changes, epoch };
         let Some(started) = sessions.rotate(rotation).await? else { return Ok(None) };
-        self.visit.issue(token, started.record);
+        self.context.issue(token, started.record);
         Ok(Some(started.ended.len() as u64))
     }
 
     fn take_current(&self) -> Result<(Current, Changes)> {
-        let mut state = self.visit.state();
+        let mut state = self.context.state();
         let current = state.current.clone().ok_or_else(ended)?;
         Ok((current, mem::take(&mut state.changes)))
     }
 
     fn logged_out(&self) {
-        if let Some(activity) = self.visit.activity().filter(|_| self.visit.who().0.is_some()) {
+        if let Some(activity) = self.context.activity().filter(|_| self.context.who().0.is_some()) {
             activity.logout();
         }
         self.over();
     }
 
     fn over(&self) {
-        let mut state = self.visit.state();
+        let mut state = self.context.state();
         state.current = None;
         state.changes = Changes::default();
         state.issued = None;
         state.logged_out = true;
         state.depart();
-        self.visit.mark(CHANGED);
+        self.context.mark(CHANGED);
     }
 
     fn check_head(&self) -> Result<()> {
-        if self.visit.inner.flags.load(Ordering::Acquire) & HEAD_SENT == 0 {
+        if self.context.inner.flags.load(Ordering::Acquire) & HEAD_SENT == 0 {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Ended, "the head of the response is out: a new token can no longer reach the client"))

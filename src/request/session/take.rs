@@ -45,9 +45,9 @@ impl Session {
     /// Removes the keys that begin with `prefix` and returns them with their values as JSON, in byte order. Each is returned to
     /// one of all parallel requests. The store is asked only if this request sees such a key in it.
     pub(in crate::request) async fn take_all(&self, prefix: &str) -> Result<Vec<(String, String)>> {
-        self.visit.mark(READ);
+        self.context.mark(READ);
         let mut taken = self.take_stored(prefix).await?;
-        let mut state = self.visit.state();
+        let mut state = self.context.state();
         taken.extend(state.changes.take_set(prefix));
         taken.sort();
         Ok(taken)
@@ -56,7 +56,7 @@ impl Session {
     async fn take_stored(&self, prefix: &str) -> Result<Vec<(String, String)>> {
         for _ in 0..UPDATE_ATTEMPTS {
             let current = {
-                let state = self.visit.state();
+                let state = self.context.state();
                 // What this request has cleared is gone for it.
                 state.current.clone().filter(|_| !state.changes.clears())
             };
@@ -73,13 +73,13 @@ impl Session {
                 changes.remove(key);
             }
             let id = record.head.id;
-            match self.visit.sessions().apply(*session_key, record, changes, self.visit.address()).await? {
+            match self.context.sessions().apply(*session_key, record, changes, self.context.address()).await? {
                 Applied::Merged { record, .. } => {
-                    self.visit.saw(id, record);
+                    self.context.saw(id, record);
                     return Ok(stored);
                 }
-                Applied::Mismatch(record) => self.visit.saw(id, record),
-                Applied::Ended => return Err(self.visit.session_ended(&current).await),
+                Applied::Mismatch(record) => self.context.saw(id, record),
+                Applied::Ended => return Err(self.context.session_ended(&current).await),
             }
         }
         Err(Error::new(ErrorKind::Conflict, "parallel requests kept changing the same session keys"))

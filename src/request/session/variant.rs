@@ -54,7 +54,7 @@ impl Session {
         if let Some(known) = self.get::<String>(&key)? {
             return experiment.variant_of_key(&known);
         }
-        if let (Some(user), _) = self.visit.who() {
+        if let (Some(user), _) = self.context.who() {
             return experiment.variant_of(&Subject::User(user));
         }
         let random = SessionId::generate(self.visit_now())?.to_string();

@@ -78,10 +78,12 @@ impl ActivityStore for MemoryStore {
         Ok(state.activities.all.iter().filter(is_counted).count() as u64)
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         let mut state = self.state();
         let spared = state.spared(&filter);
-        Ok(state.activities.discard(limit, |activity| is_meant(&filter, activity) && !spared.has(&activity.event)))
+        Ok(state
+            .activities
+            .delete_activities(limit, |activity| is_meant(&filter, activity) && !spared.has(&activity.event)))
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
@@ -107,7 +109,7 @@ impl Activities {
     }
 
     /// Deletes at most `limit` events, the oldest first. How many there were.
-    pub(super) fn discard(&mut self, limit: usize, is_meant: impl Fn(&Activity) -> bool) -> usize {
+    pub(super) fn delete_activities(&mut self, limit: usize, is_meant: impl Fn(&Activity) -> bool) -> usize {
         let mut left = limit;
         self.all.retain(|activity| {
             let goes = left > 0 && is_meant(activity);

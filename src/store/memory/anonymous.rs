@@ -48,7 +48,7 @@ impl Anonymous {
     }
 
     /// A session is stored no more.
-    pub(super) fn forget(&mut self, id: SessionId) {
+    pub(super) fn evict(&mut self, id: SessionId) {
         self.remove(id);
     }
 

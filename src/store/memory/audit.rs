@@ -42,7 +42,13 @@ impl AuditStore for MemoryStore {
         Ok(self.state().audit.checkpoint.clone())
     }
 
-    async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
+    async fn delete_audit_entries(
+        &self,
+        before: Timestamp,
+        limit: usize,
+        key: AuditKey,
+        now: Timestamp,
+    ) -> Result<usize> {
         let trail = &mut self.state().audit;
         let old = trail.rows.iter().take(limit).take_while(|row| row.entry.at < before).count();
         if old == 0 {
@@ -68,7 +74,7 @@ impl State {
             return Err(Error::new(ErrorKind::StorageFull, context));
         }
         let secret = self.consents.secret()?;
-        let mut row = AuditRow::seal(note, &self.audit.head(), &secret, now)?;
+        let mut row = AuditRow::finalize(note, &self.audit.head(), &secret, now)?;
         let mut users = note.subject.iter().collect::<Vec<_>>();
         if let Actor::User(actor) = &note.actor {
             users.push(actor);

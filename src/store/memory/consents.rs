@@ -7,8 +7,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId, fill_random},
     model::consent::{
-        ConsentId, ConsentRecord, Decision, MergePolicy, Method, Notice, NoticeHash, Proof, PurposeId, Standings,
-        Subject,
+        ConsentId, ConsentRecord, ConsentStates, Decision, DecisionMethod, MergePolicy, Notice, NoticeHash, Proof,
+        PurposeId, Subject,
     },
     store::{
         ConsentStore,
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Consents {
     records: Vec<ConsentRecord>,
-    standings: HashMap<Subject, Standings>,
+    consent_states: HashMap<Subject, ConsentStates>,
     links: HashMap<VisitorId, UserId>,
     notices: Vec<Notice>,
     secret: Option<[u8; 32]>,
@@ -30,15 +30,15 @@ pub(super) struct Consents {
 const CAPACITY: usize = 100_000;
 
 impl ConsentStore for MemoryStore {
-    async fn consents(&self, subject: Subject) -> Result<Standings> {
-        Ok(self.state().consents.present_standings(&subject))
+    async fn consents(&self, subject: Subject) -> Result<ConsentStates> {
+        Ok(self.state().consents.present_states(&subject))
     }
 
-    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
         let subject = one_subject(&records)?;
         let mut state = self.state();
         if let Subject::User(user) = &subject {
-            state.check_not_struck_out(user)?;
+            state.check_not_erased(user)?;
         }
         if state.consents.is_ended(&subject) {
             return Err(visitor_ended());
@@ -68,36 +68,42 @@ impl ConsentStore for MemoryStore {
         user: UserId,
         policy: MergePolicy,
         now: Timestamp,
-    ) -> Result<Standings> {
+    ) -> Result<ConsentStates> {
         let mut state = self.state();
-        state.check_not_struck_out(&user)?;
+        state.check_not_erased(&user)?;
         let consents = &mut state.consents;
-        let (theirs, subject) = (consents.standings(&visitor.into()), Subject::User(user.clone()));
-        let ours = consents.standings(&subject);
+        let (theirs, subject) = (consents.consent_states(&visitor.into()), Subject::User(user.clone()));
+        let ours = consents.consent_states(&subject);
         if theirs.is_empty() || consents.links.contains_key(&visitor) {
             return Ok(ours);
         }
         let mut merged = Vec::new();
         for (purpose, held) in ours.merge(&theirs, policy) {
             let original = consents.place(held.record).expect("a standing comes from a record");
-            let proof = Proof { method: Method::Merge, ..consents.records[original].proof.clone() };
-            let mut record = ConsentRecord::new(subject.clone(), purpose, held.standing, proof)?;
+            let proof = Proof { method: DecisionMethod::Merge, ..consents.records[original].proof.clone() };
+            let mut record = ConsentRecord::new(subject.clone(), purpose, held.consent_state, proof)?;
             record.id = ConsentId::generate(now)?;
             merged.push(record);
         }
-        let standings = consents.add(subject, merged)?;
+        let consent_states = consents.add(subject, merged)?;
         consents.links.insert(visitor, user);
-        Ok(standings)
+        Ok(consent_states)
     }
 
     async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
         let consents = &self.state().consents;
-        let is_no = |standings: &Standings| standings.get(&purpose).is_some_and(|standing| standing.decision.is_no());
+        let is_no = |consent_states: &ConsentStates| {
+            consent_states.get(&purpose).is_some_and(|consent_state| consent_state.decision.is_no())
+        };
         let said_more = |subject: &Subject| {
             let of = consents.records.iter().filter(|record| record.subject == *subject && record.purpose == purpose);
-            of.into_iter().any(|record| record.standing.decision != Decision::Denied)
+            of.into_iter().any(|record| record.consent_state.decision != Decision::Denied)
         };
-        let refusing = consents.standings.iter().filter(|(_, standings)| is_no(standings)).map(|(subject, _)| subject);
+        let refusing = consents
+            .consent_states
+            .iter()
+            .filter(|(_, consent_states)| is_no(consent_states))
+            .map(|(subject, _)| subject);
         let mut all: BTreeSet<Subject> = refusing.filter(|subject| denied || said_more(subject)).cloned().collect();
         let linked = consents.links.iter().filter(|(_, user)| all.contains(&Subject::User((*user).clone())));
         let linked: Vec<_> = linked.map(|(visitor, _)| Subject::Visitor(*visitor)).collect();
@@ -107,13 +113,14 @@ impl ConsentStore for MemoryStore {
 
     async fn rebuild_consents(&self) -> Result<u64> {
         let consents = &mut self.state().consents;
-        let mut rebuilt: HashMap<Subject, Standings> = HashMap::new();
+        let mut rebuilt: HashMap<Subject, ConsentStates> = HashMap::new();
         for record in &consents.records {
             rebuilt.entry(record.subject.clone()).or_default().add(record);
         }
-        let wrong = rebuilt.iter().filter(|(subject, right)| consents.standings.get(subject) != Some(right)).count()
-            + consents.standings.keys().filter(|subject| !rebuilt.contains_key(subject)).count();
-        consents.standings = rebuilt;
+        let wrong =
+            rebuilt.iter().filter(|(subject, right)| consents.consent_states.get(subject) != Some(right)).count()
+                + consents.consent_states.keys().filter(|subject| !rebuilt.contains_key(subject)).count();
+        consents.consent_states = rebuilt;
         Ok(wrong as u64)
     }
 
@@ -164,7 +171,7 @@ impl Consents {
 
     /// The users who decided something, or to whom a visitor is linked.
     pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
-        let decided = self.standings.keys().filter_map(|subject| match subject {
+        let decided = self.consent_states.keys().filter_map(|subject| match subject {
             Subject::User(user) => Some(user),
             Subject::Visitor(_) => None,
         });
@@ -173,7 +180,7 @@ impl Consents {
 
     /// Deletes at most `limit` records of a subject, and the subject with its last one; but not the link of a visitor through which
     /// there is something to be found. How many records there were.
-    pub(super) fn forget(&mut self, subject: &Subject, limit: usize, keep_link: bool) -> usize {
+    pub(super) fn evict(&mut self, subject: &Subject, limit: usize, keep_link: bool) -> usize {
         let mut left = limit;
         self.records.retain(|record| {
             let goes = left > 0 && record.subject == *subject;
@@ -181,7 +188,7 @@ impl Consents {
             !goes
         });
         if left > 0 {
-            self.standings.remove(subject);
+            self.consent_states.remove(subject);
             if let (Subject::Visitor(visitor), false) = (subject, keep_link) {
                 self.links.remove(visitor);
             }
@@ -190,8 +197,8 @@ impl Consents {
     }
 
     /// Where the subject stands, if it can decide.
-    pub(super) fn present_standings(&self, subject: &Subject) -> Standings {
-        if self.is_ended(subject) { Standings::default() } else { self.standings(subject) }
+    pub(super) fn present_states(&self, subject: &Subject) -> ConsentStates {
+        if self.is_ended(subject) { ConsentStates::default() } else { self.consent_states(subject) }
     }
 
     /// Whether it is a visitor who has logged in.
@@ -199,8 +206,8 @@ impl Consents {
         matches!(subject, Subject::Visitor(visitor) if self.links.contains_key(visitor))
     }
 
-    fn standings(&self, subject: &Subject) -> Standings {
-        self.standings.get(subject).cloned().unwrap_or_default()
+    fn consent_states(&self, subject: &Subject) -> ConsentStates {
+        self.consent_states.get(subject).cloned().unwrap_or_default()
     }
 
     /// How many records were stored before this one.
@@ -209,11 +216,11 @@ impl Consents {
     }
 
     /// Adds what is news to the subject's records: all of it or, if an id is taken, nothing.
-    fn add(&mut self, subject: Subject, records: Vec<ConsentRecord>) -> Result<Standings> {
-        let mut standings = self.standings(&subject);
+    fn add(&mut self, subject: Subject, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
+        let mut consent_states = self.consent_states(&subject);
         let mut news: Vec<ConsentRecord> = Vec::new();
         for mut record in records {
-            let last = standings.held(&record.purpose).map(|held| held.record);
+            let last = consent_states.held(&record.purpose).map(|held| held.record);
             let last = last.and_then(|last| self.records.iter().chain(&news).rfind(|record| record.id == last));
             if !record.is_news(last) {
                 continue;
@@ -221,7 +228,7 @@ impl Consents {
             if self.records.iter().chain(&news).any(|known| known.id == record.id) {
                 return Err(Error::new(ErrorKind::Conflict, "the id of a record of consent is taken"));
             }
-            record.previous = standings.add(&record);
+            record.previous = consent_states.add(&record);
             news.push(record);
         }
         if self.records.len() + news.len() > CAPACITY {
@@ -231,9 +238,9 @@ impl Consents {
             ));
         }
         self.records.extend(news);
-        if !standings.is_empty() {
-            self.standings.insert(subject, standings.clone());
+        if !consent_states.is_empty() {
+            self.consent_states.insert(subject, consent_states.clone());
         }
-        Ok(standings)
+        Ok(consent_states)
     }
 }

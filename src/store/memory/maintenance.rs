@@ -20,7 +20,7 @@ impl MaintenanceStore for MemoryStore {
     }
 
     /// There are no pages.
-    async fn give_back_space(&self, _: usize) -> Result<SpaceLeft> {
+    async fn reclaim_space(&self, _: usize) -> Result<SpaceLeft> {
         Ok(SpaceLeft::default())
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
     model::{
-        privacy::{Erasure, HeldClass, Hold, PrivacyRequest, Pseudonym, RequestId, Restriction},
+        privacy::{Erasure, HeldClass, LegalHold, PrivacyRequest, Pseudonym, RequestId, Restriction},
         session::{
             Changes, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
         },
@@ -73,7 +73,7 @@ struct State {
     journal_since: Option<Timestamp>,
     audit: Trail,
     restrictions: HashMap<UserId, Restriction>,
-    holds: BTreeMap<(UserId, HeldClass), Hold>,
+    holds: BTreeMap<(UserId, HeldClass), LegalHold>,
     requests: BTreeMap<RequestId, PrivacyRequest>,
     leases: HashMap<&'static str, (Uuid, Timestamp)>,
 }
@@ -124,7 +124,7 @@ impl SessionStore for MemoryStore {
         state.check_user(&record.head)?;
         record.head.epoch = state.admit(&record.head, epoch)?;
         if state.sessions.len() >= self.capacity {
-            state.purge(now, usize::MAX);
+            state.delete_expired(now, usize::MAX);
         }
         if state.sessions.len() >= self.capacity
             && let Some(oldest) = state.anonymous.oldest()
@@ -246,8 +246,8 @@ impl SessionStore for MemoryStore {
         Ok(AnonymousTotal { ended: doomed.len() as u64, ..state.anonymous.total() })
     }
 
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        Ok(self.state().purge(now, limit))
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        Ok(self.state().delete_expired(now, limit))
     }
 }
 
@@ -259,7 +259,7 @@ impl State {
     }
 
     fn check_user(&mut self, head: &SessionHead) -> Result<()> {
-        head.user.as_ref().map_or(Ok(()), |user| self.check_not_struck_out(user))
+        head.user.as_ref().map_or(Ok(()), |user| self.check_not_erased(user))
     }
 
     /// The sessions that a revocation names.
@@ -325,7 +325,7 @@ impl State {
     fn remove(&mut self, id: SessionId) -> Option<(SessionKey, SessionHead)> {
         let (key, record) = self.sessions.remove(&id)?;
         self.keys.remove(&key);
-        self.anonymous.forget(id);
+        self.anonymous.evict(id);
         Some((key, record.head))
     }
 
@@ -335,7 +335,7 @@ impl State {
         }
     }
 
-    fn purge(&mut self, now: Timestamp, limit: usize) -> usize {
+    fn delete_expired(&mut self, now: Timestamp, limit: usize) -> usize {
         self.ended.retain(|_, (_, ended, _)| now.since(*ended) <= ENDED_MEMORY);
         let expired = self.sessions.values().filter(|(_, record)| record.head.is_expired(now));
         let expired: Vec<_> = expired.take(limit).map(|(_, record)| record.head.id).collect();

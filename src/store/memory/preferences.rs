@@ -37,7 +37,7 @@ impl PreferenceStore for MemoryStore {
 
 impl State {
     fn change_preferences(&mut self, user: UserId, patch: &Patch, expected: Option<u64>) -> Result<PreferenceChange> {
-        self.check_not_struck_out(&user)?;
+        self.check_not_erased(&user)?;
         let stored = self.preferences.get(&user).cloned().unwrap_or_default();
         let change = stored.change(patch, expected)?;
         if let PreferenceChange::Stored(stored) = &change {

@@ -5,15 +5,15 @@ use crate::{
     error::Result,
     id::UserId,
     model::privacy::{AuditNote, PrivacyRequest, Pseudonym, RequestId, RequestKind},
-    store::{Filed, RequestCounts, RequestQuery, RequestStore, request::nameless},
+    store::{Filed, PrivacyRequestStore, RequestCounts, RequestQuery, request::nameless},
     time::Timestamp,
 };
 
-impl RequestStore for MemoryStore {
+impl PrivacyRequestStore for MemoryStore {
     async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
         let mut state = self.state();
         let user = request.user().ok_or_else(nameless)?;
-        state.check_not_struck_out(user)?;
+        state.check_not_erased(user)?;
         let of_this_kind = RequestQuery::new().user(user.clone()).kind(request.kind).open();
         if let Some(open) = state.requests.values().find(|other| of_this_kind.matches(other)) {
             return Ok(Filed::duplicate_of(open.clone()));
@@ -61,7 +61,7 @@ impl RequestStore for MemoryStore {
         Ok(RequestCounts { open: open as u64, overdue: count(RequestQuery::new().overdue_at(now)) as u64 })
     }
 
-    async fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
+    async fn delete_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
         let mut left = limit;
         self.state().requests.retain(|_, request| {
             let goes = left > 0 && request.closed_at.is_some_and(|closed_at| closed_at < closed_before);
@@ -88,9 +88,9 @@ impl State {
     }
 
     /// Nothing is left of the user.
-    pub(super) fn forget_in_requests(&mut self, user: &UserId, pseudonym: Pseudonym, now: Timestamp) {
+    pub(super) fn delete_in_requests(&mut self, user: &UserId, pseudonym: Pseudonym, now: Timestamp) {
         for request in self.requests.values_mut().filter(|request| request.user() == Some(user)) {
-            request.forget_user(pseudonym, now);
+            request.evict_user(pseudonym, now);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     id::{UserId, VisitorId},
     model::{
         activity::{ActivityFilter, Event},
-        privacy::{AuditNote, HeldClass, Hold, Restriction},
+        privacy::{AuditNote, HeldClass, LegalHold, Restriction},
     },
     store::{RestrictionStore, restriction::nothing_to_hold},
     time::Timestamp,
@@ -30,7 +30,7 @@ impl RestrictionStore for MemoryStore {
         now: Timestamp,
     ) -> Result<Option<Restriction>> {
         let mut state = self.state();
-        state.check_not_struck_out(&user)?;
+        state.check_not_erased(&user)?;
         let before = state.restrictions.get(&user).copied();
         let after = Restriction::replaced(before, restriction, state.awaits_erasure(&user), now)?;
         if before != after {
@@ -51,7 +51,7 @@ impl RestrictionStore for MemoryStore {
         Ok(users)
     }
 
-    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
         let mut state = self.state();
         if state.erasure(&user)?.is_some_and(|erasure| erasure.finished_at.is_some()) {
             return Err(nothing_to_hold());
@@ -72,7 +72,7 @@ impl RestrictionStore for MemoryStore {
         Ok(true)
     }
 
-    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+    async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
         Ok(self.state().holds_of(&user))
     }
 }
@@ -85,7 +85,7 @@ impl State {
         }
     }
 
-    pub(super) fn holds_of(&self, user: &UserId) -> Vec<Hold> {
+    pub(super) fn holds_of(&self, user: &UserId) -> Vec<LegalHold> {
         let theirs = self.holds.iter().filter(|((other, _), _)| other == user);
         theirs.map(|(_, hold)| hold.clone()).collect()
     }
@@ -103,8 +103,9 @@ impl State {
     /// What `filter` wants to be left alone.
     pub(super) fn spared(&self, filter: &ActivityFilter) -> Spared {
         let Some(now) = filter.sparing_restricted else { return Spared::default() };
-        let is_held =
-            |((_, class), hold): &(&(UserId, HeldClass), &Hold)| *class == HeldClass::Activities && hold.holds_at(now);
+        let is_held = |((_, class), hold): &(&(UserId, HeldClass), &LegalHold)| {
+            *class == HeldClass::Activities && hold.holds_at(now)
+        };
         let held = self.holds.iter().filter(is_held).map(|((user, _), _)| user);
         let users: HashSet<UserId> = self.restrictions.keys().chain(held).cloned().collect();
         let visitors = users.iter().flat_map(|user| self.consents.visitors_of(user)).collect();

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     id::{UserId, VisitorId},
     model::activity::{Activity, Event, EventData},
-    store::{AnalyticsStore, Each, Scan, ScannedEvent, ScannedName},
+    store::{AnalyticsStore, EventVisitor, Scan, ScannedEvent, ScannedName},
 };
 
 impl AnalyticsStore for MemoryStore {
@@ -15,7 +15,7 @@ impl AnalyticsStore for MemoryStore {
         Ok(self.state().activities.of(|event| is_meant(&scan, event)).len() as u64)
     }
 
-    async fn scan(&self, scan: Scan, mut each: Each) -> Result<()> {
+    async fn scan(&self, scan: Scan, mut each: EventVisitor) -> Result<()> {
         let (all, links): (Vec<Activity>, HashMap<VisitorId, UserId>) = {
             let state = self.state();
             let link = |event: &Event| {
@@ -70,7 +70,7 @@ fn is_meant(scan: &Scan, event: &Event) -> bool {
         && scan.is_counted(&event.event_type)
         && scan.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
         && !event.user.as_ref().is_some_and(|user| scan.except_users.contains(user))
-        && !scan.left_out.iter().any(|left_out| left_out.has(event))
+        && !scan.exclusion.iter().any(|exclusion| exclusion.has(event))
         && scan.session.is_none_or(|session| event.session == Some(session))
         && (!scan.needs_person || event.user.is_some() || event.visitor.is_some())
 }

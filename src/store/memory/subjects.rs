@@ -12,14 +12,14 @@ use crate::{
         privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
     },
     store::{
-        Revocation, SubjectStore,
-        subject::{check_nameless, check_whole, no_such_erasure, struck_out, under_way},
+        ErasureStore, Revocation,
+        erasure::{check_nameless, check_whole, no_such_erasure, under_way, user_erased},
     },
     time::Timestamp,
 };
 
-impl SubjectStore for MemoryStore {
-    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+impl ErasureStore for MemoryStore {
+    async fn begin_erasure(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let mut state = self.state();
         let pseudonym = Pseudonym::of(&user, &state.consents.secret()?);
         if let Some(known) = state.erasures.get(&pseudonym) {
@@ -65,8 +65,9 @@ impl SubjectStore for MemoryStore {
             // What only they have done would tell whose the rest is.
             let of_others = state.activities.names(|event| !is_theirs(event));
             let goes = |event: &Event| activities == ErasedActivities::Deleted || !of_others.has(event);
-            let deleted =
-                state.activities.discard(left, |activity| is_theirs(&activity.event) && goes(&activity.event));
+            let deleted = state
+                .activities
+                .delete_activities(left, |activity| is_theirs(&activity.event) && goes(&activity.event));
             left -= deleted;
             let anonymised = match activities {
                 ErasedActivities::Deleted => 0,
@@ -78,7 +79,7 @@ impl SubjectStore for MemoryStore {
         }
         let subjects = visitors.into_iter().map(Subject::Visitor).chain([Subject::User(user.clone())]);
         for subject in subjects.filter(|_| !is_held(HeldClass::Consents)) {
-            let gone = state.consents.forget(&subject, left, is_held(HeldClass::Activities));
+            let gone = state.consents.evict(&subject, left, is_held(HeldClass::Activities));
             erased.consents += gone as u64;
             left -= gone;
         }
@@ -96,7 +97,7 @@ impl SubjectStore for MemoryStore {
                 (erasure.user, erasure.finished_at) = (None, Some(now));
                 state.note(&note.finished(&erasure), now)?;
                 state.holds.retain(|(other, _), _| *other != user);
-                state.forget_in_requests(&user, pseudonym, now);
+                state.delete_in_requests(&user, pseudonym, now);
             }
         }
         state.erasures.insert(pseudonym, erasure.clone());
@@ -116,7 +117,7 @@ impl SubjectStore for MemoryStore {
         Ok(state.erasure(&user)?.cloned())
     }
 
-    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
+    async fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         let mut state = self.state();
         match state.erasure(&user)?.cloned() {
             Some(erasure) => state.lift(erasure, &note, now),
@@ -159,7 +160,7 @@ impl SubjectStore for MemoryStore {
         Ok(erasure)
     }
 
-    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+    async fn lift_erasure_by_id(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
         let mut state = self.state();
         match state.erasure_by_id(id).cloned() {
             Some(erasure) => state.lift(erasure, &note, now),
@@ -191,7 +192,7 @@ impl SubjectStore for MemoryStore {
         Ok(())
     }
 
-    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
+    async fn delete_tombstones(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let mut left = limit;
         self.state().erasures.retain(|_, erasure| {
             let goes = left > 0 && erasure.finished_at.is_some() && erasure.until <= now;
@@ -234,9 +235,9 @@ impl State {
         Ok(true)
     }
 
-    pub(super) fn check_not_struck_out(&mut self, user: &UserId) -> Result<()> {
+    pub(super) fn check_not_erased(&mut self, user: &UserId) -> Result<()> {
         match self.erasure(user)? {
-            Some(_) => Err(struck_out()),
+            Some(_) => Err(user_erased()),
             None => Ok(()),
         }
     }

@@ -19,15 +19,15 @@ use crate::{
         activity::EventType,
         analytics::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
     },
-    store::{AnalyticsStore, Counting, Each, LeftOut, OverviewParts, RollupCheck, Scan},
+    store::{AggregateQuery, AnalyticsStore, EventVisitor, Exclusion, OverviewParts, RollupCheck, Scan},
     time::Timestamp,
 };
 
 /// For whom everything that is summed up was found to be right the last time.
-pub(super) type Fitted = Mutex<Option<(Vec<LeftOut>, Vec<EventType>, Vec<EventType>)>>;
+pub(super) type Fitted = Mutex<Option<(Vec<Exclusion>, Vec<EventType>, Vec<EventType>)>>;
 
 impl AnalyticsStore for SqliteStore {
-    async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
+    async fn scan(&self, scan: Scan, each: EventVisitor) -> Result<()> {
         let each = RefCell::new(each);
         self.look(move |database, stopped| scan::scan(database, &scan, stopped, &mut each.borrow_mut())).await
     }
@@ -38,7 +38,7 @@ impl AnalyticsStore for SqliteStore {
 
     async fn overview(
         &self,
-        counting: Counting,
+        counting: AggregateQuery,
         zone: Zone,
         limit: usize,
         wanted: OverviewParts,
@@ -48,17 +48,22 @@ impl AnalyticsStore for SqliteStore {
         or_by_rows(answer.await)
     }
 
-    async fn activity_series(&self, counting: Counting, period: Period, zone: Zone) -> Result<Option<ActivitySeries>> {
+    async fn activity_series(
+        &self,
+        counting: AggregateQuery,
+        period: Period,
+        zone: Zone,
+    ) -> Result<Option<ActivitySeries>> {
         let answer = self.look(move |database, stopped| rollups::series(database, &counting, period, &zone, stopped));
         or_by_rows(answer.await.map(Some))
     }
 
-    async fn active_users_series(&self, counting: Counting, zone: Zone) -> Result<Option<ActiveUsers>> {
+    async fn active_users_series(&self, counting: AggregateQuery, zone: Zone) -> Result<Option<ActiveUsers>> {
         let answer = self.look(move |database, stopped| rollups::active_days(database, &counting, &zone, stopped));
         or_by_rows(answer.await.map(Some))
     }
 
-    async fn roll_up(&self, counting: Counting, now: Timestamp) -> Result<bool> {
+    async fn roll_up(&self, counting: AggregateQuery, now: Timestamp) -> Result<bool> {
         self.refit(&counting).await?;
         let Some(batch) = self.inner.readers.read_elsewhere(move |database| rollups::next(database, now)).await? else {
             return Ok(false);
@@ -68,22 +73,23 @@ impl AnalyticsStore for SqliteStore {
             self.inner.writer.run(false, move |database| rollups::claim(database, &hours, claim)).await?;
         }
         let work = batch.clone();
-        let summed = self.look(move |database, stopped| rollups::sum_up(database, &work, &counting, stopped)).await;
+        let summed =
+            self.look(move |database, stopped| rollups::roll_up_period(database, &work, &counting, stopped)).await;
         match summed {
             Ok(summed) => {
-                self.inner.writer.run_alone(false, move |database| rollups::store(database, &summed)).await?;
+                self.inner.writer.run_exclusive(false, move |database| rollups::store(database, &summed)).await?;
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 tracing::error!(error = %error.chain(), "what was summed up is damaged and is made anew");
                 let periods = batch.periods();
-                self.inner.writer.run(false, move |database| rollups::forget_periods(database, &periods)).await?;
+                self.inner.writer.run(false, move |database| rollups::delete_periods(database, &periods)).await?;
             }
             Err(error) => return Err(error),
         }
         Ok(true)
     }
 
-    async fn check_rollups(&self, counting: Counting) -> Result<RollupCheck> {
+    async fn check_rollups(&self, counting: AggregateQuery) -> Result<RollupCheck> {
         let mut result = RollupCheck::default();
         for day in self.inner.readers.read_elsewhere(rollups::days).await? {
             let (counting, so_far) = (counting.clone(), result);
@@ -97,8 +103,8 @@ impl AnalyticsStore for SqliteStore {
         Ok(result)
     }
 
-    async fn forget_rollups(&self) -> Result<()> {
-        self.inner.writer.run_alone(false, |database| rollups::forget_all(database)).await
+    async fn delete_rollups(&self) -> Result<()> {
+        self.inner.writer.run_exclusive(false, |database| rollups::evict_all(database)).await
     }
 }
 
@@ -115,8 +121,8 @@ impl SqliteStore {
     }
 
     /// Forgets what was summed up for others than who are left out now. All of it is looked at for that, so only when they change.
-    async fn refit(&self, counting: &Counting) -> Result<()> {
-        let wanted = (counting.left_out.clone(), counting.except_types.clone(), counting.passive_types.clone());
+    async fn refit(&self, counting: &AggregateQuery) -> Result<()> {
+        let wanted = (counting.exclusion.clone(), counting.except_types.clone(), counting.passive_types.clone());
         let fitted = || self.inner.fitted.lock().unwrap_or_else(PoisonError::into_inner);
         if fitted().as_ref() == Some(&wanted) {
             return Ok(());
@@ -124,7 +130,7 @@ impl SqliteStore {
         let counting = counting.clone();
         let unfit = self.inner.readers.read_elsewhere(move |database| rollups::unfit(database, &counting)).await?;
         if !unfit.is_empty() {
-            self.inner.writer.run_alone(false, move |database| rollups::forget_periods(database, &unfit)).await?;
+            self.inner.writer.run_exclusive(false, move |database| rollups::delete_periods(database, &unfit)).await?;
         }
         *fitted() = Some(wanted);
         Ok(())

@@ -77,7 +77,7 @@ pub(super) fn append(database: &Connection, note: &AuditNote, now: Timestamp) ->
 
 pub(super) fn record(database: &Connection, note: &AuditNote, now: Timestamp) -> Result<AuditHead> {
     let secret = consents::make_secret(database)?;
-    let AuditRow { entry, payload, .. } = AuditRow::seal(note, &head(database)?, &secret, now)?;
+    let AuditRow { entry, payload, .. } = AuditRow::finalize(note, &head(database)?, &secret, now)?;
     let bytes = |of: &Option<Pseudonym>| of.map(|pseudonym| pseudonym.as_bytes().to_vec());
     let row = params![
         entry.sequence as i64,
@@ -164,7 +164,7 @@ const SET_CHECKPOINT: &str = "
 const DROP_PAYLOADS: &str = "DELETE FROM audit_payloads WHERE sequence <= ?1";
 const DROP: &str = "DELETE FROM audit_entries WHERE sequence <= ?1";
 
-pub(super) fn forget(
+pub(super) fn evict(
     database: &Connection,
     before: Timestamp,
     limit: usize,
@@ -184,8 +184,8 @@ pub(super) fn forget(
     }
     let checkpoint = AuditCheckpoint::new(report.head, key, now);
     let sequence = checkpoint.sequence as i64;
-    let (mac, seal) = (checkpoint.mac.as_bytes().as_slice(), checkpoint.seal.as_bytes().as_slice());
-    let row = params![sequence, mac, now.as_millis(), seal];
+    let (mac, finalize) = (checkpoint.mac.as_bytes().as_slice(), checkpoint.finalize.as_bytes().as_slice());
+    let row = params![sequence, mac, now.as_millis(), finalize];
     database.prepare_cached(SET_CHECKPOINT).and_then(|mut statement| statement.execute(row)).sql()?;
     for sql in [DROP_PAYLOADS, DROP] {
         database.prepare_cached(sql).and_then(|mut statement| statement.execute([sequence])).sql()?;

@@ -100,7 +100,7 @@ impl Database {
     }
 
     /// Something was undone, so an id that was remembered may name nothing, or something else.
-    pub(super) fn forget_interned(&self) {
+    pub(super) fn delete_interned(&self) {
         self.interned.take();
     }
 }

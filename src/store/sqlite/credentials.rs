@@ -70,7 +70,7 @@ pub(super) fn raise_with(database: &Connection, revocation: &Revocation) -> Resu
     match revocation {
         Revocation::User(realm, user) => raise(database, realm, Some(user)).map(drop),
         Revocation::All(realm) => raise(database, realm, None).map(drop),
-        Revocation::Erased(user) => forget(database, user),
+        Revocation::Erased(user) => evict(database, user),
         Revocation::One(..) | Revocation::Others(..) => Ok(()),
     }
 }
@@ -110,6 +110,6 @@ fn raise(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<
 
 const FORGET: &str = "DELETE FROM credential_epochs WHERE user = (SELECT id FROM users WHERE external = ?1)";
 
-fn forget(database: &Connection, user: &UserId) -> Result<()> {
+fn evict(database: &Connection, user: &UserId) -> Result<()> {
     database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([user.as_str()])).sql().map(drop)
 }

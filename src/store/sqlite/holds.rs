@@ -6,7 +6,7 @@ use super::{audit, connection::Sql, subjects, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    model::privacy::{AuditNote, HeldClass, Hold, Retained},
+    model::privacy::{AuditNote, HeldClass, LegalHold, Retained},
     store::restriction::nothing_to_hold,
     time::Timestamp,
 };
@@ -30,7 +30,13 @@ const HOLD: &str = "
     VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3, ?4, ?5)
     ON CONFLICT (user, class) DO UPDATE SET reason = excluded.reason, since = excluded.since, until = excluded.until";
 
-pub(super) fn hold(database: &Connection, user: &UserId, hold: &Hold, note: &AuditNote, now: Timestamp) -> Result<()> {
+pub(super) fn hold(
+    database: &Connection,
+    user: &UserId,
+    hold: &LegalHold,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<()> {
     match subjects::of_user(database, user)? {
         Some(erasure) if erasure.finished_at.is_some() => return Err(nothing_to_hold()),
         // The name is there as long as there is something to hold.
@@ -65,14 +71,14 @@ const OF_USER: &str = "
     SELECT h.class, h.reason, h.since, h.until FROM holds h JOIN users u ON u.id = h.user WHERE u.external = ?1
     ORDER BY h.class";
 
-pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Vec<Hold>> {
+pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Vec<LegalHold>> {
     let mut statement = database.prepare_cached(OF_USER).sql()?;
     let mut rows = statement.query([user.as_str()]).sql()?;
     let mut holds = Vec::new();
     while let Some(row) = rows.next().sql()? {
         let (class, reason): (String, String) = (row.get(0).sql()?, row.get(1).sql()?);
         let class = HeldClass::from_name(&class).ok_or_else(damaged)?;
-        let mut hold = Hold::new(class, &reason, Timestamp::from_millis(row.get(2).sql()?))?;
+        let mut hold = LegalHold::new(class, &reason, Timestamp::from_millis(row.get(2).sql()?))?;
         hold.until = row.get::<_, Option<i64>>(3).sql()?.map(Timestamp::from_millis);
         holds.push(hold);
     }
@@ -84,7 +90,7 @@ pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Vec<Hold>>
 const FORGET: &str = "DELETE FROM holds WHERE user = (SELECT id FROM users WHERE external = ?1)";
 
 /// Those that are over, when nothing is left of the user.
-pub(super) fn forget(database: &Connection, user: &UserId) -> Result<()> {
+pub(super) fn evict(database: &Connection, user: &UserId) -> Result<()> {
     database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
     Ok(())
 }

@@ -71,7 +71,7 @@ pub(super) fn clear(database: &Database, erasure: ErasureId, limit: usize) -> Re
     }
     database.prepare_cached(REMOVE).sql()?.execute([id]).sql()?;
     if cleared.is_done {
-        activities::forget_names(database, &names)?;
+        activities::delete_names(database, &names)?;
     } else {
         add(database, erasure, &names)?;
     }
@@ -100,7 +100,7 @@ fn clear_rows(database: &Database, id: &[u8], names: &Names, limit: usize) -> Re
         }
     }
     drop(rows);
-    let deleted = activities::discard_anonymised(database, &singular)? as u64;
+    let deleted = activities::delete_anonymised(database, &singular)? as u64;
     if let Some(last) = last {
         database.prepare_cached(REMOVE_ROWS).sql()?.execute(params![id, last]).sql()?;
     }

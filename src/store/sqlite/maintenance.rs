@@ -27,7 +27,7 @@ pub(super) fn lease(database: &Connection, name: &str, holder: Uuid, now: Timest
 }
 
 /// Outside a transaction. The file gets shorter with the next checkpoint.
-pub(super) fn give_back_space(database: &Database, limit_pages: usize) -> Result<SpaceLeft> {
+pub(super) fn reclaim_space(database: &Database, limit_pages: usize) -> Result<SpaceLeft> {
     let before = free_pages(database)?;
     // For SQLite 0 pages are all.
     if limit_pages > 0 && before > 0 {

@@ -41,7 +41,7 @@
 //! # let path = directory.path().join("guestbook.db");
 //! let store = SqliteStore::open(&path)?;
 //! let guestbook = Guestbook::builder(store.clone()).build()?;
-//! assert_eq!(guestbook.sessions().purge_expired().await?, 0);
+//! assert_eq!(guestbook.sessions().delete_expired().await?, 0);
 //! guestbook.shutdown().await;
 //! store.close().await?;
 //! # Ok(()) }

@@ -48,7 +48,7 @@ pub(super) fn change(
     patch: &Patch,
     expected: Option<u64>,
 ) -> Result<PreferenceChange> {
-    subjects::check_not_struck_out(database, user)?;
+    subjects::check_not_erased(database, user)?;
     let before = load(database, user)?;
     let version = before.version;
     let change = before.change(patch, expected)?;

@@ -1,4 +1,4 @@
-//! The verbs of [`RequestStore`](crate::store::RequestStore) in SQL: one row a request.
+//! The verbs of [`PrivacyRequestStore`](crate::store::PrivacyRequestStore) in SQL: one row a request.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -188,7 +188,7 @@ const FORGET: &str = "
     DELETE FROM requests WHERE id IN
         (SELECT id FROM requests WHERE closed_at IS NOT NULL AND closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
 
-pub(super) fn forget(database: &Connection, closed_before: Timestamp, limit: usize) -> Result<usize> {
+pub(super) fn evict(database: &Connection, closed_before: Timestamp, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let row = [closed_before.as_millis(), limit];
     database.prepare_cached(FORGET).and_then(|mut statement| statement.execute(row)).sql()
@@ -207,12 +207,12 @@ pub(super) fn erased_in_part(database: &Connection, user: &UserId, now: Timestam
 const THEIRS: &str = select!("", "r.user = (SELECT id FROM users WHERE external = ?1) ORDER BY r.id");
 
 /// Nothing is left of the user. They have a handful of requests.
-pub(super) fn forget_user(database: &Connection, user: &UserId, pseudonym: Pseudonym, now: Timestamp) -> Result<()> {
+pub(super) fn evict_user(database: &Connection, user: &UserId, pseudonym: Pseudonym, now: Timestamp) -> Result<()> {
     let mut statement = database.prepare_cached(THEIRS).sql()?;
     let rows = statement.query_map([user.as_str()], |row| Ok(read(row))).sql()?;
     let theirs: Vec<PrivacyRequest> = rows.map(|row| row.sql()?).collect::<Result<_>>()?;
     for mut request in theirs {
-        request.forget_user(pseudonym, now);
+        request.evict_user(pseudonym, now);
         store(database, &request)?;
     }
     Ok(())

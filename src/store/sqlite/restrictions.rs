@@ -55,7 +55,7 @@ pub(super) fn set(database: &Database, user: &UserId, restriction: Option<Restri
         }
     }
     // Batches know by heart who may be stored.
-    database.forget_interned();
+    database.delete_interned();
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     model::activity::EventType,
-    store::{Each, LeftOut, Scan, ScannedEvent, ScannedName},
+    store::{EventVisitor, Exclusion, Scan, ScannedEvent, ScannedName},
     time::Timestamp,
 };
 
@@ -39,7 +39,7 @@ impl Drop for Stop {
     }
 }
 
-pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, each: &mut Each) -> Result<()> {
+pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, each: &mut EventVisitor) -> Result<()> {
     // All statements below see the same.
     let snapshot = database.unchecked_transaction().sql()?;
     let Some(meant) = Meant::of(&snapshot, scan)? else { return Ok(()) };
@@ -106,12 +106,12 @@ fn rows_sql(scan: &Scan) -> String {
 /// What a number of a type says.
 enum Type {
     Counted(String),
-    LeftOut,
+    Exclusion,
     /// There is none of this number.
     Unknown,
 }
 
-/// A [`LeftOut`] in numbers.
+/// A [`Exclusion`] in numbers.
 struct Numbers {
     types: HashSet<i64, RandomState>,
     users: HashSet<i64, RandomState>,
@@ -128,7 +128,7 @@ struct Meant<'a> {
     user: Option<i64>,
     session: Option<i64>,
     excepted: HashSet<i64, RandomState>,
-    left_out: Vec<Numbers>,
+    exclusion: Vec<Numbers>,
     from: i64,
     until: i64,
 }
@@ -147,7 +147,7 @@ impl<'a> Meant<'a> {
             if index >= types.len() {
                 types.resize_with(index + 1, || Type::Unknown);
             }
-            types[index] = if is_counted { Type::Counted(name) } else { Type::LeftOut };
+            types[index] = if is_counted { Type::Counted(name) } else { Type::Exclusion };
         }
         let user = scan.user.as_ref().map(|user| find_user(database, user)).transpose()?;
         let session = scan.session.as_ref().map(|session| find_session(database, session)).transpose()?;
@@ -155,8 +155,8 @@ impl<'a> Meant<'a> {
             return Ok(None);
         }
         let excepted = scan.except_users.iter().filter_map(|user| find_user(database, user).transpose());
-        let left_out = scan.left_out.iter().map(|left_out| Numbers::of(database, left_out, &types));
-        let left_out = left_out.collect::<Result<_>>()?;
+        let exclusion = scan.exclusion.iter().map(|exclusion| Numbers::of(database, exclusion, &types));
+        let exclusion = exclusion.collect::<Result<_>>()?;
         Ok(Some(Self {
             scan,
             types,
@@ -164,7 +164,7 @@ impl<'a> Meant<'a> {
             user: user.flatten(),
             session: session.flatten(),
             excepted: excepted.collect::<Result<_>>()?,
-            left_out,
+            exclusion,
             from: scan.range.from().as_millis(),
             until: scan.range.until().as_millis(),
         }))
@@ -211,7 +211,7 @@ impl<'a> Meant<'a> {
         let type_id: i64 = row.get(2).sql()?;
         let name = match self.types.get(type_id as usize) {
             Some(Type::Counted(name)) => name,
-            Some(Type::LeftOut) => return Ok(None),
+            Some(Type::Exclusion) => return Ok(None),
             Some(Type::Unknown) | None => return Err(damaged("an activity has no type")),
         };
         let user = number(3)?;
@@ -223,7 +223,7 @@ impl<'a> Meant<'a> {
             return Ok(None);
         }
         let visitor = number(5)?;
-        if self.left_out.iter().any(|left_out| left_out.has(type_id, user, visitor)) {
+        if self.exclusion.iter().any(|exclusion| exclusion.has(type_id, user, visitor)) {
             return Ok(None);
         }
         if self.scan.needs_person && user.is_none() && visitor.is_none() {
@@ -249,7 +249,7 @@ impl<'a> Meant<'a> {
     }
 
     fn leaves_out_user(&self, type_id: i64, user: i64) -> bool {
-        self.is_excepted(user) || self.left_out.iter().any(|left_out| left_out.has(type_id, Some(user), None))
+        self.is_excepted(user) || self.exclusion.iter().any(|exclusion| exclusion.has(type_id, Some(user), None))
     }
 
     fn is_excepted(&self, user: i64) -> bool {
@@ -280,19 +280,19 @@ impl Links<'_> {
 
 impl Numbers {
     /// Persons of whom there are no events, and types that do not count, are left out anyway.
-    fn of(database: &Connection, left_out: &LeftOut, types: &[Type]) -> Result<Self> {
+    fn of(database: &Connection, exclusion: &Exclusion, types: &[Type]) -> Result<Self> {
         let mut numbers = Self { types: HashSet::default(), users: HashSet::default(), visitors: HashSet::default() };
         for (id, of_type) in (0..).zip(types) {
             if let Type::Counted(name) = of_type
-                && left_out.has_type(&EventType::new(name)?)
+                && exclusion.has_type(&EventType::new(name)?)
             {
                 numbers.types.insert(id);
             }
         }
-        for user in &left_out.users {
+        for user in &exclusion.users {
             numbers.users.extend(find_user(database, user)?);
         }
-        for visitor in &left_out.visitors {
+        for visitor in &exclusion.visitors {
             numbers.visitors.extend(find_visitor(database, visitor)?);
         }
         Ok(numbers)
@@ -391,7 +391,7 @@ mod tests {
         let stopped = stop.flag();
         let counted = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let (own, mut stop) = (counted.clone(), Some(stop));
-        let mut each: Each = Box::new(move |_| {
+        let mut each: EventVisitor = Box::new(move |_| {
             if own.fetch_add(1, Ordering::Relaxed) == 10 {
                 drop(stop.take());
             }

@@ -255,12 +255,12 @@ const FORGET_ENDED: &str = "
     DELETE FROM ended_sessions WHERE key IN
         (SELECT key FROM ended_sessions WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
 
-pub(super) fn purge_expired(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+pub(super) fn delete_expired(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut forget = database.prepare_cached(FORGET_ENDED).sql()?;
-    forget.execute(params![now.as_millis().saturating_sub(to_millis(ENDED_MEMORY)), limit]).sql()?;
-    let mut purge = database.prepare_cached(PURGE).sql()?;
-    purge.execute(params![now.as_millis(), limit]).sql()
+    let mut evict = database.prepare_cached(FORGET_ENDED).sql()?;
+    evict.execute(params![now.as_millis().saturating_sub(to_millis(ENDED_MEMORY)), limit]).sql()?;
+    let mut delete_expired = database.prepare_cached(PURGE).sql()?;
+    delete_expired.execute(params![now.as_millis(), limit]).sql()
 }
 
 fn live(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<(SessionKey, SessionRecord)>> {

@@ -1,4 +1,4 @@
-//! The verbs of [`SubjectStore`](crate::store::SubjectStore) in SQL. A row of `erasures` is a tombstone from the moment it is
+//! The verbs of [`ErasureStore`](crate::store::ErasureStore) in SQL. A row of `erasures` is a tombstone from the moment it is
 //! there; the user's name stands in it only as long as there is something left to erase.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -15,11 +15,11 @@ use crate::{
     id::UserId,
     model::{
         activity::ActivityFilter,
-        privacy::{AuditNote, Erased, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Pseudonym, Retained},
+        privacy::{AuditNote, Erased, ErasedActivities, Erasure, ErasureId, HeldClass, LegalHold, Pseudonym, Retained},
     },
     store::{
         Revocation,
-        subject::{check_nameless, check_whole, no_such_erasure, struck_out, under_way},
+        erasure::{check_nameless, check_whole, no_such_erasure, under_way, user_erased},
     },
     time::Timestamp,
 };
@@ -79,7 +79,7 @@ const ADD: &str = "
         (id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents, anonymised)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-pub(super) fn strike_out(
+pub(super) fn begin_erasure(
     database: &Database,
     user: UserId,
     until: Timestamp,
@@ -113,7 +113,7 @@ pub(super) fn restore(database: &Database, erasures: Vec<Erasure>, note: &AuditN
     }
     if restored > 0 {
         audit::append(database, note, now)?;
-        database.forget_interned();
+        database.delete_interned();
     }
     Ok(restored)
 }
@@ -126,7 +126,7 @@ fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timesta
     insert(database, &erasure)?;
     audit::append(database, note, now)?;
     // Batches know the user's number by heart.
-    database.forget_interned();
+    database.delete_interned();
     Ok(erasure)
 }
 
@@ -165,7 +165,8 @@ pub(super) fn erase_some(
 ) -> Result<Erasure> {
     let mut erasure = by_id(database, id)?.ok_or_else(no_such_erasure)?;
     let Some(user) = erasure.user.clone() else { return Ok(erasure) };
-    let holds: Vec<Hold> = holds::of_user(database, &user)?.into_iter().filter(|hold| hold.holds_at(now)).collect();
+    let holds: Vec<LegalHold> =
+        holds::of_user(database, &user)?.into_iter().filter(|hold| hold.holds_at(now)).collect();
     let is_held = |class| holds.iter().any(|hold| hold.class == class);
     restrictions::set(database, &user, None)?;
     if !is_held(HeldClass::Preferences) {
@@ -181,7 +182,7 @@ pub(super) fn erase_some(
     for numbers in [theirs].into_iter().chain(as_strangers) {
         if let (Some(numbers), true) = (numbers?, left > 0 && !is_held(HeldClass::Activities)) {
             let count = match activities {
-                ErasedActivities::Deleted => activities::discard_noting(database, &numbers, left, &mut names)?,
+                ErasedActivities::Deleted => activities::delete_noting(database, &numbers, left, &mut names)?,
                 ErasedActivities::Anonymised => {
                     activities::anonymise_noting(database, &numbers, left, &mut names, &mut anonymised)?
                 }
@@ -217,8 +218,8 @@ pub(super) fn erase_some(
         erasure.retained = holds.iter().map(Retained::from).collect();
         requests::erased_in_part(database, &user, now)?;
     } else if is_done {
-        holds::forget(database, &user)?;
-        requests::forget_user(database, &user, erasure.pseudonym, now)?;
+        holds::evict(database, &user)?;
+        requests::evict_user(database, &user, erasure.pseudonym, now)?;
         // Nothing refers to the name any more.
         database.prepare_cached(DELETE_USER).sql()?.execute([user.as_str()]).sql()?;
         (erasure.user, erasure.finished_at) = (None, Some(now));
@@ -236,7 +237,7 @@ pub(super) fn erase_some(
     if erasure.finished_at.is_some() {
         audit::append(database, &note.clone().finished(&erasure), now)?;
     }
-    database.forget_interned();
+    database.delete_interned();
     Ok(erasure)
 }
 
@@ -261,16 +262,16 @@ pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Option<Era
 }
 
 /// For each verb that would store something for a user, in its transaction.
-pub(super) fn check_not_struck_out(database: &Connection, user: &UserId) -> Result<()> {
+pub(super) fn check_not_erased(database: &Connection, user: &UserId) -> Result<()> {
     match of_user(database, user)? {
-        Some(_) => Err(struck_out()),
+        Some(_) => Err(user_erased()),
         None => Ok(()),
     }
 }
 
 const DELETE: &str = "DELETE FROM erasures WHERE id = ?1";
 
-pub(super) fn readmit(database: &Database, user: &UserId, note: &AuditNote, now: Timestamp) -> Result<bool> {
+pub(super) fn lift_erasure(database: &Database, user: &UserId, note: &AuditNote, now: Timestamp) -> Result<bool> {
     match of_user(database, user)? {
         Some(erasure) => lift(database, erasure.id, note, now),
         None => Ok(false),
@@ -285,7 +286,7 @@ pub(super) fn lift(database: &Database, id: ErasureId, note: &AuditNote, now: Ti
     let id = id.as_uuid().as_bytes().as_slice();
     database.prepare_cached(DELETE).and_then(|mut statement| statement.execute([id])).sql()?;
     audit::append(database, note, now)?;
-    database.forget_interned();
+    database.delete_interned();
     Ok(true)
 }
 
@@ -293,7 +294,7 @@ const FORGET: &str = "
     DELETE FROM erasures WHERE id IN
         (SELECT id FROM erasures WHERE finished_at IS NOT NULL AND until <= ?1 ORDER BY until LIMIT ?2)";
 
-pub(super) fn forget(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+pub(super) fn evict(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([now.as_millis(), limit])).sql()
 }

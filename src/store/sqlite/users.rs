@@ -12,7 +12,7 @@ const INTERN: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (exte
 
 /// Gives the user a number, if they have none yet and are not struck out.
 pub(super) fn intern(database: &Connection, user: &UserId) -> Result<()> {
-    subjects::check_not_struck_out(database, user)?;
+    subjects::check_not_erased(database, user)?;
     intern_regardless(database, user)
 }
 

@@ -14,19 +14,19 @@ use crate::{
     id::{SessionId, SessionKey, UserId, VisitorId},
     model::{
         activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-        consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+        consent::{ConsentId, ConsentRecord, ConsentStates, MergePolicy, Notice, NoticeHash, PurposeId, Subject},
         preferences::Patch,
         privacy::{
             AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
-            Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+            LegalHold, PrivacyRequest, Pseudonym, RequestId, Restriction,
         },
         session::{Changes, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     },
     store::{
-        Account, ActivityStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore, EpochRule,
-        Filed, Loaded, LoadedGuest, MaintenanceStore, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery,
-        RequestStore, RestrictionStore, Revocation, Rotation, SessionStore, SpaceLeft, Started, Store,
-        StoredPreferences, SubjectStore,
+        ActivityStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore, EpochRule,
+        ErasureStore, Filed, Loaded, LoadedContext, MaintenanceStore, PreferenceChange, PreferenceStore,
+        PrivacyRequestStore, Profile, RequestCounts, RequestQuery, RestrictionStore, Revocation, Rotation,
+        SessionStore, SpaceLeft, Started, Store, StoredPreferences,
     },
     time::Timestamp,
 };
@@ -88,17 +88,17 @@ impl SessionStore for SqliteStore {
         self.inner.writer.run(false, move |database| anonymous::trim(database, bound, limit)).await
     }
 
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
         // Part of each sweep.
         self.inner.watch.hurry();
-        self.inner.writer.run(false, move |database| sessions::purge_expired(database, now, limit)).await
+        self.inner.writer.run(false, move |database| sessions::delete_expired(database, now, limit)).await
     }
 }
 
 impl ActivityStore for SqliteStore {
     async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
         let durable = commit == Commit::Durable;
-        self.inner.writer.run_alone(durable, move |database| activities::append(database, &entries)).await
+        self.inner.writer.run_exclusive(durable, move |database| activities::append(database, &entries)).await
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
@@ -109,12 +109,15 @@ impl ActivityStore for SqliteStore {
         self.inner.readers.read_elsewhere(move |database| activities::count(database, &filter)).await
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.inner.writer.run_alone(true, move |database| activities::discard(database, &filter, limit)).await
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.inner
+            .writer
+            .run_exclusive(true, move |database| activities::delete_activities(database, &filter, limit))
+            .await
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.inner.writer.run_alone(true, move |database| activities::anonymise(database, &filter, limit)).await
+        self.inner.writer.run_exclusive(true, move |database| activities::anonymise(database, &filter, limit)).await
     }
 }
 
@@ -141,11 +144,11 @@ impl PreferenceStore for SqliteStore {
 }
 
 impl ConsentStore for SqliteStore {
-    async fn consents(&self, subject: Subject) -> Result<Standings> {
-        self.inner.readers.read(move |database| consents::standings(database, &subject)).await
+    async fn consents(&self, subject: Subject) -> Result<ConsentStates> {
+        self.inner.readers.read(move |database| consents::consent_states(database, &subject)).await
     }
 
-    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
         self.inner.writer.run(true, move |database| consents::record(database, records)).await
     }
 
@@ -164,7 +167,7 @@ impl ConsentStore for SqliteStore {
         user: UserId,
         policy: MergePolicy,
         now: Timestamp,
-    ) -> Result<Standings> {
+    ) -> Result<ConsentStates> {
         self.inner.writer.run(true, move |database| consents::link(database, visitor, &user, policy, now)).await
     }
 
@@ -173,7 +176,7 @@ impl ConsentStore for SqliteStore {
     }
 
     async fn rebuild_consents(&self) -> Result<u64> {
-        self.inner.writer.run_alone(true, move |database| consents::rebuild(database)).await
+        self.inner.writer.run_exclusive(true, move |database| consents::rebuild(database)).await
     }
 
     async fn publish_notice(&self, notice: Notice) -> Result<()> {
@@ -192,9 +195,9 @@ impl ConsentStore for SqliteStore {
     }
 }
 
-impl SubjectStore for SqliteStore {
-    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
-        self.inner.writer.run(true, move |database| subjects::strike_out(database, user, until, &note, now)).await
+impl ErasureStore for SqliteStore {
+    async fn begin_erasure(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        self.inner.writer.run(true, move |database| subjects::begin_erasure(database, user, until, &note, now)).await
     }
 
     async fn erase_some(
@@ -207,7 +210,7 @@ impl SubjectStore for SqliteStore {
     ) -> Result<Erasure> {
         // What a power failure undoes is done again: the row of the erasure is in the same transaction.
         let step = move |database: &Database| subjects::erase_some(database, id, limit, activities, &note, now);
-        let erasure = self.inner.writer.run_alone(false, step).await?;
+        let erasure = self.inner.writer.run_exclusive(false, step).await?;
         // Otherwise the writer would have to move it, while others wait; and much at once would hold up their commits.
         self.inner.readers.read_elsewhere(connection::move_log).await?;
         Ok(erasure)
@@ -221,8 +224,8 @@ impl SubjectStore for SqliteStore {
         self.inner.readers.read(move |database| subjects::of_user(database, &user)).await
     }
 
-    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.inner.writer.run(true, move |database| subjects::readmit(database, &user, &note, now)).await
+    async fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.inner.writer.run(true, move |database| subjects::lift_erasure(database, &user, &note, now)).await
     }
 
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
@@ -237,13 +240,13 @@ impl SubjectStore for SqliteStore {
         self.inner.writer.run(true, move |database| subjects::remember(database, erasure, &note, now)).await
     }
 
-    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+    async fn lift_erasure_by_id(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.inner.writer.run(true, move |database| subjects::lift(database, id, &note, now)).await
     }
 
     async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
         let restore = move |database: &Database| subjects::restore(database, erasures, &note, now);
-        self.inner.writer.run_alone(true, restore).await
+        self.inner.writer.run_exclusive(true, restore).await
     }
 
     async fn journal_since(&self) -> Result<Option<Timestamp>> {
@@ -254,14 +257,14 @@ impl SubjectStore for SqliteStore {
         self.inner.writer.run(true, move |database| journal::begin(database, now)).await
     }
 
-    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.inner.writer.run(false, move |database| subjects::forget(database, now, limit)).await
+    async fn delete_tombstones(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.inner.writer.run(false, move |database| subjects::evict(database, now, limit)).await
     }
 
     async fn scrub(&self) -> Result<bool> {
         // The bulk of it, without holding up the writer.
         self.inner.readers.read_elsewhere(connection::move_log).await?;
-        self.inner.writer.run_bare(subjects::scrub).await
+        self.inner.writer.run_without_transaction(subjects::scrub).await
     }
 }
 
@@ -283,8 +286,14 @@ impl AuditStore for SqliteStore {
         self.inner.readers.read(audit::checkpoint).await
     }
 
-    async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
-        self.inner.writer.run_alone(true, move |database| audit::forget(database, before, limit, &key, now)).await
+    async fn delete_audit_entries(
+        &self,
+        before: Timestamp,
+        limit: usize,
+        key: AuditKey,
+        now: Timestamp,
+    ) -> Result<usize> {
+        self.inner.writer.run_exclusive(true, move |database| audit::evict(database, before, limit, &key, now)).await
     }
 }
 
@@ -308,7 +317,7 @@ impl RestrictionStore for SqliteStore {
         self.inner.readers.read_elsewhere(move |database| restrictions::users(database, limit)).await
     }
 
-    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
         self.inner.writer.run(true, move |database| holds::hold(database, &user, &hold, &note, now)).await
     }
 
@@ -316,12 +325,12 @@ impl RestrictionStore for SqliteStore {
         self.inner.writer.run(true, move |database| holds::release(database, &user, class, &note, now)).await
     }
 
-    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+    async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
         self.inner.readers.read(move |database| holds::of_user(database, &user)).await
     }
 }
 
-impl RequestStore for SqliteStore {
+impl PrivacyRequestStore for SqliteStore {
     async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
         self.inner.writer.run(true, move |database| requests::file(database, request, &note, now)).await
     }
@@ -349,8 +358,8 @@ impl RequestStore for SqliteStore {
         self.inner.readers.read_elsewhere(move |database| requests::count(database, now)).await
     }
 
-    async fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
-        self.inner.writer.run(false, move |database| requests::forget(database, closed_before, limit)).await
+    async fn delete_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
+        self.inner.writer.run(false, move |database| requests::evict(database, closed_before, limit)).await
     }
 }
 
@@ -359,23 +368,26 @@ impl MaintenanceStore for SqliteStore {
         self.inner.writer.run(false, move |database| maintenance::lease(database, name, holder, now, until)).await
     }
 
-    async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
-        self.inner.writer.run_bare(move |database| maintenance::give_back_space(database, limit_pages)).await
+    async fn reclaim_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+        self.inner
+            .writer
+            .run_without_transaction(move |database| maintenance::reclaim_space(database, limit_pages))
+            .await
     }
 }
 
 impl Store for SqliteStore {
-    async fn load_guest(&self, key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
+    async fn load_context(&self, key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> Result<LoadedContext> {
         let load = move |database: &Connection| {
             let session = sessions::load(database, &key, &realm)?;
             let subject = session.subject(visitor);
             let account = subject.as_ref().map(|subject| consents::account(database, subject)).transpose()?;
-            Ok(LoadedGuest { session, subject, account: account.unwrap_or_default() })
+            Ok(LoadedContext { session, subject, account: account.unwrap_or_default() })
         };
         self.inner.readers.read(load).await
     }
 
-    async fn account(&self, subject: Subject) -> Result<Account> {
+    async fn account(&self, subject: Subject) -> Result<Profile> {
         self.inner.readers.read(move |database| consents::account(database, &subject)).await
     }
 }

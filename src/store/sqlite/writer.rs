@@ -37,7 +37,7 @@ trait Write: Send {
 
 struct Call<T, F> {
     durable: bool,
-    company: Company,
+    company: TransactionMode,
     operation: Option<F>,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
@@ -45,7 +45,7 @@ struct Call<T, F> {
 
 /// With what an operation shares its transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Company {
+enum TransactionMode {
     /// With whatever waits.
     Others,
     /// With nothing.
@@ -85,29 +85,29 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T> + Send + 'static,
     {
-        self.queue(durable, Company::Others, operation).await
+        self.queue(durable, TransactionMode::Others, operation).await
     }
 
     /// As [`run`](Self::run), in a transaction of its own. For what changes many pages: a savepoint, which operations
     /// that share a transaction need, copies each of them first, and that takes half of the time.
-    pub(super) async fn run_alone<T, F>(&self, durable: bool, operation: F) -> Result<T>
+    pub(super) async fn run_exclusive<T, F>(&self, durable: bool, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T> + Send + 'static,
     {
-        self.queue(durable, Company::None, operation).await
+        self.queue(durable, TransactionMode::None, operation).await
     }
 
     /// Outside a transaction: for what SQLite does not do within one.
-    pub(super) async fn run_bare<T, F>(&self, operation: F) -> Result<T>
+    pub(super) async fn run_without_transaction<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T> + Send + 'static,
     {
-        self.queue(false, Company::NoTransaction, operation).await
+        self.queue(false, TransactionMode::NoTransaction, operation).await
     }
 
-    async fn queue<T, F>(&self, durable: bool, company: Company, operation: F) -> Result<T>
+    async fn queue<T, F>(&self, durable: bool, company: TransactionMode, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Database) -> Result<T> + Send + 'static,
@@ -177,7 +177,7 @@ impl Worker {
         let written = batch.iter_mut().try_for_each(|write| write.run(&self.database));
         let result = written.and_then(|()| self.statement("COMMIT"));
         if result.is_err() {
-            self.database.forget_interned();
+            self.database.delete_interned();
         }
         if result.is_err() && !self.database.is_autocommit() {
             self.statement("ROLLBACK")?;
@@ -201,11 +201,11 @@ where
     }
 
     fn is_alone(&self) -> bool {
-        self.company != Company::Others
+        self.company != TransactionMode::Others
     }
 
     fn is_bare(&self) -> bool {
-        self.company == Company::NoTransaction
+        self.company == TransactionMode::NoTransaction
     }
 
     /// An operation that fails undoes itself; only what makes the transaction impossible is an error here.
@@ -231,7 +231,7 @@ where
             Err(error) if database.is_autocommit() => return Err(error),
             Err(error) => {
                 self.result = Some(Err(error));
-                database.forget_interned();
+                database.delete_interned();
                 statement("ROLLBACK TO operation")?;
             }
             Ok(value) => self.result = Some(Ok(value)),

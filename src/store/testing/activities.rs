@@ -128,7 +128,7 @@ pub(super) async fn an_event_is_stored_once_however_often_it_comes<S: ActivitySt
 pub(super) async fn a_discarded_event_does_not_come_back<S: ActivityStore>(store: Arc<S>) {
     let batch: Vec<_> = (1..=3).map(|number| entry(number, page_view("ada", at(number)))).collect();
     append(&*store, batch.clone()).await;
-    assert_eq!(store.discard(ActivityFilter::new().user(user_id("ada")), 10).await.expect("deleted"), 3);
+    assert_eq!(store.delete_activities(ActivityFilter::new().user(user_id("ada")), 10).await.expect("deleted"), 3);
     assert_eq!(append(&*store, batch).await, [None, None, None]);
     assert_eq!(store.count(ActivityFilter::new()).await.expect("counted"), 0);
 }
@@ -146,7 +146,7 @@ pub(super) async fn sequences_go_up_and_are_not_reused<S: ActivityStore>(store: 
             last = sequence;
         }
         if number % 10 == 0 {
-            store.discard(ActivityFilter::new(), 1_000).await.expect("deleted");
+            store.delete_activities(ActivityFilter::new(), 1_000).await.expect("deleted");
         }
     }
 }
@@ -172,7 +172,7 @@ pub(super) async fn pages_hold_while_others_write_and_delete<S: ActivityStore>(s
     assert_eq!(times(&first.activities), [20, 19, 18, 17, 16].map(at));
     append(&*store, vec![entry(21, page_view("ada", at(21)))]).await;
     // The row of the cursor itself goes, and one after it.
-    store.discard(ActivityFilter::new().from(at(15)).until(at(17)), 10).await.expect("deleted");
+    store.delete_activities(ActivityFilter::new().from(at(15)).until(at(17)), 10).await.expect("deleted");
     let next = HistoryQuery::new(ActivityFilter::new()).limit(5).after(first.next.expect("more"));
     let second = store.history(next).await.expect("read");
     assert_eq!(times(&second.activities), [14, 13, 12, 11, 10].map(at));
@@ -230,12 +230,12 @@ pub(super) async fn discarding_takes_the_oldest_in_chunks<S: ActivityStore>(stor
     )
     .await;
     let old = ActivityFilter::new().until(at(31));
-    assert_eq!(store.discard(old.clone(), 12).await.expect("deleted"), 12);
+    assert_eq!(store.delete_activities(old.clone(), 12).await.expect("deleted"), 12);
     let left = times(&all(&*store, ActivityFilter::new(), Order::OldestFirst, 100).await);
     assert_eq!(left.first(), Some(&at(13)));
-    assert_eq!(store.discard(old.clone().user(user_id("bob")), 100).await.expect("deleted"), 9);
-    assert_eq!(store.discard(old.clone(), 100).await.expect("deleted"), 9);
-    assert_eq!(store.discard(old, 100).await.expect("deleted"), 0);
+    assert_eq!(store.delete_activities(old.clone().user(user_id("bob")), 100).await.expect("deleted"), 9);
+    assert_eq!(store.delete_activities(old.clone(), 100).await.expect("deleted"), 9);
+    assert_eq!(store.delete_activities(old, 100).await.expect("deleted"), 0);
     let left = times(&all(&*store, ActivityFilter::new(), Order::OldestFirst, 100).await);
     assert!(left.iter().copied().eq((31..=50).map(at)));
 }

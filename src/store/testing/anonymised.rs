@@ -9,7 +9,7 @@ use super::{
     consents::{history, user},
     holds::{hold, release},
     new_visitor, note,
-    subjects::{self, activities, decide, entries, event, is_over, link, strike_out},
+    subjects::{self, activities, begin_erasure, decide, entries, event, is_over, link},
     user_id,
 };
 use crate::{
@@ -86,7 +86,7 @@ pub(super) async fn anonymising_takes_the_oldest_in_chunks_and_each_once<S: Acti
     assert_eq!(store.anonymise(ActivityFilter::new().from(at(51)), 100).await.expect("anonymised"), 10);
     assert!(append(&*store, (1..=60).map(view).collect()).await.iter().all(Option::is_none), "they are known");
     // And what is discarded is discarded.
-    assert_eq!(store.discard(ActivityFilter::new().until(at(1)), 100).await.expect("deleted"), 40);
+    assert_eq!(store.delete_activities(ActivityFilter::new().until(at(1)), 100).await.expect("deleted"), 40);
     assert_eq!(count(&*store, ActivityFilter::new()).await, 20);
 }
 
@@ -175,7 +175,7 @@ pub(super) async fn an_erasure_can_leave_rows_of_nobody<S: Store>(store: Arc<S>)
         let sequences: Vec<u64> = sequences.into_iter().map(|sequence| sequence.expect("new")).collect();
         let since = ActivityFilter::new();
         let before: Vec<_> = activities(&*store, since.clone()).await;
-        let erasure = strike_out(&*store, &ada).await;
+        let erasure = begin_erasure(&*store, &ada).await;
         let erasure = leave(&*store, erasure.id, limit, at(4)).await;
         // Nobody else has the own type and the own route.
         assert_eq!((erasure.erased.activities, erasure.erased.anonymised), (2, 3), "{limit} at a time");
@@ -197,7 +197,7 @@ pub(super) async fn an_erasure_can_leave_rows_of_nobody<S: Store>(store: Arc<S>)
 pub(super) async fn whoever_goes_on_with_an_erasure_may_decide_otherwise<S: Store>(store: Arc<S>) {
     let batch = (0..12).map(|number| event(Some(["ada", "bob"][number % 2]), None));
     subjects::append(&*store, entries(1, batch)).await;
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     let mut modes = [ErasedActivities::Anonymised, ErasedActivities::Deleted].into_iter().cycle();
     for _ in 0..100 {
         let mode = modes.next().expect("it never ends");
@@ -224,7 +224,7 @@ pub(super) async fn activities_that_are_held_or_restricted_are_not_anonymised<S:
     assert_eq!(store.anonymise(sparing, 9).await.expect("anonymised"), 0);
     assert_eq!(count(&*store, ActivityFilter::new().except_anonymised()).await, 2);
 
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     let part = leave(&*store, begun.id, 5, at(5)).await;
     assert!(part.is_partial() && part.erased.anonymised == 0, "{part:?}");
     assert_eq!(count(&*store, ActivityFilter::new().user(user_id("ada"))).await, 1);

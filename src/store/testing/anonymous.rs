@@ -97,7 +97,7 @@ pub(super) async fn what_ends_an_anonymous_session_makes_room<S: SessionStore>(s
     store.rotate(rotation, SessionLimits::default(), CAP, at(9)).await.expect("answered").expect("rotated");
     assert_eq!(total(&*store).await, (4, 303));
     // Expired ones count until they are removed.
-    assert_eq!(store.purge_expired(at(4).after(IDLE), 100).await.expect("purged"), 4, "three, and that of ada");
+    assert_eq!(store.delete_expired(at(4).after(IDLE), 100).await.expect("purged"), 4, "three, and that of ada");
     assert_eq!(total(&*store).await, (1, 100));
     store.revoke(Revocation::All(Realm::default()), at(9)).await.expect("revoked");
     assert_eq!(total(&*store).await, (0, 0));

@@ -108,19 +108,20 @@ pub(super) async fn old_entries_go_and_a_checkpoint_stays<S: AuditStore>(store: 
     for millis in [10, 20, 30, 25, 40] {
         record(&*store, note(AuditAction::Retained, Some("ada")), millis).await;
     }
-    let forget =
-        async |before, limit| store.forget_audit(at(before), limit, audit_key(), at(99)).await.expect("answered");
+    let evict = async |before, limit| {
+        store.delete_audit_entries(at(before), limit, audit_key(), at(99)).await.expect("answered")
+    };
     assert_eq!(store.audit_checkpoint().await.expect("readable"), None);
-    assert_eq!(forget(10, 9).await, 0, "to the millisecond");
-    assert_eq!(forget(11, 9).await, 1);
-    assert_eq!(forget(99, 1).await, 1, "the oldest only");
+    assert_eq!(evict(10, 9).await, 0, "to the millisecond");
+    assert_eq!(evict(11, 9).await, 1);
+    assert_eq!(evict(99, 1).await, 1, "the oldest only");
     let second = store.audit_checkpoint().await.expect("readable").expect("it is there");
     assert_eq!((second.sequence, second.at), (2, at(99)));
-    assert_eq!(forget(30, 9).await, 0, "only from the beginning on");
+    assert_eq!(evict(30, 9).await, 0, "only from the beginning on");
     assert_eq!(numbers(&page(&*store, Some("ada")).await), [3, 4, 5]);
     assert_intact(&*store, 3).await;
-    assert_eq!(forget(99, 9).await, 3);
-    assert_eq!((page(&*store, None).await, forget(99, 9).await), (vec![], 0));
+    assert_eq!(evict(99, 9).await, 3);
+    assert_eq!((page(&*store, None).await, evict(99, 9).await), (vec![], 0));
     assert_intact(&*store, 0).await;
     assert_eq!(record(&*store, note(AuditAction::Exported, None), 50).await.sequence, 6, "numbers go on");
     assert_intact(&*store, 1).await;
@@ -131,10 +132,10 @@ pub(super) async fn a_trail_that_is_not_intact_is_kept<S: AuditStore>(store: Arc
     // As if somebody who does not have the key had written it.
     let foreign = AuditNote::new(AuditAction::Exported, Actor::System, None, AuditKey::new([8; 32]));
     record(&*store, foreign, 2).await;
-    let error = store.forget_audit(at(9), 9, audit_key(), at(9)).await.expect_err("it is evidence");
+    let error = store.delete_audit_entries(at(9), 9, audit_key(), at(9)).await.expect_err("it is evidence");
     assert!(error.kind() == ErrorKind::Corrupt && error.to_string().contains("entry 2"), "{error}");
     assert_eq!(numbers(&page(&*store, None).await), [1, 2]);
-    assert_eq!(store.forget_audit(at(9), 1, audit_key(), at(9)).await.expect("up to there it is right"), 1);
+    assert_eq!(store.delete_audit_entries(at(9), 1, audit_key(), at(9)).await.expect("up to there it is right"), 1);
 }
 
 pub(super) async fn what_is_too_long_is_refused_and_leaves_no_gap<S: AuditStore>(store: Arc<S>) {
@@ -144,9 +145,9 @@ pub(super) async fn what_is_too_long_is_refused_and_leaves_no_gap<S: AuditStore>
     assert_intact(&*store, 1).await;
 }
 
-async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
+async fn begin_erasure<S: Store>(store: &S, name: &str) -> Erasure {
     let began = note(AuditAction::ErasureBegan, Some(name));
-    store.strike_out(user_id(name), at(900), began, at(3)).await.expect("struck out")
+    store.begin_erasure(user_id(name), at(900), began, at(3)).await.expect("struck out")
 }
 
 async fn erase<S: Store>(store: &S, erasure: &Erasure, limit: usize) -> Erasure {
@@ -165,21 +166,21 @@ async fn actions<S: AuditStore>(store: &S) -> Vec<AuditAction> {
 }
 
 pub(super) async fn verbs_note_what_they_did_and_nothing_else<S: Store>(store: Arc<S>) {
-    let readmit = async || store.readmit(user_id("ada"), note(AuditAction::Readmitted, Some("ada")), at(5)).await;
-    assert!(!readmit().await.expect("answered"));
+    let lift_erasure = async || store.lift_erasure(user_id("ada"), note(AuditAction::Lifted, Some("ada")), at(5)).await;
+    assert!(!lift_erasure().await.expect("answered"));
     assert_eq!(actions(&*store).await, [], "nobody was struck out");
-    let erasure = strike_out(&*store, "ada").await;
-    strike_out(&*store, "ada").await;
-    assert_eq!(readmit().await.expect_err("it is under way").kind(), ErrorKind::Conflict);
+    let erasure = begin_erasure(&*store, "ada").await;
+    begin_erasure(&*store, "ada").await;
+    assert_eq!(lift_erasure().await.expect_err("it is under way").kind(), ErrorKind::Conflict);
     assert_eq!(actions(&*store).await, [AuditAction::ErasureBegan]);
     let erasure = erase(&*store, &erasure, 100).await;
     erase(&*store, &erasure, 100).await;
     assert_eq!(actions(&*store).await, [AuditAction::ErasureBegan, AuditAction::ErasureFinished]);
-    assert!(readmit().await.expect("answered"));
-    assert!(!readmit().await.expect("answered"));
+    assert!(lift_erasure().await.expect("answered"));
+    assert!(!lift_erasure().await.expect("answered"));
     let rows = page(&*store, Some("ada")).await;
     assert_eq!(rows.len(), 3, "all are about her");
-    assert_eq!(rows[2].entry.action, AuditAction::Readmitted);
+    assert_eq!(rows[2].entry.action, AuditAction::Lifted);
     assert_eq!(rows[1].entry.subject, Some(erasure.pseudonym));
     let finished = rows[1].disclosed().expect("readable").expect("there");
     assert_eq!((finished.subject, &finished.detail["by"]), (None, &json!("the suite")), "it names nobody");
@@ -202,7 +203,7 @@ pub(super) async fn an_erasure_takes_payloads_and_leaves_the_chain<S: Store>(sto
             // An operator of the same name is somebody else.
             record(&*store, by(Operator(name.into()), "bob"), 1).await;
         }
-        let erasure = strike_out(&*store, name).await;
+        let erasure = begin_erasure(&*store, name).await;
         erase(&*store, &erasure, limit).await;
         let rows = page(&*store, None).await.split_off(before as usize);
         for (index, row) in rows.iter().take(12).enumerate() {
@@ -216,7 +217,7 @@ pub(super) async fn an_erasure_takes_payloads_and_leaves_the_chain<S: Store>(sto
 }
 
 pub(super) async fn of_somebody_erased_no_name_is_written_down<S: Store>(store: Arc<S>) {
-    let erasure = strike_out(&*store, "ada").await;
+    let erasure = begin_erasure(&*store, "ada").await;
     record(&*store, note(AuditAction::Exported, Some("ada")), 1).await;
     assert!(page(&*store, None).await[1].payload.is_some(), "while there is something left of them");
     erase(&*store, &erasure, 100).await;
@@ -232,16 +233,16 @@ pub(super) async fn of_somebody_erased_no_name_is_written_down<S: Store>(store: 
 pub(super) async fn a_verb_whose_note_is_refused_does_nothing<S: Store>(store: Arc<S>) {
     let long = |action| note(action, Some("ada")).detail(json!({ "long": "x".repeat(17 * 1024) }));
     let is_out = async || store.erasure_of(user_id("ada")).await.expect("readable");
-    let refused = store.strike_out(user_id("ada"), at(900), long(AuditAction::ErasureBegan), at(3)).await;
+    let refused = store.begin_erasure(user_id("ada"), at(900), long(AuditAction::ErasureBegan), at(3)).await;
     assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
     assert_eq!(is_out().await, None);
-    let erasure = strike_out(&*store, "ada").await;
+    let erasure = begin_erasure(&*store, "ada").await;
     let refused =
         store.erase_some(erasure.id, 100, ErasedActivities::Deleted, long(AuditAction::ErasureFinished), at(4)).await;
     assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
     assert_eq!(is_out().await.and_then(|erasure| erasure.user), Some(user_id("ada")), "it can be gone on with");
     erase(&*store, &erasure, 100).await;
-    let refused = store.readmit(user_id("ada"), long(AuditAction::Readmitted), at(5)).await;
+    let refused = store.lift_erasure(user_id("ada"), long(AuditAction::Lifted), at(5)).await;
     assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
     assert!(is_out().await.is_some());
     assert_eq!(actions(&*store).await, [AuditAction::ErasureBegan, AuditAction::ErasureFinished]);

@@ -9,8 +9,8 @@ use crate::{
     model::{
         client::{Agent, TruncatedAddress},
         consent::{
-            Category, ConsentId, ConsentRecord, Decided, Decision, Method, NoticeHash, Proof, Purpose, PurposeId,
-            Regime, Standing, Standings, Subject,
+            Category, ConsentId, ConsentRecord, ConsentState, ConsentStates, Decided, Decision, DecisionMethod,
+            NoticeHash, Proof, Purpose, PurposeId, Regime, Subject,
         },
     },
     time::Timestamp,
@@ -22,21 +22,21 @@ pub(super) fn user(name: &str) -> Subject {
 
 /// A decision that somebody made purpose by purpose, and no more to prove it.
 pub(super) fn decided(who: &Subject, what: PurposeId, decision: Decision, now: Timestamp) -> ConsentRecord {
-    let standing = standing(&what, Decided::new(decision, 1, now));
-    let proof = Proof::new(Method::Custom, now);
-    ConsentRecord::new(who.clone(), what, standing, proof).expect("the system has random bytes")
+    let consent_state = consent_state(&what, Decided::new(decision, 1, now));
+    let proof = Proof::new(DecisionMethod::Custom, now);
+    ConsentRecord::new(who.clone(), what, consent_state, proof).expect("the system has random bytes")
 }
 
-fn standing(what: &PurposeId, decided: Decided) -> Standing {
+fn consent_state(what: &PurposeId, decided: Decided) -> ConsentState {
     let purpose = Purpose::new(what.as_str(), Category::Analytics).expiry(Duration::from_secs(180 * 24 * 60 * 60));
-    Standing::after(&purpose, &decided)
+    ConsentState::after(&purpose, &decided)
 }
 
 /// What a request with `Sec-GPC: 1` leaves.
 fn signal(who: &Subject, what: PurposeId, now: Timestamp) -> ConsentRecord {
     let mut record = decided(who, what, Decision::Objected, now);
-    record.standing.gpc_present = true;
-    record.proof.method = Method::Gpc;
+    record.consent_state.gpc_present = true;
+    record.proof.method = DecisionMethod::Gpc;
     record
 }
 
@@ -49,7 +49,7 @@ pub(super) fn proven(mut record: ConsentRecord) -> ConsentRecord {
     record.proof.source = Some("/käse'\"\u{0}\u{1f600}".into());
     record.proof.place = Some("CH".into());
     record.proof.regime = Regime::DecliningIsEnough;
-    record.standing.dnt_present = true;
+    record.consent_state.dnt_present = true;
     record.proof.given_at = Timestamp::from_millis(-1);
     record.proof.session = Some(session);
     record.proof.network = Some(TruncatedAddress::from(address));
@@ -59,14 +59,14 @@ pub(super) fn proven(mut record: ConsentRecord) -> ConsentRecord {
 }
 
 /// Stores records; the answer is where the subject stands.
-pub(super) async fn record<S: ConsentStore>(store: &S, records: Vec<ConsentRecord>) -> Standings {
+pub(super) async fn record<S: ConsentStore>(store: &S, records: Vec<ConsentRecord>) -> ConsentStates {
     let subject = records.first().expect("something to store").subject.clone();
-    let standings = store.record_consents(records).await.expect("stored");
-    assert_eq!(standings, consents(store, &subject).await, "the answer is what is stored");
-    standings
+    let consent_states = store.record_consents(records).await.expect("stored");
+    assert_eq!(consent_states, consents(store, &subject).await, "the answer is what is stored");
+    consent_states
 }
 
-pub(super) async fn consents<S: ConsentStore>(store: &S, subject: &Subject) -> Standings {
+pub(super) async fn consents<S: ConsentStore>(store: &S, subject: &Subject) -> ConsentStates {
     store.consents(subject.clone()).await.expect("readable")
 }
 
@@ -81,12 +81,12 @@ pub(super) async fn checked<S: ConsentStore>(store: &S, subject: &Subject) -> Ve
     let mut records = history(store, subject).await;
     records.retain(|record| record.subject == *subject);
     records.reverse();
-    let mut standings = Standings::default();
+    let mut consent_states = ConsentStates::default();
     for record in &records {
-        assert_eq!(record.previous, standings.add(record), "the record before this one");
+        assert_eq!(record.previous, consent_states.add(record), "the record before this one");
     }
-    assert_eq!(consents(store, subject).await, standings);
-    assert_eq!(Standings::rebuild(&records), standings);
+    assert_eq!(consents(store, subject).await, consent_states);
+    assert_eq!(ConsentStates::rebuild(&records), consent_states);
     records
 }
 
@@ -96,7 +96,7 @@ pub(super) fn ids(records: &[ConsentRecord]) -> Vec<ConsentId> {
 
 pub(super) async fn nobody_who_has_decided_nothing_is_known<S: ConsentStore>(store: Arc<S>) {
     for subject in [user("ada"), new_visitor().into()] {
-        assert_eq!(consents(&*store, &subject).await, Standings::default());
+        assert_eq!(consents(&*store, &subject).await, ConsentStates::default());
         assert_eq!(history(&*store, &subject).await, []);
     }
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
@@ -108,14 +108,14 @@ pub(super) async fn what_is_recorded_is_read_back_with_its_proof<S: ConsentStore
     for subject in [user(&long), new_visitor().into()] {
         let mut first = proven(decided(&subject, own.clone(), Decision::Granted, at(1)));
         let knowing = Decided::new(Decision::Granted, u32::MAX, Timestamp::from_millis(i64::MAX)).with_gpc();
-        first.standing = standing(&own, knowing);
+        first.consent_state = consent_state(&own, knowing);
         let early = decided(&subject, PurposeId::ANALYTICS, Decision::Denied, Timestamp::from_millis(i64::MIN));
-        let standings = record(&*store, vec![first.clone(), early.clone()]).await;
-        assert_eq!(standings, Standings::rebuild([&first, &early]));
+        let consent_states = record(&*store, vec![first.clone(), early.clone()]).await;
+        assert_eq!(consent_states, ConsentStates::rebuild([&first, &early]));
         let second = decided(&subject, own.clone(), Decision::Withdrawn, at(2));
-        let standings = record(&*store, vec![second.clone()]).await;
-        assert_eq!(standings.held(&own).map(|held| held.record), Some(second.id));
-        assert_eq!(standings.get(&PurposeId::ANALYTICS), Some(&early.standing));
+        let consent_states = record(&*store, vec![second.clone()]).await;
+        assert_eq!(consent_states.held(&own).map(|held| held.record), Some(second.id));
+        assert_eq!(consent_states.get(&PurposeId::ANALYTICS), Some(&early.consent_state));
         let second = ConsentRecord { previous: Some(first.id), ..second };
         assert_eq!(history(&*store, &subject).await, [second, early, first]);
     }
@@ -166,7 +166,7 @@ pub(super) async fn records_of_two_subjects_or_none_are_refused<S: ConsentStore>
     }
     for subject in [ada, visitor] {
         assert_eq!(history(&*store, &subject).await, []);
-        assert_eq!(consents(&*store, &subject).await, Standings::default());
+        assert_eq!(consents(&*store, &subject).await, ConsentStates::default());
     }
 }
 
@@ -187,7 +187,7 @@ pub(super) async fn a_taken_id_is_a_conflict_and_nothing_is_stored<S: ConsentSto
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert_eq!(checked(&*store, &ada).await, std::slice::from_ref(&taken));
         assert_eq!(consents(&*store, &ada).await, before);
-        assert_eq!((history(&*store, &bob).await, consents(&*store, &bob).await), (vec![], Standings::default()));
+        assert_eq!((history(&*store, &bob).await, consents(&*store, &bob).await), (vec![], ConsentStates::default()));
     }
     record(&*store, vec![twice]).await;
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
@@ -203,7 +203,7 @@ pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(stor
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
     };
-    let mut expected: HashMap<&Subject, (Standings, Vec<ConsentRecord>)> = HashMap::new();
+    let mut expected: HashMap<&Subject, (ConsentStates, Vec<ConsentRecord>)> = HashMap::new();
     for _ in 0..80 {
         let subject = &subjects[random(3) as usize];
         let records: Vec<_> = (0..=random(3))
@@ -212,22 +212,22 @@ pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(stor
                 let now = at(random(4 * DAY));
                 let mut record =
                     if random(3) == 0 { signal(subject, what, now) } else { decided(subject, what, decision, now) };
-                record.standing.gpc_present |= random(4) == 0;
+                record.consent_state.gpc_present |= random(4) == 0;
                 record
             })
             .collect();
-        let (standings, stored) = expected.entry(subject).or_default();
+        let (consent_states, stored) = expected.entry(subject).or_default();
         for record in &records {
             if record.is_news(stored.iter().rfind(|stored| stored.purpose == record.purpose)) {
-                standings.add(record);
+                consent_states.add(record);
                 stored.push(record.clone());
             }
         }
-        assert_eq!(record(&*store, records).await, *standings);
+        assert_eq!(record(&*store, records).await, *consent_states);
     }
-    for (subject, (standings, stored)) in expected {
+    for (subject, (consent_states, stored)) in expected {
         assert_eq!(ids(&checked(&*store, subject).await), ids(&stored));
-        assert_eq!(consents(&*store, subject).await, standings);
+        assert_eq!(consents(&*store, subject).await, consent_states);
     }
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
@@ -237,7 +237,7 @@ pub(super) async fn a_signal_is_recorded_only_if_it_is_news<S: ConsentStore>(sto
     let signal = || signal(&ada, PurposeId::MARKETING, START);
     let decided = |decision| decided(&ada, PurposeId::MARKETING, decision, START);
     let mut knowing = decided(Decision::Granted);
-    knowing.standing.gpc_present = true;
+    knowing.consent_state.gpc_present = true;
     let mut expected = Vec::new();
     for (records, stored) in [
         (vec![signal()], 1),
@@ -251,8 +251,8 @@ pub(super) async fn a_signal_is_recorded_only_if_it_is_news<S: ConsentStore>(sto
         (vec![signal(), decided(Decision::Granted)], 1),
         (vec![signal()], 1),
     ] {
-        let news = records.iter().filter(|record| record.proof.method != Method::Gpc);
-        let of_signal = records.iter().find(|record| record.proof.method == Method::Gpc);
+        let news = records.iter().filter(|record| record.proof.method != DecisionMethod::Gpc);
+        let of_signal = records.iter().find(|record| record.proof.method == DecisionMethod::Gpc);
         let mut news: Vec<_> = news.map(|record| record.id).collect();
         news.extend(of_signal.filter(|_| stored > news.len()).map(|record| record.id));
         expected.extend(news);
@@ -260,8 +260,11 @@ pub(super) async fn a_signal_is_recorded_only_if_it_is_news<S: ConsentStore>(sto
         assert_eq!(ids(&checked(&*store, &ada).await), expected);
     }
     let other = self::signal(&ada, PurposeId::ANALYTICS, START);
-    let standings = record(&*store, vec![signal(), other]).await;
-    assert_eq!(standings.get(&PurposeId::ANALYTICS).map(|standing| standing.decision), Some(Decision::Objected));
+    let consent_states = record(&*store, vec![signal(), other]).await;
+    assert_eq!(
+        consent_states.get(&PurposeId::ANALYTICS).map(|consent_state| consent_state.decision),
+        Some(Decision::Objected)
+    );
 }
 
 pub(super) async fn subjects_do_not_mix<S: ConsentStore>(store: Arc<S>) {
@@ -277,7 +280,7 @@ pub(super) async fn subjects_do_not_mix<S: ConsentStore>(store: Arc<S>) {
     }
     for (number, subject) in subjects.iter().enumerate() {
         let records = checked(&*store, subject).await;
-        let since = records.iter().map(|record| record.standing.since);
+        let since = records.iter().map(|record| record.consent_state.since);
         assert!(since.eq((0..=number as u64).map(|day| at(number as u64 + day * DAY))));
     }
 }
@@ -295,24 +298,24 @@ pub(super) async fn an_identical_decision_within_a_day_is_one_record<S: ConsentS
         let renewed = granted(DAY);
         expected.push(renewed.id);
         let after = record(&*store, vec![renewed.clone()]).await;
-        assert_eq!(after.get(&PurposeId::ANALYTICS), Some(&renewed.standing), "a day later it is renewed");
+        assert_eq!(after.get(&PurposeId::ANALYTICS), Some(&renewed.consent_state), "a day later it is renewed");
 
         // All that makes it another decision.
         type Change = fn(&mut ConsentRecord);
         let changes: [Change; 7] = [
-            |record| record.standing.notice_version += 1,
+            |record| record.consent_state.notice_version += 1,
             |record| record.proof.notice = None,
             |record| record.proof.notice = Some(NoticeHash::of("We sell visits.")),
             |record| record.proof.actor = None,
-            |record| record.standing.gpc_present = true,
-            |record| record.standing.decision = Decision::Withdrawn,
-            |record| record.proof.method = Method::Import,
+            |record| record.consent_state.gpc_present = true,
+            |record| record.consent_state.decision = Decision::Withdrawn,
+            |record| record.proof.method = DecisionMethod::Import,
         ];
         for change in changes {
             let mut other = granted(DAY);
             change(&mut other);
             let again = ConsentRecord { id: granted(DAY).id, ..other.clone() };
-            let is_import = other.proof.method == Method::Import;
+            let is_import = other.proof.method == DecisionMethod::Import;
             expected.push(other.id);
             expected.extend(is_import.then_some(again.id));
             record(&*store, vec![other, again]).await;

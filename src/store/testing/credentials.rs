@@ -191,7 +191,7 @@ pub(super) async fn an_erased_user_has_no_epoch<S: Store>(store: Arc<S>) {
     let now = raise(&*store, Realm::default(), Some("1")).await;
     raise(&*store, admins(), Some("1")).await;
     let began = note(AuditAction::ErasureBegan, Some("1"));
-    let mut erasure = store.strike_out(user_id("1"), START.after(CAP_DAYS), began, START).await.expect("struck out");
+    let mut erasure = store.begin_erasure(user_id("1"), START.after(CAP_DAYS), began, START).await.expect("struck out");
     let refused = insert(&*store, new_key(), record("1", now), EpochRule::Compare).await;
     assert!(refused.is_err());
     assert_eq!(raise(&*store, Realm::default(), Some("1")).await.number(), 0, "nothing is stored of them");

@@ -120,11 +120,11 @@ pub(super) async fn an_ended_key_is_remembered_for_a_minute<S: SessionStore>(sto
     let left = start(&*store, None, START).await;
     store.delete(left.id(), START).await.expect("deleted");
     let keys = [(deleted.key, true), (revoked.key, true), (rotated.key, false), (left.key, false)];
-    store.purge_expired(START.after(ENDED_MEMORY), 100).await.expect("purged");
+    store.delete_expired(START.after(ENDED_MEMORY), 100).await.expect("purged");
     for (key, logged_in) in keys {
         assert_eq!(store.load(key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in });
     }
-    store.purge_expired(START.after(ENDED_MEMORY + MS), 100).await.expect("purged");
+    store.delete_expired(START.after(ENDED_MEMORY + MS), 100).await.expect("purged");
     for (key, _) in keys {
         assert_eq!(
             store.load(key, Realm::default()).await.expect("readable"),
@@ -140,8 +140,11 @@ pub(super) async fn purging_takes_the_expired_in_chunks<S: SessionStore>(store: 
     }
     let live = start(&*store, None, at(1)).await;
     let now = START.after(IDLE);
-    let purge = async || store.purge_expired(now, 3).await.expect("purged");
-    assert_eq!([purge().await, purge().await, purge().await, purge().await], [3, 3, 1, 0]);
+    let delete_expired = async || store.delete_expired(now, 3).await.expect("purged");
+    assert_eq!(
+        [delete_expired().await, delete_expired().await, delete_expired().await, delete_expired().await],
+        [3, 3, 1, 0]
+    );
     assert!(found(&*store, live.key).await.is_some());
     assert_eq!(
         store.revoke(Revocation::All(Realm::default()), now).await.expect("answered"),

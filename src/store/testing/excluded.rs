@@ -50,9 +50,9 @@ pub(super) async fn excluded_types_are_left_out_of_every_question<S: ActivitySto
         check(&*store, &events, filter.clone().from(at(30)).until(at(90))).await;
     }
     let rest = ActivityFilter::new().except_types([EventType::LOGIN, own(1)]).until(at(60));
-    assert_eq!(store.discard(rest.clone(), 10).await.expect("deleted"), 10, "in chunks");
-    assert_eq!(store.discard(rest.clone(), 100).await.expect("deleted"), 20);
-    assert_eq!(store.discard(rest.clone(), 100).await.expect("deleted"), 0);
+    assert_eq!(store.delete_activities(rest.clone(), 10).await.expect("deleted"), 10, "in chunks");
+    assert_eq!(store.delete_activities(rest.clone(), 100).await.expect("deleted"), 20);
+    assert_eq!(store.delete_activities(rest.clone(), 100).await.expect("deleted"), 0);
     let left: Vec<_> = events.into_iter().filter(|event| !rest.matches(event)).collect();
     check(&*store, &left, ActivityFilter::new()).await;
     check(&*store, &left, ActivityFilter::new().except_types([EventType::LOGIN])).await;
@@ -61,11 +61,11 @@ pub(super) async fn excluded_types_are_left_out_of_every_question<S: ActivitySto
 pub(super) async fn excluding_what_was_never_stored_excludes_nothing<S: ActivityStore>(store: Arc<S>) {
     let except = || ActivityFilter::new().except_types([EventType::PURCHASE, own(9)]);
     check(&*store, &[], except()).await;
-    assert_eq!(store.discard(except(), 10).await.expect("nothing"), 0);
+    assert_eq!(store.delete_activities(except(), 10).await.expect("nothing"), 0);
     let events: Vec<_> = (0..9).map(|number| page_view("ada", at(number))).collect();
     append(&*store, events.iter().cloned().zip(1..).map(|(event, number)| entry(number, event)).collect()).await;
     check(&*store, &events, except()).await;
-    assert_eq!(store.discard(except(), 100).await.expect("deleted"), 9);
+    assert_eq!(store.delete_activities(except(), 100).await.expect("deleted"), 9);
 }
 
 /// More types than a store may have bits for.
@@ -85,7 +85,7 @@ pub(super) async fn types_are_told_apart_however_many_there_are<S: ActivityStore
         check(&*store, &events, ActivityFilter::new().except_types(except)).await;
     }
     let rare = ActivityFilter::new().except_types((0..199).map(own));
-    assert_eq!(store.discard(rare, 10).await.expect("deleted"), 2);
+    assert_eq!(store.delete_activities(rare, 10).await.expect("deleted"), 2);
     let left: Vec<_> = events.into_iter().filter(|event| event.event_type != own(199)).collect();
     check(&*store, &left, ActivityFilter::new()).await;
 }

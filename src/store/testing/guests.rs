@@ -12,11 +12,11 @@ use super::{
 use crate::{
     id::{SessionKey, VisitorId},
     model::consent::{Decision, PurposeId, Subject},
-    store::{Account, LoadedGuest, StoredPreferences},
+    store::{LoadedContext, Profile, StoredPreferences},
 };
 
 /// What the store answers at once, after a look at what its parts answer.
-async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>) -> LoadedGuest {
+async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>) -> LoadedContext {
     let session = store.load(key, Realm::default()).await.expect("readable");
     let named = match &session {
         Loaded::Found(record) => record.head.user.clone().map(Subject::User),
@@ -25,14 +25,14 @@ async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>)
     let subject = named.or(visitor.map(Subject::Visitor));
     let account = match &subject {
         Some(subject) => account(store, subject).await,
-        None => Account::default(),
+        None => Profile::default(),
     };
-    let guest = store.load_guest(key, Realm::default(), visitor).await.expect("readable");
-    assert_eq!(guest, LoadedGuest { session, subject, account });
+    let guest = store.load_context(key, Realm::default(), visitor).await.expect("readable");
+    assert_eq!(guest, LoadedContext { session, subject, account });
     guest
 }
 
-async fn account<S: Store>(store: &S, subject: &Subject) -> Account {
+async fn account<S: Store>(store: &S, subject: &Subject) -> Profile {
     let preferences = match subject {
         Subject::User(user) => store.preferences(user.clone()).await.expect("readable"),
         Subject::Visitor(_) => StoredPreferences::default(),
@@ -43,7 +43,7 @@ async fn account<S: Store>(store: &S, subject: &Subject) -> Account {
         Subject::User(user) => store.restriction_of(user.clone()).await.expect("readable"),
         Subject::Visitor(_) => None,
     };
-    assert_eq!(account, Account { consents, preferences, restriction });
+    assert_eq!(account, Profile { consents, preferences, restriction });
     account
 }
 
@@ -51,8 +51,8 @@ async fn decide<S: Store>(store: &S, subject: &Subject, decision: Decision) {
     record(store, vec![decided(subject, PurposeId::ANALYTICS, decision, START)]).await;
 }
 
-fn decision(account: &Account) -> Option<Decision> {
-    account.consents.get(&PurposeId::ANALYTICS).map(|standing| standing.decision)
+fn decision(account: &Profile) -> Option<Decision> {
+    account.consents.get(&PurposeId::ANALYTICS).map(|consent_state| consent_state.decision)
 }
 
 pub(super) async fn a_user_comes_with_decisions_and_preferences<S: Store>(store: Arc<S>) {
@@ -70,9 +70,9 @@ pub(super) async fn a_user_comes_with_decisions_and_preferences<S: Store>(store:
 }
 
 pub(super) async fn an_account_may_have_one_part_only<S: Store>(store: Arc<S>) {
-    assert_eq!(account(&*store, &user("ada")).await, Account::default(), "nobody knows the user");
+    assert_eq!(account(&*store, &user("ada")).await, Profile::default(), "nobody knows the user");
     let session = start(&*store, Some("ada"), START).await;
-    assert_eq!(guest(&*store, session.key, None).await.account, Account::default());
+    assert_eq!(guest(&*store, session.key, None).await.account, Profile::default());
     preferences::change(&*store, json!({ "theme": "dark" })).await;
     let of_ada = guest(&*store, session.key, None).await.account;
     assert!(of_ada.consents.is_empty() && of_ada.preferences.version == 1);
@@ -95,9 +95,9 @@ pub(super) async fn an_anonymous_session_comes_with_the_account_of_the_visitor<S
     assert_eq!(known.account.preferences, StoredPreferences::default());
     let other = new_visitor();
     let unknown = guest(&*store, session.key, Some(other)).await;
-    assert_eq!((unknown.subject, unknown.account), (Some(other.into()), Account::default()));
+    assert_eq!((unknown.subject, unknown.account), (Some(other.into()), Profile::default()));
     let nobody = guest(&*store, session.key, None).await;
-    assert_eq!((nobody.subject, nobody.account), (None, Account::default()));
+    assert_eq!((nobody.subject, nobody.account), (None, Profile::default()));
 }
 
 pub(super) async fn a_key_that_is_unknown_or_ended_leaves_the_visitor<S: Store>(store: Arc<S>) {
@@ -126,7 +126,7 @@ pub(super) async fn an_expired_session_still_names_its_user<S: Store>(store: Arc
 
 pub(super) async fn of_nobody_nothing_is_known<S: Store>(store: Arc<S>) {
     let nobody = guest(&*store, new_key(), None).await;
-    assert_eq!(nobody, LoadedGuest { session: Loaded::Unknown, subject: None, account: Account::default() });
+    assert_eq!(nobody, LoadedContext { session: Loaded::Unknown, subject: None, account: Profile::default() });
     let stranger = guest(&*store, new_key(), Some(new_visitor())).await;
-    assert_eq!((stranger.session, stranger.account), (Loaded::Unknown, Account::default()));
+    assert_eq!((stranger.session, stranger.account), (Loaded::Unknown, Profile::default()));
 }

@@ -6,14 +6,14 @@ use super::{
     START, Store, at,
     consents::{history, user},
     new_visitor, note,
-    subjects::{activities, append, decide, entries, erase, event, fill, is_over, link, strike_out},
+    subjects::{activities, append, begin_erasure, decide, entries, erase, event, fill, is_over, link},
     user_id,
 };
 use crate::{
     error::ErrorKind,
     model::{
         activity::ActivityFilter,
-        privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, Hold, Retained},
+        privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, LegalHold, Retained},
     },
     store::StoredPreferences,
     time::Timestamp,
@@ -22,7 +22,7 @@ use crate::{
 const CLASSES: [HeldClass; 3] = [HeldClass::Activities, HeldClass::Preferences, HeldClass::Consents];
 
 pub(super) async fn hold<S: Store>(store: &S, name: &str, class: HeldClass) {
-    let hold = Hold::new(class, "lawsuit 12", at(3)).expect("a reason");
+    let hold = LegalHold::new(class, "lawsuit 12", at(3)).expect("a reason");
     store.hold(user_id(name), hold, note(AuditAction::HoldPlaced, None), at(3)).await.expect("held");
 }
 
@@ -47,9 +47,9 @@ pub(super) async fn a_hold_is_kept_and_released<S: Store>(store: Arc<S>) {
     for class in [HeldClass::Consents, HeldClass::Activities] {
         hold(&*store, "ada", class).await;
     }
-    let second = Hold::new(HeldClass::Consents, "lawsuit 13", at(4)).expect("a reason").until(at(9));
+    let second = LegalHold::new(HeldClass::Consents, "lawsuit 13", at(4)).expect("a reason").until(at(9));
     store.hold(user_id("ada"), second.clone(), note(AuditAction::HoldPlaced, None), at(4)).await.expect("held");
-    let first = Hold::new(HeldClass::Activities, "lawsuit 12", at(3)).expect("a reason");
+    let first = LegalHold::new(HeldClass::Activities, "lawsuit 12", at(3)).expect("a reason");
     assert_eq!(of("ada").await, [first, second.clone()], "by class, the last of each");
     assert!(of("bob").await.is_empty());
     assert!(release(&*store, "ada", HeldClass::Activities).await);
@@ -63,7 +63,7 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
         fill(&*store, &name, number * 1_000).await;
         fill(&*store, "bob", number * 1_000 + 100).await;
         hold(&*store, &name, class).await;
-        let begun = strike_out(&*store, &name).await;
+        let begun = begin_erasure(&*store, &name).await;
         let part = erase_rest(&*store, begun.id, at(5)).await;
         assert_eq!(part.retained, [Retained { class, reason: "lawsuit 12".into() }]);
         assert_eq!((&part.user, part.finished_at, part.began_at), (&Some(user_id(&name)), None, begun.began_at));
@@ -83,13 +83,13 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
         assert_eq!(append(&*store, entries(number * 1_000 + 200, [event(Some(&name), None)])).await, [None]);
         assert_eq!(
             store
-                .readmit(user_id(&name), note(AuditAction::Readmitted, None), at(5))
+                .lift_erasure(user_id(&name), note(AuditAction::Lifted, None), at(5))
                 .await
                 .expect_err("under way")
                 .kind(),
             ErrorKind::Conflict
         );
-        store.forget_erasures(begun.until, 9).await.expect("answered");
+        store.delete_tombstones(begun.until, 9).await.expect("answered");
         assert_eq!(store.erasure_of(user_id(&name)).await.expect("readable"), Some(part), "it is not forgotten");
         // What is left can still be held for longer, or for something else.
         hold(&*store, &name, class).await;
@@ -100,21 +100,21 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
         assert!(finished.retained.is_empty());
         assert_eq!(finished.erased.activities + finished.erased.preferences + finished.erased.consents, 12);
         assert_eq!(left().await, [false; 3]);
-        let late = Hold::new(class, "lawsuit 14", at(9)).expect("a reason");
+        let late = LegalHold::new(class, "lawsuit 14", at(9)).expect("a reason");
         let late = store.hold(user_id(&name), late, note(AuditAction::HoldPlaced, None), at(9)).await;
-        assert_eq!(late.expect_err("nothing is left").kind(), ErrorKind::StruckOut);
+        assert_eq!(late.expect_err("nothing is left").kind(), ErrorKind::UserErased);
         // For the next round.
-        let bob = strike_out(&*store, "bob").await;
+        let bob = begin_erasure(&*store, "bob").await;
         erase(&*store, bob.id, 100).await;
-        assert!(store.readmit(user_id("bob"), note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
+        assert!(store.lift_erasure(user_id("bob"), note(AuditAction::Lifted, None), at(5)).await.expect("answered"));
     }
 }
 
 pub(super) async fn a_hold_that_is_over_holds_nothing<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
-    let hold = Hold::new(HeldClass::Preferences, "lawsuit 12", START).expect("a reason").until(at(10));
+    let hold = LegalHold::new(HeldClass::Preferences, "lawsuit 12", START).expect("a reason").until(at(10));
     store.hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), START).await.expect("held");
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     assert!(erase_rest(&*store, begun.id, at(9)).await.is_partial());
     assert_eq!(erase_rest(&*store, begun.id, at(10)).await.finished_at, Some(at(10)));
     assert!(store.holds_of(user_id("ada")).await.expect("readable").is_empty());
@@ -126,7 +126,7 @@ pub(super) async fn activities_of_linked_visitors_are_held_with_those_of_the_use
     link(&*store, visitor, "ada").await;
     append(&*store, entries(1, [event(None, Some(visitor)), event(Some("ada"), None), event(None, None)])).await;
     hold(&*store, "ada", HeldClass::Activities).await;
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     let part = erase_rest(&*store, begun.id, at(5)).await;
     assert_eq!((part.erased.activities, part.erased.consents, part.is_partial()), (0, 2, true));
     assert!(store.consents(visitor.into()).await.expect("readable").is_empty());
@@ -145,7 +145,7 @@ pub(super) async fn names_that_others_use_survive_an_erasure_in_two_parts<S: Sto
     let batch = ["bob", "ada", "bob"].map(|name| event(Some(name), None));
     append(&*store, entries(1, batch)).await;
     hold(&*store, "ada", HeldClass::Activities).await;
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     assert!(erase_rest(&*store, begun.id, at(5)).await.is_partial());
     assert!(release(&*store, "ada", HeldClass::Activities).await);
     assert!(erase_rest(&*store, begun.id, at(6)).await.finished_at.is_some());
@@ -155,14 +155,17 @@ pub(super) async fn names_that_others_use_survive_an_erasure_in_two_parts<S: Sto
 
 pub(super) async fn who_is_held_is_spared_until_the_hold_is_over<S: Store>(store: Arc<S>) {
     append(&*store, entries(1, ["ada", "bob"].map(|name| event(Some(name), None)))).await;
-    let until = Hold::new(HeldClass::Activities, "lawsuit 12", START).expect("a reason").until(at(10));
+    let until = LegalHold::new(HeldClass::Activities, "lawsuit 12", START).expect("a reason").until(at(10));
     store.hold(user_id("ada"), until, note(AuditAction::HoldPlaced, None), START).await.expect("held");
     // Another class has nothing to do with it.
     hold(&*store, "bob", HeldClass::Consents).await;
     let spared_at =
         async |millis| store.count(ActivityFilter::new().sparing_restricted(at(millis))).await.expect("counted");
     assert_eq!((spared_at(9).await, spared_at(10).await), (1, 2));
-    assert_eq!(store.discard(ActivityFilter::new().sparing_restricted(at(9)), 9).await.expect("discarded"), 1);
+    assert_eq!(
+        store.delete_activities(ActivityFilter::new().sparing_restricted(at(9)), 9).await.expect("discarded"),
+        1
+    );
     assert_eq!(
         append(&*store, entries(9, [event(Some("ada"), None)])).await.len(),
         1,

@@ -16,7 +16,7 @@ use crate::{
         analytics::Range,
         consent::{Decision, MergePolicy, PurposeId, Subject},
     },
-    store::{LeftOut, Scan, ScannedEvent, Store},
+    store::{Exclusion, Scan, ScannedEvent, Store},
 };
 
 /// The user's number, and that of the user to whom the visitor is linked.
@@ -58,6 +58,6 @@ pub(super) async fn a_scan_shows_to_whom_visitors_are_linked_and_leaves_them_out
     assert_eq!(linked, [(None, ada), (None, None), (ada, None), (None, None)]);
     let without = all.clone().links().except_users([user_id("ada")]);
     assert_eq!(scanned(&*store, without).await, [(None, None), (None, None)]);
-    let without = all.links().left_out(vec![LeftOut::new([user_id("ada").into()])]);
+    let without = all.links().exclusion(vec![Exclusion::new([user_id("ada").into()])]);
     assert_eq!(scanned(&*store, without).await, [(None, None), (None, None)]);
 }

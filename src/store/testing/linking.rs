@@ -13,17 +13,18 @@ use crate::{
     error::ErrorKind,
     id::VisitorId,
     model::consent::{
-        ConsentRecord,
+        ConsentRecord, ConsentStates,
         Decision::{self, Denied, Granted, Objected, Withdrawn},
+        DecisionMethod,
         MergePolicy::{self, AccountWins, CarryGrants, LatestDecision, MostRestrictive},
-        Method, Proof, PurposeId, Standings, Subject,
+        Proof, PurposeId, Subject,
     },
 };
 
-async fn link<S: ConsentStore>(store: &S, visitor: VisitorId, name: &str, policy: MergePolicy) -> Standings {
-    let standings = store.link_visitor(visitor, user_id(name), policy, at(1_000)).await.expect("linked");
-    assert_eq!(standings, consents(store, &user(name)).await, "the answer is what is stored");
-    standings
+async fn link<S: ConsentStore>(store: &S, visitor: VisitorId, name: &str, policy: MergePolicy) -> ConsentStates {
+    let consent_states = store.link_visitor(visitor, user_id(name), policy, at(1_000)).await.expect("linked");
+    assert_eq!(consent_states, consents(store, &user(name)).await, "the answer is what is stored");
+    consent_states
 }
 
 async fn decide<S: ConsentStore>(store: &S, who: &Subject, decision: Decision, millis: u64) -> ConsentRecord {
@@ -32,8 +33,8 @@ async fn decide<S: ConsentStore>(store: &S, who: &Subject, decision: Decision, m
     decided
 }
 
-fn decision(standings: &Standings) -> Option<Decision> {
-    standings.get(&PurposeId::ANALYTICS).map(|standing| standing.decision)
+fn decision(consent_states: &ConsentStates) -> Option<Decision> {
+    consent_states.get(&PurposeId::ANALYTICS).map(|consent_state| consent_state.decision)
 }
 
 pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Arc<S>) {
@@ -73,7 +74,7 @@ pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Ar
         let row = format!("{policy:?} {account:?} {theirs:?}");
         let name = format!("user {number}");
         let (subject, visitor) = (user(&name), new_visitor());
-        let mut before = Standings::default();
+        let mut before = ConsentStates::default();
         if let Some((decision, millis)) = account {
             decide(&*store, &subject, decision, millis).await;
             before = consents(&*store, &subject).await;
@@ -83,12 +84,12 @@ pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Ar
         let records = checked(&*store, &subject).await;
         assert_eq!(records.len(), usize::from(account.is_some()) + usize::from(is_merged), "{row}");
         if is_merged {
-            assert_eq!(after.get(&theirs.purpose), Some(&theirs.standing), "{row}");
+            assert_eq!(after.get(&theirs.purpose), Some(&theirs.consent_state), "{row}");
         } else {
             assert_eq!(after, before, "{row}");
         }
         assert_eq!(history(&*store, &visitor.into()).await, [theirs], "{row}");
-        assert_eq!(consents(&*store, &visitor.into()).await, Standings::default(), "{row}: the visitor is used up");
+        assert_eq!(consents(&*store, &visitor.into()).await, ConsentStates::default(), "{row}: the visitor is used up");
     }
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
@@ -109,10 +110,10 @@ pub(super) async fn a_merged_decision_keeps_its_proof<S: ConsentStore>(store: Ar
     assert_eq!(records.len(), 3);
     for (original, previous) in [(&granted, None), (&objected, Some(ours.id))] {
         let merged = records.iter().rfind(|record| record.purpose == original.purpose).expect("it is merged");
-        let proof = Proof { method: Method::Merge, ..original.proof.clone() };
+        let proof = Proof { method: DecisionMethod::Merge, ..original.proof.clone() };
         let expected = ConsentRecord { id: merged.id, subject: ada.clone(), previous, proof, ..original.clone() };
         assert_eq!(*merged, expected);
-        assert!(merged.proof.method == Method::Merge && merged.id != original.id);
+        assert!(merged.proof.method == DecisionMethod::Merge && merged.id != original.id);
     }
     assert_eq!(history(&*store, &theirs).await, of_visitor, "the visitor's own stay");
 }
@@ -164,7 +165,7 @@ pub(super) async fn link_visitor_ends_the_visitor<S: ConsentStore>(store: Arc<S>
     assert_eq!(history(&*store, &ada).await, [first], "nothing was added to the history of the user");
     assert_eq!((consents(&*store, &ada).await, consents(&*store, &visitor.into()).await), Default::default());
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
-    assert_eq!(consents(&*store, &visitor.into()).await, Standings::default());
+    assert_eq!(consents(&*store, &visitor.into()).await, ConsentStates::default());
 }
 
 pub(super) async fn a_decision_in_parallel_with_the_link_is_merged_or_refused<S: ConsentStore>(store: Arc<S>) {
@@ -199,7 +200,7 @@ pub(super) async fn a_decision_in_parallel_with_the_link_is_merged_or_refused<S:
 
 pub(super) async fn a_visitor_who_has_decided_nothing_brings_nothing<S: ConsentStore>(store: Arc<S>) {
     let ours = decide(&*store, &user("ada"), Granted, 1).await;
-    for (name, expected) in [("ada", Standings::rebuild([&ours])), ("bob", Standings::default())] {
+    for (name, expected) in [("ada", ConsentStates::rebuild([&ours])), ("bob", ConsentStates::default())] {
         let visitor = new_visitor();
         assert_eq!(link(&*store, visitor, name, MostRestrictive).await, expected);
         assert_eq!(history(&*store, &visitor.into()).await, []);
@@ -253,9 +254,9 @@ pub(super) async fn of_parallel_links_one_wins<S: ConsentStore>(store: Arc<S>) {
         async move { store.link_visitor(visitor, name, MostRestrictive, START).await.expect("answered") }
     })
     .await;
-    let winner = answers.iter().position(|standings| !standings.is_empty()).expect("one has won") / 2;
-    for (number, standings) in answers.iter().enumerate() {
-        assert_eq!(standings.is_empty(), number / 2 != winner);
+    let winner = answers.iter().position(|consent_states| !consent_states.is_empty()).expect("one has won") / 2;
+    for (number, consent_states) in answers.iter().enumerate() {
+        assert_eq!(consent_states.is_empty(), number / 2 != winner);
         let records = history(&*store, &user(&format!("user {}", number / 2))).await;
         assert_eq!(records.len(), if number / 2 == winner { 2 } else { 0 });
     }

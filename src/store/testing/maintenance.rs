@@ -53,8 +53,8 @@ pub(super) async fn of_parallel_holders_one_wins<S: MaintenanceStore>(store: Arc
 }
 
 pub(super) async fn space_is_given_back_up_to_the_limit<S: MaintenanceStore>(store: Arc<S>) {
-    let look = store.give_back_space(0).await.expect("answered");
+    let look = store.reclaim_space(0).await.expect("answered");
     assert_eq!(look.freed, 0, "only looked");
-    let given = store.give_back_space(3).await.expect("answered");
+    let given = store.reclaim_space(3).await.expect("answered");
     assert!(given.freed <= 3 && given.left <= look.left);
 }

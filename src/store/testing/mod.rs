@@ -140,8 +140,8 @@ where
     run(preference_cases(), make).await;
 }
 
-/// Runs the cases for [`SubjectStore`](super::SubjectStore), [`RestrictionStore`](super::RestrictionStore) and
-/// [`RequestStore`](super::RequestStore), which need a whole [`Store`].
+/// Runs the cases for [`ErasureStore`](super::ErasureStore), [`RestrictionStore`](super::RestrictionStore) and
+/// [`PrivacyRequestStore`](super::PrivacyRequestStore), which need a whole [`Store`].
 ///
 /// # Panics
 ///

@@ -178,13 +178,13 @@ pub(super) async fn parallel_records_all_survive<S: ConsentStore>(store: Arc<S>)
                 let decided = |what| {
                     let mut record = decided(&ada, what, decision, START);
                     // Each is another decision than all others, so none is a repetition.
-                    record.standing.notice_version = u32::try_from(number * 4 + round + 1).expect("a few");
+                    record.consent_state.notice_version = u32::try_from(number * 4 + round + 1).expect("a few");
                     record
                 };
                 let records = vec![decided(PurposeId::ANALYTICS), decided(PurposeId::MARKETING)];
-                let standings = store.record_consents(records.clone()).await.expect("stored");
+                let consent_states = store.record_consents(records.clone()).await.expect("stored");
                 for record in records {
-                    let held = standings.held(&record.purpose).map(|held| held.record);
+                    let held = consent_states.held(&record.purpose).map(|held| held.record);
                     assert_eq!(held, Some(record.id), "the answer is of this moment");
                     all.push(record.id);
                 }

@@ -52,10 +52,10 @@ pub(super) async fn a_key_of_another_realm_is_not_found_live_or_ended<S: Session
         }
     }
     let later: Timestamp = START.after(ENDED_MEMORY * 2);
-    store.purge_expired(later, 100).await.expect("purged");
+    store.delete_expired(later, 100).await.expect("purged");
     let unknown = start_in(&*store, admins(), None).await;
     store.delete(unknown.id(), START).await.expect("deleted");
-    store.purge_expired(later, 100).await.expect("purged");
+    store.delete_expired(later, 100).await.expect("purged");
     for realm in [Realm::default(), admins()] {
         assert_eq!(load(&*store, &unknown, realm).await, Loaded::Unknown);
     }

@@ -6,7 +6,7 @@ use super::{
     ConsentStore, Store, at,
     consents::{decided, history, record, user},
     new_visitor,
-    subjects::{erase, strike_out},
+    subjects::{begin_erasure, erase},
     user_id,
 };
 use crate::{
@@ -80,7 +80,8 @@ pub(super) async fn whatever_is_decided_in_whatever_order_the_last_no_counts<S: 
         for denied in [true, false] {
             let mut expected = BTreeSet::new();
             for who in &all {
-                let said: Vec<_> = history(&*store, who).await.iter().map(|record| record.standing.decision).collect();
+                let said: Vec<_> =
+                    history(&*store, who).await.iter().map(|record| record.consent_state.decision).collect();
                 if said[0] != Granted && (denied || said.iter().any(|decision| *decision != Denied)) {
                     expected.insert(who.clone());
                 }
@@ -117,7 +118,7 @@ pub(super) async fn who_is_erased_refuses_nothing_any_more<S: Store>(store: Arc<
         }
     }
     link(&*store, phone, "ada").await;
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     erase(&*store, begun.id, 1).await;
     for purpose in [PurposeId::ANALYTICS, PurposeId::MARKETING] {
         assert_eq!(refusing(&*store, purpose, true).await, BTreeSet::from([user("bob")]));

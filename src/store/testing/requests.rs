@@ -1,4 +1,4 @@
-//! Cases for [`RequestStore`](crate::store::RequestStore).
+//! Cases for [`PrivacyRequestStore`](crate::store::PrivacyRequestStore).
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,13 +6,13 @@ use super::{
     Store, at, note,
     parallel::at_once,
     restrictions::restrict,
-    subjects::{erase, fill, is_over, strike_out},
+    subjects::{begin_erasure, erase, fill, is_over},
     user_id,
 };
 use crate::{
     error::ErrorKind,
     model::privacy::{
-        AuditAction, ErasedActivities, HeldClass, Hold, PrivacyRequest, RequestId, RequestKind, RequestState,
+        AuditAction, ErasedActivities, HeldClass, LegalHold, PrivacyRequest, RequestId, RequestKind, RequestState,
         RequestStep, Restriction, RestrictionReason,
     },
     store::{RequestCounts, RequestQuery},
@@ -62,11 +62,11 @@ pub(super) async fn a_request_is_filed_once_and_read_back<S: Store>(store: Arc<S
     step(&*store, request.id, RequestStep::Cancel, at(4)).await;
     file(&*store, receive("ada", RequestKind::Access, at(5))).await;
     assert_eq!(ids(&*store, RequestQuery::new()).await.len(), 4);
-    let erased = strike_out(&*store, "cid").await;
+    let erased = begin_erasure(&*store, "cid").await;
     for _ in 0..2 {
         let refused = receive("cid", RequestKind::Access, at(5));
         let refused = store.file_request(refused, note(AuditAction::RequestFiled, None), at(5)).await;
-        assert_eq!(refused.expect_err("struck out").kind(), ErrorKind::StruckOut);
+        assert_eq!(refused.expect_err("struck out").kind(), ErrorKind::UserErased);
         erase(&*store, erased.id, 9).await;
     }
 }
@@ -214,10 +214,10 @@ pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S
     step(&*store, rejected.id, RequestStep::Reject("Ada is known for that".into()), at(2)).await;
     let bobs = file(&*store, receive("bob", RequestKind::Erasure, at(1))).await;
     step(&*store, erasure.id, RequestStep::Confirm { grace_until: at(2) }, at(2)).await;
-    let struck_out = strike_out(&*store, "ada").await;
+    let user_erased = begin_erasure(&*store, "ada").await;
     assert!(load(&*store, erasure.id).await.is_open(), "not yet");
     let before = load(&*store, access.id).await;
-    erase(&*store, struck_out.id, 100).await;
+    erase(&*store, user_erased.id, 100).await;
     for (id, state) in [
         (erasure.id, RequestState::Done),
         (access.id, RequestState::Cancelled),
@@ -225,7 +225,7 @@ pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S
     ] {
         let request = load(&*store, id).await;
         assert_eq!((&request.state, request.user(), &request.message), (&state, None, &None));
-        assert_eq!(request.subject, crate::model::privacy::RequestSubject::Pseudonym(struck_out.pseudonym));
+        assert_eq!(request.subject, crate::model::privacy::RequestSubject::Pseudonym(user_erased.pseudonym));
         assert!(request.closed_at.is_some());
     }
     let stale =
@@ -237,12 +237,13 @@ pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S
 
 pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
-    let hold = Hold::new(HeldClass::Activities, "lawsuit 12", at(1)).expect("a reason");
+    let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12", at(1)).expect("a reason");
     store.hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), at(1)).await.expect("held");
     let request = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
     let access = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
-    let struck_out = strike_out(&*store, "ada").await;
-    let part = store.erase_some(struck_out.id, 100, ErasedActivities::Deleted, is_over(), at(4)).await.expect("erased");
+    let user_erased = begin_erasure(&*store, "ada").await;
+    let part =
+        store.erase_some(user_erased.id, 100, ErasedActivities::Deleted, is_over(), at(4)).await.expect("erased");
     let answered = load(&*store, request.id).await;
     assert!(part.is_partial() && answered.state == RequestState::Partial && answered.closed_at == Some(at(4)));
     assert_eq!((answered.user(), load(&*store, access.id).await), (Some(&user_id("ada")), access));
@@ -250,7 +251,7 @@ pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(s
     assert!(released.await.expect("answered"));
     assert!(
         store
-            .erase_some(struck_out.id, 100, ErasedActivities::Deleted, is_over(), at(6))
+            .erase_some(user_erased.id, 100, ErasedActivities::Deleted, is_over(), at(6))
             .await
             .expect("erased")
             .finished_at
@@ -269,9 +270,9 @@ pub(super) async fn closed_requests_are_forgotten_when_their_time_is_over<S: Sto
         }
         all.push(request.id);
     }
-    let forget = async |before, limit| store.forget_requests(at(before), limit).await.expect("answered");
-    assert_eq!((forget(10, 9).await, forget(11, 9).await), (0, 1), "to the millisecond");
-    assert_eq!((forget(99, 1).await, forget(99, 9).await), (1, 1));
+    let evict = async |before, limit| store.delete_requests(at(before), limit).await.expect("answered");
+    assert_eq!((evict(10, 9).await, evict(11, 9).await), (0, 1), "to the millisecond");
+    assert_eq!((evict(99, 1).await, evict(99, 9).await), (1, 1));
     assert_eq!(ids(&*store, RequestQuery::new()).await, [all[1]], "what is open is kept");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     START, Store, at, new_visitor, note, start,
-    subjects::{activities, append, decide, entries, erase, event, fill, link, set_theme, strike_out},
+    subjects::{activities, append, begin_erasure, decide, entries, erase, event, fill, link, set_theme},
     user_id,
 };
 use crate::{
@@ -110,24 +110,24 @@ pub(super) async fn who_is_restricted_is_spared_and_nobody_else<S: Store>(store:
     assert_eq!(store.count(sparing().visitor(theirs)).await.expect("counted"), 1, "he used the browser, too");
     let page = store.history(HistoryQuery::new(sparing()).limit(100)).await.expect("readable");
     assert_eq!(page.activities.len(), 4);
-    let discarded = [store.discard(sparing(), 3).await, store.discard(sparing(), 3).await];
+    let discarded = [store.delete_activities(sparing(), 3).await, store.delete_activities(sparing(), 3).await];
     assert_eq!(discarded.map(|result| result.expect("discarded")), [3, 1]);
     let left = activities(&*store, all).await;
     assert_eq!(left.len(), 2, "hers, and what she did before she logged in");
     assert!(left[0].event.user == Some(user_id("ada")) && left[1].event.visitor == Some(theirs));
     restrict(&*store, "ada", None).await;
-    assert_eq!(store.discard(sparing(), 9).await.expect("discarded"), 2);
+    assert_eq!(store.delete_activities(sparing(), 9).await.expect("discarded"), 2);
 }
 
 pub(super) async fn who_is_struck_out_is_not_restricted<S: Store>(store: Arc<S>) {
     restrict(&*store, "ada", because(RestrictionReason::Accuracy)).await;
-    let erasure = strike_out(&*store, "ada").await;
+    let erasure = begin_erasure(&*store, "ada").await;
     let refused = async || {
         let again = because(RestrictionReason::Claims);
         store.restrict(user_id("ada"), again, note(AuditAction::Restricted, None), at(4)).await.expect_err("struck out")
     };
-    assert_eq!(refused().await.kind(), ErrorKind::StruckOut);
+    assert_eq!(refused().await.kind(), ErrorKind::UserErased);
     assert!(erase(&*store, erasure.id, 10).await.finished_at.is_some());
     assert_eq!(store.restriction_of(user_id("ada")).await.expect("readable"), None);
-    assert_eq!(refused().await.kind(), ErrorKind::StruckOut);
+    assert_eq!(refused().await.kind(), ErrorKind::UserErased);
 }

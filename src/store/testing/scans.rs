@@ -21,7 +21,7 @@ use crate::{
         activity::{ActivityFilter, Event, EventData, EventLimits, EventType, Method, RequestTrace},
         analytics::Range,
     },
-    store::{LeftOut, Scan},
+    store::{Exclusion, Scan},
 };
 
 /// What one event of a scan was, without borrowing.
@@ -112,7 +112,7 @@ pub(super) async fn a_scan_shows_each_event_of_the_range_once_in_order<S: Analyt
         assert_eq!(sequences(&*store, Scan::new(range)).await, expected.collect::<Vec<_>>(), "{from} to {until}");
     }
     let logins = ActivityFilter::new().event_type(EventType::LOGIN);
-    store.discard(logins, 700).await.expect("deleted");
+    store.delete_activities(logins, 700).await.expect("deleted");
     let left = sequences(&*store, Scan::new(range(0, 1_000))).await;
     let is_left = |event: &Event, index: usize| event.event_type != EventType::LOGIN || index / 4 >= 700;
     let expected = (0..).zip(&events).filter(|(index, (_, event))| is_left(event, *index));
@@ -169,27 +169,27 @@ pub(super) async fn persons_are_left_out_of_all_types_or_of_some<S: AnalyticsSto
         }
     }
     append(&*store, (1..).zip(&events).map(|(number, event)| entry(number, event.clone())).collect()).await;
-    let ada = || LeftOut::new([user_id("ada").into(), user_id("nobody").into()]);
-    let visitor = || LeftOut::new([phone.into(), VisitorId::from(uuid::Uuid::from_u128(9)).into()]);
+    let ada = || Exclusion::new([user_id("ada").into(), user_id("nobody").into()]);
+    let visitor = || Exclusion::new([phone.into(), VisitorId::from(uuid::Uuid::from_u128(9)).into()]);
     let never = EventType::new("never.stored").expect("a name");
-    for left_out in [
+    for exclusion in [
         vec![],
-        vec![LeftOut::new([])],
+        vec![Exclusion::new([])],
         vec![ada()],
         vec![visitor()],
         vec![ada().types([EventType::LOGIN, never.clone()])],
         vec![ada().types([EventType::LOGIN]), visitor().except_types([EventType::ERROR])],
         vec![ada().except_types([never.clone()]), visitor().types([never])],
     ] {
-        let expected = events.iter().filter(|event| !left_out.iter().any(|left_out| left_out.has(event)));
-        let scan = Scan::new(range(0, 10)).left_out(left_out.clone());
+        let expected = events.iter().filter(|event| !exclusion.iter().any(|exclusion| exclusion.has(event)));
+        let scan = Scan::new(range(0, 10)).exclusion(exclusion.clone());
         let seen = some(&*store, scan, usize::MAX).await;
         let expected: Vec<_> = expected.map(|event| event.event_type.as_str().to_owned()).collect();
-        assert_eq!(seen.into_iter().map(|seen| seen.event_type.1).collect::<Vec<_>>(), expected, "{left_out:?}");
+        assert_eq!(seen.into_iter().map(|seen| seen.event_type.1).collect::<Vec<_>>(), expected, "{exclusion:?}");
         let has_person = |event: &&Event| event.user.is_some() || event.visitor.is_some();
         let named =
-            events.iter().filter(has_person).filter(|event| !left_out.iter().any(|left_out| left_out.has(event)));
-        let scan = Scan::new(range(0, 10)).with_person().left_out(left_out.clone());
+            events.iter().filter(has_person).filter(|event| !exclusion.iter().any(|exclusion| exclusion.has(event)));
+        let scan = Scan::new(range(0, 10)).with_person().exclusion(exclusion.clone());
         assert_eq!(some(&*store, scan, usize::MAX).await.len(), named.count());
     }
 }

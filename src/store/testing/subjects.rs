@@ -1,13 +1,13 @@
-//! Cases for [`SubjectStore`](crate::store::SubjectStore): a user is struck out, and nothing of them is left or comes back.
+//! Cases for [`ErasureStore`](crate::store::ErasureStore): a user is struck out, and nothing of them is left or comes back.
 
 mod steps;
 pub(super) mod tombstones;
 
 use std::{sync::Arc, time::Duration};
 
-use self::steps::{UNTIL, assert_nothing_is_stored, began, kept, readmit};
+use self::steps::{UNTIL, assert_nothing_is_stored, began, kept, lift_erasure};
 pub(super) use self::steps::{
-    activities, append, decide, entries, erase, event, fill, is_over, link, set_theme, strike_out,
+    activities, append, begin_erasure, decide, entries, erase, event, fill, is_over, link, set_theme,
 };
 use super::{
     Loaded, Realm, START, Store, at,
@@ -30,7 +30,7 @@ pub(super) async fn nothing_of_somebody_who_is_struck_out_is_stored<S: Store>(st
     // One whom the store knows, and one of whom it has never heard.
     fill(&*store, "ada", 1).await;
     for (name, first) in [("ada", 100), ("nobody", 200)] {
-        let erasure = strike_out(&*store, name).await;
+        let erasure = begin_erasure(&*store, name).await;
         let before = kept(&*store, name).await;
         assert_nothing_is_stored(&*store, name, first).await;
         assert_eq!(kept(&*store, name).await, before, "while it is under way");
@@ -44,7 +44,7 @@ pub(super) async fn nothing_of_somebody_who_is_struck_out_is_stored<S: Store>(st
 pub(super) async fn sessions_of_somebody_who_is_struck_out_end_at_once<S: Store>(store: Arc<S>) {
     let theirs = fill(&*store, "ada", 1).await;
     let others = [start(&*store, Some("bob"), START).await, start(&*store, None, START).await];
-    let erasure = strike_out(&*store, "ada").await;
+    let erasure = begin_erasure(&*store, "ada").await;
     assert_eq!(erasure.erased, Erased { sessions: 2, ..Erased::default() });
     assert_eq!((&erasure.user, erasure.began_at, erasure.until), (&Some(user_id("ada")), at(3), UNTIL));
     for session in theirs {
@@ -61,22 +61,25 @@ pub(super) async fn sessions_of_somebody_who_is_struck_out_end_at_once<S: Store>
 
 pub(super) async fn who_is_struck_out_already_stays_so<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
-    let first = strike_out(&*store, "ada").await;
-    let answers = at_once(|number| {
-        let store = store.clone();
-        async move { store.strike_out(user_id("ada"), at(number as u64), began("ada"), at(9)).await.expect("answered") }
-    })
-    .await;
+    let first = begin_erasure(&*store, "ada").await;
+    let answers =
+        at_once(|number| {
+            let store = store.clone();
+            async move {
+                store.begin_erasure(user_id("ada"), at(number as u64), began("ada"), at(9)).await.expect("answered")
+            }
+        })
+        .await;
     let who = |erasure: &Erasure| (erasure.id, erasure.pseudonym, erasure.began_at, erasure.until);
     assert!(answers.iter().all(|erasure| who(erasure) == who(&first)));
     let finished = erase(&*store, first.id, 7).await;
-    let again = strike_out(&*store, "ada").await;
+    let again = begin_erasure(&*store, "ada").await;
     assert_eq!((who(&again), again.finished_at, again.user), (who(&first), finished.finished_at, None));
     assert_eq!(again.erased.activities, 10);
 
     let answers = at_once(|_| {
         let store = store.clone();
-        async move { store.strike_out(user_id("bob"), UNTIL, began("bob"), at(9)).await.expect("answered") }
+        async move { store.begin_erasure(user_id("bob"), UNTIL, began("bob"), at(9)).await.expect("answered") }
     })
     .await;
     assert!(answers.iter().all(|erasure| who(erasure) == who(&answers[0])), "of parallel ones one is made");
@@ -94,7 +97,7 @@ pub(super) async fn an_erasure_goes_on_in_chunks_until_nothing_is_left<S: Store>
             record(&*store, vec![decided(&user(&name), PurposeId::MARKETING, decision, at(2))]).await;
         }
         let before = kept(&*store, &other).await;
-        let erasure = strike_out(&*store, &name).await;
+        let erasure = begin_erasure(&*store, &name).await;
         assert_eq!(store.unfinished_erasures().await.expect("readable").len(), 1);
         let erasure = erase(&*store, erasure.id, limit).await;
         let Erased { activities, preferences, consents, .. } = erasure.erased;
@@ -122,7 +125,7 @@ pub(super) async fn visitors_who_were_linked_go_along_and_no_others<S: Store>(st
     .await;
     let bob = kept(&*store, "bob").await;
 
-    let erasure = strike_out(&*store, "ada").await;
+    let erasure = begin_erasure(&*store, "ada").await;
     let erasure = erase(&*store, erasure.id, 2).await;
     assert_eq!((erasure.erased.activities, erasure.erased.consents), (4, 3), "one record is merged, two are theirs");
     for (visitor, record) in [phone, laptop, stranger, of_bob].into_iter().zip(before) {
@@ -140,7 +143,7 @@ pub(super) async fn visitors_who_were_linked_go_along_and_no_others<S: Store>(st
 pub(super) async fn a_finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     let known = store.erasure_of(user_id("ada")).await.expect("readable").expect("it is there");
     assert_eq!((known.id, &known.user, known.finished_at), (begun.id, &Some(user_id("ada")), None));
     let finished = erase(&*store, begun.id, 100).await;
@@ -162,7 +165,7 @@ pub(super) async fn a_finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
 
 pub(super) async fn unfinished_erasures_come_the_oldest_first<S: Store>(store: Arc<S>) {
     for (name, millis) in [("cid", 3), ("ada", 1), ("bob", 2)] {
-        store.strike_out(user_id(name), UNTIL, began(name), at(millis)).await.expect("struck out");
+        store.begin_erasure(user_id(name), UNTIL, began(name), at(millis)).await.expect("struck out");
     }
     let unfinished = store.unfinished_erasures().await.expect("readable");
     let names: Vec<_> = unfinished.iter().map(|erasure| erasure.user.as_ref().map(UserId::as_str)).collect();
@@ -173,46 +176,46 @@ pub(super) async fn unfinished_erasures_come_the_oldest_first<S: Store>(store: A
 }
 
 pub(super) async fn who_is_let_in_again_is_stored_again<S: Store>(store: Arc<S>) {
-    assert!(!readmit(&*store).await.expect("answered"), "nobody was struck out");
+    assert!(!lift_erasure(&*store).await.expect("answered"), "nobody was struck out");
     fill(&*store, "ada", 1).await;
-    let erasure = strike_out(&*store, "ada").await;
-    assert_eq!(readmit(&*store).await.expect_err("under way").kind(), ErrorKind::Conflict);
+    let erasure = begin_erasure(&*store, "ada").await;
+    assert_eq!(lift_erasure(&*store).await.expect_err("under way").kind(), ErrorKind::Conflict);
     erase(&*store, erasure.id, 100).await;
-    assert!(readmit(&*store).await.expect("answered"));
-    assert!(!readmit(&*store).await.expect("answered"));
+    assert!(lift_erasure(&*store).await.expect("answered"));
+    assert!(!lift_erasure(&*store).await.expect("answered"));
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
     // An event of before does not come back, a new one is stored.
     assert_eq!(append(&*store, entries(1, [event(Some("ada"), None)])).await, [None]);
     fill(&*store, "ada", 100).await;
     let again = kept(&*store, "ada").await;
     assert_eq!((again.sessions.len(), again.consents.len(), again.activities.len()), (2, 1, 10));
-    let second = strike_out(&*store, "ada").await;
+    let second = begin_erasure(&*store, "ada").await;
     assert_ne!(second.id, erasure.id);
     assert_eq!(erase(&*store, second.id, 100).await.erased.activities, 10);
 }
 
 pub(super) async fn finished_erasures_are_forgotten_when_their_time_is_over<S: Store>(store: Arc<S>) {
     for (name, millis) in [("ada", 10), ("bob", 20), ("cid", 30), ("dan", 10)] {
-        let erasure = store.strike_out(user_id(name), at(millis), began(name), START).await.expect("struck out");
+        let erasure = store.begin_erasure(user_id(name), at(millis), began(name), START).await.expect("struck out");
         if name != "dan" {
             erase(&*store, erasure.id, 10).await;
         }
     }
     let is_out = async |name| store.erasure_of(user_id(name)).await.expect("readable").is_some();
-    assert_eq!(store.forget_erasures(at(9), 10).await.expect("answered"), 0);
-    assert_eq!(store.forget_erasures(at(10), 10).await.expect("answered"), 1, "to the millisecond");
+    assert_eq!(store.delete_tombstones(at(9), 10).await.expect("answered"), 0);
+    assert_eq!(store.delete_tombstones(at(10), 10).await.expect("answered"), 1, "to the millisecond");
     assert!(!is_out("ada").await && is_out("bob").await && is_out("dan").await);
     append(&*store, entries(1, [event(Some("ada"), None)])).await;
     assert_eq!(kept(&*store, "ada").await.activities.len(), 1, "stored again");
-    assert_eq!(store.forget_erasures(at(99), 1).await.expect("answered"), 1);
-    assert_eq!(store.forget_erasures(at(99), 10).await.expect("answered"), 1);
+    assert_eq!(store.delete_tombstones(at(99), 1).await.expect("answered"), 1);
+    assert_eq!(store.delete_tombstones(at(99), 10).await.expect("answered"), 1);
     assert!(!is_out("bob").await && !is_out("cid").await && is_out("dan").await, "what is under way is kept");
     assert_eq!(store.unfinished_erasures().await.expect("readable").len(), 1);
 }
 
 pub(super) async fn a_store_nobody_reads_is_clean_after_scrubbing<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
-    let erasure = strike_out(&*store, "ada").await;
+    let erasure = begin_erasure(&*store, "ada").await;
     erase(&*store, erasure.id, 5).await;
     assert!(store.scrub().await.expect("scrubbed"));
     assert!(store.scrub().await.expect("scrubbed"), "again");
@@ -230,7 +233,7 @@ pub(super) async fn whatever_the_order_nothing_of_an_erased_user_gets_in<S: Stor
             async move {
                 if number == 8 {
                     tokio::time::sleep(Duration::from_micros(300 * round)).await;
-                    let erasure = strike_out(&*store, &name).await;
+                    let erasure = begin_erasure(&*store, &name).await;
                     erase(&*store, erasure.id, 7).await;
                     return;
                 }
@@ -249,7 +252,7 @@ pub(super) async fn whatever_the_order_nothing_of_an_erased_user_gets_in<S: Stor
                         _ => [Ok(()), Ok(())],
                     };
                     for error in results.into_iter().filter_map(Result::err) {
-                        assert_eq!(error.kind(), ErrorKind::StruckOut);
+                        assert_eq!(error.kind(), ErrorKind::UserErased);
                     }
                     tokio::task::yield_now().await;
                 }

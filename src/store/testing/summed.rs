@@ -15,7 +15,7 @@ use crate::{
         client::{Agent, DeviceClass},
         consent::Subject,
     },
-    store::{Counting, LeftOut, OverviewParts},
+    store::{AggregateQuery, Exclusion, OverviewParts},
     time::Timestamp,
 };
 
@@ -50,19 +50,19 @@ fn visitor(number: u64) -> VisitorId {
     VisitorId::from(uuid::Uuid::from_u128(u128::from(number)))
 }
 
-fn without<const N: usize>(users: [&str; N]) -> LeftOut {
-    LeftOut::new(users.map(|user| Subject::User(user_id(user))))
+fn without<const N: usize>(users: [&str; N]) -> Exclusion {
+    Exclusion::new(users.map(|user| Subject::User(user_id(user))))
 }
 
-fn counting() -> Counting {
-    Counting::new(Range::new(at(2 * HOUR + 7), at(70 * HOUR)).expect("in order"))
+fn counting() -> AggregateQuery {
+    AggregateQuery::new(Range::new(at(2 * HOUR + 7), at(70 * HOUR)).expect("in order"))
 }
 
-fn is_counted(counting: &Counting, activity: &Activity) -> bool {
+fn is_counted(counting: &AggregateQuery, activity: &Activity) -> bool {
     let event = &activity.event;
     counting.range.contains(event.time)
         && !counting.except_types.contains(&event.event_type)
-        && !counting.left_out.iter().any(|left_out| left_out.has(event))
+        && !counting.exclusion.iter().any(|exclusion| exclusion.has(event))
         && counting.only.as_ref().is_none_or(|only| has(only, event))
 }
 
@@ -81,7 +81,7 @@ async fn stored<S: AnalyticsStore>(store: &S) -> Vec<Activity> {
     store.history(query).await.expect("read").activities
 }
 
-async fn check_overview<S: AnalyticsStore>(store: &S, counting: &Counting) {
+async fn check_overview<S: AnalyticsStore>(store: &S, counting: &AggregateQuery) {
     let mut gathering = Gathering::new(counting.range, Zone::UTC, counting.passive_types.clone());
     let stored = stored(store).await;
     stored.iter().filter(|activity| is_counted(counting, activity)).for_each(|activity| gathering.add(activity));
@@ -91,7 +91,7 @@ async fn check_overview<S: AnalyticsStore>(store: &S, counting: &Counting) {
 }
 
 /// What the store answers as a whole is what its events say, if it does.
-async fn check<S: AnalyticsStore>(store: &S, counting: Counting) {
+async fn check<S: AnalyticsStore>(store: &S, counting: AggregateQuery) {
     if counting.only.is_none() {
         check_overview(store, &counting).await;
     }
@@ -106,7 +106,7 @@ async fn check<S: AnalyticsStore>(store: &S, counting: Counting) {
     }
 
     let (mut days, wider) = Buckets::days(counting.range, zone.clone()).expect("not too many");
-    let wider = Counting { range: wider, ..counting.clone() };
+    let wider = AggregateQuery { range: wider, ..counting.clone() };
     stored.iter().filter(|activity| is_counted(&wider, activity)).for_each(|activity| days.add(&activity.event));
     let expected = days.finish_days();
     let found = store.active_users_series(counting, zone).await.expect("answered");
@@ -114,7 +114,7 @@ async fn check<S: AnalyticsStore>(store: &S, counting: Counting) {
 }
 
 /// Sums up until there is nothing left to do.
-async fn roll_up<S: AnalyticsStore>(store: &S, counting: &Counting, now: Timestamp) {
+async fn roll_up<S: AnalyticsStore>(store: &S, counting: &AggregateQuery, now: Timestamp) {
     for _ in 0..1_000 {
         if !store.roll_up(counting.clone(), now).await.expect("summed up") {
             return;
@@ -132,11 +132,11 @@ pub(super) async fn whole_answers_are_what_the_events_say<S: AnalyticsStore>(sto
     roll_up(&*store, &counting(), now).await;
     check(&*store, counting()).await;
     let always = Range::new(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)).expect("in order");
-    check_overview(&*store, &Counting::new(always)).await;
+    check_overview(&*store, &AggregateQuery::new(always)).await;
     let empty = Range::new(at(30 * HOUR), at(30 * HOUR)).expect("in order");
-    check(&*store, Counting::new(empty)).await;
+    check(&*store, AggregateQuery::new(empty)).await;
     assert_eq!(store.check_rollups(counting()).await.expect("compared").wrong, []);
-    store.forget_rollups().await.expect("forgotten");
+    store.delete_rollups().await.expect("forgotten");
     check(&*store, counting()).await;
 }
 
@@ -154,8 +154,8 @@ pub(super) async fn series_may_be_of_some_events_only<S: AnalyticsStore>(store: 
     for _ in 0..2 {
         for slice in &slices {
             check(&*store, counting().only(slice.clone())).await;
-            let left_out = vec![without(["ada"]).types([EventType::LOGIN])];
-            check(&*store, counting().only(slice.clone()).left_out(left_out)).await;
+            let exclusion = vec![without(["ada"]).types([EventType::LOGIN])];
+            check(&*store, counting().only(slice.clone()).exclusion(exclusion)).await;
         }
         roll_up(&*store, &counting(), at(80 * HOUR)).await;
     }
@@ -175,11 +175,11 @@ pub(super) async fn what_is_summed_up_follows_the_events<S: AnalyticsStore>(stor
     check(&*store, counting()).await;
 
     // What is deleted, of somebody and of a time.
-    store.discard(ActivityFilter::new().user(user_id("ben")), 1_000).await.expect("deleted");
+    store.delete_activities(ActivityFilter::new().user(user_id("ben")), 1_000).await.expect("deleted");
     check(&*store, counting()).await;
     roll_up(&*store, &counting(), now).await;
     check(&*store, counting()).await;
-    store.discard(ActivityFilter::new().until(at(26 * HOUR + 1)), 1_000).await.expect("deleted");
+    store.delete_activities(ActivityFilter::new().until(at(26 * HOUR + 1)), 1_000).await.expect("deleted");
     check(&*store, counting()).await;
     roll_up(&*store, &counting(), now.after(Duration::from_secs(200 * 60 * 60))).await;
     check(&*store, counting()).await;
@@ -192,15 +192,15 @@ pub(super) async fn who_is_left_out_is_left_out_of_what_is_summed_up<S: Analytic
     let now = at(80 * HOUR);
     let questions = [
         counting(),
-        counting().left_out(vec![without(["ada"])]),
-        counting().left_out(vec![without(["cy", "nobody"])]).except_types([EventType::LOGIN]),
+        counting().exclusion(vec![without(["ada"])]),
+        counting().exclusion(vec![without(["cy", "nobody"])]).except_types([EventType::LOGIN]),
         // Of some types only, and of others more: what one leaves in the other may leave out.
-        counting().left_out(vec![
+        counting().exclusion(vec![
             without(["ada", "ben"]).types([EventType::LOGIN]),
             without(["ben", "cy"]).except_types([EventType::LOGIN]),
         ]),
-        counting().left_out(vec![without(["ada"]).types([EventType::PURCHASE])]),
-        counting().left_out(vec![LeftOut::new([Subject::Visitor(visitor(2))])]),
+        counting().exclusion(vec![without(["ada"]).types([EventType::PURCHASE])]),
+        counting().exclusion(vec![Exclusion::new([Subject::Visitor(visitor(2))])]),
         counting().except_types([EventType::PURCHASE, EventType::LOGOUT]),
         counting(),
     ];

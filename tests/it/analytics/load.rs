@@ -10,7 +10,7 @@ use tower_guestbook::{
 };
 
 use super::{at, guestbook, login, range};
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 const DAY: (&str, &str) = ("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
 
@@ -28,12 +28,12 @@ async fn settle() {
 
 #[tokio::test(start_paused = true)]
 async fn questions_beyond_the_room_are_refused_as_unavailable_and_room_is_given_back() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let rules = AnalyticsRules::new().events_at_a_time(1).max_wait(Duration::from_millis(100));
     let events = vec![login(1, DAY.0), login(2, "2026-11-25T01:00:00Z")];
     let analytics = guestbook(store.clone(), events, DAY.1, rules).await.analytics().clone();
     assert_eq!(funnel(analytics.clone()).await.unwrap(), 2, "more than all of the room is all of it");
-    store.set(Mood::Stuck);
+    store.set(Fault::Stuck);
     let first = tokio::spawn(funnel(analytics.clone()));
     settle().await;
     let error = funnel(analytics.clone()).await.unwrap_err();
@@ -43,20 +43,20 @@ async fn questions_beyond_the_room_are_refused_as_unavailable_and_room_is_given_
     // Whoever asked goes away.
     first.abort();
     let _ = first.await;
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(funnel(analytics).await.unwrap(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn on_behalf_of_a_user_one_question_is_answered_at_a_time_and_others_go_on() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let rules = AnalyticsRules::new().max_wait(Duration::from_secs(1));
     let analytics = guestbook(store.clone(), vec![login(1, DAY.0)], DAY.1, rules).await.analytics().clone();
     let (ada, eve) = (UserId::from(1), UserId::from(2));
-    store.set(Mood::Stuck);
+    store.set(Fault::Stuck);
     let first = tokio::spawn(funnel(analytics.on_behalf_of(&ada)));
     settle().await;
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     for _ in 0..3 {
         assert_eq!(funnel(analytics.on_behalf_of(&ada)).await.unwrap_err().kind(), ErrorKind::Unavailable);
     }

@@ -5,15 +5,15 @@ use tower_guestbook::{
     activity::HistoryQuery,
     analytics::{EventFilter, Funnel, FunnelStep},
     consent::{
-        Category, Choices, Circumstances, ConsentRules, Decision, MergePolicy, Method, Mode, Purpose, PurposeId,
-        Purposes, Subject,
+        Category, Choices, Circumstances, ConsentRules, Decision, DecisionMethod, MergePolicy, Mode, Purpose,
+        PurposeId, Purposes, Subject,
     },
     privacy::RestrictionReason,
     store::ConsentStore,
 };
 
 use super::*;
-use crate::moody::Moody;
+use crate::faulty_store::FaultyStore;
 
 const TODAY: (&str, &str) = ("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
 
@@ -48,7 +48,7 @@ async fn asking<S: Store>(store: S, events: Vec<Event>, consent: ConsentRules, a
 }
 
 async fn decide(guestbook: &Guestbook, who: &Subject, purpose: PurposeId, decision: Decision) {
-    let choices = Choices::new(Method::Custom).decide(purpose, decision);
+    let choices = Choices::new(DecisionMethod::Custom).decide(purpose, decision);
     guestbook.consents().unwrap().decide(who, choices, &Circumstances::default()).await.unwrap();
 }
 
@@ -114,7 +114,7 @@ async fn in_a_file_they_do_not_count_either() {
 
 #[tokio::test]
 async fn what_a_user_did_as_a_visitor_goes_with_them_and_what_others_did_in_the_browser_does_not() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let phone = VisitorId::generate().unwrap();
     let events = vec![
         by(None, Some(phone), EventType::PAGE_VIEW),

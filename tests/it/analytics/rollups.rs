@@ -60,7 +60,7 @@ impl<S: Store + Clone> Book<S> {
                 self.append(number, events).await;
                 Ok(())
             }
-            Step::Forget(filter) => self.store.discard(filter.clone(), 1_000).await.map(drop),
+            Step::Forget(filter) => self.store.delete_activities(filter.clone(), 1_000).await.map(drop),
             Step::Anonymise(filter) => self.store.anonymise(filter.clone(), 1_000).await.map(drop),
             Step::Erase(user) => rights.erase(&UserId::from(*user)).await.map(drop),
             Step::Restrict(user) => rights.restrict(&UserId::from(*user), RestrictionReason::Accuracy).await.map(drop),

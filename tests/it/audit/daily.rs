@@ -3,7 +3,7 @@
 use tower_guestbook::{Timestamp, privacy::VerifyReport};
 
 use super::*;
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 /// Between two sweeps; time does not pass by itself where it is paused.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -42,16 +42,16 @@ async fn once_a_day_the_trail_is_verified_and_what_was_found_can_be_asked_for() 
 
 #[tokio::test(start_paused = true)]
 async fn a_trail_that_is_not_what_was_recorded_is_reported_without_being_asked_for() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, _clock) = support::builder(store.clone());
     let right = builder.audit_key([9; 32]).verify_audit(Duration::MAX).build().unwrap();
     record(&right).await;
     // As if somebody had made it anew, who does not have the key.
     let guestbook = support::builder(store.clone()).0.audit_key([8; 32]).build().unwrap();
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     swept(&guestbook).await;
     assert_eq!(swept(&guestbook).await, None, "the store fails, and the next sweep tries again");
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     swept(&guestbook).await;
     let (_, report) = swept(&guestbook).await.unwrap();
     assert_eq!(report.fault.unwrap().flaw, AuditFlaw::Altered);

@@ -7,8 +7,8 @@ use tower_guestbook::{
     Timestamp, UserId,
     activity::Event,
     analytics::{
-        Actor, AdoptionQuery, CohortQuery, Experiment, FeatureQuery, Funnel, FunnelOrder, PathQuery, PatternQuery,
-        Period, Range, SampleNote, TransitionQuery, Zone,
+        AdoptionQuery, AnalyticsActor, CohortQuery, Experiment, FeatureQuery, Funnel, FunnelOrder, PathQuery,
+        PatternQuery, Period, Range, SampleNote, TransitionQuery, Zone,
     },
     consent::Subject,
 };
@@ -107,8 +107,8 @@ async fn a_person_who_logs_in_is_followed_and_a_user_begins_at_the_login() {
     };
     let both = Both::with(&[guest(event("page_view", 0)), guest(by(1, "purchase", 5))]).await;
     assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [1, 1]);
-    assert_eq!(stages(&both, range(0, DAY), two_steps().actor(Actor::Visitor)).await, [1, 1]);
-    assert_eq!(stages(&both, range(0, DAY), two_steps().actor(Actor::User)).await, [0, 0]);
+    assert_eq!(stages(&both, range(0, DAY), two_steps().actor(AnalyticsActor::Visitor)).await, [1, 1]);
+    assert_eq!(stages(&both, range(0, DAY), two_steps().actor(AnalyticsActor::User)).await, [0, 0]);
 }
 
 #[tokio::test]

@@ -14,13 +14,13 @@ use tower_guestbook::{
         AdoptionQuery, AnalyticsRules, CohortQuery, Experiment, FeatureQuery, Funnel, Labels, PathQuery, PatternQuery,
         Period, TransitionQuery,
     },
-    consent::{Decided, Decision, MergePolicy, Method, Proof, PurposeId, Subject},
+    consent::{Decided, Decision, DecisionMethod, MergePolicy, Proof, PurposeId, Subject},
     store::{MemoryStore, SqliteStore, Store},
 };
 
 use super::{Both, DAY, MINUTE, append, at, by, event, on_route, range, step, view, visitor, with_data};
 use crate::{
-    moody::Moody,
+    faulty_store::FaultyStore,
     support::{self, send},
 };
 
@@ -93,15 +93,19 @@ async fn every_question_about_persons_follows_a_login() {
 }
 
 async fn decide<S: Store>(store: &S, visitor: VisitorId) {
-    let proof = Proof::new(Method::Custom, at(0));
+    let proof = Proof::new(DecisionMethod::Custom, at(0));
     let decided = Decided::new(Decision::Granted, 1, at(0));
     let purpose = tower_guestbook::consent::Purpose::new(
         PurposeId::ANALYTICS.as_str(),
         tower_guestbook::consent::Category::Analytics,
     );
-    let standing = tower_guestbook::consent::Standing::after(&purpose, &decided);
-    let record =
-        tower_guestbook::consent::ConsentRecord::new(Subject::Visitor(visitor), PurposeId::ANALYTICS, standing, proof);
+    let consent_state = tower_guestbook::consent::ConsentState::after(&purpose, &decided);
+    let record = tower_guestbook::consent::ConsentRecord::new(
+        Subject::Visitor(visitor),
+        PurposeId::ANALYTICS,
+        consent_state,
+        proof,
+    );
     store.record_consents(vec![record.unwrap()]).await.unwrap();
 }
 
@@ -134,7 +138,7 @@ async fn the_store_knows<S: Store + Clone>(store: S) {
 
 #[tokio::test]
 async fn links_of_the_store_are_followed_and_lead_to_nobody_who_does_not_count() {
-    the_store_knows(Moody::default()).await;
+    the_store_knows(FaultyStore::default()).await;
     let directory = tempfile::tempdir().unwrap();
     the_store_knows(SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }

@@ -8,7 +8,7 @@ use tower_guestbook::{
     UserId, VisitorId,
     activity::Event,
     analytics::{
-        Actor, AdoptionQuery, CohortQuery, DataFilter, FeatureQuery, Funnel, FunnelOrder, Labels, PathQuery,
+        AdoptionQuery, AnalyticsActor, CohortQuery, DataFilter, FeatureQuery, Funnel, FunnelOrder, Labels, PathQuery,
         PatternQuery, Period, TransitionQuery,
     },
 };
@@ -41,8 +41,13 @@ fn draws() -> impl Strategy<Value = Vec<Draw>> {
     prop::collection::vec((0..4u8, 0..3u8, 0..4u8, 0..200i64, 0..3usize, 0..4usize), 0..22)
 }
 
-fn actors() -> impl Strategy<Value = Actor> {
-    prop::sample::select(vec![Actor::Person, Actor::User, Actor::Visitor, Actor::Session])
+fn actors() -> impl Strategy<Value = AnalyticsActor> {
+    prop::sample::select(vec![
+        AnalyticsActor::Person,
+        AnalyticsActor::User,
+        AnalyticsActor::Visitor,
+        AnalyticsActor::Session,
+    ])
 }
 
 /// The first user that each visitor is seen together with, in the order of recording.
@@ -60,21 +65,21 @@ fn logins<'a>(events: impl IntoIterator<Item = &'a Event>) -> Logins {
 }
 
 /// Whose event it is, in words.
-fn whose(event: &Event, actor: Actor, logins: &Logins) -> Option<String> {
+fn whose(event: &Event, actor: AnalyticsActor, logins: &Logins) -> Option<String> {
     let named = |user: &UserId| format!("user {}", user.as_str());
     let user = event.user.as_ref().map(named);
     let visitor = event.visitor.map(|visitor| format!("visitor {}", visitor.as_uuid()));
     let logged_in_later = event.visitor.and_then(|visitor| logins.get(&visitor)).map(named);
     match actor {
-        Actor::User => user,
-        Actor::Visitor => visitor,
-        Actor::Session => event.session.map(|session| session.to_string()),
+        AnalyticsActor::User => user,
+        AnalyticsActor::Visitor => visitor,
+        AnalyticsActor::Session => event.session.map(|session| session.to_string()),
         _ => user.or(logged_in_later).or(visitor),
     }
 }
 
 /// The events of each actor in order.
-fn of_actors<'a>(events: &'a [Event], actor: Actor, logins: &Logins) -> Vec<Vec<&'a Event>> {
+fn of_actors<'a>(events: &'a [Event], actor: AnalyticsActor, logins: &Logins) -> Vec<Vec<&'a Event>> {
     let mut all: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in events {
         if let Some(actor) = whose(event, actor, logins) {
@@ -101,7 +106,7 @@ fn label(event: &Event, labels: Labels) -> String {
 /// The visits of actors, of what `what` makes of their events.
 fn visits(
     events: &[Event],
-    actor: Actor,
+    actor: AnalyticsActor,
     logins: &Logins,
     what: impl Fn(&Event) -> Option<String>,
 ) -> Vec<Vec<String>> {

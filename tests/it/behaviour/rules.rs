@@ -14,15 +14,15 @@ use tower_guestbook::{
 
 use super::{DAY, append, by, range, step};
 use crate::{
-    moody::{Mood, Moody},
+    faulty_store::{Fault, FaultyStore},
     support,
 };
 
 async fn guestbook(
     events: &[Event],
-    configure: impl FnOnce(GuestbookBuilder<Moody>) -> GuestbookBuilder<Moody>,
-) -> (Guestbook, Moody) {
-    let store = Moody::default();
+    configure: impl FnOnce(GuestbookBuilder<FaultyStore>) -> GuestbookBuilder<FaultyStore>,
+) -> (Guestbook, FaultyStore) {
+    let store = FaultyStore::default();
     append(&store, events).await;
     (configure(support::builder(store.clone()).0).build().unwrap(), store)
 }
@@ -110,14 +110,14 @@ async fn too_many_events_are_an_error_that_names_the_limit() {
 async fn a_store_that_fails_or_hangs_is_said_to() {
     let (guestbook, store) = guestbook(&some_events(), |builder| builder).await;
     let analytics = guestbook.analytics();
-    for (mood, kind) in [(Mood::Failing, ErrorKind::Unavailable), (Mood::Stuck, ErrorKind::Timeout)] {
+    for (mood, kind) in [(Fault::Failing, ErrorKind::Unavailable), (Fault::Stuck, ErrorKind::Timeout)] {
         store.set(mood);
         let error = analytics.feature_usage(range(0, DAY), FeatureQuery::new()).await.unwrap_err();
         assert_eq!(error.kind(), kind);
         let error = analytics.journey(UserId::from(1), None, range(0, DAY), 10).await.unwrap_err();
         assert_eq!(error.kind(), kind);
     }
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(labels(analytics).await.len(), 5);
 }
 
@@ -160,7 +160,7 @@ async fn a_question_that_makes_no_sense_is_refused_before_anything_is_asked() {
 #[tokio::test]
 async fn impossible_rules_are_refused_when_the_guestbook_is_built() {
     for rules in [AnalyticsRules::new().max_events(0), AnalyticsRules::new().time_limit(Duration::ZERO)] {
-        let error = support::builder(Moody::default()).0.analytics(rules).build().unwrap_err();
+        let error = support::builder(FaultyStore::default()).0.analytics(rules).build().unwrap_err();
         assert_eq!((error.kind(), error.to_string().contains("analytics()")), (ErrorKind::Configuration, true));
     }
 }

@@ -13,7 +13,7 @@ use tower_guestbook::{
 
 use super::{Browser, DAY, Site, all, names, ok, rules, set_cookies, visitor};
 use crate::{
-    moody::{Mood, Moody},
+    faulty_store::{Fault, FaultyStore},
     support::{Answer, send},
 };
 
@@ -136,7 +136,7 @@ async fn cookies_are_found_in_whatever_way_they_are_sent() {
 
 #[tokio::test]
 async fn a_malformed_visitor_is_nobody_and_its_cookie_is_removed() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone(), rules());
     let good = "0123456789ab4def8123456789abcdef";
     let asked = store.asked();
@@ -196,7 +196,7 @@ async fn of_several_visitors_the_first_right_one_counts() {
 
 #[tokio::test]
 async fn an_id_that_nobody_got_is_nobodys() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store, rules());
     let mut browser = site.browser();
     let made_up = VisitorId::generate().unwrap().as_uuid().as_simple().to_string();
@@ -248,16 +248,16 @@ async fn a_cookie_that_somebody_planted_does_not_become_the_visitors_own() {
 
 #[tokio::test]
 async fn a_store_out_of_order_keeps_cookies_out_and_removes_none() {
-    let moody = Moody::default();
-    let site = Site::new(moody.clone(), rules());
+    let faulty_store = FaultyStore::default();
+    let site = Site::new(faulty_store.clone(), rules());
     let mut browser = site.browser();
     browser.grant("marketing").await;
     browser.cookies.insert("ads".into(), "1".into());
     site.clock.advance(Duration::from_secs(5));
-    moody.set(Mood::Failing);
+    faulty_store.set(Fault::Failing);
     let outage = ok(browser.get("/page").await);
     assert!(set_cookies(&outage).is_empty(), "{:?}", set_cookies(&outage));
-    moody.set(Mood::Good);
+    faulty_store.set(Fault::Good);
     ok(browser.get("/page").await);
     assert!(browser.cookies.contains_key("ads"));
 }

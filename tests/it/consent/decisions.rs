@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tower_guestbook::{
-    consent::{Controller, Decision, Method, NoticeHash, Regime},
+    consent::{Controller, Decision, DecisionMethod, NoticeHash, Regime},
     store::MemoryStore,
 };
 
@@ -57,12 +57,12 @@ async fn a_record_has_what_it_takes_to_prove_it_and_no_more() {
     let mut browser = site.browser().with("x-country", "DE").with("accept-language", "de-AT");
     ok(browser.post("/begin").await);
     let session = ok(browser.get("/session").await).json()["id"].clone();
-    let offer = ok(browser.get("/offer").await).json();
+    let prompt = ok(browser.get("/offer").await).json();
     site.clock.advance(minutes(1));
     let mut browser = browser.with("sec-gpc", "1");
     let wanted = json!({
         "made": [["analytics", "grant"], ["measurement", "decline"]],
-        "snapshot": offer["snapshot"], "source": "settings page", "actor": "guardian",
+        "snapshot": prompt["snapshot"], "source": "settings page", "actor": "guardian",
     });
     ok(browser.decide(wanted).await);
     site.clock.advance(minutes(1));
@@ -70,14 +70,14 @@ async fn a_record_has_what_it_takes_to_prove_it_and_no_more() {
 
     let records = site.records(&browser.visitor()).await;
     let [granted, objected, withdrawn] = &records[..] else { panic!("{records:?}") };
-    let (standing, proof) = (&granted.standing, &granted.proof);
+    let (consent_state, proof) = (&granted.consent_state, &granted.proof);
     assert_eq!(
-        (&granted.purpose, standing.decision, proof.method),
-        (&id("analytics"), Decision::Granted, Method::Custom)
+        (&granted.purpose, consent_state.decision, proof.method),
+        (&id("analytics"), Decision::Granted, DecisionMethod::Custom)
     );
-    assert_eq!((standing.notice_version, standing.gpc_present, standing.dnt_present), (1, true, false));
-    assert_eq!((standing.since, proof.given_at), (START.after(minutes(1)), START.after(minutes(1))));
-    assert_eq!(standing.valid_until, Some(START.after(minutes(1)).after(180 * DAY)));
+    assert_eq!((consent_state.notice_version, consent_state.gpc_present, consent_state.dnt_present), (1, true, false));
+    assert_eq!((consent_state.since, proof.given_at), (START.after(minutes(1)), START.after(minutes(1))));
+    assert_eq!(consent_state.valid_until, Some(START.after(minutes(1)).after(180 * DAY)));
     assert_eq!(proof.language.as_deref(), Some("de"));
     assert_eq!((proof.source.as_deref(), proof.actor.as_deref()), (Some("settings page"), Some("guardian")));
     assert_eq!((proof.place.as_deref(), proof.regime), (Some("DE"), Regime::Strictest));
@@ -86,14 +86,14 @@ async fn a_record_has_what_it_takes_to_prove_it_and_no_more() {
     let agent = proof.agent.unwrap();
     assert_eq!((agent.browser, agent.browser_major, agent.system), (Some("Firefox"), Some(140), Some("Linux")));
 
-    let shown = of(&offer["purposes"], "analytics")["notice"]["text"].as_str().unwrap();
+    let shown = of(&prompt["purposes"], "analytics")["notice"]["text"].as_str().unwrap();
     let digest: [u8; 32] = Sha256::digest(shown.as_bytes()).into();
     assert_eq!(proof.notice, Some(NoticeHash::from_bytes(digest)));
     let kept = site.consents().notice(proof.notice.unwrap()).await.unwrap().unwrap();
     assert_eq!((kept.text(), kept.language(), kept.version(), kept.purpose()), (shown, "de", 1, &id("analytics")));
 
-    assert_eq!((objected.standing.decision, objected.standing.valid_until), (Decision::Objected, None));
-    assert_eq!((withdrawn.standing.decision, withdrawn.previous), (Decision::Withdrawn, Some(granted.id)));
+    assert_eq!((objected.consent_state.decision, objected.consent_state.valid_until), (Decision::Objected, None));
+    assert_eq!((withdrawn.consent_state.decision, withdrawn.previous), (Decision::Withdrawn, Some(granted.id)));
     assert_eq!((granted.previous, objected.previous), (None, None));
     assert_eq!((&withdrawn.proof.notice, &withdrawn.proof.language), (&None, &None), "none was shown");
 
@@ -215,7 +215,7 @@ async fn a_receipt_names_the_own_decisions_and_nobody_elses() {
         told.iter().map(|event| event.record_id).collect::<Vec<_>>(),
         records.iter().map(|r| r.id).collect::<Vec<_>>()
     );
-    assert_eq!(told.iter().filter(|event| event.event_type == Method::Merge).count(), 2);
+    assert_eq!(told.iter().filter(|event| event.event_type == DecisionMethod::Merge).count(), 2);
     let foreign = site.records(&other.visitor()).await[0].id;
     assert!(told.len() == 5 && told.iter().all(|event| event.record_id != foreign));
 }

@@ -17,7 +17,7 @@ use tower_guestbook::{
 
 use super::{Browser, Site, all, id, ok, purposes, rules};
 use crate::{
-    moody::{Mood, Moody},
+    faulty_store::{Fault, FaultyStore},
     support::{Answer, builder},
 };
 
@@ -176,7 +176,7 @@ async fn without_a_consent_page_browsers_get_what_programs_get() {
 
 #[tokio::test(start_paused = true)]
 async fn while_the_store_cannot_be_asked_a_gate_says_so_and_everything_else_is_served() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let builder = builder.on_store_error(OnStoreError::ContinueWithoutSession);
     let site = Site::of(builder, clock, rules());
@@ -187,8 +187,8 @@ async fn while_the_store_cannot_be_asked_a_gate_says_so_and_everything_else_is_s
     for browser in [&mut visitor, &mut ada] {
         assert_eq!(ok(browser.get("/offers").await).body, "for you");
     }
-    for mood in [Mood::Failing, Mood::Stuck] {
-        store.set(Mood::Good);
+    for mood in [Fault::Failing, Fault::Stuck] {
+        store.set(Fault::Good);
         site.clock.advance(Duration::from_secs(1));
         ok(visitor.get("/offers").await);
         ok(ada.get("/offers").await);
@@ -219,7 +219,7 @@ async fn while_the_store_cannot_be_asked_a_gate_says_so_and_everything_else_is_s
             "who has decided nothing is not asked for"
         );
     }
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     ok(visitor.get("/offers").await);
     ok(ada.get("/offers").await);
 }

@@ -91,11 +91,11 @@ impl World {
             let marketing = super::id("marketing");
             until(async || {
                 consents
-                    .standings(&ada)
+                    .consent_states(&ada)
                     .await
                     .unwrap()
                     .get(&marketing)
-                    .is_some_and(|standing| standing.decision.is_no())
+                    .is_some_and(|consent_state| consent_state.decision.is_no())
             })
             .await;
         }

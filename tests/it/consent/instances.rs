@@ -78,14 +78,14 @@ async fn what_is_done_outside_a_request_is_obeyed_likewise() {
 #[tokio::test]
 async fn what_one_has_shown_the_other_believes() {
     let (a, b, _directory) = two(SECOND);
-    let offer = ok(a.browser().with("accept-language", "de").get("/offer").await).json();
+    let prompt = ok(a.browser().with("accept-language", "de").get("/offer").await).json();
     let mut there = b.browser();
-    ok(there.decide(json!({ "made": [["analytics", "grant"]], "snapshot": offer["snapshot"] })).await);
+    ok(there.decide(json!({ "made": [["analytics", "grant"]], "snapshot": prompt["snapshot"] })).await);
     let records = a.records(&there.visitor()).await;
     let notice = a.consents().notice(records[0].proof.notice.unwrap()).await.unwrap().unwrap();
     assert_eq!(
         (notice.language(), json!(notice.text())),
-        ("de", of(&offer["purposes"], "analytics")["notice"]["text"].clone())
+        ("de", of(&prompt["purposes"], "analytics")["notice"]["text"].clone())
     );
 }
 

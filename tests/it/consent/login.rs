@@ -7,7 +7,7 @@ use serde_json::json;
 use tower_guestbook::{
     UserId,
     activity::{ActivityFilter, HistoryQuery},
-    consent::{Decision, MergePolicy, Method, PurposeId, Subject},
+    consent::{Decision, DecisionMethod, MergePolicy, PurposeId, Subject},
     session::{OnSessionLimit, SessionCap},
     store::MemoryStore,
 };
@@ -15,7 +15,7 @@ use tower_guestbook::{
 use super::{Browser, Site, id, names, of, ok, rules, user};
 use crate::{
     activity::events,
-    moody::{Mood, Moody},
+    faulty_store::{Fault, FaultyStore},
     support::{HANDLER_UNAVAILABLE, builder},
 };
 
@@ -92,9 +92,13 @@ async fn what_is_merged_is_recorded_with_the_proof_of_the_visitor_who_stays_a_vi
     let merged: Vec<_> = all.iter().filter(|record| record.subject == user("ada")).collect();
     assert_eq!((all.len(), merged.len()), (4, 2), "her history has both");
     for (merged, original) in merged.into_iter().zip(&before) {
-        assert_eq!((&merged.purpose, merged.standing), (&original.purpose, original.standing), "it lasts no longer");
+        assert_eq!(
+            (&merged.purpose, merged.consent_state),
+            (&original.purpose, original.consent_state),
+            "it lasts no longer"
+        );
         let proof = original.proof.clone();
-        assert_eq!((merged.proof.method, &merged.proof.notice), (Method::Merge, &proof.notice));
+        assert_eq!((merged.proof.method, &merged.proof.notice), (DecisionMethod::Merge, &proof.notice));
         assert_eq!((&merged.proof.place, merged.proof.given_at), (&proof.place, proof.given_at));
     }
     // The same browser logs in once more: there is no visitor any more, and nothing new.
@@ -147,8 +151,8 @@ async fn a_visitor_who_is_one_persons_does_not_become_another_ones() {
 
 #[tokio::test]
 async fn a_login_that_cannot_take_a_no_along_fails_and_nobody_is_logged_in() {
-    for mood in [Mood::ReadOnly, Mood::Failing] {
-        let store = Moody::default();
+    for mood in [Fault::ReadOnly, Fault::Failing] {
+        let store = FaultyStore::default();
         let site = Site::new(store.clone(), rules());
         let mut browser = site.browser();
         browser.decline("marketing").await;
@@ -158,7 +162,7 @@ async fn a_login_that_cannot_take_a_no_along_fails_and_nobody_is_logged_in() {
         let refused = browser.post("/login/ada").await;
         assert_eq!((refused.problem().as_str(), names(&refused).len()), (HANDLER_UNAVAILABLE, 0));
         assert_eq!(store.asked(), asked + 1, "the login was not even tried");
-        store.set(Mood::Good);
+        store.set(Fault::Good);
         assert_eq!(ok(browser.get("/session").await).json(), json!({ "id": null, "user": null }));
         assert!(site.guestbook.sessions().list(&UserId::try_from("ada").unwrap()).await.unwrap().is_empty());
         assert!(site.records(&user("ada")).await.is_empty());
@@ -245,7 +249,7 @@ async fn a_cookie_that_was_left_behind_says_nothing_of_who_is_logged_in() {
     assert_eq!(site.decisions(&visitor.visitor(), "analytics").await.len(), 1, "ada decides for herself");
     ok(browser.post("/logout").await);
     assert!(browser.cookies.is_empty());
-    let ada = site.consents().standings(&user("ada")).await.unwrap();
+    let ada = site.consents().consent_states(&user("ada")).await.unwrap();
     assert_eq!(ada.get(&PurposeId::ANALYTICS).unwrap().decision, Decision::Withdrawn);
 }
 
@@ -265,7 +269,7 @@ async fn a_planted_visitor_cookie_grants_nothing_and_writes_nothing_into_the_his
     let mut victim = with_cookie_of(&site, &attacker);
     victim.login("ada").await;
     assert!(!victim.allows("marketing").await);
-    assert_eq!(site.consents().standings(&user("ada")).await.unwrap().len(), 0);
+    assert_eq!(site.consents().consent_states(&user("ada")).await.unwrap().len(), 0);
     let of_ada = site.records(&user("ada")).await;
     // The visitor that was linked cannot be told from one that nobody knows.
     for purpose in ["marketing", "analytics"] {
@@ -284,7 +288,7 @@ async fn a_planted_visitor_cookie_grants_nothing_and_writes_nothing_into_the_his
     for name in ["bob", "ada"] {
         let mut again = with_cookie_of(&site, &attacker);
         again.login(name).await;
-        assert_eq!(site.consents().standings(&user(name)).await.unwrap().len(), 0, "{name}");
+        assert_eq!(site.consents().consent_states(&user(name)).await.unwrap().len(), 0, "{name}");
     }
 }
 

@@ -120,7 +120,7 @@ impl Site {
     /// The decisions of somebody about a purpose, the oldest first.
     pub(crate) async fn decisions(&self, subject: &Subject, purpose: &str) -> Vec<Decision> {
         let records = self.records(subject).await.into_iter().filter(|record| record.purpose == id(purpose));
-        records.map(|record| record.standing.decision).collect()
+        records.map(|record| record.consent_state.decision).collect()
     }
 }
 
@@ -184,8 +184,8 @@ impl Browser {
 
     /// Agrees to the notice that is shown now.
     pub(crate) async fn grant(&mut self, purpose: &str) -> Answer {
-        let offer = ok(self.get("/offer").await).json();
-        ok(self.decide(json!({ "made": [[purpose, "grant"]], "snapshot": offer["snapshot"] })).await)
+        let prompt = ok(self.get("/offer").await).json();
+        ok(self.decide(json!({ "made": [[purpose, "grant"]], "snapshot": prompt["snapshot"] })).await)
     }
 
     pub(crate) async fn decline(&mut self, purpose: &str) -> Answer {

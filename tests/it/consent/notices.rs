@@ -10,7 +10,7 @@ use tower_guestbook::{
 };
 
 use super::{DAY, Site, id, of, ok, rules, set_cookies};
-use crate::moody::Moody;
+use crate::faulty_store::FaultyStore;
 
 /// Analytics with this text and marketing without one, both in this version.
 fn in_version(version: u32, text: &str) -> ConsentRules {
@@ -28,7 +28,7 @@ async fn snapshot(site: &Site) -> Value {
 
 #[tokio::test]
 async fn a_grant_needs_the_notice_that_was_shown_and_is_current() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone(), in_version(1, "Version one."));
     let next = Site::new(store, in_version(2, "Version two."));
     let stranger = Site::new(MemoryStore::new(), in_version(1, "Version one."));
@@ -86,9 +86,9 @@ async fn a_grant_needs_the_notice_that_was_shown_and_is_current() {
 async fn a_notice_can_be_answered_for_a_day_or_as_long_as_the_rules_say() {
     for (rules, lifetime) in [(rules(), DAY), (rules().snapshot_lifetime(DAY / 24), DAY / 24)] {
         let site = Site::new(MemoryStore::new(), rules);
-        let offer = ok(site.browser().get("/offer").await).json();
-        assert_eq!(offer["snapshot_expires_at"], json!(site.clock.now().after(lifetime)));
-        let wanted = json!({ "made": [["analytics", "grant"]], "snapshot": offer["snapshot"] });
+        let prompt = ok(site.browser().get("/offer").await).json();
+        assert_eq!(prompt["snapshot_expires_at"], json!(site.clock.now().after(lifetime)));
+        let wanted = json!({ "made": [["analytics", "grant"]], "snapshot": prompt["snapshot"] });
         site.clock.advance(lifetime - Duration::from_millis(1));
         let mut early = site.browser();
         ok(early.decide(wanted.clone()).await);
@@ -127,7 +127,7 @@ async fn a_no_needs_no_notice_whatever_kind_it_is() {
 
 #[tokio::test]
 async fn a_text_that_changes_without_a_new_version_is_offered_to_nobody_but_holds_nobody_back() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone(), in_version(1, "We count."));
     let mut visitor = site.browser();
     visitor.grant("analytics").await;
@@ -158,10 +158,10 @@ async fn an_offer_has_the_language_that_is_asked_for_and_a_record_that_of_the_te
         ("de;q=0, *", "en"),
     ] {
         let mut browser = site.browser().with("accept-language", asked);
-        let offer = ok(browser.get("/offer").await).json();
-        assert_eq!(offer["language"], language, "{asked}");
-        assert_eq!(of(&offer["purposes"], "analytics")["notice"]["language"], language, "{asked}");
-        let offered: Vec<_> = offer["purposes"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+        let prompt = ok(browser.get("/offer").await).json();
+        assert_eq!(prompt["language"], language, "{asked}");
+        assert_eq!(of(&prompt["purposes"], "analytics")["notice"]["language"], language, "{asked}");
+        let offered: Vec<_> = prompt["purposes"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
         assert_eq!(offered, ["necessary", "analytics", "measurement", "marketing"], "as they were declared");
     }
     // Measurement has no German text: what was read was English.
@@ -179,8 +179,8 @@ async fn an_offer_has_the_language_that_is_asked_for_and_a_record_that_of_the_te
 async fn an_offer_says_what_holds_here_and_counts_for_anybody() {
     let site = Site::new(MemoryStore::new(), rules());
     let mode_here = async |country: &str| {
-        let offer = ok(site.browser().with("x-country", country).get("/offer").await).json();
-        let marketing = of(&offer["purposes"], "marketing");
+        let prompt = ok(site.browser().with("x-country", country).get("/offer").await).json();
+        let marketing = of(&prompt["purposes"], "marketing");
         (marketing["mode"].clone(), marketing["mode_here"].clone())
     };
     assert_eq!(mode_here("DE").await, (json!("opt_in"), json!("opt_in")));
@@ -196,15 +196,15 @@ async fn an_offer_says_what_holds_here_and_counts_for_anybody() {
 async fn a_no_counts_however_old_the_form_is_that_says_it() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
-    let offer = ok(browser.get("/offer").await).json();
+    let prompt = ok(browser.get("/offer").await).json();
     let answer = |choice: &str, snapshot: &Value| json!({ "made": [["analytics", choice]], "snapshot": snapshot });
-    ok(browser.decide(answer("grant", &offer["snapshot"])).await);
+    ok(browser.decide(answer("grant", &prompt["snapshot"])).await);
     site.clock.advance(2 * DAY);
-    assert_eq!(browser.decide(answer("grant", &offer["snapshot"])).await.status, StatusCode::CONFLICT);
-    ok(browser.decide(answer("decline", &offer["snapshot"])).await);
+    assert_eq!(browser.decide(answer("grant", &prompt["snapshot"])).await.status, StatusCode::CONFLICT);
+    ok(browser.decide(answer("decline", &prompt["snapshot"])).await);
     let records = site.records(&browser.visitor()).await;
     let last = records.last().unwrap();
-    assert_eq!((last.standing.decision, last.proof.notice), (Decision::Withdrawn, None), "it claims no text");
+    assert_eq!((last.consent_state.decision, last.proof.notice), (Decision::Withdrawn, None), "it claims no text");
 }
 
 #[tokio::test]

@@ -6,19 +6,19 @@ use axum::{Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 use tower_guestbook::{
     Consent, ErrorKind,
-    consent::{Choices, Decision, Method, PurposeId},
+    consent::{Choices, Decision, DecisionMethod, PurposeId},
     store::MemoryStore,
 };
 
 use super::{Browser, Site, id, ok, rules, set_cookies};
 use crate::{
-    moody::{Mood, Moody},
+    faulty_store::{Fault, FaultyStore},
     support::HANDLER_UNAVAILABLE,
 };
 
 #[tokio::test]
 async fn choices_that_cannot_be_are_refused_and_nothing_is_stored() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone(), rules());
     let mut visitor = site.browser();
     visitor.grant("analytics").await;
@@ -58,17 +58,17 @@ async fn choices_that_cannot_be_are_refused_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn what_the_store_did_not_take_was_not_decided() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone(), rules());
     let mut visitor = site.browser();
     visitor.grant("analytics").await;
-    store.set(Mood::ReadOnly);
+    store.set(Fault::ReadOnly);
     let refused = visitor.post("/withdraw/analytics").await;
     assert_eq!((refused.problem().as_str(), set_cookies(&refused).len()), (HANDLER_UNAVAILABLE, 0));
     let mut stranger = site.browser();
     let refused = stranger.decide(json!({ "made": [["analytics", "decline"]] })).await;
     assert_eq!((refused.problem().as_str(), set_cookies(&refused).len()), (HANDLER_UNAVAILABLE, 0));
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert!(visitor.allows("analytics").await);
     assert_eq!(site.records(&visitor.visitor()).await.len(), 1);
     ok(visitor.post("/withdraw/analytics").await);
@@ -84,7 +84,7 @@ async fn when_the_head_is_out_nobody_becomes_a_visitor_but_visitors_can_still_de
         *keeper.lock().unwrap() = Some(consent);
     });
     let app = Router::new().route("/keep", keep).layer(site.guestbook.layer());
-    let no = || Choices::new(Method::Custom).decline(PurposeId::ANALYTICS);
+    let no = || Choices::new(DecisionMethod::Custom).decline(PurposeId::ANALYTICS);
 
     let mut stranger = Browser { app: app.clone(), ..site.browser() };
     ok(stranger.get("/keep").await);

@@ -41,7 +41,7 @@ async fn three_hundred_identical_decisions_are_one_record_and_a_day_later_it_is_
     for subject in [visitor.visitor(), user("ada")] {
         let records = site.records(&subject).await;
         assert_eq!(records.len(), 1, "{subject:?}");
-        assert_eq!(records[0].standing.valid_until, Some(begin.after(180 * DAY)));
+        assert_eq!(records[0].consent_state.valid_until, Some(begin.after(180 * DAY)));
     }
     site.clock.advance(DAY);
     ada.login("ada").await;
@@ -51,7 +51,7 @@ async fn three_hundred_identical_decisions_are_one_record_and_a_day_later_it_is_
     for subject in [visitor.visitor(), user("ada")] {
         let records = site.records(&subject).await;
         assert_eq!(records.len(), 2, "{subject:?}");
-        assert_eq!(records[1].standing.valid_until, Some(begin.after(181 * DAY)), "renewed");
+        assert_eq!(records[1].consent_state.valid_until, Some(begin.after(181 * DAY)), "renewed");
     }
     // A withdrawal that is said again is still the same withdrawal.
     for _ in 0..300 {

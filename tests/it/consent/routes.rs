@@ -12,7 +12,7 @@ use serde_json::json;
 use tower_guestbook::{
     Consent, Error, Result, Session, Tracker,
     activity::Tracked,
-    consent::{Choices, Method, PurposeId},
+    consent::{Choices, DecisionMethod, PurposeId},
 };
 
 use super::{all, id};
@@ -22,7 +22,7 @@ use super::{all, id};
 #[serde(default)]
 struct Wanted {
     made: Vec<(String, String)>,
-    method: Option<Method>,
+    method: Option<DecisionMethod>,
     snapshot: Option<String>,
     source: Option<String>,
     actor: Option<String>,
@@ -30,7 +30,7 @@ struct Wanted {
 
 impl Wanted {
     fn choices(self) -> Result<Choices> {
-        let mut choices = Choices::new(self.method.unwrap_or(Method::Custom));
+        let mut choices = Choices::new(self.method.unwrap_or(DecisionMethod::Custom));
         for (purpose, choice) in self.made {
             let purpose = PurposeId::new(&purpose)?;
             choices = match choice.as_str() {
@@ -53,7 +53,7 @@ pub(crate) fn routes() -> Router {
         .route("/allows/{purpose}", get(async |consent: Consent, Path(p): Path<String>| Json(consent.allows(&id(&p)))))
         .route("/states", get(async |consent: Consent| Json(consent.states())))
         .route("/public", get(public))
-        .route("/offer", get(offer))
+        .route("/offer", get(prompt))
         .route("/decide", post(decide))
         .route("/withdraw/{purpose}", post(withdraw))
         .route("/history", get(async |consent: Consent| Ok::<_, Error>(Json(consent.history(100, None).await?))))
@@ -73,9 +73,9 @@ async fn public(consent: Consent) -> Response {
     ([(header::CACHE_CONTROL, "public, max-age=60")], Json(consent.allows(&PurposeId::MARKETING))).into_response()
 }
 
-async fn offer(consent: Consent, headers: HeaderMap) -> Result<impl IntoResponse> {
+async fn prompt(consent: Consent, headers: HeaderMap) -> Result<impl IntoResponse> {
     let language = headers.get(header::ACCEPT_LANGUAGE).map_or("", |value| value.to_str().unwrap());
-    Ok(Json(consent.offer(language).await?))
+    Ok(Json(consent.prompt(language).await?))
 }
 
 /// Answers with where everything stands for the rest of this request.

@@ -8,14 +8,16 @@ use axum::{
 use serde_json::json;
 use tower_guestbook::{
     ErrorKind,
-    consent::{Category, ConsentRules, Decision, GpcSupport, Jurisdiction, Method as How, Purpose, Purposes, Regime},
+    consent::{
+        Category, ConsentRules, Decision, DecisionMethod as How, GpcSupport, Jurisdiction, Purpose, Purposes, Regime,
+    },
     http::RequestHead,
     store::MemoryStore,
 };
 
 use super::{Browser, DAY, Site, ok, rules, user};
 use crate::{
-    moody::Moody,
+    faulty_store::FaultyStore,
     support::{send, until},
 };
 
@@ -76,13 +78,13 @@ async fn the_signal_is_a_no_to_being_sold_unless_somebody_agreed_knowing_of_it()
     knowing.decline("marketing").await;
     assert!(!knowing.allows("marketing").await && !browser.allows("marketing").await);
     let records = site.records(&browser.visitor()).await;
-    assert_eq!(records.iter().map(|record| record.standing.gpc_present).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(records.iter().map(|record| record.consent_state.gpc_present).collect::<Vec<_>>(), [false, true, true]);
     assert!(records.iter().all(|record| record.proof.method == How::Custom), "a visitor's signal is not recorded");
 }
 
 #[tokio::test]
 async fn the_signal_of_somebody_logged_in_is_recorded_once_and_sticks_to_the_account() {
-    let site = Site::new(Moody::default(), rules());
+    let site = Site::new(FaultyStore::default(), rules());
     let ada = user("ada");
     let mut browser = site.browser().with("x-country", "US-CA");
     browser.login("ada").await;
@@ -103,14 +105,15 @@ async fn the_signal_of_somebody_logged_in_is_recorded_once_and_sticks_to_the_acc
     site.guestbook.shutdown().await;
     let records = site.records(&ada).await;
     let [record] = &records[..] else { panic!("{records:?}") };
-    let said = (record.purpose.as_str(), record.standing.decision, record.proof.method, record.standing.gpc_present);
+    let said =
+        (record.purpose.as_str(), record.consent_state.decision, record.proof.method, record.consent_state.gpc_present);
     assert_eq!(said, ("marketing", Decision::Objected, How::Gpc, true));
     assert_eq!(record.proof.place.as_deref(), Some("US-CA"));
 }
 
 #[tokio::test]
 async fn a_signal_changes_nothing_that_was_said_knowing_of_it_and_everything_else() {
-    let site = Site::new(Moody::default(), rules());
+    let site = Site::new(FaultyStore::default(), rules());
     let (ada, bob) = (user("ada"), user("bob"));
     let mut knowing = site.browser();
     knowing.login("ada").await;
@@ -168,7 +171,7 @@ async fn do_not_track_counts_only_where_the_rules_follow_it() {
         browser.decline("analytics").await;
         let records = site.records(&browser.visitor()).await;
         assert_eq!(
-            records.iter().map(|record| record.standing.dnt_present).collect::<Vec<_>>(),
+            records.iter().map(|record| record.consent_state.dnt_present).collect::<Vec<_>>(),
             [false, false, follows]
         );
     }

@@ -11,7 +11,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, Site, ok, rules};
-use crate::{moody::Moody, support::builder};
+use crate::{faulty_store::FaultyStore, support::builder};
 
 async fn everything(
     session: Session,
@@ -23,8 +23,8 @@ async fn everything(
 }
 
 /// A site with everything configured, a route that asks for everything, and a way to make all caches old.
-fn site() -> (Site, Moody) {
-    let store = Moody::default();
+fn site() -> (Site, FaultyStore) {
+    let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let preferences = PreferenceRules::standard().unwrap().negotiate_language("language", ["en", "de"]);
     let mut site = Site::of(builder.preferences(preferences), clock, rules());
@@ -38,7 +38,7 @@ fn site() -> (Site, Moody) {
 }
 
 /// How often the store is asked while all of these paths are.
-async fn trips(store: &Moody, site: &Site, browser: &mut Browser, paths: &[&str]) -> usize {
+async fn trips(store: &FaultyStore, site: &Site, browser: &mut Browser, paths: &[&str]) -> usize {
     // What was recorded is none of these requests' cost.
     site.guestbook.flush().await.unwrap();
     let before = store.asked();

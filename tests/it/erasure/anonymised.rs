@@ -9,7 +9,7 @@ use tower_guestbook::{
 };
 
 use super::{
-    files::{Guest, rows_of},
+    files::{TestClient, rows_of},
     *,
 };
 
@@ -24,8 +24,8 @@ async fn rows_of_nobody_are_left_and_no_word_of_the_user_in_any_file() {
     let (store, addresses) = (place.open(), Addresses::new(&place));
     let (builder, _clock) = builder(store.clone(), &place, addresses.clone());
     let guestbook = builder.erased_activities(ErasedActivities::Anonymised).build().unwrap();
-    let bob = Guest::of(&guestbook, &addresses).await;
-    let ada = Guest::of(&guestbook, &addresses).await;
+    let bob = TestClient::of(&guestbook, &addresses).await;
+    let ada = TestClient::of(&guestbook, &addresses).await;
     let before = (rows_of(&place, &bob.name), everything(&store).await);
     for (what, word) in &ada.kept {
         assert!(!place.find(word.as_bytes()).is_empty(), "{what} is kept");
@@ -117,7 +117,7 @@ async fn what_is_held_stays_as_it_is_until_it_is_released() {
     }
     let (rights, ada) = (guestbook.rights(), user("ada"));
     rights
-        .hold(&ada, tower_guestbook::privacy::Hold::new(HeldClass::Activities, "a trial", START).unwrap())
+        .hold(&ada, tower_guestbook::privacy::LegalHold::new(HeldClass::Activities, "a trial", START).unwrap())
         .await
         .unwrap();
     let before = everything(&place.open()).await;

@@ -3,21 +3,21 @@
 use tower_guestbook::{
     VisitorId,
     activity::HistoryQuery,
-    consent::{ConsentRecord, Decided, Decision, MergePolicy, Proof, Standing, Subject},
+    consent::{ConsentRecord, ConsentState, Decided, Decision, MergePolicy, Proof, Subject},
     preferences::Overrides,
     store::{ConsentStore, MemoryStore, PreferenceChange, PreferenceStore},
 };
 
 use super::*;
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 async fn decide<S: ConsentStore>(store: &S, who: &Subject, what: &str, decision: Decision, millis: u64) {
     let now = START.after(Duration::from_millis(millis));
     let purpose = Purpose::new(what, Category::Analytics);
-    let mut proof = Proof::new(Method::Custom, now);
+    let mut proof = Proof::new(DecisionMethod::Custom, now);
     proof.source = Some(format!("source {millis}"));
-    let standing = Standing::after(&purpose, &Decided::new(decision, 1, now));
-    let record = ConsentRecord::new(who.clone(), PurposeId::new(what).unwrap(), standing, proof).unwrap();
+    let consent_state = ConsentState::after(&purpose, &Decided::new(decision, 1, now));
+    let record = ConsentRecord::new(who.clone(), PurposeId::new(what).unwrap(), consent_state, proof).unwrap();
     store.record_consents(vec![record]).await.unwrap();
 }
 
@@ -152,14 +152,14 @@ async fn another_store_can_be_filled_from_an_export() {
         fresh.record_consents(vec![record.unwrap()]).await.unwrap();
     }
     let subject = Subject::User(ada);
-    let standings = |standings: tower_guestbook::consent::Standings| {
-        let of = |what: &str| standings.get(&PurposeId::new(what).unwrap()).copied();
+    let consent_states = |consent_states: tower_guestbook::consent::ConsentStates| {
+        let of = |what: &str| consent_states.get(&PurposeId::new(what).unwrap()).copied();
         [of("analytics"), of("marketing")]
     };
-    let original = standings(store.consents(subject.clone()).await.unwrap());
-    assert_eq!(standings(fresh.consents(subject.clone()).await.unwrap()), original);
+    let original = consent_states(store.consents(subject.clone()).await.unwrap());
+    assert_eq!(consent_states(fresh.consents(subject.clone()).await.unwrap()), original);
     let proofs = async |records: Vec<ConsentRecord>| {
-        records.into_iter().map(|record| (record.purpose, record.standing, record.proof)).collect::<Vec<_>>()
+        records.into_iter().map(|record| (record.purpose, record.consent_state, record.proof)).collect::<Vec<_>>()
     };
     let mut of_user = store.consent_history(subject.clone(), 100, None).await.unwrap();
     of_user.retain(|record| record.subject == subject);
@@ -169,7 +169,7 @@ async fn another_store_can_be_filled_from_an_export() {
 
 #[tokio::test]
 async fn a_store_that_fails_in_the_middle_ends_the_stream_with_its_error() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     fill(&*store.store, 3_000).await;
     let (builder, _clock) = support::builder(store.clone());
     let guestbook = builder.build().unwrap();
@@ -178,7 +178,7 @@ async fn a_store_that_fails_in_the_middle_ends_the_stream_with_its_error() {
         for _ in 0..parts {
             export.next().await.unwrap().unwrap();
         }
-        store.set(Mood::Failing);
+        store.set(Fault::Failing);
         let error = loop {
             match export.next().await.expect("it does not end as if it were whole") {
                 Ok(_) => {}
@@ -187,9 +187,9 @@ async fn a_store_that_fails_in_the_middle_ends_the_stream_with_its_error() {
         };
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(export.next().await.is_none(), "and that is all");
-        store.set(Mood::Good);
+        store.set(Fault::Good);
     }
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     assert!(guestbook.rights().export(&user("ada")).await.is_err());
 }
 

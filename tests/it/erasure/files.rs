@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use tower_guestbook::{
     activity::EventType,
-    consent::{Choices, Circumstances, Method, PurposeId, Subject},
+    consent::{Choices, Circumstances, DecisionMethod, PurposeId, Subject},
     privacy::{Actor, AuditAction, ErasedActivities},
-    store::{SqliteStore, SubjectStore},
+    store::{ErasureStore, SqliteStore},
 };
 
 use super::*;
@@ -40,7 +40,7 @@ pub(super) fn rows_of(place: &Place, name: &str) -> Vec<String> {
 }
 
 /// Does everything that a guest can do, with words of their own.
-pub(super) struct Guest {
+pub(super) struct TestClient {
     pub(super) name: String,
     /// What is kept, and in the export.
     pub(super) kept: Vec<(&'static str, String)>,
@@ -51,7 +51,7 @@ pub(super) struct Guest {
     browser: Browser,
 }
 
-impl Guest {
+impl TestClient {
     pub(super) async fn of(guestbook: &Guestbook, addresses: &Addresses) -> Self {
         let mut browser = Browser::new(&routes(guestbook));
         let word = |what| (what, needle());
@@ -102,7 +102,8 @@ impl Guest {
         let user = user(&name.1);
         let preferences = guestbook.preferences::<StandardPreferences>().unwrap();
         preferences.update(&user, &json!({ "nickname": preference.1 }), None).await.unwrap();
-        let choices = Choices::new(Method::Api).decline(PurposeId::MARKETING).source(&*early[2].1).actor(&*early[3].1);
+        let choices =
+            Choices::new(DecisionMethod::Api).decline(PurposeId::MARKETING).source(&*early[2].1).actor(&*early[3].1);
         let subject = Subject::User(user.clone());
         guestbook.consents().unwrap().decide(&subject, choices, &Circumstances::default()).await.unwrap();
         let note = async |about: &UserId, detail: &str| {
@@ -134,8 +135,8 @@ async fn what_is_kept_is_exported_and_what_is_erased_is_in_no_file_in_no_shape()
     let place = Place::new();
     let (store, addresses) = (place.open(), Addresses::new(&place));
     let (guestbook, _clock) = whole(store.clone(), &place, addresses.clone());
-    let bob = Guest::of(&guestbook, &addresses).await;
-    let ada = Guest::of(&guestbook, &addresses).await;
+    let bob = TestClient::of(&guestbook, &addresses).await;
+    let ada = TestClient::of(&guestbook, &addresses).await;
     let visitors =
         place.raw().query_row("SELECT count(*) FROM consent_subjects WHERE linked_to IS NOT NULL", [], |row| {
             row.get::<_, i64>(0)
@@ -245,12 +246,12 @@ async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_tho
         assert_eq!(append(&store, entries(1, number * 2, batch)).await, 2);
         if number % 7 == 0 {
             // What is overwritten leaves copies as well.
-            store.discard(of(&names[number as usize / 2]), 1).await.unwrap();
+            store.delete_activities(of(&names[number as usize / 2]), 1).await.unwrap();
         }
     }
     let (gone, stay) = names.split_at(USERS / 3);
     for name in gone {
-        let erasure = store.strike_out(user(name), START, support::note(), START).await.unwrap();
+        let erasure = store.begin_erasure(user(name), START, support::note(), START).await.unwrap();
         while store
             .erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START)
             .await
@@ -318,7 +319,7 @@ async fn residue_that_a_dead_process_left_is_overwritten_at_the_next_start() {
     // As long as it reads, what was before must stay.
     let reader = place.raw();
     reader.execute_batch("BEGIN; SELECT count(*) FROM activities").unwrap();
-    let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
+    let erasure = store.begin_erasure(user("ada"), START, support::note(), START).await.unwrap();
     while store
         .erase_some(erasure.id, 500, ErasedActivities::Deleted, support::note(), START)
         .await

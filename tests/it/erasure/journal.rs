@@ -16,11 +16,11 @@ use tower_guestbook::{
         Erasure, ErasureJournal, FileJournal, JournalEntry, JournalKind, JournalPage, MissingJournal, Pseudonym,
         ReplayReport, StoreFingerprint,
     },
-    store::{ConsentStore, PreferenceStore, SessionStore, SubjectStore},
+    store::{ConsentStore, ErasureStore, PreferenceStore, SessionStore},
 };
 
 use super::*;
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 impl Place {
     fn journal(&self) -> FileJournal {
@@ -46,15 +46,15 @@ fn with_journal<S: Store>(store: S, place: &Place, journal: impl ErasureJournal)
 #[derive(Clone)]
 struct Shelf {
     entries: Arc<Mutex<Vec<JournalEntry>>>,
-    mood: watch::Sender<Mood>,
+    mood: watch::Sender<Fault>,
 }
 
 impl Shelf {
-    fn new(mood: Mood) -> Self {
+    fn new(mood: Fault) -> Self {
         Self { entries: Arc::default(), mood: watch::Sender::new(mood) }
     }
 
-    fn set(&self, mood: Mood) {
+    fn set(&self, mood: Fault) {
         self.mood.send_replace(mood);
     }
 
@@ -67,8 +67,8 @@ impl Shelf {
     }
 
     async fn ask(&self) -> Result<()> {
-        match *self.mood.subscribe().wait_for(|mood| *mood != Mood::Stuck).await.unwrap() {
-            Mood::Good => Ok(()),
+        match *self.mood.subscribe().wait_for(|mood| *mood != Fault::Stuck).await.unwrap() {
+            Fault::Good => Ok(()),
             _ => Err(Error::new(ErrorKind::Unavailable, "the shelf is out of reach")),
         }
     }
@@ -94,7 +94,7 @@ impl ErasureJournal for Shelf {
         Ok(JournalPage::new(page, (from + 1 < entries.len()).then_some(from as u64 + 1)))
     }
 
-    async fn forget(&self, now: Timestamp) -> Result<u64> {
+    async fn delete_expired(&self, now: Timestamp) -> Result<u64> {
         self.ask().await?;
         let mut entries = self.entries.lock().unwrap();
         let before = entries.len();
@@ -111,7 +111,7 @@ async fn entry<S: ConsentStore>(store: &S, name: &str) -> JournalEntry {
 }
 
 fn counts(report: ReplayReport) -> [u64; 4] {
-    [report.checked, report.struck_out_again, report.tombstones_restored, report.readmitted]
+    [report.checked, report.erased_again, report.tombstones_restored, report.lifted]
 }
 
 /// Logs in, decides, does something, and has an address.
@@ -176,7 +176,7 @@ async fn a_restored_backup_brings_nobody_back_and_costs_nobody_else_anything() {
         guestbook.ready().await.unwrap();
         let first = guestbook.rights().erase(&user(&ada)).await.unwrap().erasure;
         guestbook.rights().erase(&user(&unknown)).await.unwrap();
-        assert!(guestbook.rights().readmit(&user(&dan)).await.unwrap());
+        assert!(guestbook.rights().lift_erasure(&user(&dan)).await.unwrap());
         close(guestbook, store).await;
         assert_eq!(place.find(ada.as_bytes()), [""; 0], "no name in the journal either");
 
@@ -192,7 +192,7 @@ async fn a_restored_backup_brings_nobody_back_and_costs_nobody_else_anything() {
             assert_out(&guestbook, name).await;
             let patch = Schema::<StandardPreferences>::new().unwrap().patch(&json!({ "theme": "dark" })).unwrap();
             let refused = store.change_preferences(user(name), patch, None);
-            assert_eq!(refused.await.unwrap_err().kind(), ErrorKind::StruckOut);
+            assert_eq!(refused.await.unwrap_err().kind(), ErrorKind::UserErased);
         }
         let again = super::resumed::wait_for(&guestbook, &ada).await;
         assert_eq!((again.id, again.began_at, again.until), (first.id, first.began_at, first.until));
@@ -240,7 +240,7 @@ async fn a_user_of_whom_there_is_only_a_session_or_only_a_row_of_the_application
 
     let place = Place::new();
     let store = place.open();
-    let shelf = Shelf::new(Mood::Good);
+    let shelf = Shelf::new(Fault::Good);
     for name in ["session", "row", "nobody"] {
         shelf.put(entry(&store, name).await);
     }
@@ -266,15 +266,15 @@ async fn a_user_of_whom_there_is_only_a_session_or_only_a_row_of_the_application
 
 #[tokio::test]
 async fn what_is_over_or_lifted_is_left_alone() {
-    let moody = Moody::default();
-    let store = moody.store.clone();
-    let shelf = Shelf::new(Mood::Good);
+    let faulty_store = FaultyStore::default();
+    let store = faulty_store.store.clone();
+    let shelf = Shelf::new(Fault::Good);
     let mut over = entry(&*store, "over").await;
     over.until = START;
     let lifted = entry(&*store, "lifted").await;
-    let back = JournalEntry::new(lifted.id, lifted.pseudonym, START, lifted.until, JournalKind::Readmitted);
+    let back = JournalEntry::new(lifted.id, lifted.pseudonym, START, lifted.until, JournalKind::Lifted);
     let twice = entry(&*store, "twice").await;
-    let between = JournalEntry::new(twice.id, twice.pseudonym, START, twice.until, JournalKind::Readmitted);
+    let between = JournalEntry::new(twice.id, twice.pseudonym, START, twice.until, JournalKind::Lifted);
     for entry in [over, lifted, back, twice, between, entry(&*store, "twice").await] {
         shelf.put(entry);
     }
@@ -283,10 +283,10 @@ async fn what_is_over_or_lifted_is_left_alone() {
     }
     // A tombstone that the journal does not know of is somebody else's business.
     let foreign = store
-        .strike_out(user("lifted"), START.after(Duration::from_secs(9)), crate::support::note(), START)
+        .begin_erasure(user("lifted"), START.after(Duration::from_secs(9)), crate::support::note(), START)
         .await
         .unwrap();
-    let (builder, _clock) = support::builder(moody.clone());
+    let (builder, _clock) = support::builder(faulty_store.clone());
     let guestbook = builder.erasure_journal(shelf.clone()).build().unwrap();
     guestbook.ready().await.unwrap();
     super::resumed::wait_for(&guestbook, "twice").await;
@@ -305,8 +305,8 @@ async fn an_erasure_that_a_backup_has_half_done_and_that_is_lifted_is_finished_a
     append(&store, entries(1, 1, [event("ada", "of before"), event("bob", "his")])).await;
     let erased = entry(&store, "ada").await;
     store.remember_erasure(erased.erasure(Some(user("ada")), START), crate::support::note(), START).await.unwrap();
-    let shelf = Shelf::new(Mood::Good);
-    let lifted = JournalEntry::new(erased.id, erased.pseudonym, START, erased.until, JournalKind::Readmitted);
+    let shelf = Shelf::new(Fault::Good);
+    let lifted = JournalEntry::new(erased.id, erased.pseudonym, START, erased.until, JournalKind::Lifted);
     [erased, lifted].into_iter().for_each(|entry| shelf.put(entry));
 
     addresses.failures.store(usize::MAX, Ordering::SeqCst);
@@ -325,13 +325,13 @@ async fn an_erasure_that_a_backup_has_half_done_and_that_is_lifted_is_finished_a
 async fn if_the_journal_cannot_be_written_nothing_has_happened() {
     let place = Place::new();
     let store = place.open();
-    let shelf = Shelf::new(Mood::Good);
+    let shelf = Shelf::new(Fault::Good);
     let (guestbook, _clock) = with_journal(store.clone(), &place, shelf.clone());
     guestbook.ready().await.unwrap();
     let mut browser = visit(&guestbook, &place, "ada").await;
     let before = count(&store, "ada").await;
 
-    shelf.set(Mood::Failing);
+    shelf.set(Fault::Failing);
     let error = guestbook.rights().erase(&user("ada")).await.unwrap_err();
     assert_eq!((error.kind(), error.to_string().contains("shelf")), (ErrorKind::Unavailable, true));
     assert_eq!(guestbook.rights().erasure_of(&user("ada")).await.unwrap(), None);
@@ -339,18 +339,18 @@ async fn if_the_journal_cannot_be_written_nothing_has_happened() {
     assert!(count(&store, "ada").await >= before);
     assert!(!place.find(b"address of ada").is_empty());
 
-    shelf.set(Mood::Good);
+    shelf.set(Fault::Good);
     let erasure = guestbook.rights().erase(&user("ada")).await.unwrap().erasure;
     let [only] = shelf.entries()[..] else { panic!("{:?}", shelf.entries()) };
     assert_eq!(only, JournalEntry::erased(&erasure), "what the receipt says");
     assert_eq!(browser.ok("/user").await.body, "");
 
-    shelf.set(Mood::Failing);
-    assert_eq!(guestbook.rights().readmit(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    shelf.set(Fault::Failing);
+    assert_eq!(guestbook.rights().lift_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(guestbook.rights().erasure_of(&user("ada")).await.unwrap().is_some(), "she stays out");
-    assert!(!guestbook.rights().readmit(&user("bob")).await.unwrap(), "for him there is nothing to enter");
-    shelf.set(Mood::Good);
-    assert!(guestbook.rights().readmit(&user("ada")).await.unwrap());
+    assert!(!guestbook.rights().lift_erasure(&user("bob")).await.unwrap(), "for him there is nothing to enter");
+    shelf.set(Fault::Good);
+    assert!(guestbook.rights().lift_erasure(&user("ada")).await.unwrap());
     assert_eq!(shelf.entries().len(), 2);
     assert_eq!(login(&guestbook, "ada").await, StatusCode::OK);
 }
@@ -362,7 +362,7 @@ async fn an_erasure_of_before_there_was_a_journal_is_entered_when_it_is_asked_fo
     let (guestbook, _clock) = whole(store.clone(), &place, Addresses::new(&place));
     let erasure = guestbook.rights().erase(&user("ada")).await.unwrap().erasure;
     guestbook.shutdown().await;
-    let shelf = Shelf::new(Mood::Good);
+    let shelf = Shelf::new(Fault::Good);
     let (guestbook, _clock) = with_journal(store, &place, shelf.clone());
     guestbook.ready().await.unwrap();
     assert_eq!(shelf.entries(), []);
@@ -372,28 +372,28 @@ async fn an_erasure_of_before_there_was_a_journal_is_entered_when_it_is_asked_fo
 
 #[tokio::test]
 async fn a_replay_that_fails_in_the_middle_is_made_again_and_counts_once() {
-    let moody = Moody::default();
-    let shelf = Shelf::new(Mood::Good);
+    let faulty_store = FaultyStore::default();
+    let shelf = Shelf::new(Fault::Good);
     let names = ["ada", "bob", "cid"];
     for (number, name) in (1..).zip(names) {
-        append(&*moody.store, entries(number, 1, [event(name, "data")])).await;
-        shelf.put(entry(&*moody.store, name).await);
+        append(&*faulty_store.store, entries(number, 1, [event(name, "data")])).await;
+        shelf.put(entry(&*faulty_store.store, name).await);
     }
-    shelf.put(entry(&*moody.store, "nobody").await);
-    moody.set(Mood::ReadOnly);
-    let (builder, _clock) = support::builder(moody.clone());
+    shelf.put(entry(&*faulty_store.store, "nobody").await);
+    faulty_store.set(Fault::ReadOnly);
+    let (builder, _clock) = support::builder(faulty_store.clone());
     let guestbook = builder.erasure_journal(shelf).build().unwrap();
     assert_eq!(guestbook.ready().await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(guestbook.rights().replay_journal().await.unwrap_err().kind(), ErrorKind::Unavailable);
     // Another process has come further.
-    let of_bob = entry(&*moody.store, "bob").await.erasure(Some(user("bob")), START);
-    moody.store.remember_erasure(of_bob, crate::support::note(), START).await.unwrap();
-    moody.set(Mood::Good);
+    let of_bob = entry(&*faulty_store.store, "bob").await.erasure(Some(user("bob")), START);
+    faulty_store.store.remember_erasure(of_bob, crate::support::note(), START).await.unwrap();
+    faulty_store.set(Fault::Good);
     assert_eq!(counts(guestbook.rights().replay_journal().await.unwrap()), [4, 2, 1, 0]);
     guestbook.ready().await.unwrap();
     for name in names {
-        assert_eq!(count(&*moody.store, name).await, 0);
-        assert!(moody.store.erasure_of(user(name)).await.unwrap().unwrap().finished_at.is_some());
+        assert_eq!(count(&*faulty_store.store, name).await, 0);
+        assert!(faulty_store.store.erasure_of(user(name)).await.unwrap().unwrap().finished_at.is_some());
     }
     assert_eq!(counts(guestbook.rights().replay_journal().await.unwrap()), [4, 0, 0, 0]);
 }
@@ -416,7 +416,7 @@ async fn two_guestbooks_share_a_journal() {
         task.await.unwrap().unwrap();
     }
     assert_eq!(counts(second.rights().replay_journal().await.unwrap()), [10, 0, 0, 0]);
-    assert!(second.rights().readmit(&user("guest3")).await.unwrap());
+    assert!(second.rights().lift_erasure(&user("guest3")).await.unwrap());
     assert_eq!(counts(first.rights().replay_journal().await.unwrap()), [9, 0, 0, 0]);
     assert_eq!(login(&first, "guest3").await, StatusCode::OK);
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tower_guestbook::{
     privacy::ErasedActivities,
-    store::{PreferenceStore, SubjectStore},
+    store::{ErasureStore, PreferenceStore},
 };
 
 use super::*;

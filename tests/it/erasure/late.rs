@@ -1,14 +1,14 @@
 //! What comes in late: queued or spooled before, flushed or replayed after; a login that crosses the erasure.
 
 use axum::http::StatusCode;
-use tower_guestbook::{activity::Recorder, privacy::ErasedActivities, store::SubjectStore};
+use tower_guestbook::{activity::Recorder, privacy::ErasedActivities, store::ErasureStore};
 
 use super::*;
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 #[tokio::test]
 async fn an_event_that_was_queued_before_and_comes_after_is_not_stored() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (recorder, worker) =
         Recorder::pair(Arc::new(store.clone()), RecorderSettings::new(), Clock::manual(START)).unwrap();
     for number in 0..5 {
@@ -16,7 +16,7 @@ async fn an_event_that_was_queued_before_and_comes_after_is_not_stored() {
         recorder.record(event("bob", &format!("his {number}")));
     }
     // Nobody stores anything yet; another process strikes her out meanwhile, and erases what there is: nothing.
-    let erasure = store.store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
+    let erasure = store.store.begin_erasure(user("ada"), START, support::note(), START).await.unwrap();
     assert!(
         store
             .store
@@ -37,11 +37,11 @@ async fn an_event_that_was_queued_before_and_comes_after_is_not_stored() {
 async fn an_event_that_was_spooled_before_and_is_replayed_after_is_not_stored_and_its_file_goes() {
     let (place, word, his) = (Place::new(), needle(), needle());
     let store = place.open();
-    let moody = Moody::default();
+    let faulty_store = FaultyStore::default();
     let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(place.spool(), 64 << 20);
-    let (recorder, worker) = Recorder::pair(Arc::new(moody.clone()), settings(), Clock::manual(START)).unwrap();
+    let (recorder, worker) = Recorder::pair(Arc::new(faulty_store.clone()), settings(), Clock::manual(START)).unwrap();
     let worker = tokio::spawn(worker.run());
-    moody.set(Mood::Failing);
+    faulty_store.set(Fault::Failing);
     recorder.record(event("ada", &word));
     recorder.record(event("bob", &his));
     recorder.flush().await.unwrap_err();
@@ -51,7 +51,7 @@ async fn an_event_that_was_spooled_before_and_is_replayed_after_is_not_stored_an
     worker.await.unwrap();
     assert!(!place.find(word.as_bytes()).is_empty());
 
-    let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
+    let erasure = store.begin_erasure(user("ada"), START, support::note(), START).await.unwrap();
     assert!(
         store
             .erase_some(erasure.id, 10, ErasedActivities::Deleted, support::note(), START)
@@ -114,12 +114,12 @@ async fn a_login_of_somebody_who_is_erased_is_refused_and_leaves_the_browser_as_
     };
     let stored = sessions();
     let answer = browser.get("/try/ada").await;
-    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "StruckOut None"));
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "UserErased None"));
     assert_eq!((&browser.cookies, sessions()), (&before, stored), "the stranger is who they were");
     assert_eq!(browser.ok("/try/bob").await.body, "in");
     assert_eq!(browser.ok("/user").await.body, "bob");
     // A new account needs a new id, or somebody who lets them in.
-    assert!(guestbook.rights().readmit(&user("ada")).await.unwrap());
+    assert!(guestbook.rights().lift_erasure(&user("ada")).await.unwrap());
     assert_eq!(browser.ok("/try/ada").await.body, "in");
 }
 

@@ -34,7 +34,7 @@ use tower_guestbook::{
     activity::{
         ActivityFilter, ActivityRules, Entry, Event, EventData, EventId, EventLimits, EventType, RecorderSettings,
     },
-    consent::{Category, Choices, ConsentRules, Method, Mode, Purpose, PurposeId, Purposes},
+    consent::{Category, Choices, ConsentRules, DecisionMethod, Mode, Purpose, PurposeId, Purposes},
     http::{PeerAddress, RouteTemplate},
     preferences::{PreferenceRules, Schema, StandardPreferences},
     privacy::{Answer, Export, ExportedPage, PersonalData},
@@ -236,7 +236,7 @@ fn routes(guestbook: &Guestbook) -> Router {
         .route(
             "/decide/{source}/{actor}",
             get(async |consent: Consent, UrlPath((source, actor)): UrlPath<(String, String)>| {
-                let choices = Choices::new(Method::Custom).grant(PurposeId::ANALYTICS);
+                let choices = Choices::new(DecisionMethod::Custom).grant(PurposeId::ANALYTICS);
                 consent.decide(choices.source(source).actor(actor)).await
             }),
         )

@@ -3,7 +3,7 @@
 use tower_guestbook::{
     activity::{HistoryQuery, RequestTrace},
     privacy::{ErasedActivities, Erasure},
-    store::SubjectStore,
+    store::ErasureStore,
 };
 
 use super::*;
@@ -29,7 +29,7 @@ async fn erase(store: &SqliteStore, name: &str, limit: usize) -> (Erasure, usize
 }
 
 async fn erase_as(store: &SqliteStore, name: &str, limit: usize, activities: ErasedActivities) -> (Erasure, usize) {
-    let erasure = store.strike_out(user(name), START, support::note(), START).await.unwrap();
+    let erasure = store.begin_erasure(user(name), START, support::note(), START).await.unwrap();
     for steps in 1.. {
         let erasure = store.erase_some(erasure.id, limit, activities, support::note(), START).await.unwrap();
         if erasure.finished_at.is_some() {
@@ -74,7 +74,7 @@ async fn looking_for_names_elsewhere_takes_small_steps_and_sees_what_is_added_me
     let store = place.open();
     append(&store, entries(1, 1, [named("ada", "own.ada", "/ada"), named("ada", "own.two", "/two")])).await;
     append(&store, entries(2, 1, (0..5_000).map(|_| event("bob", "his")))).await;
-    let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
+    let erasure = store.begin_erasure(user("ada"), START, support::note(), START).await.unwrap();
     // 10 deletions are as much work as looking at 1,000 rows.
     let mut steps = 0;
     loop {
@@ -107,7 +107,7 @@ async fn of_two_who_share_a_name_the_last_one_takes_it_along_whatever_the_order_
         append(&store, entries(1, 1, [named("ada", "ours", "/ours"), named("bob", "ours", "/ours")])).await;
         let mut erasures = Vec::new();
         for name in ["ada", "bob"] {
-            erasures.push(store.strike_out(user(name), START, support::note(), START).await.unwrap().id);
+            erasures.push(store.begin_erasure(user(name), START, support::note(), START).await.unwrap().id);
         }
         for step in order.iter().cycle().take(40) {
             store.erase_some(erasures[*step], 1, ErasedActivities::Deleted, support::note(), START).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_name_that_somebody_gets_while_it_is_looked_for_is_not_taken_from_them
     let store = place.open();
     append(&store, entries(1, 1, (0..8).map(|_| named("ada", "own.ada", "/ada")))).await;
     append(&store, entries(2, 1, (0..3_000).map(|_| event("bob", "his")))).await;
-    let erasure = store.strike_out(user("ada"), START, support::note(), START).await.unwrap();
+    let erasure = store.begin_erasure(user("ada"), START, support::note(), START).await.unwrap();
     let anonymised = ErasedActivities::Anonymised;
     for step in 1.. {
         // Three of her rows have gone already.

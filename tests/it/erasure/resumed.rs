@@ -1,9 +1,9 @@
 //! An erasure that something stopped half-way.
 
-use tower_guestbook::store::{PreferenceStore, SubjectStore};
+use tower_guestbook::store::{ErasureStore, PreferenceStore};
 
 use super::*;
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 #[tokio::test]
 async fn a_source_that_fails_leaves_the_user_struck_out_and_the_erasure_is_gone_on_with() {
@@ -21,7 +21,7 @@ async fn a_source_that_fails_leaves_the_user_struck_out_and_the_erasure_is_gone_
     let erasure = guestbook.rights().erasure_of(&user("ada")).await.unwrap().unwrap();
     assert_eq!((erasure.finished_at, erasure.erased.sessions), (None, 1));
     assert_eq!(browser.ok("/user").await.body, "", "she is out");
-    assert_eq!(guestbook.rights().readmit(&user("ada")).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(guestbook.rights().lift_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::Conflict);
 
     assert_eq!(guestbook.rights().resume().await.unwrap(), 1);
     let finished = guestbook.rights().erasure_of(&user("ada")).await.unwrap().unwrap();
@@ -85,17 +85,17 @@ pub(super) async fn wait_for(guestbook: &Guestbook, name: &str) -> tower_guestbo
 
 #[tokio::test]
 async fn a_store_that_fails_in_the_middle_is_gone_on_with_and_a_second_erasure_meanwhile_is_the_same() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, _clock) = support::builder(store.clone());
     let guestbook = builder.build().unwrap();
     append(&*store.store, entries(1, 1, (0..2_000).map(|_| event("ada", "hers")))).await;
-    for mood in [Mood::Failing, Mood::Good] {
+    for mood in [Fault::Failing, Fault::Good] {
         let (rights, ada) = (guestbook.rights().clone(), user("ada"));
         let erasing = tokio::spawn(async move { rights.erase(&ada).await });
         support::until(async || count(&*store.store, "ada").await < 2_000).await;
         store.set(mood);
-        assert_eq!(erasing.await.unwrap().is_ok(), mood == Mood::Good);
-        store.set(Mood::Good);
+        assert_eq!(erasing.await.unwrap().is_ok(), mood == Fault::Good);
+        store.set(Fault::Good);
     }
     let bob = user("bob");
     let both = tokio::join!(guestbook.rights().erase(&bob), guestbook.rights().erase(&bob));

@@ -56,7 +56,7 @@ async fn a_journal_that_is_written_anew_follows_no_link_and_leaves_nothing_besid
     // What a process has left that died when it wrote the journal anew, and a link with such a name.
     fs::write(place.at("erasures.0123456789abcdef.new"), "half").unwrap();
     symlink(place.at("victim"), place.at("erasures.0123456789abcde0.new")).unwrap();
-    assert_eq!(journal.forget(Timestamp::from_millis(10)).await.unwrap(), 1);
+    assert_eq!(journal.delete_expired(Timestamp::from_millis(10)).await.unwrap(), 1);
     assert_eq!(journal.read(None, 10).await.unwrap().entries.len(), 1);
     place.assert_victim_is_untouched();
     let names: Vec<_> = modes(place.directory.path()).into_iter().map(|(name, _)| name).collect();
@@ -76,7 +76,7 @@ async fn a_journal_behind_a_link_stays_where_it_is() {
     for until in [10, 20] {
         journal.append(entry(until)).await.unwrap();
     }
-    assert_eq!(journal.forget(Timestamp::from_millis(10)).await.unwrap(), 1);
+    assert_eq!(journal.delete_expired(Timestamp::from_millis(10)).await.unwrap(), 1);
     assert!(fs::symlink_metadata(place.at("erasures")).unwrap().is_symlink());
     let real = FileJournal::new(place.at("other disk/real"));
     open(&real).await.unwrap();

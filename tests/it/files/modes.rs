@@ -10,8 +10,8 @@ use tower_guestbook::{
 };
 
 use crate::{
+    faulty_store::{Fault, FaultyStore},
     log::Log,
-    moody::{Mood, Moody},
     support::START,
 };
 
@@ -63,8 +63,8 @@ async fn make_everything(directory: &Path, mode: Option<u32>) {
     }
     let settings = RecorderSettings::new().retry(1, Duration::ZERO).spool(at("below/spool"), 1 << 20);
     let settings = mode.map_or(settings.clone(), |mode| settings.file_mode(mode));
-    let failing = Moody::default();
-    failing.set(Mood::Failing);
+    let failing = FaultyStore::default();
+    failing.set(Fault::Failing);
     let (recorder, worker) = Recorder::pair(Arc::new(failing), settings, clock).unwrap();
     tokio::spawn(worker.run());
     recorder.record(event());

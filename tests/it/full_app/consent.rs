@@ -4,7 +4,7 @@ use super::*;
 
 const OPTIONAL: [&str; 4] = ["analytics", "functional", "marketing", "personalisation"];
 
-impl Guest<'_> {
+impl TestClient<'_> {
     /// Where everything stands.
     pub(super) async fn consent(&mut self) -> Value {
         let reply = self.get("/api/consent").await;
@@ -25,7 +25,7 @@ impl Guest<'_> {
 }
 
 /// Whether a purpose is allowed and why.
-pub(super) fn standing(state: &Value, purpose: &str) -> (bool, String) {
+pub(super) fn consent_state(state: &Value, purpose: &str) -> (bool, String) {
     let purposes = state["purposes"].as_array().unwrap();
     let found = purposes.iter().find(|state| state["id"] == purpose).unwrap();
     (found["allowed"].as_bool().unwrap(), found["why"].as_str().unwrap().to_owned())
@@ -39,7 +39,7 @@ pub(super) fn all(granted: bool) -> Value {
 async fn full_app_records_a_decision_with_two_fields_and_shows_where_everything_stands() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     let fresh = guest.consent().await;
     assert_eq!((&fresh["subject"], &fresh["ask"], &fresh["history"]), (&Value::Null, &json!(true), &json!([])));
     assert_eq!(fresh["signals"]["gpc"], json!({ "received": false, "honoured": false }));
@@ -50,7 +50,7 @@ async fn full_app_records_a_decision_with_two_fields_and_shows_where_everything_
         ("necessary", true, "necessary"),
         ("personalisation", false, "undecided"),
     ] {
-        assert_eq!(standing(&fresh, purpose), (allowed, why.to_owned()), "{purpose}");
+        assert_eq!(consent_state(&fresh, purpose), (allowed, why.to_owned()), "{purpose}");
     }
     let offered = fresh["offer"]["purposes"].as_array().unwrap();
     assert!(offered.len() == 5 && offered.iter().all(|purpose| purpose["notice"]["language"] == "en"), "{offered:?}");
@@ -64,8 +64,8 @@ async fn full_app_records_a_decision_with_two_fields_and_shows_where_everything_
 
     let state = guest.consent().await;
     assert_eq!(state["subject"], "visitor");
-    assert_eq!(standing(&state, "marketing"), (true, "granted".into()));
-    assert_eq!(standing(&state, "analytics"), (false, "objected".into()));
+    assert_eq!(consent_state(&state, "marketing"), (true, "granted".into()));
+    assert_eq!(consent_state(&state, "analytics"), (false, "objected".into()));
     let history = state["history"].as_array().unwrap();
     let lines: Vec<_> = history.iter().map(|record| (&record["purpose"], &record["decision"])).collect();
     let (analytics, marketing) = (json!("analytics"), json!("marketing"));
@@ -84,7 +84,7 @@ async fn full_app_refuses_what_is_wrong_with_a_decision_and_records_nothing() {
     let server = Server::start(directory.path());
     let elsewhere = tempfile::tempdir().unwrap();
     let stranger = Server::start(elsewhere.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     let path = "/api/consent";
     for body in [
         "",
@@ -124,7 +124,7 @@ async fn full_app_refuses_what_is_wrong_with_a_decision_and_records_nothing() {
     ] {
         assert_error(&guest.ask(Method::POST, path, &[JSON], body).await, StatusCode::BAD_REQUEST, body);
     }
-    let theirs = Guest::new(&stranger).consent().await["offer"]["snapshot"].as_str().unwrap().to_owned();
+    let theirs = TestClient::new(&stranger).consent().await["offer"]["snapshot"].as_str().unwrap().to_owned();
     let ours = guest.consent().await["offer"]["snapshot"].as_str().unwrap().to_owned();
     let (payload, tag) = ours.split_once('.').unwrap();
     let mixed = format!("{payload}.{}", theirs.split_once('.').unwrap().1);
@@ -145,10 +145,10 @@ async fn full_app_refuses_what_is_wrong_with_a_decision_and_records_nothing() {
 async fn full_app_records_the_pages_buttons_with_the_text_that_was_shown() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     let german = [("accept-language", "de-CH, en;q=0.5")];
-    let offer = guest.ask(Method::GET, "/api/consent", &german, "").await.json["offer"].clone();
-    let snapshot = &offer["snapshot"];
+    let prompt = guest.ask(Method::GET, "/api/consent", &german, "").await.json["offer"].clone();
+    let snapshot = &prompt["snapshot"];
     let mixed = json!({ "analytics": true, "functional": false, "marketing": true, "personalisation": false });
     // A purpose that is decided as before is no new record.
     for (method, choices, expected, new) in [
@@ -161,10 +161,10 @@ async fn full_app_records_the_pages_buttons_with_the_text_that_was_shown() {
         let reply = guest.send(Method::POST, "/api/consent", &body).await;
         assert_eq!(reply.json, json!({ "status": "success", "message": "Consent recorded" }), "{method}");
         let state = guest.consent().await;
-        assert_eq!(OPTIONAL.map(|purpose| standing(&state, purpose).0), expected, "{method}");
+        assert_eq!(OPTIONAL.map(|purpose| consent_state(&state, purpose).0), expected, "{method}");
         assert_eq!(state["ask"], json!(false), "whoever has answered is left in peace");
         for record in &state["history"].as_array().unwrap()[..new] {
-            let purpose = offer["purposes"].as_array().unwrap().iter().find(|other| other["id"] == record["purpose"]);
+            let purpose = prompt["purposes"].as_array().unwrap().iter().find(|other| other["id"] == record["purpose"]);
             let notice = &purpose.unwrap()["notice"];
             assert_eq!((&record["method"], &record["language"]), (&json!(method), &json!("de")));
             assert_eq!((&record["notice"], &notice["language"]), (&notice["hash"], &json!("de")));
@@ -177,11 +177,11 @@ async fn full_app_records_the_pages_buttons_with_the_text_that_was_shown() {
 async fn full_app_withdraws_with_one_call() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.decide("marketing", true).await;
     let gone = guest.ask(Method::DELETE, "/api/consent/marketing", &[], "").await;
     assert_eq!(gone.json, json!({ "status": "success", "message": "Consent withdrawn" }));
-    assert_eq!(standing(&guest.consent().await, "marketing"), (false, "withdrawn".into()));
+    assert_eq!(consent_state(&guest.consent().await, "marketing"), (false, "withdrawn".into()));
     for unknown in ["telepathy", "Two%20Words", "%00", "receipts"] {
         let refused = guest.ask(Method::DELETE, &format!("/api/consent/{unknown}"), &[], "").await;
         assert_error(&refused, StatusCode::NOT_FOUND, unknown);
@@ -189,18 +189,18 @@ async fn full_app_withdraws_with_one_call() {
     let refused = guest.ask(Method::DELETE, "/api/consent/necessary", &[], "").await;
     assert_error(&refused, StatusCode::BAD_REQUEST, "necessary");
 
-    let mut other = Guest::new(&server);
+    let mut other = TestClient::new(&server);
     let first = other.ask(Method::DELETE, "/api/consent/analytics", &[], "").await;
     assert_eq!((first.status, cookie_names(&first)), (StatusCode::OK, vec!["consent"]), "an objection is a decision");
-    assert_eq!(standing(&other.consent().await, "analytics"), (false, "objected".into()));
-    assert_eq!(standing(&guest.consent().await, "analytics"), (true, "undecided".into()), "of one, not of others");
+    assert_eq!(consent_state(&other.consent().await, "analytics"), (false, "objected".into()));
+    assert_eq!(consent_state(&guest.consent().await, "analytics"), (true, "undecided".into()), "of one, not of others");
 }
 
 #[tokio::test]
 async fn full_app_gives_a_receipt_of_what_was_decided() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut visitor, mut user) = (Guest::new(&server), Guest::new(&server));
+    let (mut visitor, mut user) = (TestClient::new(&server), TestClient::new(&server));
     user.login("user1", "user123").await;
     for (guest, kind) in [(&mut visitor, "visitor"), (&mut user, "user")] {
         let path = "/api/consent/receipt";
@@ -230,7 +230,7 @@ async fn full_app_takes_a_malformed_consent_cookie_for_none_and_removes_it() {
     let server = Server::start(directory.path());
     let long = "a".repeat(4_000);
     for value in ["", "x", "%00", "{\"marketing\":true}", "00000000000000000000000000000000", &long, "1,2", "\"\""] {
-        let mut guest = Guest::new(&server);
+        let mut guest = TestClient::new(&server);
         guest.cookies.insert("consent".into(), value.into());
         assert_eq!(guest.get("/offers").await.status, StatusCode::FORBIDDEN, "{value:.20}");
         assert!(!guest.cookies.is_empty(), "{value:.20}: a late answer could take away one that was set meanwhile");
@@ -242,9 +242,9 @@ async fn full_app_takes_a_malformed_consent_cookie_for_none_and_removes_it() {
         assert_eq!(guest.get("/offers").await.status, StatusCode::OK, "{value:.20}");
     }
     // An id that nobody was given is nobody's: it stands nowhere, and is good for a first decision.
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.cookies.insert("consent".into(), "00000000000040008000000000000000".into());
-    assert_eq!(standing(&guest.consent().await, "marketing"), (false, "undecided".into()));
+    assert_eq!(consent_state(&guest.consent().await, "marketing"), (false, "undecided".into()));
 }
 
 #[cfg(unix)]
@@ -252,7 +252,7 @@ async fn full_app_takes_a_malformed_consent_cookie_for_none_and_removes_it() {
 async fn full_app_keeps_decisions_over_a_restart_and_logs_no_visitor() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.decide("marketing", true).await;
     guest.decide("analytics", false).await;
     let cookies = guest.cookies.clone();
@@ -260,9 +260,9 @@ async fn full_app_keeps_decisions_over_a_restart_and_logs_no_visitor() {
     assert!(!log.replace('-', "").contains(&cookies["consent"]), "{log}");
 
     let server = Server::start(directory.path());
-    let mut guest = Guest { server: &server, cookies };
+    let mut guest = TestClient { server: &server, cookies };
     let state = guest.consent().await;
-    assert_eq!(standing(&state, "marketing"), (true, "granted".into()));
-    assert_eq!(standing(&state, "analytics"), (false, "objected".into()));
+    assert_eq!(consent_state(&state, "marketing"), (true, "granted".into()));
+    assert_eq!(consent_state(&state, "analytics"), (false, "objected".into()));
     assert_eq!(guest.get("/offers").await.status, StatusCode::OK);
 }

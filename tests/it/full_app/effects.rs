@@ -1,7 +1,7 @@
 //! What follows from what somebody decided: cookies, gates, signals, records, and what becomes of it at a login.
 
 use super::{
-    consent::{all, standing},
+    consent::{all, consent_state},
     *,
 };
 
@@ -11,7 +11,7 @@ const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml");
 /// A browser that opens a page, which is when cookies that are not allowed are removed.
 const OPENS: [(&str, &str); 3] = [BROWSER, ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
 
-impl Guest<'_> {
+impl TestClient<'_> {
     /// How many activities there are of the user.
     pub(super) async fn activities(&mut self) -> usize {
         self.get("/api/activities?limit=200").await.json["activities"].as_array().unwrap().len()
@@ -55,7 +55,7 @@ async fn full_app_sets_no_cookie_until_somebody_asks_for_something_that_needs_on
             (Method::PUT, "/api/session/data/cart", json!([1]), "session_id"),
             (Method::POST, "/auth/login", json!({ "username": "user1", "password": "user123" }), "session_id"),
         ] {
-            let reply = Guest::new(&server).send(method, path, &body).await;
+            let reply = TestClient::new(&server).send(method, path, &body).await;
             assert_eq!((reply.status, cookie_names(&reply)), (StatusCode::OK, vec![only]), "{path} {body}");
         }
     }
@@ -66,8 +66,8 @@ async fn full_app_shows_offers_only_to_those_who_agreed_to_marketing() {
     let directory = tempfile::tempdir().unwrap();
     for recording in ["on", "off"] {
         let server = Server::start_with(directory.path(), &["--recording", recording]);
-        let mut guest = Guest::new(&server);
-        let closed = async |guest: &mut Guest<'_>, headers: &[(&str, &str)]| {
+        let mut guest = TestClient::new(&server);
+        let closed = async |guest: &mut TestClient<'_>, headers: &[(&str, &str)]| {
             let browser: Vec<_> = headers.iter().copied().chain(OPENS).collect();
             let page = guest.ask(Method::GET, "/offers?page=2", &browser, "").await;
             assert_eq!(page.status, StatusCode::SEE_OTHER);
@@ -81,7 +81,7 @@ async fn full_app_shows_offers_only_to_those_who_agreed_to_marketing() {
                 assert_eq!(refused.json["manage_url"], "/");
             }
         };
-        let open = async |guest: &mut Guest<'_>, headers: &[(&str, &str)]| {
+        let open = async |guest: &mut TestClient<'_>, headers: &[(&str, &str)]| {
             let page = guest.ask(Method::GET, "/offers", headers, "").await;
             assert_eq!(page.status, StatusCode::OK);
             assert!(page.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"));
@@ -131,19 +131,19 @@ async fn full_app_honours_global_privacy_control_and_says_so() {
         (StatusCode::OK, &"application/json".parse().unwrap())
     );
 
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     for (value, received) in [("1", true), ("0", false), ("true", false), ("1, 1", false), ("01", false)] {
         let state = guest.ask(Method::GET, "/api/consent", &[("sec-gpc", value)], "").await.json;
         assert_eq!(state["signals"]["gpc"], json!({ "received": received, "honoured": received }), "{value}");
         let why = if received { "global_privacy_control" } else { "undecided" };
-        assert_eq!(standing(&state, "marketing"), (false, why.to_owned()), "{value}");
-        assert!(standing(&state, "analytics").0, "the signal is about what is sold or shared");
+        assert_eq!(consent_state(&state, "marketing"), (false, why.to_owned()), "{value}");
+        assert!(consent_state(&state, "analytics").0, "the signal is about what is sold or shared");
     }
     assert!(guest.cookies.is_empty(), "a signal is no decision of a visitor");
 
     // What the browser of a user says holds for the account, on every device.
     guest.login("user1", "user123").await;
-    let mut device = Guest::new(&server);
+    let mut device = TestClient::new(&server);
     device.login("user1", "user123").await;
     let mut history = Vec::new();
     for _ in 0..200 {
@@ -157,7 +157,7 @@ async fn full_app_honours_global_privacy_control_and_says_so() {
     assert_eq!((&history[0]["method"], &history[0]["purpose"]), (&json!("gpc"), &json!("marketing")));
     guest.ask(Method::GET, "/api/session", &[GPC], "").await;
     let state = device.consent().await;
-    assert_eq!(standing(&state, "marketing"), (false, "objected".into()));
+    assert_eq!(consent_state(&state, "marketing"), (false, "objected".into()));
     assert_eq!(state["history"].as_array().unwrap().len(), 1, "once");
 }
 
@@ -165,7 +165,7 @@ async fn full_app_honours_global_privacy_control_and_says_so() {
 async fn full_app_records_nothing_of_those_who_object() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.login("user1", "user123").await;
     let page = json!({ "page": "/#prices" });
     for path in ["/", "/api/session"] {
@@ -199,7 +199,7 @@ async fn full_app_records_nothing_of_those_who_object() {
 async fn full_app_takes_a_visitors_decisions_into_the_account_at_login() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     for (purpose, granted) in [("functional", true), ("marketing", false), ("analytics", false)] {
         guest.decide(purpose, granted).await;
     }
@@ -210,30 +210,30 @@ async fn full_app_takes_a_visitors_decisions_into_the_account_at_login() {
     assert_eq!(names, ["consent", "session_id"]);
     assert!(!guest.cookies.contains_key("consent"), "removed: the decisions are the account's now");
 
-    let mut device = Guest::new(&server);
+    let mut device = TestClient::new(&server);
     device.login("user1", "user123").await;
     for (guest, subject) in [(&mut guest, "user"), (&mut device, "user")] {
         let state = guest.consent().await;
         assert_eq!(state["subject"], subject);
-        assert_eq!(standing(&state, "functional"), (false, "undecided".into()), "a yes is not carried over");
-        assert_eq!(standing(&state, "marketing"), (false, "denied".into()));
-        assert_eq!(standing(&state, "analytics"), (false, "objected".into()));
+        assert_eq!(consent_state(&state, "functional"), (false, "undecided".into()), "a yes is not carried over");
+        assert_eq!(consent_state(&state, "marketing"), (false, "denied".into()));
+        assert_eq!(consent_state(&state, "analytics"), (false, "objected".into()));
         let methods: Vec<_> = state["history"].as_array().unwrap().iter().map(|record| &record["method"]).collect();
         let count = |method: &str| methods.iter().filter(|other| **other == method).count();
         assert_eq!((methods.len(), count("merge"), count("api")), (5, 2, 3), "what was a visitor's stays on record");
     }
 
     // A no of the account is not undone by a visitor's yes.
-    let mut other = Guest::new(&server);
+    let mut other = TestClient::new(&server);
     other.decide("marketing", true).await;
     other.login("user1", "user123").await;
-    assert_eq!(standing(&other.consent().await, "marketing"), (false, "denied".into()));
+    assert_eq!(consent_state(&other.consent().await, "marketing"), (false, "denied".into()));
 
     // After a logout the browser is a new visitor.
     guest.send(Method::POST, "/auth/logout", &Value::Null).await;
     assert!(guest.cookies.is_empty(), "{:?}", guest.cookies);
     let state = guest.consent().await;
-    assert_eq!((&state["subject"], standing(&state, "functional").1), (&Value::Null, "undecided".into()));
+    assert_eq!((&state["subject"], consent_state(&state, "functional").1), (&Value::Null, "undecided".into()));
     assert_eq!(guest.decide("functional", true).await.status, StatusCode::OK);
     assert_ne!(guest.cookies["consent"], visitor);
 }

@@ -210,7 +210,7 @@ async fn full_app_names_secure_cookies_with_the_prefix_that_protects_them() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start_with(directory.path(), &["--addr", "0.0.0.0:0"]);
     server.address = server.address.replace("0.0.0.0", "127.0.0.1");
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     let decided =
         guest.send(Method::POST, "/api/consent", &json!({ "consent_type": "marketing", "granted": true })).await;
     assert_eq!(cookie_names(&decided), ["__Host-consent"]);

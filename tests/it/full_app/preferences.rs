@@ -5,7 +5,7 @@ use super::*;
 const PATH: &str = "/api/preferences";
 const MERGE: (&str, &str) = ("content-type", "application/merge-patch+json");
 
-impl Guest<'_> {
+impl TestClient<'_> {
     async fn preferences(&mut self) -> Value {
         let reply = self.get(PATH).await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.json);
@@ -41,7 +41,7 @@ fn defaults() -> Value {
 async fn full_app_starts_everybody_with_the_defaults_and_keeps_what_they_change() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut visitor, mut user) = (Guest::new(&server), Guest::new(&server));
+    let (mut visitor, mut user) = (TestClient::new(&server), TestClient::new(&server));
     user.login("user1", "user123").await;
     for guest in [&mut visitor, &mut user] {
         assert_eq!(guest.preferences().await, defaults());
@@ -66,17 +66,17 @@ async fn full_app_starts_everybody_with_the_defaults_and_keeps_what_they_change(
         expected["privacy"]["show_activity"] = json!(true);
         assert_eq!(guest.preferences().await, expected, "and no decision is forgotten by the way");
     }
-    let mut device = Guest::new(&server);
+    let mut device = TestClient::new(&server);
     device.login("user1", "user123").await;
     assert_eq!(device.preferences().await, user.preferences().await, "on every device");
-    assert_eq!(Guest::new(&server).preferences().await, defaults(), "others have their own");
+    assert_eq!(TestClient::new(&server).preferences().await, defaults(), "others have their own");
 }
 
 #[tokio::test]
 async fn full_app_resets_a_key_or_a_category() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.login("user1", "user123").await;
     let changed = json!({ "theme": "dark", "notifications": { "email": false, "push": true, "sms": true } });
     guest.patch(changed).await;
@@ -115,7 +115,7 @@ async fn full_app_resets_a_key_or_a_category() {
 async fn full_app_refuses_what_is_wrong_with_preferences_and_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut visitor, mut user) = (Guest::new(&server), Guest::new(&server));
+    let (mut visitor, mut user) = (TestClient::new(&server), TestClient::new(&server));
     user.login("user1", "user123").await;
     for guest in [&mut visitor, &mut user] {
         for method in [Method::PUT, Method::PATCH] {
@@ -183,7 +183,7 @@ async fn full_app_refuses_what_is_wrong_with_preferences_and_names_it() {
 async fn full_app_knows_versions_of_preferences_by_their_etag() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut guest, mut device) = (Guest::new(&server), Guest::new(&server));
+    let (mut guest, mut device) = (TestClient::new(&server), TestClient::new(&server));
     guest.login("user1", "user123").await;
     device.login("user1", "user123").await;
     let first = guest.get(PATH).await;
@@ -196,7 +196,7 @@ async fn full_app_knows_versions_of_preferences_by_their_etag() {
     let other = guest.ask(Method::GET, PATH, &[("if-none-match", "\"0-0\"")], "").await;
     assert_eq!(other.status, StatusCode::OK);
 
-    let change = async |guest: &mut Guest<'_>, tag: &str, body: Value| {
+    let change = async |guest: &mut TestClient<'_>, tag: &str, body: Value| {
         guest.ask(Method::PATCH, PATH, &[MERGE, ("if-match", tag)], &body.to_string()).await
     };
     let dark = change(&mut guest, &tag, json!({ "theme": "dark" })).await;
@@ -251,12 +251,12 @@ async fn full_app_gives_each_browser_what_it_asks_for_until_somebody_chooses() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let wishes = [("accept-language", "fr, de-AT;q=0.9, en;q=0.5"), ("sec-ch-prefers-color-scheme", "\"dark\"")];
-    let seen = async |guest: &mut Guest<'_>| {
+    let seen = async |guest: &mut TestClient<'_>| {
         let reply = guest.ask(Method::GET, PATH, &wishes, "").await;
         let depends = (varies_by(&reply, "accept-language"), varies_by(&reply, "sec-ch-prefers-color-scheme"));
         (reply.json["language"].clone(), reply.json["theme"].clone(), depends)
     };
-    let (mut visitor, mut user) = (Guest::new(&server), Guest::new(&server));
+    let (mut visitor, mut user) = (TestClient::new(&server), TestClient::new(&server));
     user.login("user1", "user123").await;
     for guest in [&mut visitor, &mut user] {
         assert_eq!(seen(guest).await, (json!("de"), json!("dark"), (true, true)));
@@ -273,10 +273,10 @@ async fn full_app_gives_each_browser_what_it_asks_for_until_somebody_chooses() {
 async fn full_app_takes_what_a_visitor_likes_into_the_account_where_that_has_not_chosen() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut device = Guest::new(&server);
+    let mut device = TestClient::new(&server);
     device.login("user1", "user123").await;
     device.patch(json!({ "theme": "system" })).await;
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.patch(json!({ "theme": "dark", "language": "de", "notifications": { "sms": true } })).await;
     guest.login("user1", "user123").await;
     for guest in [&mut guest, &mut device] {
@@ -292,7 +292,7 @@ async fn full_app_takes_what_a_visitor_likes_into_the_account_where_that_has_not
 async fn full_app_has_one_answer_to_whether_it_may_measure() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut visitor, mut user) = (Guest::new(&server), Guest::new(&server));
+    let (mut visitor, mut user) = (TestClient::new(&server), TestClient::new(&server));
     user.login("user1", "user123").await;
     for guest in [&mut visitor, &mut user] {
         guest.patch(json!({ "privacy": { "allow_analytics": true } })).await;

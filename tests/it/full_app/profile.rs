@@ -6,7 +6,7 @@ use super::*;
 async fn full_app_shows_a_profile_only_as_far_as_its_user_wants() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let mut user = Guest::new(&server);
+    let mut user = TestClient::new(&server);
     user.login("user1", "user123").await;
     for number in 0..12 {
         user.send(Method::POST, "/api/track/page", &json!({ "page": format!("/page-{number}?token=secret#top") }))
@@ -14,7 +14,7 @@ async fn full_app_shows_a_profile_only_as_far_as_its_user_wants() {
         user.send(Method::POST, "/api/track/action", &json!({ "action": "secret" })).await;
     }
     user.get("/api/activities").await;
-    let (path, mut stranger) = ("/api/users/2/profile", Guest::new(&server));
+    let (path, mut stranger) = ("/api/users/2/profile", TestClient::new(&server));
     let nobody = stranger.get("/api/users/77/profile").await;
     assert_error(&nobody, StatusCode::NOT_FOUND, "77");
     for id in ["2", "1", "nonsense", "-1", "99999999999999999999", "%00"] {
@@ -41,7 +41,7 @@ async fn full_app_shows_a_profile_only_as_far_as_its_user_wants() {
 async fn full_app_shows_no_activity_of_somebody_whose_data_is_restricted_or_who_objects() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut user, mut stranger) = (Guest::new(&server), Guest::new(&server));
+    let (mut user, mut stranger) = (TestClient::new(&server), TestClient::new(&server));
     user.login("user1", "user123").await;
     user.send(Method::POST, "/api/track/page", &json!({ "page": "/prices" })).await;
     user.get("/api/activities").await;

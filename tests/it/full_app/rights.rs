@@ -6,7 +6,7 @@ use super::*;
 async fn full_app_gives_users_all_that_is_kept_of_them_and_nothing_of_others() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut guest, mut other) = (Guest::new(&server), Guest::new(&server));
+    let (mut guest, mut other) = (TestClient::new(&server), TestClient::new(&server));
     let refused = guest.get("/api/gdpr/export").await;
     assert_eq!((refused.status, &refused.json["title"]), (StatusCode::UNAUTHORIZED, &json!("Login required")));
 
@@ -40,7 +40,7 @@ async fn full_app_gives_users_all_that_is_kept_of_them_and_nothing_of_others() {
 async fn full_app_strikes_a_user_out_who_has_just_logged_in() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut guest, mut other) = (Guest::new(&server), Guest::new(&server));
+    let (mut guest, mut other) = (TestClient::new(&server), TestClient::new(&server));
     assert_eq!(guest.ask(Method::DELETE, "/api/gdpr/delete", &[], "").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(guest.get("/api/gdpr/delete").await.status, StatusCode::METHOD_NOT_ALLOWED);
     guest.login("user1", "user123").await;
@@ -74,7 +74,7 @@ async fn full_app_erases_again_whoever_a_restored_backup_brings_back() {
     let files = ["guestbook.db", "guestbook.db.users"].map(|name| directory.path().join(name));
     let start = || Server::start(directory.path());
     let server = start();
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.login("user1", "user123").await;
     guest.send(Method::PUT, "/api/preferences", &json!({ "theme": "dark" })).await;
     let cookies = guest.cookies;
@@ -82,7 +82,7 @@ async fn full_app_erases_again_whoever_a_restored_backup_brings_back() {
     let backup = files.each_ref().map(|file| std::fs::read(file).unwrap());
 
     let server = start();
-    let mut guest = Guest::new(&server);
+    let mut guest = TestClient::new(&server);
     guest.login("user1", "user123").await;
     assert_eq!(guest.ask(Method::DELETE, "/api/gdpr/delete", &[], "").await.status, StatusCode::OK);
     server.stop();
@@ -95,7 +95,7 @@ async fn full_app_erases_again_whoever_a_restored_backup_brings_back() {
         std::fs::write(file, bytes).unwrap();
     }
     let server = start();
-    let mut guest = Guest { server: &server, cookies };
+    let mut guest = TestClient { server: &server, cookies };
     assert_eq!(guest.get("/api/session").await.status, StatusCode::UNAUTHORIZED, "the session of before is over");
     let again = json!({ "username": "user1", "password": "user123" });
     let again = guest.send(Method::POST, "/auth/login", &again).await;

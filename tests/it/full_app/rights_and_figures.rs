@@ -6,7 +6,7 @@ use super::*;
 async fn full_app_answers_requests_and_shows_what_was_done_with_ones_data() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut guest, mut admin) = (Guest::new(&server), Guest::new(&server));
+    let (mut guest, mut admin) = (TestClient::new(&server), TestClient::new(&server));
     for path in ["/api/gdpr/requests", "/api/gdpr/audit", "/api/gdpr/processing", "/api/admin/audit"] {
         assert_eq!(guest.get(path).await.status, StatusCode::UNAUTHORIZED, "{path}");
     }
@@ -44,7 +44,7 @@ async fn full_app_answers_requests_and_shows_what_was_done_with_ones_data() {
 async fn full_app_knows_what_people_do_and_names_the_parameter_that_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
-    let (mut guest, mut admin) = (Guest::new(&server), Guest::new(&server));
+    let (mut guest, mut admin) = (TestClient::new(&server), TestClient::new(&server));
     assert_eq!(guest.get("/api/analytics/user").await.status, StatusCode::UNAUTHORIZED);
     guest.login("user1", "user123").await;
     admin.login("admin", "admin123").await;

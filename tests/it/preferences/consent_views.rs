@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     ErrorKind, Guestbook,
     consent::{
-        Category, Choices, Circumstances, ConsentRules, Decision, Jurisdiction, Method, Mode, Purpose, PurposeId,
-        Purposes, Regime,
+        Category, Choices, Circumstances, ConsentRules, Decision, DecisionMethod, Jurisdiction, Mode, Purpose,
+        PurposeId, Purposes, Regime,
     },
     http::RequestHead,
     preferences::{PreferenceRules, Schema, StandardPreferences},
@@ -19,7 +19,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, standard, stored, user};
-use crate::{moody::Moody, support::builder};
+use crate::{faulty_store::FaultyStore, support::builder};
 
 pub(super) fn consent(analytics: Purpose) -> ConsentRules {
     let half_a_year = Duration::from_secs(180 * 86_400);
@@ -39,8 +39,8 @@ pub(super) fn view() -> PreferenceRules<StandardPreferences> {
 }
 
 /// The view on a purpose that is allowed only where somebody agrees, or as `mode` says; grants need no notice.
-fn viewing(mode: Mode) -> (Guestbook, Router, Moody) {
-    let store = Moody::default();
+fn viewing(mode: Mode) -> (Guestbook, Router, FaultyStore) {
+    let store = FaultyStore::default();
     let rules = consent(analytics(mode)).accept_grants_without_notice();
     let guestbook = builder(store.clone()).0.consent(rules).preferences(view()).build().unwrap();
     let app = app(&guestbook);
@@ -172,14 +172,14 @@ async fn a_withdrawal_by_whatever_way_shows_at_once() {
     browser.set(allow(true)).await;
     consents.withdraw(&ada.clone().into(), &PurposeId::ANALYTICS, &Circumstances::default()).await.unwrap();
     assert!(!shows(&browser.value().await));
-    let grant = Choices::new(Method::Api).grant(PurposeId::ANALYTICS);
+    let grant = Choices::new(DecisionMethod::Api).grant(PurposeId::ANALYTICS);
     consents.decide(&ada.into(), grant, &Circumstances::default()).await.unwrap();
     assert!(shows(&browser.value().await));
 }
 
 #[tokio::test]
 async fn a_key_that_was_stored_before_it_was_a_view_is_of_no_account() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let before = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     Browser::of(&app(&before), "ada").await.set(allow(false)).await;
     let rules = consent(analytics(Mode::ExemptWithObjection)).accept_grants_without_notice();
@@ -200,17 +200,17 @@ async fn the_service_decides_for_a_user_as_a_program_does() {
     service.update(&ada, &patch, None).await.unwrap();
     assert!(!service.update(&ada, &allow(false), None).await.unwrap().value.privacy.allow_analytics);
     let history = guestbook.consents().unwrap().history(&ada.into(), 10, None).await.unwrap();
-    let decisions: Vec<_> = history.iter().map(|record| record.standing.decision).collect();
+    let decisions: Vec<_> = history.iter().map(|record| record.consent_state.decision).collect();
     assert_eq!(decisions, [Decision::Withdrawn, Decision::Granted]);
     for record in &history {
-        assert_eq!((record.proof.method, record.proof.source.as_deref()), (Method::Api, Some("preferences")));
+        assert_eq!((record.proof.method, record.proof.source.as_deref()), (DecisionMethod::Api, Some("preferences")));
     }
     assert_eq!(stored(&store, "ada").await, (json!({ "theme": "dark" }), 1));
 }
 
 #[tokio::test]
 async fn a_grant_that_needs_a_notice_is_refused_with_all_of_its_patch() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let rules = consent(analytics(Mode::OptIn));
     let guestbook = builder(store.clone()).0.consent(rules).preferences(view()).build().unwrap();
     let app = app(&guestbook);
@@ -229,7 +229,7 @@ async fn a_grant_that_needs_a_notice_is_refused_with_all_of_its_patch() {
 
 #[tokio::test]
 async fn a_patch_that_is_refused_decides_nothing() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let schema = Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys().max_bytes(100);
     let view = PreferenceRules::new(schema).consent_view("privacy.allow_analytics", PurposeId::ANALYTICS);
     let rules = consent(analytics(Mode::OptIn)).accept_grants_without_notice();

@@ -8,10 +8,10 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, standard, stored, user};
-use crate::{moody::Moody, support::builder};
+use crate::{faulty_store::FaultyStore, support::builder};
 
-fn guestbook() -> (Guestbook, Moody) {
-    let store = Moody::default();
+fn guestbook() -> (Guestbook, FaultyStore) {
+    let store = FaultyStore::default();
     let rules = PreferenceRules::standard().unwrap();
     (builder(store.clone()).0.preferences(rules).build().unwrap(), store)
 }
@@ -134,7 +134,7 @@ async fn what_is_wrong_is_named_and_not_repeated_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn too_many_overrides_are_refused_and_nothing_is_stored() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let schema = Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys().max_bytes(100);
     let guestbook = builder(store.clone()).0.preferences(PreferenceRules::new(schema)).build().unwrap();
     let app = app(&guestbook);

@@ -6,10 +6,10 @@ use serde_json::json;
 use tower_guestbook::Guestbook;
 
 use super::{Browser, app, app_of, negotiating, rules_of, standard, stored};
-use crate::{moody::Moody, support::builder};
+use crate::{faulty_store::FaultyStore, support::builder};
 
-fn guestbook() -> (Guestbook, Moody) {
-    let store = Moody::default();
+fn guestbook() -> (Guestbook, FaultyStore) {
+    let store = FaultyStore::default();
     (builder(store.clone()).0.preferences(negotiating()).build().unwrap(), store)
 }
 
@@ -174,7 +174,7 @@ struct Newer {
 
 #[tokio::test]
 async fn what_is_no_longer_right_does_not_keep_the_rest_of_a_session_from_the_account() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let older = builder(store.clone()).0.preferences(rules_of::<Older>()).build().unwrap();
     let newer = builder(store.clone()).0.preferences(rules_of::<Newer>()).build().unwrap();
     let mut browser = Browser::new(&app_of::<Older>(&older));

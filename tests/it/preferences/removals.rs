@@ -13,7 +13,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, Likes, app_of, model::merge_patch, rules_of, stored, user};
-use crate::{moody::Moody, support::builder};
+use crate::{faulty_store::FaultyStore, support::builder};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Digest {
@@ -128,7 +128,7 @@ fn steps() -> Vec<(Value, Result<Value, &'static str>)> {
 
 #[tokio::test]
 async fn null_takes_away_what_a_default_has_below_maps_options_and_enums() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = guestbook::<Mail>(store.clone());
     let app = app_of::<Mail>(&guestbook);
     for is_user in [true, false] {
@@ -163,7 +163,7 @@ async fn null_takes_away_what_a_default_has_below_maps_options_and_enums() {
 
 #[tokio::test]
 async fn null_takes_away_an_option_of_a_struct_that_fills_itself_and_a_reset_brings_it_back() {
-    let guestbook = guestbook::<Filling>(Moody::default());
+    let guestbook = guestbook::<Filling>(FaultyStore::default());
     let mut ada = Browser::of(&app_of::<Filling>(&guestbook), "ada").await;
     assert_eq!(ada.set(json!({ "limit": null, "inner": null })).await, json!({ "limit": null, "inner": null }));
     let filled = json!({ "limit": null, "inner": { "a": 5, "b": 6 } });
@@ -174,7 +174,7 @@ async fn null_takes_away_an_option_of_a_struct_that_fills_itself_and_a_reset_bri
 
 #[tokio::test]
 async fn what_was_taken_away_in_a_session_is_taken_into_the_account_at_login() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = guestbook::<Mail>(store.clone());
     let app = app_of::<Mail>(&guestbook);
     let service = guestbook.preferences::<Mail>().unwrap();
@@ -195,7 +195,7 @@ async fn what_was_taken_away_in_a_session_is_taken_into_the_account_at_login() {
 
 #[tokio::test]
 async fn what_was_taken_away_is_exported_and_imported() {
-    let old = guestbook::<Mail>(Moody::default());
+    let old = guestbook::<Mail>(FaultyStore::default());
     let (ada, patch) = (user("ada"), json!({ "boards": { "news": null }, "digest": { "Weekly": { "day": 1 } } }));
     let value = old.preferences::<Mail>().unwrap().update(&ada, &patch, None).await.unwrap().value;
     let mut export = old.rights().export(&ada).await.unwrap();
@@ -203,7 +203,7 @@ async fn what_was_taken_away_is_exported_and_imported() {
     while let Some(part) = export.next().await {
         document.extend_from_slice(&part.unwrap());
     }
-    let new = guestbook::<Mail>(Moody::default());
+    let new = guestbook::<Mail>(FaultyStore::default());
     assert!(new.rights().import(&ada, &document).await.unwrap().preferences);
     assert_eq!(new.preferences::<Mail>().unwrap().get(&ada).await.unwrap().value, value);
 }
@@ -221,7 +221,7 @@ async fn a_chosen_variant_outlives_a_new_default_variant() {
             Self { digest: Digest::Never, boards: [("sport".to_owned(), true), ("chess".to_owned(), true)].into() }
         }
     }
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let mut ada = Browser::of(&app_of::<Mail>(&guestbook::<Mail>(store.clone())), "ada").await;
     ada.set(json!({ "boards": { "news": null }, "digest": { "Weekly": { "day": 1 } } })).await;
     let mut ada = ada.at(&app_of::<Later>(&guestbook::<Later>(store)));
@@ -242,7 +242,7 @@ async fn tabs_that_remove_different_entries_in_parallel_lose_nothing() {
 
 #[tokio::test]
 async fn an_integer_of_more_than_64_bits_is_refused_and_not_rounded() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = guestbook::<Mail>(store.clone());
     let mut ada = Browser::of(&app_of::<Mail>(&guestbook), "ada").await;
     for wrong in ["123456789012345678901234567890", "18446744073709551616", "-9223372036854775809", "[{\"a\":1e30}]"] {

@@ -11,7 +11,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, app_of, rules_of, standard, stored, user};
-use crate::{moody::Moody, support::builder};
+use crate::{faulty_store::FaultyStore, support::builder};
 
 /// A later version of the standard preferences: with another default, and a theme and a category more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ async fn a_new_default<S: Store + Clone>(store: S) {
 
 #[tokio::test]
 async fn a_new_default_reaches_those_who_have_not_chosen_and_nobody_else() {
-    a_new_default(Moody::default()).await;
+    a_new_default(FaultyStore::default()).await;
 }
 
 #[cfg(feature = "sqlite")]
@@ -68,7 +68,7 @@ async fn a_new_default_reaches_those_who_have_not_chosen_and_nobody_else_on_sqli
 
 #[tokio::test]
 async fn a_stored_value_that_is_no_longer_right_gives_way_to_its_default_and_is_counted() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let late = builder(store.clone()).0.preferences(rules_of::<Late>()).build().unwrap();
     let early = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     Browser::of(&app_of::<Late>(&late), "ada").await.set(json!({ "theme": "needle", "language": "de" })).await;
@@ -136,7 +136,7 @@ impl Default for FreeOffice {
 
 #[tokio::test]
 async fn stored_values_that_do_not_fit_together_take_no_other_with_them() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let free = builder(store.clone()).0.preferences(rules_of::<FreeOffice>()).build().unwrap();
     let office = builder(store.clone()).0.preferences(rules_of::<Office>()).build().unwrap();
     let mut ada = Browser::of(&app_of::<FreeOffice>(&free), "ada").await;
@@ -152,7 +152,7 @@ async fn stored_values_that_do_not_fit_together_take_no_other_with_them() {
 
 #[tokio::test]
 async fn keys_of_a_newer_program_are_kept_by_an_older_one() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let late = builder(store.clone()).0.preferences(rules_of::<Late>()).build().unwrap();
     let strict = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     let tolerant = PreferenceRules::new(Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys());

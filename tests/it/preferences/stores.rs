@@ -19,8 +19,8 @@ use tower_guestbook::{
 
 use super::{Browser, app, negotiating, rules_of, standard, stored, user};
 use crate::{
-    moody::{Mood, Moody},
-    support::{Guest, HANDLER_UNAVAILABLE, START, builder},
+    faulty_store::{Fault, FaultyStore},
+    support::{HANDLER_UNAVAILABLE, START, TestClient, builder},
 };
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn what_the_service_changes_is_seen_by_the_next_request() {
 
 #[tokio::test]
 async fn reading_asks_the_store_once_for_each_time_of_the_cache() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let guestbook = builder.preferences(negotiating()).build().unwrap();
     let mut ada = Browser::of(&app(&guestbook), "ada").await;
@@ -86,7 +86,7 @@ async fn another_process<S: Store + Clone>(stores: [S; 2]) {
 
 #[tokio::test]
 async fn what_another_process_changes_is_seen_within_the_age_of_the_cache() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     another_process([store.clone(), store]).await;
 }
 
@@ -100,7 +100,7 @@ async fn what_another_process_changes_is_seen_within_the_age_of_the_cache_on_sql
 
 #[tokio::test(start_paused = true)]
 async fn a_page_goes_on_with_what_the_browser_asks_for_when_the_store_fails() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let builder = builder(store.clone()).0.on_store_error(OnStoreError::ContinueWithoutSession);
     let guestbook = builder.cache_age(Duration::ZERO).preferences(negotiating()).build().unwrap();
     let app = app(&guestbook);
@@ -108,7 +108,7 @@ async fn a_page_goes_on_with_what_the_browser_asks_for_when_the_store_fails() {
     ada.login("ada").await;
     let mine = standard(json!({ "theme": "system", "language": "de", "notifications": { "sms": true } }));
     assert_eq!(ada.set(json!({ "theme": "system", "notifications": { "sms": true } })).await, mine);
-    for mood in [Mood::Failing, Mood::Stuck] {
+    for mood in [Fault::Failing, Fault::Stuck] {
         store.set(mood);
         assert_eq!(ada.value().await, standard(json!({ "theme": "dark", "language": "de" })), "{mood:?}");
         for patch in [json!({ "theme": "light" }), json!({})] {
@@ -116,27 +116,27 @@ async fn a_page_goes_on_with_what_the_browser_asks_for_when_the_store_fails() {
             assert_eq!(answer.problem(), HANDLER_UNAVAILABLE, "{mood:?}: {}", answer.body);
         }
     }
-    for mood in [Mood::ReadOnly, Mood::Refusing] {
+    for mood in [Fault::ReadOnly, Fault::Refusing] {
         store.set(mood);
         assert_ne!(ada.patch(json!({ "theme": "light" })).await.status, StatusCode::OK);
     }
-    store.set(Mood::ReadOnly);
+    store.set(Fault::ReadOnly);
     assert_eq!(ada.value().await, mine, "reading works");
     let mut stranger = Browser::new(&app);
     assert_eq!(stranger.patch(json!({ "theme": "dark" })).await.problem(), HANDLER_UNAVAILABLE);
     assert!(stranger.cookies.is_empty());
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     assert_eq!(ada.value().await, mine);
     assert_eq!(stored(&store, "ada").await.1, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_is_refused_when_the_store_fails_and_the_policy_is_to_refuse() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.cache_age(Duration::ZERO).preferences(negotiating()).build().unwrap();
     let app = app(&guestbook);
     let mut ada = Browser::of(&app, "ada").await;
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     let answer = ada.ask(axum::http::Method::GET, "/preferences", &[], None).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(Browser::new(&app).value().await, standard(json!({})), "strangers do not notice");
@@ -159,14 +159,14 @@ async fn a_route_without_preferences_says_what_is_missing() {
         (route().layer(right.activity_layer()), ".layer(guestbook.layer())"),
         (route(), ".layer(guestbook.layer())"),
     ] {
-        let answer = Guest::new(&app).get("/").await;
+        let answer = TestClient::new(&app).get("/").await;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.header(header::CONTENT_TYPE), Some("application/problem+json"));
         assert!(answer.json()["detail"].as_str().unwrap().contains(advice), "{}", answer.body);
     }
     assert!(without.preferences::<StandardPreferences>().is_none());
     assert!(other.preferences::<StandardPreferences>().is_none() && other.preferences::<Other>().is_some());
-    assert_eq!(Guest::new(&route().layer(right.session_layer())).ok("/").await.body, "Light");
+    assert_eq!(TestClient::new(&route().layer(right.session_layer())).ok("/").await.body, "Light");
 }
 
 #[tokio::test]

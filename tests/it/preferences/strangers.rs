@@ -10,7 +10,7 @@ use tower_guestbook::{
 
 use super::{Browser, app, negotiating, standard};
 use crate::{
-    moody::Moody,
+    faulty_store::FaultyStore,
     support::{Answer, builder},
 };
 
@@ -146,7 +146,7 @@ async fn a_response_depends_on_what_the_browser_asks_for_until_somebody_has_chos
 
 #[tokio::test]
 async fn a_stranger_who_changes_nothing_gets_no_cookie_and_leaves_nothing() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.preferences(negotiating()).build().unwrap();
     let app = app(&guestbook);
     let mut stranger = Browser::new(&app).with(LANGUAGE, "de").with(SCHEME, r#""dark""#);
@@ -176,7 +176,7 @@ async fn a_stranger_who_changes_nothing_gets_no_cookie_and_leaves_nothing() {
 async fn critical_color_scheme_has_pages_and_nothing_else_asked_for_again() {
     use axum::{Json, Router, response::Html, routing::get};
 
-    use crate::support::Guest;
+    use crate::support::TestClient;
 
     let critical = HeaderName::from_static("critical-ch");
     for (is_critical, expected) in [(true, Some(SCHEME)), (false, None)] {
@@ -188,7 +188,7 @@ async fn critical_color_scheme_has_pages_and_nothing_else_asked_for_again() {
             .route("/json", get(async |likes: Preferences<StandardPreferences>| Json(likes.value().clone())))
             .route("/plain", get(async || Html("")))
             .layer(guestbook.layer());
-        let mut guest = Guest::new(&app);
+        let mut guest = TestClient::new(&app);
         for (path, is_asked, critical_for) in
             [("/page", true, expected), ("/json", true, None), ("/plain", false, None)]
         {

@@ -15,7 +15,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, app_of, negotiating, routes, rules_of, standard, stored, user};
-use crate::{moody::Moody, support::builder};
+use crate::{faulty_store::FaultyStore, support::builder};
 
 /// Any number of keys.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ async fn parallel_tabs<S: Store + Clone>(store: S) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tabs_that_change_different_keys_in_parallel_lose_nothing() {
-    parallel_tabs(Moody::default()).await;
+    parallel_tabs(FaultyStore::default()).await;
 }
 
 #[cfg(feature = "sqlite")]
@@ -70,7 +70,7 @@ async fn tabs_that_change_different_keys_in_parallel_lose_nothing_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_parallel_changes_to_one_version_one_is_stored() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.preferences(rules_of::<Many>()).build().unwrap();
     let app = app_of::<Many>(&guestbook);
     let mut browser = Browser::of(&app, "ada").await;
@@ -96,7 +96,7 @@ async fn of_parallel_changes_to_one_version_one_is_stored() {
 
 #[tokio::test]
 async fn a_change_to_another_version_is_refused_and_nothing_is_stored() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     let app = app(&guestbook);
     let mut ada = Browser::of(&app, "ada").await;
@@ -124,7 +124,7 @@ async fn a_change_to_another_version_is_refused_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn a_version_that_another_process_has_made_is_not_refused() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbooks =
         [(); 2].map(|()| builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap());
     let [here, there] = guestbooks.each_ref().map(app);
@@ -188,7 +188,7 @@ fn if_match_and_if_none_match_are_lists_of_which_one_tag_suffices() {
 
 #[tokio::test]
 async fn if_match_of_a_visitor_holds_only_for_the_current_entity_tag() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbook = builder(store).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     let app = app(&guestbook);
     for is_user in [false, true] {
@@ -223,7 +223,7 @@ async fn if_match_of_a_visitor_holds_only_for_the_current_entity_tag() {
 
 #[tokio::test]
 async fn an_entity_tag_covers_what_is_stored_even_if_the_value_is_the_same() {
-    let guestbook = builder(Moody::default()).0.preferences(negotiating()).build().unwrap();
+    let guestbook = builder(FaultyStore::default()).0.preferences(negotiating()).build().unwrap();
     let mut stranger = Browser::new(&app(&guestbook)).with("accept-language", "de");
     let asked_for = stranger.etag().await;
     let value = stranger.value().await;
@@ -235,7 +235,7 @@ async fn an_entity_tag_covers_what_is_stored_even_if_the_value_is_the_same() {
 
 #[tokio::test]
 async fn the_entity_tag_is_of_the_value_and_the_same_in_each_process() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let guestbooks = [(); 2].map(|()| builder(store.clone()).0.preferences(negotiating()).build().unwrap());
     let [here, there] = guestbooks.each_ref().map(app);
     let mut tags = Vec::new();

@@ -61,7 +61,7 @@ async fn it_is_shown_in_a_language_that_the_browser_asks_for() {
     let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build().unwrap());
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.consent(notices.into_iter().fold(rules, ConsentRules::notice)).build().unwrap();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     let ada = Caller { app: app(&guestbook), cookie: guest.cookie, origin: None };
     for (asked, language) in [("de-AT, en;q=0.5", "de"), ("fr", "en"), ("", "en")] {

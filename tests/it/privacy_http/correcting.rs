@@ -61,7 +61,7 @@ async fn more_than_fits_is_too_large_and_nothing_is_stored() {
     let schema = Schema::<StandardPreferences>::new().unwrap().max_bytes(20);
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.preferences(PreferenceRules::new(schema)).build().unwrap();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     let ada = Caller { app: app(&guestbook), cookie: guest.cookie, origin: None };
     let long = json!({ "preferences": { "theme": "dark", "language": "de" } });

@@ -63,7 +63,7 @@ async fn each_endpoint<S: Store>(store: impl Fn() -> S, callers: &[&str]) {
                 "nobody" => site.stranger(),
                 "forged" => Caller { cookie: Some("A".repeat(43)), ..site.stranger() },
                 "anonymous" => {
-                    let mut guest = Guest::new(&site.app);
+                    let mut guest = TestClient::new(&site.app);
                     guest.ok("/set/key/value").await;
                     Caller { cookie: guest.cookie, ..site.stranger() }
                 }
@@ -154,7 +154,7 @@ async fn whoever_was_erased_is_nobody() {
 
 #[tokio::test]
 async fn whoever_was_erased_in_another_process_a_moment_ago_is_nobody() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let ada = site.login("ada").await;
     assert_ok(&ada.get("/restriction").await, StatusCode::OK, "known");

@@ -19,8 +19,8 @@ const WRITES: [(&str, &str, &str); 11] = [
 ];
 
 /// A site on a store that changes its mood when everybody is known.
-async fn site() -> (Site, Moody, Caller, String) {
-    let store = Moody::default();
+async fn site() -> (Site, FaultyStore, Caller, String) {
+    let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let (ada, rights) = (user("ada"), site.guestbook.rights());
     let open = rights.file(&ada, RequestKind::Rectification, None).await.unwrap().request.id.to_string();
@@ -41,14 +41,14 @@ fn assert_unavailable(answer: &Answer, what: &str) {
 async fn what_cannot_be_read_is_said_without_details() {
     for path in READS {
         let (_site, store, ada, open) = site().await;
-        store.set(Mood::Failing);
+        store.set(Fault::Failing);
         assert_unavailable(&ada.get(&path.replace("{open}", &open)).await, path);
     }
 }
 
 #[tokio::test]
 async fn what_cannot_be_written_is_said_without_details_and_nothing_has_changed() {
-    for mood in [Mood::Failing, Mood::ReadOnly] {
+    for mood in [Fault::Failing, Fault::ReadOnly] {
         for (method, path, body) in WRITES {
             let (site, store, ada, open) = site().await;
             let before = site.state().await;
@@ -57,7 +57,7 @@ async fn what_cannot_be_written_is_said_without_details_and_nothing_has_changed(
             let headers: &[_] = if body.is_empty() { &[] } else { &[JSON] };
             let answer = ada.ask(method.clone(), &path.replace("{open}", &open), headers, body).await;
             assert_unavailable(&answer, &format!("{method} {path} when {mood:?}"));
-            store.set(Mood::Good);
+            store.set(Fault::Good);
             assert_eq!(site.state().await, before, "{method} {path} when {mood:?}");
         }
     }
@@ -67,7 +67,7 @@ async fn what_cannot_be_written_is_said_without_details_and_nothing_has_changed(
 async fn a_store_that_takes_offence_is_not_the_users_fault() {
     for path in READS {
         let (_site, store, ada, open) = site().await;
-        store.set(Mood::Refusing);
+        store.set(Fault::Refusing);
         assert_unavailable(&ada.get(&path.replace("{open}", &open)).await, path);
     }
 }
@@ -75,7 +75,7 @@ async fn a_store_that_takes_offence_is_not_the_users_fault() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_answer_is_not_waited_for() {
     let (_site, store, ada, _) = site().await;
-    store.set(Mood::Stuck);
+    store.set(Fault::Stuck);
     assert_unavailable(&ada.get("/restriction").await, "a read");
     assert_unavailable(&ada.post("/restriction", &json!({})).await, "a write");
 }
@@ -87,7 +87,7 @@ async fn a_change_whose_answer_is_late_is_not_called_undone() {
             continue; // 202: see the tests of pending erasures.
         }
         let (_site, store, ada, open) = site().await;
-        store.set(Mood::Stuck);
+        store.set(Fault::Stuck);
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let headers: &[_] = if body.is_empty() { &[] } else { &[JSON] };
         let path = path.replace("{open}", &open);
@@ -95,7 +95,7 @@ async fn a_change_whose_answer_is_late_is_not_called_undone() {
         assert_unavailable(&answer, &path);
         assert_eq!(answer.json()["outcome"], "unknown", "{method} {path}");
         assert_eq!(ada.get("/restriction").await.json().get("outcome"), None, "a read changes nothing");
-        store.set(Mood::Failing);
+        store.set(Fault::Failing);
         let answer = ada.ask(method.clone(), &path, headers, body).await;
         assert_eq!(answer.json().get("outcome"), None, "{method} {path}: a failure is known");
     }
@@ -106,7 +106,7 @@ async fn what_was_decided_is_not_guessed() {
     let (site, store, ada, _) = site().await;
     // Another device decides, so that it is read anew for a session that is known.
     site.guestbook.rights().object(&user("ada"), [PurposeId::ANALYTICS]).await.unwrap();
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     for path in ["/consent", "/consent/receipt"] {
         assert_unavailable(&ada.get(path).await, path);
     }

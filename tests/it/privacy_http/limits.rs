@@ -16,7 +16,7 @@ fn assert_throttled(answer: &Answer, seconds: &str, what: &str) {
 
 #[tokio::test]
 async fn thirty_a_minute_and_then_one_every_two_seconds() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let (ada, other_device, bob) = (site.login("ada").await, site.login("ada").await, site.login("bob").await);
     ask(&ada, "/restriction", 20).await;

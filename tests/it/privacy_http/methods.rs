@@ -74,7 +74,7 @@ async fn the_head_of_an_answer_is_to_be_had_without_its_body() {
 async fn without_consent_there_is_nothing_to_object_to() {
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     let ada = Caller { app: app(&guestbook), cookie: guest.cookie, origin: None };
     for path in ["/objection", "/consent", "/consent/receipt"] {

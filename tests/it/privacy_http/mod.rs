@@ -38,8 +38,8 @@ use tower_guestbook::{
 };
 
 use crate::{
-    moody::{Mood, Moody},
-    support::{self, Answer, Guest, builder, minutes},
+    faulty_store::{Fault, FaultyStore},
+    support::{self, Answer, TestClient, builder, minutes},
 };
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -161,7 +161,7 @@ impl Site {
     }
 
     async fn login(&self, name: &str) -> Caller {
-        let mut guest = Guest::new(&self.app);
+        let mut guest = TestClient::new(&self.app);
         guest.ok(&format!("/login/{name}")).await;
         Caller { app: self.app.clone(), cookie: guest.cookie, origin: None }
     }

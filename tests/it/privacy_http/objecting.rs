@@ -45,15 +45,15 @@ async fn an_objection_ends_processing_and_taken_back_it_is_as_if_there_were_none
 async fn an_objection_taken_back_does_not_bring_an_older_yes_back() {
     let site = Site::new(MemoryStore::new());
     let consents = site.guestbook.consents().unwrap();
-    let yes = Choices::new(tower_guestbook::consent::Method::Import).grant(PurposeId::MARKETING);
+    let yes = Choices::new(tower_guestbook::consent::DecisionMethod::Import).grant(PurposeId::MARKETING);
     consents.decide(&user("ada").into(), yes, &Circumstances::default()).await.unwrap();
     let ada = site.login("ada").await;
     assert_eq!(allowed(&ada).await.1, true);
     ada.post("/objection/marketing", &json!({})).await;
     ada.delete("/objection/marketing").await;
     assert_eq!(allowed(&ada).await.1, false);
-    let standings = consents.standings(&user("ada").into()).await.unwrap();
-    assert_eq!(standings.get(&PurposeId::MARKETING).unwrap().decision, Decision::Denied);
+    let consent_states = consents.consent_states(&user("ada").into()).await.unwrap();
+    assert_eq!(consent_states.get(&PurposeId::MARKETING).unwrap().decision, Decision::Denied);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ enum Step {
     Record(u8),
     Durable,
     Flush,
-    Mood(Mood),
+    Fault(Fault),
     Pause,
 }
 
@@ -16,7 +16,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1u8..40).prop_map(Step::Record),
         1 => Just(Step::Durable),
         1 => Just(Step::Flush),
-        2 => prop_oneof![Just(Mood::Good), Just(Mood::Failing), Just(Mood::Stuck)].prop_map(Step::Mood),
+        2 => prop_oneof![Just(Fault::Good), Just(Fault::Failing), Just(Fault::Stuck)].prop_map(Step::Fault),
         1 => Just(Step::Pause),
     ];
     prop::collection::vec(step, 1..25)
@@ -30,7 +30,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let directory = tempfile::tempdir().unwrap();
-            let store = Moody::default();
+            let store = FaultyStore::default();
             let settings = RecorderSettings::new()
                 .queue(64)
                 .batch(16, Duration::from_millis(50))
@@ -53,12 +53,12 @@ proptest! {
                         offered += recorder.stats().offered - before;
                     }
                     Step::Flush => { let _ = recorder.flush().await; }
-                    Step::Mood(mood) => store.set(mood),
+                    Step::Fault(mood) => store.set(mood),
                     Step::Pause => tokio::time::sleep(Duration::from_secs(3)).await,
                 }
                 assert_balanced(&recorder.stats());
             }
-            store.set(Mood::Good);
+            store.set(Fault::Good);
             tokio::time::sleep(Duration::from_secs(60)).await;
             recorder.shutdown(Duration::from_secs(60)).await;
             let stats = recorder.stats();

@@ -26,7 +26,7 @@ async fn count<S: ActivityStore>(store: &S, filter: ActivityFilter) -> u64 {
 
 #[tokio::test]
 async fn all_logins_of_others_are_recorded_while_one_user_floods_the_queue() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new());
     // Nobody stores anything yet, as with a store that is slow.
     for _ in 0..20_000 {
@@ -46,7 +46,7 @@ async fn all_logins_of_others_are_recorded_while_one_user_floods_the_queue() {
 
 #[tokio::test]
 async fn security_events_find_room_when_all_users_together_have_filled_the_queue() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let types = EventTypes::new().security(["password_changed"]).unwrap();
     let settings = RecorderSettings::new().queue(64).security_queue(64).batch(8, Duration::ZERO).event_types(types);
     let (recorder, worker) = pair(&store, settings);
@@ -78,7 +78,7 @@ async fn security_events_find_room_when_all_users_together_have_filled_the_queue
 
 #[tokio::test]
 async fn strangers_share_by_network_and_the_application_itself_is_not_limited() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let settings = RecorderSettings::new().queue(160).batch(16, Duration::ZERO);
     let (recorder, _worker) = pair(&store, settings);
     let fill = |event: &dyn Fn() -> Event| (0..1_000).filter(|_| recorder.record(event()) == Tracked::Queued).count();
@@ -93,7 +93,7 @@ async fn strangers_share_by_network_and_the_application_itself_is_not_limited() 
 
 #[tokio::test]
 async fn a_share_is_new_when_the_worker_has_fetched_what_waits() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let settings = RecorderSettings::new().queue(32).batch(32, Duration::ZERO);
     let recorder = running(&store, settings);
     for _ in 0..5 {

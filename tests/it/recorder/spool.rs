@@ -5,10 +5,10 @@ use super::*;
 #[tokio::test]
 async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let settings = RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
     let recorder = running(&store, settings);
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     for number in 0..30 {
         recorder.record(event(number));
         if number % 10 == 9 {
@@ -20,7 +20,7 @@ async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
     assert_eq!(spool_files(directory.path()), 1);
     let error = recorder.flush().await.unwrap_err();
     assert!(error.to_string().contains("spool"), "nothing new, but not everything is stored: {error}");
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     recorder.record(event(30));
     until_spool_is_empty(&recorder).await;
     let mut all = stored(&*store.store).await;
@@ -35,9 +35,9 @@ async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
 #[tokio::test]
 async fn a_spool_takes_so_many_bytes_and_the_rest_is_a_counted_loss() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 10_000));
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     for number in 0..200 {
         recorder.record(event(number));
         recorder.flush().await.unwrap_err();
@@ -51,9 +51,9 @@ async fn a_spool_takes_so_many_bytes_and_the_rest_is_a_counted_loss() {
 #[tokio::test]
 async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() {
     let directory = tempfile::tempdir().unwrap();
-    let dead = Moody::default();
+    let dead = FaultyStore::default();
     let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
-    dead.set(Mood::Failing);
+    dead.set(Fault::Failing);
     let recorder = running(&dead, settings());
     for number in 0..5 {
         recorder.record(event(number));
@@ -69,17 +69,17 @@ async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() 
     bytes.extend_from_slice(b"\nnot json at all\n");
     fs::write(&file, bytes).unwrap();
 
-    let living = Moody::default();
-    living.set(Mood::Failing);
+    let living = FaultyStore::default();
+    living.set(Fault::Failing);
     let recorder = running(&living, settings());
     recorder.record(event(77));
     recorder.flush().await.unwrap_err();
-    let other = Moody::default();
+    let other = FaultyStore::default();
     let second = running(&other, settings());
     until_spool_is_empty(&second).await;
     assert_eq!(stored(&*other.store).await, [] as [usize; 0], "both files have an owner");
 
-    living.set(Mood::Good);
+    living.set(Fault::Good);
     until_spool_is_empty(&recorder).await;
     let mut all = stored(&*living.store).await;
     all.sort_unstable();
@@ -90,21 +90,21 @@ async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() 
 #[tokio::test]
 async fn what_the_store_finds_wrong_is_lost_and_keeps_nothing_else_waiting() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Moody::default();
+    let store = FaultyStore::default();
     fs::write(directory.path().join("guestbook-spool-0000000000000007.ndjson"), "").unwrap();
     let recorder = running(&store, RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20));
     assert_eq!(spool_files(directory.path()), 0, "a file without a line is removed");
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     recorder.record(event(1));
     recorder.flush().await.unwrap_err();
-    store.set(Mood::Refusing);
+    store.set(Fault::Refusing);
     recorder.record(event(2));
     assert_eq!(recorder.flush().await.unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!((recorder.stats().lost, recorder.stats().spooled), (1, 1));
     // What is in the spool is wrong now, too.
     until_spool_is_empty(&recorder).await;
     assert_eq!((recorder.stats().lost, spool_files(directory.path())), (2, 0));
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     recorder.record(event(3));
     recorder.flush().await.unwrap();
     assert_eq!(stored(&*store.store).await, [3]);

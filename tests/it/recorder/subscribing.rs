@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().subscriptions(2, 3));
     let mut all = recorder.subscribe(ActivityFilter::new()).unwrap();
     let mut ones = recorder.subscribe(ActivityFilter::new().user(UserId::from(1))).unwrap();
@@ -44,7 +44,7 @@ async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed(
 
 #[tokio::test]
 async fn what_subscribers_see_has_the_sequence_of_the_history() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
     let mut live = recorder.subscribe(ActivityFilter::new()).unwrap();
     recorder.record_durable(event(7)).await.unwrap();

@@ -89,7 +89,7 @@ async fn the_rules_anonymise<S: Store + Clone>(store: S) {
 
 #[tokio::test]
 async fn what_is_old_becomes_nobodys_once_and_a_dry_run_says_the_same() {
-    the_rules_anonymise(Moody::default()).await;
+    the_rules_anonymise(FaultyStore::default()).await;
 }
 
 #[cfg(feature = "sqlite")]
@@ -145,7 +145,7 @@ async fn what_is_anonymised_is_not_looked_through_again() {
 
 #[tokio::test]
 async fn who_is_restricted_is_left_alone() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, views(9, DAY * 12)).await;
     let (guestbook, _) = guestbook(store.clone(), rules());
     let user = views(1, DAY * 12)[0].user.clone().unwrap();

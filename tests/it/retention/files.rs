@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tower_guestbook::{
     activity::{EventData, EventLimits},
-    store::{MaintenanceStore, SqliteStore, SubjectStore},
+    store::{ErasureStore, MaintenanceStore, SqliteStore},
 };
 
 use super::*;
@@ -39,17 +39,17 @@ async fn space_is_given_back_page_by_page() {
     let (path, _directory) = file();
     let store = SqliteStore::open(&path).unwrap();
     store_all(&store, 1, large_views(1_000, DAY)).await;
-    store.discard(ActivityFilter::new(), 1_000).await.unwrap();
+    store.delete_activities(ActivityFilter::new(), 1_000).await.unwrap();
     let free = free_pages(&path);
     assert!(free > 200, "{free}");
-    let look = store.give_back_space(0).await.unwrap();
+    let look = store.reclaim_space(0).await.unwrap();
     assert_eq!((look.freed, look.left), (0, free));
-    let some = store.give_back_space(50).await.unwrap();
+    let some = store.reclaim_space(50).await.unwrap();
     assert_eq!((some.freed, some.left), (50, free - 50), "not one page only");
     assert_eq!(free_pages(&path), free - 50);
-    let rest = store.give_back_space(100_000).await.unwrap();
+    let rest = store.reclaim_space(100_000).await.unwrap();
     assert_eq!((rest.freed, rest.left, free_pages(&path)), (free - 50, 0, 0));
-    assert_eq!(store.give_back_space(10).await.unwrap().freed, 0, "nothing is left");
+    assert_eq!(store.reclaim_space(10).await.unwrap().freed, 0, "nothing is left");
 }
 
 #[tokio::test]

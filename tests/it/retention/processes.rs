@@ -9,7 +9,7 @@ use super::*;
 
 #[tokio::test]
 async fn while_another_holds_the_lease_nothing_runs() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, views(10, DAY * 91)).await;
     let (guestbook, clock) = guestbook(store.clone(), RetentionRules::new());
     let minute = Duration::from_secs(60);
@@ -24,7 +24,7 @@ async fn while_another_holds_the_lease_nothing_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn it_runs_by_itself_in_one_process_of_several() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     store_all(&store, 1, [views(10, DAY * 91), views(5, DAY * 90)].concat()).await;
     let clock = Clock::manual(START);
     let start = || Guestbook::builder(store.clone()).clock(clock.clone()).build().unwrap();
@@ -38,11 +38,11 @@ async fn it_runs_by_itself_in_one_process_of_several() {
     assert_eq!((one.runs + two.runs, one.elsewhere + two.elsewhere), (1, 1), "one of them");
 
     // The store is out of order for some runs.
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     let hour = Duration::from_secs(3_600);
     clock.advance(hour);
     tokio::time::sleep(hour * 3 / 2).await;
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     let [one, two] = stats();
     assert_eq!((one.runs + two.runs, one.failed + two.failed), (1, 1));
     clock.advance(hour);

@@ -6,7 +6,7 @@ use tower_guestbook::{
 };
 
 use super::*;
-use crate::support::Guest;
+use crate::support::TestClient;
 
 async fn ask(rights: &Rights, name: &str) -> (RequestId, ConfirmationToken) {
     let ErasureRequest { request, token, .. } = rights.request_erasure(&user(name)).await.unwrap();
@@ -32,7 +32,7 @@ async fn whoever_confirms_is_restricted_at_once_and_erased_when_the_grace_is_ove
     let (id, token) = ask(rights, "ada").await;
     assert_eq!(rights.restriction_of(&user("ada")).await.unwrap(), None, "nothing happens yet");
     clock.advance(DAY - Duration::from_millis(1));
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     guestbook.flush().await.unwrap();
     let before = count(&guestbook, "ada").await;
@@ -61,7 +61,7 @@ async fn whoever_confirms_is_restricted_at_once_and_erased_when_the_grace_is_ove
 async fn whoever_cancels_is_as_before() {
     let (guestbook, clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     let id = confirmed(rights).await;
     assert_eq!(guest.ok("/track").await.body, "Restricted");
@@ -179,7 +179,7 @@ async fn whoever_is_erased_during_the_grace_is_not_erased_again() {
     clock.advance(8 * DAY);
     assert_eq!(rights.resume().await.unwrap(), 0);
     assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap_err().kind(), ErrorKind::InvalidInput);
-    assert_eq!(rights.request_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::StruckOut);
+    assert_eq!(rights.request_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::UserErased);
 }
 
 #[tokio::test]

@@ -7,12 +7,12 @@ use tower_guestbook::{
 };
 
 use super::*;
-use crate::support::Guest;
+use crate::support::TestClient;
 
 #[tokio::test]
 async fn an_objection_beats_what_was_granted() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     guest.ok("/grant/marketing").await;
     assert_eq!(guest.ok("/allows/marketing").await.body, "true Granted");
@@ -95,7 +95,7 @@ async fn what_cannot_be_corrected_is_refused_and_nothing_is_changed() {
     assert_eq!(export(rights, "ada").await["preferences"], json!({}));
     rights.erase(&user("ada")).await.unwrap();
     let refused = rights.rectify(&user("ada"), &json!({ "preferences": { "theme": "dark" } })).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::StruckOut);
+    assert_eq!(refused.kind(), ErrorKind::UserErased);
     let without = support::builder(MemoryStore::new()).0.build().unwrap();
     let refused = without.rights().rectify(&user("ada"), &json!({ "preferences": { "theme": "dark" } })).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Configuration);

@@ -1,11 +1,11 @@
 //! What is held is left, whoever wants it gone.
 
-use tower_guestbook::privacy::{HeldClass, Hold};
+use tower_guestbook::privacy::{HeldClass, LegalHold};
 
 use super::*;
 
 async fn hold(rights: &Rights, class: HeldClass) {
-    rights.hold(&user("ada"), Hold::new(class, "lawsuit 12", START).unwrap()).await.unwrap();
+    rights.hold(&user("ada"), LegalHold::new(class, "lawsuit 12", START).unwrap()).await.unwrap();
 }
 
 /// A guestbook that knows her, with a table of the application.
@@ -78,7 +78,7 @@ async fn a_hold_that_ends_by_itself_lets_the_erasure_go_on() {
     let (place, addresses) = (Place::new(), Addresses::default());
     let (guestbook, clock) = known(&place, &addresses).await;
     let rights = guestbook.rights();
-    let until = Hold::new(HeldClass::Activities, "lawsuit 12", START).unwrap().until(START.after(2 * DAY));
+    let until = LegalHold::new(HeldClass::Activities, "lawsuit 12", START).unwrap().until(START.after(2 * DAY));
     rights.hold(&user("ada"), until).await.unwrap();
     assert!(rights.erase(&user("ada")).await.unwrap().erasure.is_partial());
     clock.advance(DAY);

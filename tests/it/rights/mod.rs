@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     Clock, Consent, Error, ErrorKind, Guestbook, GuestbookBuilder, Session, Tracker, UserId,
     activity::{ActivityFilter, Entry, Event, EventId, EventType, Tracked},
-    consent::{Category, Choices, ConsentRules, Method, Mode, Purpose, PurposeId, Purposes},
+    consent::{Category, Choices, ConsentRules, DecisionMethod, Mode, Purpose, PurposeId, Purposes},
     preferences::PreferenceRules,
     privacy::{Answer, ExportedPage, PersonalData, PrivacyRequest, RequestId, RequestKind, RequestState, Rights},
     store::{ActivityStore, Commit, RequestQuery, SqliteStore, Store},
@@ -125,7 +125,7 @@ fn app(guestbook: &Guestbook) -> Router {
         .route(
             "/grant/{purpose}",
             get(async |consent: Consent, Path(purpose): Path<String>| {
-                let choices = Choices::new(Method::Custom).grant(PurposeId::new(&purpose)?);
+                let choices = Choices::new(DecisionMethod::Custom).grant(PurposeId::new(&purpose)?);
                 consent.decide(choices).await
             }),
         )

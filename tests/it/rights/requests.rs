@@ -2,7 +2,7 @@
 
 use tower_guestbook::{
     privacy::{Actor, AuditAction, RestrictionReason},
-    store::{MemoryStore, RequestStore},
+    store::{MemoryStore, PrivacyRequestStore},
 };
 
 use super::*;
@@ -147,7 +147,7 @@ async fn what_was_answered_is_kept_for_three_years_without_the_words_of_whoever_
     assert_eq!(request(one.rights(), filed.request.id).await.received_at, START);
     one.shutdown().await;
     let gone = START.after(3 * 365 * DAY + Duration::from_millis(1));
-    assert_eq!(place.open().forget_requests(START, 9).await.unwrap(), 0, "what was closed then is not older");
+    assert_eq!(place.open().delete_requests(START, 9).await.unwrap(), 0, "what was closed then is not older");
     clock.advance(gone.since(START));
     // The first sweep of the next process.
     let next = another(place.open(), &clock);

@@ -2,13 +2,13 @@
 
 use tower_guestbook::{
     activity::{Recorder, RecorderSettings},
-    privacy::{HeldClass, Hold, RestrictionReason},
+    privacy::{HeldClass, LegalHold, RestrictionReason},
     retention::{Keep, RetentionRules},
     store::{MemoryStore, RestrictionStore},
 };
 
 use super::*;
-use crate::support::Guest;
+use crate::support::TestClient;
 
 const REASON: RestrictionReason = RestrictionReason::Accuracy;
 
@@ -36,7 +36,7 @@ async fn a_restriction_is_obeyed_by_the_store_at_once_and_by_another_process_wit
     let place = Place::new();
     let (one, clock) = guestbook(place.open());
     let two = another(place.open(), &clock);
-    let mut there = Guest::new(&app(&two));
+    let mut there = TestClient::new(&app(&two));
     there.ok("/login/ada").await;
     there.ok("/grant/marketing").await;
     two.flush().await.unwrap();
@@ -54,7 +54,7 @@ async fn a_restriction_is_obeyed_by_the_store_at_once_and_by_another_process_wit
     assert_eq!(there.ok("/allows/analytics").await.body, "false Restricted");
     assert_eq!(there.ok("/track").await.body, "Restricted", "whoever asks is told");
     assert_eq!(there.ok("/user").await.body, "ada", "she may still be logged in");
-    let mut here = Guest::new(&app(&one));
+    let mut here = TestClient::new(&app(&one));
     here.ok("/login/ada").await;
     assert_eq!(here.ok("/allows/marketing").await.body, "false Restricted", "and log in");
     let preferences = one.preferences::<tower_guestbook::preferences::StandardPreferences>().unwrap();
@@ -72,7 +72,7 @@ async fn a_restriction_is_obeyed_by_the_store_at_once_and_by_another_process_wit
 #[tokio::test]
 async fn a_guest_who_is_restricted_is_left_out_and_counted() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
-    let mut guest = Guest::new(&app(&guestbook));
+    let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
     guestbook.rights().restrict(&user("ada"), REASON).await.unwrap();
     guestbook.flush().await.unwrap();
@@ -92,7 +92,7 @@ async fn old_events_of_three<S: Store + Clone>(store: S) {
     append(&store, 1, (0..6).map(|number| event(Some(["ada", "bob", "cid"][number % 3])))).await;
     let rights = guestbook.rights();
     rights.restrict(&user("ada"), REASON).await.unwrap();
-    let hold = Hold::new(HeldClass::Activities, "lawsuit 12", START).unwrap().until(START.after(20 * DAY));
+    let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12", START).unwrap().until(START.after(20 * DAY));
     rights.hold(&user("bob"), hold).await.unwrap();
     let counts =
         async || [count(&guestbook, "ada").await, count(&guestbook, "bob").await, count(&guestbook, "cid").await];
@@ -114,7 +114,7 @@ async fn old_events_of_three<S: Store + Clone>(store: S) {
 #[tokio::test]
 async fn retention_leaves_what_is_restricted_or_held_and_deletes_it_when_that_is_over() {
     old_events_of_three(Place::new().open()).await;
-    old_events_of_three(crate::moody::Moody::default()).await;
+    old_events_of_three(crate::faulty_store::FaultyStore::default()).await;
 }
 
 #[tokio::test]
@@ -131,5 +131,5 @@ async fn a_restriction_outlives_the_process_and_goes_with_an_erasure() {
     next.rights().erase(&user("ada")).await.unwrap();
     assert_eq!(place.open().restriction_of(user("ada")).await.unwrap(), None);
     let refused = next.rights().restrict(&user("ada"), REASON).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::StruckOut);
+    assert_eq!(refused.kind(), ErrorKind::UserErased);
 }

@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 use tower_guestbook::{
     VisitorId,
     activity::{Entry, Event, EventData, EventId, EventLimits, EventType},
-    consent::{ConsentRecord, Decided, Decision, MergePolicy, Proof, Standing},
+    consent::{ConsentRecord, ConsentState, Decided, Decision, MergePolicy, Proof},
     store::{ActivityStore, Commit, ConsentStore},
 };
 use zip::ZipArchive;
 
 use super::*;
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 pub(super) fn open(bytes: &[u8]) -> ZipArchive<Cursor<&[u8]>> {
     ZipArchive::new(Cursor::new(bytes)).unwrap()
@@ -89,15 +89,15 @@ fn event(name: &str, data: &str) -> Event {
 }
 
 /// Somebody with all kinds of data, and somebody else on the same browser.
-async fn fill(store: &Moody, guestbook: &Guestbook, events: u64) {
+async fn fill(store: &FaultyStore, guestbook: &Guestbook, events: u64) {
     let visitor = VisitorId::generate().unwrap();
     let purpose = Purpose::new("analytics", Category::Analytics);
-    let standing = Standing::after(&purpose, &Decided::new(Decision::Granted, 1, START));
+    let consent_state = ConsentState::after(&purpose, &Decided::new(Decision::Granted, 1, START));
     let record = ConsentRecord::new(
         Subject::Visitor(visitor),
         PurposeId::ANALYTICS,
-        standing,
-        Proof::new(Method::Custom, START),
+        consent_state,
+        Proof::new(DecisionMethod::Custom, START),
     );
     store.record_consents(vec![record.unwrap()]).await.unwrap();
     store.link_visitor(visitor, user("ada"), MergePolicy::default(), START).await.unwrap();
@@ -108,14 +108,14 @@ async fn fill(store: &Moody, guestbook: &Guestbook, events: u64) {
     append(store, 1, [early, of_bob]).await;
     append(store, 2, (0..events).map(|number| event("ada", &format!("number {number}")))).await;
     for (name, actor) in [("ada", "=HYPERLINK(\"http://evil.example\",\"here\")"), ("bob", "needle of bob")] {
-        decide(guestbook, name, Choices::new(Method::Api).grant(PurposeId::MARKETING).actor(actor)).await;
+        decide(guestbook, name, Choices::new(DecisionMethod::Api).grant(PurposeId::MARKETING).actor(actor)).await;
         set(guestbook, name, json!({ "theme": "dark", "language": if name == "bob" { "nl" } else { "de" } })).await;
     }
 }
 
 #[tokio::test]
 async fn an_archive_has_all_of_one_user_with_a_manifest_that_is_true() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, _clock) = rules(store.clone());
     let guestbook = builder.personal_data(Rows::new("orders", 3)).build().unwrap();
     fill(&store, &guestbook, 1_000).await;
@@ -170,7 +170,7 @@ async fn an_archive_has_all_of_one_user_with_a_manifest_that_is_true() {
 
 #[tokio::test]
 async fn the_same_data_gives_the_same_bytes_and_the_parts_stay_small() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, clock) = rules(store.clone());
     let guestbook = builder.personal_data(Rows::new("orders", 3)).build().unwrap();
     fill(&store, &guestbook, 5_000).await;
@@ -234,13 +234,13 @@ async fn a_source_that_fails_half_way_is_named_and_the_rest_is_whole() {
 
 #[tokio::test]
 async fn a_store_that_fails_leaves_no_zip_file() {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, _clock) = rules(store.clone());
     let guestbook = builder.build().unwrap();
     fill(&store, &guestbook, 1_000).await;
     let mut export = guestbook.rights().export_archive(&user("ada")).await.unwrap();
     let mut bytes = export.next().await.unwrap().unwrap().to_vec();
-    store.set(Mood::Failing);
+    store.set(Fault::Failing);
     let error = loop {
         match export.next().await.expect("it does not end as if it were whole") {
             Ok(part) => bytes.extend(part),

@@ -8,7 +8,7 @@ use tower_guestbook::{
 };
 
 use super::*;
-use crate::support::Guest;
+use crate::support::TestClient;
 
 #[tokio::test]
 async fn a_document_says_who_is_responsible_for_what_and_how_long_it_is_kept() {
@@ -17,7 +17,7 @@ async fn a_document_says_who_is_responsible_for_what_and_how_long_it_is_kept() {
         RetentionRules::new().keep_activities(Keep::For(30 * DAY)).keep_event_type(EventType::PURCHASE, Keep::Forever);
     let controller = Controller::new("Shop", "1 High Street", "privacy@shop.example").data_protection_officer("Eve");
     let guestbook = builder.controller(controller).retention(retention).build().unwrap();
-    decide(&guestbook, "ada", Choices::new(Method::Custom).grant(PurposeId::ANALYTICS)).await;
+    decide(&guestbook, "ada", Choices::new(DecisionMethod::Custom).grant(PurposeId::ANALYTICS)).await;
     clock.advance(DAY);
     let text = String::from_utf8(text(&guestbook, "ada").await).unwrap();
     let names = [
@@ -104,7 +104,7 @@ async fn what_sessions_hold_is_exported_without_tokens_and_secrets() {
         session.insert("oauth", "hidden needle").unwrap();
     };
     let app: Router = support::routes().route("/fill-two", get(fill)).layer(guestbook.session_layer());
-    let (mut guest, mut other) = (Guest::new(&app), Guest::new(&app));
+    let (mut guest, mut other) = (TestClient::new(&app), TestClient::new(&app));
     let token = guest.ok("/login/ada").await.body;
     guest.ok("/fill-two").await;
     other.ok("/login/eve").await;

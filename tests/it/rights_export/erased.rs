@@ -76,7 +76,7 @@ async fn an_export_whose_user_is_erased_meanwhile_ends_with_an_error_wherever_it
             }
             guestbook.rights().erase(&user("ada")).await.unwrap();
             let error = export.next().await.unwrap().expect_err("it is not complete");
-            assert_eq!(error.kind(), ErrorKind::StruckOut, "format {format}, after {before} parts");
+            assert_eq!(error.kind(), ErrorKind::UserErased, "format {format}, after {before} parts");
             assert!(export.next().await.is_none());
             assert_eq!(state(&guestbook).await, RequestState::Cancelled, "nobody has answered it");
         }

@@ -13,11 +13,11 @@ use tower_guestbook::{
 };
 
 use super::*;
-use crate::{moody::Moody, support::Guest};
+use crate::{faulty_store::FaultyStore, support::TestClient};
 
 /// An application, and somebody who is logged in; so many others are too.
 async fn app(max_idle: Option<Duration>, others: usize) -> (Router, Vec<String>, Guestbook) {
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let names: Vec<_> = (0..=others).map(|number| format!("user{number}")).collect();
     for (name, origin) in names.iter().zip(1..) {
         let entries = (1..=2_500).map(|number| {
@@ -35,7 +35,7 @@ async fn app(max_idle: Option<Duration>, others: usize) -> (Router, Vec<String>,
     let app = support::routes().route_service("/export", service).layer(guestbook.session_layer());
     let mut cookies = Vec::new();
     for name in &names {
-        let mut guest = Guest::new(&app);
+        let mut guest = TestClient::new(&app);
         guest.ok(&format!("/login/{name}")).await;
         cookies.push(guest.cookie.unwrap());
     }
@@ -163,7 +163,7 @@ async fn what_a_source_takes_is_not_the_readers_time() {
     let (builder, _clock) = rules(MemoryStore::new());
     let guestbook = builder.personal_data(Slow(gate.clone())).build().unwrap();
     let app = support::routes().route_service("/export", guestbook.export_service()).layer(guestbook.session_layer());
-    let mut guest = Guest::new(&app);
+    let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;
     let body = ask(&app, &guest.cookie.unwrap(), "/export", None).await.into_body();
     let reading = tokio::spawn(body.collect());

@@ -3,7 +3,7 @@
 use tower_guestbook::privacy::{AuditAction, Imported};
 
 use super::*;
-use crate::moody::{Mood, Moody};
+use crate::faulty_store::{Fault, FaultyStore};
 
 /// What is equal after an import, as its docs say.
 fn brought(document: &Value) -> (Value, Vec<[Value; 4]>) {
@@ -17,7 +17,7 @@ async fn somebody() -> (Guestbook, Vec<u8>) {
     let (builder, clock) = rules(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     set(&guestbook, "ada", json!({ "theme": "dark", "notifications": { "sms": true } })).await;
-    let custom = || Choices::new(Method::Custom);
+    let custom = || Choices::new(DecisionMethod::Custom);
     decide(&guestbook, "ada", custom().grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING).source("banner"))
         .await;
     clock.advance(DAY);
@@ -177,17 +177,17 @@ async fn decisions_of_a_visitor_stay_behind() {
 #[tokio::test]
 async fn an_import_that_the_store_interrupted_can_be_done_again() {
     let (_, exported) = somebody().await;
-    let store = Moody::default();
+    let store = FaultyStore::default();
     let (builder, clock) = rules(store.clone());
     clock.advance(30 * DAY);
     let guestbook = builder.build().unwrap();
     // Preferences are stored first.
     let preferences: Value = serde_json::from_slice::<Value>(&exported).unwrap()["preferences"].clone();
     set(&guestbook, "ada", preferences).await;
-    store.set(Mood::ReadOnly);
+    store.set(Fault::ReadOnly);
     let error = guestbook.rights().import(&user("ada"), &exported).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    store.set(Mood::Good);
+    store.set(Fault::Good);
     let imported: Imported = guestbook.rights().import(&user("ada"), &exported).await.unwrap();
     assert_eq!(imported.decisions, 4);
     let original: Value = serde_json::from_slice(&exported).unwrap();
@@ -199,5 +199,5 @@ async fn nobody_who_was_erased_is_imported() {
     let (guestbook, exported) = somebody().await;
     guestbook.rights().erase(&user("ada")).await.unwrap();
     let error = guestbook.rights().import(&user("ada"), &exported).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StruckOut);
+    assert_eq!(error.kind(), ErrorKind::UserErased);
 }

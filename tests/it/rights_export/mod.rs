@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     Clock, Error, ErrorKind, Guestbook, GuestbookBuilder, UserId,
     consent::{
-        Category, Choices, Circumstances, ConsentRules, Controller, Method, Mode, Purpose, PurposeId, Purposes, Subject,
+        Category, Choices, Circumstances, ConsentRules, Controller, DecisionMethod, Mode, Purpose, PurposeId, Purposes,
+        Subject,
     },
     preferences::{PreferenceRules, StandardPreferences},
     privacy::{Answer, ExportedPage, PersonalData},

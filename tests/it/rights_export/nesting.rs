@@ -65,7 +65,7 @@ async fn of_deep_data(guestbook: &Guestbook) -> (StatusCode, StatusCode) {
             ),
         )
         .layer(guestbook.session_layer());
-    let mut guest = support::Guest::new(&app);
+    let mut guest = support::TestClient::new(&app);
     guest.ok("/login").await;
     guest.ok(&format!("/set/{MOST}")).await;
     let (set, updated) = (guest.get("/set/127").await, guest.get("/update/127").await);

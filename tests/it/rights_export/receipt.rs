@@ -8,7 +8,7 @@ async fn receipt<S: Store>(store: S) -> (Guestbook, ErasureReceipt) {
     let (builder, _clock) = rules(store);
     let guestbook = builder.personal_data(Rows::new("orders", 3)).build().unwrap();
     set(&guestbook, "a needle", json!({ "theme": "dark" })).await;
-    decide(&guestbook, "a needle", Choices::new(Method::Custom).grant(PurposeId::ANALYTICS)).await;
+    decide(&guestbook, "a needle", Choices::new(DecisionMethod::Custom).grant(PurposeId::ANALYTICS)).await;
     let receipt = guestbook.rights().erase(&user("a needle")).await.unwrap();
     (guestbook, receipt)
 }

@@ -125,7 +125,7 @@ async fn main() {
 
     let until = Timestamp::from_millis(NOW.as_millis() - 90 * DAY);
     let store = filled(&path("one.db")).await;
-    let all = beside("one chunk", &store, store.discard(ActivityFilter::new().until(until), usize::MAX)).await;
+    let all = beside("one chunk", &store, store.delete_activities(ActivityFilter::new().until(until), usize::MAX)).await;
     assert_eq!(all.expect("deleted"), OLD as usize);
 
     let store = filled(&path("plain.db")).await;

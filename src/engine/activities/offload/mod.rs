@@ -73,7 +73,7 @@ use crate::{
         analytics::{Period, Range, Zone},
         privacy::Pseudonym,
     },
-    store::LeftOut,
+    store::Exclusion,
     time::Timestamp,
 };
 
@@ -204,13 +204,13 @@ impl Activities {
         if range.until().since(range.from()) > MAX_SPAN {
             return Err(Error::new(ErrorKind::InvalidInput, "`range` is longer than ten years"));
         }
-        let left_out = self.objections.left_out(&*self.store, &self.tasks).await?;
+        let exclusion = self.objections.exclusion(&*self.store, &self.tasks).await?;
         let mut from = Zone::UTC.start_of(Period::Day, range.from());
         while from < range.until() {
             let until = Zone::UTC.next(Period::Day, from);
             let filter = offload.part(from.max(range.from()), until.min(range.until()));
             let file = DayFile::of(directory.as_ref(), from, offload.mode);
-            days.extend(self.offload_day(file, filter, &left_out, &mut names).await?);
+            days.extend(self.offload_day(file, filter, &exclusion, &mut names).await?);
             from = until;
         }
         Ok(days)
@@ -220,13 +220,13 @@ impl Activities {
         &self,
         mut file: DayFile,
         filter: ActivityFilter,
-        left_out: &[LeftOut],
+        exclusion: &[Exclusion],
         names: &mut Names,
     ) -> Result<Option<OffloadedDay>> {
         let (mut rows, mut query) = (Rows::default(), history(filter.clone()));
         loop {
             let page = self.tasks.within(self.store.history(query)).await?;
-            let counts = |activity: &&Activity| !left_out.iter().any(|left_out| left_out.has(&activity.event));
+            let counts = |activity: &&Activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event));
             for activity in page.activities.iter().filter(counts) {
                 rows.push(activity, names.of(activity.event.user.as_ref()));
             }

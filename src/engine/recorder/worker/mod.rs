@@ -17,11 +17,11 @@ use super::{
     queue::{Fetched, Message},
     spool::Spool,
 };
-use crate::{error::Result, id::fill_random, store::dynamic::DynamicActivityStore, time::Clock};
+use crate::{error::Result, id::fill_random, store::dyn_store::DynActivityStore, time::Clock};
 
 /// Stores the events of a [`Recorder`](super::Recorder). [`run`](Self::run) it.
 pub struct Worker {
-    store: Arc<dyn DynamicActivityStore>,
+    store: Arc<dyn DynActivityStore>,
     shared: Arc<Shared>,
     fetched: Fetched,
     clock: Clock,
@@ -54,7 +54,7 @@ const REPLAY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Worker {
     pub(super) fn new(
-        store: Arc<dyn DynamicActivityStore>,
+        store: Arc<dyn DynActivityStore>,
         shared: Arc<Shared>,
         settings: &RecorderSettings,
         clock: Clock,

@@ -81,7 +81,7 @@ impl Worker {
         });
         for flush in flushes {
             // Whoever asked may have left.
-            let _ = flush.send(result.as_ref().copied().map_err(Error::twin));
+            let _ = flush.send(result.as_ref().copied().map_err(Error::without_source));
         }
     }
 
@@ -120,9 +120,9 @@ impl Worker {
                 counters.last_batch.store(entries.len() as u64, Ordering::Relaxed);
                 let lag = batch.oldest.map(|oldest| self.clock.now().since(oldest)).unwrap_or_default();
                 counters.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                for (place, waiting) in batch.durable.drain(..) {
+                for (permit, waiting) in batch.durable.drain(..) {
                     // Who waits has not been here before, so what is not stored now was refused by the store.
-                    let is_stored = stored.get(place).is_some_and(Option::is_some);
+                    let is_stored = stored.get(permit).is_some_and(Option::is_some);
                     let _ = waiting.send(Ok(if is_stored { Tracked::Stored } else { Tracked::Withheld }));
                 }
                 Ok(())
@@ -161,19 +161,19 @@ impl Worker {
     fn refuse_durable(&self, batch: &mut Batch, error: &Error) {
         let waiting = mem::take(&mut batch.durable);
         let mut refused: Vec<usize> = Vec::new();
-        for (place, waiting) in waiting {
-            let _ = waiting.send(Err(error.twin()));
-            refused.push(place);
+        for (permit, waiting) in waiting {
+            let _ = waiting.send(Err(error.without_source()));
+            refused.push(permit);
         }
         if error.kind() == ErrorKind::Timeout || refused.is_empty() {
             return;
         }
         self.shared.counters.refused.fetch_add(refused.len() as u64, Ordering::Relaxed);
         self.shared.counters.in_hand.fetch_sub(refused.len() as u64, Ordering::Relaxed);
-        let mut place = 0;
+        let mut permit = 0;
         batch.entries.retain(|_| {
-            place += 1;
-            refused.binary_search(&(place - 1)).is_err()
+            permit += 1;
+            refused.binary_search(&(permit - 1)).is_err()
         });
     }
 

@@ -31,7 +31,7 @@ impl ActivityStore for OutOfReach {
         Err(out_of_reach())
     }
 
-    async fn discard(&self, _: ActivityFilter, _: usize) -> Result<usize> {
+    async fn delete_activities(&self, _: ActivityFilter, _: usize) -> Result<usize> {
         Err(out_of_reach())
     }
 

@@ -90,7 +90,8 @@ mod tests {
         model::{
             activity::{Activity, Event, EventData, EventLimits, EventType, Outcome, RequestTrace, ResponseTrace},
             consent::{
-                Category, ConsentRecord, Decided, Decision, Method, Proof, Purpose, PurposeId, Standing, Subject,
+                Category, ConsentRecord, ConsentState, Decided, Decision, DecisionMethod, Proof, Purpose, PurposeId,
+                Subject,
             },
         },
         time::Timestamp,
@@ -139,12 +140,12 @@ mod tests {
         let activity = serde_json::to_value(Activity::new(1, event)).unwrap();
 
         let purpose = Purpose::new("analytics", Category::Analytics);
-        let standing = Standing::after(&purpose, &Decided::new(Decision::Granted, 1, now));
+        let consent_state = ConsentState::after(&purpose, &Decided::new(Decision::Granted, 1, now));
         let record = ConsentRecord::new(
             Subject::Visitor(visitor),
             PurposeId::ANALYTICS,
-            standing,
-            Proof::new(Method::Custom, now),
+            consent_state,
+            Proof::new(DecisionMethod::Custom, now),
         );
         let consent = consent(&record.unwrap()).unwrap();
         for (value, columns) in [(activity, ACTIVITIES), (consent, CONSENT)] {

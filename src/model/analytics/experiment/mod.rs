@@ -12,7 +12,7 @@ pub use self::{
     interval::Interval,
     report::{ExperimentReport, SampleNote, SampleRatio, VariantReport},
 };
-use super::{Actor, DataFilter, FunnelStep, timelines::invalid};
+use super::{AnalyticsActor, DataFilter, FunnelStep, timelines::invalid};
 use crate::{
     error::Result,
     model::{activity::EventType, consent::Subject},
@@ -67,7 +67,7 @@ pub struct Experiment {
     goal: FunnelStep,
     exposure: EventType,
     pub(crate) window: Duration,
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
 }
 
 /// The field of an exposure that names the variant.
@@ -83,7 +83,7 @@ impl Experiment {
     pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
     /// An experiment without variants yet: exposures of the type `experiment_viewed`, 14 days to reach `goal`,
-    /// [`Actor::Person`].
+    /// [`AnalyticsActor::Person`].
     pub fn new(name: impl Into<String>, goal: FunnelStep) -> Self {
         Self {
             name: name.into(),
@@ -91,7 +91,7 @@ impl Experiment {
             goal,
             exposure: EventType::new("experiment_viewed").expect("it is a name"),
             window: Duration::from_secs(14 * 24 * 60 * 60),
-            actor: Actor::default(),
+            actor: AnalyticsActor::default(),
         }
     }
 
@@ -113,8 +113,8 @@ impl Experiment {
         self
     }
 
-    /// Who takes part. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Who takes part. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }

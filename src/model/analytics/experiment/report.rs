@@ -26,7 +26,7 @@ pub struct ExperimentReport {
     /// So many met a variant that is not declared, or an unnamed one; they are not compared.
     pub unknown: u64,
     /// Number of subjects of the variants who logged in on the way: they have events as a visitor and as a user, and are
-    /// followed, see [`Actor::Person`](crate::analytics::Actor::Person). If `mixed` is large beside it, the variant changes
+    /// followed, see [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). If `mixed` is large beside it, the variant changes
     /// at the login: see `Session::variant_of`.
     pub changed_identity: u64,
     /// So many subjects of the variants have not converted and may still.

@@ -16,14 +16,14 @@ pub use self::{
     matching::{DataFilter, FunnelStep},
     report::{FunnelBranch, FunnelReport, FunnelStage},
 };
-use super::{Actor, timelines::invalid};
+use super::{AnalyticsActor, timelines::invalid};
 use crate::error::Result;
 
 /// A question: of those who did the first step, how many went on to the second, the third …?
 ///
 /// # Definition
 ///
-/// Of each [`Actor`] all events that count are ordered by time and, where that is the same, by sequence. A *chain* is a list of events
+/// Of each [`AnalyticsActor`] all events that count are ordered by time and, where that is the same, by sequence. A *chain* is a list of events
 /// e1, e2, … ej of one actor, each later in that order than the one before, where ei matches the step i, and the time of each is at
 /// most `window` after that of e1: to the millisecond, and from the first step, not from the one before. One event serves one step,
 /// also where two steps are alike. e1 lies in the range that is asked for; the others may come after its end.
@@ -80,7 +80,7 @@ pub struct Funnel {
     pub(crate) window: Duration,
     pub(crate) order: FunnelOrder,
     pub(crate) exclusions: Vec<FunnelStep>,
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
     pub(crate) breakdown: Option<String>,
 }
 
@@ -110,14 +110,14 @@ impl Funnel {
     /// The most branches of a breakdown.
     pub const MAX_BRANCHES: usize = 1_000;
 
-    /// These steps in this order, within 14 days, by [`Actor::Person`].
+    /// These steps in this order, within 14 days, by [`AnalyticsActor::Person`].
     pub fn new(steps: impl IntoIterator<Item = FunnelStep>) -> Self {
         Self {
             steps: steps.into_iter().collect(),
             window: Duration::from_secs(14 * 24 * 60 * 60),
             order: FunnelOrder::default(),
             exclusions: Vec::new(),
-            actor: Actor::default(),
+            actor: AnalyticsActor::default(),
             breakdown: None,
         }
     }
@@ -140,8 +140,8 @@ impl Funnel {
         self
     }
 
-    /// Who goes through it. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Who goes through it. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }

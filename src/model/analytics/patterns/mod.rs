@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::{
-    Actor, Labels,
+    AnalyticsActor, Labels,
     timelines::{Names, Timelines, invalid, share},
 };
 use crate::{error::Result, model::activity::EventType};
@@ -17,7 +17,7 @@ use crate::{error::Result, model::activity::EventType};
 ///
 /// # Definition
 ///
-/// The events of each [`Actor`] are split into [visits](super::visits()), and each event gets its [label](Labels). A *pattern* is a
+/// The events of each [`AnalyticsActor`] are split into [visits](super::visits()), and each event gets its [label](Labels). A *pattern* is a
 /// sequence of labels, from 2 to [`longest`](Self::longest). A visit has it if the labels stand in it side by side in that order;
 /// with [`gapped`](Self::gapped), if they stand in it in that order, whatever lies between. The *support* of a pattern is the number
 /// of visits that have it, however often. The answer has the patterns with the largest support; of those with the same, the longer
@@ -60,7 +60,7 @@ pub struct PatternQuery {
     pub(crate) longest: usize,
     pub(crate) limit: usize,
     pub(crate) labels: Labels,
-    pub(crate) actor: Actor,
+    pub(crate) actor: AnalyticsActor,
     pub(crate) types: Option<Vec<EventType>>,
     pub(crate) merges_repeats: bool,
     pub(crate) min_support: Option<u64>,
@@ -98,13 +98,13 @@ impl PatternQuery {
     /// The most different patterns that are counted.
     pub const MAX_PATTERNS: usize = 2_000_000;
 
-    /// The 20 most common patterns of 2 to 4 events, by [`Labels::Pages`] and [`Actor::Person`].
+    /// The 20 most common patterns of 2 to 4 events, by [`Labels::Pages`] and [`AnalyticsActor::Person`].
     pub fn new() -> Self {
         Self {
             longest: 4,
             limit: 20,
             labels: Labels::default(),
-            actor: Actor::default(),
+            actor: AnalyticsActor::default(),
             types: None,
             merges_repeats: false,
             min_support: None,
@@ -129,8 +129,8 @@ impl PatternQuery {
         self
     }
 
-    /// Whose events belong together. Default: [`Actor::Person`].
-    pub fn actor(mut self, actor: Actor) -> Self {
+    /// Whose events belong together. Default: [`AnalyticsActor::Person`].
+    pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }

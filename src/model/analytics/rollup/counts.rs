@@ -29,7 +29,7 @@ pub(super) struct Counts {
     /// Types that have events here and are no interactions.
     pub(super) types_passive: BTreeSet<u32>,
     /// Persons who are left out of some types that have events here: of which.
-    pub(super) left_out: Groups,
+    pub(super) exclusion: Groups,
 }
 
 /// Their places are stored: append only.
@@ -94,7 +94,7 @@ impl Counts {
         for _ in 0..reader.count()? {
             let types = (0..reader.count()?).map(|_| reader.small()).collect::<Result<_>>()?;
             let persons = Persons { users: reader.set()?, visitors: reader.set()? };
-            self.left_out.entry(types).or_default().add(&persons);
+            self.exclusion.entry(types).or_default().add(&persons);
         }
         Ok(())
     }
@@ -137,8 +137,8 @@ impl Counts {
             writer.number(types.len() as u64);
             types.iter().for_each(|number| writer.number(u64::from(*number)));
         }
-        writer.number(self.left_out.len() as u64);
-        for (types, persons) in &self.left_out {
+        writer.number(self.exclusion.len() as u64);
+        for (types, persons) in &self.exclusion {
             writer.number(types.len() as u64);
             types.iter().for_each(|number| writer.number(u64::from(*number)));
             writer.set(&persons.users);
@@ -150,7 +150,7 @@ impl Counts {
     /// Who is left out, of those who are there: of the types that have events here.
     pub(super) fn groups(&self, people: &People, leaving: &Leaving) -> Groups {
         let mut there = Persons { users: people.users.all(), visitors: people.visitors.all() };
-        self.left_out.values().for_each(|persons| there.add(persons));
+        self.exclusion.values().for_each(|persons| there.add(persons));
         let types = self.types.keys().chain(&self.types_left_out).copied().collect();
         leaving.groups(&types, &there)
     }

@@ -111,8 +111,8 @@ impl Merged {
         }
         if leaving.leaves_person_out(event) {
             self.counts.types_left_out.insert(event.event_type);
-            // Of which types is known when all are: see `seal`.
-            self.counts.left_out.entry(Vec::new()).or_default().insert(event);
+            // Of which types is known when all are: see `finalize`.
+            self.counts.exclusion.entry(Vec::new()).or_default().insert(event);
             return Ok(());
         }
         let page = event.page.map(|page| self.names.number(page)).transpose()?;
@@ -205,8 +205,8 @@ impl Merged {
     }
 
     /// All of it as a rollup, whole: at most a few days. The same must have been left out all the time.
-    pub(crate) fn seal(mut self, leaving: &Leaving) -> Rollup {
-        self.counts.left_out = self.counts.groups(&self.people, leaving);
+    pub(crate) fn finalize(mut self, leaving: &Leaving) -> Rollup {
+        self.counts.exclusion = self.counts.groups(&self.people, leaving);
         let open = self.runs.take_open();
         let parts = Part::ALL.map(|part| match part {
             Part::Counts => self.counts.write(),

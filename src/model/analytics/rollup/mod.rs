@@ -140,10 +140,10 @@ impl Rollup {
                 .keys()
                 .all(|number| counts.types_passive.contains(number) == leaving.passive_types.contains(number));
         if !types_fit || !leaving.has_persons() {
-            return Ok(types_fit && counts.left_out.is_empty());
+            return Ok(types_fit && counts.exclusion.is_empty());
         }
         let people = people::People::read(self.part(Part::People))?;
-        Ok(counts.groups(&people, leaving) == counts.left_out)
+        Ok(counts.groups(&people, leaving) == counts.exclusion)
     }
 
     /// The events, and the users who were there. Needs the counts and the people; of some events, their part.

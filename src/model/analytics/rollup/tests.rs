@@ -70,9 +70,9 @@ impl Small {
 }
 
 /// A store of these events.
-struct Known<'a>(&'a [Small]);
+struct ProfileState<'a>(&'a [Small]);
 
-impl Lookups for Known<'_> {
+impl Lookups for ProfileState<'_> {
     fn event_type(&self, number: u32) -> Result<String> {
         Ok(KINDS[number as usize].to_owned())
     }
@@ -148,7 +148,7 @@ fn add_events_leaving(merged: &mut Merged, events: &[Small], from: i64, until: i
 fn rollup(events: &[Small], from: i64, until: i64) -> Rollup {
     let mut merged = Merged::new(from);
     add_events(&mut merged, events, from, until);
-    merged.seal(&leaving())
+    merged.finalize(&leaving())
 }
 
 fn ask(from: i64, until: i64, zone: Zone) -> OverviewAsk {
@@ -214,7 +214,7 @@ proptest! {
             }
         }
         let ask = ask(from, until, zone);
-        let answer = merged.overview(&ask, &Known(&events)).unwrap().unwrap();
+        let answer = merged.overview(&ask, &ProfileState(&events)).unwrap().unwrap();
         prop_assert_eq!(answer, by_definition(&events, &ask));
     }
 
@@ -224,7 +224,7 @@ proptest! {
         for hour in 24..48 {
             merged.append(&rollup(&events, hour * HOUR, (hour + 1) * HOUR)).unwrap();
         }
-        prop_assert_eq!(merged.seal(&leaving()), rollup(&events, DAY, 2 * DAY));
+        prop_assert_eq!(merged.finalize(&leaving()), rollup(&events, DAY, 2 * DAY));
     }
 
     #[test]
@@ -248,7 +248,7 @@ proptest! {
         let is_other = events.iter().filter(counts).any(|event| is_there(&event)) && events.iter().any(|event| has_type(&event));
         prop_assert_eq!(made.is_made_for(&more).unwrap(), !is_other);
         let again = Merged::new(0);
-        let again = events_into(again, &events, &more).seal(&more);
+        let again = events_into(again, &events, &more).finalize(&more);
         prop_assert!(again.is_made_for(&more).unwrap());
         prop_assert_eq!(again.is_made_for(&leaving()).unwrap(), !is_other);
 

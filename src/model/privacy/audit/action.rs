@@ -28,7 +28,7 @@ pub enum AuditAction {
     /// Nothing of a user is left.
     ErasureFinished,
     /// A user was let in again.
-    Readmitted,
+    Lifted,
     /// Somebody got a copy of their data.
     Exported,
     /// Data was taken over from an export.
@@ -74,7 +74,7 @@ pub enum ActorKind {
 const KNOWN: [(AuditAction, &str); 13] = [
     (AuditAction::ErasureBegan, "erasure_began"),
     (AuditAction::ErasureFinished, "erasure_finished"),
-    (AuditAction::Readmitted, "readmitted"),
+    (AuditAction::Lifted, "readmitted"),
     (AuditAction::Exported, "exported"),
     (AuditAction::Imported, "imported"),
     (AuditAction::Restricted, "restricted"),

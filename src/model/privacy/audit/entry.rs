@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `commitment` | SHA-256 of `guestbook audit payload 1\n`, the salt and the payload's text |
 //! | `mac` of an entry | HMAC-SHA-256 of `guestbook audit entry 1\n`, sequence, time, action, kind of actor, actor, subject, commitment and the mac of the entry before |
-//! | `seal` of a checkpoint | HMAC-SHA-256 of `guestbook audit checkpoint 1\n`, sequence and mac of the last entry that was dropped, and when |
+//! | `finalize` of a checkpoint | HMAC-SHA-256 of `guestbook audit checkpoint 1\n`, sequence and mac of the last entry that was dropped, and when |
 //!
 //! Before each field stands its length in 8 bytes, big-endian, as numbers are; what is not there has length 0. So no two entries
 //! have the same encoding, and none is a checkpoint's.
@@ -106,7 +106,7 @@ pub struct AuditCheckpoint {
     /// When it was dropped.
     pub at: Timestamp,
     /// The MAC of all this.
-    pub seal: AuditHash,
+    pub finalize: AuditHash,
 }
 
 impl AuditHash {
@@ -133,7 +133,7 @@ impl AuditRow {
     ///
     /// [`ErrorKind::TooLarge`] if the payload has more than 16 KiB; [`ErrorKind::Internal`] if the operating system gives no random
     /// bytes.
-    pub fn seal(note: &AuditNote, head: &AuditHead, secret: &[u8; 32], now: Timestamp) -> Result<Self> {
+    pub fn finalize(note: &AuditNote, head: &AuditHead, secret: &[u8; 32], now: Timestamp) -> Result<Self> {
         let payload = AuditPayload::new(note)?;
         let actor = match &note.actor {
             Actor::System => None,
@@ -292,14 +292,15 @@ impl AuditPayload {
 impl AuditCheckpoint {
     /// The checkpoint of a trail that is dropped up to `head`.
     pub fn new(head: AuditHead, key: &AuditKey, now: Timestamp) -> Self {
-        let mut checkpoint = Self { sequence: head.sequence, mac: head.mac, at: now, seal: AuditHead::BEGINNING.mac };
-        checkpoint.seal = AuditHash(checkpoint.hmac(key).finalize().into_bytes().into());
+        let mut checkpoint =
+            Self { sequence: head.sequence, mac: head.mac, at: now, finalize: AuditHead::BEGINNING.mac };
+        checkpoint.finalize = AuditHash(checkpoint.hmac(key).finalize().into_bytes().into());
         checkpoint
     }
 
     /// A checkpoint as it was stored.
-    pub const fn stored(head: AuditHead, at: Timestamp, seal: AuditHash) -> Self {
-        Self { sequence: head.sequence, mac: head.mac, at, seal }
+    pub const fn stored(head: AuditHead, at: Timestamp, finalize: AuditHash) -> Self {
+        Self { sequence: head.sequence, mac: head.mac, at, finalize }
     }
 
     /// The last entry that was dropped.
@@ -308,7 +309,7 @@ impl AuditCheckpoint {
     }
 
     pub(super) fn is_signed(&self, key: &AuditKey) -> bool {
-        self.hmac(key).verify_slice(&self.seal.0).is_ok()
+        self.hmac(key).verify_slice(&self.finalize.0).is_ok()
     }
 
     fn hmac(&self, key: &AuditKey) -> Hmac<Sha256> {

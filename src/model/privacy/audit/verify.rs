@@ -14,7 +14,7 @@ use super::{AuditCheckpoint, AuditHead, AuditKey, AuditRow};
 /// let mut trail = Vec::new();
 /// for millis in 0..3 {
 ///     let note = AuditNote::new(AuditAction::Retained, Actor::System, None, key.clone());
-///     let row = AuditRow::seal(&note, &head, &secret, Timestamp::from_millis(millis))?;
+///     let row = AuditRow::finalize(&note, &head, &secret, Timestamp::from_millis(millis))?;
 ///     head = row.entry.head();
 ///     trail.push(row);
 /// }
@@ -195,7 +195,7 @@ mod tests {
             .map(|millis| {
                 let note = AuditNote::new(AuditAction::Exported, Actor::User(ada.clone()), Some(ada.clone()), key());
                 let note = note.detail(json!({ "number": millis }));
-                let row = AuditRow::seal(&note, &head, &[1; 32], Timestamp::from_millis(millis)).unwrap();
+                let row = AuditRow::finalize(&note, &head, &[1; 32], Timestamp::from_millis(millis)).unwrap();
                 head = row.entry.head();
                 row
             })

@@ -198,7 +198,7 @@ impl PrivacyRequest {
 
     /// Nothing of the user is left: the request keeps that it was made and answered. An erasure is done, and what else was open
     /// can no longer be answered. For stores.
-    pub fn forget_user(&mut self, pseudonym: Pseudonym, now: Timestamp) {
+    pub fn evict_user(&mut self, pseudonym: Pseudonym, now: Timestamp) {
         match self.kind {
             RequestKind::Erasure => _ = self.settle(false, now),
             _ if self.is_open() => self.set(RequestState::Cancelled, now),

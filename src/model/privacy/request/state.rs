@@ -22,7 +22,7 @@ pub enum RequestState {
     InProgress,
     /// It was answered in full.
     Done,
-    /// It was answered as far as possible: something is [held](crate::privacy::Hold), and the user was told.
+    /// It was answered as far as possible: something is [held](crate::privacy::LegalHold), and the user was told.
     Partial,
     /// It was refused, and the user was told why.
     Rejected {

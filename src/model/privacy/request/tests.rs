@@ -173,7 +173,7 @@ fn who_is_erased_leaves_that_they_asked_and_were_answered() {
             let was = state.clone();
             request.extended = Some("Ada writes much".into());
             request.state = state;
-            request.forget_user(pseudonym, GRACE);
+            request.evict_user(pseudonym, GRACE);
             let expected = match (kind, was) {
                 (_, RequestState::Rejected { .. }) => RequestState::Rejected { reason: "".into() },
                 (RequestKind::Erasure, RequestState::Cancelled) => RequestState::Cancelled,

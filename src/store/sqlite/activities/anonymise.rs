@@ -2,7 +2,7 @@
 
 use super::{
     Names,
-    discard::{Gone, execute},
+    delete_activities::{Gone, execute},
     history::Numbers,
 };
 use crate::{error::Result, model::activity::ActivityFilter, store::sqlite::connection::Database};

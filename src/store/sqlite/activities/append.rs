@@ -146,7 +146,7 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
         block.types |= type_bit(event_type);
         lateness.look(time, &mut changed);
     }
-    rollups::reopen(database, &changed)?;
+    rollups::invalidate(database, &changed)?;
     let mut widen = database.prepare_cached(WIDEN_BLOCK).sql()?;
     let mut add_user = database.prepare_cached(ADD_USER).sql()?;
     let mut add_session = database.prepare_cached(ADD_SESSION).sql()?;
@@ -211,9 +211,9 @@ fn claim_run(database: &Connection, id: EventId, count: u64, is_new: &mut Vec<bo
     }
     is_new.extend((first..=last).map(|number| !near.iter().any(|(first, last)| (first..=last).contains(&&number))));
     let merged = near.iter().fold((first, last), |merged, range| (merged.0.min(range.0), merged.1.max(range.1)));
-    let mut forget = database.prepare_cached(FORGET_RANGE).sql()?;
+    let mut evict = database.prepare_cached(FORGET_RANGE).sql()?;
     for (range, _) in near.iter().filter(|(range, _)| *range != merged.0) {
-        forget.execute([origin, *range]).sql()?;
+        evict.execute([origin, *range]).sql()?;
     }
     database.prepare_cached(REMEMBER_RANGE).sql()?.execute([origin, merged.0, merged.1]).sql()?;
     Ok(())

@@ -21,7 +21,7 @@
 
 mod anonymise;
 mod append;
-mod discard;
+mod delete_activities;
 mod history;
 mod interned;
 mod names;
@@ -30,10 +30,10 @@ mod places;
 pub(super) use self::{
     anonymise::{SCHEMA as ANONYMISED_SCHEMA, anonymise, anonymise_noting},
     append::append,
-    discard::{discard, discard_anonymised, discard_noting},
+    delete_activities::{delete_activities, delete_anonymised, delete_noting},
     history::{Numbers, count, history},
     interned::{Interned, find_session, find_user, find_visitor},
-    names::{Names, forget_names, keep_unused},
+    names::{Names, delete_names, keep_unused},
     places::SCHEMA as PLACES_SCHEMA,
 };
 

@@ -72,11 +72,11 @@ const FORGET_TYPE: &str = "DELETE FROM event_types WHERE id = ?1";
 const FORGET_ROUTE: &str = "DELETE FROM routes WHERE id = ?1";
 
 /// Deletes names that no row has.
-pub(in crate::store::sqlite) fn forget_names(database: &Database, names: &Names) -> Result<()> {
+pub(in crate::store::sqlite) fn delete_names(database: &Database, names: &Names) -> Result<()> {
     for (sql, numbers) in [(FORGET_TYPE, &names.types), (FORGET_ROUTE, &names.routes)] {
         let mut statement = database.prepare_cached(sql).sql()?;
         numbers.iter().try_for_each(|number| statement.execute([number]).map(drop)).sql()?;
     }
-    database.forget_interned();
+    database.delete_interned();
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(in crate::store::sqlite) fn erase(
         statement.query_map([user.as_str()], |row| row.get(0)).sql()?.collect::<rusqlite::Result<_>>().sql()?;
     let mut left = limit;
     for subject in subjects {
-        refusals::forget(database, subject)?;
+        refusals::evict(database, subject)?;
         let most = i64::try_from(left).unwrap_or(i64::MAX);
         left -= database.prepare_cached(DELETE_RECORDS).sql()?.execute([subject, most]).sql()?;
         if left == 0 {

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, params};
 
-use super::{ONE, add, find, find_or_add, read_record, set_standings, standings};
+use super::{ONE, add, consent_states, find, find_or_add, read_record, set_states};
 use crate::{
     error::Result,
     id::{UserId, VisitorId},
-    model::consent::{ConsentId, ConsentRecord, MergePolicy, Method, Proof, Standings, Subject},
+    model::consent::{ConsentId, ConsentRecord, ConsentStates, DecisionMethod, MergePolicy, Proof, Subject},
     store::sqlite::{connection::Sql, subjects},
     time::Timestamp,
 };
@@ -20,23 +20,23 @@ pub(in crate::store::sqlite) fn link(
     user: &UserId,
     policy: MergePolicy,
     now: Timestamp,
-) -> Result<Standings> {
-    subjects::check_not_struck_out(database, user)?;
+) -> Result<ConsentStates> {
+    subjects::check_not_erased(database, user)?;
     let subject = Subject::User(user.clone());
     let Some(visitor) = find(database, &visitor.into())?.filter(|visitor| !visitor.is_linked) else {
-        return standings(database, &subject);
+        return consent_states(database, &subject);
     };
     let (id, mut ours) = find_or_add(database, &subject)?;
-    for (purpose, held) in ours.merge(&visitor.standings, policy) {
+    for (purpose, held) in ours.merge(&visitor.consent_states, policy) {
         let original = held.record.as_uuid().as_bytes().as_slice();
         let mut statement = database.prepare_cached(ONE).sql()?;
         let original = statement.query_row([original], |row| Ok(read_record(row))).sql()??;
-        let proof = Proof { method: Method::Merge, ..original.proof };
-        let mut record = ConsentRecord::new(subject.clone(), purpose, held.standing, proof)?;
+        let proof = Proof { method: DecisionMethod::Merge, ..original.proof };
+        let mut record = ConsentRecord::new(subject.clone(), purpose, held.consent_state, proof)?;
         record.id = ConsentId::generate(now)?;
         add(database, id, &mut ours, record)?;
     }
-    set_standings(database, id, &ours)?;
+    set_states(database, id, &ours)?;
     database.prepare_cached(LINK).sql()?.execute(params![visitor.id, user.as_str()]).sql()?;
     Ok(ours)
 }

@@ -21,9 +21,9 @@ use super::{connection::Sql, restrictions, subjects, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    model::consent::{ConsentId, ConsentRecord, Decision, Proof, PurposeId, Standing, Standings, Subject},
+    model::consent::{ConsentId, ConsentRecord, ConsentState, ConsentStates, Decision, Proof, PurposeId, Subject},
     store::{
-        Account, StoredPreferences,
+        Profile, StoredPreferences,
         consent::{one_subject, visitor_ended},
     },
 };
@@ -76,28 +76,29 @@ const OF_USER: &str = "
     LEFT JOIN restrictions r ON r.user = u.id
     WHERE u.external = ?1";
 
-pub(super) fn account(database: &Connection, subject: &Subject) -> Result<Account> {
+pub(super) fn account(database: &Connection, subject: &Subject) -> Result<Profile> {
     let Subject::User(user) = subject else {
-        let (consents, preferences) = (standings(database, subject)?, StoredPreferences::default());
-        return Ok(Account { consents, preferences, restriction: None });
+        let (consents, preferences) = (consent_states(database, subject)?, StoredPreferences::default());
+        return Ok(Profile { consents, preferences, restriction: None });
     };
     let mut statement = database.prepare_cached(OF_USER).sql()?;
     let row = statement.query_row([user.as_str()], |row| {
         let restriction = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<String>>(4)?);
         Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?, row.get(2)?, restriction))
     });
-    let Some((standings, version, overrides, restriction)) = row.optional().sql()? else {
-        return Ok(Account::default());
+    let Some((consent_states, version, overrides, restriction)) = row.optional().sql()? else {
+        return Ok(Profile::default());
     };
-    let consents = standings.map(|standings| Standings::from_json(standings.as_bytes())).transpose()?;
+    let consents =
+        consent_states.map(|consent_states| ConsentStates::from_json(consent_states.as_bytes())).transpose()?;
     let preferences = super::preferences::stored(version, overrides)?;
     let restriction = restriction.map(|(since, reason)| restrictions::stored(since, reason)).transpose()?;
-    Ok(Account { consents: consents.unwrap_or_default(), preferences, restriction })
+    Ok(Profile { consents: consents.unwrap_or_default(), preferences, restriction })
 }
 
-pub(super) fn standings(database: &Connection, subject: &Subject) -> Result<Standings> {
+pub(super) fn consent_states(database: &Connection, subject: &Subject) -> Result<ConsentStates> {
     let known = find(database, subject)?.filter(|known| !known.is_linked);
-    Ok(known.map(|known| known.standings).unwrap_or_default())
+    Ok(known.map(|known| known.consent_states).unwrap_or_default())
 }
 
 const FIND_USER: &str = "
@@ -105,14 +106,14 @@ const FIND_USER: &str = "
 const FIND_VISITOR: &str = "SELECT id, standings, linked_to IS NOT NULL FROM consent_subjects WHERE visitor = ?1";
 
 /// Somebody who has decided something.
-struct Known {
+struct ProfileState {
     id: i64,
-    standings: Standings,
+    consent_states: ConsentStates,
     /// It is a visitor who has logged in.
     is_linked: bool,
 }
 
-fn find(database: &Connection, subject: &Subject) -> Result<Option<Known>> {
+fn find(database: &Connection, subject: &Subject) -> Result<Option<ProfileState>> {
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?));
     let found = match subject {
         Subject::User(user) => database.prepare_cached(FIND_USER).sql()?.query_row([user.as_str()], read),
@@ -121,8 +122,8 @@ fn find(database: &Connection, subject: &Subject) -> Result<Option<Known>> {
         }
     };
     let found = found.optional().sql()?;
-    let known = |(id, standings, is_linked): (_, String, _)| {
-        Ok(Known { id, standings: Standings::from_json(standings.as_bytes())?, is_linked })
+    let known = |(id, consent_states, is_linked): (_, String, _)| {
+        Ok(ProfileState { id, consent_states: ConsentStates::from_json(consent_states.as_bytes())?, is_linked })
     };
     found.map(known).transpose()
 }
@@ -131,10 +132,10 @@ const ADD_USER: &str = "
     INSERT INTO consent_subjects (user, standings) SELECT id, '{}' FROM users WHERE external = ?1 RETURNING id";
 const ADD_VISITOR: &str = "INSERT INTO consent_subjects (visitor, standings) VALUES (?1, '{}') RETURNING id";
 
-fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, Standings)> {
+fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, ConsentStates)> {
     match find(database, subject)? {
         Some(known) if known.is_linked => return Err(visitor_ended()),
-        Some(known) => return Ok((known.id, known.standings)),
+        Some(known) => return Ok((known.id, known.consent_states)),
         None => {}
     }
     let id = match subject {
@@ -147,35 +148,35 @@ fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, Standin
             database.prepare_cached(ADD_VISITOR).sql()?.query_row([visitor], |row| row.get(0)).sql()?
         }
     };
-    Ok((id, Standings::default()))
+    Ok((id, ConsentStates::default()))
 }
 
-pub(super) fn record(database: &Connection, records: Vec<ConsentRecord>) -> Result<Standings> {
+pub(super) fn record(database: &Connection, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
     let subject = one_subject(&records)?;
     if let Subject::User(user) = &subject {
-        subjects::check_not_struck_out(database, user)?;
+        subjects::check_not_erased(database, user)?;
     }
-    let (id, mut standings) = find_or_add(database, &subject)?;
-    records.into_iter().try_for_each(|record| add(database, id, &mut standings, record))?;
-    set_standings(database, id, &standings)?;
-    Ok(standings)
+    let (id, mut consent_states) = find_or_add(database, &subject)?;
+    records.into_iter().try_for_each(|record| add(database, id, &mut consent_states, record))?;
+    set_states(database, id, &consent_states)?;
+    Ok(consent_states)
 }
 
 const ADD: &str = "
     INSERT INTO consent_records (public_id, subject, purpose, standing, proof, previous)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
 
-fn add(database: &Connection, subject: i64, standings: &mut Standings, record: ConsentRecord) -> Result<()> {
-    if !record.is_news(last(database, standings, &record.purpose)?.as_ref()) {
+fn add(database: &Connection, subject: i64, consent_states: &mut ConsentStates, record: ConsentRecord) -> Result<()> {
+    if !record.is_news(last(database, consent_states, &record.purpose)?.as_ref()) {
         return Ok(());
     }
-    refusals::note(database, subject, &record.purpose, standings.get(&record.purpose), &record.standing)?;
-    let previous = standings.add(&record);
+    refusals::note(database, subject, &record.purpose, consent_states.get(&record.purpose), &record.consent_state)?;
+    let previous = consent_states.add(&record);
     let added = database.prepare_cached(ADD).sql()?.execute(params![
         record.id.as_uuid().as_bytes().as_slice(),
         subject,
         record.purpose.as_str(),
-        serde_json::to_string(&record.standing).expect("numbers and names can be written"),
+        serde_json::to_string(&record.consent_state).expect("numbers and names can be written"),
         record.proof.to_json(),
         previous.map(|previous| previous.as_uuid().as_bytes().to_vec()),
     ]);
@@ -187,8 +188,8 @@ fn add(database: &Connection, subject: i64, standings: &mut Standings, record: C
 
 const SET_STANDINGS: &str = "UPDATE consent_subjects SET standings = ?2 WHERE id = ?1";
 
-fn set_standings(database: &Connection, subject: i64, standings: &Standings) -> Result<()> {
-    database.prepare_cached(SET_STANDINGS).sql()?.execute(params![subject, standings.to_json()]).sql()?;
+fn set_states(database: &Connection, subject: i64, consent_states: &ConsentStates) -> Result<()> {
+    database.prepare_cached(SET_STANDINGS).sql()?.execute(params![subject, consent_states.to_json()]).sql()?;
     Ok(())
 }
 
@@ -232,8 +233,8 @@ pub(super) fn history(
 const ONE: &str = select!("WHERE r.public_id = ?1");
 
 /// The last record of somebody who stands there.
-fn last(database: &Connection, standings: &Standings, purpose: &PurposeId) -> Result<Option<ConsentRecord>> {
-    let Some(held) = standings.held(purpose) else { return Ok(None) };
+fn last(database: &Connection, consent_states: &ConsentStates, purpose: &PurposeId) -> Result<Option<ConsentRecord>> {
+    let Some(held) = consent_states.held(purpose) else { return Ok(None) };
     let mut statement = database.prepare_cached(ONE).sql()?;
     let found = statement.query_row([held.record.as_uuid().as_bytes().as_slice()], |row| Ok(read_record(row)));
     found.optional().sql()?.transpose()
@@ -250,19 +251,19 @@ pub(super) fn rebuild(database: &Connection) -> Result<u64> {
         let (id, stored): (i64, String) = (row.get(0).sql()?, row.get(1).sql()?);
         let mut statement = database.prepare_cached(RECORDS).sql()?;
         let records = statement.query_map([id], |row| Ok(read_record(row))).sql()?;
-        let (mut right, mut is_more) = (Standings::default(), BTreeMap::new());
+        let (mut right, mut is_more) = (ConsentStates::default(), BTreeMap::new());
         for record in records {
             let record = record.sql()??;
             *is_more.entry(record.purpose.as_str().to_owned()).or_default() |=
-                record.standing.decision != Decision::Denied;
+                record.consent_state.decision != Decision::Denied;
             right.add(&record);
         }
         is_more.retain(|purpose, _| {
-            right.iter().any(|(id, held)| id.as_str() == purpose && held.standing.decision.is_no())
+            right.iter().any(|(id, held)| id.as_str() == purpose && held.consent_state.decision.is_no())
         });
         let are_right = refusals::set(database, id, &is_more)?;
-        if !are_right || Standings::from_json(stored.as_bytes()).ok().as_ref() != Some(&right) {
-            set_standings(database, id, &right)?;
+        if !are_right || ConsentStates::from_json(stored.as_bytes()).ok().as_ref() != Some(&right) {
+            set_states(database, id, &right)?;
             wrong += 1;
         }
     }
@@ -276,14 +277,14 @@ fn read_record(row: &Row<'_>) -> Result<ConsentRecord> {
         Some(user) => Subject::User(UserId::try_from(user).map_err(damaged)?),
         None => Subject::Visitor(Uuid::from_bytes(row.get(2).sql()?).into()),
     };
-    let (purpose, standing, proof): (String, String, String) =
+    let (purpose, consent_state, proof): (String, String, String) =
         (row.get(3).sql()?, row.get(4).sql()?, row.get(5).sql()?);
     let purpose = PurposeId::new(&purpose).map_err(damaged)?;
-    let standing: Standing = serde_json::from_str(&standing).map_err(damaged)?;
+    let consent_state: ConsentState = serde_json::from_str(&consent_state).map_err(damaged)?;
     let proof = Proof::from_json(proof.as_bytes())?;
     let id = Uuid::from_bytes(row.get(0).sql()?).into();
     let previous = row.get::<_, Option<[u8; 16]>>(6).sql()?.map(|id| Uuid::from_bytes(id).into());
-    Ok(ConsentRecord { id, subject, purpose, standing, proof, previous })
+    Ok(ConsentRecord { id, subject, purpose, consent_state, proof, previous })
 }
 
 fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {

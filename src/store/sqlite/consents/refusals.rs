@@ -9,7 +9,7 @@ use super::damaged;
 use crate::{
     error::Result,
     id::UserId,
-    model::consent::{Decision, PurposeId, Standing, Subject},
+    model::consent::{ConsentState, Decision, PurposeId, Subject},
     store::sqlite::connection::Sql,
 };
 
@@ -38,8 +38,8 @@ pub(super) fn note(
     database: &Connection,
     subject: i64,
     purpose: &PurposeId,
-    before: Option<&Standing>,
-    after: &Standing,
+    before: Option<&ConsentState>,
+    after: &ConsentState,
 ) -> Result<()> {
     let mut was_more = after.decision != Decision::Denied;
     if let Some(before) = before {
@@ -62,7 +62,7 @@ const FORGET: &str = "
         AND purpose IN (SELECT DISTINCT purpose FROM consent_records WHERE subject = ?1)";
 
 /// Before the records of the subject go.
-pub(super) fn forget(database: &Connection, subject: i64) -> Result<()> {
+pub(super) fn evict(database: &Connection, subject: i64) -> Result<()> {
     database.prepare_cached(FORGET).sql()?.execute([subject]).sql()?;
     Ok(())
 }

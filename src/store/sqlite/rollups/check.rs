@@ -4,21 +4,21 @@ use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use rusqlite::Connection;
 
-use super::{DAYS, HOUR, Period, numbers::leaving, read_parts, seal::from_rows, sealed};
+use super::{DAYS, HOUR, Period, finalize::from_rows, finalized, numbers::leaving, read_parts};
 use crate::{
     error::Result,
     model::analytics::{
         Range,
         rollup::{Merged, Part, Rollup},
     },
-    store::{Counting, RollupCheck, sqlite::connection::Sql},
+    store::{AggregateQuery, RollupCheck, sqlite::connection::Sql},
     time::Timestamp,
 };
 
 /// The days of which something is summed up.
 pub(in crate::store::sqlite) fn days(database: &Connection) -> Result<BTreeSet<i64>> {
-    let hours = sealed(database, Period::Hour(0), Period::Hour(DAYS - 1))?;
-    let days = sealed(database, Period::Day(0), Period::Day(DAYS - 1))?;
+    let hours = finalized(database, Period::Hour(0), Period::Hour(DAYS - 1))?;
+    let days = finalized(database, Period::Day(0), Period::Day(DAYS - 1))?;
     Ok(hours.into_iter().chain(days).map(|period| period.span().0.div_euclid(super::DAY)).collect())
 }
 
@@ -26,7 +26,7 @@ pub(in crate::store::sqlite) fn days(database: &Connection) -> Result<BTreeSet<i
 pub(in crate::store::sqlite) fn check(
     database: &Connection,
     day: i64,
-    counting: &Counting,
+    counting: &AggregateQuery,
     stopped: &AtomicBool,
     result: &mut RollupCheck,
 ) -> Result<()> {
@@ -36,7 +36,7 @@ pub(in crate::store::sqlite) fn check(
     let expected = from_rows(&snapshot, &all, counting, stopped)?;
     let mut whole = Merged::new(day * 24 * HOUR);
     expected.values().try_for_each(|rollup| whole.append(rollup))?;
-    let whole = whole.seal(&leaving);
+    let whole = whole.finalize(&leaving);
     let mut compare = |period: Period, expected: &Rollup| -> Result<()> {
         let stored = read_parts(&snapshot, period, &Part::ALL)?;
         let is_damaged = match stored.is_made_for(&leaving) {
@@ -51,12 +51,12 @@ pub(in crate::store::sqlite) fn check(
         }
         Ok(())
     };
-    for period in sealed(&snapshot, Period::Hour(day * 24), Period::Hour(day * 24 + 23))? {
+    for period in finalized(&snapshot, Period::Hour(day * 24), Period::Hour(day * 24 + 23))? {
         if let Some(expected) = expected.get(&period.number()) {
             compare(period, expected)?;
         }
     }
-    for period in sealed(&snapshot, Period::Day(day), Period::Day(day))? {
+    for period in finalized(&snapshot, Period::Day(day), Period::Day(day))? {
         compare(period, &whole)?;
     }
     Ok(())

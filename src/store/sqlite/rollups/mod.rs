@@ -18,18 +18,18 @@
 //! question needs, it is as if it were not there, and it is made anew by and by.
 
 mod check;
+mod finalize;
 mod numbers;
 mod plan;
 mod read;
 mod rows;
-mod seal;
 
 use rusqlite::{Connection, OptionalExtension};
 
 pub(super) use self::{
     check::{check, days},
+    finalize::{Batch, claim, delete_periods, next, roll_up_period, store, unfit},
     read::{active_days, overview, series},
-    seal::{Batch, claim, forget_periods, next, store, sum_up, unfit},
 };
 use super::connection::Sql;
 use crate::{
@@ -131,15 +131,15 @@ const REOPEN: &str = "DELETE FROM rollups WHERE period = ?1";
 const FORGET_PART: &str = "DELETE FROM rollup_parts WHERE place = ?1";
 
 /// What was summed up of these hours is no more so.
-pub(super) fn reopen(database: &Connection, changed: &Changed) -> Result<()> {
+pub(super) fn invalidate(database: &Connection, changed: &Changed) -> Result<()> {
     for hour in &changed.0 {
-        forget(database, Period::Hour(*hour))?;
-        forget(database, Period::Day(hour.div_euclid(24)))?;
+        evict(database, Period::Hour(*hour))?;
+        evict(database, Period::Day(hour.div_euclid(24)))?;
     }
     Ok(())
 }
 
-fn forget(database: &Connection, period: Period) -> Result<()> {
+fn evict(database: &Connection, period: Period) -> Result<()> {
     if database.prepare_cached(REOPEN).sql()?.execute([period.number()]).sql()? > 0 {
         let mut statement = database.prepare_cached(FORGET_PART).sql()?;
         Part::ALL.iter().try_for_each(|part| statement.execute([period.place(*part)]).map(drop)).sql()?;
@@ -150,7 +150,7 @@ fn forget(database: &Connection, period: Period) -> Result<()> {
 const FORGET_ALL: &str = "DELETE FROM rollups; DELETE FROM rollup_parts";
 
 /// As if nothing had ever been summed up.
-pub(super) fn forget_all(database: &Connection) -> Result<()> {
+pub(super) fn evict_all(database: &Connection) -> Result<()> {
     database.execute_batch(FORGET_ALL).sql()
 }
 
@@ -173,7 +173,7 @@ fn read_parts(database: &Connection, period: Period, parts: &[Part]) -> Result<R
 const SEALED: &str = "SELECT period FROM rollups WHERE sealed AND period BETWEEN ?1 AND ?2 ORDER BY period";
 
 /// The periods between two that are summed up. Each is an hour or a day of what was recorded, so there is no limit.
-fn sealed(database: &Connection, first: Period, last: Period) -> Result<Vec<Period>> {
+fn finalized(database: &Connection, first: Period, last: Period) -> Result<Vec<Period>> {
     let mut statement = database.prepare_cached(SEALED).sql()?;
     let numbers = statement.query_map([first.number(), last.number()], |row| row.get(0)).sql()?;
     numbers.map(|number| number.map(Period::of).sql()).collect()

@@ -20,26 +20,26 @@ use crate::{
             rollup::{Leaving, Only, Part, Persons},
         },
     },
-    store::Counting,
+    store::AggregateQuery,
 };
 
 /// Numbers of those who do not count. Who has never been stored has none.
-pub(super) fn leaving(database: &Connection, counting: &Counting) -> Result<Leaving> {
+pub(super) fn leaving(database: &Connection, counting: &AggregateQuery) -> Result<Leaving> {
     let types = types(database)?;
     let of = |is_meant: &dyn Fn(&EventType) -> bool| -> BTreeSet<u32> {
         types.iter().filter(|(_, event_type)| is_meant(event_type)).map(|(number, _)| *number).collect()
     };
     let mut leaving = Leaving::new(of(&|event_type| counting.except_types.contains(event_type)));
     leaving.passive_types = of(&|event_type| counting.passive_types.contains(event_type));
-    for left_out in &counting.left_out {
+    for exclusion in &counting.exclusion {
         let mut persons = Persons::default();
-        for user in &left_out.users {
+        for user in &exclusion.users {
             persons.users.extend(find_user(database, user)?.map(small).transpose()?);
         }
-        for visitor in &left_out.visitors {
+        for visitor in &exclusion.visitors {
             persons.visitors.extend(find_visitor(database, visitor)?.map(small).transpose()?);
         }
-        leaving.leave_out(persons, &of(&|event_type| left_out.has_type(event_type)));
+        leaving.leave_out(persons, &of(&|event_type| exclusion.has_type(event_type)));
     }
     Ok(leaving)
 }
@@ -54,7 +54,7 @@ fn types(database: &Connection) -> Result<Vec<(u32, EventType)>> {
 }
 
 /// Which numbers are meant, if not all events are. A name that has never been stored has none.
-pub(super) fn only(database: &Connection, counting: &Counting) -> Result<Option<Only>> {
+pub(super) fn only(database: &Connection, counting: &AggregateQuery) -> Result<Option<Only>> {
     let numbers = |sql: &str, name: &str| -> Result<Vec<u32>> {
         let mut statement = database.prepare_cached(sql).sql()?;
         let numbers = statement.query_map([name], |row| row.get(0)).sql()?;

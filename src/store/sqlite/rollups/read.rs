@@ -6,12 +6,11 @@ use rusqlite::{Connection, params};
 
 use super::{
     super::{activities::SEGMENT_SHIFT, connection::Sql},
-    Period,
+    Period, finalized,
     numbers::{leaving, only},
-    plan::{Known, Piece},
+    plan::{Piece, ProfileState},
     read_parts,
     rows::{Block, Rows, blocks, damaged},
-    sealed,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -20,13 +19,13 @@ use crate::{
         ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Range, Role, Zone,
         rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Rollup, Run, Stream},
     },
-    store::{Counting, OverviewParts},
+    store::{AggregateQuery, OverviewParts},
     time::Timestamp,
 };
 
 pub(in crate::store::sqlite) fn overview(
     database: &Connection,
-    counting: &Counting,
+    counting: &AggregateQuery,
     zone: &Zone,
     limit: usize,
     wanted: OverviewParts,
@@ -75,7 +74,7 @@ pub(in crate::store::sqlite) fn overview(
 
 pub(in crate::store::sqlite) fn series(
     database: &Connection,
-    counting: &Counting,
+    counting: &AggregateQuery,
     period: CalendarPeriod,
     zone: &Zone,
     stopped: &AtomicBool,
@@ -89,7 +88,7 @@ pub(in crate::store::sqlite) fn series(
 
 pub(in crate::store::sqlite) fn active_days(
     database: &Connection,
-    counting: &Counting,
+    counting: &AggregateQuery,
     zone: &Zone,
     stopped: &AtomicBool,
 ) -> Result<ActiveUsers> {
@@ -97,14 +96,14 @@ pub(in crate::store::sqlite) fn active_days(
     let only = only(database, counting)?;
     let of = only.as_ref().map(|only| only.part);
     let new = || Ok(Attendance::days(counting.range, zone.clone())?.0.only(only.clone()));
-    let counting = Counting { range: wider, ..counting.clone() };
+    let counting = AggregateQuery { range: wider, ..counting.clone() };
     let (attendance, unread) = attend(database, &counting, of, new, stopped)?;
     Ok(ActiveUsers { unread, ..attendance.active_users() })
 }
 
 fn attend(
     database: &Connection,
-    counting: &Counting,
+    counting: &AggregateQuery,
     of: Option<Part>,
     new: impl Fn() -> Result<Attendance>,
     stopped: &AtomicBool,
@@ -154,7 +153,7 @@ enum Found<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn open(database: &'a Connection, counting: &Counting, stopped: &'a AtomicBool) -> Result<Self> {
+    fn open(database: &'a Connection, counting: &AggregateQuery, stopped: &'a AtomicBool) -> Result<Self> {
         let (reader, leaving) = (Rows::new(database, stopped)?, leaving(database, counting)?);
         let (too_many_in, has_rollups) = Default::default();
         let max_events = counting.max_events;
@@ -331,8 +330,8 @@ impl Lookups for Source<'_> {
 }
 
 /// What is summed up between two moments.
-fn known(database: &Connection, from: i64, until: i64) -> Result<Known> {
+fn known(database: &Connection, from: i64, until: i64) -> Result<ProfileState> {
     let (first, last) = (Period::holding(from), Period::holding(until));
     let day = |hour: Period| Period::Day(hour.span().0.div_euclid(super::DAY));
-    Ok(Known { days: sealed(database, day(first), day(last))?, hours: sealed(database, first, last)? })
+    Ok(ProfileState { days: finalized(database, day(first), day(last))?, hours: finalized(database, first, last)? })
 }

@@ -108,8 +108,8 @@ pub(in crate::store::testing) async fn fill<S: Store>(store: &S, name: &str, fir
     sessions
 }
 
-pub(in crate::store::testing) async fn strike_out<S: Store>(store: &S, name: &str) -> Erasure {
-    store.strike_out(user_id(name), UNTIL, began(name), at(3)).await.expect("struck out")
+pub(in crate::store::testing) async fn begin_erasure<S: Store>(store: &S, name: &str) -> Erasure {
+    store.begin_erasure(user_id(name), UNTIL, began(name), at(3)).await.expect("struck out")
 }
 
 pub(super) fn began(name: &str) -> AuditNote {
@@ -120,8 +120,8 @@ pub(in crate::store::testing) fn is_over() -> AuditNote {
     note(AuditAction::ErasureFinished, None)
 }
 
-pub(super) async fn readmit<S: Store>(store: &S) -> Result<bool> {
-    store.readmit(user_id("ada"), note(AuditAction::Readmitted, Some("ada")), at(5)).await
+pub(super) async fn lift_erasure<S: Store>(store: &S) -> Result<bool> {
+    store.lift_erasure(user_id("ada"), note(AuditAction::Lifted, Some("ada")), at(5)).await
 }
 
 /// Erases until it is finished, `limit` rows at a time.
@@ -141,8 +141,8 @@ pub(in crate::store::testing) async fn erase<S: Store>(store: &S, id: ErasureId,
     panic!("an erasure does not come to an end");
 }
 
-pub(super) fn assert_struck_out<T: std::fmt::Debug>(result: Result<T>) {
-    assert_eq!(result.expect_err("it is not stored").kind(), ErrorKind::StruckOut);
+pub(super) fn assert_user_erased<T: std::fmt::Debug>(result: Result<T>) {
+    assert_eq!(result.expect_err("it is not stored").kind(), ErrorKind::UserErased);
 }
 
 /// Tries each verb that would store something of the user.
@@ -151,23 +151,23 @@ pub(super) async fn assert_nothing_is_stored<S: Store>(store: &S, name: &str, fi
         start_with(store, SessionRecord { head: head(None, START), data: data(&[("cart", "3")]) }, START).await;
     let record = SessionRecord { head: head(Some(name), START), data: data(&[]) };
     let (key, id) = (new_key(), record.head.id);
-    assert_struck_out(store.insert(key, record, CAP, EpochRule::Keep, START).await);
+    assert_user_erased(store.insert(key, record, CAP, EpochRule::Keep, START).await);
     assert_eq!(store.load(key, Realm::default()).await.expect("readable"), Loaded::Unknown);
     let login = stranger.to(SessionHead { id, ..head(Some(name), START) }, changes(&[("cart", "4")]));
     let new_key = login.new_key;
-    assert_struck_out(store.rotate(login, SessionLimits::default(), CAP, START).await);
+    assert_user_erased(store.rotate(login, SessionLimits::default(), CAP, START).await);
     assert_eq!(store.load(new_key, Realm::default()).await.expect("readable"), Loaded::Unknown);
     assert_eq!(found(store, stranger.key).await.as_ref(), Some(&stranger.record), "the stranger is who they were");
 
-    assert_struck_out(set_theme(store, name).await);
+    assert_user_erased(set_theme(store, name).await);
     // The default is no change, and refused all the same.
     let nothing = patch(json!({ "theme": "system" }));
-    assert_struck_out(store.change_preferences(user_id(name), nothing, Some(7)).await);
+    assert_user_erased(store.change_preferences(user_id(name), nothing, Some(7)).await);
     let decision = decided(&user(name), PurposeId::ANALYTICS, Decision::Denied, at(5));
-    assert_struck_out(store.record_consents(vec![decision]).await);
+    assert_user_erased(store.record_consents(vec![decision]).await);
     let visitor = new_visitor();
     let theirs = decide(store, &visitor.into()).await;
-    assert_struck_out(store.link_visitor(visitor, user_id(name), MergePolicy::default(), at(5)).await);
+    assert_user_erased(store.link_visitor(visitor, user_id(name), MergePolicy::default(), at(5)).await);
     assert_eq!(history(store, &visitor.into()).await, [theirs]);
 
     let batch =

@@ -46,7 +46,7 @@ pub(in crate::store::testing) async fn every_user_is_named_page_by_page<S: Store
     for limit in [1, 2, 5, 100] {
         assert_eq!(names(&*store, limit).await, expected, "{limit} at a time");
     }
-    let erasure = strike_out(&*store, "b preferences").await;
+    let erasure = begin_erasure(&*store, "b preferences").await;
     erase(&*store, erasure.id, 100).await;
     assert!(!names(&*store, 100).await.contains(&"b preferences".to_owned()), "an erased name is gone");
 }
@@ -55,7 +55,7 @@ pub(in crate::store::testing) async fn a_tombstone_is_found_by_its_pseudonym<S: 
     let of_ada = pseudonym(&*store, "ada").await;
     assert_eq!(store.tombstone(of_ada).await.expect("readable"), None);
     fill(&*store, "ada", 1).await;
-    let begun = strike_out(&*store, "ada").await;
+    let begun = begin_erasure(&*store, "ada").await;
     assert_eq!(begun.pseudonym, of_ada);
     let known = store.tombstone(of_ada).await.expect("readable").expect("it is there");
     assert_eq!((known.id, known.user), (begun.id, Some(user_id("ada"))));
@@ -105,8 +105,8 @@ pub(in crate::store::testing) async fn a_finished_erasure_that_is_remembered_kee
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), Some(erasure.clone()));
     assert_eq!(store.unfinished_erasures().await.expect("readable"), []);
     assert_nothing_is_stored(&*store, "ada", 1).await;
-    assert_eq!(strike_out(&*store, "ada").await, erasure, "she is struck out already");
-    assert_eq!(store.forget_erasures(UNTIL, 10).await.expect("answered"), 1);
+    assert_eq!(begin_erasure(&*store, "ada").await, erasure, "she is struck out already");
+    assert_eq!(store.delete_tombstones(UNTIL, 10).await.expect("answered"), 1);
 }
 
 pub(in crate::store::testing) async fn a_remembered_erasure_must_be_whole_and_of_this_store<S: Store>(store: Arc<S>) {
@@ -125,16 +125,20 @@ pub(in crate::store::testing) async fn a_remembered_erasure_must_be_whole_and_of
 
 pub(in crate::store::testing) async fn an_erasure_is_lifted_by_its_id_when_it_is_finished<S: Store>(store: Arc<S>) {
     let unknown = ErasureId::generate(START).expect("the system has random bytes");
-    assert!(!store.lift_erasure(unknown, note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
+    assert!(!store.lift_erasure_by_id(unknown, note(AuditAction::Lifted, None), at(5)).await.expect("answered"));
     fill(&*store, "ada", 1).await;
-    let erasure = strike_out(&*store, "ada").await;
+    let erasure = begin_erasure(&*store, "ada").await;
     assert_eq!(
-        store.lift_erasure(erasure.id, note(AuditAction::Readmitted, None), at(5)).await.expect_err("under way").kind(),
+        store
+            .lift_erasure_by_id(erasure.id, note(AuditAction::Lifted, None), at(5))
+            .await
+            .expect_err("under way")
+            .kind(),
         ErrorKind::Conflict
     );
     erase(&*store, erasure.id, 100).await;
-    assert!(store.lift_erasure(erasure.id, note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
-    assert!(!store.lift_erasure(erasure.id, note(AuditAction::Readmitted, None), at(5)).await.expect("answered"));
+    assert!(store.lift_erasure_by_id(erasure.id, note(AuditAction::Lifted, None), at(5)).await.expect("answered"));
+    assert!(!store.lift_erasure_by_id(erasure.id, note(AuditAction::Lifted, None), at(5)).await.expect("answered"));
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
     fill(&*store, "ada", 100).await;
 }
@@ -152,7 +156,7 @@ pub(in crate::store::testing) async fn tombstones_are_restored_in_one_step_and_k
     store: Arc<S>,
 ) {
     fill(&*store, "ada", 1).await;
-    let of_ada = strike_out(&*store, "ada").await;
+    let of_ada = begin_erasure(&*store, "ada").await;
     let names = ["bob", "cid", "dan"];
     let mut missing = Vec::new();
     for name in names {

@@ -81,7 +81,7 @@ async fn parallel_entries_all_arrive_whole() {
                 for step in 0..10 {
                     journal.append(of_user(100 * number + step, 10)).await.unwrap();
                     if step == 5 {
-                        journal.forget(START).await.unwrap();
+                        journal.delete_expired(START).await.unwrap();
                     }
                 }
             })
@@ -281,9 +281,9 @@ async fn entries_are_forgotten_when_their_time_is_over_and_others_stay() {
     let journal = filled(&place, &entries).await;
     let next = journal.read(None, 2).await.unwrap().next;
     let at = |millis| START.after(Duration::from_millis(millis));
-    assert_eq!(journal.forget(at(9)).await.unwrap(), 0);
+    assert_eq!(journal.delete_expired(at(9)).await.unwrap(), 0);
     assert_eq!(journal.read(next, 2).await.unwrap().entries, entries[2..], "nothing has moved");
-    assert_eq!(journal.forget(at(20)).await.unwrap(), 3, "to the millisecond");
+    assert_eq!(journal.delete_expired(at(20)).await.unwrap(), 3, "to the millisecond");
     assert_eq!(journal.read(next, 2).await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(all(&journal).await, [entries[2]]);
     journal.append(entries[0]).await.unwrap();
@@ -300,7 +300,7 @@ async fn only_the_owner_can_read_a_journal() {
     let journal = filled(&place, &[of_user(1, 10)]).await;
     let mode = || std::fs::metadata(place.journal_path()).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(), 0o600);
-    journal.forget(START.after(Duration::from_secs(1))).await.unwrap();
+    journal.delete_expired(START.after(Duration::from_secs(1))).await.unwrap();
     assert_eq!(mode(), 0o600, "also when it is written anew");
 }
 

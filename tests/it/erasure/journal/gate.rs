@@ -15,7 +15,7 @@ async fn restored(place: &Place) -> (SqliteStore, Shelf, Browser, Browser) {
         assert_eq!(browser.ok("/user").await.body, name);
     }
     guestbook.shutdown().await;
-    let shelf = Shelf::new(Mood::Stuck);
+    let shelf = Shelf::new(Fault::Stuck);
     shelf.put(entry(&store, "ada").await);
     let [ada, bob] = browsers;
     (store, shelf, ada, bob)
@@ -42,7 +42,7 @@ async fn a_request_waits_for_the_replay_and_finds_nobody() {
     assert!(!asking.is_finished() && !ready.is_finished() && !logging_in.is_finished());
     assert_eq!(store.list(user("ada"), None, 10, START).await.unwrap().len(), 1, "nothing has begun yet");
 
-    shelf.set(Mood::Good);
+    shelf.set(Fault::Good);
     let (ada, bob) = asking.await.unwrap();
     assert_eq!((ada.status, ada.body.as_str()), (StatusCode::OK, ""), "her session is over");
     assert_eq!(bob.body, "bob");
@@ -57,7 +57,7 @@ async fn while_the_replay_fails_a_store_that_fails_is_what_requests_see() {
     for policy in [OnStoreError::Refuse, OnStoreError::ContinueWithoutSession] {
         let place = Place::new();
         let (store, shelf, mut ada, mut bob) = restored(&place).await;
-        shelf.set(Mood::Failing);
+        shelf.set(Fault::Failing);
         let (builder, _clock) = support::builder(store.clone());
         let builder = builder.on_store_error(policy).sweep_interval(Duration::from_millis(20));
         let guestbook = builder.erasure_journal(shelf.clone()).build().unwrap();
@@ -76,20 +76,20 @@ async fn while_the_replay_fails_a_store_that_fails_is_what_requests_see() {
         assert!(!login(&guestbook, "ada").await.is_success());
         let rights = guestbook.rights();
         assert_eq!(rights.erase(&user("bob")).await.unwrap_err().kind(), ErrorKind::Unavailable);
-        assert_eq!(rights.readmit(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(rights.lift_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(rights.erasure_of(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(rights.resume().await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert!(rights.export(&user("ada")).await.is_err());
         assert_eq!(guestbook.sessions().list(&user("bob")).await.unwrap_err().kind(), ErrorKind::Unavailable);
 
         // The next sweep tries again by itself.
-        shelf.set(Mood::Good);
+        shelf.set(Fault::Good);
         while guestbook.ready().await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(ada.ok("/user").await.body, "");
         assert_eq!(bob.ok("/user").await.body, "bob", "his cookie was left alone");
-        shelf.set(Mood::Failing);
+        shelf.set(Fault::Failing);
         assert!(rights.replay_journal().await.is_err());
         assert_eq!(bob.ok("/user").await.body, "bob", "what was ready once stays so");
     }
@@ -98,11 +98,11 @@ async fn while_the_replay_fails_a_store_that_fails_is_what_requests_see() {
 #[tokio::test]
 async fn events_of_before_the_replay_wait_and_are_left_out_if_they_are_of_somebody_who_is_out() {
     let place = Place::new();
-    let moody = Moody::default();
+    let faulty_store = FaultyStore::default();
     let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(place.spool(), 64 << 20);
-    let (recorder, worker) = Recorder::pair(Arc::new(moody.clone()), settings(), Clock::manual(START)).unwrap();
+    let (recorder, worker) = Recorder::pair(Arc::new(faulty_store.clone()), settings(), Clock::manual(START)).unwrap();
     let worker = tokio::spawn(worker.run());
-    moody.set(Mood::Failing);
+    faulty_store.set(Fault::Failing);
     recorder.record(event("ada", "spooled"));
     recorder.record(event("bob", "spooled"));
     recorder.flush().await.unwrap_err();
@@ -110,7 +110,7 @@ async fn events_of_before_the_replay_wait_and_are_left_out_if_they_are_of_somebo
     worker.await.unwrap();
 
     let store = place.open();
-    let shelf = Shelf::new(Mood::Stuck);
+    let shelf = Shelf::new(Fault::Stuck);
     shelf.put(entry(&store, "ada").await);
     let (builder, _clock) = support::builder(store.clone());
     let guestbook = builder.recorder(settings()).erasure_journal(shelf.clone()).build().unwrap();
@@ -120,16 +120,16 @@ async fn events_of_before_the_replay_wait_and_are_left_out_if_they_are_of_somebo
         tokio::task::yield_now().await;
     }
     assert_eq!((count(&store, "ada").await, count(&store, "bob").await), (0, 0));
-    shelf.set(Mood::Good);
+    shelf.set(Fault::Good);
     guestbook.flush().await.unwrap();
     assert_eq!((count(&store, "ada").await, count(&store, "bob").await), (0, 2));
 }
 
 #[tokio::test]
 async fn without_a_journal_a_guestbook_is_ready_at_once() {
-    let moody = Moody::default();
-    moody.set(Mood::Stuck);
-    let (builder, _clock) = support::builder(moody);
+    let faulty_store = FaultyStore::default();
+    faulty_store.set(Fault::Stuck);
+    let (builder, _clock) = support::builder(faulty_store);
     let guestbook = builder.build().unwrap();
     guestbook.ready().await.unwrap();
     let (builder, _clock) = support::builder(tower_guestbook::store::MemoryStore::new());

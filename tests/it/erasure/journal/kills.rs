@@ -28,8 +28,8 @@ impl ErasureJournal for Last {
         self.0.read(from, limit).await
     }
 
-    async fn forget(&self, now: Timestamp) -> Result<u64> {
-        self.0.forget(now).await
+    async fn delete_expired(&self, now: Timestamp) -> Result<u64> {
+        self.0.delete_expired(now).await
     }
 }
 

@@ -23,7 +23,7 @@ impl ErasureJournal for Archive {
         Ok(JournalPage::new(page, (next < self.0.len()).then_some(next as u64)))
     }
 
-    async fn forget(&self, _: Timestamp) -> Result<u64> {
+    async fn delete_expired(&self, _: Timestamp) -> Result<u64> {
         Ok(0)
     }
 }
@@ -31,8 +31,8 @@ impl ErasureJournal for Archive {
 #[tokio::test]
 async fn a_long_journal_is_replayed_in_large_steps_and_the_log_says_how_far_it_is() {
     const USERS: usize = 25_000;
-    let moody = Moody::default();
-    let first = entry(&*moody.store, "first").await;
+    let faulty_store = FaultyStore::default();
+    let first = entry(&*faulty_store.store, "first").await;
     let entries = (0..USERS).map(|number| {
         let mut pseudonym = [0; 32];
         pseudonym[..8].copy_from_slice(&number.to_be_bytes());
@@ -40,11 +40,11 @@ async fn a_long_journal_is_replayed_in_large_steps_and_the_log_says_how_far_it_i
     });
     let archive = Archive(Arc::new([first].into_iter().chain(entries).collect()));
     let (log, _guard) = Log::capture();
-    let (builder, _clock) = support::builder(moody.clone());
+    let (builder, _clock) = support::builder(faulty_store.clone());
     let guestbook = builder.erasure_journal(archive).build().unwrap();
     guestbook.ready().await.unwrap();
     // A lookup for each, and what 26 steps and the rest of a start take.
-    let asked = moody.asked();
+    let asked = faulty_store.asked();
     assert!((USERS..USERS + 100).contains(&asked), "the store was asked {asked} times");
     assert_out(&guestbook, "first").await;
     assert_eq!(login(&guestbook, "other").await, StatusCode::OK);

@@ -39,7 +39,7 @@ fn assert_pending(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn an_erasure_that_the_journal_does_not_answer_in_time_is_pending_and_then_happens() {
-    let (place, shelf) = (Place::new(), Shelf::new(Mood::Good));
+    let (place, shelf) = (Place::new(), Shelf::new(Fault::Good));
     let store = place.open();
     let (builder, _clock) = builder(store.clone(), &place, Addresses::new(&place));
     let builder = builder.store_timeout(Duration::from_millis(50)).sweep_interval(Duration::from_millis(20));
@@ -49,7 +49,7 @@ async fn an_erasure_that_the_journal_does_not_answer_in_time_is_pending_and_then
     let mut bob = visit(&guestbook, &place, "bob").await;
     let app = app(&guestbook);
 
-    shelf.set(Mood::Stuck);
+    shelf.set(Fault::Stuck);
     let answer = ask(&app, Some(&ada), Method::POST, "/erasure").await;
     let state = assert_pending(&answer);
     // From now on she is refused, though nothing is decided.
@@ -60,7 +60,7 @@ async fn an_erasure_that_the_journal_does_not_answer_in_time_is_pending_and_then
     guestbook.recorder().record_durable(event("ada", "late")).await.unwrap();
     assert_eq!(count(&store, "ada").await, before, "an event of hers is left out");
     assert_eq!(guestbook.rights().erase(&user("ada")).await.unwrap_err().kind(), ErrorKind::Pending);
-    assert_eq!(guestbook.rights().readmit(&user("ada")).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(guestbook.rights().lift_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(bob.ok("/user").await.body, "bob", "nobody else is");
     // As soon as the store is asked she is restricted everywhere.
     let restriction = async || store.restriction_of(user("ada")).await.unwrap().map(|restriction| restriction.reason);
@@ -76,7 +76,7 @@ async fn an_erasure_that_the_journal_does_not_answer_in_time_is_pending_and_then
         assert_eq!(nothing.status, StatusCode::METHOD_NOT_ALLOWED);
     }
 
-    shelf.set(Mood::Good);
+    shelf.set(Fault::Good);
     let is_done =
         async || ask(&app, None, Method::GET, &format!("/erasure{state}")).await.json() == json!({ "state": "done" });
     while !is_done().await {
@@ -115,22 +115,22 @@ async fn an_erasure_that_certainly_was_not_written_is_no_erasure_at_the_next_sta
 
 #[tokio::test]
 async fn an_erasure_that_the_journal_has_and_the_store_has_not_is_pending_and_is_entered_once() {
-    let moody = Moody::default();
-    let shelf = Shelf::new(Mood::Good);
-    let (builder, _clock) = support::builder(moody.clone());
+    let faulty_store = FaultyStore::default();
+    let shelf = Shelf::new(Fault::Good);
+    let (builder, _clock) = support::builder(faulty_store.clone());
     let guestbook = builder.erasure_journal(shelf.clone()).build().unwrap();
     guestbook.ready().await.unwrap();
     let rights = guestbook.rights();
     let pseudonym = rights.pseudonym(&user("ada")).await.unwrap();
     assert_eq!(rights.erasure_state(pseudonym).await.unwrap(), ErasureState::None);
 
-    moody.set(Mood::ReadOnly);
+    faulty_store.set(Fault::ReadOnly);
     for _ in 0..3 {
         let error = rights.erase(&user("ada")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Pending, "the next start would do it: {error}");
         assert_eq!(rights.erasure_state(pseudonym).await.unwrap(), ErasureState::Pending);
     }
-    moody.set(Mood::Good);
+    faulty_store.set(Fault::Good);
     rights.resume().await.unwrap();
     let erasure = rights.erasure_of(&user("ada")).await.unwrap().unwrap();
     assert_eq!(shelf.entries(), [JournalEntry::erased(&erasure)]);
@@ -140,21 +140,22 @@ async fn an_erasure_that_the_journal_has_and_the_store_has_not_is_pending_and_is
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_answers_is_asked_again_until_it_does() {
-    let moody = Moody::default();
-    let (builder, _clock) = support::builder(moody.clone());
+    let faulty_store = FaultyStore::default();
+    let (builder, _clock) = support::builder(faulty_store.clone());
     let guestbook = builder.build().unwrap();
     let mut ada = Browser::new(&routes(&guestbook));
     ada.ok("/login/ada").await;
     // Her session is cached, and what is read once for all is known.
     assert_eq!(ada.ok("/user").await.body, "ada");
     guestbook.rights().erase(&user("somebody else")).await.unwrap();
-    moody.set(Mood::Stuck);
+    faulty_store.set(Fault::Stuck);
     let answer = ask(&app(&guestbook), Some(&ada), Method::DELETE, "/erasure").await;
     let state = assert_pending(&answer);
-    moody.set(Mood::Good);
+    faulty_store.set(Fault::Good);
     assert_eq!(ada.ok("/user").await.body, "");
     // The attempt that hangs is given up, and a sweep makes another.
-    while moody.store.erasure_of(user("ada")).await.unwrap().is_none_or(|erasure| erasure.finished_at.is_none()) {
+    while faulty_store.store.erasure_of(user("ada")).await.unwrap().is_none_or(|erasure| erasure.finished_at.is_none())
+    {
         tokio::time::sleep(Duration::from_secs(10)).await;
     }
     let answer = ask(&app(&guestbook), None, Method::GET, &format!("/erasure{state}")).await;
@@ -163,7 +164,7 @@ async fn a_store_that_never_answers_is_asked_again_until_it_does() {
 
 #[tokio::test]
 async fn an_erasure_that_stops_half_way_is_pending_until_it_is_gone_on_with() {
-    let (place, shelf) = (Place::new(), Shelf::new(Mood::Good));
+    let (place, shelf) = (Place::new(), Shelf::new(Fault::Good));
     let addresses = Addresses::new(&place);
     let (builder, _clock) = builder(place.open(), &place, addresses.clone());
     let guestbook = builder.erasure_journal(shelf).build().unwrap();
@@ -180,8 +181,8 @@ async fn an_erasure_that_stops_half_way_is_pending_until_it_is_gone_on_with() {
 
 #[tokio::test]
 async fn a_readmission_that_is_not_decided_in_time_is_pending_and_then_happens() {
-    let (moody, shelf) = (Moody::default(), Shelf::new(Mood::Good));
-    let (builder, _clock) = support::builder(moody.clone());
+    let (faulty_store, shelf) = (FaultyStore::default(), Shelf::new(Fault::Good));
+    let (builder, _clock) = support::builder(faulty_store.clone());
     let builder = builder.store_timeout(Duration::from_millis(50)).erasure_journal(shelf.clone());
     let guestbook = builder.build().unwrap();
     guestbook.ready().await.unwrap();
@@ -189,19 +190,19 @@ async fn a_readmission_that_is_not_decided_in_time_is_pending_and_then_happens()
     let kinds = async || shelf.entries().iter().map(|entry| entry.kind).collect::<Vec<_>>();
 
     rights.erase(&user("ada")).await.unwrap();
-    shelf.set(Mood::Stuck);
-    assert_eq!(rights.readmit(&user("ada")).await.unwrap_err().kind(), ErrorKind::Pending);
+    shelf.set(Fault::Stuck);
+    assert_eq!(rights.lift_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::Pending);
     assert!(rights.erasure_of(&user("ada")).await.unwrap().is_some(), "not yet");
-    shelf.set(Mood::Good);
+    shelf.set(Fault::Good);
     support::until(async || rights.erasure_of(&user("ada")).await.unwrap().is_none()).await;
-    assert_eq!(kinds().await, [JournalKind::Erased, JournalKind::Readmitted]);
+    assert_eq!(kinds().await, [JournalKind::Erased, JournalKind::Lifted]);
     assert_eq!(login(&guestbook, "ada").await, StatusCode::OK);
 
     // The journal has it and the store has not: the next start would let him in.
     rights.erase(&user("bob")).await.unwrap();
-    moody.set(Mood::ReadOnly);
-    assert_eq!(rights.readmit(&user("bob")).await.unwrap_err().kind(), ErrorKind::Pending);
-    moody.set(Mood::Good);
+    faulty_store.set(Fault::ReadOnly);
+    assert_eq!(rights.lift_erasure(&user("bob")).await.unwrap_err().kind(), ErrorKind::Pending);
+    faulty_store.set(Fault::Good);
     assert!(rights.erasure_of(&user("bob")).await.unwrap().is_some());
     rights.resume().await.unwrap();
     assert_eq!(rights.erasure_of(&user("bob")).await.unwrap(), None);

@@ -41,7 +41,7 @@ pub struct Rows {
     words: Words,
     /// What is still to come, the soonest first.
     queue: BinaryHeap<(Reverse<i64>, Reverse<usize>)>,
-    visits: Vec<Visit>,
+    visits: Vec<RequestContext>,
     free: Vec<usize>,
     /// The last session of a user.
     sessions: HashMap<u64, u64>,
@@ -63,7 +63,7 @@ struct Words {
 
 /// Somebody who is here.
 #[derive(Clone)]
-struct Visit {
+struct RequestContext {
     user: Option<u64>,
     visitor: Option<u64>,
     session: u64,
@@ -109,7 +109,7 @@ impl Rows {
         self.minute += 1;
     }
 
-    fn visit(&mut self) -> Visit {
+    fn visit(&mut self) -> RequestContext {
         let random = &mut self.random;
         let (mut user, mut visitor) = (None, None);
         if random.chance(0.65) {
@@ -131,7 +131,7 @@ impl Rows {
         }
         // Somebody has few agents and one network.
         let who = user.or(visitor).unwrap_or_default();
-        Visit {
+        RequestContext {
             user,
             visitor,
             session,
@@ -144,7 +144,7 @@ impl Rows {
         }
     }
 
-    fn put(&mut self, visit: Visit, time: i64) {
+    fn put(&mut self, visit: RequestContext, time: i64) {
         let index = self.free.pop().unwrap_or(self.visits.len());
         if index == self.visits.len() {
             self.visits.push(visit)

@@ -6,14 +6,18 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     activity::EventType,
     analytics::{
-        Actor, AdoptionQuery, CohortQuery, DataFilter, Experiment, FeatureQuery, Funnel, FunnelOrder, FunnelStep,
-        Labels, PathQuery, PatternQuery, Period, TransitionQuery, Zone,
+        AdoptionQuery, AnalyticsActor, CohortQuery, DataFilter, Experiment, FeatureQuery, Funnel, FunnelOrder,
+        FunnelStep, Labels, PathQuery, PatternQuery, Period, TransitionQuery, Zone,
     },
 };
 
 const MINUTE: i64 = 60_000;
-const ACTORS: [(Actor, &str); 4] =
-    [(Actor::Person, "person"), (Actor::User, "user"), (Actor::Visitor, "visitor"), (Actor::Session, "session")];
+const ACTORS: [(AnalyticsActor, &str); 4] = [
+    (AnalyticsActor::Person, "person"),
+    (AnalyticsActor::User, "user"),
+    (AnalyticsActor::Visitor, "visitor"),
+    (AnalyticsActor::Session, "session"),
+];
 const LABELS: [(Labels, &str); 3] = [(Labels::Types, "types"), (Labels::Pages, "pages"), (Labels::Places, "places")];
 
 pub(super) fn kind(name: &str) -> EventType {

@@ -3,14 +3,14 @@
 use std::future::Future;
 
 use super::{
-    ActivityStore, AnalyticsStore, AuditStore, ConsentStore, CredentialStore, Loaded, MaintenanceStore,
-    PreferenceStore, RequestStore, RestrictionStore, SessionStore, StoredPreferences, SubjectStore,
+    ActivityStore, AnalyticsStore, AuditStore, ConsentStore, CredentialStore, ErasureStore, Loaded, MaintenanceStore,
+    PreferenceStore, PrivacyRequestStore, RestrictionStore, SessionStore, StoredPreferences,
 };
 use crate::{
     error::Result,
     id::{SessionKey, VisitorId},
     model::{
-        consent::{Standings, Subject},
+        consent::{ConsentStates, Subject},
         privacy::Restriction,
         session::Realm,
     },
@@ -26,33 +26,33 @@ pub trait Store:
     + ActivityStore
     + ConsentStore
     + PreferenceStore
-    + SubjectStore
+    + ErasureStore
     + RestrictionStore
-    + RequestStore
+    + PrivacyRequestStore
     + MaintenanceStore
     + AuditStore
     + AnalyticsStore
 {
     /// The session under `key` for `realm`, and the account of its user; of `visitor` if there is no user.
-    fn load_guest(
+    fn load_context(
         &self,
         key: SessionKey,
         realm: Realm,
         visitor: Option<VisitorId>,
-    ) -> impl Future<Output = Result<LoadedGuest>> + Send {
+    ) -> impl Future<Output = Result<LoadedContext>> + Send {
         async move {
             let session = self.load(key, realm).await?;
             let subject = session.subject(visitor);
             let account = match &subject {
                 Some(subject) => self.account(subject.clone()).await?,
-                None => Account::default(),
+                None => Profile::default(),
             };
-            Ok(LoadedGuest { session, subject, account })
+            Ok(LoadedContext { session, subject, account })
         }
     }
 
     /// What is kept of a subject beside sessions and activities.
-    fn account(&self, subject: Subject) -> impl Future<Output = Result<Account>> + Send {
+    fn account(&self, subject: Subject) -> impl Future<Output = Result<Profile>> + Send {
         async move {
             let (preferences, restriction) = match &subject {
                 Subject::User(user) => {
@@ -60,31 +60,31 @@ pub trait Store:
                 }
                 Subject::Visitor(_) => (StoredPreferences::default(), None),
             };
-            Ok(Account { consents: self.consents(subject).await?, preferences, restriction })
+            Ok(Profile { consents: self.consents(subject).await?, preferences, restriction })
         }
     }
 }
 
 /// What is kept of a subject beside sessions and activities.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Account {
+pub struct Profile {
     /// Where they stand.
-    pub consents: Standings,
+    pub consents: ConsentStates,
     /// What they like; of visitors nothing is kept.
     pub preferences: StoredPreferences,
     /// Whether processing is restricted.
     pub restriction: Option<Restriction>,
 }
 
-/// What [`Store::load_guest`] found.
+/// What [`Store::load_context`] found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LoadedGuest {
+pub struct LoadedContext {
     /// The session.
     pub session: Loaded,
     /// Whose account it is: the user's of the session, expired or not, or else the visitor's.
     pub subject: Option<Subject>,
     /// The account.
-    pub account: Account,
+    pub account: Profile,
 }
 
 impl Loaded {

@@ -1,4 +1,4 @@
-//! [`Pair`]: sessions here, records there.
+//! [`SplitStore`]: sessions here, records there.
 
 mod sessions;
 
@@ -7,9 +7,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, AnalyticsStore, AuditStore, Commit, ConsentStore, Counting, Each, Filed, MaintenanceStore,
-    OverviewParts, PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore,
-    Revocation, RollupCheck, Scan, SessionStore, SpaceLeft, Store, StoredPreferences, SubjectStore,
+    ActivityStore, AggregateQuery, AnalyticsStore, AuditStore, Commit, ConsentStore, ErasureStore, EventVisitor, Filed,
+    MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, RequestCounts,
+    RequestQuery, RestrictionStore, Revocation, RollupCheck, Scan, SessionStore, SpaceLeft, Store, StoredPreferences,
 };
 use crate::{
     error::Result,
@@ -17,11 +17,11 @@ use crate::{
     model::{
         activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
         analytics::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
-        consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+        consent::{ConsentId, ConsentRecord, ConsentStates, MergePolicy, Notice, NoticeHash, PurposeId, Subject},
         preferences::Patch,
         privacy::{
             AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
-            Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+            LegalHold, PrivacyRequest, Pseudonym, RequestId, Restriction,
         },
     },
     time::Timestamp,
@@ -33,28 +33,28 @@ use crate::{
 /// have ended is not served although the first store could not end it, or has forgotten that it did.
 ///
 /// ```
-/// use tower_guestbook::{Guestbook, store::{MemoryStore, Pair}};
+/// use tower_guestbook::{Guestbook, store::{MemoryStore, SplitStore}};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
-/// let store = Pair::new(MemoryStore::new(), MemoryStore::new());
+/// let store = SplitStore::new(MemoryStore::new(), MemoryStore::new());
 /// let guestbook = Guestbook::builder(store).build()?;
 /// # guestbook.shutdown().await;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Pair<S, R> {
+pub struct SplitStore<S, R> {
     sessions: S,
     records: R,
 }
 
-impl<S: SessionStore, R: ActivityStore> Pair<S, R> {
+impl<S: SessionStore, R: ActivityStore> SplitStore<S, R> {
     /// Sessions in `sessions`, everything else in `records`.
     pub fn new(sessions: S, records: R) -> Self {
         Self { sessions, records }
     }
 }
 
-impl<S: Send + Sync + 'static, R: ActivityStore> ActivityStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: ActivityStore> ActivityStore for SplitStore<S, R> {
     async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
         self.records.append(entries, commit).await
     }
@@ -67,8 +67,8 @@ impl<S: Send + Sync + 'static, R: ActivityStore> ActivityStore for Pair<S, R> {
         self.records.count(filter).await
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.records.discard(filter, limit).await
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+        self.records.delete_activities(filter, limit).await
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
@@ -76,12 +76,12 @@ impl<S: Send + Sync + 'static, R: ActivityStore> ActivityStore for Pair<S, R> {
     }
 }
 
-impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for Pair<S, R> {
-    async fn consents(&self, subject: Subject) -> Result<Standings> {
+impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for SplitStore<S, R> {
+    async fn consents(&self, subject: Subject) -> Result<ConsentStates> {
         self.records.consents(subject).await
     }
 
-    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
         self.records.record_consents(records).await
     }
 
@@ -100,7 +100,7 @@ impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for Pair<S, R> {
         user: UserId,
         policy: MergePolicy,
         now: Timestamp,
-    ) -> Result<Standings> {
+    ) -> Result<ConsentStates> {
         self.records.link_visitor(visitor, user, policy, now).await
     }
 
@@ -125,7 +125,7 @@ impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for Pair<S, R> {
     }
 }
 
-impl<S: Send + Sync + 'static, R: PreferenceStore> PreferenceStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: PreferenceStore> PreferenceStore for SplitStore<S, R> {
     async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
         self.records.preferences(user).await
     }
@@ -146,9 +146,9 @@ impl<S: Send + Sync + 'static, R: PreferenceStore> PreferenceStore for Pair<S, R
     }
 }
 
-impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
-    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
-        let mut erasure = self.records.strike_out(user.clone(), until, note, now).await?;
+impl<S: SessionStore, R: ErasureStore> ErasureStore for SplitStore<S, R> {
+    async fn begin_erasure(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+        let mut erasure = self.records.begin_erasure(user.clone(), until, note, now).await?;
         erasure.erased.sessions += self.sessions.revoke(Revocation::Erased(user), now).await?;
         Ok(erasure)
     }
@@ -176,8 +176,8 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         self.records.erasure_of(user).await
     }
 
-    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.records.readmit(user, note, now).await
+    async fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.records.lift_erasure(user, note, now).await
     }
 
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
@@ -197,8 +197,8 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         Ok(erasure)
     }
 
-    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.records.lift_erasure(id, note, now).await
+    async fn lift_erasure_by_id(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.records.lift_erasure_by_id(id, note, now).await
     }
 
     async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
@@ -213,8 +213,8 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
         self.records.begin_journal(now).await
     }
 
-    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.records.forget_erasures(now, limit).await
+    async fn delete_tombstones(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.records.delete_tombstones(now, limit).await
     }
 
     async fn scrub(&self) -> Result<bool> {
@@ -222,7 +222,7 @@ impl<S: SessionStore, R: SubjectStore> SubjectStore for Pair<S, R> {
     }
 }
 
-impl<S: Send + Sync + 'static, R: AuditStore> AuditStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: AuditStore> AuditStore for SplitStore<S, R> {
     async fn record_audit(&self, note: AuditNote, now: Timestamp) -> Result<AuditHead> {
         self.records.record_audit(note, now).await
     }
@@ -239,12 +239,18 @@ impl<S: Send + Sync + 'static, R: AuditStore> AuditStore for Pair<S, R> {
         self.records.audit_checkpoint().await
     }
 
-    async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
-        self.records.forget_audit(before, limit, key, now).await
+    async fn delete_audit_entries(
+        &self,
+        before: Timestamp,
+        limit: usize,
+        key: AuditKey,
+        now: Timestamp,
+    ) -> Result<usize> {
+        self.records.delete_audit_entries(before, limit, key, now).await
     }
 }
 
-impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for SplitStore<S, R> {
     async fn restrict(
         &self,
         user: UserId,
@@ -263,7 +269,7 @@ impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for Pair<S,
         self.records.restricted_users(limit).await
     }
 
-    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
         self.records.hold(user, hold, note, now).await
     }
 
@@ -271,12 +277,12 @@ impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for Pair<S,
         self.records.release(user, class, note, now).await
     }
 
-    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+    async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
         self.records.holds_of(user).await
     }
 }
 
-impl<S: Send + Sync + 'static, R: RequestStore> RequestStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: PrivacyRequestStore> PrivacyRequestStore for SplitStore<S, R> {
     async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
         self.records.file_request(request, note, now).await
     }
@@ -303,33 +309,33 @@ impl<S: Send + Sync + 'static, R: RequestStore> RequestStore for Pair<S, R> {
         self.records.count_requests(now).await
     }
 
-    async fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
-        self.records.forget_requests(closed_before, limit).await
+    async fn delete_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
+        self.records.delete_requests(closed_before, limit).await
     }
 }
 
-impl<S: Send + Sync + 'static, R: MaintenanceStore> MaintenanceStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: MaintenanceStore> MaintenanceStore for SplitStore<S, R> {
     async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
         self.records.lease(name, holder, now, until).await
     }
 
-    async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
-        self.records.give_back_space(limit_pages).await
+    async fn reclaim_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+        self.records.reclaim_space(limit_pages).await
     }
 }
 
-impl<S: Send + Sync + 'static, R: AnalyticsStore> AnalyticsStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: AnalyticsStore> AnalyticsStore for SplitStore<S, R> {
     async fn at_most(&self, scan: Scan) -> Result<u64> {
         self.records.at_most(scan).await
     }
 
-    async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
+    async fn scan(&self, scan: Scan, each: EventVisitor) -> Result<()> {
         self.records.scan(scan, each).await
     }
 
     async fn overview(
         &self,
-        counting: Counting,
+        counting: AggregateQuery,
         zone: Zone,
         limit: usize,
         wanted: OverviewParts,
@@ -337,29 +343,34 @@ impl<S: Send + Sync + 'static, R: AnalyticsStore> AnalyticsStore for Pair<S, R> 
         self.records.overview(counting, zone, limit, wanted).await
     }
 
-    async fn activity_series(&self, counting: Counting, period: Period, zone: Zone) -> Result<Option<ActivitySeries>> {
+    async fn activity_series(
+        &self,
+        counting: AggregateQuery,
+        period: Period,
+        zone: Zone,
+    ) -> Result<Option<ActivitySeries>> {
         self.records.activity_series(counting, period, zone).await
     }
 
-    async fn active_users_series(&self, counting: Counting, zone: Zone) -> Result<Option<ActiveUsers>> {
+    async fn active_users_series(&self, counting: AggregateQuery, zone: Zone) -> Result<Option<ActiveUsers>> {
         self.records.active_users_series(counting, zone).await
     }
 
-    async fn roll_up(&self, counting: Counting, now: Timestamp) -> Result<bool> {
+    async fn roll_up(&self, counting: AggregateQuery, now: Timestamp) -> Result<bool> {
         self.records.roll_up(counting, now).await
     }
 
-    async fn check_rollups(&self, counting: Counting) -> Result<RollupCheck> {
+    async fn check_rollups(&self, counting: AggregateQuery) -> Result<RollupCheck> {
         self.records.check_rollups(counting).await
     }
 
-    async fn forget_rollups(&self) -> Result<()> {
-        self.records.forget_rollups().await
+    async fn delete_rollups(&self) -> Result<()> {
+        self.records.delete_rollups().await
     }
 }
 
-impl<S: SessionStore, R: Store> Store for Pair<S, R> {
-    async fn account(&self, subject: Subject) -> Result<Account> {
+impl<S: SessionStore, R: Store> Store for SplitStore<S, R> {
+    async fn account(&self, subject: Subject) -> Result<Profile> {
         self.records.account(subject).await
     }
 }

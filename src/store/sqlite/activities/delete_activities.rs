@@ -66,15 +66,19 @@ struct Left {
     personal: i64,
 }
 
-pub(in crate::store::sqlite) fn discard(database: &Database, filter: &ActivityFilter, limit: usize) -> Result<usize> {
+pub(in crate::store::sqlite) fn delete_activities(
+    database: &Database,
+    filter: &ActivityFilter,
+    limit: usize,
+) -> Result<usize> {
     match Numbers::of(database, filter)? {
-        Some(numbers) => discard_noting(database, &numbers, limit, &mut Names::default()),
+        Some(numbers) => delete_noting(database, &numbers, limit, &mut Names::default()),
         None => Ok(0),
     }
 }
 
-/// As [`discard`], and adds the names that occurred in the rows.
-pub(in crate::store::sqlite) fn discard_noting(
+/// As [`delete_activities`], and adds the names that occurred in the rows.
+pub(in crate::store::sqlite) fn delete_noting(
     database: &Database,
     numbers: &Numbers,
     limit: usize,
@@ -88,7 +92,7 @@ pub(in crate::store::sqlite) fn discard_noting(
 }
 
 /// Deletes anonymised rows. How many there were.
-pub(in crate::store::sqlite) fn discard_anonymised(database: &Database, sequences: &[i64]) -> Result<usize> {
+pub(in crate::store::sqlite) fn delete_anonymised(database: &Database, sequences: &[i64]) -> Result<usize> {
     let mut gone = Gone::default();
     for sequence in sequences {
         gone.blocks.entry(sequence >> BLOCK_SHIFT).or_default();
@@ -134,7 +138,7 @@ impl Gone {
 
     /// Has the tables say what is left in the blocks, when the rows are gone or nobody's. How many rows they were.
     pub(super) fn narrow(self, database: &Database) -> Result<usize> {
-        rollups::reopen(database, &self.changed)?;
+        rollups::invalidate(database, &self.changed)?;
         let mut sessions = BTreeSet::new();
         for (block, mut gone) in self.blocks {
             let left = keep_those_left(database, block, &mut gone)?;
@@ -160,7 +164,7 @@ impl Gone {
         for_each(database, FORGET_SESSION, &sessions)?;
         for_each(database, FORGET_VISITOR, &self.visitors)?;
         // A session that comes again gets a new number.
-        database.forget_interned();
+        database.delete_interned();
         Ok(self.count)
     }
 }

@@ -1,10 +1,10 @@
-//! [`Counting`]: what counts, for answers that a store may have summed up.
+//! [`AggregateQuery`]: what counts, for answers that a store may have summed up.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::LeftOut;
+use super::Exclusion;
 #[cfg(doc)]
 use crate::model::analytics::Overview;
 use crate::model::{
@@ -16,7 +16,7 @@ use crate::model::{
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
-pub struct Counting {
+pub struct AggregateQuery {
     /// Only events of this time.
     pub range: Range,
     /// Only events of these; what an [`Overview`] is of is always all.
@@ -26,12 +26,12 @@ pub struct Counting {
     /// Events of these types are no interactions, see [`Durations`](crate::analytics::Durations).
     pub passive_types: Vec<EventType>,
     /// No events of these persons, of some types or of all.
-    pub left_out: Vec<LeftOut>,
+    pub exclusion: Vec<Exclusion>,
     /// More events than that are not looked at one by one: [`TooLarge`](crate::ErrorKind::TooLarge).
     pub max_events: usize,
 }
 
-impl Counting {
+impl AggregateQuery {
     /// All events of `range`.
     pub fn new(range: Range) -> Self {
         Self {
@@ -39,7 +39,7 @@ impl Counting {
             only: None,
             except_types: Vec::new(),
             passive_types: Vec::new(),
-            left_out: Vec::new(),
+            exclusion: Vec::new(),
             max_events: usize::MAX,
         }
     }
@@ -63,8 +63,8 @@ impl Counting {
     }
 
     /// No events of these persons, of some types or of all.
-    pub fn left_out(mut self, left_out: Vec<LeftOut>) -> Self {
-        self.left_out = left_out;
+    pub fn exclusion(mut self, exclusion: Vec<Exclusion>) -> Self {
+        self.exclusion = exclusion;
         self
     }
 
@@ -76,7 +76,7 @@ impl Counting {
 }
 
 /// Redacted: it may name users.
-impl fmt::Debug for Counting {
+impl fmt::Debug for AggregateQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counting").field("range", &self.range).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! [`LeftOut`]: persons whose events do not count.
+//! [`Exclusion`]: persons whose events do not count.
 
 use std::{collections::HashSet, fmt};
 
@@ -13,21 +13,21 @@ use crate::{
 /// Persons whose events do not count, of some types or of all. What a visitor did while somebody was logged in is that user's.
 ///
 /// ```
-/// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}, consent::Subject, store::LeftOut};
+/// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}, consent::Subject, store::Exclusion};
 ///
 /// let ada = UserId::try_from("ada")?;
-/// let left_out = LeftOut::new([Subject::User(ada.clone())]).except_types([EventType::PURCHASE]);
+/// let exclusion = Exclusion::new([Subject::User(ada.clone())]).except_types([EventType::PURCHASE]);
 /// let mut event = Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(0));
 /// event.user = Some(ada);
-/// assert!(left_out.has(&event));
+/// assert!(exclusion.has(&event));
 /// event.event_type = EventType::PURCHASE;
-/// assert!(!left_out.has(&event));
+/// assert!(!exclusion.has(&event));
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
-pub struct LeftOut {
+pub struct Exclusion {
     /// Users.
     pub users: HashSet<UserId>,
     /// Visitors, as long as they are not logged in.
@@ -38,17 +38,17 @@ pub struct LeftOut {
     pub except_types: Vec<EventType>,
 }
 
-impl LeftOut {
+impl Exclusion {
     /// All events of these persons.
     pub fn new(persons: impl IntoIterator<Item = Subject>) -> Self {
-        let mut left_out = Self::default();
+        let mut exclusion = Self::default();
         for person in persons {
             match person {
-                Subject::User(user) => _ = left_out.users.insert(user),
-                Subject::Visitor(visitor) => _ = left_out.visitors.insert(visitor),
+                Subject::User(user) => _ = exclusion.users.insert(user),
+                Subject::Visitor(visitor) => _ = exclusion.visitors.insert(visitor),
             }
         }
-        left_out
+        exclusion
     }
 
     /// Only events of these types.
@@ -80,9 +80,9 @@ impl LeftOut {
 }
 
 /// Redacted: it names users.
-impl fmt::Debug for LeftOut {
+impl fmt::Debug for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeftOut")
+        f.debug_struct("Exclusion")
             .field("users", &self.users.len())
             .field("visitors", &self.visitors.len())
             .field("types", &self.types)

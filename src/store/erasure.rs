@@ -1,4 +1,4 @@
-//! [`SubjectStore`]: the contract of a store that can strike somebody out.
+//! [`ErasureStore`]: the contract of a store that can strike somebody out.
 
 use std::future::Future;
 
@@ -13,19 +13,19 @@ use crate::{
 ///
 /// # Contract
 ///
-/// 1. **From [`strike_out`](Self::strike_out) on nothing of the user is stored**, whatever was under way: each verb that would store
+/// 1. **From [`begin_erasure`](Self::begin_erasure) on nothing of the user is stored**, whatever was under way: each verb that would store
 ///    something for them checks that in its own transaction. Sessions, preferences and decisions are refused with
-///    [`StruckOut`](ErrorKind::StruckOut); events are left out of their batch as if they were known.
+///    [`UserErased`](ErrorKind::UserErased); events are left out of their batch as if they were known.
 /// 2. **An erasure goes on after a crash**, from where it was; each step is atomic, and doing it again changes nothing.
 /// 3. **When it is finished nothing is left** but the pseudonym and the counts, and rows of nobody if that was asked for: no row, no name, and where the store can
 ///    overwrite what it deletes, no residue once [`scrub`](Self::scrub) has answered yes.
 /// 4. Rows of others are not touched, nor what others did in the browser of a visitor who was linked to the user.
 /// 5. **Each verb that changes something records its note** in its transaction, see [`AuditStore`](super::AuditStore): one that finds
 ///    nothing to do, or fails, records none.
-pub trait SubjectStore: Send + Sync + 'static {
+pub trait ErasureStore: Send + Sync + 'static {
     /// Strikes the user out until `until` and ends their sessions, in one step. If they are struck out already, that erasure. The
     /// first answer counts the sessions; a store that cannot keep this count may leave it out of later ones.
-    fn strike_out(
+    fn begin_erasure(
         &self,
         user: UserId,
         until: Timestamp,
@@ -63,7 +63,7 @@ pub trait SubjectStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
-    fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
+    fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
     /// Names of users of whom something is kept, in the order of their bytes, at most `limit`, from the first one behind `after` on. It
     /// may have names of users of whom nothing is left, and lacks those whose sessions are all there is, if sessions are kept elsewhere.
@@ -91,8 +91,12 @@ pub trait SubjectStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
-    fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp)
-    -> impl Future<Output = Result<bool>> + Send;
+    fn lift_erasure_by_id(
+        &self,
+        id: ErasureId,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Restores the tombstones of users of whom nothing is left, all in one step: those with a
     /// pseudonym that is known already stay as they are. Returns how many were missing; `note` is
@@ -116,15 +120,15 @@ pub trait SubjectStore: Send + Sync + 'static {
     fn begin_journal(&self, now: Timestamp) -> impl Future<Output = Result<()>> + Send;
 
     /// Forgets at most `limit` finished erasures that need not be remembered any longer at `now`. How many there were.
-    fn forget_erasures(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
+    fn delete_tombstones(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
     /// Overwrites what was deleted, as far as the store can: the log, free pages. `false` if something may be left for now,
     /// because somebody is reading; try again later.
     fn scrub(&self) -> impl Future<Output = Result<bool>> + Send;
 }
 
-pub(super) fn struck_out() -> Error {
-    Error::new(ErrorKind::StruckOut, "the user was erased and is not to be stored")
+pub(super) fn user_erased() -> Error {
+    Error::new(ErrorKind::UserErased, "the user was erased and is not to be stored")
 }
 
 /// An erasure that somebody hands over to be kept.

@@ -1,4 +1,4 @@
-//! [`DynamicPreferences`]: what can be done with preferences without knowing their type.
+//! [`DynPreferences`]: what can be done with preferences without knowing their type.
 
 use std::any::Any;
 
@@ -13,12 +13,12 @@ use crate::{
         preferences::{Overrides, Patch},
         privacy::AuditNote,
     },
-    store::dynamic::BoxFuture,
+    store::dyn_store::BoxFuture,
     time::Timestamp,
 };
 
 /// What the layers need of preferences whose type they do not know.
-pub(crate) trait DynamicPreferences: Send + Sync {
+pub(crate) trait DynPreferences: Send + Sync {
     /// To be turned into what it is.
     fn as_any(&self) -> &dyn Any;
 
@@ -37,9 +37,7 @@ pub(crate) trait DynamicPreferences: Send + Sync {
     fn rectify(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
-impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> DynamicPreferences
-    for UserPreferences<T>
-{
+impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> DynPreferences for UserPreferences<T> {
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -5,10 +5,11 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Account, ActivityStore, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore,
-    Counting, CredentialStore, Each, EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, OverviewParts,
-    PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
-    RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+    ActivityStore, AggregateQuery, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit,
+    ConsentStore, CredentialStore, EpochRule, ErasureStore, EventVisitor, Filed, Loaded, LoadedContext,
+    MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, RequestCounts,
+    RequestQuery, RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
+    StoredPreferences,
 };
 use crate::{
     error::Result,
@@ -16,11 +17,11 @@ use crate::{
     model::{
         activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
         analytics::{ActiveUsers, ActivitySeries, Overview, Period, Zone},
-        consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+        consent::{ConsentId, ConsentRecord, ConsentStates, MergePolicy, Notice, NoticeHash, PurposeId, Subject},
         preferences::Patch,
         privacy::{
             AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
-            Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+            LegalHold, PrivacyRequest, Pseudonym, RequestId, Restriction,
         },
         session::{
             Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
@@ -32,7 +33,7 @@ use crate::{
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Declares the object-safe twin of a store trait and implements it for every store.
-macro_rules! twin {
+macro_rules! dyn_store {
     ($twin:ident $(: $($above:ident),+)? of $trait:ident: $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
         pub(crate) trait $twin: $($($above +)+)? Send + Sync {
             $(fn $verb(&self, $($name: $type),*) -> BoxFuture<'_, Result<$answer>>;)*
@@ -46,16 +47,16 @@ macro_rules! twin {
     };
 }
 
-twin! {
-    DynamicActivityStore of ActivityStore:
+dyn_store! {
+    DynActivityStore of ActivityStore:
     append(entries: Arc<[Entry]>, commit: Commit) -> Vec<Option<u64>>;
     history(query: HistoryQuery) -> HistoryPage;
     count(filter: ActivityFilter) -> u64;
-    discard(filter: ActivityFilter, limit: usize) -> usize;
+    delete_activities(filter: ActivityFilter, limit: usize) -> usize;
     anonymise(filter: ActivityFilter, limit: usize) -> usize;
 }
 
-twin! {
+dyn_store! {
     DynamicSessionStore of SessionStore:
     insert(key: SessionKey, record: SessionRecord, cap: SessionCap, epoch: EpochRule, now: Timestamp) -> Started;
     load(key: SessionKey, realm: Realm) -> Loaded;
@@ -67,19 +68,19 @@ twin! {
     session_data(id: SessionId, now: Timestamp) -> Option<SessionData>;
     revoke(revocation: Revocation, now: Timestamp) -> u64;
     trim_anonymous(bound: AnonymousBound, limit: usize) -> AnonymousTotal;
-    purge_expired(now: Timestamp, limit: usize) -> usize;
+    delete_expired(now: Timestamp, limit: usize) -> usize;
 }
 
-twin! {
+dyn_store! {
     DynamicCredentialStore of CredentialStore:
     credential_epoch(realm: Realm, user: UserId) -> CredentialEpoch;
 }
 
-twin! {
+dyn_store! {
     DynamicConsentStore of ConsentStore:
-    record_consents(records: Vec<ConsentRecord>) -> Standings;
+    record_consents(records: Vec<ConsentRecord>) -> ConsentStates;
     consent_history(subject: Subject, limit: usize, before: Option<ConsentId>) -> Vec<ConsentRecord>;
-    link_visitor(visitor: VisitorId, user: UserId, policy: MergePolicy, now: Timestamp) -> Standings;
+    link_visitor(visitor: VisitorId, user: UserId, policy: MergePolicy, now: Timestamp) -> ConsentStates;
     refusing(purpose: PurposeId, denied: bool, limit: usize) -> Vec<Subject>;
     rebuild_consents() -> u64;
     publish_notice(notice: Notice) -> ();
@@ -87,7 +88,7 @@ twin! {
     secret() -> [u8; 32];
 }
 
-twin! {
+dyn_store! {
     DynamicPreferenceStore of PreferenceStore:
     preferences(user: UserId) -> StoredPreferences;
     change_preferences(user: UserId, patch: Patch, expected: Option<u64>) -> PreferenceChange;
@@ -95,75 +96,75 @@ twin! {
         -> PreferenceChange;
 }
 
-twin! {
-    DynamicSubjectStore of SubjectStore:
-    strike_out(user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Erasure;
+dyn_store! {
+    DynamicSubjectStore of ErasureStore:
+    begin_erasure(user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Erasure;
     erase_some(id: ErasureId, limit: usize, activities: ErasedActivities, note: AuditNote, now: Timestamp) -> Erasure;
     unfinished_erasures() -> Vec<Erasure>;
     erasure_of(user: UserId) -> Option<Erasure>;
-    readmit(user: UserId, note: AuditNote, now: Timestamp) -> bool;
+    lift_erasure(user: UserId, note: AuditNote, now: Timestamp) -> bool;
     users(after: Option<UserId>, limit: usize) -> Vec<UserId>;
     tombstone(pseudonym: Pseudonym) -> Option<Erasure>;
     remember_erasure(erasure: Erasure, note: AuditNote, now: Timestamp) -> Erasure;
-    lift_erasure(id: ErasureId, note: AuditNote, now: Timestamp) -> bool;
+    lift_erasure_by_id(id: ErasureId, note: AuditNote, now: Timestamp) -> bool;
     restore_tombstones(erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> u64;
     journal_since() -> Option<Timestamp>;
     begin_journal(now: Timestamp) -> ();
-    forget_erasures(now: Timestamp, limit: usize) -> usize;
+    delete_tombstones(now: Timestamp, limit: usize) -> usize;
     scrub() -> bool;
 }
 
-twin! {
+dyn_store! {
     DynamicAuditStore of AuditStore:
     record_audit(note: AuditNote, now: Timestamp) -> AuditHead;
     audit_page(after: u64, limit: usize, subject: Option<UserId>) -> Vec<AuditRow>;
     audit_head() -> AuditHead;
     audit_checkpoint() -> Option<AuditCheckpoint>;
-    forget_audit(before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> usize;
+    delete_audit_entries(before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> usize;
 }
 
-twin! {
+dyn_store! {
     DynamicRestrictionStore of RestrictionStore:
     restrict(user: UserId, restriction: Option<Restriction>, note: AuditNote, now: Timestamp) -> Option<Restriction>;
     restriction_of(user: UserId) -> Option<Restriction>;
     restricted_users(limit: usize) -> Vec<UserId>;
-    hold(user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> ();
+    hold(user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> ();
     release(user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> bool;
-    holds_of(user: UserId) -> Vec<Hold>;
+    holds_of(user: UserId) -> Vec<LegalHold>;
 }
 
-twin! {
-    DynamicRequestStore of RequestStore:
+dyn_store! {
+    DynamicRequestStore of PrivacyRequestStore:
     file_request(request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Filed;
     request(id: RequestId) -> Option<PrivacyRequest>;
     change_request(request: PrivacyRequest, expected: u64, note: AuditNote, now: Timestamp) -> bool;
     requests(query: RequestQuery) -> Vec<PrivacyRequest>;
     count_requests(now: Timestamp) -> RequestCounts;
-    forget_requests(closed_before: Timestamp, limit: usize) -> usize;
+    delete_requests(closed_before: Timestamp, limit: usize) -> usize;
 }
 
-twin! {
+dyn_store! {
     DynamicMaintenanceStore of MaintenanceStore:
     lease(name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> bool;
-    give_back_space(limit_pages: usize) -> SpaceLeft;
+    reclaim_space(limit_pages: usize) -> SpaceLeft;
 }
 
-twin! {
+dyn_store! {
     DynamicAnalyticsStore of AnalyticsStore:
-    scan(scan: Scan, each: Each) -> ();
+    scan(scan: Scan, each: EventVisitor) -> ();
     at_most(scan: Scan) -> u64;
-    overview(counting: Counting, zone: Zone, limit: usize, wanted: OverviewParts) -> Option<Overview>;
-    activity_series(counting: Counting, period: Period, zone: Zone) -> Option<ActivitySeries>;
-    active_users_series(counting: Counting, zone: Zone) -> Option<ActiveUsers>;
-    roll_up(counting: Counting, now: Timestamp) -> bool;
-    check_rollups(counting: Counting) -> RollupCheck;
-    forget_rollups() -> ();
+    overview(counting: AggregateQuery, zone: Zone, limit: usize, wanted: OverviewParts) -> Option<Overview>;
+    activity_series(counting: AggregateQuery, period: Period, zone: Zone) -> Option<ActivitySeries>;
+    active_users_series(counting: AggregateQuery, zone: Zone) -> Option<ActiveUsers>;
+    roll_up(counting: AggregateQuery, now: Timestamp) -> bool;
+    check_rollups(counting: AggregateQuery) -> RollupCheck;
+    delete_rollups() -> ();
 }
 
-twin! {
-    DynamicStore: DynamicSessionStore, DynamicCredentialStore, DynamicActivityStore, DynamicConsentStore, DynamicPreferenceStore,
+dyn_store! {
+    DynStore: DynamicSessionStore, DynamicCredentialStore, DynActivityStore, DynamicConsentStore, DynamicPreferenceStore,
         DynamicSubjectStore, DynamicRestrictionStore, DynamicRequestStore, DynamicMaintenanceStore,
         DynamicAuditStore, DynamicAnalyticsStore of Store:
-    load_guest(key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> LoadedGuest;
-    account(subject: Subject) -> Account;
+    load_context(key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> LoadedContext;
+    account(subject: Subject) -> Profile;
 }

@@ -1,6 +1,6 @@
-//! The sessions of a [`Pair`]: kept in one store, checked against erasures and epochs in the other.
+//! The sessions of a [`SplitStore`]: kept in one store, checked against erasures and epochs in the other.
 
-use super::Pair;
+use super::SplitStore;
 use crate::{
     error::Result,
     id::{SessionId, SessionKey, UserId},
@@ -8,13 +8,13 @@ use crate::{
         Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord,
     },
     store::{
-        AnonymousBound, AnonymousTotal, Applied, CredentialStore, EpochRule, Loaded, Revocation, Rotation,
-        SessionStore, Started, SubjectStore, credential::credentials_changed, subject::struck_out,
+        AnonymousBound, AnonymousTotal, Applied, CredentialStore, EpochRule, ErasureStore, Loaded, Revocation,
+        Rotation, SessionStore, Started, credential::credentials_changed, erasure::user_erased,
     },
     time::Timestamp,
 };
 
-impl<S: SessionStore, R: SubjectStore + CredentialStore> SessionStore for Pair<S, R> {
+impl<S: SessionStore, R: ErasureStore + CredentialStore> SessionStore for SplitStore<S, R> {
     async fn insert(
         &self,
         key: SessionKey,
@@ -105,12 +105,12 @@ impl<S: SessionStore, R: SubjectStore + CredentialStore> SessionStore for Pair<S
         self.sessions.trim_anonymous(bound, limit).await
     }
 
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.sessions.purge_expired(now, limit).await
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.sessions.delete_expired(now, limit).await
     }
 }
 
-impl<S: Send + Sync + 'static, R: CredentialStore> CredentialStore for Pair<S, R> {
+impl<S: Send + Sync + 'static, R: CredentialStore> CredentialStore for SplitStore<S, R> {
     async fn credential_epoch(&self, realm: Realm, user: UserId) -> Result<CredentialEpoch> {
         self.records.credential_epoch(realm, user).await
     }
@@ -120,11 +120,11 @@ impl<S: Send + Sync + 'static, R: CredentialStore> CredentialStore for Pair<S, R
     }
 }
 
-impl<S: SessionStore, R: SubjectStore + CredentialStore> Pair<S, R> {
+impl<S: SessionStore, R: ErasureStore + CredentialStore> SplitStore<S, R> {
     /// Checks the user of a new session and settles its epoch.
     ///
     /// Two stores have no transaction in common. A login that is under way while its user is struck out may get a
-    /// session, which [`erase_some`](SubjectStore::erase_some) ends; one that is under way while the epoch is raised
+    /// session, which [`erase_some`](ErasureStore::erase_some) ends; one that is under way while the epoch is raised
     /// is found by [`confirm`](Self::confirm), or by the next [`load`](SessionStore::load).
     async fn admit(&self, head: &mut SessionHead, rule: EpochRule) -> Result<()> {
         let Some(user) = head.user.clone() else {
@@ -132,7 +132,7 @@ impl<S: SessionStore, R: SubjectStore + CredentialStore> Pair<S, R> {
             return Ok(());
         };
         if self.records.erasure_of(user.clone()).await?.is_some() {
-            return Err(struck_out());
+            return Err(user_erased());
         }
         match rule {
             EpochRule::Keep => {}

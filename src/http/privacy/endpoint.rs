@@ -1,4 +1,4 @@
-//! [`Place`]: what a path below the prefix names.
+//! [`Endpoint`]: what a path below the prefix names.
 
 use http::Method;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::model::{
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Endpoint {
     Export,
     Erasure,
     Requests,
@@ -28,16 +28,16 @@ pub(super) enum Place {
     Audit,
 }
 
-impl Place {
+impl Endpoint {
     /// The place that a path names: without the prefix, and without decoding anything, as no name here has to be encoded.
     pub(super) fn at(path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix('/')?.split('/');
-        let place = (segments.next()?, segments.next(), segments.next());
+        let endpoint = (segments.next()?, segments.next(), segments.next());
         if segments.next().is_some() {
             return None;
         }
         let purpose = |name| PurposeId::new(name).ok();
-        Some(match place {
+        Some(match endpoint {
             ("export", None, None) => Self::Export,
             ("delete", None, None) => Self::Erasure,
             ("requests", None, None) => Self::Requests,
@@ -133,25 +133,25 @@ mod tests {
     #[test]
     fn each_path_names_a_place_and_each_place_is_found_by_its_template() {
         let id = RequestId::from(Uuid::try_parse(ID).unwrap());
-        for (path, place) in [
-            ("/export", Place::Export),
-            ("/delete", Place::Erasure),
-            ("/requests", Place::Requests),
-            ("/requests/access", Place::OfKind(Some(RequestKind::Access))),
-            ("/requests/gold", Place::OfKind(None)),
-            (&format!("/requests/{ID}"), Place::Request(id)),
-            (&format!("/requests/{ID}/confirmation"), Place::Confirmation(id)),
-            ("/restriction", Place::Restriction),
-            ("/objection", Place::Objections),
-            ("/objection/analytics", Place::Objection(PurposeId::ANALYTICS)),
-            ("/rectification", Place::Rectification),
-            ("/consent", Place::Consent),
-            ("/consent/receipt", Place::Receipt),
-            ("/consent/analytics", Place::Purpose(PurposeId::ANALYTICS)),
-            ("/audit", Place::Audit),
+        for (path, endpoint) in [
+            ("/export", Endpoint::Export),
+            ("/delete", Endpoint::Erasure),
+            ("/requests", Endpoint::Requests),
+            ("/requests/access", Endpoint::OfKind(Some(RequestKind::Access))),
+            ("/requests/gold", Endpoint::OfKind(None)),
+            (&format!("/requests/{ID}"), Endpoint::Request(id)),
+            (&format!("/requests/{ID}/confirmation"), Endpoint::Confirmation(id)),
+            ("/restriction", Endpoint::Restriction),
+            ("/objection", Endpoint::Objections),
+            ("/objection/analytics", Endpoint::Objection(PurposeId::ANALYTICS)),
+            ("/rectification", Endpoint::Rectification),
+            ("/consent", Endpoint::Consent),
+            ("/consent/receipt", Endpoint::Receipt),
+            ("/consent/analytics", Endpoint::Purpose(PurposeId::ANALYTICS)),
+            ("/audit", Endpoint::Audit),
         ] {
-            let found = Place::at(path).unwrap_or_else(|| panic!("{path}"));
-            assert_eq!(found, place);
+            let found = Endpoint::at(path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!(found, endpoint);
             assert!(TEMPLATES.contains(&found.template()), "{path}");
             assert!(!found.allows(&Method::PUT) && !found.allows(&Method::TRACE));
         }
@@ -177,8 +177,8 @@ mod tests {
             "/audit/1",
             "/../export",
         ] {
-            assert_eq!(Place::at(path), None, "{path}");
+            assert_eq!(Endpoint::at(path), None, "{path}");
         }
-        assert_eq!(Place::at(&format!("/requests/{simple}")), Some(Place::OfKind(None)));
+        assert_eq!(Endpoint::at(&format!("/requests/{simple}")), Some(Endpoint::OfKind(None)));
     }
 }

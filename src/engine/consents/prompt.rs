@@ -1,18 +1,18 @@
-//! [`Offer`]: what is shown to somebody who is to decide.
+//! [`ConsentPrompt`]: what is shown to somebody who is to decide.
 
 use serde::Serialize;
 
 use crate::{
-    model::consent::{Mode, Notice, Purpose, PurposeId, Standing, Verdict},
+    model::consent::{ConsentState, Mode, Notice, Purpose, PurposeId, Verdict},
     time::Timestamp,
 };
 
 /// What is shown to somebody who is to decide. Serialises as a page needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Offer {
+pub struct ConsentPrompt {
     /// The purposes, as they were declared.
-    pub purposes: Vec<OfferedPurpose>,
+    pub purposes: Vec<PromptedPurpose>,
     /// In which language the notices are.
     pub language: String,
     /// To be sent back with the decision, unchanged: it proves what was shown, and to whom. A grant with a snapshot that was
@@ -25,7 +25,7 @@ pub struct Offer {
 /// A purpose as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct OfferedPurpose {
+pub struct PromptedPurpose {
     /// The name.
     pub id: PurposeId,
     /// How it is declared.
@@ -49,5 +49,5 @@ pub struct PurposeState {
     #[serde(flatten)]
     pub verdict: Verdict,
     /// The last decision, if there is one.
-    pub standing: Option<Standing>,
+    pub consent_state: Option<ConsentState>,
 }

@@ -1,16 +1,16 @@
-//! [`Standings`]: where all purposes of one subject stand.
+//! [`ConsentStates`]: where all purposes of one subject stand.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsentId, ConsentRecord, Decision, PurposeId, Standing};
+use super::{ConsentId, ConsentRecord, ConsentState, Decision, PurposeId};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where all purposes of one subject stand: a projection of the records, to be made again from them at any time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Standings {
+pub struct ConsentStates {
     by_purpose: BTreeMap<PurposeId, Held>,
 }
 
@@ -20,7 +20,7 @@ pub struct Standings {
 pub struct Held {
     /// The standing.
     #[serde(flatten)]
-    pub standing: Standing,
+    pub consent_state: ConsentState,
     /// The record.
     pub record: ConsentId,
 }
@@ -43,10 +43,10 @@ pub enum MergePolicy {
     AccountWins,
 }
 
-impl Standings {
+impl ConsentStates {
     /// Where `purpose` stands, if anything was decided.
-    pub fn get(&self, purpose: &PurposeId) -> Option<&Standing> {
-        self.by_purpose.get(purpose).map(|held| &held.standing)
+    pub fn get(&self, purpose: &PurposeId) -> Option<&ConsentState> {
+        self.by_purpose.get(purpose).map(|held| &held.consent_state)
     }
 
     /// The same, with the record that it comes from.
@@ -71,29 +71,29 @@ impl Standings {
 
     /// Takes over what a record says, as the last one. Returns the record before it.
     pub fn add(&mut self, record: &ConsentRecord) -> Option<ConsentId> {
-        let held = Held { standing: record.standing, record: record.id };
+        let held = Held { consent_state: record.consent_state, record: record.id };
         self.by_purpose.insert(record.purpose.clone(), held).map(|before| before.record)
     }
 
     /// Where all purposes stand after `records`, in the order in which they were stored.
     pub fn rebuild<'a>(records: impl IntoIterator<Item = &'a ConsentRecord>) -> Self {
-        let mut standings = Self::default();
+        let mut consent_states = Self::default();
         for record in records {
-            standings.add(record);
+            consent_states.add(record);
         }
-        standings
+        consent_states
     }
 
     /// What has to be recorded for this account when a visitor with these standings logs in to it.
     pub fn merge(&self, visitor: &Self, policy: MergePolicy) -> Vec<(PurposeId, Held)> {
-        let is_carried = |theirs: &Standing| theirs.decision.is_no() || policy == MergePolicy::CarryGrants;
+        let is_carried = |theirs: &ConsentState| theirs.decision.is_no() || policy == MergePolicy::CarryGrants;
         let news = visitor.iter().filter(|(purpose, theirs)| match (self.get(purpose), policy) {
-            (None, _) => is_carried(&theirs.standing),
+            (None, _) => is_carried(&theirs.consent_state),
             (Some(ours), MergePolicy::MostRestrictive | MergePolicy::CarryGrants) => {
-                theirs.standing.decision.is_stricter_than(ours.decision)
+                theirs.consent_state.decision.is_stricter_than(ours.decision)
             }
             (Some(ours), MergePolicy::LatestDecision) => {
-                let theirs = &theirs.standing;
+                let theirs = &theirs.consent_state;
                 is_carried(theirs) && theirs.since > ours.since && theirs.decision != ours.decision
             }
             (Some(_), MergePolicy::AccountWins) => false,

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
 
 use crate::{
     engine::{
-        consents::Consents, preferences::DynamicPreferences, profiles::Known, recorder::Recorder, sessions::Sessions,
+        consents::Consents, preferences::DynPreferences, profiles::ProfileState, recorder::Recorder, sessions::Sessions,
     },
     id::{SessionKey, SessionToken, VisitorId, VisitorToken},
     model::{
@@ -19,13 +19,13 @@ use crate::{
 
 /// What the activity layer saw of a request.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ObservedRequest {
     pub(crate) trace: RequestTrace,
     pub(crate) visitor: Option<VisitorId>,
 }
 
 /// What a visit needs of the layer that received it: one pointer for all of it, as each costs every request.
-pub(crate) trait Host: Send + Sync {
+pub(crate) trait RequestServices: Send + Sync {
     /// The sessions that the visit's session is one of.
     fn sessions(&self) -> &Sessions;
 
@@ -39,10 +39,10 @@ pub(crate) trait Host: Send + Sync {
     fn consents(&self) -> Option<&Consents>;
 
     /// What users like, if preferences are configured.
-    fn preferences(&self) -> Option<&dyn DynamicPreferences>;
+    fn preferences(&self) -> Option<&dyn DynPreferences>;
 
     /// Writes what the client and the caches on the way must know into the head of the response.
-    fn tell(&self, headers: &mut HeaderMap, outcome: Outcome);
+    fn write_headers(&self, headers: &mut HeaderMap, outcome: Outcome);
 }
 
 /// What became of the session, for the head of the response.
@@ -52,7 +52,7 @@ pub(crate) struct Outcome {
     /// Somebody looked at the session: the response depends on it.
     pub(crate) read: bool,
     /// There is a session.
-    pub(crate) guest: bool,
+    pub(crate) identity: bool,
     pub(crate) visitor: VisitorCookie,
     /// Somebody looked at a decision, or at what the browser signals: the response depends on it.
     pub(crate) consent_read: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Client {
 
 /// How a request came to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
+pub(crate) enum TokenStatus {
     /// It presented no token, or one that is nobody's.
     Stranger,
     /// It presented a token that can never let anybody in again: an expired or a malformed one.
@@ -87,13 +87,13 @@ pub(crate) enum Arrival {
     /// The store could not be asked, and the policy is to go on.
     Unavailable,
     /// It presented a live session.
-    Guest,
+    Live,
 }
 
 /// Who a request turned out to be.
 #[derive(Debug)]
-pub(crate) struct Guest {
-    pub(crate) arrival: Arrival,
+pub(crate) struct Identity {
+    pub(crate) token_status: TokenStatus,
     pub(crate) session: Option<(SessionKey, Arc<SessionRecord>)>,
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     pub(crate) renewal: Option<SessionToken>,
@@ -102,21 +102,21 @@ pub(crate) struct Guest {
     /// The response takes the session's cookie out of the browser, unless a session begins meanwhile.
     pub(crate) removal_due: bool,
     /// What is known beside the session: of its user, or else of the visitor.
-    pub(crate) account: Known,
+    pub(crate) account: ProfileState,
     /// Which visitor the request says it is, and by what secret.
     pub(crate) visitor: Option<Visitor>,
     pub(crate) visitor_cookie: VisitorCookie,
 }
 
-impl Guest {
-    pub(crate) fn nobody(arrival: Arrival) -> Self {
+impl Identity {
+    pub(crate) fn nobody(token_status: TokenStatus) -> Self {
         Self {
-            arrival,
+            token_status,
             session: None,
             renewal: None,
             stale: None,
             removal_due: false,
-            account: Known::Nobody,
+            account: ProfileState::Nobody,
             visitor: None,
             visitor_cookie: VisitorCookie::Keep,
         }

@@ -11,32 +11,32 @@ use std::{
 use tower_guestbook::{
     Error, ErrorKind, Result, SessionId, SessionKey, Timestamp, UserId, VisitorId,
     activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
-    consent::{ConsentId, ConsentRecord, MergePolicy, Notice, NoticeHash, PurposeId, Standings, Subject},
+    consent::{ConsentId, ConsentRecord, ConsentStates, MergePolicy, Notice, NoticeHash, PurposeId, Subject},
     preferences::Patch,
     privacy::{
         AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, ErasureId, HeldClass,
-        Hold, PrivacyRequest, Pseudonym, RequestId, Restriction,
+        LegalHold, PrivacyRequest, Pseudonym, RequestId, Restriction,
     },
     session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
-        Account, ActivityStore, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit,
-        ConsentStore, CredentialStore, Each, EpochRule, Filed, Loaded, LoadedGuest, MaintenanceStore, MemoryStore,
-        PreferenceChange, PreferenceStore, RequestCounts, RequestQuery, RequestStore, RestrictionStore, Revocation,
-        Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences, SubjectStore,
+        ActivityStore, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore,
+        CredentialStore, EpochRule, ErasureStore, EventVisitor, Filed, Loaded, LoadedContext, MaintenanceStore,
+        MemoryStore, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, RequestCounts, RequestQuery,
+        RestrictionStore, Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
     },
 };
 use uuid::Uuid;
 
 /// A memory store that fails or hangs on demand, and counts how often it is asked.
 #[derive(Clone, Default)]
-pub(crate) struct Moody {
+pub(crate) struct FaultyStore {
     pub(crate) store: Arc<MemoryStore>,
-    mood: Arc<Mutex<Mood>>,
+    mood: Arc<Mutex<Fault>>,
     asked: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Mood {
+pub(crate) enum Fault {
     #[default]
     Good,
     Failing,
@@ -47,8 +47,8 @@ pub(crate) enum Mood {
     ReadOnly,
 }
 
-impl Moody {
-    pub(crate) fn set(&self, mood: Mood) {
+impl FaultyStore {
+    pub(crate) fn set(&self, mood: Fault) {
         *self.mood.lock().unwrap() = mood;
     }
 
@@ -61,16 +61,16 @@ impl Moody {
         tokio::task::yield_now().await;
         let mood = *self.mood.lock().unwrap();
         match mood {
-            Mood::Good => Ok(()),
-            Mood::ReadOnly if !write => Ok(()),
-            Mood::Failing | Mood::ReadOnly => Err(Error::new(ErrorKind::Unavailable, "out of order")),
-            Mood::Stuck => pending().await,
-            Mood::Refusing => Err(Error::new(ErrorKind::InvalidInput, "this is wrong")),
+            Fault::Good => Ok(()),
+            Fault::ReadOnly if !write => Ok(()),
+            Fault::Failing | Fault::ReadOnly => Err(Error::new(ErrorKind::Unavailable, "out of order")),
+            Fault::Stuck => pending().await,
+            Fault::Refusing => Err(Error::new(ErrorKind::InvalidInput, "this is wrong")),
         }
     }
 }
 
-impl SessionStore for Moody {
+impl SessionStore for FaultyStore {
     async fn insert(
         &self,
         key: SessionKey,
@@ -134,12 +134,12 @@ impl SessionStore for Moody {
         self.store.trim_anonymous(bound, limit).await
     }
 
-    async fn purge_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.store.purge_expired(now, limit).await
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.store.delete_expired(now, limit).await
     }
 }
 
-impl CredentialStore for Moody {
+impl CredentialStore for FaultyStore {
     async fn credential_epoch(&self, realm: Realm, user: UserId) -> Result<CredentialEpoch> {
         self.ask(false).await?;
         self.store.credential_epoch(realm, user).await
@@ -151,7 +151,7 @@ impl CredentialStore for Moody {
     }
 }
 
-impl ActivityStore for Moody {
+impl ActivityStore for FaultyStore {
     async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
         self.ask(true).await?;
         self.store.append(entries, commit).await
@@ -167,9 +167,9 @@ impl ActivityStore for Moody {
         self.store.count(filter).await
     }
 
-    async fn discard(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
+    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         self.ask(true).await?;
-        self.store.discard(filter, limit).await
+        self.store.delete_activities(filter, limit).await
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
@@ -178,13 +178,13 @@ impl ActivityStore for Moody {
     }
 }
 
-impl ConsentStore for Moody {
-    async fn consents(&self, subject: Subject) -> Result<Standings> {
+impl ConsentStore for FaultyStore {
+    async fn consents(&self, subject: Subject) -> Result<ConsentStates> {
         self.ask(false).await?;
         self.store.consents(subject).await
     }
 
-    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<Standings> {
+    async fn record_consents(&self, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
         self.ask(true).await?;
         self.store.record_consents(records).await
     }
@@ -205,7 +205,7 @@ impl ConsentStore for Moody {
         user: UserId,
         policy: MergePolicy,
         now: Timestamp,
-    ) -> Result<Standings> {
+    ) -> Result<ConsentStates> {
         self.ask(true).await?;
         self.store.link_visitor(visitor, user, policy, now).await
     }
@@ -237,7 +237,7 @@ impl ConsentStore for Moody {
     }
 }
 
-impl PreferenceStore for Moody {
+impl PreferenceStore for FaultyStore {
     async fn preferences(&self, user: UserId) -> Result<StoredPreferences> {
         self.ask(false).await?;
         self.store.preferences(user).await
@@ -261,10 +261,10 @@ impl PreferenceStore for Moody {
     }
 }
 
-impl SubjectStore for Moody {
-    async fn strike_out(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+impl ErasureStore for FaultyStore {
+    async fn begin_erasure(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         self.ask(true).await?;
-        self.store.strike_out(user, until, note, now).await
+        self.store.begin_erasure(user, until, note, now).await
     }
 
     async fn erase_some(
@@ -289,9 +289,9 @@ impl SubjectStore for Moody {
         self.store.erasure_of(user).await
     }
 
-    async fn readmit(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
+    async fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.ask(true).await?;
-        self.store.readmit(user, note, now).await
+        self.store.lift_erasure(user, note, now).await
     }
 
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
@@ -309,9 +309,9 @@ impl SubjectStore for Moody {
         self.store.remember_erasure(erasure, note, now).await
     }
 
-    async fn lift_erasure(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
+    async fn lift_erasure_by_id(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.ask(true).await?;
-        self.store.lift_erasure(id, note, now).await
+        self.store.lift_erasure_by_id(id, note, now).await
     }
 
     async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
@@ -329,8 +329,8 @@ impl SubjectStore for Moody {
         self.store.begin_journal(now).await
     }
 
-    async fn forget_erasures(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.store.forget_erasures(now, limit).await
+    async fn delete_tombstones(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.store.delete_tombstones(now, limit).await
     }
 
     async fn scrub(&self) -> Result<bool> {
@@ -339,7 +339,7 @@ impl SubjectStore for Moody {
     }
 }
 
-impl AuditStore for Moody {
+impl AuditStore for FaultyStore {
     async fn record_audit(&self, note: AuditNote, now: Timestamp) -> Result<AuditHead> {
         self.ask(true).await?;
         self.store.record_audit(note, now).await
@@ -360,13 +360,19 @@ impl AuditStore for Moody {
         self.store.audit_checkpoint().await
     }
 
-    async fn forget_audit(&self, before: Timestamp, limit: usize, key: AuditKey, now: Timestamp) -> Result<usize> {
+    async fn delete_audit_entries(
+        &self,
+        before: Timestamp,
+        limit: usize,
+        key: AuditKey,
+        now: Timestamp,
+    ) -> Result<usize> {
         // The background does this by itself.
-        self.store.forget_audit(before, limit, key, now).await
+        self.store.delete_audit_entries(before, limit, key, now).await
     }
 }
 
-impl RestrictionStore for Moody {
+impl RestrictionStore for FaultyStore {
     async fn restrict(
         &self,
         user: UserId,
@@ -388,7 +394,7 @@ impl RestrictionStore for Moody {
         self.store.restricted_users(limit).await
     }
 
-    async fn hold(&self, user: UserId, hold: Hold, note: AuditNote, now: Timestamp) -> Result<()> {
+    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
         self.ask(true).await?;
         self.store.hold(user, hold, note, now).await
     }
@@ -398,13 +404,13 @@ impl RestrictionStore for Moody {
         self.store.release(user, class, note, now).await
     }
 
-    async fn holds_of(&self, user: UserId) -> Result<Vec<Hold>> {
+    async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
         self.ask(false).await?;
         self.store.holds_of(user).await
     }
 }
 
-impl RequestStore for Moody {
+impl PrivacyRequestStore for FaultyStore {
     async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
         self.ask(true).await?;
         self.store.file_request(request, note, now).await
@@ -436,42 +442,42 @@ impl RequestStore for Moody {
         self.store.count_requests(now).await
     }
 
-    async fn forget_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
+    async fn delete_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
         // The sweeper does this by itself.
-        self.store.forget_requests(closed_before, limit).await
+        self.store.delete_requests(closed_before, limit).await
     }
 }
 
 /// In the background, too: nobody's trip.
-impl MaintenanceStore for Moody {
+impl MaintenanceStore for FaultyStore {
     async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
         self.store.lease(name, holder, now, until).await
     }
 
-    async fn give_back_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
-        self.store.give_back_space(limit_pages).await
+    async fn reclaim_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+        self.store.reclaim_space(limit_pages).await
     }
 }
 
-impl AnalyticsStore for Moody {
+impl AnalyticsStore for FaultyStore {
     async fn at_most(&self, scan: Scan) -> Result<u64> {
         self.store.at_most(scan).await
     }
 
-    async fn scan(&self, scan: Scan, each: Each) -> Result<()> {
+    async fn scan(&self, scan: Scan, each: EventVisitor) -> Result<()> {
         self.ask(false).await?;
         self.store.scan(scan, each).await
     }
 }
 
 /// One trip each, as of a store that answers at once.
-impl Store for Moody {
-    async fn load_guest(&self, key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> Result<LoadedGuest> {
+impl Store for FaultyStore {
+    async fn load_context(&self, key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> Result<LoadedContext> {
         self.ask(false).await?;
-        self.store.load_guest(key, realm, visitor).await
+        self.store.load_context(key, realm, visitor).await
     }
 
-    async fn account(&self, subject: Subject) -> Result<Account> {
+    async fn account(&self, subject: Subject) -> Result<Profile> {
         self.ask(false).await?;
         self.store.account(subject).await
     }

@@ -6,16 +6,15 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::{
-    Changed, DAYS, HOUR, Period, forget,
+    Changed, DAYS, HOUR, Period, evict, finalized, invalidate,
     numbers::leaving,
-    read_parts, reopen,
+    read_parts,
     rows::{Rows, blocks},
-    sealed,
 };
 use crate::{
     error::Result,
     model::analytics::rollup::{Merged, Part, Rollup},
-    store::{Counting, sqlite::connection::Sql},
+    store::{AggregateQuery, sqlite::connection::Sql},
     time::Timestamp,
 };
 
@@ -54,7 +53,7 @@ pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> R
     };
     let mut recorded: Vec<_> = blocks.iter().map(hours_of).filter(|(first, last)| first <= last).collect();
     recorded.sort_unstable();
-    let known = sealed(&snapshot, Period::Hour(0), Period::Hour(DAYS - 1))?;
+    let known = finalized(&snapshot, Period::Hour(0), Period::Hour(DAYS - 1))?;
     let is_sealed = |hour: i64| known.binary_search(&Period::Hour(hour)).is_ok();
     let Some(newest) = newest_without(&recorded, is_sealed) else { return next_day(&snapshot, &known, over) };
     let mut hours = Vec::new();
@@ -87,7 +86,7 @@ fn newest_without(recorded: &[(i64, i64)], is_sealed: impl Fn(i64) -> bool) -> O
 }
 
 fn next_day(database: &Connection, hours: &[Period], over: i64) -> Result<Option<Batch>> {
-    let days = sealed(database, Period::Day(0), Period::Day(DAYS - 1))?;
+    let days = finalized(database, Period::Day(0), Period::Day(DAYS - 1))?;
     let day_of = |hour: &Period| Period::Day(hour.span().0.div_euclid(super::DAY));
     let mut candidates = hours.iter().rev().map(day_of).filter(|day| day.span().1 <= over * HOUR);
     let day = candidates.find(|day| days.binary_search(day).is_err());
@@ -115,10 +114,10 @@ pub(in crate::store::sqlite) struct Summed {
 }
 
 /// Sums a batch up, in one snapshot. Hours must have been claimed before.
-pub(in crate::store::sqlite) fn sum_up(
+pub(in crate::store::sqlite) fn roll_up_period(
     database: &Connection,
     batch: &Batch,
-    counting: &Counting,
+    counting: &AggregateQuery,
     stopped: &AtomicBool,
 ) -> Result<Summed> {
     let snapshot = database.unchecked_transaction().sql()?;
@@ -137,7 +136,7 @@ pub(in crate::store::sqlite) fn sum_up(
                 merged.append(&read_parts(&snapshot, Period::Hour(*hour), &Part::ALL)?)?;
             }
             merged.end_at(until);
-            let rollup = merged.seal(&leaving(&snapshot, counting)?);
+            let rollup = merged.finalize(&leaving(&snapshot, counting)?);
             Ok(Summed { rollups: vec![(Period::Day(*day), rollup)], made_of })
         }
     }
@@ -147,7 +146,7 @@ pub(in crate::store::sqlite) fn sum_up(
 pub(super) fn from_rows(
     database: &Connection,
     hours: &[i64],
-    counting: &Counting,
+    counting: &AggregateQuery,
     stopped: &AtomicBool,
 ) -> Result<BTreeMap<i64, Rollup>> {
     let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(BTreeMap::new()) };
@@ -160,11 +159,11 @@ pub(super) fn from_rows(
             None => Ok(()),
         }
     })?;
-    let seal = |(hour, mut merged): (i64, Merged)| {
+    let finalize = |(hour, mut merged): (i64, Merged)| {
         merged.end_at((hour + 1) * HOUR);
-        (hour, merged.seal(&leaving))
+        (hour, merged.finalize(&leaving))
     };
-    Ok(open.into_iter().map(seal).collect())
+    Ok(open.into_iter().map(finalize).collect())
 }
 
 const CLAIMS: &str = "SELECT period, claim FROM rollups WHERE period BETWEEN ?1 AND ?2 ORDER BY period";
@@ -185,7 +184,7 @@ const STORE_PART: &str = "
 pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) -> Result<usize> {
     let (Some((first, claim)), Some((last, _))) = (summed.made_of.first(), summed.made_of.last()) else { return Ok(0) };
     let now = claims(database, *first, *last)?;
-    let (mut seal, mut store) = (database.prepare_cached(SEAL).sql()?, database.prepare_cached(STORE_PART).sql()?);
+    let (mut finalize, mut store) = (database.prepare_cached(SEAL).sql()?, database.prepare_cached(STORE_PART).sql()?);
     let mut stored = 0;
     for (period, rollup) in &summed.rollups {
         let claim = match period {
@@ -202,7 +201,7 @@ pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) ->
                 }
             }
         };
-        seal.execute(params![period.number(), claim.as_slice()]).sql()?;
+        finalize.execute(params![period.number(), claim.as_slice()]).sql()?;
         for part in Part::ALL {
             let state = &rollup.parts[part as usize];
             if !state.is_empty() {
@@ -215,12 +214,12 @@ pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) ->
 }
 
 /// Which periods are not what they would be with those left out who are.
-pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &Counting) -> Result<Vec<i64>> {
+pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &AggregateQuery) -> Result<Vec<i64>> {
     let snapshot = database.unchecked_transaction().sql()?;
     let leaving = leaving(&snapshot, counting)?;
     let mut unfit = Vec::new();
     for (first, last) in [(Period::Hour(0), Period::Hour(DAYS - 1)), (Period::Day(0), Period::Day(DAYS - 1))] {
-        for period in sealed(&snapshot, first, last)? {
+        for period in finalized(&snapshot, first, last)? {
             let rollup = read_parts(&snapshot, period, &[Part::Counts, Part::People])?;
             // What is damaged is made anew, too.
             if !rollup.is_made_for(&leaving).unwrap_or(false) {
@@ -232,13 +231,13 @@ pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &Counting
 }
 
 /// Forgets these, and the days that they are hours of.
-pub(in crate::store::sqlite) fn forget_periods(database: &Connection, numbers: &[i64]) -> Result<()> {
+pub(in crate::store::sqlite) fn delete_periods(database: &Connection, numbers: &[i64]) -> Result<()> {
     let mut changed = Changed::default();
     for number in numbers {
         match Period::of(*number) {
             Period::Hour(hour) => changed.add(hour * HOUR),
-            day @ Period::Day(_) => forget(database, day)?,
+            day @ Period::Day(_) => evict(database, day)?,
         }
     }
-    reopen(database, &changed)
+    invalidate(database, &changed)
 }

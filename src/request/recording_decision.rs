@@ -1,10 +1,10 @@
-//! [`permit`]: what of an event may be recorded.
+//! [`recording_decision`]: what of an event may be recorded.
 
-use super::{State, Visit};
+use super::{RequestContext, State};
 use crate::{
     engine::{
         consents::{Consents, UnallowedActivity},
-        profiles::Known,
+        profiles::ProfileState,
     },
     id::VisitorId,
     model::{activity::Event, consent::Why},
@@ -12,7 +12,7 @@ use crate::{
 
 /// What of an event may be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Permit {
+pub(crate) enum RecordingDecision {
     /// All of it, and who the visitor is, if they agreed to that.
     Full(Option<VisitorId>),
     /// That it happened.
@@ -25,25 +25,31 @@ pub(crate) enum Permit {
 
 /// What of an event in this visit may be recorded. Without a visit nobody knows what was decided, so it
 /// is not allowed.
-pub(crate) fn permit(event: &Event, visit: Option<&Visit>, consents: Option<&Consents>) -> Permit {
-    if visit.is_some_and(|visit| visit.state().is_restricted(event)) {
-        return Permit::Restricted;
+pub(crate) fn recording_decision(
+    event: &Event,
+    context: Option<&RequestContext>,
+    consents: Option<&Consents>,
+) -> RecordingDecision {
+    if context.is_some_and(|context| context.state().is_restricted(event)) {
+        return RecordingDecision::Restricted;
     }
-    let Some(consents) = consents else { return Permit::Full(None) };
-    let Some(purpose) = consents.settings().purpose_of(&event.event_type) else { return Permit::Full(None) };
-    let (verdict, visitor) = match visit {
-        Some(visit) => {
-            let state = visit.state();
+    let Some(consents) = consents else { return RecordingDecision::Full(None) };
+    let Some(purpose) = consents.settings().purpose_of(&event.event_type) else { return RecordingDecision::Full(None) };
+    let (verdict, visitor) = match context {
+        Some(context) => {
+            let state = context.state();
             // A browser may carry a visitor's cookie beside a login: what a user agrees to is no grant of that visitor.
             let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
-            (consents.verdict(purpose, state.account_of(event), visit.situation()), visitor)
+            (consents.verdict(purpose, state.account_of(event), context.situation()), visitor)
         }
-        None => (consents.verdict(purpose, &Known::Unavailable, consents.situation()), None),
+        None => (consents.verdict(purpose, &ProfileState::Unavailable, consents.situation()), None),
     };
     match verdict {
-        Some(verdict) if verdict.is_allowed() => Permit::Full(visitor.filter(|_| verdict.why() == Why::Granted)),
-        _ if consents.settings().unallowed == UnallowedActivity::Unlinked => Permit::Unlinked,
-        _ => Permit::Nothing,
+        Some(verdict) if verdict.is_allowed() => {
+            RecordingDecision::Full(visitor.filter(|_| verdict.why() == Why::Granted))
+        }
+        _ if consents.settings().unallowed == UnallowedActivity::Unlinked => RecordingDecision::Unlinked,
+        _ => RecordingDecision::Nothing,
     }
 }
 
@@ -58,7 +64,7 @@ impl State {
     }
 
     /// By whose decisions an event is judged: a logout is the deed of whoever was there before it.
-    fn account_of(&self, event: &Event) -> &Known {
+    fn account_of(&self, event: &Event) -> &ProfileState {
         let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());
         let is_of_another = event.user.as_ref().is_some_and(|user| Some(user) != present);
         match &self.former {
@@ -68,7 +74,7 @@ impl State {
     }
 }
 
-impl Permit {
+impl RecordingDecision {
     /// What is left of `event`.
     pub(crate) fn apply(self, mut event: Event) -> Option<Event> {
         match self {
