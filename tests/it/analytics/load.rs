@@ -10,7 +10,7 @@ use tower_guestbook::{
 };
 
 use super::{at, guestbook, login, range};
-use crate::faulty_store::{Fault, FaultyStore};
+use crate::support::faulty_store::{Fault, FaultyStore};
 
 const DAY: (&str, &str) = ("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
 

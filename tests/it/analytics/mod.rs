@@ -1,5 +1,7 @@
 //! Answers about what was recorded, the same from each store.
 
+#[cfg(feature = "sqlite")]
+mod behaviour;
 mod edges;
 mod load;
 mod objections;
@@ -8,6 +10,7 @@ mod reports;
 mod rollups;
 mod series;
 mod stays;
+mod zones;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use tower_guestbook::{
 };
 
 use super::*;
-use crate::faulty_store::FaultyStore;
+use crate::support::faulty_store::FaultyStore;
 
 const TODAY: (&str, &str) = ("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
 

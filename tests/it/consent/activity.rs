@@ -11,7 +11,7 @@ use tower_guestbook::{
 
 use super::{Browser, Site, id, ok, rules};
 use crate::{
-    activity::events,
+    activity::requests::events,
     support::{START, builder},
 };
 

@@ -12,9 +12,10 @@ use tower_guestbook::{
 };
 
 use super::{Browser, DAY, Site, all, names, ok, rules, set_cookies, visitor};
-use crate::{
+use crate::support::{
+    Answer,
     faulty_store::{Fault, FaultyStore},
-    support::{Answer, send},
+    send,
 };
 
 /// Cookies that somebody else has left in the browser.

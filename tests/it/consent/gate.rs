@@ -16,9 +16,9 @@ use tower_guestbook::{
 };
 
 use super::{Browser, Site, all, id, ok, purposes, rules};
-use crate::{
+use crate::support::{
+    Answer, builder,
     faulty_store::{Fault, FaultyStore},
-    support::{Answer, builder},
 };
 
 const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");

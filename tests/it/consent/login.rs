@@ -14,9 +14,11 @@ use tower_guestbook::{
 
 use super::{Browser, Site, id, names, of, ok, rules, user};
 use crate::{
-    activity::events,
-    faulty_store::{Fault, FaultyStore},
-    support::{HANDLER_UNAVAILABLE, builder},
+    activity::requests::events,
+    support::{
+        HANDLER_UNAVAILABLE, builder,
+        faulty_store::{Fault, FaultyStore},
+    },
 };
 
 /// Somebody with an account decides on a device of theirs, which is put away then.

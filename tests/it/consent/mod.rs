@@ -13,6 +13,8 @@ mod refusals;
 mod repeats;
 mod routes;
 mod signals;
+#[cfg(feature = "sqlite")]
+mod store;
 mod trips;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};

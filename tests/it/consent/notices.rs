@@ -10,7 +10,7 @@ use tower_guestbook::{
 };
 
 use super::{DAY, Site, id, of, ok, rules, set_cookies};
-use crate::faulty_store::FaultyStore;
+use crate::support::faulty_store::FaultyStore;
 
 /// Analytics with this text and marketing without one, both in this version.
 fn in_version(version: u32, text: &str) -> ConsentRules {

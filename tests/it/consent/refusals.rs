@@ -11,9 +11,9 @@ use tower_guestbook::{
 };
 
 use super::{Browser, Site, id, ok, rules, set_cookies};
-use crate::{
+use crate::support::{
+    HANDLER_UNAVAILABLE,
     faulty_store::{Fault, FaultyStore},
-    support::HANDLER_UNAVAILABLE,
 };
 
 #[tokio::test]

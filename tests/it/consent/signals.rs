@@ -16,10 +16,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, DAY, Site, ok, rules, user};
-use crate::{
-    faulty_store::FaultyStore,
-    support::{send, until},
-};
+use crate::support::{faulty_store::FaultyStore, send, until};
 
 const GPC: &str = "sec-gpc";
 

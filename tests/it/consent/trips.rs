@@ -11,7 +11,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, Site, ok, rules};
-use crate::{faulty_store::FaultyStore, support::builder};
+use crate::support::{builder, faulty_store::FaultyStore};
 
 async fn everything(
     session: Session,

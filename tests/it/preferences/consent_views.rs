@@ -19,7 +19,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, standard, stored, user};
-use crate::{faulty_store::FaultyStore, support::builder};
+use crate::support::{builder, faulty_store::FaultyStore};
 
 pub(super) fn consent(analytics: Purpose) -> ConsentRules {
     let half_a_year = Duration::from_secs(180 * 86_400);

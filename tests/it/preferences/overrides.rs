@@ -8,7 +8,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, standard, stored, user};
-use crate::{faulty_store::FaultyStore, support::builder};
+use crate::support::{builder, faulty_store::FaultyStore};
 
 fn guestbook() -> (Guestbook, FaultyStore) {
     let store = FaultyStore::default();

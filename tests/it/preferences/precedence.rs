@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_guestbook::Guestbook;
 
 use super::{Browser, app, app_of, negotiating, rules_of, standard, stored};
-use crate::{faulty_store::FaultyStore, support::builder};
+use crate::support::{builder, faulty_store::FaultyStore};
 
 fn guestbook() -> (Guestbook, FaultyStore) {
     let store = FaultyStore::default();

@@ -13,7 +13,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, Likes, app_of, model::merge_patch, rules_of, stored, user};
-use crate::{faulty_store::FaultyStore, support::builder};
+use crate::support::{builder, faulty_store::FaultyStore};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Digest {

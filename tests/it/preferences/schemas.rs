@@ -11,7 +11,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, app_of, rules_of, standard, stored, user};
-use crate::{faulty_store::FaultyStore, support::builder};
+use crate::support::{builder, faulty_store::FaultyStore};
 
 /// A later version of the standard preferences: with another default, and a theme and a category more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

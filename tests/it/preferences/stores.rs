@@ -18,9 +18,9 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, negotiating, rules_of, standard, stored, user};
-use crate::{
+use crate::support::{
+    HANDLER_UNAVAILABLE, START, TestClient, builder,
     faulty_store::{Fault, FaultyStore},
-    support::{HANDLER_UNAVAILABLE, START, TestClient, builder},
 };
 
 #[tokio::test]

@@ -9,10 +9,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, negotiating, standard};
-use crate::{
-    faulty_store::FaultyStore,
-    support::{Answer, builder},
-};
+use crate::support::{Answer, builder, faulty_store::FaultyStore};
 
 fn guestbook() -> Guestbook {
     builder(MemoryStore::new()).0.preferences(negotiating()).build().unwrap()

@@ -15,7 +15,7 @@ use tower_guestbook::{
 };
 
 use super::{Browser, app, app_of, negotiating, routes, rules_of, standard, stored, user};
-use crate::{faulty_store::FaultyStore, support::builder};
+use crate::support::{builder, faulty_store::FaultyStore};
 
 /// Any number of keys.
 #[derive(Clone, Default, Serialize, Deserialize)]

@@ -1,0 +1,13 @@
+//! Activity: what is recorded, and how it reaches the store.
+
+mod connections;
+#[cfg(feature = "sqlite")]
+mod files;
+#[cfg(feature = "sqlite")]
+mod history_index;
+mod not_recorded;
+mod offload;
+mod origins;
+pub(crate) mod recorder;
+pub(crate) mod requests;
+mod route_names;

@@ -1,0 +1,4 @@
+//! Layers and gates, and their order.
+
+mod gates;
+mod layers;

@@ -1,0 +1,6 @@
+//! Rules for the library as a whole.
+
+mod citations;
+mod errors;
+pub(crate) mod layering;
+pub(crate) mod metrics;

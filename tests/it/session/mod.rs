@@ -1,0 +1,11 @@
+//! Sessions: cookies, logins, lifetimes, limits.
+
+mod anonymous;
+mod cookies;
+mod credentials;
+mod ended;
+mod flashes;
+mod late_answers;
+mod lifecycle;
+mod parallel;
+mod realms;
