@@ -31,7 +31,7 @@ const DATABASE: &str = "GUESTBOOK_TEST_CHILD_DATABASE";
 
 fn child(part: &str, database: &Path) -> Child {
     Command::new(env::current_exe().unwrap())
-        .args([&format!("processes::{part}"), "--exact", "--nocapture", "--test-threads=1"])
+        .args([&format!("store::processes::{part}"), "--exact", "--nocapture", "--test-threads=1"])
         .env(DATABASE, database)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
