@@ -48,6 +48,7 @@ use axum::{
     response::Response,
     routing::{delete, get, post},
 };
+use clap::Parser;
 use tokio::{net::TcpListener, signal, sync::watch};
 use tower_guestbook::{
     Guestbook,
@@ -61,7 +62,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::{
     attempts::Attempts,
-    config::Config,
+    config::{Config, Recording},
     live::LiveStreams,
     tracking::Quota,
     users::{Accounts, Users},
@@ -85,17 +86,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = match Config::from_environment() {
-        Ok(Some(config)) => config,
-        Ok(None) => {
-            println!("{}", config::HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(problem) => {
-            eprintln!("{problem}\n\n{}", config::HELP);
-            return ExitCode::from(2);
-        }
-    };
+    let config = Config::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     match serve(config).await {
@@ -110,7 +101,7 @@ async fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Error> {
     let listener = TcpListener::bind(config.address).await.map_err(|error| format!("{}: {error}", config.address))?;
     let address = listener.local_addr()?;
-    let users = Arc::new(Users::open(&config.users_database(), config.password_queue)?);
+    let users = Arc::new(Users::open(&config.users_database(), config.limits.password_queue)?);
     let store = SqliteStore::open(&config.database)?;
 
     let secure = !address.ip().is_loopback();
@@ -121,15 +112,15 @@ async fn serve(config: Config) -> Result<(), Error> {
     };
     let recorder = RecorderSettings::new()
         .event_types(tracking::event_types()?)
-        .spool(&config.spool, SPOOL_BYTES)
-        .subscriptions(config.live_connections, 256);
+        .spool(config.spool(), SPOOL_BYTES)
+        .subscriptions(config.limits.live_connections, 256);
     let guestbook = Guestbook::builder(store.clone())
         .cookie(cookie)
         .accept_bearer()
         .accept_header("x-session-id")
         .recorder(recorder)
         .personal_data(Accounts(users.clone()))
-        .erasure_journal(FileJournal::new(&config.journal))
+        .erasure_journal(FileJournal::new(config.journal()))
         .consent(purposes::rules(secure)?)
         .preferences(preferences::rules()?)
         .build()?;
@@ -145,12 +136,12 @@ async fn serve(config: Config) -> Result<(), Error> {
         users,
         attempts: Arc::new(Attempts::new()),
         live: Arc::default(),
-        quota: Arc::new(Quota::new(config.track_quota)),
+        quota: Arc::new(Quota::new(config.limits.track_quota)),
         secure,
         stopping,
     };
     let mut asked = app.stopping.clone();
-    let routes = routes(app, config.recording)?;
+    let routes = routes(app, config.recording == Recording::On)?;
     println!("listening on http://{address}");
     let stop = async move {
         asked_to_stop().await;
@@ -162,7 +153,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         tokio::time::sleep(PATIENCE).await;
     };
     tokio::select! {
-        () = server::serve(listener, routes, config.limits, stop) => {}
+        () = server::serve(listener, routes, config.limits.of_server(), stop) => {}
         () = patience => tracing::warn!("connections that did not end are cut off"),
     }
     let report = guestbook.shutdown().await;

@@ -325,10 +325,10 @@ fn full_app_says_what_is_wrong_with_its_settings() {
         .unwrap();
     let junk = junk.to_str().unwrap();
     for (arguments, code, words) in [
-        (vec!["--what"], 2, "unknown argument"),
-        (vec!["--addr"], 2, "needs a value"),
-        (vec!["--addr", "nowhere"], 2, "not an address and a port"),
-        (vec!["--recording", "maybe"], 2, "on or off"),
+        (vec!["--what"], 2, "unexpected argument '--what'"),
+        (vec!["--addr"], 2, "a value is required"),
+        (vec!["--addr", "nowhere"], 2, "invalid socket address"),
+        (vec!["--recording", "maybe"], 2, "possible values: on, off"),
         (vec!["--addr", &taken], 1, "in use"),
         (vec!["--addr", "127.0.0.1:0", "--database", junk], 1, "not a SQLite database"),
         (vec!["--addr", "127.0.0.1:0", "--database", "/nowhere/at/all.db"], 1, "unable to open"),
