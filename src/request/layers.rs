@@ -24,9 +24,9 @@ const SHARED_VISITOR_COOKIE: u8 = 4;
 
 impl Layers {
     /// A layer whose cookies have these `names` inside of that of `outer`.
-    pub(crate) fn inside(outer: Option<RequestContext>, names: [Option<&str>; 2]) -> Self {
+    pub(crate) fn inside(outer: RequestContext, names: [Option<&str>; 2]) -> Self {
         let mut shared = 0;
-        let mut next = outer.as_ref();
+        let mut next = Some(&outer);
         while let Some(context) = next {
             let others = context.inner.services.cookie_names();
             for (name, other, this_one, other_one) in [
@@ -42,7 +42,7 @@ impl Layers {
             }
             next = context.inner.layers.outer.as_ref();
         }
-        Self { outer, found: AtomicU8::new(shared) }
+        Self { outer: Some(outer), found: AtomicU8::new(shared) }
     }
 
     /// Whether another guestbook uses the name of one of the cookies.

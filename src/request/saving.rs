@@ -27,10 +27,6 @@ impl RequestContext {
         self.inner.flags.fetch_or(HEAD_SENT, Ordering::AcqRel) != 0
     }
 
-    pub(crate) fn has_unsaved_changes(&self) -> bool {
-        self.inner.flags.load(Ordering::Acquire) & CHANGED != 0 && !self.state().changes.is_empty()
-    }
-
     /// Saves the changes of this request. A session that ended meanwhile stays ended: that is an error only if somebody was
     /// logged in. The changes of others go into a new session if its cookie can do no harm, or are dropped.
     pub(crate) async fn commit(&self) -> Result<()> {
@@ -58,13 +54,15 @@ impl RequestContext {
         Ok(())
     }
 
-    /// The token to be [renewed](Self::renew), if its cookie is due. `is_public`: the response calls itself public.
-    pub(crate) fn take_renewal(&self, is_public: bool) -> Option<SessionToken> {
+    /// Returns the token to [renew](Self::renew), if its cookie is due, and whether there are unsaved changes.
+    /// `is_public`: whether the response calls itself public; asked only if a cookie is due.
+    pub(crate) fn take_renewal(&self, is_public: impl FnOnce() -> bool) -> (Option<SessionToken>, bool) {
         let mut state = self.state();
-        // A cookie would keep caches from storing a response that is the same for everybody: another response takes it along.
-        let is_for_all = is_public && self.inner.flags.load(Ordering::Acquire) & READ == 0;
         let is_needed = state.current.is_some() && state.issued.is_none();
-        state.renewal.take().filter(|_| is_needed && !is_for_all)
+        // A cookie keeps caches from storing a response that is the same for everybody: a later response carries it.
+        let is_for_all = || self.inner.flags.load(Ordering::Acquire) & READ == 0 && is_public();
+        let renewal = state.renewal.take().filter(|_| is_needed && !is_for_all());
+        (renewal, !state.changes.is_empty())
     }
 
     /// Has the response send the cookie with `token` again, if it is still that of the session.

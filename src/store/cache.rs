@@ -89,6 +89,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Self { shards, hasher, max_age, max_bytes: max_bytes / SHARDS, epoch: AtomicU64::new(0) }
     }
 
+    #[inline]
     /// What is kept under `key`, if it was read recently enough.
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         let mut shard = self.shard(key);

@@ -93,8 +93,8 @@ where
                     if !context.needs_finish() {
                         return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                     }
-                    let renewal = context.take_renewal(is_public(response.headers()));
-                    if renewal.is_none() && !context.has_unsaved_changes() {
+                    let (renewal, is_changed) = context.take_renewal(|| is_public(response.headers()));
+                    if renewal.is_none() && !is_changed {
                         return Poll::Ready(Ok(finish(response.map(ResponseBody::inner), context)));
                     }
                     let (context, saver) = (context.clone(), context.clone());

@@ -46,10 +46,11 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = &self.shared;
-        if !request.extensions().is_empty() && shared.is_inside_itself(request.extensions_mut()) {
+        let outer = request.extensions().get::<RequestContext>().cloned();
+        if outer.is_some() && shared.is_inside_itself(request.extensions_mut()) {
             return SessionFuture::pass(self.inner.call(request));
         }
-        let mut arriving = shared.arriving(&request);
+        let mut arriving = shared.arriving(&request, outer);
         if let Some(identity) = shared.known(&mut arriving, request.headers()) {
             let context = shared.clone().receive(arriving, identity);
             request.extensions_mut().insert(context.clone());
@@ -103,10 +104,7 @@ impl Shared {
     }
 
     /// Looks at the layers that the request has come through.
-    fn layers(&self, extensions: &Extensions) -> Layers {
-        if extensions.is_empty() {
-            return Layers::default();
-        }
+    fn layers(&self, extensions: &Extensions, outer: Option<RequestContext>) -> Layers {
         let is_own = |tracker: &Tracker| tracker.is_of(&self.recorder);
         if extensions.get::<Tracker>().is_some_and(is_own) && self.noticed.activity_outside.take() {
             tracing::warn!(
@@ -114,7 +112,8 @@ impl Shared {
                  in axum add .layer(guestbook.session_layer()) after .layer(guestbook.activity_layer())"
             );
         }
-        let layers = Layers::inside(extensions.get::<RequestContext>().cloned(), self.cookie_names());
+        let Some(outer) = outer else { return Layers::default() };
+        let layers = Layers::inside(outer, self.cookie_names());
         if layers.shares_cookie() && self.noticed.shared_cookie.take() {
             tracing::error!(
                 names = ?self.cookie_names(),
@@ -125,7 +124,7 @@ impl Shared {
         layers
     }
 
-    fn arriving<B>(&self, request: &Request<B>) -> Arriving {
+    fn arriving<B>(&self, request: &Request<B>, outer: Option<RequestContext>) -> Arriving {
         let mut client = self.client.client(request);
         let headers = request.headers();
         let (mut visitor, mut visitor_cookie) = (None, VisitorCookie::Keep);
@@ -144,7 +143,7 @@ impl Shared {
         if presented.malformed || visitor_cookie == VisitorCookie::Remove {
             fetch = FetchMetadata::of(headers);
         }
-        let layers = self.layers(request.extensions());
+        let layers = self.layers(request.extensions(), outer);
         Arriving { client, presented, visitor, visitor_cookie, is_prefetch, layers, fetch }
     }
 
