@@ -98,7 +98,7 @@ pub(crate) struct Identity {
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     pub(crate) renewal: Option<SessionToken>,
     /// The key of the first token that is no session's, if none is.
-    pub(crate) stale: Option<SessionKey>,
+    pub(crate) stale: Option<Box<SessionKey>>,
     /// The response takes the session's cookie out of the browser, unless a session begins meanwhile.
     pub(crate) removal_due: bool,
     /// What is known beside the session: of its user, or else of the visitor.

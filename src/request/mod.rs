@@ -109,7 +109,7 @@ struct State {
     /// The token that the client has, if its persistent cookie is due for a new Max-Age.
     renewal: Option<SessionToken>,
     /// The key of the token that the client has, if it is no session's.
-    stale: Option<SessionKey>,
+    stale: Option<Box<SessionKey>>,
     /// The cookie that the client has is to be removed, unless a session begins.
     removal_due: bool,
     token_status: TokenStatus,
@@ -143,6 +143,7 @@ const LANGUAGE: u8 = 16;
 const SCHEME: u8 = 32;
 
 impl RequestContext {
+    #[inline]
     pub(crate) fn new(services: Arc<dyn RequestServices>, client: Client, identity: Identity, layers: Layers) -> Self {
         let cookie_due =
             identity.removal_due || identity.renewal.is_some() || identity.visitor_cookie != VisitorCookie::Keep;

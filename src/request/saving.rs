@@ -89,7 +89,7 @@ impl RequestContext {
                 Some(token) => CookieChange::Set(token.clone(), max_age(&current.record)),
                 None => CookieChange::Keep,
             },
-            None if (state.logged_out || state.removal_due && !self.is_replaced(state.stale))
+            None if (state.logged_out || state.removal_due && !self.is_replaced(state.stale.as_deref()))
                 && self.owns_cookie(state.token_status) =>
             {
                 CookieChange::Remove
@@ -155,7 +155,7 @@ impl RequestContext {
         if state.current.as_ref().is_some_and(|now| now.key == current.key) {
             state.current = None;
             state.token_status = token_status;
-            state.stale = Some(current.key);
+            state.stale = Some(Box::new(current.key));
         }
         error
     }
@@ -165,9 +165,9 @@ impl RequestContext {
         self.check_can_start(at_head)?;
         let (token_status, stale) = {
             let state = self.state();
-            (state.token_status, state.stale)
+            (state.token_status, state.stale.clone())
         };
-        if matches!(token_status, TokenStatus::JustEnded { .. }) || self.is_replaced(stale) {
+        if matches!(token_status, TokenStatus::JustEnded { .. }) || self.is_replaced(stale.as_deref()) {
             // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
             return Err(ended());
         }
@@ -177,8 +177,8 @@ impl RequestContext {
     }
 
     /// Whether somebody has logged in since with a browser that brought this key.
-    fn is_replaced(&self, stale: Option<SessionKey>) -> bool {
-        stale.is_some_and(|key| self.sessions().is_replaced(&key))
+    fn is_replaced(&self, stale: Option<&SessionKey>) -> bool {
+        stale.is_some_and(|key| self.sessions().is_replaced(key))
     }
 
     /// Stores a new session with `head` and `changes` as its data.

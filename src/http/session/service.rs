@@ -104,6 +104,7 @@ impl Shared {
     }
 
     /// Looks at the layers that the request has come through.
+    #[inline]
     fn layers(&self, extensions: &Extensions, outer: Option<RequestContext>) -> Layers {
         let is_own = |tracker: &Tracker| tracker.is_of(&self.recorder);
         if extensions.get::<Tracker>().is_some_and(is_own) && self.noticed.activity_outside.take() {
@@ -148,6 +149,7 @@ impl Shared {
     }
 
     /// Who it is, if that can be told without asking the store.
+    #[inline]
     fn known(&self, arriving: &mut Arriving, headers: &HeaderMap) -> Option<Identity> {
         let (presented, now) = (&arriving.presented, arriving.client.arrived_at);
         let Some(first) = &presented.tokens[0] else {
@@ -233,7 +235,7 @@ impl Shared {
                 Finding::Expired | Finding::Unknown if matches!(token_status, TokenStatus::JustEnded { .. }) => {}
                 Finding::Expired | Finding::Unknown => {
                     token_status = TokenStatus::Lapsed;
-                    stale = stale.or(Some(key));
+                    stale = stale.or_else(|| Some(Box::new(key)));
                 }
             }
         }
@@ -245,6 +247,7 @@ impl Shared {
     }
 
     /// Makes the visit of a guest who is known now.
+    #[inline]
     fn receive(self: Arc<Self>, arriving: Arriving, identity: Identity) -> RequestContext {
         let Arriving { client, visitor, visitor_cookie, is_prefetch, layers, fetch, .. } = arriving;
         // A late answer must not take away a cookie that the browser has got since: a script's answer removes none.

@@ -108,15 +108,15 @@ impl Session {
             }
             match self.move_to(&current, head.clone(), carried, rule).await {
                 Ok(Some(_)) => return Ok(()),
-                Ok(None) => self.context.state().stale = Some(current.key),
+                Ok(None) => self.context.state().stale = Some(Box::new(current.key)),
                 Err(error) => return Err(self.refused(error, changes)),
             }
         }
         // Without a session before, or with one that a parallel request ended, the user has proved who they are all the same.
         self.context.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))?;
-        let stale = self.context.state().stale;
+        let stale = self.context.state().stale.clone();
         if let Some(key) = stale {
-            self.context.sessions().replace(key);
+            self.context.sessions().replace(*key);
         }
         Ok(())
     }
