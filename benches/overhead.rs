@@ -107,7 +107,7 @@ fn benches(criterion: &mut Criterion) {
         (warm.guestbook.session_layer().layer(Nothing(service_fn(ok))), warm.cookie())
     });
     bench.row("gate/consent", || {
-        let gate = warm.guestbook.require(PurposeId::ANALYTICS).expect("a declared purpose");
+        let gate = warm.guestbook.require_consent(PurposeId::ANALYTICS).expect("a declared purpose");
         ((warm.guestbook.session_layer(), gate).layer(service_fn(ok)), warm.cookie())
     });
     bench.row("gate/recent login", || {

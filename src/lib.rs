@@ -69,7 +69,7 @@
 //! | feature | default | brings |
 //! |---|---|---|
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
-//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUser`, `Tracker`, `Consent`, `Preferences<T>`; `Error` as an answer; `Guestbook::privacy_router`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
+//! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUserId`, `Tracker`, `Consent`, `Preferences<T>`; `Error` as an answer; `Guestbook::privacy_router`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
 //! | `parquet` | | `Activities::offload`: activities as Parquet files, for DuckDB, ClickHouse, Spark |
 //! | `metrics` | | counters and gauges of the recorder, of retention, of the audit trail and of requests of users through the `metrics` facade |
 //! | `tzdb` | | a time zone database compiled in, for systems that have none |
@@ -92,7 +92,7 @@ pub mod store;
 mod time;
 
 #[cfg(feature = "axum")]
-pub use self::http::extract::CurrentUser;
+pub use self::http::extract::CurrentUserId;
 pub use self::{
     api::{activity, analytics, client, consent, preferences, prelude, privacy, retention, session},
     error::{Error, ErrorKind, Result},

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::json;
 use tower_guestbook::{
-    CurrentUser, UserId,
+    CurrentUserId, UserId,
     activity::{ActivityFilter, EventType, HistoryPage, HistoryQuery, Order},
 };
 
@@ -20,8 +20,8 @@ use crate::{
 const MAX_LIMIT: usize = 200;
 
 /// A page of the user's own history.
-pub(crate) async fn own(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer<Json<HistoryPage>> {
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+pub(crate) async fn own(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer<Json<HistoryPage>> {
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     let query = query(user, uri.query().unwrap_or_default())?;
     // So that what the user did a moment ago is there. An older history is better than none.
     if let Err(error) = app.guestbook.flush().await {
@@ -30,7 +30,7 @@ pub(crate) async fn own(State(app): State<App>, user: Option<CurrentUser>, uri: 
     Ok(Json(app.guestbook.activities().history(query).await?))
 }
 
-pub(crate) async fn recorder(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
+pub(crate) async fn recorder(State(app): State<App>, user: Option<CurrentUserId>) -> Answer {
     check_admin(user)?;
     let skipped = app.guestbook.activity_layer().skipped();
     Ok(Json(json!({ "recorder": app.guestbook.recorder().stats(), "skipped": skipped })))

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_guestbook::{
-    CurrentUser, Timestamp,
+    CurrentUserId, Timestamp,
     activity::{ActivityFilter, EventType},
     analytics::{Analytics, CohortQuery, Funnel, FunnelStep, Overview, PatternQuery, Period, Range, Zone},
 };
@@ -32,14 +32,14 @@ const MAX_LIMIT: usize = 100;
 /// What is asked, by name.
 struct Asked(HashMap<String, String>);
 
-pub(crate) async fn user(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+pub(crate) async fn user(State(app): State<App>, user: Option<CurrentUserId>) -> Answer {
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     catch_up(&app).await;
     Ok(Json(json!(app.guestbook.analytics().on_behalf_of(&user).user_summary(user).await?)))
 }
 
-pub(crate) async fn journey(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+pub(crate) async fn journey(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     let asked = Asked::of(&uri);
     let (range, limit) = (asked.range()?, asked.limit()?);
     catch_up(&app).await;
@@ -56,7 +56,7 @@ pub(crate) async fn journey(State(app): State<App>, user: Option<CurrentUser>, u
     Ok(Json(json!({ "steps": steps.len(), "journey": steps, "is_cut": journey.is_cut })))
 }
 
-pub(crate) async fn active_users(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn active_users(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let hours = asked.hours()?;
     let window = HOUR * u32::try_from(hours).unwrap_or(u32::MAX);
@@ -65,7 +65,7 @@ pub(crate) async fn active_users(State(app): State<App>, user: Option<CurrentUse
 }
 
 /// Events and active users of each `period`, an hour or a day.
-pub(crate) async fn series(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn series(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let period = match asked.0.get("period").map(String::as_str) {
         None | Some("day") => Period::Day,
@@ -76,24 +76,24 @@ pub(crate) async fn series(State(app): State<App>, user: Option<CurrentUser>, ur
     Ok(Json(json!(series)))
 }
 
-pub(crate) async fn pages(state: State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn pages(state: State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     overview(state, user, uri, |overview| json!({ "pages": overview.popular_pages })).await
 }
 
-pub(crate) async fn hours(state: State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn hours(state: State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     overview(state, user, uri, |overview| json!({ "hours": overview.activity_by_hour })).await
 }
 
-pub(crate) async fn top_users(state: State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn top_users(state: State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     overview(state, user, uri, |overview| json!({ "users": overview.top_users })).await
 }
 
-pub(crate) async fn sessions(state: State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn sessions(state: State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     overview(state, user, uri, |overview| json!({ "sessions": overview.sessions, "visits": overview.visits })).await
 }
 
 /// `types`, if they are given, are the only event types that count: a list with commas between them.
-pub(crate) async fn patterns(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn patterns(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let query =
         PatternQuery::new().limit(asked.limit()?).longest(asked.number("longest", 4, 2..=PatternQuery::MAX_LENGTH)?);
@@ -105,14 +105,14 @@ pub(crate) async fn patterns(State(app): State<App>, user: Option<CurrentUser>, 
 }
 
 /// `steps` is a list of event types, with commas between them.
-pub(crate) async fn funnel(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn funnel(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let steps = asked.0.get("steps").map(String::as_str).unwrap_or_default();
     let funnel = Funnel::new(event_types("steps", steps)?.into_iter().map(FunnelStep::new));
     Ok(Json(json!(analytics.funnel(asked.range()?, funnel).await?)))
 }
 
-pub(crate) async fn retention(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer {
+pub(crate) async fn retention(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let period = match asked.0.get("period").map(String::as_str) {
         None | Some("week") => Period::Week,
@@ -124,7 +124,7 @@ pub(crate) async fn retention(State(app): State<App>, user: Option<CurrentUser>,
 }
 
 /// As JSON, or with `format=text` as a table.
-pub(crate) async fn report(State(app): State<App>, user: Option<CurrentUser>, uri: Uri) -> Answer<Response> {
+pub(crate) async fn report(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer<Response> {
     let report = admin(&app, user)?.system_report(now()).await?;
     match Asked::of(&uri).0.get("format").map(String::as_str) {
         None | Some("json") => Ok(Json(report).into_response()),
@@ -134,11 +134,11 @@ pub(crate) async fn report(State(app): State<App>, user: Option<CurrentUser>, ur
 }
 
 /// Whether what is summed up is what the events say: everything is reckoned anew.
-pub(crate) async fn rollups(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
+pub(crate) async fn rollups(State(app): State<App>, user: Option<CurrentUserId>) -> Answer {
     Ok(Json(json!(admin(&app, user)?.check_rollups().await?)))
 }
 
-pub(crate) async fn rebuild_rollups(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
+pub(crate) async fn rebuild_rollups(State(app): State<App>, user: Option<CurrentUserId>) -> Answer {
     let analytics = admin(&app, user)?;
     analytics.rebuild_rollups().await?;
     Ok(Json(json!(analytics.check_rollups().await?)))
@@ -146,7 +146,7 @@ pub(crate) async fn rebuild_rollups(State(app): State<App>, user: Option<Current
 
 async fn overview(
     State(app): State<App>,
-    user: Option<CurrentUser>,
+    user: Option<CurrentUserId>,
     uri: Uri,
     answer: impl FnOnce(Overview) -> Value,
 ) -> Answer {
@@ -161,7 +161,7 @@ async fn overview(
     Ok(Json(answer))
 }
 
-fn admin(app: &App, user: Option<CurrentUser>) -> Answer<&Analytics> {
+fn admin(app: &App, user: Option<CurrentUserId>) -> Answer<&Analytics> {
     check_admin(user)?;
     Ok(app.guestbook.analytics())
 }

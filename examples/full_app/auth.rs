@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_guestbook::{CurrentUser, Session, UserId, session, session::Lifetime};
+use tower_guestbook::{CurrentUserId, Session, UserId, session, session::Lifetime};
 
 use crate::{
     App,
@@ -73,7 +73,7 @@ struct ChangePassword {
 pub(crate) async fn change_password(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    CurrentUser(user): CurrentUser,
+    CurrentUserId(user): CurrentUserId,
     session: Session,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {

@@ -8,20 +8,20 @@ use axum::{
     response::IntoResponse,
 };
 use serde_json::json;
-use tower_guestbook::CurrentUser;
+use tower_guestbook::CurrentUserId;
 
 use crate::{App, answers::Answer, sessions::check_admin};
 
 const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// Whether the trail is what was recorded.
-pub(crate) async fn verify(State(app): State<App>, user: Option<CurrentUser>) -> Answer<impl IntoResponse> {
+pub(crate) async fn verify(State(app): State<App>, user: Option<CurrentUserId>) -> Answer<impl IntoResponse> {
     check_admin(user)?;
     Ok((NO_STORE, Json(json!({ "report": app.guestbook.audit().verify(None).await? }))))
 }
 
 /// The record of processing activities (GDPR, Article 30).
-pub(crate) async fn processing(State(app): State<App>, user: Option<CurrentUser>) -> Answer<impl IntoResponse> {
+pub(crate) async fn processing(State(app): State<App>, user: Option<CurrentUserId>) -> Answer<impl IntoResponse> {
     check_admin(user)?;
     Ok(Json(app.guestbook.processing_records()))
 }

@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, Interval, interval_at},
 };
 use tower_guestbook::{
-    CurrentUser, Session, UserId,
+    CurrentUserId, Session, UserId,
     activity::{ActivityFilter, EventType, Live, Subscription},
 };
 
@@ -50,8 +50,8 @@ struct LiveStream {
 }
 
 /// The user's own events from now on. What was before is in the history.
-pub(crate) async fn own(State(app): State<App>, user: Option<CurrentUser>, session: Session) -> Answer<Response> {
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+pub(crate) async fn own(State(app): State<App>, user: Option<CurrentUserId>, session: Session) -> Answer<Response> {
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     let stream = LiveStreams::open(&app.live, &user);
     let stream = stream.ok_or_else(|| wait("Too many live connections of this user", HEARTBEAT))?;
     let subscription = app.guestbook.subscribe(ActivityFilter::new().user(user)).map_err(|error| {

@@ -190,7 +190,7 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
     let offers = Router::new()
         .route("/offers", get(consent::offers))
         .route("/api/offers", get(consent::offers_as_json))
-        .layer(guestbook.require(PurposeId::MARKETING)?);
+        .layer(guestbook.require_consent(PurposeId::MARKETING)?);
     let preferences = Router::new()
         .route("/api/preferences", get(preferences::get).put(preferences::put).patch(preferences::patch))
         .route("/api/preferences/{path}", delete(preferences::reset))

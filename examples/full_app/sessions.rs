@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
 };
 use serde_json::{Value, json};
-use tower_guestbook::{CurrentUser, Session, Tracker, UserId};
+use tower_guestbook::{CurrentUserId, Session, Tracker, UserId};
 
 use crate::{
     App,
@@ -94,7 +94,7 @@ pub(crate) async fn delete_data(session: Session, Path(key): Path<String>) -> An
 
 pub(crate) async fn admin_revoke_user(
     State(app): State<App>,
-    user: Option<CurrentUser>,
+    user: Option<CurrentUserId>,
     Path(id): Path<String>,
 ) -> Answer {
     check_admin(user)?;
@@ -102,14 +102,14 @@ pub(crate) async fn admin_revoke_user(
     Ok(Json(json!({ "status": "success", "message": "The user's sessions ended", "ended_sessions": ended })))
 }
 
-pub(crate) async fn admin_revoke_all(State(app): State<App>, user: Option<CurrentUser>) -> Answer {
+pub(crate) async fn admin_revoke_all(State(app): State<App>, user: Option<CurrentUserId>) -> Answer {
     check_admin(user)?;
     let ended = app.guestbook.sessions().revoke_all().await?;
     Ok(Json(json!({ "status": "success", "message": "All sessions ended", "ended_sessions": ended })))
 }
 
-pub(crate) fn check_admin(user: Option<CurrentUser>) -> Answer<()> {
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+pub(crate) fn check_admin(user: Option<CurrentUserId>) -> Answer<()> {
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     if user.as_str() == ADMIN { Ok(()) } else { Err(refuse(StatusCode::FORBIDDEN, "Forbidden")) }
 }
 

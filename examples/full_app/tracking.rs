@@ -14,7 +14,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_guestbook::{
-    CurrentUser, Timestamp, Tracker, UserId,
+    CurrentUserId, Timestamp, Tracker, UserId,
     activity::{Event, EventTypes, Tracked},
 };
 
@@ -82,12 +82,12 @@ struct Page {
 
 pub(crate) async fn page(
     State(app): State<App>,
-    user: Option<CurrentUser>,
+    user: Option<CurrentUserId>,
     tracker: Tracker,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     const PROBLEM: &str = "Page required";
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     let Page { page } = parse(&body?, PROBLEM)?;
     if page.trim().is_empty() {
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
@@ -106,12 +106,12 @@ struct Action {
 
 pub(crate) async fn action(
     State(app): State<App>,
-    user: Option<CurrentUser>,
+    user: Option<CurrentUserId>,
     tracker: Tracker,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     const PROBLEM: &str = "Action required";
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     let Action { action, details } = parse(&body?, PROBLEM)?;
     if action.trim().is_empty() {
         return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM));
@@ -132,11 +132,11 @@ const QUEUE_FULL: &str = "Too many events wait to be stored";
 /// for all of them or for none. A batch whose events were all dropped is refused.
 pub(crate) async fn batch(
     State(app): State<App>,
-    user: Option<CurrentUser>,
+    user: Option<CurrentUserId>,
     tracker: Tracker,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
-    let CurrentUser(user) = user.ok_or_else(unauthorized)?;
+    let CurrentUserId(user) = user.ok_or_else(unauthorized)?;
     let mut body = parse_value(&body?)?;
     let events = body.get_mut("events").map(Value::take).unwrap_or(body);
     let Value::Array(events) = events else {

@@ -5,7 +5,7 @@ pub use super::{
     preferences::{PreferenceRules, StandardPreferences},
 };
 #[cfg(feature = "axum")]
-pub use crate::CurrentUser;
+pub use crate::CurrentUserId;
 #[cfg(feature = "sqlite")]
 pub use crate::store::SqliteStore;
 pub use crate::{Consent, Error, ErrorKind, Guestbook, Preferences, Session, Tracker, UserId, store::MemoryStore};

@@ -92,7 +92,7 @@ impl Guestbook {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the purpose is not declared.
-    pub fn require(&self, purpose: PurposeId) -> Result<RequireConsent> {
+    pub fn require_consent(&self, purpose: PurposeId) -> Result<RequireConsent> {
         match &self.inner.enforcement {
             Some(enforcement) if enforcement.consents.purposes().get(&purpose).is_some() => {
                 Ok(RequireConsent::new(purpose, enforcement.clone()))

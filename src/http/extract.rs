@@ -17,20 +17,20 @@ use crate::{
 
 /// The user who is logged in. Without one the answer is 401 with `application/problem+json`.
 ///
-/// `Option<CurrentUser>` is for routes that also welcome strangers.
+/// `Option<CurrentUserId>` is for routes that also welcome strangers.
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use tower_guestbook::CurrentUser;
+/// use tower_guestbook::CurrentUserId;
 ///
-/// async fn profile(CurrentUser(user): CurrentUser) -> String {
+/// async fn profile(CurrentUserId(user): CurrentUserId) -> String {
 ///     format!("Hello, {}", user.as_str())
 /// }
 /// let app: Router = Router::new().route("/profile", get(profile));
 /// # let _ = app;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CurrentUser(pub UserId);
+pub struct CurrentUserId(pub UserId);
 
 /// Why an extractor refused a request; an answer of `application/problem+json`.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for CurrentUser {
+impl<S: Sync> FromRequestParts<S> for CurrentUserId {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
@@ -63,7 +63,7 @@ impl<S: Sync> FromRequestParts<S> for CurrentUser {
     }
 }
 
-impl<S: Sync> OptionalFromRequestParts<S> for CurrentUser {
+impl<S: Sync> OptionalFromRequestParts<S> for CurrentUserId {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {

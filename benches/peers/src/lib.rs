@@ -219,7 +219,7 @@ impl Whole {
         let preferences = guestbook.preferences::<StandardPreferences>().expect("they are configured");
         let dark = serde_json::json!({ "theme": "dark", "notifications": { "sms": true } });
         preferences.update(&ada, &dark, None).await.expect("stored");
-        let gate = guestbook.require(PurposeId::ANALYTICS).expect("it is declared");
+        let gate = guestbook.require_consent(PurposeId::ANALYTICS).expect("it is declared");
         let routes = Router::new()
             .route("/", get(async || "ok"))
             .route("/gated", get(async || "ok").layer(gate))

@@ -25,7 +25,7 @@ use crate::{
     request::RequestContext,
 };
 
-/// Lets a request pass only if its guest allows a purpose. Made by [`Guestbook::require`](crate::Guestbook::require).
+/// Lets a request pass only if its guest allows a purpose. Made by [`Guestbook::require_consent`](crate::Guestbook::require_consent).
 ///
 /// # Consent required
 ///
@@ -64,7 +64,7 @@ use crate::{
 /// let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build()?);
 /// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
 /// let app: Router = Router::new()
-///     .route("/offers", get(|| async { "for you" }).layer(guestbook.require(PurposeId::MARKETING)?))
+///     .route("/offers", get(|| async { "for you" }).layer(guestbook.require_consent(PurposeId::MARKETING)?))
 ///     .layer(guestbook.layer());
 /// # use tower::ServiceExt;
 /// let response = app.oneshot(http::Request::get("/offers").body(axum::body::Body::empty()).unwrap()).await.unwrap();

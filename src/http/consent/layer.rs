@@ -19,7 +19,7 @@ use crate::request::RequestContext;
 ///
 /// The decisions themselves were put into the [`RequestContext`] by the session layer, which goes outside. Where that is missing nothing
 /// optional passes. A request is never refused here: what is optional is left out, and the page is served. What cannot be
-/// served without consent goes behind [`Guestbook::require`](crate::Guestbook::require).
+/// served without consent goes behind [`Guestbook::require_consent`](crate::Guestbook::require_consent).
 #[derive(Clone)]
 pub struct ConsentLayer {
     enforcement: Option<Arc<ConsentEnforcement>>,

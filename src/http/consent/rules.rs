@@ -201,7 +201,7 @@ impl ConsentRules {
         self
     }
 
-    /// Where a person decides: a path of this origin. [Gates](crate::Guestbook::require) send browsers there, with the way back
+    /// Where a person decides: a path of this origin. [Gates](crate::Guestbook::require_consent) send browsers there, with the way back
     /// in `return`, which the page is to check with [`local_path`]. The way back is the path that the session layer saw: put that
     /// outside nested routers. Default: none; browsers get the same 403 as programs.
     pub fn consent_page(mut self, path: impl Into<String>) -> Self {

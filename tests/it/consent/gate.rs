@@ -139,7 +139,7 @@ async fn whatever_a_handler_asks_of_consent_no_cache_gives_it_to_somebody_else()
 async fn the_way_back_is_a_path_of_this_origin_and_all_of_it() {
     let (builder, _) = builder(MemoryStore::new());
     let guestbook = builder.consent(rules().consent_page("/privacy?tab=1")).build().unwrap();
-    let gate = || guestbook.require(PurposeId::MARKETING).unwrap();
+    let gate = || guestbook.require_consent(PurposeId::MARKETING).unwrap();
     let inner = Router::new().route("/offers", get(async || "for you")).layer(gate());
     let app = Router::new()
         .nest("/shop", Router::new().nest("/eu", inner))
@@ -227,7 +227,7 @@ async fn while_the_store_cannot_be_asked_a_gate_says_so_and_everything_else_is_s
 #[tokio::test]
 async fn a_gate_without_the_session_layer_stays_closed() {
     let site = Site::new(MemoryStore::new(), rules());
-    let gate = site.guestbook.require(PurposeId::MARKETING).unwrap();
+    let gate = site.guestbook.require_consent(PurposeId::MARKETING).unwrap();
     let app = Router::new().route("/offers", get(async || "for you")).layer(gate);
     let mut browser = Browser { app, ..site.browser() };
     browser.headers.insert("cookie", "__Host-consent=0123456789ab4def8123456789abcdef".to_owned());
@@ -245,7 +245,7 @@ async fn a_gate_for_a_purpose_that_is_not_declared_is_not_made() {
     let site = Site::new(MemoryStore::new(), rules());
     let without = Guestbook::builder(MemoryStore::new()).build().unwrap();
     for (guestbook, purpose) in [(&site.guestbook, id("personalisation")), (&without, id("marketing"))] {
-        let error = guestbook.require(purpose.clone()).unwrap_err();
+        let error = guestbook.require_consent(purpose.clone()).unwrap_err();
         assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains(purpose.as_str()), "{error}");
     }
     let mut browser = site.browser();

@@ -99,7 +99,8 @@ impl Site {
     pub(crate) fn of<S: Store>(builder: GuestbookBuilder<S>, clock: Clock, rules: ConsentRules) -> Self {
         let guestbook = builder.consent(rules).build().unwrap();
         let gated = get(async || "for you").post(async || "for you");
-        let gated = Router::new().route("/offers", gated).layer(guestbook.require(PurposeId::MARKETING).unwrap());
+        let gated =
+            Router::new().route("/offers", gated).layer(guestbook.require_consent(PurposeId::MARKETING).unwrap());
         let app = routes().merge(gated).layer(guestbook.layer());
         Self { app, guestbook, clock }
     }

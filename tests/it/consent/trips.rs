@@ -28,7 +28,7 @@ fn site() -> (Site, FaultyStore) {
     let (builder, clock) = builder(store.clone());
     let preferences = PreferenceRules::standard().unwrap().negotiate_language("language", ["en", "de"]);
     let mut site = Site::of(builder.preferences(preferences), clock, rules());
-    let gate = site.guestbook.require(PurposeId::MARKETING).unwrap();
+    let gate = site.guestbook.require_consent(PurposeId::MARKETING).unwrap();
     let routes = Router::new()
         .route("/everything", get(everything))
         .route("/gated", get(everything).layer(gate))

@@ -108,7 +108,7 @@ async fn a_gate_calls_nothing_for_a_preflight_unless_it_is_told_to() {
             "open"
         })
     };
-    let consent = || site.guestbook.require(PurposeId::MARKETING).unwrap();
+    let consent = || site.guestbook.require_consent(PurposeId::MARKETING).unwrap();
     let recent = RequireRecentLogin::new(minutes(5));
     let app = Router::new()
         .route("/consent", behind().layer(consent()))

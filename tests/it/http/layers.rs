@@ -169,7 +169,7 @@ async fn gates_and_layers_look_at_the_guests_of_their_own_guestbook() {
         let rules = rules().cookie_name("__Host-shop-consent");
         Site::of(builder.cookie(SessionCookie::new().name("__Host-shop")), clock, rules)
     });
-    let gate = |site: &Site| site.guestbook.require(PurposeId::MARKETING).unwrap();
+    let gate = |site: &Site| site.guestbook.require_consent(PurposeId::MARKETING).unwrap();
     let export = |site: &Site| site.guestbook.export_service();
     let app = consent_routes()
         .route("/outer", get(async || "outer").layer(gate(&outer)))

@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tower_guestbook::{
-    Clock, CurrentUser, Session, SessionToken,
+    Clock, CurrentUserId, Session, SessionToken,
     http::SessionCookie,
     session::{Lifetime, SessionLimits},
     store::MemoryStore,
@@ -54,7 +54,7 @@ async fn a_late_answer_to_a_stale_cookie_leaves_the_cookie_of_a_login_alone() {
     let (builder, _) = builder(MemoryStore::new());
     let cookie = SessionCookie::new().name("session_id").insecure_without_secure();
     let guestbook = builder.cookie(cookie).build().unwrap();
-    let tracked = post(async |CurrentUser(user): CurrentUser, _: Bytes| user.as_str().to_owned());
+    let tracked = post(async |CurrentUserId(user): CurrentUserId, _: Bytes| user.as_str().to_owned());
     let app = routes().route("/api/track/action", tracked).layer(guestbook.session_layer());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -274,7 +274,7 @@ async fn a_response_that_read_the_session_is_private_whatever_its_handler_says()
     let (builder, _) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     let said = |control: &'static str| {
-        get(async move |user: Option<CurrentUser>| ([(header::CACHE_CONTROL, control)], format!("{user:?}")))
+        get(async move |user: Option<CurrentUserId>| ([(header::CACHE_CONTROL, control)], format!("{user:?}")))
     };
     let app = routes()
         .route("/public", said("public, max-age=600, community=\"private-beta\""))

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 #[cfg(feature = "sqlite")]
 use tower_guestbook::privacy::{Actor, AuditAction, AuditKey, AuditNote};
 use tower_guestbook::{
-    Clock, CurrentUser, Error, Guestbook, GuestbookBuilder, Session, SessionId, Timestamp,
+    Clock, CurrentUserId, Error, Guestbook, GuestbookBuilder, Session, SessionId, Timestamp,
     http::PeerAddress,
     session::Lifetime,
     store::{MemoryStore, Store},
@@ -69,7 +69,7 @@ pub(crate) fn routes() -> Router {
     Router::new()
         .route("/", get(async || "hello"))
         .route("/session", get(describe))
-        .route("/user", get(async |CurrentUser(user): CurrentUser| user.as_str().to_owned()))
+        .route("/user", get(async |CurrentUserId(user): CurrentUserId| user.as_str().to_owned()))
         .route("/maybe", get(async |session: Option<Session>| Json(session.is_some())))
         .route(
             "/get/{key}",

@@ -99,7 +99,7 @@ async fn main() {
         }
         return;
     }
-    let plain_gate = guestbook.require(PurposeId::ANALYTICS).expect("it is declared");
+    let plain_gate = guestbook.require_consent(PurposeId::ANALYTICS).expect("it is declared");
     let plain_open = guestbook.session_layer().layer(Nothing.layer(service_fn(plain)));
     let plain_gated = guestbook.session_layer().layer(plain_gate.layer(service_fn(plain)));
     let mut bare_gate = Vec::new();
