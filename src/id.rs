@@ -13,12 +13,22 @@ use crate::{
     time::Timestamp,
 };
 
-/// The application's own name for a user: 1 to 255 bytes without control characters, compared byte for byte.
+/// The application's own identifier of a user: 1 to 255 bytes of text without control characters.
+///
+/// Two ids are equal if their bytes are. Integers and UUIDs convert without a check, text with one;
+/// [`parse`](Self::parse) converts back.
+///
+/// There is no `Display` and `Debug` is redacted, because an id is personal data and does not belong
+/// into a log by accident. Use [`as_str`](Self::as_str) where it shall be seen.
 ///
 /// ```
 /// use tower_guestbook::UserId;
 ///
-/// assert_eq!(UserId::from(42).as_str(), "42");
+/// let row: u64 = 42;
+/// let user = UserId::from(row);
+/// assert_eq!(user.as_str(), "42");
+/// assert_eq!(user.parse::<u64>(), Ok(row));
+///
 /// assert_eq!(UserId::try_from("ada")?.as_str(), "ada");
 /// assert!(UserId::try_from("a\nb").is_err());
 /// assert!(UserId::try_from("x".repeat(256)).is_err());
@@ -28,9 +38,18 @@ use crate::{
 pub struct UserId(Arc<str>);
 
 impl UserId {
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Converts the id back to the type it was made from, such as the key of a row.
+    ///
+    /// # Errors
+    ///
+    /// The error of `T`'s [`FromStr`] if the text is not a `T`.
+    pub fn parse<T: FromStr>(&self) -> Result<T, T::Err> {
+        self.0.parse()
     }
 
     fn checked(text: &str) -> Result<Self> {
@@ -47,11 +66,17 @@ impl UserId {
     }
 }
 
-impl From<i64> for UserId {
-    fn from(id: i64) -> Self {
-        Self(id.to_string().into())
-    }
+macro_rules! from_integers {
+    ($($integer:ty)*) => {$(
+        impl From<$integer> for UserId {
+            fn from(id: $integer) -> Self {
+                Self(id.to_string().into())
+            }
+        }
+    )*};
 }
+
+from_integers!(i32 i64 u32 u64 usize);
 
 impl From<Uuid> for UserId {
     fn from(id: Uuid) -> Self {
@@ -72,6 +97,14 @@ impl TryFrom<String> for UserId {
 
     fn try_from(text: String) -> Result<Self> {
         Self::checked(&text)
+    }
+}
+
+impl TryFrom<&String> for UserId {
+    type Error = Error;
+
+    fn try_from(text: &String) -> Result<Self> {
+        Self::checked(text)
     }
 }
 

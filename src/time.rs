@@ -12,41 +12,74 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 /// A moment: whole milliseconds since 1970-01-01T00:00:00Z, as stored and as shown in JSON.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_guestbook::Timestamp;
+///
+/// let minute = Duration::from_secs(60);
+/// let noon = Timestamp::from_millis(1_764_590_400_000);
+/// assert_eq!(noon.after(minute).since(noon), minute);
+/// assert_eq!(noon.before(minute).after(minute), noon);
+/// assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH), Timestamp::from_millis(0));
+/// assert!(Timestamp::now() > noon);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
+    /// Makes a timestamp from milliseconds since the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The moment `duration` later; the last representable one instead of an overflow.
+    /// Returns the current time of the operating system.
+    ///
+    /// A guestbook takes its time from a [`Clock`]; use that one's [`now`](Clock::now) in code that
+    /// tests run with a manual clock.
+    pub fn now() -> Self {
+        SystemTime::now().into()
+    }
+
+    /// Returns the moment `duration` earlier; the first representable one instead of an overflow.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(to_millis(duration)))
+    }
+
+    /// Returns the moment `duration` later; the last representable one instead of an overflow.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(to_millis(duration)))
     }
 
-    /// The beginning of its day in UTC; on the first day that can be represented, itself.
+    /// Returns the beginning of the day in UTC; on the first representable day, the moment itself.
     #[must_use]
     pub fn start_of_day(self) -> Self {
         const DAY: i64 = 24 * 60 * 60 * 1_000;
         if self.0 < i64::MIN + DAY { self } else { Self(self.0 - self.0.rem_euclid(DAY)) }
     }
 
-    /// How long ago `earlier` was; zero if it is not earlier.
+    /// Returns the time since `earlier`; zero if it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
-/// Where the time comes from: the system, or a hand that a test moves.
+/// Rounds down to whole milliseconds. A time before 1970 becomes 1970.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, to_millis))
+    }
+}
+
+/// The source of the time: the operating system, or a hand that a test moves.
 ///
 /// ```
 /// use std::time::Duration;
@@ -78,7 +111,7 @@ impl Clock {
         match &self.manual {
             Some(hand) => Timestamp(hand.load(Ordering::SeqCst)),
             // A system clock set before 1970 reads as 1970: nothing was created earlier, so nothing looks older.
-            None => Timestamp(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, to_millis)),
+            None => Timestamp::now(),
         }
     }
 
