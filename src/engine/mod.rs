@@ -12,5 +12,6 @@ pub(crate) mod rate;
 pub(crate) mod recorder;
 pub(crate) mod retention;
 pub(crate) mod rights;
+pub(crate) mod runtime;
 pub(crate) mod sessions;
 pub(crate) mod tasks;

@@ -8,15 +8,14 @@ use std::{
 };
 
 use crate::{
-    engine::tasks::Tasks,
+    engine::runtime::Runtime,
     error::Result,
     model::consent::Subject,
     store::{
         Profile,
         cache::{Cache, CacheValue, Ticket},
-        dyn_store::DynStore,
     },
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
 
 /// The accounts of a guestbook. A clone is another handle.
@@ -26,10 +25,8 @@ pub(crate) struct Profiles {
 }
 
 struct Inner {
-    store: Arc<dyn DynStore>,
+    runtime: Runtime,
     cache: Cache<Subject, Arc<CachedProfile>>,
-    clock: Clock,
-    tasks: Tasks,
 }
 
 /// An account as it was read, and what was worked out from it since.
@@ -60,14 +57,9 @@ pub(crate) struct Memo {
 const MEMO: usize = 8;
 
 impl Profiles {
-    pub(crate) fn new(
-        store: Arc<dyn DynStore>,
-        clock: Clock,
-        tasks: Tasks,
-        (entries, bytes): (usize, usize),
-        age: Duration,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { store, cache: Cache::new(entries, bytes, age), clock, tasks }) }
+    /// Keeps at most so many entries and bytes, for `age`.
+    pub(crate) fn new(runtime: Runtime, (entries, bytes): (usize, usize), age: Duration) -> Self {
+        Self { inner: Arc::new(Inner { runtime, cache: Cache::new(entries, bytes, age) }) }
     }
 
     /// The account without asking the store.
@@ -77,7 +69,7 @@ impl Profiles {
 
     /// The account, from the store if need be.
     pub(crate) async fn find(&self, subject: &Subject) -> Result<Arc<CachedProfile>> {
-        match self.cached(subject, self.inner.clock.now()) {
+        match self.cached(subject, self.inner.runtime.clock.now()) {
             Some(account) => Ok(account),
             None => self.load(subject).await,
         }
@@ -86,7 +78,7 @@ impl Profiles {
     /// The account as the store has it now.
     pub(crate) async fn load(&self, subject: &Subject) -> Result<Arc<CachedProfile>> {
         let ticket = self.ticket();
-        let account = self.inner.tasks.within(self.inner.store.account(subject.clone())).await?;
+        let account = self.inner.runtime.tasks.within(self.inner.runtime.store.account(subject.clone())).await?;
         Ok(self.keep(subject, account, ticket))
     }
 
@@ -97,7 +89,7 @@ impl Profiles {
 
     pub(crate) fn keep(&self, subject: &Subject, account: Profile, ticket: Ticket) -> Arc<CachedProfile> {
         let kept = Arc::new(CachedProfile::alone(account));
-        self.inner.cache.put(subject.clone(), kept.clone(), self.inner.clock.now(), ticket);
+        self.inner.cache.put(subject.clone(), kept.clone(), self.inner.runtime.clock.now(), ticket);
         kept
     }
 

@@ -1,6 +1,7 @@
 //! [`GuestbookBuilder`]: what a guestbook is told before it is built.
 
 mod build;
+mod check;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 #[cfg(doc)]
 use super::Guestbook;
 #[cfg(doc)]
-use crate::engine::rights::Rights;
+use crate::engine::{rights::Rights, runtime::Runtime};
 use crate::{
     engine::{
         analytics::AnalyticsRules,
@@ -20,8 +21,8 @@ use crate::{
         recorder::RecorderSettings,
         retention::RetentionRules,
         rights::PersonalData,
+        runtime::Runtime,
         sessions::Settings,
-        tasks::Tasks,
     },
     error::Result,
     http::{
@@ -32,7 +33,7 @@ use crate::{
         privacy::{AuditKey, ErasedActivities},
         session::{AnonymousLimits, Lifetime, Realm, SessionCap, SessionLimits},
     },
-    store::{Store, dyn_store::DynStore},
+    store::Store,
     time::Clock,
 };
 
@@ -50,7 +51,7 @@ pub struct GuestbookBuilder<S> {
     consent: Option<ConsentRules>,
     preferences: Option<Box<MakePreferences>>,
     sources: Vec<Box<dyn PersonalData>>,
-    keep_out: Duration,
+    tombstone_retention: Duration,
     erased_activities: ErasedActivities,
     audit_key: Option<AuditKey>,
     verify_audit: Duration,
@@ -73,9 +74,8 @@ type MakePreferences = dyn FnOnce(Parts) -> Result<Arc<dyn DynPreferences>> + Se
 
 /// What preferences are made of, beside their rules.
 struct Parts {
-    store: Arc<dyn DynStore>,
+    runtime: Runtime,
     profiles: Profiles,
-    tasks: Tasks,
     consents: Option<Consents>,
 }
 
@@ -103,7 +103,7 @@ impl<S> GuestbookBuilder<S> {
             consent: None,
             preferences: None,
             sources: Vec::new(),
-            keep_out: 400 * DAY,
+            tombstone_retention: 400 * DAY,
             erased_activities: ErasedActivities::Deleted,
             audit_key: None,
             verify_audit: DAY,
@@ -220,9 +220,9 @@ impl<S: Store> GuestbookBuilder<S> {
         T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
     {
         self.preferences = Some(Box::new(move |parts| {
-            let Parts { store, profiles, tasks, consents } = parts;
+            let Parts { runtime, profiles, consents } = parts;
             let rules = rules.check(consents.as_ref())?;
-            Ok(Arc::new(UserPreferences::new(store, profiles, tasks, consents, rules)))
+            Ok(Arc::new(UserPreferences::new(runtime, profiles, consents, rules)))
         }));
         self
     }
@@ -235,7 +235,7 @@ impl<S: Store> GuestbookBuilder<S> {
 
     /// How long a user who was erased is kept out: longer than the oldest backup that may be restored. Default: 400 days.
     pub fn tombstone_retention(mut self, duration: Duration) -> Self {
-        self.keep_out = duration;
+        self.tombstone_retention = duration;
         self
     }
 

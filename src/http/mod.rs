@@ -193,5 +193,6 @@ pub use self::{
 pub(crate) use self::{
     client::ClientSettings,
     consent::{ConsentEnforcement, ConsentRequest},
+    session::SessionRules,
     transport::Transport,
 };

@@ -3,7 +3,7 @@
 #[cfg(feature = "parquet")]
 mod offload;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 #[cfg(feature = "parquet")]
 pub use self::offload::{Offload, OffloadedDay, OffloadedUsers};
@@ -11,10 +11,9 @@ pub use self::offload::{Offload, OffloadedDay, OffloadedUsers};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
-    engine::{consents::Objections, tasks::Tasks},
+    engine::{consents::Objections, runtime::Runtime},
     error::Result,
     model::activity::{ActivityFilter, HistoryPage, HistoryQuery},
-    store::dyn_store::DynStore,
 };
 
 /// The activities of a guestbook, for what is done outside the recording of them. A clone is another handle.
@@ -34,8 +33,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Activities {
-    store: Arc<dyn DynStore>,
-    tasks: Tasks,
+    runtime: Runtime,
     objections: Objections,
 }
 
@@ -43,8 +41,8 @@ pub struct Activities {
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
-    pub(crate) fn new(store: Arc<dyn DynStore>, tasks: Tasks, objections: Objections) -> Self {
-        Self { store, tasks, objections }
+    pub(crate) fn new(runtime: Runtime, objections: Objections) -> Self {
+        Self { runtime, objections }
     }
 
     /// A page of history, for the person whose events these are and for administrators. What others may see is
@@ -54,7 +52,7 @@ impl Activities {
     ///
     /// What the store reports; [`ErrorKind::Timeout`] if it does not answer.
     pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
-        self.tasks.within(self.store.history(query)).await
+        self.runtime.tasks.within(self.runtime.store.history(query)).await
     }
 
     /// A page of history that may be shown to others, on a public profile, say.
@@ -68,8 +66,8 @@ impl Activities {
     /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out).
     pub async fn history_for_others(&self, query: HistoryQuery) -> Result<HistoryPage> {
         let exclusion = match &query.filter.user {
-            Some(user) => self.objections.of_user(user, &*self.store, &self.tasks).await?,
-            None => self.objections.exclusion(&*self.store, &self.tasks).await?,
+            Some(user) => self.objections.of_user(user, &self.runtime).await?,
+            None => self.objections.exclusion(&self.runtime).await?,
         };
         let mut page = self.history(query).await?;
         page.activities.retain(|activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event)));
@@ -82,7 +80,7 @@ impl Activities {
     ///
     /// As for [`history`](Self::history).
     pub async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        self.tasks.within(self.store.count(filter)).await
+        self.runtime.tasks.within(self.runtime.store.count(filter)).await
     }
 
     /// Deletes the events that `filter` means, in small steps. How many there were.
@@ -93,7 +91,8 @@ impl Activities {
     pub async fn delete_activities(&self, filter: ActivityFilter) -> Result<u64> {
         let mut total = 0;
         loop {
-            let deleted = self.tasks.within(self.store.delete_activities(filter.clone(), DISCARD_CHUNK)).await?;
+            let deleted =
+                self.runtime.tasks.within(self.runtime.store.delete_activities(filter.clone(), DISCARD_CHUNK)).await?;
             total += deleted as u64;
             if deleted < DISCARD_CHUNK {
                 return Ok(total);
@@ -104,6 +103,6 @@ impl Activities {
 
 impl fmt::Debug for Activities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Activities").field("tasks", &self.tasks).finish_non_exhaustive()
+        f.debug_struct("Activities").field("tasks", &self.runtime.tasks).finish_non_exhaustive()
     }
 }

@@ -48,7 +48,7 @@ impl Analytics {
         let matcher = Matcher::new(steps, funnel.exclusions.clone(), funnel.breakdown.clone());
         let entries = if funnel.order == FunnelOrder::Any { (1 << funnel.steps.len()) - 1 } else { 1 };
         let which = Which { keeps_all: funnel.order == FunnelOrder::Strict, entries };
-        let (now, actor) = (self.inner.clock.now(), funnel.actor);
+        let (now, actor) = (self.inner.runtime.clock.now(), funnel.actor);
         let looked_at = longer(range, funnel.window)?;
         let fold = move |marks, branches, _| Ok(funnel.report(range, marks, &branches, now));
         self.marks(looked_at, actor, matcher, which, fold).await
@@ -119,7 +119,7 @@ impl Analytics {
     ///
     /// As for all questions of behaviour, above.
     pub async fn adoption(&self, range: Range, query: AdoptionQuery) -> Result<Adoption> {
-        let (periods, now) = (query.periods(range)?, self.inner.clock.now());
+        let (periods, now) = (query.periods(range)?, self.inner.runtime.clock.now());
         let matcher = Matcher::new([Some(query.feature)], Vec::new(), None);
         let which = Which { keeps_all: true, entries: 0 };
         let fold = move |marks, _, _| Ok(AdoptionQuery::answer(&periods, marks, now));
@@ -132,7 +132,7 @@ impl Analytics {
     ///
     /// As for all questions of behaviour, above.
     pub async fn cohort_retention(&self, range: Range, query: CohortQuery) -> Result<CohortRetention> {
-        let (periods, now, actor) = (query.periods(range)?, self.inner.clock.now(), query.actor);
+        let (periods, now, actor) = (query.periods(range)?, self.inner.runtime.clock.now(), query.actor);
         let matcher = Matcher::new([query.begin.clone(), query.back.clone()], Vec::new(), None);
         let which = Which { keeps_all: query.begin.is_none() || query.back.is_none(), entries: 0 };
         let fold = move |marks, _, _| Ok(query.answer(&periods, marks, now));
@@ -147,7 +147,7 @@ impl Analytics {
     pub async fn experiment(&self, range: Range, experiment: Experiment) -> Result<ExperimentReport> {
         experiment.check()?;
         let matcher = Matcher::new(experiment.steps().map(Some), Vec::new(), Some(VARIANT_FIELD.to_owned()));
-        let (now, actor) = (self.inner.clock.now(), experiment.actor);
+        let (now, actor) = (self.inner.runtime.clock.now(), experiment.actor);
         let looked_at = longer(range, experiment.window)?;
         let fold = move |marks, branches, identities: Identities| {
             Ok(experiment.report(range, marks, &branches, |actor| identities.has_changed(actor), now))

@@ -52,7 +52,7 @@ impl Analytics {
             if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         let answer = async {
-            self.inner.store.scan(scan, Box::new(each)).await?;
+            self.inner.runtime.store.scan(scan, Box::new(each)).await?;
             let gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner).take();
             let (state, result) = gathered.ok_or_else(|| Error::new(ErrorKind::Internal, "a scan answered twice"))?;
             result?;

@@ -63,7 +63,7 @@ impl Analytics {
         let filter = filter.except_types(rules.except_types.iter().cloned());
         let (mut query, mut activities) = (HistoryQuery::new(filter).limit(limit + 1), Vec::new());
         loop {
-            let page = self.inner.tasks.within(self.inner.store.history(query.clone())).await?;
+            let page = self.inner.runtime.tasks.within(self.inner.runtime.store.history(query.clone())).await?;
             let counts = |activity: &Activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event));
             activities.extend(page.activities.into_iter().filter(counts));
             match page.next.filter(|_| activities.len() <= limit) {

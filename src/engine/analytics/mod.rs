@@ -17,15 +17,14 @@ use self::turns::{Turn, Turns};
 
 pub use self::rules::AnalyticsRules;
 use crate::{
-    engine::{consents::Objections, tasks::Tasks},
+    engine::{consents::Objections, runtime::Runtime},
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
         activity::{Activity, HistoryQuery, Order},
         analytics::{EventFilter, Range},
     },
-    store::{AggregateQuery, Exclusion, Scan, dyn_store::DynStore},
-    time::Clock,
+    store::{AggregateQuery, Exclusion, Scan},
 };
 
 /// Answers about what was recorded. Its questions, and what exactly they mean, are in [`analysis`](crate::analytics). A clone is another handle.
@@ -81,24 +80,16 @@ pub struct Analytics {
 }
 
 struct Inner {
-    store: Arc<dyn DynStore>,
-    tasks: Tasks,
-    clock: Clock,
+    runtime: Runtime,
     rules: AnalyticsRules,
     objections: Objections,
     turns: Turns,
 }
 
 impl Analytics {
-    pub(crate) fn new(
-        store: Arc<dyn DynStore>,
-        tasks: Tasks,
-        clock: Clock,
-        rules: AnalyticsRules,
-        objections: Objections,
-    ) -> Self {
+    pub(crate) fn new(runtime: Runtime, rules: AnalyticsRules, objections: Objections) -> Self {
         let turns = Turns::new(rules.events_at_a_time, rules.max_wait);
-        Self { inner: Arc::new(Inner { store, tasks, clock, rules, objections, turns }), asker: None }
+        Self { inner: Arc::new(Inner { runtime, rules, objections, turns }), asker: None }
     }
 
     /// A handle whose questions are this user's, wherever in the process they are asked: one of them is answered at a time,
@@ -124,7 +115,7 @@ impl Analytics {
     /// Waits for room for a question that looks at the events of `scan`, at most `max` of them.
     async fn turn(&self, scan: Scan, max: usize) -> Result<Turn> {
         let inner = &self.inner;
-        let events = inner.tasks.within(inner.store.at_most(scan)).await?.min(max as u64);
+        let events = inner.runtime.tasks.within(inner.runtime.store.at_most(scan)).await?.min(max as u64);
         inner.turns.turn(self.asker.as_ref(), events).await
     }
 
@@ -143,7 +134,7 @@ impl Analytics {
         let mut query = HistoryQuery::new(wanted.activities.clone());
         query = query.order(Order::OldestFirst).limit(HistoryQuery::MAX_LIMIT);
         loop {
-            let page = inner.tasks.within(inner.store.history(query.clone())).await?;
+            let page = inner.runtime.tasks.within(inner.runtime.store.history(query.clone())).await?;
             seen += page.activities.len();
             if seen > max {
                 let context = format!("an answer looks at {max} events at most: ask for a shorter range");
@@ -197,7 +188,7 @@ impl Analytics {
 
     /// Whose events do not count: those whom the rules name, and whom [`AnalyticsRules`] leave out by themselves.
     async fn exclusion(&self) -> Result<Vec<Exclusion>> {
-        let mut exclusion = self.inner.objections.exclusion(&*self.inner.store, &self.inner.tasks).await?;
+        let mut exclusion = self.inner.objections.exclusion(&self.inner.runtime).await?;
         exclusion.push(Exclusion::new(self.inner.rules.except_users.iter().cloned().map(Into::into)));
         Ok(exclusion)
     }

@@ -59,7 +59,7 @@ impl Analytics {
         wanted: OverviewParts,
     ) -> Result<Overview> {
         let told = self.told(range, &filter, |counting| {
-            counting.only.is_none().then(|| self.inner.store.overview(counting, zone.clone(), limit, wanted))
+            counting.only.is_none().then(|| self.inner.runtime.store.overview(counting, zone.clone(), limit, wanted))
         });
         if let Some(overview) = told.await? {
             return Ok(overview);

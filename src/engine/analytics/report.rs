@@ -34,7 +34,7 @@ impl Analytics {
     ///
     /// As for [`overview`](Self::overview).
     pub async fn user_summary(&self, user: UserId) -> Result<UserSummary> {
-        let overview = self.of_user(user.clone(), self.inner.clock.now()).await?;
+        let overview = self.of_user(user.clone(), self.inner.runtime.clock.now()).await?;
         Ok(UserSummary::new(user, &overview))
     }
 
@@ -44,7 +44,7 @@ impl Analytics {
     ///
     /// As for [`overview`](Self::overview).
     pub async fn user_report(&self, user: UserId) -> Result<UserReport> {
-        let now = self.inner.clock.now();
+        let now = self.inner.runtime.clock.now();
         let overview = self.of_user(user.clone(), now).await?;
         let summary = UserSummary::new(user, &overview);
         Ok(UserReport::new(now, summary, overview))

@@ -44,22 +44,22 @@ impl Analytics {
     /// summed up until then stays.
     pub async fn roll_up(&self) -> Result<()> {
         let inner = &self.inner;
-        let holder = uuid_of(inner.clock.now())?;
+        let holder = uuid_of(inner.runtime.clock.now())?;
         let mut lease_ends = None;
         loop {
-            let now = inner.clock.now();
+            let now = inner.runtime.clock.now();
             if lease_ends.is_none_or(|end: Timestamp| now.after(LEASE_TIME / 2) >= end) {
                 let until = now.after(LEASE_TIME);
-                if !inner.tasks.within(inner.store.lease(LEASE, holder, now, until)).await? {
+                if !inner.runtime.tasks.within(inner.runtime.store.lease(LEASE, holder, now, until)).await? {
                     return Err(Error::new(ErrorKind::Conflict, "events are being summed up already"));
                 }
                 lease_ends = Some(until);
             }
-            let step = async { inner.store.roll_up(self.everything().await?, now).await };
+            let step = async { inner.runtime.store.roll_up(self.everything().await?, now).await };
             let step = self.in_time(step).await;
             if !matches!(step, Ok(true)) {
-                let now = inner.clock.now();
-                inner.tasks.within(inner.store.lease(LEASE, holder, now, now)).await?;
+                let now = inner.runtime.clock.now();
+                inner.runtime.tasks.within(inner.runtime.store.lease(LEASE, holder, now, now)).await?;
                 return step.map(drop);
             }
             tokio::time::sleep(PAUSE).await;
@@ -73,7 +73,7 @@ impl Analytics {
     ///
     /// What the store reports.
     pub async fn check_rollups(&self) -> Result<RollupCheck> {
-        self.inner.store.check_rollups(self.everything().await?).await
+        self.inner.runtime.store.check_rollups(self.everything().await?).await
     }
 
     /// Forgets what is summed up, and sums everything up anew. Questions that are asked meanwhile look at events.
@@ -82,7 +82,7 @@ impl Analytics {
     ///
     /// As for [`roll_up`](Self::roll_up).
     pub async fn rebuild_rollups(&self) -> Result<()> {
-        self.inner.store.delete_rollups().await?;
+        self.inner.runtime.store.delete_rollups().await?;
         self.roll_up().await
     }
 

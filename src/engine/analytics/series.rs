@@ -53,8 +53,9 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActivitySeries> {
         let filter = filter.into();
-        let told = self
-            .told(range, &filter, |counting| Some(self.inner.store.activity_series(counting, period, zone.clone())));
+        let told = self.told(range, &filter, |counting| {
+            Some(self.inner.runtime.store.activity_series(counting, period, zone.clone()))
+        });
         if let Some(series) = told.await? {
             return Ok(series);
         }
@@ -76,8 +77,9 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActiveUsers> {
         let filter = filter.into();
-        let told =
-            self.told(range, &filter, |counting| Some(self.inner.store.active_users_series(counting, zone.clone())));
+        let told = self.told(range, &filter, |counting| {
+            Some(self.inner.runtime.store.active_users_series(counting, zone.clone()))
+        });
         if let Some(series) = told.await? {
             return Ok(series);
         }

@@ -13,14 +13,13 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
-    engine::tasks::Tasks,
+    engine::runtime::Runtime,
     error::Result,
     id::UserId,
     model::privacy::{
         Actor, AuditAction, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Verifier, VerifyReport,
     },
-    store::dyn_store::DynStore,
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
 #[cfg(doc)]
 use crate::{error::ErrorKind, model::privacy::AuditEntry};
@@ -99,9 +98,7 @@ pub struct AuditTrail {
 }
 
 struct Inner {
-    store: Arc<dyn DynStore>,
-    tasks: Tasks,
-    clock: Clock,
+    runtime: Runtime,
     /// That of the builder, or the one made from the store's secret when it was first needed.
     key: OnceLock<AuditKey>,
     verified: Mutex<Option<Verified>>,
@@ -124,9 +121,9 @@ const PAGE: usize = 1_000;
 const ATTEMPTS: usize = 3;
 
 impl AuditTrail {
-    pub(crate) fn new(store: Arc<dyn DynStore>, tasks: Tasks, clock: Clock, own: Option<AuditKey>) -> Self {
+    pub(crate) fn new(runtime: Runtime, own: Option<AuditKey>) -> Self {
         let key = own.map_or_else(OnceLock::new, OnceLock::from);
-        Self { inner: Arc::new(Inner { store, tasks, clock, key, verified: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { runtime, key, verified: Mutex::default() }) }
     }
 
     /// Records what was done, by whom and about whom, and what else there is to say: at most 16 KiB, which are erased with the subject.
@@ -144,7 +141,8 @@ impl AuditTrail {
     ) -> Result<AuditHead> {
         let note = self.note(action, actor, subject).await?.detail(detail);
         let inner = &self.inner;
-        let head = inner.tasks.within(inner.store.record_audit(note, inner.clock.now())).await?;
+        let head =
+            inner.runtime.tasks.within(inner.runtime.store.record_audit(note, inner.runtime.clock.now())).await?;
         metrics::grown(&head);
         Ok(head)
     }
@@ -156,8 +154,8 @@ impl AuditTrail {
     ///
     /// What the store reports.
     pub async fn entries(&self, after: u64, limit: usize, subject: Option<&UserId>) -> Result<Vec<AuditRow>> {
-        let page = self.inner.store.audit_page(after, limit.min(PAGE), subject.cloned());
-        self.inner.tasks.within(page).await
+        let page = self.inner.runtime.store.audit_page(after, limit.min(PAGE), subject.cloned());
+        self.inner.runtime.tasks.within(page).await
     }
 
     /// The last entry. Kept elsewhere it is the anchor of later [verifications](Self::verify).
@@ -166,7 +164,7 @@ impl AuditTrail {
     ///
     /// What the store reports.
     pub async fn head(&self) -> Result<AuditHead> {
-        let head = self.inner.tasks.within(self.inner.store.audit_head()).await?;
+        let head = self.inner.runtime.tasks.within(self.inner.runtime.store.audit_head()).await?;
         metrics::grown(&head);
         Ok(head)
     }
@@ -189,7 +187,7 @@ impl AuditTrail {
             checkpoint = now;
             report = self.read(checkpoint.as_ref(), anchor).await?;
         }
-        let at = self.inner.clock.now();
+        let at = self.inner.runtime.clock.now();
         *self.verified() = Some(Verified { at, report: report.clone() });
         metrics::verified(&report, at);
         if let Some(fault) = report.fault {
@@ -211,7 +209,7 @@ impl AuditTrail {
     /// What the store reports.
     pub(crate) async fn verify_if_due(&self, interval: Duration) -> Result<Option<VerifyReport>> {
         let last = self.last_verified();
-        if last.as_ref().is_some_and(|last| self.inner.clock.now().since(last.at) < interval) {
+        if last.as_ref().is_some_and(|last| self.inner.runtime.clock.now().since(last.at) < interval) {
             return Ok(None);
         }
         let anchor = last.filter(|last| last.report.is_intact()).map(|last| last.report.head);
@@ -226,12 +224,16 @@ impl AuditTrail {
     /// Drops at most `limit` entries that were recorded before.
     pub(crate) async fn evict(&self, before: Timestamp, limit: usize) -> Result<usize> {
         let (inner, key) = (&self.inner, self.key().await?);
-        inner.tasks.within(inner.store.delete_audit_entries(before, limit, key, inner.clock.now())).await
+        inner
+            .runtime
+            .tasks
+            .within(inner.runtime.store.delete_audit_entries(before, limit, key, inner.runtime.clock.now()))
+            .await
     }
 
     /// Where the trail begins, if entries were dropped.
     pub(crate) async fn checkpoint(&self) -> Result<Option<AuditCheckpoint>> {
-        self.inner.tasks.within(self.inner.store.audit_checkpoint()).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.audit_checkpoint()).await
     }
 
     async fn read(&self, checkpoint: Option<&AuditCheckpoint>, anchor: Option<AuditHead>) -> Result<VerifyReport> {
@@ -259,7 +261,7 @@ impl AuditTrail {
         if let Some(key) = self.inner.key.get() {
             return Ok(key.clone());
         }
-        let secret = Zeroizing::new(self.inner.tasks.within(self.inner.store.secret()).await?);
+        let secret = Zeroizing::new(self.inner.runtime.tasks.within(self.inner.runtime.store.secret()).await?);
         Ok(self.inner.key.get_or_init(|| AuditKey::derived(&secret)).clone())
     }
 }

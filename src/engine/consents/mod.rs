@@ -23,12 +23,12 @@ pub use self::{
     settings::{Controller, UnallowedActivity},
 };
 #[cfg(doc)]
-use crate::error::ErrorKind;
+use crate::{engine::runtime::Runtime, error::ErrorKind};
 use crate::{
     engine::{
         profiles::{ProfileState, Profiles},
         rate::Allowances,
-        tasks::Tasks,
+        runtime::Runtime,
     },
     error::Result,
     id::{UserId, VisitorId},
@@ -40,8 +40,7 @@ use crate::{
         },
         preferences::lookup_language,
     },
-    store::dyn_store::DynStore,
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
 
 /// The decisions of all subjects, for what is done outside a request: administration, imports, proofs. A clone is another
@@ -79,10 +78,8 @@ pub struct Consents {
 }
 
 struct Inner {
-    store: Arc<dyn DynStore>,
+    runtime: Runtime,
     profiles: Profiles,
-    tasks: Tasks,
-    clock: Clock,
     settings: ConsentSettings,
     secret: OnceCell<[u8; 32]>,
     notices: OnceCell<()>,
@@ -107,19 +104,13 @@ impl Consents {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    pub(crate) fn new(
-        store: Arc<dyn DynStore>,
-        profiles: Profiles,
-        tasks: Tasks,
-        clock: Clock,
-        settings: ConsentSettings,
-    ) -> Self {
+    pub(crate) fn new(runtime: Runtime, profiles: Profiles, settings: ConsentSettings) -> Self {
         let (secret, notices) = (OnceCell::new(), OnceCell::new());
         let limits = VisitorLimits {
             visitors: Allowances::new(settings.visitor_limit, REMEMBERED),
             networks: Allowances::new(settings.network_limit, REMEMBERED),
         };
-        Self { inner: Arc::new(Inner { store, profiles, tasks, clock, settings, secret, notices, limits }) }
+        Self { inner: Arc::new(Inner { runtime, profiles, settings, secret, notices, limits }) }
     }
 
     /// The purposes that are declared.
@@ -214,7 +205,7 @@ impl Consents {
         limit: usize,
         before: Option<ConsentId>,
     ) -> Result<Vec<ConsentRecord>> {
-        self.inner.tasks.within(self.inner.store.consent_history(subject.clone(), limit, before)).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.consent_history(subject.clone(), limit, before)).await
     }
 
     /// A receipt of all decisions of the subject, the last 10,000.
@@ -272,7 +263,7 @@ impl Consents {
     ///
     /// What the store reports.
     pub async fn notice(&self, hash: NoticeHash) -> Result<Option<Notice>> {
-        self.inner.tasks.within(self.inner.store.notice(hash)).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.notice(hash)).await
     }
 
     /// Makes where everybody stands again from the records. How many subjects stood elsewhere: 0 unless somebody else wrote to
@@ -282,7 +273,7 @@ impl Consents {
     ///
     /// What the store reports. It is not bounded by the store timeout.
     pub async fn rebuild(&self) -> Result<u64> {
-        self.inner.store.rebuild_consents().await
+        self.inner.runtime.store.rebuild_consents().await
     }
 
     /// Where all purposes stand for somebody with this account.
@@ -305,13 +296,13 @@ impl Consents {
     pub(crate) async fn link(&self, visitor: VisitorId, user: UserId) -> Result<()> {
         let (consents, now, policy) = (self.clone(), self.now(), self.inner.settings.merge);
         let link = async move {
-            let linked = consents.inner.store.link_visitor(visitor, user.clone(), policy, now).await;
+            let linked = consents.inner.runtime.store.link_visitor(visitor, user.clone(), policy, now).await;
             for subject in [Subject::User(user), Subject::Visitor(visitor)] {
                 consents.inner.profiles.evict(&subject);
             }
             linked.map(drop)
         };
-        self.inner.tasks.finish(link).await
+        self.inner.runtime.tasks.finish(link).await
     }
 
     /// Records the browser's signal for somebody who is logged in, once. Nobody waits for it.
@@ -334,7 +325,7 @@ impl Consents {
         match self.records(subject, &choices, None, &circumstances(), consent_states) {
             Ok(records) => {
                 let (consents, subject) = (self.clone(), subject.clone());
-                self.inner.tasks.spawn(async move {
+                self.inner.runtime.tasks.spawn(async move {
                     if let Err(error) = consents.record(&subject, records).await {
                         tracing::warn!(%error, "a signal could not be recorded; the next request tries again");
                     }
@@ -369,17 +360,17 @@ impl Consents {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.inner.clock.now()
+        self.inner.runtime.clock.now()
     }
 
     async fn record(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
         let (consents, subject) = (self.clone(), subject.clone());
         let record = async move {
-            let recorded = consents.inner.store.record_consents(records).await;
+            let recorded = consents.inner.runtime.store.record_consents(records).await;
             consents.inner.profiles.evict(&subject);
             recorded
         };
-        self.inner.tasks.finish(record).await
+        self.inner.runtime.tasks.finish(record).await
     }
 
     /// The notice in this language, or in the first that there is.
@@ -390,14 +381,14 @@ impl Consents {
     }
 
     async fn secret(&self) -> Result<&[u8; 32]> {
-        self.inner.secret.get_or_try_init(|| self.inner.tasks.within(self.inner.store.secret())).await
+        self.inner.secret.get_or_try_init(|| self.inner.runtime.tasks.within(self.inner.runtime.store.secret())).await
     }
 
     /// Keeps the notices before anybody can name them.
     async fn publish_notices(&self) -> Result<()> {
         let publish = async || {
             for notice in &self.inner.settings.notices {
-                self.inner.tasks.within(self.inner.store.publish_notice(notice.clone())).await?;
+                self.inner.runtime.tasks.within(self.inner.runtime.store.publish_notice(notice.clone())).await?;
             }
             Ok(())
         };

@@ -1,14 +1,14 @@
 //! [`Objections`]: whose events are not looked at, though they were recorded when they might be.
 
 use crate::{
-    engine::{consents::ConsentSettings, tasks::Tasks},
+    engine::{consents::ConsentSettings, runtime::Runtime},
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
         activity::EventType,
         consent::{Mode, PurposeId, Regime, Subject},
     },
-    store::{Exclusion, dyn_store::DynStore},
+    store::Exclusion,
 };
 
 /// The purposes that events fall under and that somebody can refuse.
@@ -35,7 +35,8 @@ impl Objections {
     }
 
     /// Who is left out: those who are restricted, with all of their events, and those who refuse a purpose, with the events under it.
-    pub(crate) async fn exclusion(&self, store: &dyn DynStore, tasks: &Tasks) -> Result<Vec<Exclusion>> {
+    pub(crate) async fn exclusion(&self, runtime: &Runtime) -> Result<Vec<Exclusion>> {
+        let Runtime { store, tasks, .. } = runtime;
         let restricted = tasks.within(store.restricted_users(self.max.saturating_add(1))).await?;
         let mut left = self.left(self.max, restricted.len())?;
         let mut all = vec![Exclusion::new(restricted.into_iter().map(Into::into))];
@@ -66,7 +67,8 @@ impl Objections {
 
 impl Objections {
     /// Which events of one user are left out: all if they are restricted, or those under a purpose that they refuse.
-    pub(crate) async fn of_user(&self, user: &UserId, store: &dyn DynStore, tasks: &Tasks) -> Result<Vec<Exclusion>> {
+    pub(crate) async fn of_user(&self, user: &UserId, runtime: &Runtime) -> Result<Vec<Exclusion>> {
+        let Runtime { store, tasks, .. } = runtime;
         let of_user = || Exclusion::new([Subject::User(user.clone())]);
         let account = tasks.within(store.account(Subject::User(user.clone()))).await?;
         if account.restriction.is_some() {

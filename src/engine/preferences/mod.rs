@@ -26,7 +26,7 @@ use crate::{
     engine::{
         consents::{Consents, Situation},
         profiles::{Memo, ProfileState, Profiles},
-        tasks::Tasks,
+        runtime::Runtime,
     },
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -34,7 +34,7 @@ use crate::{
         consent::{Choices, Circumstances, DecisionMethod, PurposeId, Subject},
         preferences::{Effective, EntityTags, Overrides, Patch},
     },
-    store::{PreferenceChange, StoredPreferences, dyn_store::DynStore},
+    store::{PreferenceChange, StoredPreferences},
 };
 
 /// What users like, for what is done outside a request: settings pages of administrators, mails, imports. A clone is another
@@ -67,9 +67,8 @@ pub struct UserPreferences<T> {
 }
 
 struct Inner<T> {
-    store: Arc<dyn DynStore>,
+    runtime: Runtime,
     profiles: Profiles,
-    tasks: Tasks,
     consents: Option<Consents>,
     rules: Checked<T>,
     /// What takes effect for those who have set nothing.
@@ -111,15 +110,9 @@ pub(crate) enum Asked<'a> {
 const ATTEMPTS: usize = 8;
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
-    pub(crate) fn new(
-        store: Arc<dyn DynStore>,
-        profiles: Profiles,
-        tasks: Tasks,
-        consents: Option<Consents>,
-        rules: Checked<T>,
-    ) -> Self {
+    pub(crate) fn new(runtime: Runtime, profiles: Profiles, consents: Option<Consents>, rules: Checked<T>) -> Self {
         let (worked_out, ignored) = (Memo::default(), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { store, profiles, tasks, consents, rules, worked_out, ignored }) }
+        Self { inner: Arc::new(Inner { runtime, profiles, consents, rules, worked_out, ignored }) }
     }
 
     /// The user's preferences.
@@ -338,13 +331,13 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     /// Stores a patch. What is stored then.
     pub(crate) async fn change(&self, user: &UserId, patch: Patch, expected: Option<u64>) -> Result<StoredPreferences> {
-        let (store, profiles, user) = (self.inner.store.clone(), self.inner.profiles.clone(), user.clone());
+        let (store, profiles, user) = (self.inner.runtime.store.clone(), self.inner.profiles.clone(), user.clone());
         let change = async move {
             let changed = store.change_preferences(user.clone(), patch, expected).await;
             profiles.evict(&Subject::User(user));
             changed
         };
-        match self.inner.tasks.finish(change).await? {
+        match self.inner.runtime.tasks.finish(change).await? {
             PreferenceChange::Stored(stored) => Ok(stored),
             PreferenceChange::Mismatch(_) => Err(mismatch()),
         }
@@ -354,7 +347,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         // The session may be from before a change of the schema.
         let from_session = self.inner.rules.schema.right_of(&from_session);
         for _ in 0..ATTEMPTS {
-            let stored = self.inner.tasks.within(self.inner.store.preferences(user.clone())).await?;
+            let stored = self.inner.runtime.tasks.within(self.inner.runtime.store.preferences(user.clone())).await?;
             let missing = from_session.without_those_of(&stored.overrides);
             if missing.is_empty() {
                 return Ok(());

@@ -21,13 +21,13 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         if !decisions.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
         }
-        let (store, profiles) = (self.inner.store.clone(), self.inner.profiles.clone());
+        let (store, profiles) = (self.inner.runtime.store.clone(), self.inner.profiles.clone());
         let change = async move {
             let changed = store.rectify_preferences(user.clone(), patch, None, note, now).await;
             profiles.evict(&Subject::User(user));
             changed
         };
-        match self.inner.tasks.finish(change).await? {
+        match self.inner.runtime.tasks.finish(change).await? {
             PreferenceChange::Stored(stored) => Ok(stored.version),
             PreferenceChange::Mismatch(_) => Err(mismatch()),
         }

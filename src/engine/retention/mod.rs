@@ -21,11 +21,9 @@ pub use self::{
     rules::{Keep, RetentionRules},
 };
 use crate::{
-    engine::{audit::AuditTrail, sessions::Sessions, tasks::Tasks},
+    engine::{audit::AuditTrail, runtime::Runtime, sessions::Sessions},
     error::{Error, ErrorKind, Result},
     id,
-    store::dyn_store::DynStore,
-    time::Clock,
 };
 
 /// The retention of a guestbook. A clone is another handle.
@@ -79,11 +77,9 @@ pub struct Retention {
 }
 
 struct Inner {
-    store: Arc<dyn DynStore>,
+    runtime: Runtime,
     sessions: Sessions,
     audit: AuditTrail,
-    tasks: Tasks,
-    clock: Clock,
     rules: RetentionRules,
     stats: Mutex<RetentionStats>,
     stop: watch::Sender<bool>,
@@ -96,16 +92,9 @@ const SCHEDULE: &str = "retention schedule";
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Retention {
-    pub(crate) fn new(
-        store: Arc<dyn DynStore>,
-        sessions: Sessions,
-        audit: AuditTrail,
-        tasks: Tasks,
-        clock: Clock,
-        rules: RetentionRules,
-    ) -> Self {
+    pub(crate) fn new(runtime: Runtime, sessions: Sessions, audit: AuditTrail, rules: RetentionRules) -> Self {
         let (stats, stop) = (Mutex::default(), watch::Sender::new(false));
-        Self { inner: Arc::new(Inner { store, sessions, audit, tasks, clock, rules, stats, stop }) }
+        Self { inner: Arc::new(Inner { runtime, sessions, audit, rules, stats, stop }) }
     }
 
     /// Deletes what is old. The guestbook does this by itself; it goes on when the caller leaves.
@@ -144,14 +133,14 @@ impl Retention {
     /// Runs every now and then until it is stopped.
     pub(crate) async fn run_by_itself(self) {
         // Every process has its turn to be the one that runs.
-        let Ok(holder) = id::uuid_of(self.inner.clock.now()) else { return };
+        let Ok(holder) = id::uuid_of(self.inner.runtime.clock.now()) else { return };
         let mut stop = self.inner.stop.subscribe();
         let mut pause = FIRST_PAUSE;
         while self.inner.rules.is_on && tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_err() {
             pause = self.inner.rules.interval.mul_f64(1.1 + 0.1 * random_part());
-            let now = self.inner.clock.now();
-            let lease = self.inner.store.lease(SCHEDULE, holder, now, now.after(self.inner.rules.interval));
-            let result = match self.inner.tasks.within(lease).await {
+            let now = self.inner.runtime.clock.now();
+            let lease = self.inner.runtime.store.lease(SCHEDULE, holder, now, now.after(self.inner.rules.interval));
+            let result = match self.inner.runtime.tasks.within(lease).await {
                 Ok(true) => self.run_once().await.map(drop),
                 Ok(false) => {
                     self.inner.stats().elsewhere += 1;
@@ -175,7 +164,7 @@ impl Retention {
     async fn run(&self, guard: Guard) -> Result<RetentionReport> {
         let inner = self.inner.clone();
         // In a task of its own: a client that leaves must not leave a lease behind, and a shutdown waits for it.
-        let running = self.inner.tasks.spawn(async move {
+        let running = self.inner.runtime.tasks.spawn(async move {
             let result = run::run(&inner, guard).await;
             if result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Conflict) {
                 inner.stats().failed += 1;

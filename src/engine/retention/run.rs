@@ -51,13 +51,13 @@ const FREE_PAGES: u64 = 1_000;
 /// Deletes what is old.
 pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> {
     let begin = Instant::now();
-    let now = inner.clock.now();
+    let now = inner.runtime.clock.now();
     let holder = crate::id::uuid_of(now)?;
     if inner.is_stopped() {
         return Err(Error::new(ErrorKind::Unavailable, "the guestbook is shut down"));
     }
-    let lease = inner.store.lease(LEASE, holder, now, now.after(LEASE_TIME));
-    if !inner.tasks.within(lease).await? {
+    let lease = inner.runtime.store.lease(LEASE, holder, now, now.after(LEASE_TIME));
+    if !inner.runtime.tasks.within(lease).await? {
         return Err(Error::new(ErrorKind::Conflict, "retention is being applied already, here or by another process"));
     }
     let report = RetentionReport::begin(&inner.rules, now, false);
@@ -75,7 +75,7 @@ pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> 
 /// Says what [`run`] would delete.
 pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
     let begin = Instant::now();
-    let now = inner.clock.now();
+    let now = inner.runtime.clock.now();
     let mut report = RetentionReport::begin(&inner.rules, now, true);
     for class in inner.rules.classes() {
         let mut entry = ClassReport::begin(&class);
@@ -117,7 +117,7 @@ impl Run<'_> {
         let changed = self.report.activities_deleted + self.report.activities_anonymised;
         if changed > 0 || self.report.pages_freed > 0 {
             // The log has what was deleted, and the file is as long as it was until the log is in it. A reader may hold it up.
-            let _ = self.inner.tasks.within(self.inner.store.scrub()).await;
+            let _ = self.inner.runtime.tasks.within(self.inner.runtime.store.scrub()).await;
         }
         failed.map_or(Ok(()), Err)
     }
@@ -148,7 +148,7 @@ impl Run<'_> {
     async fn deal_with(&mut self, old: &Old, entry: &mut ClassReport) -> Result<()> {
         while self.may_go_on().await? {
             let (limit, begin) = (self.pace.limit(), Instant::now());
-            let (store, filter) = (&self.inner.store, old.filter.clone());
+            let (store, filter) = (&self.inner.runtime.store, old.filter.clone());
             let (step, in_all, in_class) = match old.fate {
                 Fate::Deleted => {
                     (store.delete_activities(filter, limit), &mut self.report.activities_deleted, &mut entry.deleted)
@@ -157,7 +157,7 @@ impl Run<'_> {
                     (store.anonymise(filter, limit), &mut self.report.activities_anonymised, &mut entry.anonymised)
                 }
             };
-            let count = self.inner.tasks.within(step).await?;
+            let count = self.inner.runtime.tasks.within(step).await?;
             *in_all += count as u64;
             *in_class += count as u64;
             self.pace.since(begin);
@@ -171,13 +171,13 @@ impl Run<'_> {
     }
 
     async fn reclaim_space(&mut self) -> Result<()> {
-        let give_back = |limit| self.inner.tasks.within(self.inner.store.reclaim_space(limit));
+        let give_back = |limit| self.inner.runtime.tasks.within(self.inner.runtime.store.reclaim_space(limit));
         let mut left = give_back(0).await?.left;
         let mut pace = Pace::new();
         while left > FREE_PAGES && self.may_go_on().await? {
             let limit = pace.limit().min(usize::try_from(left - FREE_PAGES).unwrap_or(usize::MAX));
             let begin = Instant::now();
-            let space = self.inner.tasks.within(self.inner.store.reclaim_space(limit)).await?;
+            let space = self.inner.runtime.tasks.within(self.inner.runtime.store.reclaim_space(limit)).await?;
             if limit == pace.limit() {
                 pace.since(begin);
             }
@@ -193,10 +193,10 @@ impl Run<'_> {
 
     /// `false` if the guestbook shuts down.
     pub(super) async fn may_go_on(&mut self) -> Result<bool> {
-        let now = self.inner.clock.now();
+        let now = self.inner.runtime.clock.now();
         if !self.is_over && now >= self.renew_at {
-            let lease = self.inner.store.lease(LEASE, self.holder, now, now.after(LEASE_TIME));
-            self.is_over = !self.inner.tasks.within(lease).await?;
+            let lease = self.inner.runtime.store.lease(LEASE, self.holder, now, now.after(LEASE_TIME));
+            self.is_over = !self.inner.runtime.tasks.within(lease).await?;
             self.renew_at = now.after(RENEW_AFTER);
             if self.is_over {
                 return Err(Error::new(
@@ -210,8 +210,9 @@ impl Run<'_> {
     }
 
     async fn release(&self) {
-        let now = self.inner.clock.now();
-        let released = self.inner.tasks.within(self.inner.store.lease(LEASE, self.holder, now, now)).await;
+        let now = self.inner.runtime.clock.now();
+        let released =
+            self.inner.runtime.tasks.within(self.inner.runtime.store.lease(LEASE, self.holder, now, now)).await;
         if let Err(error) = released {
             tracing::debug!(error = %error.chain(), "the lease of retention ends by itself");
         }
@@ -220,13 +221,13 @@ impl Run<'_> {
 
 impl Inner {
     async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        self.tasks.within(self.store.count(filter)).await
+        self.runtime.tasks.within(self.runtime.store.count(filter)).await
     }
 
     /// When the first event that is left was recorded, but for those that are restricted or held, or anonymised by the rule.
     async fn oldest(&self, class: &Class, now: Timestamp) -> Result<Option<Timestamp>> {
         let query = HistoryQuery::new(class.personal().sparing_restricted(now)).order(Order::OldestFirst).limit(1);
-        let page = self.tasks.within(self.store.history(query)).await?;
+        let page = self.runtime.tasks.within(self.runtime.store.history(query)).await?;
         Ok(page.activities.first().map(|activity| activity.event.time))
     }
 

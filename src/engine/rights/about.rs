@@ -86,7 +86,7 @@ fn type_of(period: &RetentionPeriod) -> Option<EventType> {
 impl Rights {
     /// What is said of the processing to this user.
     pub(super) async fn about(&self, user: &UserId) -> Result<About> {
-        let register = &self.inner.register;
+        let register = &self.inner.config.register;
         Ok(About {
             controller: register.controller.clone(),
             purposes: self.purposes_of(user).await?,
@@ -96,7 +96,8 @@ impl Rights {
 
     /// Each purpose as it is declared, with where the user stands.
     async fn purposes_of(&self, user: &UserId) -> Result<Vec<Value>> {
-        let (Some(consents), Some(profiles)) = (&self.inner.register.consents, &self.inner.profiles) else {
+        let (Some(consents), Some(profiles)) = (&self.inner.config.register.consents, &self.inner.parts.profiles)
+        else {
             return Ok(Vec::new());
         };
         let account = ProfileState::Profile(profiles.load(&Subject::User(user.clone())).await?);
@@ -104,7 +105,7 @@ impl Rights {
         let purpose = |state: &PurposeState| {
             let Some(purpose) = consents.purposes().get(&state.id) else { return Ok(Value::Null) };
             let mut value = object(purpose)?;
-            let retention = self.inner.register.periods_of_activities(Some(&state.id));
+            let retention = self.inner.config.register.periods_of_activities(Some(&state.id));
             value.insert("retention".into(), serde_json::to_value(retention)?);
             value.extend(object(&state.verdict)?);
             value.insert("standing".into(), serde_json::to_value(state.consent_state)?);
@@ -117,8 +118,12 @@ impl Rights {
     pub(super) async fn sessions_of(&self, user: &UserId) -> Result<Vec<Box<RawValue>>> {
         let inner = &self.inner;
         let mut sessions = Vec::new();
-        for session in inner.sessions.list_of_all_realms(user).await? {
-            let data = inner.tasks.within(inner.store.session_data(session.id, inner.clock.now())).await?;
+        for session in inner.parts.sessions.list_of_all_realms(user).await? {
+            let data = inner
+                .runtime
+                .tasks
+                .within(inner.runtime.store.session_data(session.id, inner.runtime.clock.now()))
+                .await?;
             // It may have ended a moment ago.
             let Some(data) = data else { continue };
             sessions.push(self.session_with(&session, &data).map_err(unwritable)?);
@@ -137,7 +142,7 @@ impl Rights {
         let mut head = object(session)?;
         // That is said to whoever asks, and nobody's session asks here.
         head.remove("current");
-        let secret = &self.inner.register.secret_session_keys;
+        let secret = &self.inner.config.register.secret_session_keys;
         let is_secret = |name: &str| secret.iter().any(|key| key == name);
         let value = |key| Ok((key, raw(if is_secret(key) { None } else { data.raw(key) })?));
         let data = data.keys().map(value).collect::<serde_json::Result<_>>()?;
@@ -146,7 +151,7 @@ impl Rights {
 
     /// What the user has set.
     pub(super) async fn preferences_of(&self, user: &UserId) -> Result<Value> {
-        let stored = self.inner.tasks.within(self.inner.store.preferences(user.clone())).await?;
+        let stored = self.inner.runtime.tasks.within(self.inner.runtime.store.preferences(user.clone())).await?;
         Ok(stored.overrides.to_value())
     }
 }

@@ -49,7 +49,7 @@ impl Rights {
     ///
     /// [`UserErased`](ErrorKind::UserErased) if the user was erased; what the store reports.
     pub async fn request_erasure(&self, user: &UserId) -> Result<ErasureRequest> {
-        let now = self.inner.clock.now();
+        let now = self.inner.runtime.clock.now();
         let mut request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, now)?;
         let token = request.ask(now)?;
         let filed = self.file_as_it_is(request, Actor::User(user.clone())).await?;
@@ -134,7 +134,7 @@ impl Rights {
     /// Erases whose grace is over. How many, and the first error.
     pub(super) async fn erase_confirmed(&self) -> (u64, Option<Error>) {
         let (mut finished, mut failed) = (0, None);
-        let query = RequestQuery::new().grace_over_at(self.inner.clock.now());
+        let query = RequestQuery::new().grace_over_at(self.inner.runtime.clock.now());
         let mut query = query.limit(PAGE);
         // Those that fail are passed over, or they would hold up the others.
         loop {

@@ -92,13 +92,13 @@ impl Rights {
             rectified.preferences = Some(corrected.map_err(|error| (Some("preferences".into()), error))?);
         }
         for (index, patch) in sources {
-            let source = &self.inner.sources[index];
+            let source = &self.inner.parts.sources[index];
             let named = |error| (Some(format!("sources.{}", source.name())), error);
             let is_corrected = source.rectify(user.clone(), patch.clone()).await.map_err(named)?;
             if is_corrected {
                 let detail = json!({ "source": source.name(), "fields": some_names(patch) });
                 let noted =
-                    self.inner.audit.record(AuditAction::Rectified, self.actor.clone(), Some(user), detail).await;
+                    self.inner.parts.audit.record(AuditAction::Rectified, self.actor.clone(), Some(user), detail).await;
                 noted.map_err(|error| (None, error))?;
             }
             rectified.sources.push((source.name().to_owned(), is_corrected));
@@ -110,18 +110,18 @@ impl Rights {
     }
 
     async fn rectify_preferences(&self, user: &UserId, patch: &Value) -> Result<u64> {
-        let all = self.inner.register.preferences.as_ref();
+        let all = self.inner.config.register.preferences.as_ref();
         let all =
             all.ok_or_else(|| Error::new(ErrorKind::Configuration, "rectify(): preferences() are not configured"))?;
         let mut keys = Vec::new();
         names(patch, "", &mut keys);
         let note = self.note(AuditAction::Rectified, self.actor.clone(), user).await?;
         let note = note.detail(json!({ "preferences": keys }));
-        all.rectify(user.clone(), patch.clone(), note, self.inner.clock.now()).await
+        all.rectify(user.clone(), patch.clone(), note, self.inner.runtime.clock.now()).await
     }
 
     fn consents(&self) -> Result<&Consents> {
-        self.inner.register.consents.as_ref().ok_or_else(|| {
+        self.inner.config.register.consents.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Configuration, "object(): there are no purposes: consent() is not configured")
         })
     }
@@ -137,7 +137,7 @@ impl Rights {
         if let Some(named) = members.get("sources") {
             let Some(named) = named.as_object() else { return wrong("`sources` is a JSON object") };
             for (name, patch) in named {
-                match self.inner.sources.iter().position(|source| source.name() == name) {
+                match self.inner.parts.sources.iter().position(|source| source.name() == name) {
                     Some(index) => sources.push((index, patch)),
                     None => return wrong("there is no such source"),
                 }

@@ -60,14 +60,14 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn erasure_state(&self, pseudonym: Pseudonym) -> Result<ErasureState> {
-        if self.inner.pending.has(pseudonym) {
+        if self.inner.parts.pending.has(pseudonym) {
             return Ok(ErasureState::Pending);
         }
         let known = async {
             self.opened().await?;
-            self.inner.store.tombstone(pseudonym).await
+            self.inner.runtime.store.tombstone(pseudonym).await
         };
-        Ok(match self.inner.tasks.within(known).await? {
+        Ok(match self.inner.runtime.tasks.within(known).await? {
             None => ErasureState::None,
             Some(erasure) if erasure.finished_at.is_some() => ErasureState::Done,
             Some(erasure) if erasure.is_partial() => ErasureState::Partial,
@@ -86,7 +86,7 @@ impl Rights {
 
     /// Strikes the user out, or says that this is pending.
     pub(super) async fn decide_erasure(&self, user: &UserId) -> Result<Erasure> {
-        let pending = &self.inner.pending;
+        let pending = &self.inner.parts.pending;
         let attempt = match self.prepare(user).await {
             Err(error) if pending.contains(user) => return Err(undecided(error)),
             attempt => attempt?,
@@ -97,7 +97,7 @@ impl Rights {
         let (rights, deciding) = (self.clone(), attempt.clone());
         // Not one of the tasks that a shutdown waits for: the journal or the store decides without us.
         let mut deciding = tokio::spawn(async move { rights.decide(&deciding).await });
-        let timeout = self.inner.tasks.timeout();
+        let timeout = self.inner.runtime.tasks.timeout();
         match tokio::time::timeout(timeout, &mut deciding).await {
             Ok(outcome) => self.decided(&attempt, outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic)))),
             Err(elapsed) => {
@@ -110,7 +110,7 @@ impl Rights {
 
     /// Tries those again that are not decided, and lets those in whose readmission is entered and not done.
     pub(super) async fn settle_undecided(&self) {
-        for (user, actor) in self.inner.pending.waiting() {
+        for (user, actor) in self.inner.parts.pending.waiting() {
             if let Err(error) = self.by(actor).erase(&user).await {
                 tracing::warn!(error = %error.chain(), "an erasure that is pending is tried again with the next sweep");
             }
@@ -125,12 +125,12 @@ impl Rights {
 
     /// Lets a user in again, or says that this is pending.
     pub(super) async fn begin_lifting(&self, user: &UserId, note: AuditNote) -> Result<bool> {
-        if self.inner.pending.contains(user) {
+        if self.inner.parts.pending.contains(user) {
             return Err(Error::new(ErrorKind::Conflict, "the erasure is pending: wait until it is decided"));
         }
         let (rights, user) = (self.clone(), user.clone());
         let mut deciding = tokio::spawn(async move { rights.decide_lifting(user, note).await });
-        match tokio::time::timeout(self.inner.tasks.timeout(), &mut deciding).await {
+        match tokio::time::timeout(self.inner.runtime.tasks.timeout(), &mut deciding).await {
             Ok(outcome) => outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic).error)),
             Err(elapsed) => Err(undecided(Error::new(ErrorKind::Timeout, "no answer in time").with_source(elapsed))),
         }
@@ -138,22 +138,27 @@ impl Rights {
 
     /// Reads only.
     async fn prepare(&self, user: &UserId) -> Result<Attempt> {
-        let note = self.inner.audit.note(AuditAction::ErasureBegan, self.actor.clone(), Some(user)).await?;
+        let note = self.inner.parts.audit.note(AuditAction::ErasureBegan, self.actor.clone(), Some(user)).await?;
         Ok(Attempt { user: user.clone(), pseudonym: self.pseudonym(user).await?, note })
     }
 
     /// Strikes the user out: in the journal first, so that nobody is told what a backup could undo. However long it takes.
     async fn decide(&self, attempt: &Attempt) -> Result<Erasure, Failure> {
         let (inner, Attempt { user, pseudonym, note }) = (&self.inner, attempt.clone());
-        let now = inner.clock.now();
-        let until = now.after(inner.keep_out);
+        let now = inner.runtime.clock.now();
+        let until = now.after(inner.config.tombstone_retention);
         let Some(journal_guard) = &inner.config.journal_guard else {
-            return inner.store.begin_erasure(user, until, note, now).await.map_err(Failure::of_write);
+            return inner.runtime.store.begin_erasure(user, until, note, now).await.map_err(Failure::of_write);
         };
-        let erasure = match inner.pending.entered(&user) {
+        let erasure = match inner.parts.pending.entered(&user) {
             Some(entered) => entered,
             None => {
-                let known = inner.tasks.within(inner.store.erasure_of(user.clone())).await.map_err(Failure::of_read)?;
+                let known = inner
+                    .runtime
+                    .tasks
+                    .within(inner.runtime.store.erasure_of(user.clone()))
+                    .await
+                    .map_err(Failure::of_read)?;
                 if let Some(known) = known {
                     // The journal may be younger than the erasure.
                     enter(journal_guard, JournalEntry::erased(&known)).await.map_err(Failure::of_write)?;
@@ -165,13 +170,13 @@ impl Rights {
             }
         };
         let entered = Some(Box::new(erasure.clone()));
-        let remembered = inner.store.remember_erasure(erasure, note, now).await;
+        let remembered = inner.runtime.store.remember_erasure(erasure, note, now).await;
         // The journal has it: the next start would do it, so it is not to be told that nothing has happened.
         remembered.map_err(|error| Failure { error, is_certain: false, entered })
     }
 
     fn decided(&self, attempt: &Attempt, outcome: Result<Erasure, Failure>) -> Result<Erasure> {
-        let (pending, user) = (&self.inner.pending, &attempt.user);
+        let (pending, user) = (&self.inner.parts.pending, &attempt.user);
         match outcome {
             Ok(erasure) => {
                 pending.remove(user);
@@ -188,8 +193,8 @@ impl Rights {
 
     /// From now on the user is refused here, and as soon as the store can be written they are restricted everywhere.
     fn put_off(&self, attempt: &Attempt) {
-        let is_new = !self.inner.pending.contains(&attempt.user);
-        self.inner.pending.put_off(&attempt.user, attempt.pseudonym, self.actor.clone());
+        let is_new = !self.inner.parts.pending.contains(&attempt.user);
+        self.inner.parts.pending.put_off(&attempt.user, attempt.pseudonym, self.actor.clone());
         self.evict_cached(&attempt.user);
         if is_new {
             tracing::warn!("an erasure could not be decided in time: it is pending, and tried until it is decided");
@@ -207,7 +212,7 @@ impl Rights {
 
     /// Files a confirmed request without a grace: it restricts the user, and whichever process sweeps next erases them.
     async fn make_lasting(&self, user: &UserId) -> Result<()> {
-        let request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, self.inner.clock.now())?;
+        let request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, self.inner.runtime.clock.now())?;
         let filed = self.file_as_it_is(request, self.actor.clone()).await?;
         if filed.request.grace_until().is_some() {
             return Ok(());
@@ -224,7 +229,7 @@ impl Rights {
             Ok(outcome) => outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic))),
             Err(_) => {
                 deciding.abort();
-                self.inner.pending.end_turn(&attempt.user, None);
+                self.inner.parts.pending.end_turn(&attempt.user, None);
                 return;
             }
         };
@@ -244,17 +249,22 @@ impl Rights {
         let inner = &self.inner;
         let mut is_entered = false;
         if let Some(journal_guard) = &inner.config.journal_guard
-            && let Some(erasure) = inner.tasks.within(inner.store.erasure_of(user.clone())).await?
+            && let Some(erasure) = inner.runtime.tasks.within(inner.runtime.store.erasure_of(user.clone())).await?
             && erasure.finished_at.is_some()
         {
-            let entry = JournalEntry::lifted(&erasure, inner.clock.now());
+            let entry = JournalEntry::lifted(&erasure, inner.runtime.clock.now());
             match enter(journal_guard, entry).await.map_err(Failure::of_write) {
                 Ok(()) => is_entered = true,
                 Err(failure) if failure.is_certain => return Err(failure.error),
                 Err(failure) => return Err(self.put_off_lifting(user, failure.error)),
             }
         }
-        let lifted = inner.store.lift_erasure(user.clone(), note, inner.clock.now()).await.map_err(Failure::of_write);
+        let lifted = inner
+            .runtime
+            .store
+            .lift_erasure(user.clone(), note, inner.runtime.clock.now())
+            .await
+            .map_err(Failure::of_write);
         lifted.map_err(|failure| match is_entered || !failure.is_certain {
             // The journal has it: the next start would let them in.
             true => self.put_off_lifting(user, failure.error),

@@ -104,10 +104,10 @@ impl Rights {
     pub async fn erase(&self, user: &UserId) -> Result<ErasureReceipt> {
         let (rights, user) = (self.clone(), user.clone());
         // In a task of its own: a client that leaves must not stop it.
-        let erasing = self.inner.tasks.spawn(async move {
-            rights.inner.tasks.within(rights.opened()).await?;
+        let erasing = self.inner.runtime.tasks.spawn(async move {
+            rights.inner.runtime.tasks.within(rights.opened()).await?;
             // What is queued is erased and counted rather than left out; if this fails, it is left out.
-            let _ = rights.inner.recorder.flush().await;
+            let _ = rights.inner.parts.recorder.flush().await;
             let erasure = rights.decide_erasure(&user).await?;
             rights.go_on(user, erasure).await.map_err(gone_on_with)
         });
@@ -122,9 +122,9 @@ impl Rights {
     pub async fn erasure_of(&self, user: &UserId) -> Result<Option<Erasure>> {
         let known = async {
             self.opened().await?;
-            self.inner.store.erasure_of(user.clone()).await
+            self.inner.runtime.store.erasure_of(user.clone()).await
         };
-        self.inner.tasks.within(known).await
+        self.inner.runtime.tasks.within(known).await
     }
 
     /// Lets a user in again who was erased. `false` if they were not.
@@ -135,8 +135,8 @@ impl Rights {
     /// did not answer in time, or the journal has it and the store does not: they are let in as soon as it is known, by the next
     /// sweep at the latest, or by the next start. With any other error they stay out.
     pub async fn lift_erasure(&self, user: &UserId) -> Result<bool> {
-        self.inner.tasks.within(self.opened()).await?;
-        let note = self.inner.audit.note(AuditAction::Lifted, self.actor.clone(), Some(user)).await?;
+        self.inner.runtime.tasks.within(self.opened()).await?;
+        let note = self.inner.parts.audit.note(AuditAction::Lifted, self.actor.clone(), Some(user)).await?;
         self.begin_lifting(user, note).await
     }
 
@@ -147,9 +147,9 @@ impl Rights {
     ///
     /// The first that an erasure met; the others were tried all the same.
     pub async fn resume(&self) -> Result<u64> {
-        self.inner.tasks.within(self.opened()).await?;
+        self.inner.runtime.tasks.within(self.opened()).await?;
         self.settle_undecided().await;
-        let unfinished = self.inner.tasks.within(self.inner.store.unfinished_erasures()).await?;
+        let unfinished = self.inner.runtime.tasks.within(self.inner.runtime.store.unfinished_erasures()).await?;
         let (mut finished, mut failed) = self.erase_confirmed().await;
         for erasure in unfinished {
             let Some(user) = erasure.user.clone() else { continue };
@@ -178,20 +178,20 @@ impl Rights {
 
     /// Forgets erasures and requests that need not be remembered any longer. How many there were.
     pub(crate) async fn delete_old(&self) -> Result<usize> {
-        let now = self.inner.clock.now();
-        let erasures = self.inner.tasks.within(self.inner.store.delete_tombstones(now, CHUNK)).await?;
+        let now = self.inner.runtime.clock.now();
+        let erasures = self.inner.runtime.tasks.within(self.inner.runtime.store.delete_tombstones(now, CHUNK)).await?;
         if erasures > 0 {
             self.delete_entries().await?;
         }
         let answered_before =
             Timestamp::from_millis(now.as_millis().saturating_sub(to_millis(self.inner.config.keep_requests)));
-        let requests = self.inner.store.delete_requests(answered_before, CHUNK);
-        Ok(erasures + self.inner.tasks.within(requests).await?)
+        let requests = self.inner.runtime.store.delete_requests(answered_before, CHUNK);
+        Ok(erasures + self.inner.runtime.tasks.within(requests).await?)
     }
 
     /// Whether all that an erasure has left is held still.
     pub(super) async fn is_held(&self, user: &UserId, erasure: &Erasure) -> Result<bool> {
-        let (holds, now) = (self.holds_of(user).await?, self.inner.clock.now());
+        let (holds, now) = (self.holds_of(user).await?, self.inner.runtime.clock.now());
         let is_held = |class| holds.iter().any(|hold| hold.class == class && hold.holds_at(now));
         Ok(erasure.retained.iter().all(|retained| is_held(retained.class)))
     }
@@ -203,19 +203,25 @@ impl Rights {
         self.evict_cached(&user);
         // Before the gate is open nothing is stored that could wait.
         if self.is_open()
-            && let Err(error) = inner.recorder.flush().await
+            && let Err(error) = inner.parts.recorder.flush().await
         {
             tracing::warn!(%error, "events that wait are left out when they are stored");
         }
-        let mut sources = Vec::with_capacity(inner.sources.len());
-        for source in &inner.sources {
+        let mut sources = Vec::with_capacity(inner.parts.sources.len());
+        for source in &inner.parts.sources {
             sources.push((source.name().to_owned(), source.erase(user.clone()).await?));
         }
         while erasure.finished_at.is_none() {
             // By the system: the entry must not name who is gone, and they may have asked for it themselves.
-            let note = inner.audit.note(AuditAction::ErasureFinished, Actor::System, None).await?;
-            let step = inner.store.erase_some(erasure.id, CHUNK, inner.config.activities, note, inner.clock.now());
-            erasure = inner.tasks.within(step).await?;
+            let note = inner.parts.audit.note(AuditAction::ErasureFinished, Actor::System, None).await?;
+            let step = inner.runtime.store.erase_some(
+                erasure.id,
+                CHUNK,
+                inner.config.activities,
+                note,
+                inner.runtime.clock.now(),
+            );
+            erasure = inner.runtime.tasks.within(step).await?;
             if erasure.is_partial() {
                 break;
             }
@@ -230,18 +236,18 @@ impl Rights {
 
     /// What happened a moment ago belongs to an export.
     pub(super) async fn catch_up(&self) {
-        if let Err(error) = self.inner.recorder.flush().await {
+        if let Err(error) = self.inner.parts.recorder.flush().await {
             tracing::warn!(%error, "an export may lack the last events");
         }
     }
 
     pub(super) fn evict_cached(&self, user: &UserId) {
-        self.inner.sessions.evict_user(user);
+        self.inner.parts.sessions.evict_user(user);
         self.evict_profile(user);
     }
 
     pub(super) fn evict_profile(&self, user: &UserId) {
-        if let Some(profiles) = &self.inner.profiles {
+        if let Some(profiles) = &self.inner.parts.profiles {
             profiles.evict(&Subject::User(user.clone()));
         }
     }
@@ -260,7 +266,7 @@ impl Rights {
         for _ in 0..SCRUBS {
             // What another erasure deletes from here on is its own to clean up.
             self.inner.is_dirty.store(false, Ordering::Release);
-            let scrubbed = self.inner.tasks.within(self.inner.store.scrub()).await;
+            let scrubbed = self.inner.runtime.tasks.within(self.inner.runtime.store.scrub()).await;
             if matches!(scrubbed, Ok(true)) {
                 return Ok(true);
             }

@@ -123,7 +123,7 @@ impl Export {
         let head = Head {
             schema_version: SCHEMA_VERSION,
             user_id: user.clone(),
-            export_date: rights.inner.clock.now(),
+            export_date: rights.inner.runtime.clock.now(),
             about: rights.about(&user).await?,
             sessions: rights.sessions_of(&user).await?,
             preferences: rights.preferences_of(&user).await?,
@@ -186,7 +186,7 @@ impl MakePart for Exporter {
                 };
             }
             Next::Audit { after } => {
-                let page = self.rights.inner.audit.entries(after, PAGE, Some(&self.user)).await?;
+                let page = self.rights.inner.parts.audit.entries(after, PAGE, Some(&self.user)).await?;
                 self.list(&mut out, page.iter().map(AuditRow::exported))?;
                 self.next = match page.last() {
                     Some(last) if page.len() == PAGE => Next::Audit { after: last.entry.sequence },
@@ -194,7 +194,7 @@ impl MakePart for Exporter {
                 };
             }
             Next::Source { source, page } => {
-                let exported = self.rights.inner.sources[source].export(self.user.clone(), page).await?;
+                let exported = self.rights.inner.parts.sources[source].export(self.user.clone(), page).await?;
                 self.list(&mut out, exported.rows.into_iter().map(Ok))?;
                 self.next = match exported.has_more {
                     true => Next::Source { source, page: page + 1 },
@@ -217,7 +217,7 @@ impl Exporter {
     fn next_source(&mut self, out: &mut Vec<u8>, between: &[u8], source: usize) -> Next {
         out.extend_from_slice(between);
         self.has_any = false;
-        let Some(next) = self.rights.inner.sources.get(source) else {
+        let Some(next) = self.rights.inner.parts.sources.get(source) else {
             out.extend_from_slice(b"}}");
             return Next::Nothing;
         };
@@ -261,8 +261,8 @@ impl Rights {
         limit: usize,
         visitors: &mut Vec<VisitorId>,
     ) -> Result<(Vec<ConsentRecord>, Option<ConsentId>)> {
-        let history = self.inner.store.consent_history(Subject::User(user.clone()), limit, before);
-        let records = self.inner.tasks.within(history).await?;
+        let history = self.inner.runtime.store.consent_history(Subject::User(user.clone()), limit, before);
+        let records = self.inner.runtime.tasks.within(history).await?;
         let last = records.last().map(|record| record.id).filter(|_| records.len() == limit);
         for record in &records {
             if let Subject::Visitor(visitor) = record.subject
@@ -289,7 +289,7 @@ impl Rights {
         });
         let query = query.order(Order::OldestFirst).limit(limit);
         let query = after.map_or(query.clone(), |after| query.after(after));
-        let mut page = self.inner.tasks.within(self.inner.store.history(query)).await?;
+        let mut page = self.inner.runtime.tasks.within(self.inner.runtime.store.history(query)).await?;
         // Others may have logged in to the same browser, and the user's own are there already.
         page.activities.retain(|activity| visitor.is_none() || activity.event.user.is_none());
         Ok(page)

@@ -116,9 +116,9 @@ impl Rights {
     /// time that has not come yet, or naming the purposes, or the key of the preferences, that are not known here;
     /// [`Conflict`](ErrorKind::Conflict) if the account has decisions or other preferences; what the store reports.
     pub async fn import(&self, user: &UserId, document: &[u8]) -> Result<Imported> {
-        self.inner.tasks.within(self.opened()).await?;
+        self.inner.runtime.tasks.within(self.opened()).await?;
         let document = read(document)?;
-        let (subject, now) = (Subject::User(user.clone()), self.inner.clock.now());
+        let (subject, now) = (Subject::User(user.clone()), self.inner.runtime.clock.now());
         let patch = self.patch_of(document.preferences)?;
         let (own, of_visitors): (Vec<_>, Vec<_>) =
             document.consent.into_iter().partition(|brought| brought.visitor_id.is_none());
@@ -127,32 +127,32 @@ impl Rights {
             Imported { decisions: records.len(), preferences: patch.is_some(), left_behind: of_visitors.len() };
 
         self.check_has_no_decisions(&subject).await?;
-        if let (Some(patch), Some(preferences)) = (patch, &self.inner.register.preferences) {
-            let stored = self.inner.tasks.within(self.inner.store.preferences(user.clone())).await?;
+        if let (Some(patch), Some(preferences)) = (patch, &self.inner.config.register.preferences) {
+            let stored = self.inner.runtime.tasks.within(self.inner.runtime.store.preferences(user.clone())).await?;
             let theirs = Overrides::default().with(&patch)?;
             if !stored.overrides.is_empty() && stored.overrides != theirs {
                 return Err(conflict());
             }
             preferences.store(user.clone(), patch, stored.version).await?;
         }
-        if let (false, Some(consents)) = (records.is_empty(), &self.inner.register.consents) {
+        if let (false, Some(consents)) = (records.is_empty(), &self.inner.config.register.consents) {
             consents.take_over(&subject, records).await?;
         }
         let detail = json!({ "decisions": imported.decisions, "preferences": imported.preferences });
-        self.inner.audit.record(AuditAction::Imported, self.actor.clone(), Some(user), detail).await?;
+        self.inner.parts.audit.record(AuditAction::Imported, self.actor.clone(), Some(user), detail).await?;
         Ok(imported)
     }
 
     async fn check_has_no_decisions(&self, subject: &Subject) -> Result<()> {
-        let history = self.inner.store.consent_history(subject.clone(), 1, None);
-        if self.inner.tasks.within(history).await?.is_empty() { Ok(()) } else { Err(conflict()) }
+        let history = self.inner.runtime.store.consent_history(subject.clone(), 1, None);
+        if self.inner.runtime.tasks.within(history).await?.is_empty() { Ok(()) } else { Err(conflict()) }
     }
 
     fn patch_of(&self, preferences: Map<String, Value>) -> Result<Option<Patch>> {
         if preferences.is_empty() {
             return Ok(None);
         }
-        let Some(here) = &self.inner.register.preferences else {
+        let Some(here) = &self.inner.config.register.preferences else {
             return Err(invalid("the document has preferences, and there are none here".into()));
         };
         let patch = here.check(&Overrides::from(preferences))?;
@@ -163,7 +163,7 @@ impl Rights {
 
     /// The decisions as they are recorded, in the order of storing.
     fn records_of(&self, subject: &Subject, brought: Vec<Brought>, now: Timestamp) -> Result<Vec<ConsentRecord>> {
-        let purposes = self.inner.register.consents.as_ref().map(Consents::purposes);
+        let purposes = self.inner.config.register.consents.as_ref().map(Consents::purposes);
         let find = |name: &str| {
             let id = PurposeId::new(name).ok()?;
             let purpose = purposes?.get(&id)?;

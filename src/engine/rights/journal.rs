@@ -94,9 +94,9 @@ impl Rights {
     pub(crate) async fn health(&self) -> Result<()> {
         let answered = async {
             self.opened().await?;
-            self.inner.store.journal_since().await
+            self.inner.runtime.store.journal_since().await
         };
-        self.inner.tasks.within(answered).await.map(drop)
+        self.inner.runtime.tasks.within(answered).await.map(drop)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -106,7 +106,11 @@ impl Rights {
     /// Forgets entries that do not matter any longer.
     pub(super) async fn delete_entries(&self) -> Result<()> {
         if let Some(journal_guard) = &self.inner.config.journal_guard {
-            self.inner.tasks.within(journal_guard.journal.delete_expired(self.inner.clock.now())).await?;
+            self.inner
+                .runtime
+                .tasks
+                .within(journal_guard.journal.delete_expired(self.inner.runtime.clock.now()))
+                .await?;
         }
         Ok(())
     }
@@ -141,12 +145,13 @@ impl Rights {
 
     async fn replay_all(&self, journal_guard: &JournalGuard) -> Result<ReplayReport> {
         let (inner, mut report) = (&self.inner, ReplayReport::default());
-        let (secret, now) = (inner.tasks.within(inner.store.secret()).await?, inner.clock.now());
-        let is_first = inner.tasks.within(inner.store.journal_since()).await?.is_none();
+        let (secret, now) =
+            (inner.runtime.tasks.within(inner.runtime.store.secret()).await?, inner.runtime.clock.now());
+        let is_first = inner.runtime.tasks.within(inner.runtime.store.journal_since()).await?.is_none();
         let missing = if is_first { MissingJournal::Begin } else { journal_guard.missing };
-        inner.tasks.within(journal_guard.journal.open(StoreFingerprint::of(&secret), missing)).await?;
+        inner.runtime.tasks.within(journal_guard.journal.open(StoreFingerprint::of(&secret), missing)).await?;
         if is_first {
-            inner.tasks.within(inner.store.begin_journal(now)).await?;
+            inner.runtime.tasks.within(inner.runtime.store.begin_journal(now)).await?;
         }
         let words = self.read_journal(journal_guard).await?;
         let (total, mut missing) = (words.len(), HashMap::new());
@@ -157,7 +162,7 @@ impl Rights {
             if !word.last.is_in_force(now) {
                 continue;
             }
-            let known = inner.tasks.within(inner.store.tombstone(pseudonym)).await?;
+            let known = inner.runtime.tasks.within(inner.runtime.store.tombstone(pseudonym)).await?;
             match (word.last.kind, known) {
                 (JournalKind::Erased, known) => {
                     report.checked += 1;
@@ -179,15 +184,16 @@ impl Rights {
 
     /// In large steps: one for each would take longer than all the rest.
     async fn restore_tombstones(&self, missing: &HashMap<Pseudonym, JournalEntry>) -> Result<u64> {
-        let (inner, now, mut restored) = (&self.inner, self.inner.clock.now(), 0);
+        let (inner, now, mut restored) = (&self.inner, self.inner.runtime.clock.now(), 0);
         let tombstones: Vec<_> = missing.values().map(|entry| entry.erasure(None, now)).collect();
         for (number, page) in tombstones.chunks(PAGE).enumerate() {
             if (number * PAGE).is_multiple_of(PROGRESS) && tombstones.len() > PROGRESS {
                 tracing::info!(restored, of = tombstones.len(), "tombstones of the erasure journal are restored");
             }
-            let note = inner.audit.note(AuditAction::ErasureBegan, Actor::System, None).await?;
+            let note = inner.parts.audit.note(AuditAction::ErasureBegan, Actor::System, None).await?;
             let note = note.detail(json!({ "replayed": true, "tombstones": page.len() }));
-            restored += inner.tasks.within(inner.store.restore_tombstones(page.to_vec(), note, now)).await?;
+            restored +=
+                inner.runtime.tasks.within(inner.runtime.store.restore_tombstones(page.to_vec(), note, now)).await?;
         }
         Ok(restored)
     }
@@ -206,7 +212,7 @@ impl Rights {
     async fn read_journal_once(&self, journal_guard: &JournalGuard) -> Result<HashMap<Pseudonym, JournalState>> {
         let (mut words, mut from, mut announced) = (HashMap::<Pseudonym, JournalState>::new(), None, 0);
         loop {
-            let page = self.inner.tasks.within(journal_guard.journal.read(from, PAGE)).await?;
+            let page = self.inner.runtime.tasks.within(journal_guard.journal.read(from, PAGE)).await?;
             for entry in page.entries {
                 let word = words.entry(entry.pseudonym).or_insert(JournalState { last: entry, lifted: Vec::new() });
                 if entry.kind == JournalKind::Lifted {
@@ -238,12 +244,12 @@ impl Rights {
         let (inner, before) = (&self.inner, missing.len());
         let mut after = None;
         while !missing.is_empty() {
-            let names = inner.tasks.within(inner.store.users(after, PAGE)).await?;
+            let names = inner.runtime.tasks.within(inner.runtime.store.users(after, PAGE)).await?;
             let Some(last) = names.last().cloned() else { break };
             self.begin_erasures(names, missing, secret).await?;
             after = Some(last);
         }
-        for source in &inner.sources {
+        for source in &inner.parts.sources {
             for page in 0.. {
                 let names = if missing.is_empty() { Vec::new() } else { source.users(page).await? };
                 if names.is_empty() {
@@ -265,10 +271,10 @@ impl Rights {
         for user in names {
             let pseudonym = Pseudonym::of(&user, secret);
             let Some(entry) = missing.get(&pseudonym) else { continue };
-            let now = inner.clock.now();
+            let now = inner.runtime.clock.now();
             let erasure = entry.erasure(Some(user.clone()), now);
             let note = self.replay_note(AuditAction::ErasureBegan, pseudonym).await?;
-            inner.tasks.within(inner.store.remember_erasure(erasure, note, now)).await?;
+            inner.runtime.tasks.within(inner.runtime.store.remember_erasure(erasure, note, now)).await?;
             self.evict_cached(&user);
             missing.remove(&pseudonym);
         }
@@ -286,12 +292,12 @@ impl Rights {
             tracing::warn!(error = %error.chain(), "an erasure that is lifted could not be finished");
             return Ok(false);
         }
-        inner.tasks.within(inner.store.lift_erasure_by_id(id, note, inner.clock.now())).await
+        inner.runtime.tasks.within(inner.runtime.store.lift_erasure_by_id(id, note, inner.runtime.clock.now())).await
     }
 
     /// A note by the system that names nobody.
     async fn replay_note(&self, action: AuditAction, pseudonym: Pseudonym) -> Result<AuditNote> {
-        let note = self.inner.audit.note(action, Actor::System, None).await?;
+        let note = self.inner.parts.audit.note(action, Actor::System, None).await?;
         Ok(note.about(pseudonym).detail(json!({ "replayed": true })))
     }
 }

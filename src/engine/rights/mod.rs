@@ -50,14 +50,12 @@ pub use self::{
 };
 use crate::{
     engine::{
-        audit::AuditTrail, pending::PendingErasures, profiles::Profiles, recorder::Recorder, sessions::Sessions,
-        tasks::Tasks,
+        audit::AuditTrail, pending::PendingErasures, profiles::Profiles, recorder::Recorder, runtime::Runtime,
+        sessions::Sessions,
     },
     error::Result,
     id::UserId,
     model::privacy::{Actor, AuditAction, ErasedActivities, Erasure, ErasureId, ReceiptSignature},
-    store::dyn_store::DynStore,
-    time::Clock,
 };
 
 /// The rights of users. A clone is another handle.
@@ -130,20 +128,10 @@ pub struct Rights {
 }
 
 struct Inner {
-    store: Arc<dyn DynStore>,
-    profiles: Option<Profiles>,
-    sessions: Sessions,
-    recorder: Recorder,
-    audit: AuditTrail,
-    tasks: Tasks,
-    clock: Clock,
-    sources: Vec<Box<dyn PersonalData>>,
-    keep_out: Duration,
-    register: ProcessingRegister,
-    secret: OnceCell<[u8; 32]>,
+    runtime: Runtime,
+    parts: RightsParts,
     config: RightsConfig,
-    /// Whose erasure is not decided yet.
-    pending: PendingErasures,
+    secret: OnceCell<[u8; 32]>,
     liftings: Mutex<Liftings>,
     /// The erasures that this process is at.
     running: Mutex<HashSet<ErasureId>>,
@@ -151,11 +139,27 @@ struct Inner {
     is_dirty: AtomicBool,
 }
 
-/// What rights need beside data to export and to erase.
+/// The parts of the guestbook that have something of a user.
+pub(crate) struct RightsParts {
+    pub(crate) profiles: Option<Profiles>,
+    pub(crate) sessions: Sessions,
+    pub(crate) recorder: Recorder,
+    pub(crate) audit: AuditTrail,
+    /// The users whose erasure is not decided yet.
+    pub(crate) pending: PendingErasures,
+    /// The application's own data.
+    pub(crate) sources: Vec<Box<dyn PersonalData>>,
+}
+
+/// How rights are exercised.
 pub(crate) struct RightsConfig {
-    /// How long somebody who has confirmed to be erased may think better of it.
+    /// How long an erased user's id stays refused.
+    pub(crate) tombstone_retention: Duration,
+    /// What an export says of the processing.
+    pub(crate) register: ProcessingRegister,
+    /// How long a user may cancel a confirmed erasure.
     pub(crate) grace: Duration,
-    /// How long requests are kept that were answered.
+    /// How long answered requests are kept.
     pub(crate) keep_requests: Duration,
     /// What an erasure makes of activities.
     pub(crate) activities: ErasedActivities,
@@ -202,42 +206,18 @@ pub struct ErasureReceipt {
 impl Rights {
     /// The sessions of the guestbook.
     pub(crate) fn sessions(&self) -> &Sessions {
-        &self.inner.sessions
+        &self.inner.parts.sessions
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is a part of the guestbook, which makes this once")]
-    pub(crate) fn new(
-        store: Arc<dyn DynStore>,
-        profiles: Option<Profiles>,
-        sessions: Sessions,
-        recorder: Recorder,
-        audit: AuditTrail,
-        tasks: Tasks,
-        clock: Clock,
-        sources: Vec<Box<dyn PersonalData>>,
-        keep_out: Duration,
-        register: ProcessingRegister,
-        config: RightsConfig,
-        pending: PendingErasures,
-    ) -> Self {
-        let (secret, running, is_dirty) = (OnceCell::new(), Mutex::default(), AtomicBool::new(true));
+    pub(crate) fn new(runtime: Runtime, parts: RightsParts, config: RightsConfig) -> Self {
         let inner = Inner {
-            store,
-            profiles,
-            sessions,
-            recorder,
-            audit,
-            tasks,
-            clock,
-            sources,
-            keep_out,
-            register,
-            secret,
+            runtime,
+            parts,
             config,
-            pending,
+            secret: OnceCell::new(),
             liftings: Mutex::default(),
-            running,
-            is_dirty,
+            running: Mutex::default(),
+            is_dirty: AtomicBool::new(true),
         };
         Self { inner: Arc::new(inner), actor: Actor::System }
     }
@@ -267,7 +247,7 @@ impl Rights {
     ///
     /// What the store reports. What goes wrong later is the last part of the stream.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
-        self.inner.tasks.within(self.opened()).await?;
+        self.inner.runtime.tasks.within(self.opened()).await?;
         self.catch_up().await;
         self.note_export(user, "json").await?;
         Export::new(self.clone(), user.clone()).await
@@ -280,7 +260,7 @@ impl Rights {
     /// As for [`export`](Self::export).
     #[cfg(feature = "zip")]
     pub async fn export_archive(&self, user: &UserId) -> Result<ExportArchive> {
-        self.inner.tasks.within(self.opened()).await?;
+        self.inner.runtime.tasks.within(self.opened()).await?;
         self.catch_up().await;
         self.note_export(user, "zip").await?;
         ExportArchive::new(self.clone(), user.clone()).await
@@ -288,13 +268,13 @@ impl Rights {
 
     async fn note_export(&self, user: &UserId, format: &str) -> Result<()> {
         let detail = serde_json::json!({ "format": format });
-        self.inner.audit.record(AuditAction::Exported, self.actor.clone(), Some(user), detail).await.map(drop)
+        self.inner.parts.audit.record(AuditAction::Exported, self.actor.clone(), Some(user), detail).await.map(drop)
     }
 }
 
 impl fmt::Debug for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sources: Vec<_> = self.inner.sources.iter().map(|source| source.name()).collect();
+        let sources: Vec<_> = self.inner.parts.sources.iter().map(|source| source.name()).collect();
         f.debug_struct("Rights").field("sources", &sources).finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 impl Rights {
     /// The one place where notes are made, and so where everything that changes something waits until the journal is replayed.
     pub(super) async fn note(&self, action: AuditAction, actor: Actor, user: &UserId) -> Result<AuditNote> {
-        self.inner.tasks.within(self.opened()).await?;
-        self.inner.audit.note(action, actor, Some(user)).await
+        self.inner.runtime.tasks.within(self.opened()).await?;
+        self.inner.parts.audit.note(action, actor, Some(user)).await
     }
 }

@@ -101,7 +101,7 @@ const SECURITY: &str = "Tokens are stored as hashes only; addresses are truncate
 impl Rights {
     /// The record of processing activities.
     pub fn processing_records(&self) -> ProcessingRecords {
-        let (register, inner) = (&self.inner.register, &self.inner);
+        let (register, inner) = (&self.inner.config.register, &self.inner);
         let purposes = register.consents.iter().flat_map(|consents| consents.purposes().iter());
         let purposes = purposes.map(|(id, purpose)| {
             let Processing { description, data_categories, subject_categories, recipients, transfers, security } =
@@ -120,16 +120,16 @@ impl Rights {
             }
         });
         ProcessingRecords {
-            date: inner.clock.now(),
+            date: inner.runtime.clock.now(),
             controller: register.controller.clone(),
             purposes: purposes.collect(),
             guestbook: self.own_records(),
-            sources: inner.sources.iter().map(|source| source.describe()).collect(),
+            sources: inner.parts.sources.iter().map(|source| source.describe()).collect(),
         }
     }
 
     fn own_records(&self) -> Vec<ProcessingRecord> {
-        let register = &self.inner.register;
+        let register = &self.inner.config.register;
         let of_class = |class: &str| register.periods.iter().filter(|period| period.class == class).cloned().collect();
         let mut records = vec![own(SESSIONS, of_class("sessions"))];
         let activities = register.periods_of_activities(None);

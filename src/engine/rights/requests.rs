@@ -42,7 +42,7 @@ impl Rights {
     /// [`InvalidInput`](ErrorKind::InvalidInput) if the message is empty or longer than 1,000 bytes; [`UserErased`](ErrorKind::UserErased) if the
     /// user was erased; what the store reports.
     pub async fn file(&self, user: &UserId, kind: RequestKind, message: Option<&str>) -> Result<Filed> {
-        let request = PrivacyRequest::receive(user.clone(), kind, self.inner.clock.now())?;
+        let request = PrivacyRequest::receive(user.clone(), kind, self.inner.runtime.clock.now())?;
         let request = match message {
             Some(message) => request.message(message)?,
             None => request,
@@ -56,7 +56,7 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
-        self.inner.tasks.within(self.inner.store.request(id)).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.request(id)).await
     }
 
     /// Requests, the first received first. For the next page ask for those [after](RequestQuery::after) the last.
@@ -65,7 +65,7 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
-        self.inner.tasks.within(self.inner.store.requests(query)).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.requests(query)).await
     }
 
     /// How many requests there are to answer.
@@ -74,7 +74,7 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn request_counts(&self) -> Result<RequestCounts> {
-        self.inner.tasks.within(self.inner.store.count_requests(self.inner.clock.now())).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.count_requests(self.inner.runtime.clock.now())).await
     }
 
     /// Somebody has made sure that the request is the user's.
@@ -142,7 +142,11 @@ impl Rights {
     pub(super) async fn file_as_it_is(&self, request: PrivacyRequest, actor: Actor) -> Result<Filed> {
         let Some(user) = request.user() else { return Err(no_such_request()) };
         let note = self.note(AuditAction::RequestFiled, actor, user).await?.detail(detail(&request));
-        self.inner.tasks.within(self.inner.store.file_request(request, note, self.inner.clock.now())).await
+        self.inner
+            .runtime
+            .tasks
+            .within(self.inner.runtime.store.file_request(request, note, self.inner.runtime.clock.now()))
+            .await
     }
 
     async fn take_step(&self, id: RequestId, step: RequestStep) -> Result<PrivacyRequest> {
@@ -157,7 +161,7 @@ impl Rights {
         mut change: impl FnMut(&mut PrivacyRequest, crate::Timestamp) -> Result<bool>,
     ) -> Result<PrivacyRequest> {
         for _ in 0..ATTEMPTS {
-            let now = self.inner.clock.now();
+            let now = self.inner.runtime.clock.now();
             let mut request = self.request(id).await?.ok_or_else(no_such_request)?;
             let known = request.version;
             if !change(&mut request, now)? || self.store_changed(&request, known, actor.clone()).await? {
@@ -171,14 +175,14 @@ impl Rights {
         // Those whose user was erased are closed, and no step leads from there.
         let Some(user) = request.user().cloned() else { return Err(no_such_request()) };
         let note = self.note(AuditAction::RequestChanged, actor, &user).await?.detail(detail(request));
-        let (rights, request, now) = (self.clone(), request.clone(), self.inner.clock.now());
+        let (rights, request, now) = (self.clone(), request.clone(), self.inner.runtime.clock.now());
         let change = async move {
-            let changed = rights.inner.store.change_request(request, known, note, now).await;
+            let changed = rights.inner.runtime.store.change_request(request, known, note, now).await;
             // A confirmed erasure restricts.
             rights.evict_profile(&user);
             changed
         };
-        self.inner.tasks.finish(change).await
+        self.inner.runtime.tasks.finish(change).await
     }
 }
 

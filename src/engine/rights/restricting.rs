@@ -24,7 +24,7 @@ impl Rights {
     /// [`InvalidInput`](ErrorKind::InvalidInput) if that is to be the reason: it comes and goes with the request. [`UserErased`](ErrorKind::UserErased) if
     /// the user was erased; what the store reports.
     pub async fn restrict(&self, user: &UserId, reason: RestrictionReason) -> Result<Option<Restriction>> {
-        let restriction = Restriction::new(self.inner.clock.now(), reason);
+        let restriction = Restriction::new(self.inner.runtime.clock.now(), reason);
         let before = self.set_restriction(user, Some(restriction)).await?;
         self.settle(user, &[RequestKind::Restriction]).await;
         Ok(before)
@@ -49,7 +49,7 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn restriction_of(&self, user: &UserId) -> Result<Option<Restriction>> {
-        self.inner.tasks.within(self.inner.store.restriction_of(user.clone())).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.restriction_of(user.clone())).await
     }
 
     /// Holds a class of the user's data, whatever retention and an erasure say (GDPR, Article 17(3)). It replaces what held the class
@@ -61,7 +61,11 @@ impl Rights {
     pub async fn hold(&self, user: &UserId, hold: LegalHold) -> Result<()> {
         let detail = json!({ "class": hold.class, "reason": hold.reason, "until": hold.until });
         let note = self.note(AuditAction::HoldPlaced, self.actor.clone(), user).await?.detail(detail);
-        self.inner.tasks.within(self.inner.store.hold(user.clone(), hold, note, self.inner.clock.now())).await
+        self.inner
+            .runtime
+            .tasks
+            .within(self.inner.runtime.store.hold(user.clone(), hold, note, self.inner.runtime.clock.now()))
+            .await
     }
 
     /// Releases a class of the user's data. `false` if it was not held. An erasure that had left it is gone on with by the next
@@ -73,7 +77,11 @@ impl Rights {
     pub async fn release(&self, user: &UserId, class: HeldClass) -> Result<bool> {
         let note =
             self.note(AuditAction::HoldReleased, self.actor.clone(), user).await?.detail(json!({ "class": class }));
-        self.inner.tasks.within(self.inner.store.release(user.clone(), class, note, self.inner.clock.now())).await
+        self.inner
+            .runtime
+            .tasks
+            .within(self.inner.runtime.store.release(user.clone(), class, note, self.inner.runtime.clock.now()))
+            .await
     }
 
     /// What is held of the user, and what was until its time was over.
@@ -82,7 +90,7 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn holds_of(&self, user: &UserId) -> Result<Vec<LegalHold>> {
-        self.inner.tasks.within(self.inner.store.holds_of(user.clone())).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.holds_of(user.clone())).await
     }
 
     async fn set_restriction(&self, user: &UserId, restriction: Option<Restriction>) -> Result<Option<Restriction>> {
@@ -92,12 +100,12 @@ impl Rights {
         };
         let detail = json!({ "reason": restriction.map(|restriction| restriction.reason) });
         let note = self.note(action, self.actor.clone(), user).await?.detail(detail);
-        let (rights, user, now) = (self.clone(), user.clone(), self.inner.clock.now());
+        let (rights, user, now) = (self.clone(), user.clone(), self.inner.runtime.clock.now());
         let restrict = async move {
-            let before = rights.inner.store.restrict(user.clone(), restriction, note, now).await;
+            let before = rights.inner.runtime.store.restrict(user.clone(), restriction, note, now).await;
             rights.evict_profile(&user);
             before
         };
-        self.inner.tasks.finish(restrict).await
+        self.inner.runtime.tasks.finish(restrict).await
     }
 }

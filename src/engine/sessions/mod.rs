@@ -9,6 +9,7 @@ use crate::{
     engine::{
         pending::PendingErasures,
         profiles::{CachedProfile, Profiles},
+        runtime::Runtime,
         tasks::Tasks,
     },
     error::{Error, ErrorKind, Result},
@@ -23,9 +24,8 @@ use crate::{
     store::{
         Applied, ENDED_MEMORY, EpochRule, Loaded, LoadedContext, Revocation, Rotation, Started,
         cache::{self, Cache, SessionCache},
-        dyn_store::DynStore,
     },
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
 
 /// The sessions of a guestbook, for what is done outside a request: administration, account changes, maintenance.
@@ -51,16 +51,14 @@ pub struct Sessions {
 }
 
 struct Inner {
-    store: Arc<dyn DynStore>,
+    runtime: Runtime,
     cache: SessionCache,
     /// Keys of no session in whose place somebody logged in: a late request that brought one starts no session.
     replaced: Cache<SessionKey, ()>,
     /// If there is anything to know of a guest beside the session.
     profiles: Option<Profiles>,
-    clock: Clock,
     anonymous: AnonymousSessions,
     settings: Settings,
-    tasks: Tasks,
     pending: PendingErasures,
 }
 
@@ -111,17 +109,15 @@ impl Sessions {
     }
 
     pub(crate) fn new(
-        store: Arc<dyn DynStore>,
+        runtime: Runtime,
         profiles: Option<Profiles>,
-        clock: Clock,
-        tasks: Tasks,
         pending: PendingErasures,
         settings: Settings,
     ) -> Self {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
         let replaced = Cache::new(REPLACED_KEYS, usize::MAX, ENDED_MEMORY);
         let anonymous = AnonymousSessions::new(settings.anonymous);
-        let inner = Inner { store, cache, replaced, profiles, clock, anonymous, settings, tasks, pending };
+        let inner = Inner { runtime, cache, replaced, profiles, anonymous, settings, pending };
         Self { inner: Arc::new(inner) }
     }
 
@@ -179,7 +175,7 @@ impl Sessions {
     ///
     /// If the store fails.
     pub async fn credential_epoch(&self, user: &UserId) -> Result<CredentialEpoch> {
-        self.inner.tasks.within(self.inner.store.credential_epoch(self.realm(), user.clone())).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.credential_epoch(self.realm(), user.clone())).await
     }
 
     /// Raises the [epoch](CredentialEpoch) of a user and ends all their sessions: for a password that is changed where
@@ -204,7 +200,8 @@ impl Sessions {
         let mut total = 0;
         loop {
             let now = self.now();
-            let removed = self.inner.tasks.within(self.inner.store.delete_expired(now, PURGE_CHUNK)).await?;
+            let removed =
+                self.inner.runtime.tasks.within(self.inner.runtime.store.delete_expired(now, PURGE_CHUNK)).await?;
             total += removed as u64;
             if removed < PURGE_CHUNK {
                 return Ok(total);
@@ -213,7 +210,7 @@ impl Sessions {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.inner.clock.now()
+        self.inner.runtime.clock.now()
     }
 
     pub(crate) fn realm(&self) -> Realm {
@@ -229,7 +226,7 @@ impl Sessions {
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {
-        &self.inner.tasks
+        &self.inner.runtime.tasks
     }
 
     /// The session under `key` without asking the store.
@@ -249,12 +246,17 @@ impl Sessions {
         let (loaded, account) = match &self.inner.profiles {
             Some(profiles) => {
                 let ticket = profiles.ticket();
-                let guest = self.inner.tasks.within(self.inner.store.load_context(*key, self.realm(), visitor)).await?;
+                let guest = self
+                    .inner
+                    .runtime
+                    .tasks
+                    .within(self.inner.runtime.store.load_context(*key, self.realm(), visitor))
+                    .await?;
                 let LoadedContext { session, subject, account } = guest;
                 let kept = subject.map(|subject| (profiles.keep(&subject, account, ticket), subject));
                 (session, kept)
             }
-            None => (self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await?, None),
+            None => (self.inner.runtime.tasks.within(self.inner.runtime.store.load(*key, self.realm())).await?, None),
         };
         let nobody = |finding| Found { finding, account: None };
         let record = match loaded {
@@ -284,8 +286,8 @@ impl Sessions {
         Arc::make_mut(&mut record).head.last_seen = now;
         cache::touch(&self.inner.cache, key, now);
         let (sessions, key, id) = (self.clone(), *key, record.head.id);
-        self.inner.tasks.spawn(async move {
-            match sessions.inner.tasks.within(sessions.inner.store.touch(id, now)).await {
+        self.inner.runtime.tasks.spawn(async move {
+            match sessions.inner.runtime.tasks.within(sessions.inner.runtime.store.touch(id, now)).await {
                 Ok(true) => {}
                 Ok(false) => sessions.inner.cache.remove(&key),
                 Err(error) => tracing::warn!(session = %id, %error, "a session could not be touched"),
@@ -296,7 +298,7 @@ impl Sessions {
 
     /// What the store has under `key` now, whatever the cache has.
     pub(crate) async fn reload(&self, key: &SessionKey) -> Result<Loaded> {
-        self.inner.tasks.within(self.inner.store.load(*key, self.realm())).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.load(*key, self.realm())).await
     }
 
     /// Whether the store of sessions answers.
@@ -330,13 +332,14 @@ impl Sessions {
         }
         let sessions = self.clone();
         self.inner
+            .runtime
             .tasks
             .finish(async move {
                 let cap = sessions.inner.settings.cap;
-                let started = sessions.inner.store.insert(key, record, cap, epoch, now).await?;
+                let started = sessions.inner.runtime.store.insert(key, record, cap, epoch, now).await?;
                 sessions.evict(&started.ended);
                 if is_anonymous {
-                    sessions.inner.anonymous.added(&*sessions.inner.store, 1, bytes, now).await;
+                    sessions.inner.anonymous.added(&*sessions.inner.runtime.store, 1, bytes, now).await;
                 }
                 Ok(started)
             })
@@ -363,10 +366,11 @@ impl Sessions {
         }
         let sessions = self.clone();
         self.inner
+            .runtime
             .tasks
             .finish(async move {
                 let limits = sessions.inner.settings.limits;
-                let applied = sessions.inner.store.apply(id, changes, limits, now).await;
+                let applied = sessions.inner.runtime.store.apply(id, changes, limits, now).await;
                 sessions.inner.cache.remove(&key);
                 if let Ok(Applied::Merged { key: current, record }) = &applied {
                     // Another request may have rotated the session and read it under its new key meanwhile.
@@ -401,11 +405,12 @@ impl Sessions {
         let now = self.now();
         let sessions = self.clone();
         self.inner
+            .runtime
             .tasks
             .finish(async move {
                 let (old, Settings { limits, cap, .. }) = (rotation.key, &sessions.inner.settings);
                 let user = rotation.head.user.clone().filter(|_| rotation.epoch == EpochRule::Raise);
-                let rotated = sessions.inner.store.rotate(rotation, *limits, *cap, now).await;
+                let rotated = sessions.inner.runtime.store.rotate(rotation, *limits, *cap, now).await;
                 sessions.inner.cache.remove(&old);
                 if let Some(user) = &user {
                     sessions.evict_user(user);
@@ -426,9 +431,10 @@ impl Sessions {
         let now = self.now();
         let sessions = self.clone();
         self.inner
+            .runtime
             .tasks
             .finish(async move {
-                let deleted = sessions.inner.store.delete(id, now).await;
+                let deleted = sessions.inner.runtime.store.delete(id, now).await;
                 sessions.inner.cache.remove(&key);
                 let deleted = deleted?;
                 if let Some(current) = deleted {
@@ -443,9 +449,10 @@ impl Sessions {
         let now = self.now();
         let sessions = self.clone();
         self.inner
+            .runtime
             .tasks
             .finish(async move {
-                let revoked = sessions.inner.store.revoke(revocation.clone(), now).await;
+                let revoked = sessions.inner.runtime.store.revoke(revocation.clone(), now).await;
                 sessions.inner.cache.remove_where(|record| revocation.matches(&record.head));
                 revoked
             })
@@ -462,8 +469,8 @@ impl Sessions {
         user: &UserId,
         current: Option<SessionId>,
     ) -> Result<Vec<SessionInfo>> {
-        let heads = self.inner.store.list(user.clone(), realm, LIST_LIMIT, self.now());
-        let heads = self.inner.tasks.within(heads).await?;
+        let heads = self.inner.runtime.store.list(user.clone(), realm, LIST_LIMIT, self.now());
+        let heads = self.inner.runtime.tasks.within(heads).await?;
         Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
     }
 
@@ -472,7 +479,7 @@ impl Sessions {
         let anonymous = &self.inner.anonymous;
         // It is stored, so it is too late for a refusal.
         let _ = anonymous.admit(address, 0, bytes, now);
-        anonymous.added(&*self.inner.store, 0, bytes, now).await;
+        anonymous.added(&*self.inner.runtime.store, 0, bytes, now).await;
     }
 
     /// The user's sessions have ended in the store.
@@ -492,8 +499,8 @@ impl Sessions {
         }
         let max = cap.max as usize;
         let most = max.saturating_add(1);
-        let heads = self.inner.store.list(user.clone(), Some(self.realm()), most, self.now());
-        let heads = self.inner.tasks.within(heads).await?;
+        let heads = self.inner.runtime.store.list(user.clone(), Some(self.realm()), most, self.now());
+        let heads = self.inner.runtime.tasks.within(heads).await?;
         let others = heads.iter().filter(|head| Some(head.id) != current).count();
         if others < max { Ok(()) } else { Err(cap.exceeded()) }
     }

@@ -22,7 +22,7 @@ use super::{
     throttle::Throttle,
 };
 use crate::{
-    engine::{audit::AuditTrail, consents::Consents, rights::Rights},
+    engine::{audit::AuditTrail, consents::Consents},
     http::{
         CrossOriginGuard, CrossOriginGuardFuture, ErasureService, ExportService, ResponseBody, RightsBody,
         RightsFuture, RouteTemplate, problem::Problem, rights::own_visit,
@@ -127,13 +127,13 @@ struct Unguarded {
 
 impl PrivacyService {
     pub(crate) fn new(
-        rights: Rights,
+        export: ExportService,
         audit: AuditTrail,
         consents: Option<Consents>,
-        export: ExportService,
         rules: PrivacyRules,
         clock: Clock,
     ) -> Self {
+        let rights = export.rights().clone();
         let erasure = ErasureService::new(rights.clone()).max_login_age(rules.max_login_age);
         let throttle = Throttle::new(rules.limits, rules.users, clock);
         let shared = Arc::new(Shared { rights, audit, consents, rules, throttle });

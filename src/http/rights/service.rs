@@ -94,6 +94,10 @@ pub(super) struct Turn {
 const MAX_TURNS: usize = 16;
 
 impl ExportService {
+    pub(crate) fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
     pub(crate) fn new(rights: Rights) -> Self {
         Self { rights, turns: Arc::default(), max_idle: Duration::from_secs(60) }
     }

@@ -62,18 +62,24 @@ impl SessionLayer {
     pub(crate) fn new(
         sessions: Sessions,
         recorder: Recorder,
-        transport: Transport,
-        client: ClientSettings,
-        on_store_error: OnStoreError,
-        consent: Option<ConsentRequest>,
         preferences: Option<Arc<dyn DynPreferences>>,
+        rules: SessionRules,
     ) -> Self {
+        let SessionRules { transport, client, on_store_error, consent } = rules;
         let vary = Varies::new(&transport.vary);
         let noticed = Noticed::default();
         let shared =
             Shared { sessions, recorder, transport, client, on_store_error, consent, preferences, vary, noticed };
         Self { shared: Arc::new(shared) }
     }
+}
+
+/// How the session layer reads requests and answers for a store that fails.
+pub(crate) struct SessionRules {
+    pub(crate) transport: Transport,
+    pub(crate) client: ClientSettings,
+    pub(crate) on_store_error: OnStoreError,
+    pub(crate) consent: Option<ConsentRequest>,
 }
 
 impl RequestServices for Shared {

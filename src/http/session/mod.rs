@@ -4,6 +4,7 @@ mod future;
 mod layer;
 mod service;
 
+pub(crate) use self::layer::SessionRules;
 pub use self::{
     future::SessionFuture,
     layer::{OnStoreError, SessionLayer},

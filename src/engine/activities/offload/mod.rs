@@ -196,7 +196,7 @@ impl Activities {
     pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {
         offload.mode.check()?;
         let secret = match offload.users {
-            OffloadedUsers::Pseudonyms => self.tasks.within(self.store.secret()).await?,
+            OffloadedUsers::Pseudonyms => self.runtime.tasks.within(self.runtime.store.secret()).await?,
             OffloadedUsers::Omitted | OffloadedUsers::Plain => [0; 32],
         };
         let mut names = Names { users: offload.users, secret, known: HashMap::new() };
@@ -204,7 +204,7 @@ impl Activities {
         if range.until().since(range.from()) > MAX_SPAN {
             return Err(Error::new(ErrorKind::InvalidInput, "`range` is longer than ten years"));
         }
-        let exclusion = self.objections.exclusion(&*self.store, &self.tasks).await?;
+        let exclusion = self.objections.exclusion(&self.runtime).await?;
         let mut from = Zone::UTC.start_of(Period::Day, range.from());
         while from < range.until() {
             let until = Zone::UTC.next(Period::Day, from);
@@ -225,7 +225,7 @@ impl Activities {
     ) -> Result<Option<OffloadedDay>> {
         let (mut rows, mut query) = (Rows::default(), history(filter.clone()));
         loop {
-            let page = self.tasks.within(self.store.history(query)).await?;
+            let page = self.runtime.tasks.within(self.runtime.store.history(query)).await?;
             let counts = |activity: &&Activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event));
             for activity in page.activities.iter().filter(counts) {
                 rows.push(activity, names.of(activity.event.user.as_ref()));

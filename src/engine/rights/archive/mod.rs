@@ -121,7 +121,7 @@ const README: &str = include_str!("readme.txt");
 impl ExportArchive {
     pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
         let watch = Watch::begin(&rights, &user).await?;
-        let date = rights.inner.clock.now();
+        let date = rights.inner.runtime.clock.now();
         let about = Some(rights.about(&user).await?);
         let (files, visitors, names) = (Files::new(date), Vec::new(), BTreeSet::new());
         let (next, incomplete) = (Next::Whole, Vec::new());
@@ -192,7 +192,7 @@ impl MakePart for Archivist {
                 };
             }
             Next::Audit { after } => {
-                let page = self.rights.inner.audit.entries(after, PAGE, Some(&self.user)).await?;
+                let page = self.rights.inner.parts.audit.entries(after, PAGE, Some(&self.user)).await?;
                 self.rows(Format::Lines, page.iter().map(AuditRow::exported))?;
                 self.next = match page.last() {
                     Some(last) if page.len() == PAGE => Next::Audit { after: last.entry.sequence },
@@ -200,7 +200,7 @@ impl MakePart for Archivist {
                 };
             }
             Next::Source { source, page } => {
-                let exported = self.rights.inner.sources[source].export(self.user.clone(), page).await;
+                let exported = self.rights.inner.parts.sources[source].export(self.user.clone(), page).await;
                 self.next = match exported {
                     Ok(exported) => {
                         self.rows(Format::Lines, exported.rows.into_iter().map(Ok))?;
@@ -211,7 +211,7 @@ impl MakePart for Archivist {
                     }
                     Err(error) => {
                         tracing::warn!(error = %error.chain(), "a source failed: an export lacks what it keeps");
-                        let name = self.rights.inner.sources[source].name().to_owned();
+                        let name = self.rights.inner.parts.sources[source].name().to_owned();
                         self.incomplete.push(Missing { name, reason: reason(error.kind()) });
                         self.begin_source(source + 1)?
                     }
@@ -249,7 +249,7 @@ impl Archivist {
 
     /// Begins the file of a source, or the manifest after the last.
     fn begin_source(&mut self, source: usize) -> Result<Next> {
-        let Some(next) = self.rights.inner.sources.get(source) else { return Ok(Next::Manifest) };
+        let Some(next) = self.rights.inner.parts.sources.get(source) else { return Ok(Next::Manifest) };
         let name = next.name().to_owned();
         let file = format!("sources/{}.ndjson", file_name(&name, &mut self.names));
         self.begin_rows(&file, Format::Lines, Some(&name))?;
