@@ -164,7 +164,6 @@ mod preflight;
 pub(crate) mod privacy;
 mod problem;
 mod recent_login;
-mod rights;
 mod session;
 mod stack;
 mod transport;
@@ -184,9 +183,8 @@ pub use self::{
     },
     cookie::{SameSite, SessionCookie},
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
-    privacy::PrivacyService,
+    privacy::{ErasureService, ExportService, PrivacyBody, PrivacyFuture, PrivacyService},
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
-    rights::{ErasureService, ExportService, RightsBody, RightsFuture},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
     stack::GuestbookLayer,
 };

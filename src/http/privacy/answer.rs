@@ -6,17 +6,17 @@ use http_body::Body;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::problems;
+use super::{PrivacyBody, problems};
 use crate::{
     error::{Error, ErrorKind},
-    http::{RightsBody, problem::Problem},
+    http::problem::Problem,
 };
 
-pub(super) type Answer = Result<Response<RightsBody>, Refusal>;
+pub(super) type Answer = Result<Response<PrivacyBody>, Refusal>;
 
 /// Why nothing was done, or why it is not known whether anything was.
 pub(super) struct Refusal {
-    response: Box<Response<RightsBody>>,
+    response: Box<Response<PrivacyBody>>,
     is_late: bool,
 }
 
@@ -32,21 +32,21 @@ impl Refusal {
     }
 
     /// The answer to a request with this method. A change whose answer is late may happen all the same: a timeout is no failure.
-    pub(super) fn into_response_to(self, method: &Method) -> Response<RightsBody> {
+    pub(super) fn into_response_to(self, method: &Method) -> Response<PrivacyBody> {
         if self.is_late && !method.is_safe() {
-            return problems::UNKNOWN.response_with_extensions(RightsBody::whole, json!({ "outcome": "unknown" }));
+            return problems::UNKNOWN.response_with_extensions(PrivacyBody::whole, json!({ "outcome": "unknown" }));
         }
         *self.response
     }
 
     fn with(problem: Problem, members: Value) -> Self {
-        Self { response: Box::new(problem.response_with_extensions(RightsBody::whole, members)), is_late: false }
+        Self { response: Box::new(problem.response_with_extensions(PrivacyBody::whole, members)), is_late: false }
     }
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { response: Box::new(problem.response_with(RightsBody::whole)), is_late: false }
+        Self { response: Box::new(problem.response_with(PrivacyBody::whole)), is_late: false }
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn ok(value: &impl Serialize) -> Answer {
 pub(super) fn with_status(status: StatusCode, value: &impl Serialize) -> Answer {
     let json = serde_json::to_vec(value)
         .map_err(|error| Error::new(ErrorKind::Internal, "an answer could not be written").with_source(error))?;
-    let mut response = Response::new(RightsBody::whole(json.into()));
+    let mut response = Response::new(PrivacyBody::whole(json.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -91,12 +91,12 @@ pub(super) fn with_status(status: StatusCode, value: &impl Serialize) -> Answer 
 }
 
 /// The answer to `HEAD` is that to `GET`, without its body.
-pub(super) fn without_body(method: &Method, mut response: Response<RightsBody>) -> Response<RightsBody> {
+pub(super) fn without_body(method: &Method, mut response: Response<PrivacyBody>) -> Response<PrivacyBody> {
     if *method == Method::HEAD {
         if let Some(length) = response.body().size_hint().exact() {
             response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }
-        *response.body_mut() = RightsBody::whole(Bytes::new());
+        *response.body_mut() = PrivacyBody::whole(Bytes::new());
     }
     response
 }

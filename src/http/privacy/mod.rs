@@ -1,33 +1,39 @@
-//! What users may do about their own data over HTTP, as one service below one prefix.
+//! The privacy rights of users over HTTP, as one service below one prefix or as two services of their own.
 //!
 //! ```text
-//! request -> CrossOriginGuard    nobody else's page changes anything
-//!         -> Place               path -> what it names; method -> may it be used there
-//!         -> Visit               who is logged in
-//!         -> Throttle            has this user asked too often; then: is the login recent enough, where that matters
-//!         -> Members             body -> JSON, bounded in size and time, no name twice
-//!         -> requests, restricting, objecting, correcting, consent, audit: one call of Rights each
-//!         -> Answer              JSON that nobody keeps, or a problem
+//! request -> CrossOriginGuard    no other site's page changes anything
+//!         -> Endpoint            what the path names, and whether the method is allowed there
+//!         -> RequestContext      who is logged in
+//!         -> Throttle            whether the user is within the limits, and logged in recently enough
+//!         -> Members             the body: JSON, bounded in size and time, no duplicate name
+//!         -> handlers            one call of Rights, of the audit trail or of consent
+//!         -> Answer              JSON that is not cached, or a problem
 //! ```
 
 mod answer;
-mod asking;
-mod audit;
-mod consent;
-mod correcting;
+mod body;
 mod endpoint;
-mod limit;
-mod objecting;
-mod paging;
+mod erasure_service;
+mod export_format;
+mod export_service;
+mod export_slots;
+mod future;
+mod handlers;
+mod limiter;
+mod members;
+mod paced_export;
+mod page;
 mod problems;
-mod reading;
-mod requests;
-mod restricting;
 #[cfg(feature = "axum")]
 mod router;
 mod rules;
 mod service;
-mod strict;
+mod shared;
+mod strict_json;
 mod throttle;
+mod user_request;
 
-pub use self::{rules::PrivacyRules, service::PrivacyService};
+pub use self::{
+    body::PrivacyBody, erasure_service::ErasureService, export_service::ExportService, future::PrivacyFuture,
+    rules::PrivacyRules, service::PrivacyService,
+};

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use super::limit::Limits;
+use super::limiter::Limits;
 use crate::{
     engine::rate::RateLimit,
     error::{Error, ErrorKind, Result},

@@ -13,20 +13,20 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
+    ErasureService, ExportService, PrivacyBody, PrivacyFuture,
     answer::{Refusal, without_body},
-    asking::{Asking, Shared, answer},
     endpoint::Endpoint,
-    limit::Weight,
+    handlers::handle,
+    limiter::Weight,
     problems,
     rules::PrivacyRules,
+    shared::{own_context, problem},
     throttle::Throttle,
+    user_request::{ServiceState, UserRequest},
 };
 use crate::{
     engine::{audit::AuditTrail, consents::Consents},
-    http::{
-        CrossOriginGuard, CrossOriginGuardFuture, ErasureService, ExportService, ResponseBody, RightsBody,
-        RightsFuture, RouteTemplate, problem::Problem, rights::own_visit,
-    },
+    http::{CrossOriginGuard, CrossOriginGuardFuture, ResponseBody, RouteTemplate, problem::Problem},
     id::UserId,
     model::privacy::Actor,
     request::{RequestContext, Session},
@@ -119,7 +119,7 @@ pub struct PrivacyService {
 
 #[derive(Clone)]
 struct Unguarded {
-    shared: Arc<Shared>,
+    shared: Arc<ServiceState>,
     prefix: Option<Arc<str>>,
     export: ExportService,
     erasure: ErasureService,
@@ -136,7 +136,7 @@ impl PrivacyService {
         let rights = export.rights().clone();
         let erasure = ErasureService::new(rights.clone()).max_login_age(rules.max_login_age);
         let throttle = Throttle::new(rules.limits, rules.users, clock);
-        let shared = Arc::new(Shared { rights, audit, consents, rules, throttle });
+        let shared = Arc::new(ServiceState { rights, audit, consents, rules, throttle });
         Self::of(Unguarded { shared, prefix: None, export, erasure })
     }
 
@@ -157,9 +157,9 @@ impl<B> Service<Request<B>> for PrivacyService
 where
     B: Body + Send + 'static,
 {
-    type Response = Response<ResponseBody<RightsBody>>;
+    type Response = Response<ResponseBody<PrivacyBody>>;
     type Error = Infallible;
-    type Future = CrossOriginGuardFuture<RightsFuture>;
+    type Future = CrossOriginGuardFuture<PrivacyFuture>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Service::<Request<B>>::poll_ready(&mut self.guarded, cx)
@@ -174,39 +174,39 @@ impl<B> Service<Request<B>> for Unguarded
 where
     B: Body + Send + 'static,
 {
-    type Response = Response<RightsBody>;
+    type Response = Response<PrivacyBody>;
     type Error = Infallible;
-    type Future = RightsFuture;
+    type Future = PrivacyFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> RightsFuture {
+    fn call(&mut self, request: Request<B>) -> PrivacyFuture {
         let path = request.uri().path();
         let path = self.prefix.as_deref().map_or(Some(path), |prefix| path.strip_prefix(prefix));
         let Some(endpoint) = path.and_then(Endpoint::at) else {
-            return RightsFuture::ready(refusal(problems::NOT_FOUND));
+            return PrivacyFuture::ready(problem(problems::NOT_FOUND));
         };
         if endpoint == Endpoint::Erasure && ErasureService::asks_for_state(request.method(), request.uri()).is_some() {
             // Whoever is erased cannot log in to ask.
             return self.erasure.call(request);
         }
         if !endpoint.allows(request.method()) {
-            return RightsFuture::ready(self.named(&endpoint, not_allowed(endpoint.methods())));
+            return PrivacyFuture::ready(self.named(&endpoint, not_allowed(endpoint.methods())));
         }
-        let session = own_visit(&self.shared.rights, request.extensions()).map(RequestContext::session);
+        let session = own_context(&self.shared.rights, request.extensions()).map(RequestContext::session);
         let user = session.as_ref().and_then(Session::user_id);
         let (Some(session), Some(user)) = (session, user) else {
-            return RightsFuture::ready(self.named(&endpoint, refusal(Problem::LOGIN_REQUIRED)));
+            return PrivacyFuture::ready(self.named(&endpoint, problem(Problem::LOGIN_REQUIRED)));
         };
         let weight = self.shared.weight(&endpoint, request.method());
         if let Err(throttled) = self.shared.throttle.ask(&user, weight) {
-            return RightsFuture::ready(self.named(&endpoint, *throttled));
+            return PrivacyFuture::ready(self.named(&endpoint, *throttled));
         }
         let is_recent = session.authenticated_within(self.shared.rules.max_login_age);
         if weight == Weight::Sensitive && endpoint != Endpoint::Export && !is_recent {
-            return RightsFuture::ready(self.named(&endpoint, refusal(Problem::RECENT_LOGIN_REQUIRED)));
+            return PrivacyFuture::ready(self.named(&endpoint, problem(Problem::RECENT_LOGIN_REQUIRED)));
         }
         match endpoint {
             Endpoint::Export => self.export.call(request),
@@ -217,27 +217,27 @@ where
 }
 
 impl Unguarded {
-    fn answered<B>(&self, endpoint: Endpoint, user: UserId, request: Request<B>) -> RightsFuture
+    fn answered<B>(&self, endpoint: Endpoint, user: UserId, request: Request<B>) -> PrivacyFuture
     where
         B: Body + Send + 'static,
     {
         let (parts, body) = request.into_parts();
-        let Some(context) = own_visit(&self.shared.rights, &parts.extensions).cloned() else {
-            return RightsFuture::ready(refusal(Problem::LOGIN_REQUIRED));
+        let Some(context) = own_context(&self.shared.rights, &parts.extensions).cloned() else {
+            return PrivacyFuture::ready(problem(Problem::LOGIN_REQUIRED));
         };
         let rights = self.shared.rights.by(Actor::User(user.clone()));
-        let asking = Asking { shared: self.shared.clone(), context, user, rights, parts };
+        let user_request = UserRequest { shared: self.shared.clone(), context, user, rights, parts };
         let this = self.clone();
-        RightsFuture::of(async move {
-            let method = asking.parts.method.clone();
-            let answered = answer(&asking, &endpoint, body).await;
+        PrivacyFuture::of(async move {
+            let method = user_request.parts.method.clone();
+            let answered = handle(&user_request, &endpoint, body).await;
             let response = answered.unwrap_or_else(|refusal: Refusal| refusal.into_response_to(&method));
             without_body(&method, this.named(&endpoint, response))
         })
     }
 
     /// The route for the activity layer, which would see the whole path, with ids, where no router gives it a template.
-    fn named(&self, endpoint: &Endpoint, mut response: Response<RightsBody>) -> Response<RightsBody> {
+    fn named(&self, endpoint: &Endpoint, mut response: Response<PrivacyBody>) -> Response<PrivacyBody> {
         if let Some(prefix) = &self.prefix {
             let template = format!("{prefix}{}", endpoint.template());
             response.extensions_mut().insert(RouteTemplate::new(template));
@@ -246,12 +246,8 @@ impl Unguarded {
     }
 }
 
-fn refusal(problem: Problem) -> Response<RightsBody> {
-    problem.response_with(RightsBody::whole)
-}
-
-fn not_allowed(methods: &'static str) -> Response<RightsBody> {
-    let mut response = problems::METHOD.response_with(RightsBody::whole);
+fn not_allowed(methods: &'static str) -> Response<PrivacyBody> {
+    let mut response = problems::METHOD.response_with(PrivacyBody::whole);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
     response
 }

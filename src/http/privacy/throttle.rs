@@ -10,10 +10,11 @@ use std::{
 use http::{HeaderValue, Response, header};
 
 use super::{
-    limit::{Limiter, Limits, Weight},
+    PrivacyBody,
+    limiter::{Limiter, Limits, Weight},
     problems,
 };
-use crate::{http::RightsBody, id::UserId, time::Clock};
+use crate::{id::UserId, time::Clock};
 
 pub(super) struct Throttle {
     limiter: Mutex<Limiter>,
@@ -29,7 +30,7 @@ impl Throttle {
     }
 
     /// The user asks; the answer to one who has asked too often.
-    pub(super) fn ask(&self, user: &UserId, weight: Weight) -> Result<(), Box<Response<RightsBody>>> {
+    pub(super) fn ask(&self, user: &UserId, weight: Weight) -> Result<(), Box<Response<PrivacyBody>>> {
         let (number, now) = (self.hasher.hash_one(user), self.clock.now());
         let asked = self.limiter.lock().unwrap_or_else(PoisonError::into_inner).ask(number, weight, now);
         asked.map_err(|throttled| {
@@ -41,8 +42,8 @@ impl Throttle {
     }
 }
 
-fn too_often(wait: Duration) -> Response<RightsBody> {
-    let mut response = problems::TOO_OFTEN.response_with(RightsBody::whole);
+fn too_often(wait: Duration) -> Response<PrivacyBody> {
+    let mut response = problems::TOO_OFTEN.response_with(PrivacyBody::whole);
     let seconds = wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{
+use super::super::{
     answer::{Answer, ok},
-    asking::Asking,
-    paging::Page,
+    page::Page,
+    user_request::UserRequest,
 };
 use crate::model::privacy::AuditRow;
 
-pub(super) async fn list(asking: &Asking) -> Answer {
-    let page = Page::<u64>::of(&asking.parts.uri)?;
+pub(super) async fn list(request: &UserRequest) -> Answer {
+    let page = Page::<u64>::of(&request.parts.uri)?;
     let after = page.after.unwrap_or(0);
-    let mut rows = asking.shared.audit.entries(after, page.and_one_more(), Some(&asking.user)).await?;
+    let mut rows = request.shared.audit.entries(after, page.and_one_more(), Some(&request.user)).await?;
     let next = page.next(&mut rows, |row| row.entry.sequence);
     let entries: Vec<_> = rows.iter().map(shown).collect();
     ok(&json!({ "entries": entries, "next": next }))

@@ -1,21 +1,21 @@
-//! [`Format`]: in which form somebody gets their data.
+//! [`ExportFormat`]: the format of an export.
 
 #[cfg(feature = "zip")]
 use http::header;
 use http::{HeaderMap, HeaderValue, Uri};
 
-use super::paced::Copied;
+use super::paced_export::ExportStream;
 use crate::{engine::rights::Rights, error::Result, id::UserId};
 
 /// In which form somebody gets their data.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Format {
+pub(super) enum ExportFormat {
     Json,
     #[cfg(feature = "zip")]
     Zip,
 }
 
-impl Format {
+impl ExportFormat {
     /// What a request asks for: in its query, or else in `Accept`. `None` if the query asks for something that there is not.
     pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         let mut pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
@@ -26,7 +26,7 @@ impl Format {
     }
 
     /// The whole copy, to be read part by part.
-    pub(super) async fn copy(self, rights: &Rights, user: &UserId) -> Result<Copied> {
+    pub(super) async fn copy(self, rights: &Rights, user: &UserId) -> Result<ExportStream> {
         Ok(match self {
             Self::Json => Box::pin(rights.export(user).await?),
             #[cfg(feature = "zip")]
@@ -98,23 +98,23 @@ mod tests {
     #[test]
     fn the_query_decides_and_then_what_is_accepted() {
         for (uri, accept, expected) in [
-            ("/", "", Some(Format::Json)),
-            ("/", "*/*", Some(Format::Json)),
-            ("/", "text/html,application/xhtml+xml,*/*;q=0.8", Some(Format::Json)),
-            ("/", "application/zip", Some(Format::Zip)),
-            ("/", "text/html, Application/ZIP;q=0.5", Some(Format::Zip)),
-            ("/", "application/zip;q=0", Some(Format::Json)),
-            ("/", "application/zip;q=2", Some(Format::Json)),
-            ("/", "application/zip, application/json", Some(Format::Json)),
-            ("/", "application/zip;q=0.9, application/json;q=0.8", Some(Format::Zip)),
-            ("/?format=zip", "application/json", Some(Format::Zip)),
-            ("/?a=b&format=json", "application/zip", Some(Format::Json)),
+            ("/", "", Some(ExportFormat::Json)),
+            ("/", "*/*", Some(ExportFormat::Json)),
+            ("/", "text/html,application/xhtml+xml,*/*;q=0.8", Some(ExportFormat::Json)),
+            ("/", "application/zip", Some(ExportFormat::Zip)),
+            ("/", "text/html, Application/ZIP;q=0.5", Some(ExportFormat::Zip)),
+            ("/", "application/zip;q=0", Some(ExportFormat::Json)),
+            ("/", "application/zip;q=2", Some(ExportFormat::Json)),
+            ("/", "application/zip, application/json", Some(ExportFormat::Json)),
+            ("/", "application/zip;q=0.9, application/json;q=0.8", Some(ExportFormat::Zip)),
+            ("/?format=zip", "application/json", Some(ExportFormat::Zip)),
+            ("/?a=b&format=json", "application/zip", Some(ExportFormat::Json)),
             ("/?format=tar", "application/zip", None),
             ("/?format=", "", None),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-            assert_eq!(Format::of(&Uri::from_static(uri), &headers), expected, "{uri} {accept}");
+            assert_eq!(ExportFormat::of(&Uri::from_static(uri), &headers), expected, "{uri} {accept}");
         }
     }
 }

@@ -3,11 +3,11 @@
 use http::header;
 use serde_json::{Value, json};
 
-use super::{
+use super::super::{
     answer::{Answer, Refusal, ok, wrong},
-    asking::Asking,
+    members::Members,
     problems,
-    reading::Members,
+    user_request::UserRequest,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -15,20 +15,20 @@ use crate::{
     request::Consent,
 };
 
-pub(super) async fn state(asking: &Asking) -> Answer {
-    let consent = theirs(asking)?;
-    let language = asking.parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|said| said.to_str().ok());
+pub(super) async fn state(request: &UserRequest) -> Answer {
+    let consent = theirs(request)?;
+    let language = request.parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|said| said.to_str().ok());
     let prompt = consent.prompt(language.unwrap_or_default()).await?;
     ok(&json!({ "ask": consent.needs_prompt(), "purposes": consent.states(), "offer": prompt }))
 }
 
-pub(super) async fn receipt(asking: &Asking) -> Answer {
-    let receipt = theirs(asking)?.receipt().await?.filter(|receipt| !receipt.pii_processing.is_empty());
+pub(super) async fn receipt(request: &UserRequest) -> Answer {
+    let receipt = theirs(request)?.receipt().await?.filter(|receipt| !receipt.pii_processing.is_empty());
     ok(&receipt.ok_or(problems::NOT_FOUND)?)
 }
 
-pub(super) async fn decide(asking: &Asking, mut members: Members) -> Answer {
-    let consent = theirs(asking)?;
+pub(super) async fn decide(request: &UserRequest, mut members: Members) -> Answer {
+    let consent = theirs(request)?;
     let method = method(members.text("method")?.as_deref())?;
     let made = choices(members.value("choices"))?;
     let notice = members.text("notice")?;
@@ -42,9 +42,9 @@ pub(super) async fn decide(asking: &Asking, mut members: Members) -> Answer {
     ok(&json!({ "purposes": consent.states() }))
 }
 
-pub(super) async fn withdraw(asking: &Asking, purpose: &PurposeId, members: Members) -> Answer {
+pub(super) async fn withdraw(request: &UserRequest, purpose: &PurposeId, members: Members) -> Answer {
     members.end()?;
-    let consent = theirs(asking)?;
+    let consent = theirs(request)?;
     if consent.purposes().get(purpose).is_none() {
         return Err(problems::NOT_FOUND.into());
     }
@@ -53,9 +53,9 @@ pub(super) async fn withdraw(asking: &Asking, purpose: &PurposeId, members: Memb
 }
 
 /// The decisions of the user, if they are known.
-fn theirs(asking: &Asking) -> Result<Consent, Refusal> {
-    let consent = asking.context.consent().ok_or(problems::NOT_FOUND)?;
-    if asking.context.is_consent_unknown() {
+fn theirs(request: &UserRequest) -> Result<Consent, Refusal> {
+    let consent = request.context.consent().ok_or(problems::NOT_FOUND)?;
+    if request.context.is_consent_unknown() {
         return Err(Error::new(ErrorKind::Unavailable, "what was decided is not known").into());
     }
     Ok(consent)

@@ -1,4 +1,4 @@
-//! [`RightsBody`]: an answer in one piece, or an export in many.
+//! [`PrivacyBody`]: an answer in one piece, or an export in many.
 
 use std::{
     pin::Pin,
@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::paced::Paced;
+use super::paced_export::PacedExport;
 use crate::{
     error::Error,
     http::{NoBody, ResponseBody},
@@ -17,27 +17,27 @@ use crate::{
 /// The body of an answer about privacy rights. An export that fails half-way, or whose reader is too slow, ends with an error, so
 /// that nobody takes it for complete.
 #[derive(Debug)]
-pub struct RightsBody {
+pub struct PrivacyBody {
     kind: Kind,
 }
 
 #[derive(Debug)]
 enum Kind {
     Whole(ResponseBody<NoBody>),
-    Export(Paced),
+    Export(PacedExport),
 }
 
-impl RightsBody {
+impl PrivacyBody {
     pub(in crate::http) fn whole(bytes: Bytes) -> Self {
         Self { kind: Kind::Whole(ResponseBody::ours(bytes)) }
     }
 
-    pub(super) fn export(export: Paced) -> Self {
+    pub(super) fn export(export: PacedExport) -> Self {
         Self { kind: Kind::Export(export) }
     }
 }
 
-impl Body for RightsBody {
+impl Body for PrivacyBody {
     type Data = Bytes;
     type Error = Error;
 

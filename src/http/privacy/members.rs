@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 use http_body::Body;
 use serde_json::{Map, Value};
 
-use super::{answer::Refusal, problems, strict};
+use super::{answer::Refusal, problems, strict_json};
 use crate::http::problem::Problem;
 
 /// The longest body that is read.
@@ -35,7 +35,7 @@ impl Members {
         if !is_json(headers) {
             return Err(problems::MEDIA_TYPE.into());
         }
-        match strict::parse(&bytes) {
+        match strict_json::parse(&bytes) {
             Some(Value::Object(members)) => Ok(Self { members }),
             _ => Err(problems::NOT_JSON.into()),
         }

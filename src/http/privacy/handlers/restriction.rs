@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use super::{
+use super::super::{
     answer::{Answer, Refusal, ok},
-    asking::Asking,
+    members::Members,
     problems,
-    reading::Members,
+    user_request::UserRequest,
 };
 use crate::model::privacy::RestrictionReason;
 
-pub(super) async fn state(asking: &Asking) -> Answer {
-    ok(&json!({ "restriction": asking.rights.restriction_of(&asking.user).await? }))
+pub(super) async fn state(request: &UserRequest) -> Answer {
+    ok(&json!({ "restriction": request.rights.restriction_of(&request.user).await? }))
 }
 
-pub(super) async fn restrict(asking: &Asking, mut members: Members) -> Answer {
+pub(super) async fn restrict(request: &UserRequest, mut members: Members) -> Answer {
     let reason = match members.text("reason")? {
         None => RestrictionReason::Accuracy,
         // That one comes with a confirmed erasure, and goes with it.
@@ -23,14 +23,14 @@ pub(super) async fn restrict(asking: &Asking, mut members: Members) -> Answer {
             .ok_or_else(|| Refusal::naming(problems::FIELD, "reason"))?,
     };
     members.end()?;
-    asking.rights.restrict(&asking.user, reason).await?;
-    state(asking).await
+    request.rights.restrict(&request.user, reason).await?;
+    state(request).await
 }
 
-pub(super) async fn lift(asking: &Asking, members: Members) -> Answer {
+pub(super) async fn lift(request: &UserRequest, members: Members) -> Answer {
     members.end()?;
-    match asking.rights.lift_restriction(&asking.user).await? {
-        true => state(asking).await,
+    match request.rights.lift_restriction(&request.user).await? {
+        true => state(request).await,
         false => Err(problems::NOT_FOUND.into()),
     }
 }

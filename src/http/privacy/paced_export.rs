@@ -1,4 +1,4 @@
-//! [`Paced`]: an export that does not wait for its reader for ever.
+//! [`PacedExport`]: an export that does not wait for its reader for ever.
 
 use std::{
     fmt,
@@ -12,24 +12,24 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::service::Turn;
+use super::export_slots::ExportSlot;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The parts of a copy, whatever its format.
-pub(super) type Copied = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+pub(super) type ExportStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// An export with the turn that it takes. A reader who asks for nothing for too long loses both, so that slow ones cannot keep
 /// others out; when they ask again, they get an error.
-pub(super) struct Paced {
+pub(super) struct PacedExport {
     shared: Arc<Mutex<State>>,
     watch: AbortHandle,
 }
 
 enum State {
     Going {
-        copied: Copied,
+        copied: ExportStream,
         /// The user's turn lasts as long as the export.
-        _turn: Turn,
+        _slot: ExportSlot,
         /// Since when the reader could ask for the next part. `None`: they have asked, and the store has not answered.
         idle_since: Option<Instant>,
     },
@@ -37,9 +37,9 @@ enum State {
     Ended,
 }
 
-impl Paced {
-    pub(super) fn new(copied: Copied, turn: Turn, max_idle: Duration) -> Self {
-        let going = State::Going { copied, _turn: turn, idle_since: Some(Instant::now()) };
+impl PacedExport {
+    pub(super) fn new(copied: ExportStream, slot: ExportSlot, max_idle: Duration) -> Self {
+        let going = State::Going { copied, _slot: slot, idle_since: Some(Instant::now()) };
         let shared = Arc::new(Mutex::new(going));
         let watch = tokio::spawn(watch(Arc::downgrade(&shared), max_idle)).abort_handle();
         Self { shared, watch }
@@ -65,15 +65,15 @@ impl Paced {
     }
 }
 
-impl Drop for Paced {
+impl Drop for PacedExport {
     fn drop(&mut self) {
         self.watch.abort();
     }
 }
 
-impl fmt::Debug for Paced {
+impl fmt::Debug for PacedExport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Paced").finish_non_exhaustive()
+        f.debug_struct("PacedExport").finish_non_exhaustive()
     }
 }
 
