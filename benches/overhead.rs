@@ -23,7 +23,7 @@ use tokio::runtime::{self, Runtime};
 use tower::{Layer, Service, layer::layer_fn, service_fn};
 use tower_guestbook::{
     Consent, Guestbook, Preferences, RequestContext, Session, UserId,
-    consent::{Category, Choices, Circumstances, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes},
+    consent::{Category, Choices, ConsentRules, DecisionContext, DecisionMethod, Purpose, PurposeId, Purposes},
     http::{CrossOriginGuardLayer, RequireRecentLogin},
     preferences::{PreferenceRules, StandardPreferences, Theme},
     store::SqliteStore,
@@ -59,7 +59,7 @@ impl Fixture {
         let ada = UserId::try_from("ada").expect("a valid id");
         let choices = Choices::new(DecisionMethod::Api).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
         let consents = guestbook.consents().expect("consent is configured");
-        consents.decide(&ada.clone().into(), choices, &Circumstances::default()).await.expect("stored");
+        consents.decide(&ada.clone().into(), choices, &DecisionContext::default()).await.expect("stored");
         let users = guestbook.preferences::<StandardPreferences>().expect("preferences are configured");
         users.update(&ada, &serde_json::json!({ "theme": "dark" }), None).await.expect("stored");
 
@@ -232,7 +232,7 @@ fn number(request: &Incoming) -> Option<u64> {
 
 fn allows_analytics(request: &Incoming) -> bool {
     let consent = request.extensions().get::<RequestContext>().and_then(RequestContext::consent);
-    consent.as_ref().is_some_and(|consent: &Consent| consent.allows(&PurposeId::ANALYTICS))
+    consent.as_ref().is_some_and(|consent: &Consent| consent.allows(PurposeId::ANALYTICS))
 }
 
 fn theme(request: &Incoming) -> Theme {

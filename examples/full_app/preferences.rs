@@ -12,7 +12,7 @@ use tower_guestbook::{
     Preferences, UserId,
     activity::{Activity, ActivityFilter, EventType, HistoryQuery},
     consent::PurposeId,
-    preferences::{EntityTags, PreferenceRules, StandardPreferences, Viewer, expected},
+    preferences::{EntityTags, PreferenceRules, StandardPreferences, Viewer},
 };
 
 use crate::{
@@ -77,7 +77,7 @@ pub(crate) async fn reset(mut own: Own, headers: HeaderMap, Path(path): Path<Str
     if path.split('.').try_fold(&defaults, |values, key| values.get(key)).is_none() {
         return Err(refuse(StatusCode::NOT_FOUND, "No such preference"));
     }
-    own.reset(&path, expected(&headers)).await.map_err(unprocessable)?;
+    own.reset(&path, EntityTags::if_match(&headers)).await.map_err(unprocessable)?;
     Ok((etag(&own), success("Preferences reset")))
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn profile(State(app): State<App>, Path(id): Path<String>) -> A
 }
 
 async fn change(mut own: Own, headers: &HeaderMap, patch: &Value) -> Answer<Response> {
-    own.update(patch, expected(headers)).await.map_err(unprocessable)?;
+    own.update(patch, EntityTags::if_match(headers)).await.map_err(unprocessable)?;
     Ok((etag(&own), success("Preferences updated")).into_response())
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn rules(secure: bool) -> tower_guestbook::Result<ConsentRules> {
         )
         .purpose(
             purpose(PurposeId::MARKETING, Category::Marketing)
-                .mode_where_declining_is_enough(Mode::OptOut)
+                .mode_in_opt_out_regime(Mode::OptOut)
                 .sells_or_shares(true)
                 .cookies([offers_cookie(secure)]),
         )

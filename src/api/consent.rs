@@ -9,7 +9,7 @@
 //! use std::time::Duration;
 //! use tower_guestbook::{
 //!     Timestamp,
-//!     consent::{Category, Decided, Decision, Mode, Purpose, PurposeId, Purposes, Regime, Signals, ConsentState, resolve},
+//!     consent::{Category, DecisionEvent, Decision, Mode, Purpose, PurposeId, Purposes, Regime, Signals, ConsentState, resolve},
 //! };
 //!
 //! let day = Duration::from_secs(24 * 60 * 60);
@@ -23,11 +23,11 @@
 //! let (quiet, strict) = (Signals::default(), Regime::Strictest);
 //! assert!(!resolve(analytics, None, quiet, strict, start).is_allowed(), "unknown means no");
 //!
-//! let granted = ConsentState::after(analytics, &Decided::new(Decision::Granted, 1, start));
+//! let granted = ConsentState::after(analytics, &DecisionEvent::new(Decision::Granted, 1, start));
 //! assert!(resolve(analytics, Some(&granted), quiet, strict, start).is_allowed());
 //! assert!(!resolve(analytics, Some(&granted), quiet, strict, start.after(180 * day)).is_allowed(), "it has expired");
 //!
-//! let withdrawn = ConsentState::after(analytics, &Decided::new(Decision::Withdrawn, 1, start));
+//! let withdrawn = ConsentState::after(analytics, &DecisionEvent::new(Decision::Withdrawn, 1, start));
 //! assert!(!resolve(analytics, Some(&withdrawn), quiet, strict, start).is_allowed());
 //! # Ok::<(), tower_guestbook::Error>(())
 //! ```

@@ -24,7 +24,7 @@
 //! ```
 
 pub use crate::{
-    engine::preferences::{PreferenceRules, PreferencesOf, UserPreferences},
+    engine::preferences::{PreferenceRules, UserPreferences, VersionedPreferences},
     model::preferences::*,
-    request::{Preferences, expected},
+    request::Preferences,
 };

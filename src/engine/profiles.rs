@@ -78,7 +78,7 @@ impl Profiles {
     /// The account as the store has it now.
     pub(crate) async fn load(&self, subject: &Subject) -> Result<Arc<CachedProfile>> {
         let ticket = self.ticket();
-        let account = self.inner.runtime.tasks.within(self.inner.runtime.store.account(subject.clone())).await?;
+        let account = self.inner.runtime.tasks.within(self.inner.runtime.store.profile(subject.clone())).await?;
         Ok(self.keep(subject, account, ticket))
     }
 

@@ -92,12 +92,13 @@ impl Guestbook {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the purpose is not declared.
-    pub fn require_consent(&self, purpose: PurposeId) -> Result<RequireConsent> {
+    pub fn require_consent(&self, purpose: impl Into<PurposeId>) -> Result<RequireConsent> {
+        let purpose = purpose.into();
         match &self.inner.enforcement {
             Some(enforcement) if enforcement.consents.purposes().get(&purpose).is_some() => {
                 Ok(RequireConsent::new(purpose, enforcement.clone()))
             }
-            _ => Err(wrong(&format!("require(): purpose {:?} is not declared in consent()", purpose.as_str()))),
+            _ => Err(wrong(&format!("require_consent(): purpose {:?} is not declared in consent()", purpose.as_str()))),
         }
     }
 

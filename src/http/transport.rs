@@ -59,7 +59,7 @@ impl Transport {
 impl Presented {
     /// How the request comes to its session if no token is live.
     pub(crate) fn without_session(&self) -> TokenStatus {
-        if self.malformed { TokenStatus::Lapsed } else { TokenStatus::Stranger }
+        if self.malformed { TokenStatus::Invalid } else { TokenStatus::Unknown }
     }
 }
 

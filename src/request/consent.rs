@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{CHANGED, CONSENT_READ, HEAD_SENT, RequestContext, TokenStatus, Visitor, VisitorCookie, unavailable};
 use crate::{
     engine::{
-        consents::{ConsentPrompt, Consents, PurposeState, Receipt, Situation, Taken},
+        consents::{ConsentPrompt, Consents, DecisionPermit, PurposeState, Receipt, VerdictInputs},
         profiles::{CachedProfile, ProfileState},
     },
     error::{Error, ErrorKind, Result},
@@ -19,7 +19,7 @@ use crate::{
     model::{
         client::{Agent, TruncatedAddress},
         consent::{
-            Choices, Circumstances, ConsentId, ConsentRecord, ConsentStates, DecisionMethod, Jurisdiction, PurposeId,
+            Choices, ConsentId, ConsentRecord, ConsentStates, DecisionContext, DecisionMethod, Jurisdiction, PurposeId,
             Purposes, Signals, Subject, Verdict,
         },
     },
@@ -52,7 +52,7 @@ use crate::{
 /// };
 ///
 /// async fn page(consent: Consent) -> &'static str {
-///     if consent.allows(&PurposeId::MARKETING) { "with a banner" } else { "without a banner" }
+///     if consent.allows(PurposeId::MARKETING) { "with a banner" } else { "without a banner" }
 /// }
 /// async fn agree(consent: Consent) -> tower_guestbook::Result<StatusCode> {
 ///     // `snapshot` comes back with the form that showed the notice: see `Consent::offer`.
@@ -108,14 +108,14 @@ impl Consent {
     }
 
     /// Whether this purpose is allowed now. A purpose that is not declared is not.
-    pub fn allows(&self, purpose: &PurposeId) -> bool {
+    pub fn allows(&self, purpose: impl Into<PurposeId>) -> bool {
         self.verdict(purpose).is_some_and(Verdict::is_allowed)
     }
 
     /// Whether this purpose is allowed now, and why; `None` if it is not declared.
-    pub fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
+    pub fn verdict(&self, purpose: impl Into<PurposeId>) -> Option<Verdict> {
         self.context.mark(CONSENT_READ);
-        self.context.verdict(purpose)
+        self.context.verdict(&purpose.into())
     }
 
     /// As [`allows`](Self::allows), as an error for `?`.
@@ -123,8 +123,9 @@ impl Consent {
     /// # Errors
     ///
     /// [`ErrorKind::ConsentRequired`] if it is not allowed, [`ErrorKind::Unavailable`] if the store could not be asked.
-    pub fn require(&self, purpose: &PurposeId) -> Result<()> {
-        if self.allows(purpose) {
+    pub fn require(&self, purpose: impl Into<PurposeId>) -> Result<()> {
+        let purpose = purpose.into();
+        if self.allows(&purpose) {
             return Ok(());
         }
         match self.context.state().account {
@@ -206,15 +207,15 @@ impl Consent {
             // Somebody may be logged in.
             return Err(unavailable());
         }
-        let circumstances = self.context.circumstances();
+        let decision_context = self.context.decision_context();
         match self.subject() {
             Some(Subject::User(user)) => {
-                let consent_states = self.consents().decide(&user.into(), choices, &circumstances).await?;
+                let consent_states = self.consents().decide(&user.into(), choices, &decision_context).await?;
                 self.decided(consent_states);
                 return Ok(());
             }
             Some(Subject::Visitor(visitor)) => {
-                match self.decide_as_visitor(visitor, choices.clone(), &circumstances).await {
+                match self.decide_as_visitor(visitor, choices.clone(), &decision_context).await {
                     // A login has used the token up since it was looked at.
                     Err(error) if error.kind() == ErrorKind::Ended => {}
                     decided => return decided,
@@ -224,9 +225,10 @@ impl Consent {
         }
         self.context.check_can_start(false)?;
         let (visitor, nothing) = (Visitor::from(VisitorToken::generate()?), ConsentStates::default());
-        let taken = self.consents().take_decision(None, circumstances.network, &choices, &nothing)?;
-        let consent_states = self.consents().decide_from(&visitor.id.into(), choices, &circumstances, &nothing).await?;
-        taken.into_iter().for_each(Taken::keep);
+        let taken = self.consents().reserve_decision(None, decision_context.network, &choices, &nothing)?;
+        let consent_states =
+            self.consents().decide_from(&visitor.id.into(), choices, &decision_context, &nothing).await?;
+        taken.into_iter().for_each(DecisionPermit::commit);
         self.context.state().visitor = Some(visitor);
         self.decided(consent_states);
         Ok(())
@@ -236,14 +238,14 @@ impl Consent {
         &self,
         visitor: VisitorId,
         choices: Choices,
-        circumstances: &Circumstances,
+        decision_context: &DecisionContext,
     ) -> Result<()> {
         let (consents, subject) = (self.consents(), Subject::Visitor(visitor));
-        let before = consents.recent_states(&subject).await?;
-        let taken = consents.take_decision(Some(visitor), circumstances.network, &choices, &before)?;
-        let consent_states = consents.decide_from(&subject, choices, circumstances, &before).await?;
+        let before = consents.cached_states(&subject).await?;
+        let taken = consents.reserve_decision(Some(visitor), decision_context.network, &choices, &before)?;
+        let consent_states = consents.decide_from(&subject, choices, decision_context, &before).await?;
         if consent_states != before {
-            taken.into_iter().for_each(Taken::keep);
+            taken.into_iter().for_each(DecisionPermit::commit);
         }
         self.decided(consent_states);
         Ok(())
@@ -254,7 +256,7 @@ impl Consent {
     /// # Errors
     ///
     /// As for [`decide`](Self::decide).
-    pub async fn withdraw(&self, purpose: PurposeId) -> Result<()> {
+    pub async fn withdraw(&self, purpose: impl Into<PurposeId>) -> Result<()> {
         self.decide(Choices::new(DecisionMethod::Custom).decline(purpose)).await
     }
 
@@ -330,9 +332,9 @@ impl RequestContext {
     }
 
     /// What of this request counts for a verdict.
-    pub(crate) fn situation(&self) -> Situation {
+    pub(crate) fn situation(&self) -> VerdictInputs {
         let client = &self.inner.client;
-        Situation { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
+        VerdictInputs { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
     }
 
     /// The visitor that the cookie names. `None` if nothing is stored of it, or its token is used up: somebody may have planted
@@ -349,11 +351,11 @@ impl RequestContext {
     }
 
     /// The browser of somebody who is logged in signals that their data must not be sold: that holds for the account as well.
-    pub(crate) fn note_signal(&self) {
+    pub(crate) fn record_gpc(&self) {
         let (Some(consents), Some(user)) = (self.inner.services.consents(), self.who().0) else { return };
         let account = self.state().account.account().cloned();
         if let Some(account) = account {
-            consents.note_signal(&user.into(), &account.account().consents, || self.circumstances());
+            consents.record_gpc(&user.into(), &account.account().consents, || self.decision_context());
         }
     }
 
@@ -372,11 +374,11 @@ impl RequestContext {
         self.mark(CONSENT_READ);
     }
 
-    pub(crate) fn circumstances(&self) -> Circumstances {
+    pub(crate) fn decision_context(&self) -> DecisionContext {
         let client = &self.inner.client;
         let agent = client.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         let (user, session) = self.who();
-        Circumstances {
+        DecisionContext {
             signals: client.signals,
             jurisdiction: client.jurisdiction.clone(),
             // A visitor's session would tie what they did before a login to the account.

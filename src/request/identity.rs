@@ -78,9 +78,9 @@ pub(crate) struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenStatus {
     /// It presented no token, or one that is nobody's.
-    Stranger,
+    Unknown,
     /// It presented a token that can never let anybody in again: an expired or a malformed one.
-    Lapsed,
+    Invalid,
     /// It presented a token that was valid until a moment ago, or its session ended while it ran. A parallel request may
     /// have a new token already.
     JustEnded { logged_in: bool },

@@ -76,7 +76,7 @@ impl RequestContext {
 
     /// Whether it is a visit of the guestbook with these decisions.
     pub(crate) fn decides_by(&self, consents: &Consents) -> bool {
-        self.inner.services.consents().is_some_and(|own| own.is(consents))
+        self.inner.services.consents().is_some_and(|own| own.is_same(consents))
     }
 
     /// Whether an activity layer has looked at the request.

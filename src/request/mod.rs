@@ -25,7 +25,7 @@ pub use self::{
     client_tracker::ClientTracker,
     consent::{Consent, GlobalPrivacyControl},
     flash::Flash,
-    preferences::{Preferences, expected},
+    preferences::Preferences,
     session::Session,
     tracker::Tracker,
 };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{CONSENT_READ, LANGUAGE, READ, RequestContext, SCHEME};
 use crate::{
     engine::{
-        preferences::{Asked, UserPreferences, Wish, mismatch, overrides, version},
+        preferences::{Edit, Negotiated, UserPreferences, mismatch, overrides, version},
         profiles::{CachedProfile, ProfileState},
     },
     error::Result,
@@ -58,14 +58,14 @@ use crate::{
 pub struct Preferences<T> {
     context: RequestContext,
     all: UserPreferences<T>,
-    wish: Wish,
-    seen: Seen<T>,
+    negotiated: Negotiated,
+    seen: Snapshot<T>,
     notice: Option<String>,
 }
 
 /// What takes effect, and what it is made of.
 #[derive(Clone)]
-struct Seen<T> {
+struct Snapshot<T> {
     account: ProfileState,
     session: Option<Overrides>,
     effective: Arc<Effective<T>>,
@@ -80,9 +80,9 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     pub fn from_parts(headers: &HeaderMap, extensions: &http::Extensions) -> Option<Self> {
         let context = extensions.get::<RequestContext>()?.clone();
         let all = context.inner.services.preferences()?.as_any().downcast_ref::<UserPreferences<T>>()?.clone();
-        let wish = all.wish(headers);
-        let seen = look(&context, &all, wish);
-        Some(Self { context, all, wish, seen, notice: None })
+        let negotiated = all.negotiate(headers);
+        let seen = look(&context, &all, negotiated);
+        Some(Self { context, all, negotiated, seen, notice: None })
     }
 
     /// The value.
@@ -110,7 +110,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// Applies a patch (RFC 7396), see [`UserPreferences::update`]; the value here is the new one then. Somebody who is not
     /// logged in changes them in the session; at login they fill what the account has not set.
     ///
-    /// `expected`: only if one of these tags is the [entity tag](Self::etag) of what takes effect now; see [`expected`]. They
+    /// `expected`: only if one of these tags is the [entity tag](Self::etag) of what takes effect now; see [`EntityTags::if_match`]. They
     /// are compared with what the store has, and a change after the comparison is noticed; a decision about a purpose in
     /// that moment is not.
     ///
@@ -128,7 +128,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// use serde_json::{Value, json};
     /// use tower_guestbook::{
     ///     Guestbook, Preferences,
-    ///     preferences::{PreferenceRules, StandardPreferences, expected},
+    ///     preferences::{EntityTags, PreferenceRules, StandardPreferences},
     ///     store::MemoryStore,
     /// };
     ///
@@ -143,7 +143,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     ///     mut preferences: Preferences<StandardPreferences>,
     ///     Json(patch): Json<Value>,
     /// ) -> tower_guestbook::Result<Answer> {
-    ///     preferences.update(&patch, expected(&headers)).await?;
+    ///     preferences.update(&patch, EntityTags::if_match(&headers)).await?;
     ///     Ok(show(preferences).await)
     /// }
     ///
@@ -165,10 +165,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// # Ok(()) }
     /// ```
     pub async fn update(&mut self, patch: &Value, expected: Option<EntityTags>) -> Result<()> {
-        self.carry_out(Asked::Patch(patch), expected).await
+        self.carry_out(Edit::Patch(patch), expected).await
     }
 
-    async fn carry_out(&mut self, asked: Asked<'_>, expected: Option<EntityTags>) -> Result<()> {
+    async fn carry_out(&mut self, asked: Edit<'_>, expected: Option<EntityTags>) -> Result<()> {
         let (user, mut account) = (self.context.who().0, self.context.state().account.clone());
         if matches!(account, ProfileState::Unavailable) {
             return Err(super::unavailable());
@@ -184,26 +184,26 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             Some(_) => overrides(&account),
             None => session.clone().unwrap_or_default(),
         };
-        let division = self.all.divide(asked, &before, &account, self.context.situation())?;
+        let split = self.all.split(asked, &before, &account, self.context.situation())?;
         if let Some(tags) = &expected {
-            let now = self.all.effective(&account, session.as_ref(), self.wish, self.context.situation());
+            let now = self.all.effective(&account, session.as_ref(), self.negotiated, self.context.situation());
             if !tags.match_strongly(&self.all.etag(&account, session.as_ref(), &now.value)) {
                 return Err(mismatch());
             }
         }
-        if let (Some(choices), Some(consent)) = (division.choices(DecisionMethod::Custom), self.context.consent()) {
+        if let (Some(choices), Some(consent)) = (split.choices(DecisionMethod::Custom), self.context.consent()) {
             let choices = match self.notice.take() {
                 Some(snapshot) => choices.notice(snapshot),
                 None => choices,
             };
             // What is decided stays decided, so the rest must have room before.
-            before.with(&division.patch)?;
+            before.with(&split.patch)?;
             consent.decide(choices).await?;
         }
         match user {
             Some(user) => {
                 let version = expected.map(|_| version(&account));
-                let preferences = self.all.change(&user, division.patch, version).await?;
+                let preferences = self.all.change(&user, split.patch, version).await?;
                 let mut state = self.context.state();
                 let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
                 let account = Profile { preferences, ..before };
@@ -216,13 +216,13 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                     if compared.as_ref().is_some_and(|compared| *compared != now) {
                         return Err(mismatch());
                     }
-                    let after = now.with(&division.patch)?;
+                    let after = now.with(&split.patch)?;
                     Ok((!after.is_empty()).then(|| after.into()))
                 };
                 self.context.session().update_any(SESSION_KEY, merged).await?;
             }
         }
-        self.seen = look(&self.context, &self.all, self.wish);
+        self.seen = look(&self.context, &self.all, self.negotiated);
         Ok(())
     }
 
@@ -239,12 +239,12 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     ///
     /// As for [`update`](Self::update).
     pub async fn reset(&mut self, path: &str, expected: Option<EntityTags>) -> Result<()> {
-        self.carry_out(Asked::Reset(path), expected).await
+        self.carry_out(Edit::Reset(path), expected).await
     }
 }
 
 /// Looks at what takes effect now, and notes what the response depends on.
-fn look<T>(context: &RequestContext, all: &UserPreferences<T>, wish: Wish) -> Seen<T>
+fn look<T>(context: &RequestContext, all: &UserPreferences<T>, negotiated: Negotiated) -> Snapshot<T>
 where
     T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
 {
@@ -253,23 +253,8 @@ where
     let (language, scheme) = all.depends_on(&account, session.as_ref());
     let flag = |depends, flag| if depends { flag } else { 0 };
     context.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
-    let effective = all.effective(&account, session.as_ref(), wish, context.situation());
-    Seen { account, session, effective }
-}
-
-/// Which preferences a request wants to change, by its `If-Match` (RFC 9110, section 13.1.1): `None` if it has none.
-///
-/// ```
-/// use http::{HeaderMap, header};
-/// use tower_guestbook::preferences::expected;
-///
-/// let mut headers = HeaderMap::new();
-/// assert!(expected(&headers).is_none());
-/// headers.insert(header::IF_MATCH, "\"16-0c0ffee0c0ffee00\", \"17-00c0ffee00c0ffee\"".parse().unwrap());
-/// assert!(expected(&headers).unwrap().match_strongly("\"17-00c0ffee00c0ffee\""));
-/// ```
-pub fn expected(headers: &HeaderMap) -> Option<EntityTags> {
-    EntityTags::if_match(headers)
+    let effective = all.effective(&account, session.as_ref(), negotiated, context.situation());
+    Snapshot { account, session, effective }
 }
 
 impl RequestContext {

@@ -3,11 +3,11 @@
 use super::{RequestContext, State};
 use crate::{
     engine::{
-        consents::{Consents, UnallowedActivity},
+        consents::{Consents, DisallowedActivity},
         profiles::ProfileState,
     },
     id::VisitorId,
-    model::{activity::Event, consent::Why},
+    model::{activity::Event, consent::Reason},
 };
 
 /// What of an event may be recorded.
@@ -46,9 +46,9 @@ pub(crate) fn recording_decision(
     };
     match verdict {
         Some(verdict) if verdict.is_allowed() => {
-            RecordingDecision::Full(visitor.filter(|_| verdict.why() == Why::Granted))
+            RecordingDecision::Full(visitor.filter(|_| verdict.reason() == Reason::Granted))
         }
-        _ if consents.settings().unallowed == UnallowedActivity::Unlinked => RecordingDecision::Unlinked,
+        _ if consents.settings().disallowed == DisallowedActivity::Unlinked => RecordingDecision::Unlinked,
         _ => RecordingDecision::Nothing,
     }
 }

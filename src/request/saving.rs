@@ -147,7 +147,7 @@ impl RequestContext {
             false => match self.sessions().reload(&current.key).await {
                 Ok(Loaded::Ended { .. } | Loaded::OtherRealm) => (TokenStatus::JustEnded { logged_in }, ended()),
                 // It expired, or was ended without a successor.
-                Ok(Loaded::Unknown | Loaded::Found(_)) => (TokenStatus::Stranger, ended()),
+                Ok(Loaded::Unknown | Loaded::Found(_)) => (TokenStatus::Unknown, ended()),
                 Err(error) => (TokenStatus::JustEnded { logged_in }, error),
             },
         };

@@ -25,7 +25,7 @@ pub trait ConsentStore: Send + Sync + 'static {
     /// Where the subject stands. Nobody who has not decided is known, and no visitor who was [linked](Self::link_visitor).
     fn consents(&self, subject: Subject) -> impl Future<Output = Result<ConsentStates>> + Send;
 
-    /// Adds those of `records` that are [news](ConsentRecord::is_news), in their order, and fills in what was before each.
+    /// Adds those of `records` that are [news](ConsentRecord::is_new_after), in their order, and fills in what was before each.
     /// Where the subject stands then.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ pub trait ConsentStore: Send + Sync + 'static {
     /// something may have been recorded of them. With `denied` a denial suffices.
     ///
     /// The time that it takes grows with the number of those who refuse the purpose, and not with that of the others.
-    fn refusing(
+    fn refusing_subjects(
         &self,
         purpose: PurposeId,
         denied: bool,
@@ -87,7 +87,7 @@ pub trait ConsentStore: Send + Sync + 'static {
 
     /// A secret that was made with the store and that all who use it have in common: it signs what a client must bring back
     /// unchanged. Whoever reads the store can forge that, and no more.
-    fn secret(&self) -> impl Future<Output = Result<[u8; 32]>> + Send;
+    fn signing_secret(&self) -> impl Future<Output = Result<[u8; 32]>> + Send;
 }
 
 /// Whose records they are.

@@ -33,7 +33,7 @@ pub trait Store:
     + AuditStore
     + AnalyticsStore
 {
-    /// The session under `key` for `realm`, and the account of its user; of `visitor` if there is no user.
+    /// The session under `key` for `realm`, and the profile of its user; of `visitor` if there is no user.
     fn load_context(
         &self,
         key: SessionKey,
@@ -43,16 +43,16 @@ pub trait Store:
         async move {
             let session = self.load(key, realm).await?;
             let subject = session.subject(visitor);
-            let account = match &subject {
-                Some(subject) => self.account(subject.clone()).await?,
+            let profile = match &subject {
+                Some(subject) => self.profile(subject.clone()).await?,
                 None => Profile::default(),
             };
-            Ok(LoadedContext { session, subject, account })
+            Ok(LoadedContext { session, subject, profile })
         }
     }
 
     /// What is kept of a subject beside sessions and activities.
-    fn account(&self, subject: Subject) -> impl Future<Output = Result<Profile>> + Send {
+    fn profile(&self, subject: Subject) -> impl Future<Output = Result<Profile>> + Send {
         async move {
             let (preferences, restriction) = match &subject {
                 Subject::User(user) => {
@@ -81,14 +81,14 @@ pub struct Profile {
 pub struct LoadedContext {
     /// The session.
     pub session: Loaded,
-    /// Whose account it is: the user's of the session, expired or not, or else the visitor's.
+    /// Whose profile it is: the user's of the session, expired or not, or else the visitor's.
     pub subject: Option<Subject>,
-    /// The account.
-    pub account: Profile,
+    /// The profile.
+    pub profile: Profile,
 }
 
 impl Loaded {
-    /// Whose account belongs to it.
+    /// Whose profile belongs to it.
     pub(crate) fn subject(&self, visitor: Option<VisitorId>) -> Option<Subject> {
         match self {
             Self::Found(record) => record.head.user.clone().map(Subject::User),

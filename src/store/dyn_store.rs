@@ -81,11 +81,11 @@ dyn_store! {
     record_consents(records: Vec<ConsentRecord>) -> ConsentStates;
     consent_history(subject: Subject, limit: usize, before: Option<ConsentId>) -> Vec<ConsentRecord>;
     link_visitor(visitor: VisitorId, user: UserId, policy: MergePolicy, now: Timestamp) -> ConsentStates;
-    refusing(purpose: PurposeId, denied: bool, limit: usize) -> Vec<Subject>;
+    refusing_subjects(purpose: PurposeId, denied: bool, limit: usize) -> Vec<Subject>;
     rebuild_consents() -> u64;
     publish_notice(notice: Notice) -> ();
     notice(hash: NoticeHash) -> Option<Notice>;
-    secret() -> [u8; 32];
+    signing_secret() -> [u8; 32];
 }
 
 dyn_store! {
@@ -166,5 +166,5 @@ dyn_store! {
         DynamicSubjectStore, DynamicRestrictionStore, DynamicRequestStore, DynamicMaintenanceStore,
         DynamicAuditStore, DynamicAnalyticsStore of Store:
     load_context(key: SessionKey, realm: Realm, visitor: Option<VisitorId>) -> LoadedContext;
-    account(subject: Subject) -> Profile;
+    profile(subject: Subject) -> Profile;
 }

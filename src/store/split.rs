@@ -104,8 +104,8 @@ impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for SplitStore<S, R
         self.records.link_visitor(visitor, user, policy, now).await
     }
 
-    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
-        self.records.refusing(purpose, denied, limit).await
+    async fn refusing_subjects(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+        self.records.refusing_subjects(purpose, denied, limit).await
     }
 
     async fn rebuild_consents(&self) -> Result<u64> {
@@ -120,8 +120,8 @@ impl<S: Send + Sync + 'static, R: ConsentStore> ConsentStore for SplitStore<S, R
         self.records.notice(hash).await
     }
 
-    async fn secret(&self) -> Result<[u8; 32]> {
-        self.records.secret().await
+    async fn signing_secret(&self) -> Result<[u8; 32]> {
+        self.records.signing_secret().await
     }
 }
 
@@ -370,7 +370,7 @@ impl<S: Send + Sync + 'static, R: AnalyticsStore> AnalyticsStore for SplitStore<
 }
 
 impl<S: SessionStore, R: Store> Store for SplitStore<S, R> {
-    async fn account(&self, subject: Subject) -> Result<Profile> {
-        self.records.account(subject).await
+    async fn profile(&self, subject: Subject) -> Result<Profile> {
+        self.records.profile(subject).await
     }
 }

@@ -15,7 +15,7 @@ use axum::{
 use tower::{Layer, Service, ServiceExt};
 use tower_guestbook::{
     Consent, Guestbook, Preferences, Session, UserId,
-    consent::{Category, Choices, Circumstances, ConsentRules, LegalBasis, DecisionMethod, Mode, Purpose, PurposeId, Purposes},
+    consent::{Category, Choices, DecisionContext, ConsentRules, LegalBasis, DecisionMethod, Mode, Purpose, PurposeId, Purposes},
     preferences::{PreferenceRules, StandardPreferences},
     store::SqliteStore,
 };
@@ -177,7 +177,7 @@ async fn whole(
     preferences: Preferences<StandardPreferences>,
 ) -> Result<String, StatusCode> {
     let value: Option<u64> = session.get("number").map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    let is_known = value.is_some() && consent.allows(&PurposeId::ANALYTICS) && preferences.notifications.email;
+    let is_known = value.is_some() && consent.allows(PurposeId::ANALYTICS) && preferences.notifications.email;
     is_known.then(|| "ok".to_owned()).ok_or(StatusCode::NOT_FOUND)
 }
 
@@ -215,7 +215,7 @@ impl Whole {
         let ada = UserId::try_from("ada").expect("a name");
         let choices = Choices::new(DecisionMethod::Api).grant(PurposeId::ANALYTICS).decline(PurposeId::MARKETING);
         let consents = guestbook.consents().expect("they are configured");
-        consents.decide(&ada.clone().into(), choices, &Circumstances::default()).await.expect("stored");
+        consents.decide(&ada.clone().into(), choices, &DecisionContext::default()).await.expect("stored");
         let preferences = guestbook.preferences::<StandardPreferences>().expect("they are configured");
         let dark = serde_json::json!({ "theme": "dark", "notifications": { "sms": true } });
         preferences.update(&ada, &dark, None).await.expect("stored");

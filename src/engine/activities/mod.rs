@@ -11,7 +11,7 @@ pub use self::offload::{Offload, OffloadedDay, OffloadedUsers};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
-    engine::{consents::Objections, runtime::Runtime},
+    engine::{consents::ExclusionRules, runtime::Runtime},
     error::Result,
     model::activity::{ActivityFilter, HistoryPage, HistoryQuery},
 };
@@ -34,14 +34,14 @@ use crate::{
 #[derive(Clone)]
 pub struct Activities {
     runtime: Runtime,
-    objections: Objections,
+    objections: ExclusionRules,
 }
 
 /// How many events one step deletes: a few milliseconds, so that others get their turn.
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
-    pub(crate) fn new(runtime: Runtime, objections: Objections) -> Self {
+    pub(crate) fn new(runtime: Runtime, objections: ExclusionRules) -> Self {
         Self { runtime, objections }
     }
 

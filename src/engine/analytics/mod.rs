@@ -17,7 +17,7 @@ use self::turns::{Turn, Turns};
 
 pub use self::rules::AnalyticsRules;
 use crate::{
-    engine::{consents::Objections, runtime::Runtime},
+    engine::{consents::ExclusionRules, runtime::Runtime},
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
@@ -82,12 +82,12 @@ pub struct Analytics {
 struct Inner {
     runtime: Runtime,
     rules: AnalyticsRules,
-    objections: Objections,
+    objections: ExclusionRules,
     turns: Turns,
 }
 
 impl Analytics {
-    pub(crate) fn new(runtime: Runtime, rules: AnalyticsRules, objections: Objections) -> Self {
+    pub(crate) fn new(runtime: Runtime, rules: AnalyticsRules, objections: ExclusionRules) -> Self {
         let turns = Turns::new(rules.events_at_a_time, rules.max_wait);
         Self { inner: Arc::new(Inner { runtime, rules, objections, turns }), asker: None }
     }

@@ -261,7 +261,7 @@ impl AuditTrail {
         if let Some(key) = self.inner.key.get() {
             return Ok(key.clone());
         }
-        let secret = Zeroizing::new(self.inner.runtime.tasks.within(self.inner.runtime.store.secret()).await?);
+        let secret = Zeroizing::new(self.inner.runtime.tasks.within(self.inner.runtime.store.signing_secret()).await?);
         Ok(self.inner.key.get_or_init(|| AuditKey::derived(&secret)).clone())
     }
 }

@@ -23,8 +23,8 @@ pub(super) struct VisitorLimits {
 /// How many visitors and how many networks are remembered. Each takes some 100 bytes.
 pub(super) const REMEMBERED: usize = 65_536;
 
-/// What a decision has taken from the limits; given back unless it is [kept](Self::keep).
-pub(crate) struct Taken {
+/// What a decision has taken from the limits; given back unless it is [committed](Self::commit).
+pub(crate) struct DecisionPermit {
     consents: Consents,
     visitor: Option<VisitorId>,
     network: Option<TruncatedAddress>,
@@ -36,13 +36,13 @@ impl Consents {
     /// # Errors
     ///
     /// [`ErrorKind::RateLimited`] if there is nothing left.
-    pub(crate) fn take_decision(
+    pub(crate) fn reserve_decision(
         &self,
         visitor: Option<VisitorId>,
         network: Option<TruncatedAddress>,
         choices: &Choices,
         consent_states: &ConsentStates,
-    ) -> Result<Option<Taken>> {
+    ) -> Result<Option<DecisionPermit>> {
         // Taking a grant back is as easy as giving it (GDPR, Article 7(3)), and needs a grant that was counted.
         let is_no = |choice: &Choice| *choice != Choice::Decision(Decision::Granted);
         let is_granted =
@@ -51,7 +51,7 @@ impl Consents {
             return Ok(None);
         }
         let (limits, now) = (&self.inner.limits, self.now());
-        let mut taken = Taken { consents: self.clone(), visitor: None, network: None };
+        let mut taken = DecisionPermit { consents: self.clone(), visitor: None, network: None };
         if let Some(network) = network {
             limits.networks.take(&network, now).map_err(|wait| too_many("the network of the visitor", wait))?;
             taken.network = Some(network);
@@ -64,14 +64,14 @@ impl Consents {
     }
 }
 
-impl Taken {
+impl DecisionPermit {
     /// A record was added.
-    pub(crate) fn keep(mut self) {
+    pub(crate) fn commit(mut self) {
         (self.visitor, self.network) = (None, None);
     }
 }
 
-impl Drop for Taken {
+impl Drop for DecisionPermit {
     fn drop(&mut self) {
         let limits = &self.consents.inner.limits;
         if let Some(visitor) = &self.visitor {

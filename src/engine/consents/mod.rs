@@ -1,7 +1,7 @@
 //! [`Consents`]: decisions recorded, read and proved. What handlers work with is [`Consent`](crate::Consent), a view of this.
 
+mod exclusion_rules;
 mod limits;
-mod objections;
 mod prompt;
 mod receipt;
 mod recording;
@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 use tokio::sync::OnceCell;
 
-pub(crate) use self::{limits::Taken, objections::Objections, settings::ConsentSettings};
+pub(crate) use self::{exclusion_rules::ExclusionRules, limits::DecisionPermit, settings::ConsentSettings};
 use self::{
     limits::{REMEMBERED, VisitorLimits},
     snapshot::Snapshot,
@@ -20,7 +20,7 @@ use self::{
 pub use self::{
     prompt::{ConsentPrompt, PromptedPurpose, PurposeState},
     receipt::{Receipt, ReceiptEvent, ReceiptPurpose},
-    settings::{Controller, UnallowedActivity},
+    settings::{Controller, DisallowedActivity},
 };
 #[cfg(doc)]
 use crate::{engine::runtime::Runtime, error::ErrorKind};
@@ -34,7 +34,7 @@ use crate::{
     id::{UserId, VisitorId},
     model::{
         consent::{
-            Choice, Choices, Circumstances, ConsentId, ConsentRecord, ConsentStates, Decision, DecisionMethod,
+            Choice, Choices, ConsentId, ConsentRecord, ConsentStates, Decision, DecisionContext, DecisionMethod,
             Jurisdiction, Mode, Notice, NoticeHash, Purpose, PurposeId, Purposes, Regime, Signals, Subject, Verdict,
             resolve,
         },
@@ -54,7 +54,7 @@ use crate::{
 /// use tower_guestbook::{
 ///     Guestbook, UserId,
 ///     consent::{
-///         Category, Choices, Circumstances, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes,
+///         Category, Choices, DecisionContext, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes,
 ///     },
 ///     store::MemoryStore,
 /// };
@@ -67,8 +67,8 @@ use crate::{
 ///
 /// let ada = UserId::try_from("ada")?;
 /// let import = Choices::new(DecisionMethod::Import).grant(PurposeId::ANALYTICS).actor("the old system");
-/// consents.decide(&ada.clone().into(), import, &Circumstances::default()).await?;
-/// consents.withdraw(&ada.clone().into(), &PurposeId::ANALYTICS, &Circumstances::default()).await?;
+/// consents.decide(&ada.clone().into(), import, &DecisionContext::default()).await?;
+/// consents.withdraw(&ada.clone().into(), PurposeId::ANALYTICS, &DecisionContext::default()).await?;
 /// assert_eq!(consents.history(&ada.into(), 10, None).await?.len(), 2, "nothing is overwritten");
 /// # Ok(()) }
 /// ```
@@ -88,7 +88,7 @@ struct Inner {
 
 /// What of a request counts for whether a purpose is allowed, beside what was decided.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Situation {
+pub(crate) struct VerdictInputs {
     pub(crate) signals: Signals,
     pub(crate) regime: Regime,
     /// When the request arrived: it is judged as of then.
@@ -100,7 +100,7 @@ const RECEIPT_RECORDS: usize = 10_000;
 
 impl Consents {
     /// Whether `other` is a handle to the same.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
@@ -140,14 +140,14 @@ impl Consents {
         &self,
         subject: &Subject,
         choices: Choices,
-        circumstances: &Circumstances,
+        decision_context: &DecisionContext,
     ) -> Result<ConsentStates> {
-        let consent_states = self.recent_states(subject).await?;
-        self.decide_from(subject, choices, circumstances, &consent_states).await
+        let consent_states = self.cached_states(subject).await?;
+        self.decide_from(subject, choices, decision_context, &consent_states).await
     }
 
     /// Where the subject stood a moment ago.
-    pub(crate) async fn recent_states(&self, subject: &Subject) -> Result<ConsentStates> {
+    pub(crate) async fn cached_states(&self, subject: &Subject) -> Result<ConsentStates> {
         Ok(self.inner.profiles.find(subject).await?.account().consents.clone())
     }
 
@@ -156,11 +156,11 @@ impl Consents {
         &self,
         subject: &Subject,
         choices: Choices,
-        circumstances: &Circumstances,
+        decision_context: &DecisionContext,
         consent_states: &ConsentStates,
     ) -> Result<ConsentStates> {
         // Before anybody is told that a notice is not theirs.
-        self.check(&choices, circumstances)?;
+        self.check(&choices, decision_context)?;
         let says_yes = choices.made.iter().any(|(_, choice)| *choice == Choice::Decision(Decision::Granted));
         let shown = match &choices.snapshot {
             Some(text) => match Snapshot::verify(text, self.secret().await?, subject, consent_states, self.now()) {
@@ -171,7 +171,7 @@ impl Consents {
             },
             None => None,
         };
-        let records = self.records(subject, &choices, shown.as_ref(), circumstances, consent_states)?;
+        let records = self.records(subject, &choices, shown.as_ref(), decision_context, consent_states)?;
         // A no names no notice, and must not fail because of one.
         if records.iter().any(|record| record.proof.notice.is_some()) {
             self.publish_notices().await?;
@@ -187,10 +187,10 @@ impl Consents {
     pub async fn withdraw(
         &self,
         subject: &Subject,
-        purpose: &PurposeId,
-        circumstances: &Circumstances,
+        purpose: impl Into<PurposeId>,
+        decision_context: &DecisionContext,
     ) -> Result<ConsentStates> {
-        self.decide(subject, Choices::new(DecisionMethod::Api).decline(purpose.clone()), circumstances).await
+        self.decide(subject, Choices::new(DecisionMethod::Api).decline(purpose), decision_context).await
     }
 
     /// The records of the subject, those of visitors that were linked to it too, the last stored first; at most `limit`, those
@@ -277,7 +277,7 @@ impl Consents {
     }
 
     /// Where all purposes stand for somebody with this account.
-    pub(crate) fn states(&self, account: &ProfileState, situation: Situation) -> Vec<PurposeState> {
+    pub(crate) fn states(&self, account: &ProfileState, situation: VerdictInputs) -> Vec<PurposeState> {
         let state = |(id, purpose): (&PurposeId, &Purpose)| PurposeState {
             id: id.clone(),
             notice_version: purpose.version(),
@@ -288,7 +288,7 @@ impl Consents {
     }
 
     /// Records what was decided elsewhere: it is checked already.
-    pub(crate) async fn take_over(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<()> {
+    pub(crate) async fn import_records(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<()> {
         self.record(subject, records).await.map(drop)
     }
 
@@ -306,23 +306,23 @@ impl Consents {
     }
 
     /// Records the browser's signal for somebody who is logged in, once. Nobody waits for it.
-    pub(crate) fn note_signal(
+    pub(crate) fn record_gpc(
         &self,
         subject: &Subject,
         consent_states: &ConsentStates,
-        circumstances: impl FnOnce() -> Circumstances,
+        decision_context: impl FnOnce() -> DecisionContext,
     ) {
-        let is_news =
+        let is_new_after =
             |id: &PurposeId| consent_states.get(id).is_none_or(|now| !now.decision.is_no() && !now.gpc_present);
         let sold = self.purposes().iter().filter(|(id, purpose)| {
-            purpose.is_sold_or_shared() && purpose.mode_under(Regime::Strictest) != Mode::Necessary && is_news(id)
+            purpose.is_sold_or_shared() && purpose.mode_under(Regime::Strictest) != Mode::Necessary && is_new_after(id)
         });
         let object = |choices: Choices, (id, _): (&PurposeId, &Purpose)| choices.decide(id.clone(), Decision::Objected);
         let choices = sold.fold(Choices::new(DecisionMethod::Gpc), object);
         if choices.made.is_empty() {
             return;
         }
-        match self.records(subject, &choices, None, &circumstances(), consent_states) {
+        match self.records(subject, &choices, None, &decision_context(), consent_states) {
             Ok(records) => {
                 let (consents, subject) = (self.clone(), subject.clone());
                 self.inner.runtime.tasks.spawn(async move {
@@ -336,8 +336,8 @@ impl Consents {
     }
 
     /// Whether the purpose `id` is allowed for somebody with this account; `None` if there is no such purpose.
-    pub(crate) fn verdict(&self, id: &PurposeId, account: &ProfileState, situation: Situation) -> Option<Verdict> {
-        let Situation { signals, regime, at } = situation;
+    pub(crate) fn verdict(&self, id: &PurposeId, account: &ProfileState, situation: VerdictInputs) -> Option<Verdict> {
+        let VerdictInputs { signals, regime, at } = situation;
         let purpose = self.purposes().get(id)?;
         let (consent_state, signals) = match account {
             ProfileState::Nobody => (None, signals),
@@ -355,8 +355,8 @@ impl Consents {
     }
 
     /// Outside a request.
-    pub(crate) fn situation(&self) -> Situation {
-        Situation { at: self.now(), ..Situation::default() }
+    pub(crate) fn situation(&self) -> VerdictInputs {
+        VerdictInputs { at: self.now(), ..VerdictInputs::default() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -381,7 +381,10 @@ impl Consents {
     }
 
     async fn secret(&self) -> Result<&[u8; 32]> {
-        self.inner.secret.get_or_try_init(|| self.inner.runtime.tasks.within(self.inner.runtime.store.secret())).await
+        self.inner
+            .secret
+            .get_or_try_init(|| self.inner.runtime.tasks.within(self.inner.runtime.store.signing_secret()))
+            .await
     }
 
     /// Keeps the notices before anybody can name them.

@@ -7,14 +7,14 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     model::consent::{
-        Choice, Choices, Circumstances, ConsentRecord, ConsentState, ConsentStates, Decided, Decision, DecisionMethod,
-        Mode, Notice, NoticeHash, Proof, Purpose, PurposeId, Regime, Subject,
+        Choice, Choices, ConsentRecord, ConsentState, ConsentStates, Decision, DecisionContext, DecisionEvent,
+        DecisionMethod, Mode, Notice, NoticeHash, Proof, Purpose, PurposeId, Regime, Subject,
     },
 };
 
 impl Consents {
     /// Whether `choices` can be made at all, whoever makes them.
-    pub(super) fn check(&self, choices: &Choices, circumstances: &Circumstances) -> Result<()> {
+    pub(super) fn check(&self, choices: &Choices, decision_context: &DecisionContext) -> Result<()> {
         if choices.made.is_empty() {
             return Err(invalid("there is nothing to decide"));
         }
@@ -35,7 +35,7 @@ impl Consents {
         }
         for (index, (id, _)) in choices.made.iter().enumerate() {
             let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
-            if purpose.mode_under(circumstances.jurisdiction.regime) == Mode::Necessary {
+            if purpose.mode_under(decision_context.jurisdiction.regime) == Mode::Necessary {
                 return Err(invalid("the purpose is necessary: there is nothing to decide"));
             }
             if choices.made[..index].iter().any(|(other, _)| other == id) {
@@ -51,21 +51,21 @@ impl Consents {
         subject: &Subject,
         choices: &Choices,
         shown: Option<&Snapshot>,
-        circumstances: &Circumstances,
+        decision_context: &DecisionContext,
         consent_states: &ConsentStates,
     ) -> Result<Vec<ConsentRecord>> {
-        self.check(choices, circumstances)?;
+        self.check(choices, decision_context)?;
         let mut records = Vec::with_capacity(choices.made.len());
         for (id, choice) in &choices.made {
             let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
-            let mode = purpose.mode_under(circumstances.jurisdiction.regime);
+            let mode = purpose.mode_under(decision_context.jurisdiction.regime);
             let before = consent_states.get(id).map(|consent_state| consent_state.decision);
             let decision = match choice {
                 Choice::Decision(decision) => *decision,
-                Choice::No => no(before, mode),
+                Choice::Decline => no(before, mode),
             };
             let notice = self.notice_shown(id, purpose, shown, decision, choices.method)?;
-            records.push(self.a_record(subject, choices, (id, purpose), decision, notice, circumstances)?);
+            records.push(self.build_record(subject, choices, (id, purpose), decision, notice, decision_context)?);
         }
         Ok(records)
     }
@@ -73,16 +73,17 @@ impl Consents {
     /// Takes an objection back; `None` if there is none. What needs no consent anywhere is allowed again. For anything else a yes
     /// would be a consent that nobody gave: a denial takes the objection's place. The browser's signal is left out, or this would
     /// pass for a yes in spite of it.
-    pub(crate) async fn take_back_objection(&self, subject: &Subject, id: &PurposeId) -> Result<Option<ConsentStates>> {
+    pub(crate) async fn withdraw_objection(&self, subject: &Subject, id: &PurposeId) -> Result<Option<ConsentStates>> {
         let purpose = self.purposes().get(id).ok_or_else(|| invalid("there is no such purpose"))?;
         let consent_states = self.consent_states(subject).await?;
         if consent_states.get(id).is_none_or(|consent_state| consent_state.decision != Decision::Objected) {
             return Ok(None);
         }
-        let is_free = [Regime::Strictest, Regime::DecliningIsEnough].map(|regime| purpose.mode_under(regime));
+        let is_free = [Regime::Strictest, Regime::OptOut].map(|regime| purpose.mode_under(regime));
         let decision = if is_free.contains(&Mode::OptIn) { Decision::Denied } else { Decision::Granted };
         let choices = Choices::new(DecisionMethod::Api).decide(id.clone(), decision);
-        let record = self.a_record(subject, &choices, (id, purpose), decision, None, &Circumstances::default())?;
+        let record =
+            self.build_record(subject, &choices, (id, purpose), decision, None, &DecisionContext::default())?;
         self.record(subject, vec![record]).await.map(Some)
     }
 
@@ -112,27 +113,27 @@ impl Consents {
         Ok(Some((language.to_owned(), *hash)))
     }
 
-    fn a_record(
+    fn build_record(
         &self,
         subject: &Subject,
         choices: &Choices,
         (id, purpose): (&PurposeId, &Purpose),
         decision: Decision,
         notice: Option<(String, Option<NoticeHash>)>,
-        circumstances: &Circumstances,
+        decision_context: &DecisionContext,
     ) -> Result<ConsentRecord> {
         let now = self.now();
-        let decided = Decided::new(decision, purpose.version(), now);
-        let decided = if circumstances.signals.gpc { decided.with_gpc() } else { decided };
-        let decided = if circumstances.signals.dnt { decided.with_dnt() } else { decided };
+        let decided = DecisionEvent::new(decision, purpose.version(), now);
+        let decided = if decision_context.signals.gpc { decided.with_gpc() } else { decided };
+        let decided = if decision_context.signals.dnt { decided.with_dnt() } else { decided };
         let mut proof = Proof::new(choices.method, now);
         (proof.language, proof.notice) = notice.map_or((None, None), |(language, hash)| (Some(language), hash));
         proof.source.clone_from(&choices.source);
         proof.actor.clone_from(&choices.actor);
-        proof.place.clone_from(&circumstances.jurisdiction.place);
-        proof.regime = circumstances.jurisdiction.regime;
+        proof.place.clone_from(&decision_context.jurisdiction.place);
+        proof.regime = decision_context.jurisdiction.regime;
         (proof.session, proof.network, proof.agent) =
-            (circumstances.session, circumstances.network, circumstances.agent);
+            (decision_context.session, decision_context.network, decision_context.agent);
         ConsentRecord::new(subject.clone(), id.clone(), ConsentState::after(purpose, &decided), proof)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 /// What becomes of activity whose purpose is not allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum UnallowedActivity {
+pub enum DisallowedActivity {
     /// It is not written; how much of it there was is counted. The default.
     #[default]
     NotWritten,
@@ -52,7 +52,7 @@ pub(crate) struct ConsentSettings {
     pub(crate) snapshot_lifetime: Duration,
     pub(crate) activity: Option<PurposeId>,
     pub(crate) event_purposes: Vec<(EventType, Option<PurposeId>)>,
-    pub(crate) unallowed: UnallowedActivity,
+    pub(crate) disallowed: DisallowedActivity,
     pub(crate) controller: Option<Controller>,
     pub(crate) visitor_limit: RateLimit,
     pub(crate) network_limit: RateLimit,
@@ -94,7 +94,7 @@ impl ConsentSettings {
             activity,
             // Who came in and when is needed to keep accounts safe, whatever is measured.
             event_purposes: vec![(EventType::LOGIN, None), (EventType::LOGOUT, None)],
-            unallowed: UnallowedActivity::default(),
+            disallowed: DisallowedActivity::default(),
             controller: None,
             visitor_limit: RateLimit::new(60, HOUR),
             network_limit: RateLimit::new(1_000, HOUR),

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::{
         id::{UserId, VisitorId},
-        model::consent::{ConsentRecord, ConsentState, Decided, Decision, DecisionMethod, Proof, Purpose},
+        model::consent::{ConsentRecord, ConsentState, Decision, DecisionEvent, DecisionMethod, Proof, Purpose},
     };
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         }
         let decided_at = |millis| {
             let purpose = Purpose::new("analytics", crate::model::consent::Category::Analytics);
-            let decided = Decided::new(Decision::Denied, 1, Timestamp::from_millis(millis));
+            let decided = DecisionEvent::new(Decision::Denied, 1, Timestamp::from_millis(millis));
             let proof = Proof::new(DecisionMethod::Custom, now);
             let record =
                 ConsentRecord::new(visitor(1), PurposeId::ANALYTICS, ConsentState::after(&purpose, &decided), proof);

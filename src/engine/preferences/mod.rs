@@ -3,7 +3,7 @@
 
 mod dyn_preferences;
 mod etag;
-mod rectifying;
+mod rectify;
 mod rules;
 
 use std::{
@@ -20,18 +20,18 @@ use serde_json::{Map, Value};
 pub use self::rules::PreferenceRules;
 pub(crate) use self::{
     dyn_preferences::DynPreferences,
-    rules::{Checked, Wish},
+    rules::{CheckedRules, Negotiated},
 };
 use crate::{
     engine::{
-        consents::{Consents, Situation},
+        consents::{Consents, VerdictInputs},
         profiles::{Memo, ProfileState, Profiles},
         runtime::Runtime,
     },
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
-        consent::{Choices, Circumstances, DecisionMethod, PurposeId, Subject},
+        consent::{Choices, DecisionContext, DecisionMethod, PurposeId, Subject},
         preferences::{Effective, EntityTags, Overrides, Patch},
     },
     store::{PreferenceChange, StoredPreferences},
@@ -70,7 +70,7 @@ struct Inner<T> {
     runtime: Runtime,
     profiles: Profiles,
     consents: Option<Consents>,
-    rules: Checked<T>,
+    rules: CheckedRules<T>,
     /// What takes effect for those who have set nothing.
     worked_out: Memo,
     ignored: AtomicU64,
@@ -79,7 +79,7 @@ struct Inner<T> {
 /// A user's preferences as they take effect, without what a browser asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct PreferencesOf<T> {
+pub struct VersionedPreferences<T> {
     /// The value.
     pub value: T,
     /// How often what is stored was changed: to be given back to [`UserPreferences::update`]. A decision that a view on
@@ -92,14 +92,14 @@ pub struct PreferencesOf<T> {
 }
 
 /// What of a patch goes where: the rest into the store, and purposes to be allowed or not.
-pub(crate) struct Division {
+pub(crate) struct SplitEdit {
     pub(crate) patch: Patch,
     pub(crate) decisions: Vec<(PurposeId, bool)>,
 }
 
 /// What somebody asks to be changed.
 #[derive(Clone, Copy)]
-pub(crate) enum Asked<'a> {
+pub(crate) enum Edit<'a> {
     /// This merge patch.
     Patch(&'a Value),
     /// The key or the category at this path is to be at its default.
@@ -110,7 +110,12 @@ pub(crate) enum Asked<'a> {
 const ATTEMPTS: usize = 8;
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
-    pub(crate) fn new(runtime: Runtime, profiles: Profiles, consents: Option<Consents>, rules: Checked<T>) -> Self {
+    pub(crate) fn new(
+        runtime: Runtime,
+        profiles: Profiles,
+        consents: Option<Consents>,
+        rules: CheckedRules<T>,
+    ) -> Self {
         let (worked_out, ignored) = (Memo::default(), AtomicU64::new(0));
         Self { inner: Arc::new(Inner { runtime, profiles, consents, rules, worked_out, ignored }) }
     }
@@ -120,7 +125,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// # Errors
     ///
     /// What the store reports.
-    pub async fn get(&self, user: &UserId) -> Result<PreferencesOf<T>> {
+    pub async fn get(&self, user: &UserId) -> Result<VersionedPreferences<T>> {
         Ok(self.of(&self.load(user).await?))
     }
 
@@ -135,13 +140,13 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// [`InvalidInput`](ErrorKind::InvalidInput), naming the key, if it is unknown or its value not right;
     /// [`TooLarge`](ErrorKind::TooLarge); [`VersionMismatch`](ErrorKind::VersionMismatch); those of
     /// [`Consents::decide`]; what the store reports.
-    pub async fn update(&self, user: &UserId, patch: &Value, expected: Option<u64>) -> Result<PreferencesOf<T>> {
+    pub async fn update(&self, user: &UserId, patch: &Value, expected: Option<u64>) -> Result<VersionedPreferences<T>> {
         let account = self.load(user).await?;
-        let division = self.divide(Asked::Patch(patch), &overrides(&account), &account, self.situation())?;
+        let split = self.split(Edit::Patch(patch), &overrides(&account), &account, self.situation())?;
         if expected.is_some_and(|expected| expected != version(&account)) {
             return Err(mismatch());
         }
-        self.carry_out(user, &account, division, expected).await
+        self.carry_out(user, &account, split, expected).await
     }
 
     /// As [`update`](Self::update), but only if `tags` name what takes effect: a parallel change of what is stored, a
@@ -153,28 +158,28 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// # Errors
     ///
     /// As for [`update`](Self::update).
-    pub async fn update_if(&self, user: &UserId, patch: &Value, tags: &EntityTags) -> Result<PreferencesOf<T>> {
+    pub async fn update_if(&self, user: &UserId, patch: &Value, tags: &EntityTags) -> Result<VersionedPreferences<T>> {
         let account = self.load(user).await?;
-        let division = self.divide(Asked::Patch(patch), &overrides(&account), &account, self.situation())?;
+        let split = self.split(Edit::Patch(patch), &overrides(&account), &account, self.situation())?;
         if !tags.match_strongly(&self.of(&account).etag) {
             return Err(mismatch());
         }
-        self.carry_out(user, &account, division, Some(version(&account))).await
+        self.carry_out(user, &account, split, Some(version(&account))).await
     }
 
     async fn carry_out(
         &self,
         user: &UserId,
         account: &ProfileState,
-        division: Division,
+        split: SplitEdit,
         expected: Option<u64>,
-    ) -> Result<PreferencesOf<T>> {
-        if let (Some(choices), Some(consents)) = (division.choices(DecisionMethod::Api), &self.inner.consents) {
+    ) -> Result<VersionedPreferences<T>> {
+        if let (Some(choices), Some(consents)) = (split.choices(DecisionMethod::Api), &self.inner.consents) {
             // What is decided stays decided, so the rest must have room before.
-            overrides(account).with(&division.patch)?;
-            consents.decide(&Subject::User(user.clone()), choices, &Circumstances::default()).await?;
+            overrides(account).with(&split.patch)?;
+            consents.decide(&Subject::User(user.clone()), choices, &DecisionContext::default()).await?;
         }
-        self.change(user, division.patch, expected).await?;
+        self.change(user, split.patch, expected).await?;
         self.get(user).await
     }
 
@@ -183,10 +188,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// # Errors
     ///
     /// As for [`update`](Self::update).
-    pub async fn reset(&self, user: &UserId, path: &str) -> Result<PreferencesOf<T>> {
+    pub async fn reset(&self, user: &UserId, path: &str) -> Result<VersionedPreferences<T>> {
         let account = self.load(user).await?;
-        let division = self.divide(Asked::Reset(path), &overrides(&account), &account, self.situation())?;
-        self.carry_out(user, &account, division, None).await
+        let split = self.split(Edit::Reset(path), &overrides(&account), &account, self.situation())?;
+        self.carry_out(user, &account, split, None).await
     }
 
     /// How often a stored value was no longer right and its default was taken: counted once each time that preferences are
@@ -195,11 +200,11 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         self.inner.ignored.load(Ordering::Relaxed)
     }
 
-    fn of(&self, account: &ProfileState) -> PreferencesOf<T> {
-        let effective = self.effective(account, None, Wish::default(), self.situation());
+    fn of(&self, account: &ProfileState) -> VersionedPreferences<T> {
+        let effective = self.effective(account, None, Negotiated::default(), self.situation());
         let (value, ignored) = (effective.value.clone(), effective.ignored.clone());
         let etag = self.etag(account, None, &value);
-        PreferencesOf { value, version: version(account), etag, ignored }
+        VersionedPreferences { value, version: version(account), etag, ignored }
     }
 
     /// What the store has of a user now.
@@ -217,17 +222,17 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         &self,
         account: &ProfileState,
         session: Option<&Overrides>,
-        wish: Wish,
-        situation: Situation,
+        negotiated: Negotiated,
+        situation: VerdictInputs,
     ) -> Arc<Effective<T>> {
         let shown = self.shown(account, situation);
         let stored = account.account().map(|account| &account.account().preferences.overrides);
         let stored = stored.filter(|overrides| !overrides.is_empty());
-        let work_out = || self.work_out(stored, session, wish, shown);
+        let work_out = || self.work_out(stored, session, negotiated, shown);
         match (account.account(), stored, session) {
             (_, _, Some(_)) => Arc::new(work_out()),
-            (Some(account), Some(_), None) => account.worked_out().get_or(wish.number(shown), work_out),
-            _ => self.inner.worked_out.get_or(wish.number(shown), work_out),
+            (Some(account), Some(_), None) => account.worked_out().get_or(negotiated.number(shown), work_out),
+            _ => self.inner.worked_out.get_or(negotiated.number(shown), work_out),
         }
     }
 
@@ -235,7 +240,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         &self,
         stored: Option<&Overrides>,
         session: Option<&Overrides>,
-        wish: Wish,
+        negotiated: Negotiated,
         shown: u16,
     ) -> Effective<T> {
         let rules = &self.inner.rules;
@@ -245,7 +250,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             .enumerate()
             .map(|(index, view)| Overrides::of(&view.path, Value::Bool(shown & (1 << index) != 0)));
         let views: Vec<_> = views.collect();
-        let layers = rules.wished(wish).chain(session).chain(stored).chain(&views);
+        let layers = rules.layers(negotiated).chain(session).chain(stored).chain(&views);
         let effective = rules.schema.effective(&layers.collect::<Vec<_>>());
         if !effective.ignored.is_empty() {
             self.inner.ignored.fetch_add(effective.ignored.len() as u64, Ordering::Relaxed);
@@ -257,7 +262,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// Outside a request.
-    fn situation(&self) -> Situation {
+    fn situation(&self) -> VerdictInputs {
         self.inner.consents.as_ref().map(Consents::situation).unwrap_or_default()
     }
 
@@ -267,7 +272,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// What the views show, a bit for each.
-    fn shown(&self, account: &ProfileState, situation: Situation) -> u16 {
+    fn shown(&self, account: &ProfileState, situation: VerdictInputs) -> u16 {
         let Some(consents) = &self.inner.consents else { return 0 };
         let views = self.inner.rules.views.iter().enumerate();
         views.fold(0, |shown, (index, view)| {
@@ -287,27 +292,27 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         )
     }
 
-    pub(crate) fn wish(&self, headers: &http::HeaderMap) -> Wish {
-        self.inner.rules.wish(headers)
+    pub(crate) fn negotiate(&self, headers: &http::HeaderMap) -> Negotiated {
+        self.inner.rules.negotiate(headers)
     }
 
     /// Checks a patch and takes the decisions out of it that differ from what holds.
     /// `before`: what was set in the place where the rest will be stored.
-    pub(crate) fn divide(
+    pub(crate) fn split(
         &self,
-        asked: Asked<'_>,
+        asked: Edit<'_>,
         before: &Overrides,
         account: &ProfileState,
-        situation: Situation,
-    ) -> Result<Division> {
+        situation: VerdictInputs,
+    ) -> Result<SplitEdit> {
         let schema = &self.inner.rules.schema;
         let mut rest = match asked {
-            Asked::Patch(patch) => patch.clone(),
-            Asked::Reset(path) => {
+            Edit::Patch(patch) => patch.clone(),
+            Edit::Reset(path) => {
                 if self.inner.rules.views.iter().any(|view| view.path.iter().map(String::as_str).eq(path.split('.'))) {
                     return Err(not_forgotten(path));
                 }
-                return Ok(Division { patch: schema.reset(before, path)?, decisions: Vec::new() });
+                return Ok(SplitEdit { patch: schema.reset(before, path)?, decisions: Vec::new() });
             }
         };
         let shown = self.shown(account, situation);
@@ -326,7 +331,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                 }
             }
         }
-        Ok(Division { patch: schema.patch_over(before, &rest)?, decisions })
+        Ok(SplitEdit { patch: schema.patch_over(before, &rest)?, decisions })
     }
 
     /// Stores a patch. What is stored then.
@@ -362,7 +367,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 }
 
-impl Division {
+impl SplitEdit {
     /// The decisions as choices, if there are any.
     pub(crate) fn choices(&self, method: DecisionMethod) -> Option<Choices> {
         let choices = self.decisions.iter().fold(Choices::new(method), |choices, (purpose, allow)| {

@@ -40,25 +40,25 @@ pub struct PreferenceRules<T> {
 
 /// The rules, checked and worked out.
 #[derive(Debug)]
-pub(crate) struct Checked<T> {
+pub(crate) struct CheckedRules<T> {
     pub(super) schema: Schema<T>,
-    pub(super) language: Option<Languages>,
-    pub(super) color_scheme: Option<Schemes>,
+    pub(super) language: Option<LanguageNegotiation>,
+    pub(super) color_scheme: Option<ColorSchemes>,
     pub(super) is_scheme_critical: bool,
-    pub(super) views: Vec<View>,
+    pub(super) views: Vec<ConsentView>,
 }
 
 #[derive(Debug)]
-pub(super) struct Languages {
+pub(super) struct LanguageNegotiation {
     pub(super) path: Vec<String>,
     tags: Vec<String>,
     overrides: Vec<Overrides>,
-    /// What browsers asked for lately, and what they get: there are few headers, and each comes with many requests.
-    lately: Mutex<Vec<(HeaderValue, Option<u8>)>>,
+    /// What browsers asked for recent, and what they get: there are few headers, and each comes with many requests.
+    recent: Mutex<Vec<(HeaderValue, Option<u8>)>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Schemes {
+pub(super) struct ColorSchemes {
     pub(super) path: Vec<String>,
     light: Overrides,
     dark: Overrides,
@@ -66,14 +66,14 @@ pub(super) struct Schemes {
 
 /// A key that shows a decision.
 #[derive(Debug)]
-pub(super) struct View {
+pub(super) struct ConsentView {
     pub(super) path: Vec<String>,
     pub(super) purpose: PurposeId,
 }
 
 /// What a browser asks for, as one small number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct Negotiated {
     /// Which of the languages, counted from 1.
     pub(super) language: u8,
     pub(super) scheme: Option<ColorScheme>,
@@ -128,12 +128,12 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
 
     /// Makes the value at `path`, yes or no, a view on consent: it shows whether the purpose is allowed, and whoever writes it
     /// decides about the purpose. Nothing is stored beside the decision. At most 16 such keys.
-    pub fn consent_view(mut self, path: impl Into<String>, purpose: PurposeId) -> Self {
-        self.views.push((path.into(), purpose));
+    pub fn consent_view(mut self, path: impl Into<String>, purpose: impl Into<PurposeId>) -> Self {
+        self.views.push((path.into(), purpose.into()));
         self
     }
 
-    pub(crate) fn check(self, consents: Option<&Consents>) -> Result<Checked<T>> {
+    pub(crate) fn check(self, consents: Option<&Consents>) -> Result<CheckedRules<T>> {
         let mut schema = self.schema;
         let negotiated = self.language.iter().map(|(path, _)| path).chain(&self.color_scheme);
         negotiated.for_each(|path| schema.keep(path));
@@ -153,7 +153,7 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
                 let all = tags.iter().map(|tag| override_of(&path, tag.as_str().into()));
                 let (paths, overrides): (Vec<_>, Vec<_>) = all.collect::<Result<Vec<_>>>()?.into_iter().unzip();
                 let path = paths.into_iter().next().unwrap_or_default();
-                Some(Languages { path, tags, overrides, lately: Mutex::default() })
+                Some(LanguageNegotiation { path, tags, overrides, recent: Mutex::default() })
             }
             None => None,
         };
@@ -161,7 +161,7 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
             Some(path) => {
                 let (path_keys, light) = override_of(&path, "light".into())?;
                 let (_, dark) = override_of(&path, "dark".into())?;
-                Some(Schemes { path: path_keys, light, dark })
+                Some(ColorSchemes { path: path_keys, light, dark })
             }
             None => None,
         };
@@ -181,32 +181,32 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
                 )));
             }
             let (keys, _) = override_of(&path, true.into())?;
-            if views.iter().any(|view: &View| view.path == keys) {
+            if views.iter().any(|view: &ConsentView| view.path == keys) {
                 return Err(wrong(&format!("consent_view({path:?}): there are two of them")));
             }
             override_of(&path, false.into())?;
-            views.push(View { path: keys, purpose });
+            views.push(ConsentView { path: keys, purpose });
         }
-        Ok(Checked { schema, language, color_scheme, is_scheme_critical: self.is_scheme_critical, views })
+        Ok(CheckedRules { schema, language, color_scheme, is_scheme_critical: self.is_scheme_critical, views })
     }
 }
 
-impl<T> Checked<T> {
+impl<T> CheckedRules<T> {
     /// What a browser with these headers asks for.
-    pub(super) fn wish(&self, headers: &HeaderMap) -> Wish {
-        let language = self.language.as_ref().and_then(|languages| languages.wished(headers));
+    pub(super) fn negotiate(&self, headers: &HeaderMap) -> Negotiated {
+        let language = self.language.as_ref().and_then(|languages| languages.negotiate(headers));
         let scheme = self.color_scheme.as_ref();
         let scheme = scheme.and_then(|_| ColorScheme::from_header(headers.get(COLOR_SCHEME)?.as_bytes()));
-        Wish { language: language.unwrap_or_default(), scheme }
+        Negotiated { language: language.unwrap_or_default(), scheme }
     }
 
     /// The layers that come from what a browser asks for.
-    pub(super) fn wished(&self, wish: Wish) -> impl Iterator<Item = &Overrides> {
+    pub(super) fn layers(&self, negotiated: Negotiated) -> impl Iterator<Item = &Overrides> {
         let language = self
             .language
             .as_ref()
-            .and_then(|languages| languages.overrides.get(usize::from(wish.language).checked_sub(1)?));
-        let scheme = self.color_scheme.as_ref().zip(wish.scheme).map(|(schemes, scheme)| match scheme {
+            .and_then(|languages| languages.overrides.get(usize::from(negotiated.language).checked_sub(1)?));
+        let scheme = self.color_scheme.as_ref().zip(negotiated.scheme).map(|(schemes, scheme)| match scheme {
             ColorScheme::Light => &schemes.light,
             ColorScheme::Dark => &schemes.dark,
         });
@@ -214,8 +214,8 @@ impl<T> Checked<T> {
     }
 }
 
-impl Languages {
-    fn wished(&self, headers: &HeaderMap) -> Option<u8> {
+impl LanguageNegotiation {
+    fn negotiate(&self, headers: &HeaderMap) -> Option<u8> {
         let mut lines = headers.get_all(header::ACCEPT_LANGUAGE).iter();
         let first = lines.next()?;
         if let Some(second) = lines.next() {
@@ -224,17 +224,17 @@ impl Languages {
             return self.look_up(&all.collect::<Vec<_>>().join(","));
         }
         // Whoever would have to wait is faster without.
-        let Ok(mut lately) = self.lately.try_lock() else { return self.look_up(first.to_str().ok()?) };
-        if let Some((_, known)) = lately.iter().find(|(header, _)| header == first) {
+        let Ok(mut recent) = self.recent.try_lock() else { return self.look_up(first.to_str().ok()?) };
+        if let Some((_, known)) = recent.iter().find(|(header, _)| header == first) {
             return *known;
         }
         let found = first.to_str().ok().and_then(|header| self.look_up(header));
-        if first.len() <= LATELY_BYTES {
-            if lately.len() >= LATELY {
-                lately.remove(0);
+        if first.len() <= MAX_REMEMBERED_BYTES {
+            if recent.len() >= REMEMBERED_HEADERS {
+                recent.remove(0);
             }
             // A copy: the header may be a part of a larger buffer.
-            lately.extend(HeaderValue::from_bytes(first.as_bytes()).map(|header| (header, found)));
+            recent.extend(HeaderValue::from_bytes(first.as_bytes()).map(|header| (header, found)));
         }
         found
     }
@@ -245,10 +245,10 @@ impl Languages {
 }
 
 /// So many headers are remembered, of at most so many bytes each.
-const LATELY: usize = 16;
-const LATELY_BYTES: usize = 256;
+const REMEMBERED_HEADERS: usize = 16;
+const MAX_REMEMBERED_BYTES: usize = 256;
 
-impl Wish {
+impl Negotiated {
     /// A number for it and for what the views show.
     pub(super) fn number(self, shown: u16) -> u32 {
         let scheme = match self.scheme {

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
-        consent::{Choices, Circumstances, ConsentStates, Decision, DecisionMethod, PurposeId, Subject},
+        consent::{Choices, ConsentStates, Decision, DecisionContext, DecisionMethod, PurposeId, Subject},
         privacy::{AuditAction, RequestKind},
     },
 };
@@ -31,8 +31,12 @@ impl Rights {
     ///
     /// [`Configuration`](ErrorKind::Configuration) without [consent](crate::GuestbookBuilder::consent); as for
     /// [`Consents::decide`](crate::consent::Consents::decide).
-    pub async fn object(&self, user: &UserId, purposes: impl IntoIterator<Item = PurposeId>) -> Result<ConsentStates> {
-        self.object_in(user, purposes, &Circumstances::default()).await
+    pub async fn object<P: Into<PurposeId>>(
+        &self,
+        user: &UserId,
+        purposes: impl IntoIterator<Item = P>,
+    ) -> Result<ConsentStates> {
+        self.object_in(user, purposes, &DecisionContext::default()).await
     }
 
     /// The user takes an objection to this purpose back. Where they stand then; `None` if there was no objection.
@@ -43,19 +47,23 @@ impl Rights {
     /// # Errors
     ///
     /// As for [`object`](Self::object).
-    pub async fn withdraw_objection(&self, user: &UserId, purpose: &PurposeId) -> Result<Option<ConsentStates>> {
-        self.consents()?.take_back_objection(&Subject::User(user.clone()), purpose).await
+    pub async fn withdraw_objection(
+        &self,
+        user: &UserId,
+        purpose: impl Into<PurposeId>,
+    ) -> Result<Option<ConsentStates>> {
+        self.consents()?.withdraw_objection(&Subject::User(user.clone()), &purpose.into()).await
     }
 
     /// As [`object`](Self::object), in a request of which more is known.
-    pub(crate) async fn object_in(
+    pub(crate) async fn object_in<P: Into<PurposeId>>(
         &self,
         user: &UserId,
-        purposes: impl IntoIterator<Item = PurposeId>,
-        circumstances: &Circumstances,
+        purposes: impl IntoIterator<Item = P>,
+        circumstances: &DecisionContext,
     ) -> Result<ConsentStates> {
         let consents = self.consents()?;
-        let object = |choices: Choices, purpose| choices.decide(purpose, Decision::Objected);
+        let object = |choices: Choices, purpose: P| choices.decide(purpose, Decision::Objected);
         let choices = purposes.into_iter().fold(Choices::new(DecisionMethod::Api), object);
         let consent_states = consents.decide(&Subject::User(user.clone()), choices, circumstances).await?;
         self.settle(user, &[RequestKind::Objection]).await;

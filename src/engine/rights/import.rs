@@ -10,8 +10,8 @@ use crate::{
     id::UserId,
     model::{
         consent::{
-            ConsentRecord, ConsentState, Decided, Decision, DecisionMethod, Mode, Proof, Purpose, PurposeId, Regime,
-            Subject,
+            ConsentRecord, ConsentState, Decision, DecisionEvent, DecisionMethod, Mode, Proof, Purpose, PurposeId,
+            Regime, Subject,
         },
         preferences::{Overrides, Patch},
         privacy::AuditAction,
@@ -79,7 +79,7 @@ impl Rights {
     /// use tower_guestbook::{
     ///     Guestbook, Result, UserId,
     ///     consent::{
-    ///         Category, Choices, Circumstances, ConsentRules, DecisionMethod, Purpose, PurposeId,
+    ///         Category, Choices, DecisionContext, ConsentRules, DecisionMethod, Purpose, PurposeId,
     ///         Purposes,
     ///     },
     ///     store::MemoryStore,
@@ -95,7 +95,7 @@ impl Rights {
     /// let (old, new) = (service()?, service()?);
     /// let ada = UserId::try_from("ada")?;
     /// let no = Choices::new(DecisionMethod::Custom).decline(PurposeId::ANALYTICS);
-    /// old.consents().unwrap().decide(&ada.clone().into(), no, &Circumstances::default()).await?;
+    /// old.consents().unwrap().decide(&ada.clone().into(), no, &DecisionContext::default()).await?;
     /// let mut document = Vec::new();
     /// let mut export = old.rights().export(&ada).await?;
     /// while let Some(part) = export.next().await {
@@ -136,7 +136,7 @@ impl Rights {
             preferences.store(user.clone(), patch, stored.version).await?;
         }
         if let (false, Some(consents)) = (records.is_empty(), &self.inner.config.register.consents) {
-            consents.take_over(&subject, records).await?;
+            consents.import_records(&subject, records).await?;
         }
         let detail = json!({ "decisions": imported.decisions, "preferences": imported.preferences });
         self.inner.parts.audit.record(AuditAction::Imported, self.actor.clone(), Some(user), detail).await?;
@@ -192,7 +192,7 @@ impl Brought {
         if texts.into_iter().flatten().any(|text| text.len() > MAX_TEXT) {
             return Err(Error::new(ErrorKind::TooLarge, format!("a text of a decision has at most {MAX_TEXT} bytes")));
         }
-        let mut decided = Decided::new(decision, notice_version, since);
+        let mut decided = DecisionEvent::new(decision, notice_version, since);
         (decided.gpc_present, decided.dnt_present) = (gpc_present, dnt_present);
         let mut consent_state = ConsentState::after(purpose, &decided);
         if decision == Decision::Granted {

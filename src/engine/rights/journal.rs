@@ -146,7 +146,7 @@ impl Rights {
     async fn replay_all(&self, journal_guard: &JournalGuard) -> Result<ReplayReport> {
         let (inner, mut report) = (&self.inner, ReplayReport::default());
         let (secret, now) =
-            (inner.runtime.tasks.within(inner.runtime.store.secret()).await?, inner.runtime.clock.now());
+            (inner.runtime.tasks.within(inner.runtime.store.signing_secret()).await?, inner.runtime.clock.now());
         let is_first = inner.runtime.tasks.within(inner.runtime.store.journal_since()).await?.is_none();
         let missing = if is_first { MissingJournal::Begin } else { journal_guard.missing };
         inner.runtime.tasks.within(journal_guard.journal.open(StoreFingerprint::of(&secret), missing)).await?;

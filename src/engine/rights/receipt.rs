@@ -23,7 +23,10 @@ impl Rights {
     }
 
     pub(super) async fn secret(&self) -> Result<&[u8; 32]> {
-        self.inner.secret.get_or_try_init(|| self.inner.runtime.tasks.within(self.inner.runtime.store.secret())).await
+        self.inner
+            .secret
+            .get_or_try_init(|| self.inner.runtime.tasks.within(self.inner.runtime.store.signing_secret()))
+            .await
     }
 }
 

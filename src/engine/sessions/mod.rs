@@ -252,8 +252,8 @@ impl Sessions {
                     .tasks
                     .within(self.inner.runtime.store.load_context(*key, self.realm(), visitor))
                     .await?;
-                let LoadedContext { session, subject, account } = guest;
-                let kept = subject.map(|subject| (profiles.keep(&subject, account, ticket), subject));
+                let LoadedContext { session, subject, profile } = guest;
+                let kept = subject.map(|subject| (profiles.keep(&subject, profile, ticket), subject));
                 (session, kept)
             }
             None => (self.inner.runtime.tasks.within(self.inner.runtime.store.load(*key, self.realm())).await?, None),

@@ -10,7 +10,7 @@ use crate::{
         activities::Activities,
         analytics::Analytics,
         audit::AuditTrail,
-        consents::{Consents, Controller, Objections},
+        consents::{Consents, Controller, ExclusionRules},
         pending::{PendingErasures, WithholdingStore},
         profiles::Profiles,
         recorder::Recorder,
@@ -50,7 +50,7 @@ impl<S: Store> GuestbookBuilder<S> {
         let activity_rules = self.rules.check(header.as_ref())?;
         let consent_settings = self.consent.as_ref().map(ConsentRules::settings);
         let analytics_rules = self.analytics.check(consent_settings)?;
-        let objections = Objections::new(consent_settings, analytics_rules.max_left_out);
+        let objections = ExclusionRules::new(consent_settings, analytics_rules.max_left_out);
 
         let store = Arc::new(self.store);
         let clock = self.clock;

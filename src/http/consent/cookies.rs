@@ -35,21 +35,21 @@ struct Declared {
 
 /// The cookies of a request that depend on what somebody decided, each name once.
 #[derive(Debug, Default)]
-pub(super) struct Carried {
-    cookies: Vec<CarriedCookie>,
+pub(super) struct OptionalCookies {
+    cookies: Vec<OptionalCookie>,
     /// Read only if it counts.
     fetch: FetchMetadata,
 }
 
 #[derive(Debug)]
-struct CarriedCookie {
+struct OptionalCookie {
     name: Box<[u8]>,
     was_allowed: bool,
 }
 
 /// What a cookie is, for one visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum CookieStatus {
     /// It passes for everybody.
     Exempt,
     /// It passes because of what somebody decided.
@@ -87,19 +87,19 @@ impl CookiePolicy {
     }
 
     /// Takes cookies that must not pass out of a request. Those that are there because of a decision, or in spite of one.
-    pub(super) fn clean_request(&self, headers: &mut HeaderMap, context: Option<&RequestContext>) -> Carried {
-        let mut carried = Carried::default();
+    pub(super) fn clean_request(&self, headers: &mut HeaderMap, context: Option<&RequestContext>) -> OptionalCookies {
+        let mut carried = OptionalCookies::default();
         let mut removed = false;
         for line in headers.get_all(header::COOKIE) {
             for pair in pairs(line.as_bytes()) {
                 match self.kind(name(pair), context) {
-                    Kind::Exempt => {}
-                    Kind::Allowed => carried.add(name(pair), true),
-                    Kind::Unallowed => {
+                    CookieStatus::Exempt => {}
+                    CookieStatus::Allowed => carried.add(name(pair), true),
+                    CookieStatus::Unallowed => {
                         carried.add(name(pair), false);
                         removed = true;
                     }
-                    Kind::Undeclared => removed |= !self.passes_undeclared(name(pair), "request"),
+                    CookieStatus::Undeclared => removed |= !self.passes_undeclared(name(pair), "request"),
                 }
             }
         }
@@ -111,7 +111,12 @@ impl CookiePolicy {
     }
 
     /// Takes cookies that must not be set out of a response, and has those of `carried` removed that are not allowed any more.
-    pub(super) fn clean_response(&self, headers: &mut HeaderMap, context: Option<&RequestContext>, carried: &Carried) {
+    pub(super) fn clean_response(
+        &self,
+        headers: &mut HeaderMap,
+        context: Option<&RequestContext>,
+        carried: &OptionalCookies,
+    ) {
         let mut depends = !carried.cookies.is_empty();
         if headers.contains_key(header::SET_COOKIE) {
             let all: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
@@ -119,10 +124,10 @@ impl CookiePolicy {
             let passes = |cookie: &HeaderValue| {
                 let name = name(cookie.as_bytes());
                 match self.kind(name, context) {
-                    Kind::Exempt => (true, false),
-                    Kind::Allowed => (true, true),
-                    Kind::Unallowed => (false, true),
-                    Kind::Undeclared => (self.passes_undeclared(name, "response"), false),
+                    CookieStatus::Exempt => (true, false),
+                    CookieStatus::Allowed => (true, true),
+                    CookieStatus::Unallowed => (false, true),
+                    CookieStatus::Undeclared => (self.passes_undeclared(name, "response"), false),
                 }
             };
             let mut kept = Vec::with_capacity(before);
@@ -153,7 +158,12 @@ impl CookiePolicy {
     /// Those that this request took the permission from go with its response. Those that came although they were not allowed go
     /// when a person opens a page: a late answer to a script would take away what was allowed and set meanwhile, and a cookie
     /// that does not go, because of a domain that nobody declared, would make every response uncacheable.
-    fn remove_from_browser(&self, headers: &mut HeaderMap, context: &RequestContext, carried: &Carried) -> bool {
+    fn remove_from_browser(
+        &self,
+        headers: &mut HeaderMap,
+        context: &RequestContext,
+        carried: &OptionalCookies,
+    ) -> bool {
         let has_changed = context.has_changed_consent();
         // While nobody can say what was decided, cookies are kept out and not removed: whoever agreed keeps them.
         if carried.cookies.is_empty() && !has_changed || context.is_consent_unknown() {
@@ -165,7 +175,7 @@ impl CookiePolicy {
                 let in_frames = carried.fetch.is_navigation && declared.cookie.is_partitioned();
                 cookie.was_allowed || carried.fetch.is_top_level_navigation || in_frames
             };
-            if self.kind(&cookie.name, Some(context)) == Kind::Unallowed {
+            if self.kind(&cookie.name, Some(context)) == CookieStatus::Unallowed {
                 for declared in self.declarations(&cookie.name).filter(|declared| is_due(declared)) {
                     removals.add(&cookie.name, &declared.cookie);
                 }
@@ -177,7 +187,10 @@ impl CookiePolicy {
                 let Some(purpose) = purpose else { continue };
                 let is_elsewhere = cookie.paths().any(|path| path != "/") && !cookie.name().ends_with('*');
                 let name = cookie.name().as_bytes();
-                if is_elsewhere && context.has_lost(purpose) && self.kind(name, Some(context)) == Kind::Unallowed {
+                if is_elsewhere
+                    && context.has_lost(purpose)
+                    && self.kind(name, Some(context)) == CookieStatus::Unallowed
+                {
                     removals.add(name, cookie);
                 }
             }
@@ -185,18 +198,18 @@ impl CookiePolicy {
         removals.write(headers)
     }
 
-    fn kind(&self, name: &[u8], context: Option<&RequestContext>) -> Kind {
+    fn kind(&self, name: &[u8], context: Option<&RequestContext>) -> CookieStatus {
         if self.own.iter().any(|own| own.as_bytes() == name) {
-            return Kind::Exempt;
+            return CookieStatus::Exempt;
         }
-        let mut kind = Kind::Undeclared;
+        let mut kind = CookieStatus::Undeclared;
         for declared in self.declarations(name) {
-            let Some(purpose) = &declared.purpose else { return Kind::Exempt };
+            let Some(purpose) = &declared.purpose else { return CookieStatus::Exempt };
             let verdict = context.and_then(|context| context.verdict(purpose));
             if verdict.is_some_and(|verdict| verdict.is_allowed()) {
-                return Kind::Allowed;
+                return CookieStatus::Allowed;
             }
-            kind = Kind::Unallowed;
+            kind = CookieStatus::Unallowed;
         }
         kind
     }
@@ -225,9 +238,9 @@ impl CookiePolicy {
         for line in headers.get_all(header::COOKIE) {
             for pair in pairs(line.as_bytes()) {
                 let passes = match self.kind(name(pair), context) {
-                    Kind::Exempt | Kind::Allowed => true,
-                    Kind::Unallowed => false,
-                    Kind::Undeclared => self.undeclared == UndeclaredCookies::Pass,
+                    CookieStatus::Exempt | CookieStatus::Allowed => true,
+                    CookieStatus::Unallowed => false,
+                    CookieStatus::Undeclared => self.undeclared == UndeclaredCookies::Pass,
                 };
                 if passes {
                     if !kept.is_empty() {
@@ -247,10 +260,10 @@ impl CookiePolicy {
     }
 }
 
-impl Carried {
+impl OptionalCookies {
     fn add(&mut self, name: &[u8], was_allowed: bool) {
         if self.cookies.len() < MAX_CARRIED && !self.cookies.iter().any(|known| *known.name == *name) {
-            self.cookies.push(CarriedCookie { name: name.into(), was_allowed });
+            self.cookies.push(OptionalCookie { name: name.into(), was_allowed });
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::{cookies::Carried, rules::ConsentEnforcement};
+use super::{cookies::OptionalCookies, rules::ConsentEnforcement};
 use crate::request::RequestContext;
 
 pin_project! {
@@ -24,7 +24,7 @@ pin_project! {
 }
 
 /// The rules, whose response it is, and which optional cookies the request carried.
-type Watch = (Arc<ConsentEnforcement>, Option<RequestContext>, Carried);
+type Watch = (Arc<ConsentEnforcement>, Option<RequestContext>, OptionalCookies);
 
 impl<F> ConsentFuture<F> {
     pub(super) fn new(future: F, watch: Option<Watch>) -> Self {

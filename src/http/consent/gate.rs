@@ -194,7 +194,7 @@ impl Shared {
         if context.is_consent_unknown() {
             return Some(Refusal::Problem(Problem::CONSENT_UNAVAILABLE));
         }
-        tracing::debug!(purpose = self.purpose.as_str(), why = ?verdict.map(|verdict| verdict.why()), "a gate stays closed");
+        tracing::debug!(purpose = self.purpose.as_str(), why = ?verdict.map(|verdict| verdict.reason()), "a gate stays closed");
         Some(self.required(request))
     }
 

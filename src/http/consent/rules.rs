@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::cookies::CookiePolicy;
 use crate::{
     engine::{
-        consents::{ConsentSettings, Consents, Controller, UnallowedActivity},
+        consents::{ConsentSettings, Consents, Controller, DisallowedActivity},
         rate::RateLimit,
     },
     error::{Error, ErrorKind, Result},
@@ -38,7 +38,7 @@ use crate::{
 ///     .purpose(Purpose::new("analytics", Category::Analytics).expiry(half_a_year))
 ///     .purpose(
 ///         Purpose::new("marketing", Category::Marketing)
-///             .mode_where_declining_is_enough(Mode::OptOut)
+///             .mode_in_opt_out_regime(Mode::OptOut)
 ///             .sells_or_shares(true)
 ///             .cookies(["ads", "ads_*"])
 ///             .expiry(half_a_year),
@@ -49,7 +49,7 @@ use crate::{
 ///     .consent_page("/privacy")
 ///     // Only if your proxy sets this header and removes it where a client sends it.
 ///     .jurisdictions(|request: RequestHead<'_>| match request.headers.get("x-country")?.to_str().ok()? {
-///         "US" => Some(Jurisdiction::new("US", Regime::DecliningIsEnough)),
+///         "US" => Some(Jurisdiction::new("US", Regime::OptOut)),
 ///         place => Some(Jurisdiction::new(place, Regime::Strictest)),
 ///     });
 /// # let _ = rules; Ok::<(), tower_guestbook::Error>(())
@@ -176,8 +176,8 @@ impl ConsentRules {
     }
 
     /// What becomes of activity that is not allowed. Default: it is not written.
-    pub fn unallowed_activity(mut self, unallowed: UnallowedActivity) -> Self {
-        self.settings.unallowed = unallowed;
+    pub fn disallowed_activity(mut self, disallowed: DisallowedActivity) -> Self {
+        self.settings.disallowed = disallowed;
         self
     }
 

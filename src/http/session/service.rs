@@ -234,14 +234,14 @@ impl Shared {
                 Finding::OtherRealm => is_of_another_realm = true,
                 Finding::Expired | Finding::Unknown if matches!(token_status, TokenStatus::JustEnded { .. }) => {}
                 Finding::Expired | Finding::Unknown => {
-                    token_status = TokenStatus::Lapsed;
+                    token_status = TokenStatus::Invalid;
                     stale = stale.or_else(|| Some(Box::new(key)));
                 }
             }
         }
-        if (presented.by_header || is_of_another_realm) && token_status == TokenStatus::Lapsed {
+        if (presented.by_header || is_of_another_realm) && token_status == TokenStatus::Invalid {
             // There is no cookie to remove.
-            token_status = TokenStatus::Stranger;
+            token_status = TokenStatus::Unknown;
         }
         Ok(Identity { stale, ..Identity::nobody(token_status) })
     }
@@ -252,14 +252,14 @@ impl Shared {
         let Arriving { client, visitor, visitor_cookie, is_prefetch, layers, fetch, .. } = arriving;
         // A late answer must not take away a cookie that the browser has got since: a script's answer removes none.
         let may_remove = fetch.is_top_level_navigation;
-        let removal_due = may_remove && identity.token_status == TokenStatus::Lapsed;
+        let removal_due = may_remove && identity.token_status == TokenStatus::Invalid;
         let visitor_cookie = if may_remove { visitor_cookie } else { VisitorCookie::Keep };
         // What nobody has seen yet is not recorded.
         let has_signal = client.signals.gpc && !is_prefetch;
         let context =
             RequestContext::new(self, client, Identity { visitor, visitor_cookie, removal_due, ..identity }, layers);
         if has_signal {
-            context.note_signal();
+            context.record_gpc();
         }
         context
     }

@@ -1,4 +1,4 @@
-//! [`Choices`]: what somebody decides at once, and the [`Circumstances`] of it.
+//! [`Choices`]: what somebody decides at once, and the [`DecisionContext`] of it.
 
 use super::{Decision, DecisionMethod, PurposeId, Regime, Signals};
 use crate::{
@@ -28,7 +28,7 @@ pub struct Choices {
 pub(crate) enum Choice {
     Decision(Decision),
     /// A no, of the kind that fits where the purpose stands.
-    No,
+    Decline,
 }
 
 /// The law that holds where a request comes from.
@@ -46,7 +46,7 @@ pub struct Jurisdiction {
 /// What a request says beside what was decided before, as it is recorded with a decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Circumstances {
+pub struct DecisionContext {
     /// What the browser signals.
     pub signals: Signals,
     /// The law that holds.
@@ -66,19 +66,19 @@ impl Choices {
     }
 
     /// Agrees.
-    pub fn grant(self, purpose: PurposeId) -> Self {
-        self.with(purpose, Choice::Decision(Decision::Granted))
+    pub fn grant(self, purpose: impl Into<PurposeId>) -> Self {
+        self.with(purpose.into(), Choice::Decision(Decision::Granted))
     }
 
     /// Says no: recorded as a withdrawal where there was a grant, as an objection where the purpose needs no consent, as a
     /// denial otherwise.
-    pub fn decline(self, purpose: PurposeId) -> Self {
-        self.with(purpose, Choice::No)
+    pub fn decline(self, purpose: impl Into<PurposeId>) -> Self {
+        self.with(purpose.into(), Choice::Decline)
     }
 
     /// Decides exactly this.
-    pub fn decide(self, purpose: PurposeId, decision: Decision) -> Self {
-        self.with(purpose, Choice::Decision(decision))
+    pub fn decide(self, purpose: impl Into<PurposeId>, decision: Decision) -> Self {
+        self.with(purpose.into(), Choice::Decision(decision))
     }
 
     /// What proves which notice was shown: [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), brought back unchanged.

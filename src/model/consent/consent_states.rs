@@ -11,13 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConsentStates {
-    by_purpose: BTreeMap<PurposeId, Held>,
+    by_purpose: BTreeMap<PurposeId, RecordedState>,
 }
 
 /// A standing and the record that it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Held {
+pub struct RecordedState {
     /// The standing.
     #[serde(flatten)]
     pub consent_state: ConsentState,
@@ -50,12 +50,12 @@ impl ConsentStates {
     }
 
     /// The same, with the record that it comes from.
-    pub fn held(&self, purpose: &PurposeId) -> Option<&Held> {
+    pub fn recorded(&self, purpose: &PurposeId) -> Option<&RecordedState> {
         self.by_purpose.get(purpose)
     }
 
     /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&PurposeId, &Held)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&PurposeId, &RecordedState)> {
         self.by_purpose.iter()
     }
 
@@ -71,7 +71,7 @@ impl ConsentStates {
 
     /// Takes over what a record says, as the last one. Returns the record before it.
     pub fn add(&mut self, record: &ConsentRecord) -> Option<ConsentId> {
-        let held = Held { consent_state: record.consent_state, record: record.id };
+        let held = RecordedState { consent_state: record.consent_state, record: record.id };
         self.by_purpose.insert(record.purpose.clone(), held).map(|before| before.record)
     }
 
@@ -85,7 +85,7 @@ impl ConsentStates {
     }
 
     /// What has to be recorded for this account when a visitor with these standings logs in to it.
-    pub fn merge(&self, visitor: &Self, policy: MergePolicy) -> Vec<(PurposeId, Held)> {
+    pub fn merge(&self, visitor: &Self, policy: MergePolicy) -> Vec<(PurposeId, RecordedState)> {
         let is_carried = |theirs: &ConsentState| theirs.decision.is_no() || policy == MergePolicy::CarryGrants;
         let news = visitor.iter().filter(|(purpose, theirs)| match (self.get(purpose), policy) {
             (None, _) => is_carried(&theirs.consent_state),

@@ -22,7 +22,7 @@ pub enum Decision {
 /// A decision at the moment it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Decided {
+pub struct DecisionEvent {
     /// What was decided.
     pub decision: Decision,
     /// The version of the notice that was shown.
@@ -54,7 +54,7 @@ pub struct ConsentState {
     pub valid_until: Option<Timestamp>,
 }
 
-impl Decided {
+impl DecisionEvent {
     /// A decision without `Sec-GPC`.
     pub fn new(decision: Decision, notice_version: u32, at: Timestamp) -> Self {
         Self { decision, notice_version, gpc_present: false, dnt_present: false, at }
@@ -77,14 +77,14 @@ impl Decided {
 
 impl ConsentState {
     /// Where `purpose` stands after `decided`, whatever was decided before: the last decision counts.
-    pub fn after(purpose: &Purpose, decided: &Decided) -> Self {
-        let Decided { decision, notice_version, gpc_present, dnt_present, at } = *decided;
+    pub fn after(purpose: &Purpose, decided: &DecisionEvent) -> Self {
+        let DecisionEvent { decision, notice_version, gpc_present, dnt_present, at } = *decided;
         let valid_until = purpose.expiry.filter(|_| decision == Decision::Granted).map(|expiry| at.after(expiry));
         Self { decision, notice_version, gpc_present, dnt_present, since: at, valid_until }
     }
 
     /// Where `purpose` stands after all of `decisions`, in the order in which they were received. `None` if there is none.
-    pub fn rebuild<'a>(purpose: &Purpose, decisions: impl IntoIterator<Item = &'a Decided>) -> Option<Self> {
+    pub fn rebuild<'a>(purpose: &Purpose, decisions: impl IntoIterator<Item = &'a DecisionEvent>) -> Option<Self> {
         decisions.into_iter().last().map(|last| Self::after(purpose, last))
     }
 }

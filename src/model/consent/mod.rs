@@ -17,15 +17,15 @@ pub(crate) use self::{
     cookie::{is_cookie_domain, is_host_prefixed, is_secure_prefixed},
 };
 pub use self::{
-    choice::{Choices, Circumstances, Jurisdiction},
-    consent_states::{ConsentStates, Held, MergePolicy},
+    choice::{Choices, DecisionContext, Jurisdiction},
+    consent_states::{ConsentStates, MergePolicy, RecordedState},
     cookie::PurposeCookie,
-    decision::{ConsentState, Decided, Decision},
+    decision::{ConsentState, Decision, DecisionEvent},
     notice::{Notice, NoticeHash},
     processing::Processing,
     purpose::{Category, LegalBasis, Mode, Purpose, PurposeId, Regime},
     record::{ConsentId, ConsentRecord, DecisionMethod, Proof},
     registry::{Purposes, PurposesBuilder},
-    resolve::{Signals, Verdict, Why, resolve},
+    resolve::{Reason, Signals, Verdict, resolve},
     subject::Subject,
 };

@@ -31,7 +31,12 @@ impl Notice {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if the text is empty or longer than 64 KiB, the version is 0 or the language no tag.
-    pub fn new(purpose: PurposeId, version: u32, language: impl Into<String>, text: impl Into<String>) -> Result<Self> {
+    pub fn new(
+        purpose: impl Into<PurposeId>,
+        version: u32,
+        language: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Result<Self> {
         let (language, text) = (language.into(), text.into());
         let is_tag = (2..=35).contains(&language.len())
             && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -40,7 +45,7 @@ impl Notice {
             return Err(Error::new(ErrorKind::InvalidInput, context));
         }
         let hash = NoticeHash::of(&text);
-        Ok(Self { purpose, version, language, text, hash })
+        Ok(Self { purpose: purpose.into(), version, language, text, hash })
     }
 
     /// The purpose.

@@ -21,7 +21,7 @@ pub struct PurposeId(Name);
 
 #[derive(Clone)]
 enum Name {
-    ProfileState(&'static str),
+    Static(&'static str),
     Own(Arc<str>),
 }
 
@@ -89,8 +89,9 @@ pub enum Regime {
     /// A purpose's own [mode](Purpose::mode) holds. For places with prior consent, and unknown ones.
     #[default]
     Strictest,
-    /// A purpose's mode for [places where declining is enough](Purpose::mode_where_declining_is_enough) holds.
-    DecliningIsEnough,
+    /// A purpose's mode for [places where declining is enough](Purpose::mode_in_opt_out_regime) holds.
+    #[serde(rename = "declining_is_enough")]
+    OptOut,
 }
 
 /// A purpose, as the application declares it. [`Purposes`](super::Purposes) checks it.
@@ -113,20 +114,20 @@ pub struct Purpose {
 
 impl PurposeId {
     /// The purpose that [`Category::Necessary`] usually has.
-    pub const NECESSARY: Self = Self(Name::ProfileState("necessary"));
+    pub const NECESSARY: Self = Self(Name::Static("necessary"));
     /// Comfort.
-    pub const FUNCTIONAL: Self = Self(Name::ProfileState("functional"));
+    pub const FUNCTIONAL: Self = Self(Name::Static("functional"));
     /// Measuring how the service is used.
-    pub const ANALYTICS: Self = Self(Name::ProfileState("analytics"));
+    pub const ANALYTICS: Self = Self(Name::Static("analytics"));
     /// Advertising.
-    pub const MARKETING: Self = Self(Name::ProfileState("marketing"));
+    pub const MARKETING: Self = Self(Name::Static("marketing"));
     /// Content chosen for the person.
-    pub const PERSONALISATION: Self = Self(Name::ProfileState("personalisation"));
+    pub const PERSONALISATION: Self = Self(Name::Static("personalisation"));
 
     const KNOWN: [Self; 5] =
         [Self::NECESSARY, Self::FUNCTIONAL, Self::ANALYTICS, Self::MARKETING, Self::PERSONALISATION];
 
-    /// The purpose with this name.
+    /// Creates the name from text that arrives at run time, such as a form field.
     ///
     /// # Errors
     ///
@@ -135,19 +136,45 @@ impl PurposeId {
         if let Some(known) = Self::KNOWN.into_iter().find(|known| known.as_str() == name) {
             return Ok(known);
         }
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-        let begins = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-        if !begins || name.len() > 64 || !name.bytes().all(allowed) {
-            let context = "a purpose is named by 1 to 64 bytes of a to z, digits, '_' and '-', beginning with a letter";
+        if !is_valid(name) {
+            let context =
+                "the name of a purpose has 1 to 64 bytes of a to z, digits, '_' and '-', and begins with a letter";
             return Err(Error::new(ErrorKind::InvalidInput, context));
         }
         Ok(Self(Name::Own(name.into())))
     }
 
-    /// The name.
+    /// Creates the name of an application's own purpose, for a constant.
+    ///
+    /// # Panics
+    ///
+    /// If the name breaks the rules. In a `const` that is an error of the compiler.
+    ///
+    /// ```
+    /// use tower_guestbook::consent::PurposeId;
+    ///
+    /// const NEWSLETTER: PurposeId = PurposeId::from_static("newsletter");
+    /// assert_eq!(NEWSLETTER, PurposeId::new("newsletter")?);
+    /// # Ok::<(), tower_guestbook::Error>(())
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # use tower_guestbook::consent::PurposeId;
+    /// const WRONG: PurposeId = PurposeId::from_static("Two Words");
+    /// # let _ = WRONG;
+    /// ```
+    pub const fn from_static(name: &'static str) -> Self {
+        assert!(
+            is_valid(name),
+            "the name of a purpose has 1 to 64 bytes of a-z, 0-9, _ and -, and begins with a letter"
+        );
+        Self(Name::Static(name))
+    }
+
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Name::ProfileState(name) => name,
+            Name::Static(name) => name,
             Name::Own(name) => name,
         }
     }
@@ -187,8 +214,8 @@ impl Purpose {
         self
     }
 
-    /// The mode under [`Regime::DecliningIsEnough`]. Default: the same as everywhere.
-    pub fn mode_where_declining_is_enough(mut self, mode: Mode) -> Self {
+    /// The mode under [`Regime::OptOut`]. Default: the same as everywhere.
+    pub fn mode_in_opt_out_regime(mut self, mode: Mode) -> Self {
         self.lenient_mode = Some(mode);
         self
     }
@@ -264,8 +291,46 @@ impl Purpose {
     pub fn mode_under(&self, regime: Regime) -> Mode {
         match regime {
             Regime::Strictest => self.mode,
-            Regime::DecliningIsEnough => self.lenient_mode.unwrap_or(self.mode),
+            Regime::OptOut => self.lenient_mode.unwrap_or(self.mode),
         }
+    }
+}
+
+/// The rules for names of purposes.
+const fn is_valid(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes.len() > 64 || !bytes[0].is_ascii_lowercase() {
+        return false;
+    }
+    let mut index = 1;
+    while index < bytes.len() {
+        if !matches!(bytes[index], b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-') {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+impl TryFrom<&str> for PurposeId {
+    type Error = Error;
+
+    fn try_from(name: &str) -> Result<Self> {
+        Self::new(name)
+    }
+}
+
+/// A clone, which does not allocate.
+impl From<&Self> for PurposeId {
+    fn from(purpose: &Self) -> Self {
+        purpose.clone()
+    }
+}
+
+/// For [`Purpose::new`].
+impl From<PurposeId> for String {
+    fn from(purpose: PurposeId) -> Self {
+        purpose.as_str().to_owned()
     }
 }
 

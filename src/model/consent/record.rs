@@ -175,7 +175,7 @@ impl ConsentRecord {
     /// signal comes with every request. It does not add a decision that repeats the last one under the same notice within 24
     /// hours either. A later repetition is a record of its own and renews the decision. What another system recorded
     /// ([`DecisionMethod::Import`]) repeats nothing.
-    pub fn is_news(&self, last: Option<&Self>) -> bool {
+    pub fn is_new_after(&self, last: Option<&Self>) -> bool {
         let Some(last) = last else { return true };
         match self.proof.method {
             DecisionMethod::Gpc => !last.consent_state.decision.is_no() && !last.consent_state.gpc_present,

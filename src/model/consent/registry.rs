@@ -82,7 +82,7 @@ fn check(purpose: &Purpose) -> Result<PurposeId> {
         return wrong("basis", "what needs an opt-in is based on consent");
     }
     if purpose.lenient_mode == Some(Mode::Necessary) {
-        return wrong("mode_where_declining_is_enough", "what can be declined is not necessary");
+        return wrong("mode_in_opt_out_regime", "what can be declined is not necessary");
     }
     let modes = [Some(purpose.mode), purpose.lenient_mode];
     let is_decided = modes.iter().flatten().any(|mode| matches!(mode, Mode::OptIn | Mode::OptOut));
@@ -127,7 +127,7 @@ mod tests {
             (vec![necessary().mode(Mode::OptIn)], "mode"),
             (vec![necessary().basis(LegalBasis::Consent)], "basis"),
             (vec![analytics().basis(LegalBasis::LegitimateInterests)], "basis"),
-            (vec![analytics().mode_where_declining_is_enough(Mode::Necessary)], "mode_where_declining_is_enough"),
+            (vec![analytics().mode_in_opt_out_regime(Mode::Necessary)], "mode_in_opt_out_regime"),
             (vec![analytics().cookies(["ok", "not ok"])], "cookies"),
             (vec![analytics().cookies([PurposeCookie::new("a").path("shop")])], "cookies"),
             (vec![analytics().cookies([PurposeCookie::new("a").path("/; Secure")])], "cookies"),

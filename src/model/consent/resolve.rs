@@ -53,7 +53,8 @@ impl Signals {
 pub struct Verdict {
     #[serde(rename = "allowed")]
     is_allowed: bool,
-    why: Why,
+    #[serde(rename = "why")]
+    reason: Reason,
     #[serde(rename = "ask")]
     needs_prompt: bool,
 }
@@ -62,7 +63,7 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Why {
+pub enum Reason {
     /// The service cannot be given without it.
     Necessary,
     /// Processing is restricted.
@@ -93,8 +94,8 @@ impl Verdict {
     /// What holds as long as nobody can say what was decided: only what is necessary is allowed.
     pub(crate) fn unavailable(purpose: &Purpose, regime: Regime) -> Self {
         match purpose.mode_under(regime) {
-            Mode::Necessary => Self { is_allowed: true, why: Why::Necessary, needs_prompt: false },
-            _ => Self { is_allowed: false, why: Why::Unavailable, needs_prompt: false },
+            Mode::Necessary => Self { is_allowed: true, reason: Reason::Necessary, needs_prompt: false },
+            _ => Self { is_allowed: false, reason: Reason::Unavailable, needs_prompt: false },
         }
     }
 
@@ -104,8 +105,8 @@ impl Verdict {
     }
 
     /// Why.
-    pub fn why(self) -> Why {
-        self.why
+    pub fn reason(self) -> Reason {
+        self.reason
     }
 
     /// Whether a question would change something: nobody has decided, or a grant no longer counts.
@@ -133,25 +134,25 @@ pub fn resolve(
     regime: Regime,
     now: Timestamp,
 ) -> Verdict {
-    let no = |why| Verdict { is_allowed: false, why, needs_prompt: false };
+    let no = |reason| Verdict { is_allowed: false, reason, needs_prompt: false };
     let mode = purpose.mode_under(regime);
     if mode == Mode::Necessary {
-        return Verdict { is_allowed: true, why: Why::Necessary, needs_prompt: false };
+        return Verdict { is_allowed: true, reason: Reason::Necessary, needs_prompt: false };
     }
     if signals.restricted {
-        return no(Why::Restricted);
+        return no(Reason::Restricted);
     }
     match consent_state.map(|consent_state| consent_state.decision) {
-        Some(Decision::Objected) => return no(Why::Objected),
-        Some(Decision::Denied) => return no(Why::Denied),
-        Some(Decision::Withdrawn) => return no(Why::Withdrawn),
+        Some(Decision::Objected) => return no(Reason::Objected),
+        Some(Decision::Denied) => return no(Reason::Denied),
+        Some(Decision::Withdrawn) => return no(Reason::Withdrawn),
         Some(Decision::Granted) | None => {}
     }
     let grant = consent_state.map(|consent_state| {
         if consent_state.notice_version != purpose.notice_version {
-            Err(Why::Stale)
+            Err(Reason::Stale)
         } else if consent_state.valid_until.is_some_and(|end| now >= end) {
-            Err(Why::Expired)
+            Err(Reason::Expired)
         } else {
             Ok(consent_state)
         }
@@ -159,17 +160,17 @@ pub fn resolve(
     // Who agreed while the browser said so knew it.
     let knew = |signal: fn(&ConsentState) -> bool| matches!(grant, Some(Ok(consent_state)) if signal(consent_state));
     if signals.gpc && purpose.sells_or_shares && !knew(|consent_state| consent_state.gpc_present) {
-        return no(Why::GlobalPrivacyControl);
+        return no(Reason::GlobalPrivacyControl);
     }
     if signals.dnt && purpose.category == Category::Analytics && !knew(|consent_state| consent_state.dnt_present) {
-        return no(Why::DoNotTrack);
+        return no(Reason::DoNotTrack);
     }
-    let why = match grant {
-        Some(Ok(_)) => return Verdict { is_allowed: true, why: Why::Granted, needs_prompt: false },
-        Some(Err(why)) => why,
-        None => Why::Undecided,
+    let reason = match grant {
+        Some(Ok(_)) => return Verdict { is_allowed: true, reason: Reason::Granted, needs_prompt: false },
+        Some(Err(reason)) => reason,
+        None => Reason::Undecided,
     };
-    Verdict { is_allowed: mode != Mode::OptIn, why, needs_prompt: matches!(mode, Mode::OptIn | Mode::OptOut) }
+    Verdict { is_allowed: mode != Mode::OptIn, reason, needs_prompt: matches!(mode, Mode::OptIn | Mode::OptOut) }
 }
 
 #[cfg(test)]
@@ -179,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::consent::Decided;
+    use crate::model::consent::DecisionEvent;
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const GIVEN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -191,7 +192,7 @@ mod tests {
     }
 
     fn consent_state(decision: Decision, version: u32, gpc: bool) -> ConsentState {
-        let decided = Decided::new(decision, version, GIVEN);
+        let decided = DecisionEvent::new(decision, version, GIVEN);
         let decided = if gpc { decided.with_gpc().with_dnt() } else { decided };
         ConsentState::after(&purpose(Category::Analytics, Mode::OptIn, false), &decided)
     }
@@ -206,24 +207,24 @@ mod tests {
         let (early, late) = (GIVEN.after(179 * DAY), GIVEN.after(180 * DAY));
         let ads = |mode| purpose(Category::Marketing, mode, true);
         let count = |mode| purpose(Category::Analytics, mode, false);
-        for (purpose, consent_state, signals, now, allowed, why, ask) in [
-            (count(Mode::Necessary), None, restricted, early, true, Why::Necessary, false),
-            (count(Mode::OptIn), None, quiet, early, false, Why::Undecided, true),
-            (count(Mode::OptOut), None, quiet, early, true, Why::Undecided, true),
-            (count(Mode::ExemptWithObjection), None, quiet, early, true, Why::Undecided, false),
-            (count(Mode::NoticeOnly), None, quiet, early, true, Why::Undecided, false),
-            (count(Mode::OptIn), Some(granted), quiet, early, true, Why::Granted, false),
-            (count(Mode::OptIn), Some(granted), quiet, late, false, Why::Expired, true),
-            (count(Mode::OptOut), Some(granted), quiet, late, true, Why::Expired, true),
-            (count(Mode::OptIn), Some(stale), quiet, early, false, Why::Stale, true),
-            (count(Mode::OptIn), Some(granted), restricted, early, false, Why::Restricted, false),
+        for (purpose, consent_state, signals, now, allowed, reason, ask) in [
+            (count(Mode::Necessary), None, restricted, early, true, Reason::Necessary, false),
+            (count(Mode::OptIn), None, quiet, early, false, Reason::Undecided, true),
+            (count(Mode::OptOut), None, quiet, early, true, Reason::Undecided, true),
+            (count(Mode::ExemptWithObjection), None, quiet, early, true, Reason::Undecided, false),
+            (count(Mode::NoticeOnly), None, quiet, early, true, Reason::Undecided, false),
+            (count(Mode::OptIn), Some(granted), quiet, early, true, Reason::Granted, false),
+            (count(Mode::OptIn), Some(granted), quiet, late, false, Reason::Expired, true),
+            (count(Mode::OptOut), Some(granted), quiet, late, true, Reason::Expired, true),
+            (count(Mode::OptIn), Some(stale), quiet, early, false, Reason::Stale, true),
+            (count(Mode::OptIn), Some(granted), restricted, early, false, Reason::Restricted, false),
             (
                 count(Mode::OptOut),
                 Some(consent_state(Decision::Denied, 1, false)),
                 quiet,
                 late,
                 false,
-                Why::Denied,
+                Reason::Denied,
                 false,
             ),
             (
@@ -232,7 +233,7 @@ mod tests {
                 quiet,
                 early,
                 false,
-                Why::Withdrawn,
+                Reason::Withdrawn,
                 false,
             ),
             (
@@ -241,19 +242,19 @@ mod tests {
                 quiet,
                 early,
                 false,
-                Why::Objected,
+                Reason::Objected,
                 false,
             ),
-            (ads(Mode::OptOut), None, gpc, early, false, Why::GlobalPrivacyControl, false),
-            (ads(Mode::OptIn), Some(granted), gpc, early, false, Why::GlobalPrivacyControl, false),
-            (ads(Mode::OptIn), Some(knowing), gpc, early, true, Why::Granted, false),
-            (ads(Mode::OptIn), Some(knowing), gpc, late, false, Why::GlobalPrivacyControl, false),
-            (count(Mode::OptIn), Some(granted), gpc, early, true, Why::Granted, false),
-            (count(Mode::ExemptWithObjection), None, dnt, early, false, Why::DoNotTrack, false),
-            (ads(Mode::OptOut), None, dnt, early, true, Why::Undecided, true),
+            (ads(Mode::OptOut), None, gpc, early, false, Reason::GlobalPrivacyControl, false),
+            (ads(Mode::OptIn), Some(granted), gpc, early, false, Reason::GlobalPrivacyControl, false),
+            (ads(Mode::OptIn), Some(knowing), gpc, early, true, Reason::Granted, false),
+            (ads(Mode::OptIn), Some(knowing), gpc, late, false, Reason::GlobalPrivacyControl, false),
+            (count(Mode::OptIn), Some(granted), gpc, early, true, Reason::Granted, false),
+            (count(Mode::ExemptWithObjection), None, dnt, early, false, Reason::DoNotTrack, false),
+            (ads(Mode::OptOut), None, dnt, early, true, Reason::Undecided, true),
         ] {
             let verdict = resolve(&purpose, consent_state.as_ref(), signals, Regime::Strictest, now);
-            let expected = Verdict { is_allowed: allowed, why, needs_prompt: ask };
+            let expected = Verdict { is_allowed: allowed, reason, needs_prompt: ask };
             assert_eq!(verdict, expected, "{purpose:?} {consent_state:?} {signals:?}");
         }
     }
@@ -271,11 +272,11 @@ mod tests {
             for (category, sells) in
                 [(Category::Analytics, false), (Category::Analytics, true), (Category::Marketing, true)]
             {
-                let lenient = purpose(category.clone(), Mode::OptIn, sells).mode_where_declining_is_enough(mode);
+                let lenient = purpose(category.clone(), Mode::OptIn, sells).mode_in_opt_out_regime(mode);
                 for (purpose, regime) in [
                     (purpose(category.clone(), mode, sells), Regime::Strictest),
-                    (purpose(category.clone(), mode, sells), Regime::DecliningIsEnough),
-                    (lenient, Regime::DecliningIsEnough),
+                    (purpose(category.clone(), mode, sells), Regime::OptOut),
+                    (lenient, Regime::OptOut),
                 ] {
                     for consent_state in &consent_states {
                         for [gpc, dnt, restricted] in (0..8).map(bits) {
@@ -284,7 +285,7 @@ mod tests {
                                 let verdict = resolve(&purpose, consent_state.as_ref(), signals, regime, now);
                                 seen += 1;
                                 if mode == Mode::Necessary {
-                                    assert!(verdict.is_allowed() && verdict.why() == Why::Necessary);
+                                    assert!(verdict.is_allowed() && verdict.reason() == Reason::Necessary);
                                     continue;
                                 }
                                 let said_no = consent_state
@@ -323,7 +324,7 @@ mod tests {
                 .into_iter()
                 .map(|(decision, version, gpc, pause)| {
                     at += pause;
-                    let decided = Decided::new(DECISIONS[decision], version, Timestamp::from_millis(at));
+                    let decided = DecisionEvent::new(DECISIONS[decision], version, Timestamp::from_millis(at));
                     if gpc { decided.with_gpc() } else { decided }
                 })
                 .collect();

@@ -90,7 +90,7 @@ impl ConsentStore for MemoryStore {
         Ok(consent_states)
     }
 
-    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+    async fn refusing_subjects(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
         let consents = &self.state().consents;
         let is_no = |consent_states: &ConsentStates| {
             consent_states.get(&purpose).is_some_and(|consent_state| consent_state.decision.is_no())
@@ -142,7 +142,7 @@ impl ConsentStore for MemoryStore {
         Ok(self.state().consents.notices.iter().find(|notice| notice.hash() == hash).cloned())
     }
 
-    async fn secret(&self) -> Result<[u8; 32]> {
+    async fn signing_secret(&self) -> Result<[u8; 32]> {
         self.state().consents.secret()
     }
 }
@@ -220,9 +220,9 @@ impl Consents {
         let mut consent_states = self.consent_states(&subject);
         let mut news: Vec<ConsentRecord> = Vec::new();
         for mut record in records {
-            let last = consent_states.held(&record.purpose).map(|held| held.record);
+            let last = consent_states.recorded(&record.purpose).map(|held| held.record);
             let last = last.and_then(|last| self.records.iter().chain(&news).rfind(|record| record.id == last));
-            if !record.is_news(last) {
+            if !record.is_new_after(last) {
                 continue;
             }
             if self.records.iter().chain(&news).any(|known| known.id == record.id) {

@@ -171,7 +171,7 @@ impl ConsentStore for SqliteStore {
         self.inner.writer.run(true, move |database| consents::link(database, visitor, &user, policy, now)).await
     }
 
-    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+    async fn refusing_subjects(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
         self.inner.readers.read_elsewhere(move |database| consents::refusing(database, &purpose, denied, limit)).await
     }
 
@@ -187,7 +187,7 @@ impl ConsentStore for SqliteStore {
         self.inner.readers.read(move |database| consents::notice(database, hash)).await
     }
 
-    async fn secret(&self) -> Result<[u8; 32]> {
+    async fn signing_secret(&self) -> Result<[u8; 32]> {
         match self.inner.readers.read(consents::secret).await? {
             Some(secret) => Ok(secret),
             None => self.inner.writer.run(true, |database| consents::make_secret(database)).await,
@@ -381,13 +381,13 @@ impl Store for SqliteStore {
         let load = move |database: &Connection| {
             let session = sessions::load(database, &key, &realm)?;
             let subject = session.subject(visitor);
-            let account = subject.as_ref().map(|subject| consents::account(database, subject)).transpose()?;
-            Ok(LoadedContext { session, subject, account: account.unwrap_or_default() })
+            let profile = subject.as_ref().map(|subject| consents::profile(database, subject)).transpose()?;
+            Ok(LoadedContext { session, subject, profile: profile.unwrap_or_default() })
         };
         self.inner.readers.read(load).await
     }
 
-    async fn account(&self, subject: Subject) -> Result<Profile> {
-        self.inner.readers.read(move |database| consents::account(database, &subject)).await
+    async fn profile(&self, subject: Subject) -> Result<Profile> {
+        self.inner.readers.read(move |database| consents::profile(database, &subject)).await
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     model::{
         client::{Agent, TruncatedAddress},
         consent::{
-            Category, ConsentId, ConsentRecord, ConsentState, ConsentStates, Decided, Decision, DecisionMethod,
+            Category, ConsentId, ConsentRecord, ConsentState, ConsentStates, Decision, DecisionEvent, DecisionMethod,
             NoticeHash, Proof, Purpose, PurposeId, Regime, Subject,
         },
     },
@@ -22,12 +22,12 @@ pub(super) fn user(name: &str) -> Subject {
 
 /// A decision that somebody made purpose by purpose, and no more to prove it.
 pub(super) fn decided(who: &Subject, what: PurposeId, decision: Decision, now: Timestamp) -> ConsentRecord {
-    let consent_state = consent_state(&what, Decided::new(decision, 1, now));
+    let consent_state = consent_state(&what, DecisionEvent::new(decision, 1, now));
     let proof = Proof::new(DecisionMethod::Custom, now);
     ConsentRecord::new(who.clone(), what, consent_state, proof).expect("the system has random bytes")
 }
 
-fn consent_state(what: &PurposeId, decided: Decided) -> ConsentState {
+fn consent_state(what: &PurposeId, decided: DecisionEvent) -> ConsentState {
     let purpose = Purpose::new(what.as_str(), Category::Analytics).expiry(Duration::from_secs(180 * 24 * 60 * 60));
     ConsentState::after(&purpose, &decided)
 }
@@ -48,7 +48,7 @@ pub(super) fn proven(mut record: ConsentRecord) -> ConsentRecord {
     record.proof.language = Some("de-CH".into());
     record.proof.source = Some("/käse'\"\u{0}\u{1f600}".into());
     record.proof.place = Some("CH".into());
-    record.proof.regime = Regime::DecliningIsEnough;
+    record.proof.regime = Regime::OptOut;
     record.consent_state.dnt_present = true;
     record.proof.given_at = Timestamp::from_millis(-1);
     record.proof.session = Some(session);
@@ -107,14 +107,14 @@ pub(super) async fn what_is_recorded_is_read_back_with_its_proof<S: ConsentStore
     let long = "ü".repeat(127) + "x";
     for subject in [user(&long), new_visitor().into()] {
         let mut first = proven(decided(&subject, own.clone(), Decision::Granted, at(1)));
-        let knowing = Decided::new(Decision::Granted, u32::MAX, Timestamp::from_millis(i64::MAX)).with_gpc();
+        let knowing = DecisionEvent::new(Decision::Granted, u32::MAX, Timestamp::from_millis(i64::MAX)).with_gpc();
         first.consent_state = consent_state(&own, knowing);
         let early = decided(&subject, PurposeId::ANALYTICS, Decision::Denied, Timestamp::from_millis(i64::MIN));
         let consent_states = record(&*store, vec![first.clone(), early.clone()]).await;
         assert_eq!(consent_states, ConsentStates::rebuild([&first, &early]));
         let second = decided(&subject, own.clone(), Decision::Withdrawn, at(2));
         let consent_states = record(&*store, vec![second.clone()]).await;
-        assert_eq!(consent_states.held(&own).map(|held| held.record), Some(second.id));
+        assert_eq!(consent_states.recorded(&own).map(|held| held.record), Some(second.id));
         assert_eq!(consent_states.get(&PurposeId::ANALYTICS), Some(&early.consent_state));
         let second = ConsentRecord { previous: Some(first.id), ..second };
         assert_eq!(history(&*store, &subject).await, [second, early, first]);
@@ -218,7 +218,7 @@ pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(stor
             .collect();
         let (consent_states, stored) = expected.entry(subject).or_default();
         for record in &records {
-            if record.is_news(stored.iter().rfind(|stored| stored.purpose == record.purpose)) {
+            if record.is_new_after(stored.iter().rfind(|stored| stored.purpose == record.purpose)) {
                 consent_states.add(record);
                 stored.push(record.clone());
             }

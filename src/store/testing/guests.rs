@@ -23,36 +23,36 @@ async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>)
         Loaded::Ended { .. } | Loaded::OtherRealm | Loaded::Unknown => None,
     };
     let subject = named.or(visitor.map(Subject::Visitor));
-    let account = match &subject {
-        Some(subject) => account(store, subject).await,
+    let profile = match &subject {
+        Some(subject) => profile(store, subject).await,
         None => Profile::default(),
     };
     let guest = store.load_context(key, Realm::default(), visitor).await.expect("readable");
-    assert_eq!(guest, LoadedContext { session, subject, account });
+    assert_eq!(guest, LoadedContext { session, subject, profile });
     guest
 }
 
-async fn account<S: Store>(store: &S, subject: &Subject) -> Profile {
+async fn profile<S: Store>(store: &S, subject: &Subject) -> Profile {
     let preferences = match subject {
         Subject::User(user) => store.preferences(user.clone()).await.expect("readable"),
         Subject::Visitor(_) => StoredPreferences::default(),
     };
     let consents = store.consents(subject.clone()).await.expect("readable");
-    let account = store.account(subject.clone()).await.expect("readable");
+    let profile = store.profile(subject.clone()).await.expect("readable");
     let restriction = match subject {
         Subject::User(user) => store.restriction_of(user.clone()).await.expect("readable"),
         Subject::Visitor(_) => None,
     };
-    assert_eq!(account, Profile { consents, preferences, restriction });
-    account
+    assert_eq!(profile, Profile { consents, preferences, restriction });
+    profile
 }
 
 async fn decide<S: Store>(store: &S, subject: &Subject, decision: Decision) {
     record(store, vec![decided(subject, PurposeId::ANALYTICS, decision, START)]).await;
 }
 
-fn decision(account: &Profile) -> Option<Decision> {
-    account.consents.get(&PurposeId::ANALYTICS).map(|consent_state| consent_state.decision)
+fn decision(profile: &Profile) -> Option<Decision> {
+    profile.consents.get(&PurposeId::ANALYTICS).map(|consent_state| consent_state.decision)
 }
 
 pub(super) async fn a_user_comes_with_decisions_and_preferences<S: Store>(store: Arc<S>) {
@@ -65,19 +65,19 @@ pub(super) async fn a_user_comes_with_decisions_and_preferences<S: Store>(store:
     for visitor in [None, Some(visitor), Some(new_visitor())] {
         let guest = guest(&*store, session.key, visitor).await;
         assert_eq!((&guest.session, &guest.subject), (&Loaded::Found(session.record.clone()), &Some(user("ada"))));
-        assert_eq!((decision(&guest.account), guest.account.preferences.version), (Some(Decision::Granted), 1));
+        assert_eq!((decision(&guest.profile), guest.profile.preferences.version), (Some(Decision::Granted), 1));
     }
 }
 
 pub(super) async fn an_account_may_have_one_part_only<S: Store>(store: Arc<S>) {
-    assert_eq!(account(&*store, &user("ada")).await, Profile::default(), "nobody knows the user");
+    assert_eq!(profile(&*store, &user("ada")).await, Profile::default(), "nobody knows the user");
     let session = start(&*store, Some("ada"), START).await;
-    assert_eq!(guest(&*store, session.key, None).await.account, Profile::default());
+    assert_eq!(guest(&*store, session.key, None).await.profile, Profile::default());
     preferences::change(&*store, json!({ "theme": "dark" })).await;
-    let of_ada = guest(&*store, session.key, None).await.account;
+    let of_ada = guest(&*store, session.key, None).await.profile;
     assert!(of_ada.consents.is_empty() && of_ada.preferences.version == 1);
     decide(&*store, &user("bob"), Decision::Denied).await;
-    let of_bob = account(&*store, &user("bob")).await;
+    let of_bob = profile(&*store, &user("bob")).await;
     assert_eq!((decision(&of_bob), of_bob.preferences), (Some(Decision::Denied), StoredPreferences::default()));
 }
 
@@ -91,13 +91,13 @@ pub(super) async fn an_anonymous_session_comes_with_the_account_of_the_visitor<S
     store.change_preferences(namesake, patch, None).await.expect("changed");
     let known = guest(&*store, session.key, Some(visitor)).await;
     assert_eq!((&known.session, &known.subject), (&Loaded::Found(session.record), &Some(visitor.into())));
-    assert_eq!(decision(&known.account), Some(Decision::Objected));
-    assert_eq!(known.account.preferences, StoredPreferences::default());
+    assert_eq!(decision(&known.profile), Some(Decision::Objected));
+    assert_eq!(known.profile.preferences, StoredPreferences::default());
     let other = new_visitor();
     let unknown = guest(&*store, session.key, Some(other)).await;
-    assert_eq!((unknown.subject, unknown.account), (Some(other.into()), Profile::default()));
+    assert_eq!((unknown.subject, unknown.profile), (Some(other.into()), Profile::default()));
     let nobody = guest(&*store, session.key, None).await;
-    assert_eq!((nobody.subject, nobody.account), (None, Profile::default()));
+    assert_eq!((nobody.subject, nobody.profile), (None, Profile::default()));
 }
 
 pub(super) async fn a_key_that_is_unknown_or_ended_leaves_the_visitor<S: Store>(store: Arc<S>) {
@@ -109,7 +109,7 @@ pub(super) async fn a_key_that_is_unknown_or_ended_leaves_the_visitor<S: Store>(
     for (key, expected) in [(session.key, Loaded::Ended { logged_in: true }), (new_key(), Loaded::Unknown)] {
         let left = guest(&*store, key, Some(visitor)).await;
         assert_eq!((left.session, left.subject), (expected, Some(visitor.into())));
-        assert_eq!(decision(&left.account), Some(Decision::Denied));
+        assert_eq!(decision(&left.profile), Some(Decision::Denied));
         assert_eq!(guest(&*store, key, None).await.subject, None);
     }
 }
@@ -121,12 +121,12 @@ pub(super) async fn an_expired_session_still_names_its_user<S: Store>(store: Arc
     assert!(session.record.head.is_expired(late) && !store.touch(session.id(), late).await.expect("answered"));
     let expired = guest(&*store, session.key, Some(new_visitor())).await;
     assert_eq!((expired.session, expired.subject), (Loaded::Found(session.record), Some(user("ada"))));
-    assert_eq!(decision(&expired.account), Some(Decision::Granted));
+    assert_eq!(decision(&expired.profile), Some(Decision::Granted));
 }
 
 pub(super) async fn of_nobody_nothing_is_known<S: Store>(store: Arc<S>) {
     let nobody = guest(&*store, new_key(), None).await;
-    assert_eq!(nobody, LoadedContext { session: Loaded::Unknown, subject: None, account: Profile::default() });
+    assert_eq!(nobody, LoadedContext { session: Loaded::Unknown, subject: None, profile: Profile::default() });
     let stranger = guest(&*store, new_key(), Some(new_visitor())).await;
-    assert_eq!((stranger.session, stranger.account), (Loaded::Unknown, Profile::default()));
+    assert_eq!((stranger.session, stranger.profile), (Loaded::Unknown, Profile::default()));
 }

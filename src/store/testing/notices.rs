@@ -75,11 +75,11 @@ pub(super) async fn of_parallel_texts_of_one_version_one_is_kept<S: ConsentStore
 pub(super) async fn a_secret_is_made_once<S: ConsentStore>(store: Arc<S>) {
     let secrets = at_once(|_| {
         let store = store.clone();
-        async move { store.secret().await.expect("made") }
+        async move { store.signing_secret().await.expect("made") }
     })
     .await;
     let mut secrets: HashSet<_> = secrets.into_iter().collect();
-    secrets.insert(store.secret().await.expect("read"));
+    secrets.insert(store.signing_secret().await.expect("read"));
     assert_eq!(secrets.len(), 1);
     assert!(!secrets.contains(&[0; 32]));
 }

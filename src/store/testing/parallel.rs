@@ -184,7 +184,7 @@ pub(super) async fn parallel_records_all_survive<S: ConsentStore>(store: Arc<S>)
                 let records = vec![decided(PurposeId::ANALYTICS), decided(PurposeId::MARKETING)];
                 let consent_states = store.record_consents(records.clone()).await.expect("stored");
                 for record in records {
-                    let held = consent_states.held(&record.purpose).map(|held| held.record);
+                    let held = consent_states.recorded(&record.purpose).map(|held| held.record);
                     assert_eq!(held, Some(record.id), "the answer is of this moment");
                     all.push(record.id);
                 }

@@ -20,7 +20,7 @@ use crate::{
 const EVERYBODY: usize = 1_000;
 
 async fn refusing<S: ConsentStore>(store: &S, purpose: PurposeId, denied: bool) -> BTreeSet<Subject> {
-    let found = store.refusing(purpose, denied, EVERYBODY).await.expect("readable");
+    let found = store.refusing_subjects(purpose, denied, EVERYBODY).await.expect("readable");
     let set: BTreeSet<_> = found.iter().cloned().collect();
     assert_eq!(set.len(), found.len(), "each once");
     set
@@ -103,7 +103,7 @@ pub(super) async fn a_limit_holds_and_shows_that_there_are_more<S: ConsentStore>
         decide(&*store, &user(&name), PurposeId::ANALYTICS, Objected).await;
     }
     for limit in 0..12 {
-        let found = store.refusing(PurposeId::ANALYTICS, false, limit).await.expect("readable");
+        let found = store.refusing_subjects(PurposeId::ANALYTICS, false, limit).await.expect("readable");
         assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), limit.min(10));
         assert_eq!(found.len(), limit.min(10));
     }

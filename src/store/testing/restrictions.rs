@@ -31,7 +31,7 @@ pub(super) async fn a_restriction_is_kept_and_lifted<S: Store>(store: Arc<S>) {
     for (next, before) in [(accuracy, None), (accuracy, accuracy), (claims, accuracy), (None, claims), (claims, None)] {
         assert_eq!(restrict(&*store, "ada", next).await, before);
         assert_eq!(of("ada").await, next);
-        let account = store.account(Subject::User(user_id("ada"))).await.expect("readable");
+        let account = store.profile(Subject::User(user_id("ada"))).await.expect("readable");
         assert_eq!(account.restriction, next, "it comes with the account");
     }
     assert_eq!(of("bob").await, None);

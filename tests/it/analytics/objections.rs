@@ -5,7 +5,7 @@ use tower_guestbook::{
     activity::HistoryQuery,
     analytics::{EventFilter, Funnel, FunnelStep},
     consent::{
-        Category, Choices, Circumstances, ConsentRules, Decision, DecisionMethod, MergePolicy, Mode, Purpose,
+        Category, Choices, ConsentRules, Decision, DecisionContext, DecisionMethod, MergePolicy, Mode, Purpose,
         PurposeId, Purposes, Subject,
     },
     privacy::RestrictionReason,
@@ -49,7 +49,7 @@ async fn asking<S: Store>(store: S, events: Vec<Event>, consent: ConsentRules, a
 
 async fn decide(guestbook: &Guestbook, who: &Subject, purpose: PurposeId, decision: Decision) {
     let choices = Choices::new(DecisionMethod::Custom).decide(purpose, decision);
-    guestbook.consents().unwrap().decide(who, choices, &Circumstances::default()).await.unwrap();
+    guestbook.consents().unwrap().decide(who, choices, &DecisionContext::default()).await.unwrap();
 }
 
 /// Events and users of an overview, actors with a view, with a purchase, with a login, and steps of the journey of user 1.

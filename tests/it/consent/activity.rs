@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     Guestbook, Tracker,
     activity::{ActivityRules, Event, EventType, Tracked},
-    consent::{PurposeId, Subject, UnallowedActivity},
+    consent::{DisallowedActivity, PurposeId, Subject},
     store::MemoryStore,
 };
 
@@ -69,7 +69,7 @@ async fn nothing_is_written_before_somebody_agrees_and_nothing_after_they_do_no_
 
 #[tokio::test]
 async fn what_is_not_allowed_can_be_counted_without_saying_who() {
-    let site = Site::new(MemoryStore::new(), rules().unallowed_activity(UnallowedActivity::Unlinked));
+    let site = Site::new(MemoryStore::new(), rules().disallowed_activity(DisallowedActivity::Unlinked));
     let mut ada = site.browser();
     ok(ada.post("/begin").await);
     ada.decline("analytics").await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tower_guestbook::{Guestbook, consent::Circumstances, store::SqliteStore};
+use tower_guestbook::{Guestbook, consent::DecisionContext, store::SqliteStore};
 
 use super::{Browser, Site, id, of, ok, rules, user};
 use crate::support::builder;
@@ -69,7 +69,7 @@ async fn what_is_done_outside_a_request_is_obeyed_likewise() {
     here.grant("analytics").await;
     let mut there = at(&b, &here);
     assert!(here.allows("analytics").await && there.allows("analytics").await);
-    a.consents().withdraw(&user("ada"), &id("analytics"), &Circumstances::default()).await.unwrap();
+    a.consents().withdraw(&user("ada"), &id("analytics"), &DecisionContext::default()).await.unwrap();
     assert!(!here.allows("analytics").await);
     a.clock.advance(SECOND);
     assert!(!there.allows("analytics").await);

@@ -56,7 +56,7 @@ pub(crate) fn purposes() -> Purposes {
         )
         .purpose(
             Purpose::new("marketing", Category::Marketing)
-                .mode_where_declining_is_enough(Mode::OptOut)
+                .mode_in_opt_out_regime(Mode::OptOut)
                 .sells_or_shares(true)
                 .cookies(["ads", "ads_*"])
                 .expiry(90 * DAY),
@@ -76,7 +76,7 @@ pub(crate) fn rules() -> ConsentRules {
         .notice(notice("measurement", "en", "We count how many came."))
         .consent_page("/privacy")
         .jurisdictions(|request: RequestHead<'_>| match request.headers.get("x-country")?.to_str().ok()? {
-            "US-CA" => Some(Jurisdiction::new("US-CA", Regime::DecliningIsEnough)),
+            "US-CA" => Some(Jurisdiction::new("US-CA", Regime::OptOut)),
             "XX" => Some(Jurisdiction::blocked("XX")),
             "DE" => Some(Jurisdiction::new("DE", Regime::Strictest)),
             _ => None,

@@ -70,7 +70,7 @@ pub(crate) fn routes() -> Router {
 
 /// A page that its author takes for public.
 async fn public(consent: Consent) -> Response {
-    ([(header::CACHE_CONTROL, "public, max-age=60")], Json(consent.allows(&PurposeId::MARKETING))).into_response()
+    ([(header::CACHE_CONTROL, "public, max-age=60")], Json(consent.allows(PurposeId::MARKETING))).into_response()
 }
 
 async fn prompt(consent: Consent, headers: HeaderMap) -> Result<impl IntoResponse> {

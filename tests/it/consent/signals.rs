@@ -190,7 +190,7 @@ async fn the_law_is_that_of_the_place_and_the_strictest_where_nobody_knows() {
         browser.decline("marketing").await;
         let records = site.records(&browser.visitor()).await;
         let proof = &records[0].proof;
-        let regime = if allowed { Regime::DecliningIsEnough } else { Regime::Strictest };
+        let regime = if allowed { Regime::OptOut } else { Regime::Strictest };
         assert_eq!((proof.place.as_deref(), proof.regime), (recorded, regime));
         browser.headers.insert("x-country", "US-CA".to_owned());
         assert!(!browser.allows("marketing").await, "a no is a no wherever its person goes");

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use tower_guestbook::{
     ErrorKind, UserId, VisitorId,
     consent::{
-        Category, ConsentRecord, ConsentState, ConsentStates, Decided, Decision, DecisionMethod, MergePolicy, Notice,
-        Proof, Purpose, PurposeId, Subject,
+        Category, ConsentRecord, ConsentState, ConsentStates, Decision, DecisionEvent, DecisionMethod, MergePolicy,
+        Notice, Proof, Purpose, PurposeId, Subject,
     },
     store::{ConsentStore, SqliteStore},
 };
@@ -51,7 +51,7 @@ fn notice(text: &str) -> Notice {
 
 async fn decide(store: &SqliteStore, who: &Subject, decision: Decision) -> ConsentRecord {
     let purpose = Purpose::new("analytics", Category::Analytics);
-    let consent_state = ConsentState::after(&purpose, &Decided::new(decision, 1, START));
+    let consent_state = ConsentState::after(&purpose, &DecisionEvent::new(decision, 1, START));
     let proof = Proof::new(DecisionMethod::Custom, START);
     let record = ConsentRecord::new(who.clone(), PurposeId::ANALYTICS, consent_state, proof).unwrap();
     store.record_consents(vec![record.clone()]).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_projection_that_others_have_damaged_is_mended_from_the_records() {
     assert_ne!(consents(&store, &subjects[3]).await, right[3]);
 
     assert_eq!(store.rebuild_consents().await.unwrap(), 5);
-    assert_eq!(store.refusing(PurposeId::ANALYTICS, true, 9).await.unwrap(), []);
+    assert_eq!(store.refusing_subjects(PurposeId::ANALYTICS, true, 9).await.unwrap(), []);
     for (subject, right) in subjects.iter().zip(right) {
         assert_eq!(consents(&store, subject).await, right);
     }
@@ -203,7 +203,8 @@ async fn all_stores_on_a_file_have_one_secret() {
     for _ in 0..8 {
         let file = File::new();
         let stores: Vec<_> = (0..4).map(|_| file.open()).collect();
-        let asking = stores.iter().cloned().map(|store| tokio::spawn(async move { store.secret().await.unwrap() }));
+        let asking =
+            stores.iter().cloned().map(|store| tokio::spawn(async move { store.signing_secret().await.unwrap() }));
         let asking: Vec<_> = asking.collect();
         let mut secrets = Vec::new();
         for secret in asking {
@@ -212,11 +213,11 @@ async fn all_stores_on_a_file_have_one_secret() {
         for store in stores {
             store.close().await.unwrap();
         }
-        secrets.push(file.open().secret().await.unwrap());
+        secrets.push(file.open().signing_secret().await.unwrap());
         assert!(secrets.iter().all(|secret| *secret == secrets[0] && *secret != [0; 32]));
     }
-    let other = File::new().open().secret().await.unwrap();
-    assert_ne!(other, File::new().open().secret().await.unwrap(), "each file has its own");
+    let other = File::new().open().signing_secret().await.unwrap();
+    assert_ne!(other, File::new().open().signing_secret().await.unwrap(), "each file has its own");
 }
 
 #[tokio::test]
@@ -241,7 +242,7 @@ async fn who_refused_before_there_was_a_list_of_them_is_in_it_after_an_upgrade()
     let listed = async |store: &SqliteStore| {
         let mut listed = Vec::new();
         for denied in [false, true] {
-            let mut found = store.refusing(PurposeId::ANALYTICS, denied, 99).await.unwrap();
+            let mut found = store.refusing_subjects(PurposeId::ANALYTICS, denied, 99).await.unwrap();
             found.sort_unstable();
             listed.push(found);
         }

@@ -19,7 +19,7 @@ async fn everything(
     preferences: Preferences<StandardPreferences>,
 ) -> Json<serde_json::Value> {
     let states = consent.states().len();
-    Json(json!([session.user_id(), states, consent.allows(&PurposeId::MARKETING), preferences.language]))
+    Json(json!([session.user_id(), states, consent.allows(PurposeId::MARKETING), preferences.language]))
 }
 
 /// A site with everything configured, a route that asks for everything, and a way to make all caches old.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     ErrorKind, Guestbook,
     consent::{
-        Category, Choices, Circumstances, ConsentRules, Decision, DecisionMethod, Jurisdiction, Mode, Purpose,
+        Category, Choices, ConsentRules, Decision, DecisionContext, DecisionMethod, Jurisdiction, Mode, Purpose,
         PurposeId, Purposes, Regime,
     },
     http::RequestHead,
@@ -170,10 +170,10 @@ async fn a_withdrawal_by_whatever_way_shows_at_once() {
     let (ada, consents) = (user("ada"), guestbook.consents().unwrap());
     let mut browser = Browser::of(&app, "ada").await;
     browser.set(allow(true)).await;
-    consents.withdraw(&ada.clone().into(), &PurposeId::ANALYTICS, &Circumstances::default()).await.unwrap();
+    consents.withdraw(&ada.clone().into(), PurposeId::ANALYTICS, &DecisionContext::default()).await.unwrap();
     assert!(!shows(&browser.value().await));
     let grant = Choices::new(DecisionMethod::Api).grant(PurposeId::ANALYTICS);
-    consents.decide(&ada.into(), grant, &Circumstances::default()).await.unwrap();
+    consents.decide(&ada.into(), grant, &DecisionContext::default()).await.unwrap();
     assert!(shows(&browser.value().await));
 }
 
@@ -270,8 +270,7 @@ async fn a_visitors_decision_goes_along_into_the_account() {
 #[tokio::test]
 async fn a_response_that_shows_a_decision_depends_on_it() {
     let sold = analytics(Mode::OptOut).sells_or_shares(true);
-    let rules =
-        consent(sold).jurisdictions(|_: RequestHead<'_>| Some(Jurisdiction::new("US", Regime::DecliningIsEnough)));
+    let rules = consent(sold).jurisdictions(|_: RequestHead<'_>| Some(Jurisdiction::new("US", Regime::OptOut)));
     let guestbook = builder(MemoryStore::new()).0.consent(rules).preferences(view()).build().unwrap();
     let app = app(&guestbook);
     for (signal, allowed) in [("0", true), ("1", false)] {

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     Consent, Error, Guestbook, Preferences, Session, UserId,
     consent::PurposeId,
-    preferences::{PreferenceRules, Schema, StandardPreferences, expected},
+    preferences::{EntityTags, PreferenceRules, Schema, StandardPreferences},
     store::PreferenceStore,
 };
 
@@ -84,7 +84,7 @@ async fn change<T: Likes>(
     headers: HeaderMap,
     Json(patch): Json<Value>,
 ) -> tower_guestbook::Result<Response> {
-    let updated = preferences.update(&patch, expected(&headers)).await;
+    let updated = preferences.update(&patch, EntityTags::if_match(&headers)).await;
     // Nor does a log show a value, with all that is below the error.
     updated.inspect_err(|error| assert!(!format!("{error:?}").contains("needle"), "{error:?}"))?;
     Ok(show(preferences).await)
@@ -95,7 +95,7 @@ async fn reset<T: Likes>(
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> tower_guestbook::Result<Response> {
-    preferences.reset(&path, expected(&headers)).await?;
+    preferences.reset(&path, EntityTags::if_match(&headers)).await?;
     Ok(show(preferences).await)
 }
 

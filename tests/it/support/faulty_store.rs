@@ -210,9 +210,9 @@ impl ConsentStore for FaultyStore {
         self.store.link_visitor(visitor, user, policy, now).await
     }
 
-    async fn refusing(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
+    async fn refusing_subjects(&self, purpose: PurposeId, denied: bool, limit: usize) -> Result<Vec<Subject>> {
         self.ask(false).await?;
-        self.store.refusing(purpose, denied, limit).await
+        self.store.refusing_subjects(purpose, denied, limit).await
     }
 
     async fn rebuild_consents(&self) -> Result<u64> {
@@ -231,9 +231,9 @@ impl ConsentStore for FaultyStore {
     }
 
     /// That it may have to be made first does not make it a write: all but the first caller read it.
-    async fn secret(&self) -> Result<[u8; 32]> {
+    async fn signing_secret(&self) -> Result<[u8; 32]> {
         self.ask(false).await?;
-        self.store.secret().await
+        self.store.signing_secret().await
     }
 }
 
@@ -477,8 +477,8 @@ impl Store for FaultyStore {
         self.store.load_context(key, realm, visitor).await
     }
 
-    async fn account(&self, subject: Subject) -> Result<Profile> {
+    async fn profile(&self, subject: Subject) -> Result<Profile> {
         self.ask(false).await?;
-        self.store.account(subject).await
+        self.store.profile(subject).await
     }
 }

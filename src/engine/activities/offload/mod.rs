@@ -196,7 +196,7 @@ impl Activities {
     pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {
         offload.mode.check()?;
         let secret = match offload.users {
-            OffloadedUsers::Pseudonyms => self.runtime.tasks.within(self.runtime.store.secret()).await?,
+            OffloadedUsers::Pseudonyms => self.runtime.tasks.within(self.runtime.store.signing_secret()).await?,
             OffloadedUsers::Omitted | OffloadedUsers::Plain => [0; 32],
         };
         let mut names = Names { users: offload.users, secret, known: HashMap::new() };

@@ -90,8 +90,8 @@ mod tests {
         model::{
             activity::{Activity, Event, EventData, EventLimits, EventType, Outcome, RequestTrace, ResponseTrace},
             consent::{
-                Category, ConsentRecord, ConsentState, Decided, Decision, DecisionMethod, Proof, Purpose, PurposeId,
-                Subject,
+                Category, ConsentRecord, ConsentState, Decision, DecisionEvent, DecisionMethod, Proof, Purpose,
+                PurposeId, Subject,
             },
         },
         time::Timestamp,
@@ -140,7 +140,7 @@ mod tests {
         let activity = serde_json::to_value(Activity::new(1, event)).unwrap();
 
         let purpose = Purpose::new("analytics", Category::Analytics);
-        let consent_state = ConsentState::after(&purpose, &Decided::new(Decision::Granted, 1, now));
+        let consent_state = ConsentState::after(&purpose, &DecisionEvent::new(Decision::Granted, 1, now));
         let record = ConsentRecord::new(
             Subject::Visitor(visitor),
             PurposeId::ANALYTICS,

@@ -23,7 +23,7 @@ pub(super) async fn list(request: &UserRequest) -> Answer {
 pub(super) async fn object(request: &UserRequest, purpose: &PurposeId, members: Members) -> Answer {
     members.end()?;
     is_declared(request, purpose)?;
-    let circumstances = request.context.circumstances();
+    let circumstances = request.context.decision_context();
     let objected = request.rights.object_in(&request.user, [purpose.clone()], &circumstances).await;
     decided(request, purpose, objected.map_err(wrong("purpose"))?)
 }

@@ -76,7 +76,7 @@ const OF_USER: &str = "
     LEFT JOIN restrictions r ON r.user = u.id
     WHERE u.external = ?1";
 
-pub(super) fn account(database: &Connection, subject: &Subject) -> Result<Profile> {
+pub(super) fn profile(database: &Connection, subject: &Subject) -> Result<Profile> {
     let Subject::User(user) = subject else {
         let (consents, preferences) = (consent_states(database, subject)?, StoredPreferences::default());
         return Ok(Profile { consents, preferences, restriction: None });
@@ -167,7 +167,7 @@ const ADD: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
 
 fn add(database: &Connection, subject: i64, consent_states: &mut ConsentStates, record: ConsentRecord) -> Result<()> {
-    if !record.is_news(last(database, consent_states, &record.purpose)?.as_ref()) {
+    if !record.is_new_after(last(database, consent_states, &record.purpose)?.as_ref()) {
         return Ok(());
     }
     refusals::note(database, subject, &record.purpose, consent_states.get(&record.purpose), &record.consent_state)?;
@@ -234,7 +234,7 @@ const ONE: &str = select!("WHERE r.public_id = ?1");
 
 /// The last record of somebody who stands there.
 fn last(database: &Connection, consent_states: &ConsentStates, purpose: &PurposeId) -> Result<Option<ConsentRecord>> {
-    let Some(held) = consent_states.held(purpose) else { return Ok(None) };
+    let Some(held) = consent_states.recorded(purpose) else { return Ok(None) };
     let mut statement = database.prepare_cached(ONE).sql()?;
     let found = statement.query_row([held.record.as_uuid().as_bytes().as_slice()], |row| Ok(read_record(row)));
     found.optional().sql()?.transpose()

@@ -48,7 +48,7 @@ impl Kept {
 
 pub(super) async fn kept<S: Store>(store: &S, name: &str) -> Kept {
     let preferences = store.preferences(user_id(name)).await.expect("readable");
-    let account = store.account(user(name)).await.expect("readable");
+    let account = store.profile(user(name)).await.expect("readable");
     assert_eq!(account.preferences, preferences);
     assert_eq!(account.consents, store.consents(user(name)).await.expect("readable"));
     Kept {

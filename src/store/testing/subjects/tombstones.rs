@@ -9,7 +9,7 @@ use crate::{
 };
 
 async fn pseudonym<S: Store>(store: &S, name: &str) -> Pseudonym {
-    Pseudonym::of(&user_id(name), &store.secret().await.expect("there is a secret"))
+    Pseudonym::of(&user_id(name), &store.signing_secret().await.expect("there is a secret"))
 }
 
 /// An erasure as a journal remembers it.

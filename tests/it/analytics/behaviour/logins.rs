@@ -14,7 +14,7 @@ use tower_guestbook::{
         AdoptionQuery, AnalyticsRules, CohortQuery, Experiment, FeatureQuery, Funnel, Labels, PathQuery, PatternQuery,
         Period, TransitionQuery,
     },
-    consent::{Decided, Decision, DecisionMethod, MergePolicy, Proof, PurposeId, Subject},
+    consent::{Decision, DecisionEvent, DecisionMethod, MergePolicy, Proof, PurposeId, Subject},
     store::{MemoryStore, SqliteStore, Store},
 };
 
@@ -91,7 +91,7 @@ async fn every_question_about_persons_follows_a_login() {
 
 async fn decide<S: Store>(store: &S, visitor: VisitorId) {
     let proof = Proof::new(DecisionMethod::Custom, at(0));
-    let decided = Decided::new(Decision::Granted, 1, at(0));
+    let decided = DecisionEvent::new(Decision::Granted, 1, at(0));
     let purpose = tower_guestbook::consent::Purpose::new(
         PurposeId::ANALYTICS.as_str(),
         tower_guestbook::consent::Category::Analytics,

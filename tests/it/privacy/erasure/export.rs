@@ -3,7 +3,7 @@
 use tower_guestbook::{
     VisitorId,
     activity::HistoryQuery,
-    consent::{ConsentRecord, ConsentState, Decided, Decision, MergePolicy, Proof, Subject},
+    consent::{ConsentRecord, ConsentState, Decision, DecisionEvent, MergePolicy, Proof, Subject},
     preferences::Overrides,
     store::{ConsentStore, MemoryStore, PreferenceChange, PreferenceStore},
 };
@@ -16,7 +16,7 @@ async fn decide<S: ConsentStore>(store: &S, who: &Subject, what: &str, decision:
     let purpose = Purpose::new(what, Category::Analytics);
     let mut proof = Proof::new(DecisionMethod::Custom, now);
     proof.source = Some(format!("source {millis}"));
-    let consent_state = ConsentState::after(&purpose, &Decided::new(decision, 1, now));
+    let consent_state = ConsentState::after(&purpose, &DecisionEvent::new(decision, 1, now));
     let record = ConsentRecord::new(who.clone(), PurposeId::new(what).unwrap(), consent_state, proof).unwrap();
     store.record_consents(vec![record]).await.unwrap();
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tower_guestbook::{
     activity::EventType,
-    consent::{Choices, Circumstances, DecisionMethod, PurposeId, Subject},
+    consent::{Choices, DecisionContext, DecisionMethod, PurposeId, Subject},
     privacy::{Actor, AuditAction, ErasedActivities},
     store::{ErasureStore, SqliteStore},
 };
@@ -105,7 +105,7 @@ impl TestClient {
         let choices =
             Choices::new(DecisionMethod::Api).decline(PurposeId::MARKETING).source(&*early[2].1).actor(&*early[3].1);
         let subject = Subject::User(user.clone());
-        guestbook.consents().unwrap().decide(&subject, choices, &Circumstances::default()).await.unwrap();
+        guestbook.consents().unwrap().decide(&subject, choices, &DecisionContext::default()).await.unwrap();
         let note = async |about: &UserId, detail: &str| {
             let (action, actor) = (AuditAction::own("shop.seen").unwrap(), Actor::User(user.clone()));
             guestbook.audit().record(action, actor, Some(about), json!({ "said": detail })).await.unwrap();

@@ -105,7 +105,7 @@ impl ErasureJournal for Shelf {
 
 /// What a journal has of an erasure that the store does not know of.
 async fn entry<S: ConsentStore>(store: &S, name: &str) -> JournalEntry {
-    let pseudonym = Pseudonym::of(&user(name), &store.secret().await.unwrap());
+    let pseudonym = Pseudonym::of(&user(name), &store.signing_secret().await.unwrap());
     let until = START.after(Duration::from_secs(1_000));
     JournalEntry::erased(&Erasure::begin(user(name), pseudonym, START, until).unwrap())
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use tower_guestbook::{
     VisitorId,
     activity::{Entry, Event, EventData, EventId, EventLimits, EventType},
-    consent::{ConsentRecord, ConsentState, Decided, Decision, MergePolicy, Proof},
+    consent::{ConsentRecord, ConsentState, Decision, DecisionEvent, MergePolicy, Proof},
     store::{ActivityStore, Commit, ConsentStore},
 };
 use zip::ZipArchive;
@@ -92,7 +92,7 @@ fn event(name: &str, data: &str) -> Event {
 async fn fill(store: &FaultyStore, guestbook: &Guestbook, events: u64) {
     let visitor = VisitorId::generate().unwrap();
     let purpose = Purpose::new("analytics", Category::Analytics);
-    let consent_state = ConsentState::after(&purpose, &Decided::new(Decision::Granted, 1, START));
+    let consent_state = ConsentState::after(&purpose, &DecisionEvent::new(Decision::Granted, 1, START));
     let record = ConsentRecord::new(
         Subject::Visitor(visitor),
         PurposeId::ANALYTICS,

@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     Clock, Error, ErrorKind, Guestbook, GuestbookBuilder, UserId,
     consent::{
-        Category, Choices, Circumstances, ConsentRules, Controller, DecisionMethod, Mode, Purpose, PurposeId, Purposes,
-        Subject,
+        Category, Choices, ConsentRules, Controller, DecisionContext, DecisionMethod, Mode, Purpose, PurposeId,
+        Purposes, Subject,
     },
     preferences::{PreferenceRules, StandardPreferences},
     privacy::{Answer, ExportedPage, PersonalData},
@@ -64,7 +64,7 @@ fn rules<S: Store>(store: S) -> (GuestbookBuilder<S>, Clock) {
 
 async fn decide(guestbook: &Guestbook, name: &str, choices: Choices) {
     let subject = Subject::User(user(name));
-    guestbook.consents().unwrap().decide(&subject, choices, &Circumstances::default()).await.unwrap();
+    guestbook.consents().unwrap().decide(&subject, choices, &DecisionContext::default()).await.unwrap();
 }
 
 async fn set(guestbook: &Guestbook, name: &str, patch: Value) {

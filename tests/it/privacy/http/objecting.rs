@@ -1,6 +1,6 @@
 //! Objections: listed, made, taken back; and what is allowed then.
 
-use tower_guestbook::consent::{Choices, Circumstances, Decision};
+use tower_guestbook::consent::{Choices, Decision, DecisionContext};
 
 use super::*;
 
@@ -46,7 +46,7 @@ async fn an_objection_taken_back_does_not_bring_an_older_yes_back() {
     let site = Site::new(MemoryStore::new());
     let consents = site.guestbook.consents().unwrap();
     let yes = Choices::new(tower_guestbook::consent::DecisionMethod::Import).grant(PurposeId::MARKETING);
-    consents.decide(&user("ada").into(), yes, &Circumstances::default()).await.unwrap();
+    consents.decide(&user("ada").into(), yes, &DecisionContext::default()).await.unwrap();
     let ada = site.login("ada").await;
     assert_eq!(allowed(&ada).await.1, true);
     ada.post("/objection/marketing", &json!({})).await;

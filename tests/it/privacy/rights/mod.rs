@@ -132,8 +132,8 @@ fn app(guestbook: &Guestbook) -> Router {
         .route(
             "/allows/{purpose}",
             get(async |consent: Consent, Path(purpose): Path<String>| {
-                let verdict = consent.verdict(&PurposeId::new(&purpose)?).unwrap();
-                Ok::<_, Error>(format!("{} {:?}", verdict.is_allowed(), verdict.why()))
+                let verdict = consent.verdict(PurposeId::new(&purpose)?).unwrap();
+                Ok::<_, Error>(format!("{} {:?}", verdict.is_allowed(), verdict.reason()))
             }),
         )
         .route(

@@ -9,7 +9,10 @@ impl Place {
     /// The journal, opened for a store.
     pub(super) async fn journal_of(&self, store: &SqliteStore) -> FileJournal {
         let journal = self.journal();
-        journal.open(StoreFingerprint::of(&store.secret().await.unwrap()), MissingJournal::Begin).await.unwrap();
+        journal
+            .open(StoreFingerprint::of(&store.signing_secret().await.unwrap()), MissingJournal::Begin)
+            .await
+            .unwrap();
         journal
     }
 
@@ -310,7 +313,7 @@ async fn the_secret_is_made_with_the_database_or_when_an_older_one_is_opened() {
     let secret = || place.raw().query_row("SELECT value FROM secrets", [], |row| row.get::<_, [u8; 32]>(0));
     let store = place.open();
     let made = secret().unwrap();
-    assert_eq!(store.secret().await.unwrap(), made);
+    assert_eq!(store.signing_secret().await.unwrap(), made);
     store.close().await.unwrap();
     place.open().close().await.unwrap();
     assert_eq!(secret().unwrap(), made, "once");

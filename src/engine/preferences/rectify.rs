@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Asked, Division, UserPreferences, mismatch, overrides};
+use super::{Edit, SplitEdit, UserPreferences, mismatch, overrides};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -16,8 +16,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// Applies a patch, and has it noted in the same transaction. The version then.
     pub(super) async fn correct(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> Result<u64> {
         let account = self.load(&user).await?;
-        let Division { patch, decisions } =
-            self.divide(Asked::Patch(&patch), &overrides(&account), &account, self.situation())?;
+        let SplitEdit { patch, decisions } =
+            self.split(Edit::Patch(&patch), &overrides(&account), &account, self.situation())?;
         if !decisions.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
         }

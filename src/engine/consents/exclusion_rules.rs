@@ -1,4 +1,4 @@
-//! [`Objections`]: whose events are not looked at, though they were recorded when they might be.
+//! [`ExclusionRules`]: whose events are not looked at, though they were recorded when they might be.
 
 use crate::{
     engine::{consents::ConsentSettings, runtime::Runtime},
@@ -13,7 +13,7 @@ use crate::{
 
 /// The purposes that events fall under and that somebody can refuse.
 #[derive(Clone, Debug)]
-pub(crate) struct Objections {
+pub(crate) struct ExclusionRules {
     purposes: Vec<Refusable>,
     max: usize,
 }
@@ -28,7 +28,7 @@ struct Refusable {
     except_types: Vec<EventType>,
 }
 
-impl Objections {
+impl ExclusionRules {
     /// For these settings. More than `max` persons are an error.
     pub(crate) fn new(settings: Option<&ConsentSettings>, max: usize) -> Self {
         Self { purposes: settings.map(Refusable::all).unwrap_or_default(), max }
@@ -41,7 +41,7 @@ impl Objections {
         let mut left = self.left(self.max, restricted.len())?;
         let mut all = vec![Exclusion::new(restricted.into_iter().map(Into::into))];
         for Refusable { purpose, before_deciding, types, except_types } in &self.purposes {
-            let refusing = store.refusing(purpose.clone(), *before_deciding, left.saturating_add(1));
+            let refusing = store.refusing_subjects(purpose.clone(), *before_deciding, left.saturating_add(1));
             let refusing = tasks.within(refusing).await?;
             left = self.left(left, refusing.len())?;
             let mut exclusion = Exclusion::new(refusing).except_types(except_types.iter().cloned());
@@ -65,12 +65,12 @@ impl Objections {
     }
 }
 
-impl Objections {
+impl ExclusionRules {
     /// Which events of one user are left out: all if they are restricted, or those under a purpose that they refuse.
     pub(crate) async fn of_user(&self, user: &UserId, runtime: &Runtime) -> Result<Vec<Exclusion>> {
         let Runtime { store, tasks, .. } = runtime;
         let of_user = || Exclusion::new([Subject::User(user.clone())]);
-        let account = tasks.within(store.account(Subject::User(user.clone()))).await?;
+        let account = tasks.within(store.profile(Subject::User(user.clone()))).await?;
         if account.restriction.is_some() {
             return Ok(vec![of_user()]);
         }
@@ -100,7 +100,7 @@ impl Refusable {
         }
         let refusable = purposes.into_iter().filter_map(|id| {
             let purpose = settings.purposes.get(id)?;
-            let modes = [Regime::Strictest, Regime::DecliningIsEnough].map(|regime| purpose.mode_under(regime));
+            let modes = [Regime::Strictest, Regime::OptOut].map(|regime| purpose.mode_under(regime));
             let is_under = |event_type: &&EventType| settings.purpose_of(event_type) == Some(id);
             let is_general = settings.activity.as_ref() == Some(id);
             (modes != [Mode::Necessary; 2]).then(|| Self {
