@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
 use tower_guestbook::{
     ErrorKind, UserId,
-    privacy::{Answer, ExportedPage, PersonalData},
+    privacy::{ExportedPage, PersonalData, PersonalDataFuture},
 };
 
 use crate::{Error, hashing::Hashing};
@@ -114,7 +114,7 @@ impl PersonalData for Accounts {
         "accounts"
     }
 
-    fn export(&self, user: UserId, _: usize) -> Answer<'_, ExportedPage> {
+    fn export(&self, user: UserId, _: usize) -> PersonalDataFuture<'_, ExportedPage> {
         let row = match user.as_str().parse() {
             Ok(id) => self.0.name(id).map(|name| name.map(|name| json!({ "id": id, "name": name }))),
             Err(_) => Ok(None),
@@ -122,7 +122,7 @@ impl PersonalData for Accounts {
         Box::pin(async move { Ok(ExportedPage::last(row.map_err(failed)?.into_iter().collect())) })
     }
 
-    fn erase(&self, user: UserId) -> Answer<'_, u64> {
+    fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64> {
         let erased = match user.as_str().parse::<i64>() {
             Ok(id) => self.0.with(|database| {
                 database.execute_batch("PRAGMA secure_delete = ON")?;
@@ -135,7 +135,7 @@ impl PersonalData for Accounts {
         Box::pin(async move { erased.map_err(|error| failed(error.into())) })
     }
 
-    fn users(&self, page: usize) -> Answer<'_, Vec<UserId>> {
+    fn users(&self, page: usize) -> PersonalDataFuture<'_, Vec<UserId>> {
         let ids = self.0.with(|database| {
             let mut statement = database.prepare("SELECT id FROM users ORDER BY id LIMIT ?1 OFFSET ?2")?;
             let ids = statement.query_map([PAGE, PAGE * page as i64], |row| row.get::<_, i64>(0))?;

@@ -29,7 +29,7 @@ pub(super) async fn go_on_erasing(rights: Rights, interval: Duration) {
             tracing::error!(error = %error.chain(), "the erasure journal could not be replayed: nobody is served");
             continue;
         }
-        match rights.resume().await {
+        match rights.resume_erasures().await {
             Ok(0) => {}
             Ok(finished) => tracing::info!(finished, "erasures that were interrupted are finished"),
             Err(error) => tracing::warn!(%error, "erasures could not be finished"),

@@ -15,7 +15,7 @@ use crate::{
     engine::{
         analytics::AnalyticsRules,
         consents::{Consents, Controller},
-        erasure_journal::{DynJournal, ErasureJournal, MissingJournal},
+        erasure_journal::{DynJournal, ErasureJournal, OnMissingJournal},
         preferences::{DynPreferences, PreferenceRules, UserPreferences},
         profiles::Profiles,
         recorder::RecorderSettings,
@@ -60,7 +60,7 @@ pub struct GuestbookBuilder<S> {
     grace: Duration,
     keep_requests: Duration,
     journal: Option<Box<dyn DynJournal>>,
-    missing_journal: MissingJournal,
+    missing_journal: OnMissingJournal,
     privacy: PrivacyRules,
     on_store_error: OnStoreError,
     sweep_interval: Duration,
@@ -112,7 +112,7 @@ impl<S> GuestbookBuilder<S> {
             grace: 7 * DAY,
             keep_requests: 3 * 365 * DAY,
             journal: None,
-            missing_journal: MissingJournal::Refuse,
+            missing_journal: OnMissingJournal::Refuse,
             privacy: PrivacyRules::new(),
             on_store_error: OnStoreError::Refuse,
             sweep_interval: Duration::from_secs(60),
@@ -297,7 +297,7 @@ impl<S: Store> GuestbookBuilder<S> {
     /// Begins a new [journal](Self::erasure_journal) where the store has had one that is not there any more. For one start, when the old one is
     /// lost for good: whoever it kept out would come back with a backup of before their erasure. Default: nobody is served then.
     pub fn accept_new_journal(mut self) -> Self {
-        self.missing_journal = MissingJournal::Begin;
+        self.missing_journal = OnMissingJournal::Begin;
         self
     }
 

@@ -14,7 +14,7 @@ use crate::{
 /// # Contract
 ///
 /// 1. **Entries are numbered from 1 on without gaps**, whoever writes, in this process or another on the same store; each is made with
-///    [`AuditRow::finalize`] after the last one.
+///    [`AuditRow::new`] after the last one.
 /// 2. **A note is recorded with what it is about, or neither is.** Verbs that take a note record it in their own transaction, and
 ///    only if they changed something.
 /// 3. **An entry is never changed.** Its payload is kept beside it and can be taken away: [`erase_some`] takes those of entries

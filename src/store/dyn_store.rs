@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::{
     ActivityStore, AggregateQuery, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit,
-    ConsentStore, CredentialStore, EpochRule, ErasureStore, EventVisitor, Filed, Loaded, LoadedContext,
-    MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, RequestCounts,
-    RequestQuery, RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore, SpaceLeft, Started, Store,
-    StoredPreferences,
+    ConsentStore, CredentialStore, EpochRule, ErasureStore, EventVisitor, FiledRequest, Loaded, LoadedContext,
+    MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, ReclaimedSpace,
+    RequestCounts, RequestQuery, RestrictionStore, Revocation, RollupCheck, Rotation, Scan, SessionStore, Started,
+    Store, StoredPreferences,
 };
 use crate::{
     error::Result,
@@ -105,7 +105,7 @@ dyn_store! {
     lift_erasure(user: UserId, note: AuditNote, now: Timestamp) -> bool;
     users(after: Option<UserId>, limit: usize) -> Vec<UserId>;
     tombstone(pseudonym: Pseudonym) -> Option<Erasure>;
-    remember_erasure(erasure: Erasure, note: AuditNote, now: Timestamp) -> Erasure;
+    restore_erasure(erasure: Erasure, note: AuditNote, now: Timestamp) -> Erasure;
     lift_erasure_by_id(id: ErasureId, note: AuditNote, now: Timestamp) -> bool;
     restore_tombstones(erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> u64;
     journal_since() -> Option<Timestamp>;
@@ -128,25 +128,25 @@ dyn_store! {
     restrict(user: UserId, restriction: Option<Restriction>, note: AuditNote, now: Timestamp) -> Option<Restriction>;
     restriction_of(user: UserId) -> Option<Restriction>;
     restricted_users(limit: usize) -> Vec<UserId>;
-    hold(user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> ();
-    release(user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> bool;
+    place_hold(user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> ();
+    release_hold(user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> bool;
     holds_of(user: UserId) -> Vec<LegalHold>;
 }
 
 dyn_store! {
     DynamicRequestStore of PrivacyRequestStore:
-    file_request(request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Filed;
-    request(id: RequestId) -> Option<PrivacyRequest>;
+    file_request(request: PrivacyRequest, note: AuditNote, now: Timestamp) -> FiledRequest;
+    privacy_request(id: RequestId) -> Option<PrivacyRequest>;
     change_request(request: PrivacyRequest, expected: u64, note: AuditNote, now: Timestamp) -> bool;
-    requests(query: RequestQuery) -> Vec<PrivacyRequest>;
+    privacy_requests(query: RequestQuery) -> Vec<PrivacyRequest>;
     count_requests(now: Timestamp) -> RequestCounts;
     delete_requests(closed_before: Timestamp, limit: usize) -> usize;
 }
 
 dyn_store! {
     DynamicMaintenanceStore of MaintenanceStore:
-    lease(name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> bool;
-    reclaim_space(limit_pages: usize) -> SpaceLeft;
+    acquire_lease(name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> bool;
+    reclaim_space(limit_pages: usize) -> ReclaimedSpace;
 }
 
 dyn_store! {

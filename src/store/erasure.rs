@@ -79,7 +79,7 @@ pub trait ErasureStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if it is finished and names somebody, or neither, or if the pseudonym is not the user's.
-    fn remember_erasure(
+    fn restore_erasure(
         &self,
         erasure: Erasure,
         note: AuditNote,

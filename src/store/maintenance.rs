@@ -17,7 +17,7 @@ use crate::{error::Result, time::Timestamp};
 /// 3. **Giving space back loses nothing** and may be done at any time, a little at a time.
 pub trait MaintenanceStore: Send + Sync + 'static {
     /// Takes the lease, if it is free, `holder`'s own, or over at `now`, and keeps it until `until`. `false` if another holds it.
-    fn lease(
+    fn acquire_lease(
         &self,
         name: &'static str,
         holder: Uuid,
@@ -26,12 +26,12 @@ pub trait MaintenanceStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Gives at most `limit_pages` of free space back to the system; 0 only looks how much there is.
-    fn reclaim_space(&self, limit_pages: usize) -> impl Future<Output = Result<SpaceLeft>> + Send;
+    fn reclaim_space(&self, limit_pages: usize) -> impl Future<Output = Result<ReclaimedSpace>> + Send;
 }
 
 /// What [`MaintenanceStore::reclaim_space`] has done. A store without pages has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpaceLeft {
+pub struct ReclaimedSpace {
     /// So many pages were given back.
     pub freed: u64,
     /// So many pages are free and still the store's.

@@ -50,10 +50,10 @@ pub use self::{
     credential::{CredentialStore, EpochRule},
     erasure::ErasureStore,
     exclusion::Exclusion,
-    maintenance::{MaintenanceStore, SpaceLeft},
+    maintenance::{MaintenanceStore, ReclaimedSpace},
     memory::MemoryStore,
     preference::{PreferenceChange, PreferenceStore, StoredPreferences},
-    request::{Filed, PrivacyRequestStore, RequestCounts, RequestQuery},
+    request::{FiledRequest, PrivacyRequestStore, RequestCounts, RequestQuery},
     restriction::RestrictionStore,
     split::SplitStore,
 };

@@ -33,10 +33,10 @@ pub trait PrivacyRequestStore: Send + Sync + 'static {
         request: PrivacyRequest,
         note: AuditNote,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Filed>> + Send;
+    ) -> impl Future<Output = Result<FiledRequest>> + Send;
 
     /// The request with this id.
-    fn request(&self, id: RequestId) -> impl Future<Output = Result<Option<PrivacyRequest>>> + Send;
+    fn privacy_request(&self, id: RequestId) -> impl Future<Output = Result<Option<PrivacyRequest>>> + Send;
 
     /// Stores a request in place of its version `expected`. `false` if there is none of this id and version.
     fn change_request(
@@ -48,7 +48,7 @@ pub trait PrivacyRequestStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// The requests that `query` means, the first received first.
-    fn requests(&self, query: RequestQuery) -> impl Future<Output = Result<Vec<PrivacyRequest>>> + Send;
+    fn privacy_requests(&self, query: RequestQuery) -> impl Future<Output = Result<Vec<PrivacyRequest>>> + Send;
 
     /// How many there are at `now`.
     fn count_requests(&self, now: Timestamp) -> impl Future<Output = Result<RequestCounts>> + Send;
@@ -60,7 +60,7 @@ pub trait PrivacyRequestStore: Send + Sync + 'static {
 /// What became of [`PrivacyRequestStore::file_request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Filed {
+pub struct FiledRequest {
     /// The request: the new one, or the one that was open.
     pub request: PrivacyRequest,
     /// Whether one was open.
@@ -98,7 +98,7 @@ pub struct RequestCounts {
     pub overdue: u64,
 }
 
-impl Filed {
+impl FiledRequest {
     /// A new request.
     pub fn new(request: PrivacyRequest) -> Self {
         Self { request, is_duplicate: false }

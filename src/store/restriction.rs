@@ -50,7 +50,7 @@ pub trait RestrictionStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`UserErased`](ErrorKind::UserErased) if the user's erasure is finished: there is nothing to hold.
-    fn hold(
+    fn place_hold(
         &self,
         user: UserId,
         hold: LegalHold,
@@ -59,7 +59,7 @@ pub trait RestrictionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Releases a class of the user's data. `false` if it was not held.
-    fn release(
+    fn release_hold(
         &self,
         user: UserId,
         class: HeldClass,

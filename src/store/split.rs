@@ -7,9 +7,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    ActivityStore, AggregateQuery, AnalyticsStore, AuditStore, Commit, ConsentStore, ErasureStore, EventVisitor, Filed,
-    MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, RequestCounts,
-    RequestQuery, RestrictionStore, Revocation, RollupCheck, Scan, SessionStore, SpaceLeft, Store, StoredPreferences,
+    ActivityStore, AggregateQuery, AnalyticsStore, AuditStore, Commit, ConsentStore, ErasureStore, EventVisitor,
+    FiledRequest, MaintenanceStore, OverviewParts, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile,
+    ReclaimedSpace, RequestCounts, RequestQuery, RestrictionStore, Revocation, RollupCheck, Scan, SessionStore, Store,
+    StoredPreferences,
 };
 use crate::{
     error::Result,
@@ -188,9 +189,9 @@ impl<S: SessionStore, R: ErasureStore> ErasureStore for SplitStore<S, R> {
         self.records.tombstone(pseudonym).await
     }
 
-    async fn remember_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn restore_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let user = erasure.user.clone();
-        let mut erasure = self.records.remember_erasure(erasure, note, now).await?;
+        let mut erasure = self.records.restore_erasure(erasure, note, now).await?;
         if let Some(user) = user {
             erasure.erased.sessions += self.sessions.revoke(Revocation::Erased(user), now).await?;
         }
@@ -269,12 +270,12 @@ impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for SplitSt
         self.records.restricted_users(limit).await
     }
 
-    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
-        self.records.hold(user, hold, note, now).await
+    async fn place_hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
+        self.records.place_hold(user, hold, note, now).await
     }
 
-    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.records.release(user, class, note, now).await
+    async fn release_hold(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.records.release_hold(user, class, note, now).await
     }
 
     async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
@@ -283,12 +284,12 @@ impl<S: Send + Sync + 'static, R: RestrictionStore> RestrictionStore for SplitSt
 }
 
 impl<S: Send + Sync + 'static, R: PrivacyRequestStore> PrivacyRequestStore for SplitStore<S, R> {
-    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
+    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<FiledRequest> {
         self.records.file_request(request, note, now).await
     }
 
-    async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
-        self.records.request(id).await
+    async fn privacy_request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
+        self.records.privacy_request(id).await
     }
 
     async fn change_request(
@@ -301,8 +302,8 @@ impl<S: Send + Sync + 'static, R: PrivacyRequestStore> PrivacyRequestStore for S
         self.records.change_request(request, expected, note, now).await
     }
 
-    async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
-        self.records.requests(query).await
+    async fn privacy_requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
+        self.records.privacy_requests(query).await
     }
 
     async fn count_requests(&self, now: Timestamp) -> Result<RequestCounts> {
@@ -315,11 +316,11 @@ impl<S: Send + Sync + 'static, R: PrivacyRequestStore> PrivacyRequestStore for S
 }
 
 impl<S: Send + Sync + 'static, R: MaintenanceStore> MaintenanceStore for SplitStore<S, R> {
-    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
-        self.records.lease(name, holder, now, until).await
+    async fn acquire_lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+        self.records.acquire_lease(name, holder, now, until).await
     }
 
-    async fn reclaim_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+    async fn reclaim_space(&self, limit_pages: usize) -> Result<ReclaimedSpace> {
         self.records.reclaim_space(limit_pages).await
     }
 }

@@ -50,7 +50,7 @@ impl Analytics {
             let now = inner.runtime.clock.now();
             if lease_ends.is_none_or(|end: Timestamp| now.after(LEASE_TIME / 2) >= end) {
                 let until = now.after(LEASE_TIME);
-                if !inner.runtime.tasks.within(inner.runtime.store.lease(LEASE, holder, now, until)).await? {
+                if !inner.runtime.tasks.within(inner.runtime.store.acquire_lease(LEASE, holder, now, until)).await? {
                     return Err(Error::new(ErrorKind::Conflict, "events are being summed up already"));
                 }
                 lease_ends = Some(until);
@@ -59,7 +59,7 @@ impl Analytics {
             let step = self.in_time(step).await;
             if !matches!(step, Ok(true)) {
                 let now = inner.runtime.clock.now();
-                inner.runtime.tasks.within(inner.runtime.store.lease(LEASE, holder, now, now)).await?;
+                inner.runtime.tasks.within(inner.runtime.store.acquire_lease(LEASE, holder, now, now)).await?;
                 return step.map(drop);
             }
             tokio::time::sleep(PAUSE).await;

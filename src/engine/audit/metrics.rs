@@ -1,7 +1,7 @@
 //! What the `metrics` facade is told, with feature `metrics`; nothing without.
 
 use crate::{
-    model::privacy::{AuditHead, VerifyReport},
+    model::privacy::{AuditHead, VerificationReport},
     time::Timestamp,
 };
 
@@ -12,7 +12,7 @@ pub(super) fn grown(head: &AuditHead) {
 }
 
 #[cfg(feature = "metrics")]
-pub(super) fn verified(report: &VerifyReport, now: Timestamp) {
+pub(super) fn verified(report: &VerificationReport, now: Timestamp) {
     metrics::gauge!("guestbook_audit_intact").set(f64::from(u8::from(report.is_intact())));
     metrics::gauge!("guestbook_audit_verified_seconds").set(now.as_millis() as f64 / 1e3);
 }
@@ -21,4 +21,4 @@ pub(super) fn verified(report: &VerifyReport, now: Timestamp) {
 pub(super) fn grown(_: &AuditHead) {}
 
 #[cfg(not(feature = "metrics"))]
-pub(super) fn verified(_: &VerifyReport, _: Timestamp) {}
+pub(super) fn verified(_: &VerificationReport, _: Timestamp) {}

@@ -17,7 +17,8 @@ use crate::{
     error::Result,
     id::UserId,
     model::privacy::{
-        Actor, AuditAction, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Verifier, VerifyReport,
+        Actor, AuditAction, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, AuditVerifier,
+        VerificationReport,
     },
     time::Timestamp,
 };
@@ -34,7 +35,7 @@ use crate::{error::ErrorKind, model::privacy::AuditEntry};
 /// let guestbook = Guestbook::builder(MemoryStore::new()).audit_key([7; 32]).build()?;
 /// let (audit, ada) = (guestbook.audit(), UserId::try_from("ada")?);
 /// let desk = Actor::Operator("desk 3".into());
-/// let head = audit.record(AuditAction::own("invoice.corrected")?, desk, Some(&ada), json!({ "invoice": 17 })).await?;
+/// let head = audit.record(AuditAction::custom("invoice.corrected")?, desk, Some(&ada), json!({ "invoice": 17 })).await?;
 /// assert_eq!(head.sequence, 1);
 ///
 /// // Keep `head` where who can change the database cannot change it, and later:
@@ -42,7 +43,7 @@ use crate::{error::ErrorKind, model::privacy::AuditEntry};
 /// assert!(report.is_intact() && report.anchored);
 ///
 /// let about_ada = audit.entries(0, 100, Some(&ada)).await?;
-/// assert_eq!(about_ada[0].disclosed()?.unwrap().detail, json!({ "invoice": 17 }));
+/// assert_eq!(about_ada[0].content()?.unwrap().detail, json!({ "invoice": 17 }));
 /// # Ok(()) }
 /// ```
 ///
@@ -74,7 +75,7 @@ use crate::{error::ErrorKind, model::privacy::AuditEntry};
 /// # By itself
 ///
 /// The guestbook verifies the trail once a day ([`verify_audit`](crate::GuestbookBuilder::verify_audit)), each process for itself, the first
-/// time a sweep after its start. What it found is [`last_verified`](AuditTrail::last_verified), the metrics below, and an error
+/// time a sweep after its start. What it found is [`last_verification`](AuditTrail::last_verification), the metrics below, and an error
 /// event if the trail is not what was recorded. From the second time on it also finds what was cut off at the end since the time before; a process that
 /// starts anew does not remember, so keep a [head](AuditTrail::head) elsewhere all the same. If the store fails, the next sweep tries again.
 ///
@@ -101,17 +102,17 @@ struct Inner {
     runtime: Runtime,
     /// That of the builder, or the one made from the store's secret when it was first needed.
     key: OnceLock<AuditKey>,
-    verified: Mutex<Option<Verified>>,
+    verified: Mutex<Option<LastVerification>>,
 }
 
 /// What a verification has found, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Verified {
+pub struct LastVerification {
     /// When it ended.
     pub at: Timestamp,
     /// What it found.
-    pub report: VerifyReport,
+    pub report: VerificationReport,
 }
 
 /// So many entries come at a time.
@@ -174,8 +175,8 @@ impl AuditTrail {
     ///
     /// # Errors
     ///
-    /// What the store reports. That the trail is not intact is no error but a [fault](VerifyReport::fault).
-    pub async fn verify(&self, anchor: Option<AuditHead>) -> Result<VerifyReport> {
+    /// What the store reports. That the trail is not intact is no error but a [fault](VerificationReport::fault).
+    pub async fn verify(&self, anchor: Option<AuditHead>) -> Result<VerificationReport> {
         let mut checkpoint = self.checkpoint().await?;
         let mut report = self.read(checkpoint.as_ref(), anchor).await?;
         for _ in 1..ATTEMPTS {
@@ -188,7 +189,7 @@ impl AuditTrail {
             report = self.read(checkpoint.as_ref(), anchor).await?;
         }
         let at = self.inner.runtime.clock.now();
-        *self.verified() = Some(Verified { at, report: report.clone() });
+        *self.verified() = Some(LastVerification { at, report: report.clone() });
         metrics::verified(&report, at);
         if let Some(fault) = report.fault {
             let (sequence, flaw) = (fault.sequence, fault.flaw);
@@ -198,7 +199,7 @@ impl AuditTrail {
     }
 
     /// What the last verification in this process has found, by itself or asked for; `None` if there was none yet.
-    pub fn last_verified(&self) -> Option<Verified> {
+    pub fn last_verification(&self) -> Option<LastVerification> {
         self.verified().clone()
     }
 
@@ -207,8 +208,8 @@ impl AuditTrail {
     /// # Errors
     ///
     /// What the store reports.
-    pub(crate) async fn verify_if_due(&self, interval: Duration) -> Result<Option<VerifyReport>> {
-        let last = self.last_verified();
+    pub(crate) async fn verify_if_due(&self, interval: Duration) -> Result<Option<VerificationReport>> {
+        let last = self.last_verification();
         if last.as_ref().is_some_and(|last| self.inner.runtime.clock.now().since(last.at) < interval) {
             return Ok(None);
         }
@@ -236,9 +237,13 @@ impl AuditTrail {
         self.inner.runtime.tasks.within(self.inner.runtime.store.audit_checkpoint()).await
     }
 
-    async fn read(&self, checkpoint: Option<&AuditCheckpoint>, anchor: Option<AuditHead>) -> Result<VerifyReport> {
+    async fn read(
+        &self,
+        checkpoint: Option<&AuditCheckpoint>,
+        anchor: Option<AuditHead>,
+    ) -> Result<VerificationReport> {
         let end = self.head().await?.sequence;
-        let mut verifier = Verifier::new(self.key().await?, checkpoint, anchor);
+        let mut verifier = AuditVerifier::new(self.key().await?, checkpoint, anchor);
         // Not after the checkpoint: before it nothing must be.
         let mut after = 0;
         loop {
@@ -253,7 +258,7 @@ impl AuditTrail {
         }
     }
 
-    fn verified(&self) -> MutexGuard<'_, Option<Verified>> {
+    fn verified(&self) -> MutexGuard<'_, Option<LastVerification>> {
         self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

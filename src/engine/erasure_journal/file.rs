@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    ErasureJournal, JournalPage, MissingJournal,
+    ErasureJournal, JournalPage, OnMissingJournal,
     line::{self, Header},
 };
 use crate::{
@@ -41,7 +41,7 @@ use crate::{
 /// use tower_guestbook::{
 ///     Timestamp, UserId,
 ///     privacy::{
-///         Erasure, ErasureJournal, FileJournal, JournalEntry, MissingJournal, Pseudonym,
+///         Erasure, ErasureJournal, FileJournal, JournalEntry, OnMissingJournal, Pseudonym,
 ///         StoreFingerprint,
 ///     },
 /// };
@@ -54,7 +54,7 @@ use crate::{
 /// let erasure = Erasure::begin(ada.clone(), Pseudonym::of(&ada, &secret), now, until)?;
 ///
 /// let journal = FileJournal::new(&path);
-/// journal.open(StoreFingerprint::of(&secret), MissingJournal::Begin).await?;
+/// journal.open(StoreFingerprint::of(&secret), OnMissingJournal::Begin).await?;
 /// journal.append(JournalEntry::erased(&erasure)).await?;
 /// assert_eq!(journal.read(None, 10).await?.entries, [JournalEntry::erased(&erasure)]);
 /// assert_eq!(journal.delete_expired(until).await?, 1);
@@ -105,7 +105,7 @@ impl FileJournal {
 }
 
 impl ErasureJournal for FileJournal {
-    async fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
+    async fn open(&self, store: StoreFingerprint, missing: OnMissingJournal) -> Result<()> {
         self.mode.check()?;
         files::warn_if_open(&self.path, self.mode);
         *self.store() = Some(store);
@@ -269,14 +269,14 @@ fn lock(path: &Path, mode: FileMode) -> Result<File> {
 }
 
 /// Makes the journal if there is none and none is missed.
-fn make(path: &Path, store: StoreFingerprint, missing: MissingJournal, mode: FileMode) -> Result<()> {
+fn make(path: &Path, store: StoreFingerprint, missing: OnMissingJournal, mode: FileMode) -> Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() > 0 => return Ok(()),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    if missing == MissingJournal::Refuse {
+    if missing == OnMissingJournal::Refuse {
         let context = "the store had an erasure journal, and its file is gone or empty: put it back, \
                        or accept_new_journal() if it is lost";
         return Err(Error::new(ErrorKind::Unavailable, context));

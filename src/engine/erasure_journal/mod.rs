@@ -72,8 +72,8 @@ pub trait ErasureJournal: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if there is none and `missing` is [`Refuse`](MissingJournal::Refuse).
-    fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> impl Future<Output = Result<()>> + Send;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if there is none and `missing` is [`Refuse`](OnMissingJournal::Refuse).
+    fn open(&self, store: StoreFingerprint, missing: OnMissingJournal) -> impl Future<Output = Result<()>> + Send;
 
     /// Adds an entry at the end.
     fn append(&self, entry: JournalEntry) -> impl Future<Output = Result<()>> + Send;
@@ -92,7 +92,7 @@ pub trait ErasureJournal: Send + Sync + 'static {
 /// What becomes of a journal that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum MissingJournal {
+pub enum OnMissingJournal {
     /// A new one begins: the store has never had any.
     Begin,
     /// It is an error: the store has had one, and a new one would not know whom that kept out.
@@ -118,14 +118,14 @@ impl JournalPage {
 
 /// The object-safe twin, so that no type of a user carries a parameter for it.
 pub(crate) trait DynJournal: Send + Sync {
-    fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> BoxFuture<'_, Result<()>>;
+    fn open(&self, store: StoreFingerprint, missing: OnMissingJournal) -> BoxFuture<'_, Result<()>>;
     fn append(&self, entry: JournalEntry) -> BoxFuture<'_, Result<()>>;
     fn read(&self, from: Option<u64>, limit: usize) -> BoxFuture<'_, Result<JournalPage>>;
     fn delete_expired(&self, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
 impl<J: ErasureJournal> DynJournal for J {
-    fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> BoxFuture<'_, Result<()>> {
+    fn open(&self, store: StoreFingerprint, missing: OnMissingJournal) -> BoxFuture<'_, Result<()>> {
         Box::pin(ErasureJournal::open(self, store, missing))
     }
 

@@ -46,7 +46,7 @@ use crate::{
 /// | what | then |
 /// |---|---|
 /// | an event is older than the [rule](RetentionRules) for its type, or else the rule for all others, allows | the next run deletes it; the guestbook runs every hour, the first time a minute after its start |
-/// | the rule says that they are [somebody's](Keep::Personal) for so long only | the next run [anonymises](crate::activity::Event::anonymised) it: it still counts, for nobody; once |
+/// | the rule says that they are [somebody's](Keep::Anonymise) for so long only | the next run [anonymises](crate::activity::Event::anonymised) it: it still counts, for nobody; once |
 /// | much is old | it is deleted in chunks of about 5 ms, with pauses: requests that write wait no longer than for one chunk |
 /// | a user is [restricted](crate::privacy::Restriction), or their activities are [held](crate::privacy::LegalHold) | their events stay, whatever the rules say, and are deleted when that is over |
 /// | a run would delete more than 30 % of a class of more than 1,000 events | nothing of the class is deleted; an error event and the [report](RetentionReport) say so. [`run_forced`](Retention::run_forced) deletes it, for example after the rules have changed |
@@ -139,7 +139,8 @@ impl Retention {
         while self.inner.rules.is_on && tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_err() {
             pause = self.inner.rules.interval.mul_f64(1.1 + 0.1 * random_part());
             let now = self.inner.runtime.clock.now();
-            let lease = self.inner.runtime.store.lease(SCHEDULE, holder, now, now.after(self.inner.rules.interval));
+            let lease =
+                self.inner.runtime.store.acquire_lease(SCHEDULE, holder, now, now.after(self.inner.rules.interval));
             let result = match self.inner.runtime.tasks.within(lease).await {
                 Ok(true) => self.run_once().await.map(drop),
                 Ok(false) => {

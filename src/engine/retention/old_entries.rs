@@ -51,7 +51,7 @@ impl Run<'_> {
             "audit_deleted": report.audit.deleted,
             "classes": classes,
         });
-        self.inner.audit.record(AuditAction::Retained, Actor::System, None, detail).await.map(drop)
+        self.inner.audit.record(AuditAction::RetentionApplied, Actor::System, None, detail).await.map(drop)
     }
 }
 

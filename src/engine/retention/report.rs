@@ -147,7 +147,7 @@ fn days<S: Serializer>(keep: &Keep, serializer: S) -> Result<S::Ok, S::Error> {
     const DAY: u64 = 24 * 60 * 60;
     match keep {
         Keep::Forever => serializer.serialize_none(),
-        Keep::For(duration) | Keep::Personal { personal: duration, .. } => {
+        Keep::For(duration) | Keep::Anonymise { after: duration, .. } => {
             match duration.subsec_nanos() == 0 && duration.as_secs() % DAY == 0 {
                 true => serializer.serialize_u64(duration.as_secs() / DAY),
                 false => serializer.serialize_f64(duration.as_secs_f64() / DAY as f64),

@@ -18,7 +18,7 @@ use crate::{
 /// let rules = RetentionRules::new()
 ///     .keep_activities(days(30))
 ///     .keep_event_type(EventType::PURCHASE, Keep::Forever)
-///     .keep_event_type(EventType::PAGE_VIEW, Keep::personal_for(Duration::from_secs(30 * 86_400)));
+///     .keep_event_type(EventType::PAGE_VIEW, Keep::anonymise_after(Duration::from_secs(30 * 86_400)));
 /// # let _ = rules;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -45,11 +45,11 @@ pub enum Keep {
     ///
     /// Types and routes stay as they were recorded, and so must name nobody: an erasure does not find anonymised events any more. See
     /// [`ErasedActivities`](crate::privacy::ErasedActivities) for what else to weigh.
-    Personal {
+    Anonymise {
         /// How long they are somebody's.
-        personal: Duration,
+        after: Duration,
         /// How long there is anything of them; `None` is for ever.
-        altogether: Option<Duration>,
+        delete_after: Option<Duration>,
     },
 }
 
@@ -138,7 +138,7 @@ impl RetentionRules {
     /// How long which class of events is kept as somebody's, and the audit trail; `None` is for ever.
     pub(crate) fn periods(&self) -> Vec<(String, Option<Duration>)> {
         let period = |(name, keep)| match keep {
-            Keep::For(duration) | Keep::Personal { personal: duration, .. } => (name, Some(duration)),
+            Keep::For(duration) | Keep::Anonymise { after: duration, .. } => (name, Some(duration)),
             Keep::Forever => (name, None),
         };
         let classes = self.classes().into_iter().map(|class| (class.name, class.keep));
@@ -154,13 +154,13 @@ impl RetentionRules {
             return wrong("max_fraction() must be more than 0 and at most 1");
         }
         if !self.activities.is_possible() {
-            return wrong("keep_activities() must be longer than zero, and `altogether` longer than `personal`");
+            return wrong("keep_activities() must be longer than zero, and `delete_after` longer than `after`");
         }
-        if !self.audit.is_possible() || matches!(self.audit, Keep::Personal { .. }) {
+        if !self.audit.is_possible() || matches!(self.audit, Keep::Anonymise { .. }) {
             return wrong("keep_audit() must be longer than zero, and what is recorded there is not anonymised");
         }
         if self.event_types.iter().any(|(_, keep)| !keep.is_possible()) {
-            return wrong("keep_event_type() must be longer than zero, and `altogether` longer than `personal`");
+            return wrong("keep_event_type() must be longer than zero, and `delete_after` longer than `after`");
         }
         Ok(())
     }
@@ -197,15 +197,15 @@ impl Default for RetentionRules {
 
 impl Keep {
     /// Events that are older than this are anonymised, and stay so for ever. Those of before say how much was done, and not by whom.
-    pub const fn personal_for(personal: Duration) -> Self {
-        Self::Personal { personal, altogether: None }
+    pub const fn anonymise_after(after: Duration) -> Self {
+        Self::Anonymise { after, delete_after: None }
     }
 
     /// From when on something is kept at `now`; `None` if all of it is.
     pub(super) fn since(self, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::For(duration) | Self::Personal { altogether: Some(duration), .. } => Some(before(now, duration)),
-            Self::Forever | Self::Personal { altogether: None, .. } => None,
+            Self::For(duration) | Self::Anonymise { delete_after: Some(duration), .. } => Some(before(now, duration)),
+            Self::Forever | Self::Anonymise { delete_after: None, .. } => None,
         }
     }
 
@@ -213,8 +213,8 @@ impl Keep {
         match self {
             Self::For(duration) => !duration.is_zero(),
             Self::Forever => true,
-            Self::Personal { personal, altogether } => {
-                !personal.is_zero() && altogether.is_none_or(|altogether| altogether > personal)
+            Self::Anonymise { after, delete_after } => {
+                !after.is_zero() && delete_after.is_none_or(|delete_after| delete_after > after)
             }
         }
     }
@@ -229,8 +229,8 @@ impl Class {
         };
         let deleted = self.keep.since(now).map(|since| old(Fate::Deleted, self.all.clone(), since));
         let anonymised = match self.keep {
-            Keep::Personal { personal, .. } => {
-                let mut old = old(Fate::Anonymised, self.personal(), before(now, personal));
+            Keep::Anonymise { after, .. } => {
+                let mut old = old(Fate::Anonymised, self.personal(), before(now, after));
                 // What is older than that is deleted.
                 old.filter.from = deleted.as_ref().map(|deleted| deleted.since);
                 Some(old)
@@ -243,7 +243,7 @@ impl Class {
     /// Those of the class of which retention may be behind.
     pub(super) fn personal(&self) -> ActivityFilter {
         match self.keep {
-            Keep::Personal { .. } => self.all.clone().except_anonymised(),
+            Keep::Anonymise { .. } => self.all.clone().except_anonymised(),
             Keep::For(_) | Keep::Forever => self.all.clone(),
         }
     }
@@ -292,14 +292,14 @@ mod tests {
         let seen: Vec<_> =
             old.iter().map(|old| (old.fate, old.since.as_millis(), old.filter.except_anonymised)).collect();
         assert_eq!(seen, [(Fate::Deleted, 3_000, false), (Fate::Anonymised, 7_000, true)]);
-        let rules = rules.keep_activities(Keep::personal_for(Duration::from_secs(3)));
+        let rules = rules.keep_activities(Keep::anonymise_after(Duration::from_secs(3)));
         assert_eq!(rules.classes()[0].old(Timestamp::from_millis(10_000)).len(), 1);
         assert_eq!(rules.periods()[0].1, Some(Duration::from_secs(3)), "what is kept longer is nobody's");
     }
 
-    fn personal(seconds: u64, altogether: Option<u64>) -> Keep {
-        let altogether = altogether.map(Duration::from_secs);
-        Keep::Personal { personal: Duration::from_secs(seconds), altogether }
+    fn personal(seconds: u64, delete_after: Option<u64>) -> Keep {
+        let delete_after = delete_after.map(Duration::from_secs);
+        Keep::Anonymise { after: Duration::from_secs(seconds), delete_after }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> 
     if inner.is_stopped() {
         return Err(Error::new(ErrorKind::Unavailable, "the guestbook is shut down"));
     }
-    let lease = inner.runtime.store.lease(LEASE, holder, now, now.after(LEASE_TIME));
+    let lease = inner.runtime.store.acquire_lease(LEASE, holder, now, now.after(LEASE_TIME));
     if !inner.runtime.tasks.within(lease).await? {
         return Err(Error::new(ErrorKind::Conflict, "retention is being applied already, here or by another process"));
     }
@@ -195,7 +195,7 @@ impl Run<'_> {
     pub(super) async fn may_go_on(&mut self) -> Result<bool> {
         let now = self.inner.runtime.clock.now();
         if !self.is_over && now >= self.renew_at {
-            let lease = self.inner.runtime.store.lease(LEASE, self.holder, now, now.after(LEASE_TIME));
+            let lease = self.inner.runtime.store.acquire_lease(LEASE, self.holder, now, now.after(LEASE_TIME));
             self.is_over = !self.inner.runtime.tasks.within(lease).await?;
             self.renew_at = now.after(RENEW_AFTER);
             if self.is_over {
@@ -212,7 +212,7 @@ impl Run<'_> {
     async fn release(&self) {
         let now = self.inner.runtime.clock.now();
         let released =
-            self.inner.runtime.tasks.within(self.inner.runtime.store.lease(LEASE, self.holder, now, now)).await;
+            self.inner.runtime.tasks.within(self.inner.runtime.store.acquire_lease(LEASE, self.holder, now, now)).await;
         if let Err(error) = released {
             tracing::debug!(error = %error.chain(), "the lease of retention ends by itself");
         }

@@ -40,7 +40,7 @@ impl Rights {
     /// assert_eq!(restriction.reason, RestrictionReason::ErasurePending);
     ///
     /// clock.advance(Duration::from_secs(7 * 86_400));
-    /// rights.resume().await?; // The guestbook does this by itself.
+    /// rights.resume_erasures().await?; // The guestbook does this by itself.
     /// assert!(rights.erasure_of(&ada).await?.unwrap().finished_at.is_some());
     /// # Ok(()) }
     /// ```
@@ -111,7 +111,7 @@ impl Rights {
     /// # Errors
     ///
     /// As for [`cancel_erasure`](Self::cancel_erasure).
-    pub async fn cancel(&self, user: &UserId, id: RequestId) -> Result<PrivacyRequest> {
+    pub async fn cancel_request(&self, user: &UserId, id: RequestId) -> Result<PrivacyRequest> {
         self.cancel_if(user, id, |_| true).await
     }
 

@@ -16,7 +16,7 @@ use crate::{
 /// What became of [`Rights::rectify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Rectified {
+pub struct RectificationReport {
     /// The version of the preferences that are stored now, if they were to be corrected.
     pub preferences: Option<u64>,
     /// Each source of the application that was named, and whether it can be corrected, and was.
@@ -25,7 +25,7 @@ pub struct Rectified {
 
 impl Rights {
     /// The user objects to these purposes (GDPR, Article 21): from now on they are not allowed, whatever was granted before. Where
-    /// the user stands then. An open [request](Self::file) for it is completed.
+    /// the user stands then. An open [request](Self::file_request) for it is completed.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Rights {
 
     /// Corrects data of the user (GDPR, Article 16). `patch` has the shape of an [export](Self::export): a member `preferences`, a patch of
     /// them (RFC 7396), and `sources`, with a member for each [source](super::PersonalData) that is to be corrected, in whatever form the source
-    /// understands. What happened, and what was decided, is not corrected. An open [request](Self::file) for it is completed, if
+    /// understands. What happened, and what was decided, is not corrected. An open [request](Self::file_request) for it is completed, if
     /// everything that was named is correct now.
     ///
     /// The trail is told which keys of the preferences were changed, and of each source that was corrected which fields the patch names, at
@@ -83,7 +83,7 @@ impl Rights {
     /// [`InvalidInput`](ErrorKind::InvalidInput) if something else is named, there is no such source, or the preferences would not be right; nothing
     /// is changed then. [`Configuration`](ErrorKind::Configuration) without [preferences](crate::GuestbookBuilder::preferences);
     /// [`UserErased`](ErrorKind::UserErased); what the store or a source reports: what was corrected before that stays so.
-    pub async fn rectify(&self, user: &UserId, patch: &Value) -> Result<Rectified> {
+    pub async fn rectify(&self, user: &UserId, patch: &Value) -> Result<RectificationReport> {
         self.rectify_by_member(user, patch).await.map_err(|(_, error)| error)
     }
 
@@ -92,9 +92,9 @@ impl Rights {
         &self,
         user: &UserId,
         patch: &Value,
-    ) -> Result<Rectified, (Option<String>, Error)> {
+    ) -> Result<RectificationReport, (Option<String>, Error)> {
         let Patch { preferences, sources } = self.patch(patch).map_err(|error| (None, error))?;
-        let mut rectified = Rectified { preferences: None, sources: Vec::new() };
+        let mut rectified = RectificationReport { preferences: None, sources: Vec::new() };
         if let Some(preferences) = preferences {
             let corrected = self.rectify_preferences(user, preferences).await;
             rectified.preferences = Some(corrected.map_err(|error| (Some("preferences".into()), error))?);

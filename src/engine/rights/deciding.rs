@@ -24,7 +24,7 @@ pub enum ErasureState {
     None,
     /// It is not decided yet, or under way. It is tried until it is done.
     Pending,
-    /// All is erased but what is [held](Rights::hold).
+    /// All is erased but what is [held](Rights::place_hold).
     Partial,
     /// All is erased.
     Done,
@@ -170,7 +170,7 @@ impl Rights {
             }
         };
         let entered = Some(Box::new(erasure.clone()));
-        let remembered = inner.runtime.store.remember_erasure(erasure, note, now).await;
+        let remembered = inner.runtime.store.restore_erasure(erasure, note, now).await;
         // The journal has it: the next start would do it, so it is not to be told that nothing has happened.
         remembered.map_err(|error| Failure { error, is_certain: false, entered })
     }

@@ -37,9 +37,9 @@ impl Rights {
     /// Strikes the user out of everything, here and in the [sources](super::PersonalData) of the application; see the
     /// [table](super::Rights#what-an-erasure-does-and-when-something-goes-wrong). Done again it finds nothing more and says so.
     ///
-    /// The user cannot log in any more until [`lift_erasure`](Self::lift_erasure): a new account gets a new id. What is [held](Self::hold) is left, and
+    /// The user cannot log in any more until [`lift_erasure`](Self::lift_erasure): a new account gets a new id. What is [held](Self::place_hold) is left, and
     /// the receipt says so; the user is kept out all the same, and when it is released the erasure is finished. An open
-    /// [request](Self::file) for it is answered.
+    /// [request](Self::file_request) for it is answered.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Rights {
     /// use tower_guestbook::{
     ///     Error, ErrorKind, Guestbook, Result, Timestamp, UserId,
     ///     privacy::{
-    ///         ErasureJournal, ErasureState, JournalEntry, JournalPage, MissingJournal, Rights,
+    ///         ErasureJournal, ErasureState, JournalEntry, JournalPage, OnMissingJournal, Rights,
     ///         StoreFingerprint,
     ///     },
     ///     store::MemoryStore,
@@ -79,7 +79,7 @@ impl Rights {
     /// struct SilentJournal;
     ///
     /// impl ErasureJournal for SilentJournal {
-    ///     async fn open(&self, _: StoreFingerprint, _: MissingJournal) -> Result<()> {
+    ///     async fn open(&self, _: StoreFingerprint, _: OnMissingJournal) -> Result<()> {
     ///         Ok(())
     ///     }
     ///     async fn append(&self, _: JournalEntry) -> Result<()> {
@@ -140,13 +140,13 @@ impl Rights {
         self.begin_lifting(user, note).await
     }
 
-    /// Goes on with erasures that a crash or an error interrupted, or of which something was [held](Self::hold) that no longer is, and begins those that were
+    /// Goes on with erasures that a crash or an error interrupted, or of which something was [held](Self::place_hold) that no longer is, and begins those that were
     /// [confirmed](Self::confirm_erasure) and whose grace is over. The guestbook does this by itself, at its start and with each sweep; how many were finished.
     ///
     /// # Errors
     ///
     /// The first that an erasure met; the others were tried all the same.
-    pub async fn resume(&self) -> Result<u64> {
+    pub async fn resume_erasures(&self) -> Result<u64> {
         self.inner.runtime.tasks.within(self.opened()).await?;
         self.settle_undecided().await;
         let unfinished = self.inner.runtime.tasks.within(self.inner.runtime.store.unfinished_erasures()).await?;

@@ -22,7 +22,7 @@ use crate::{
 /// What an import has taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Imported {
+pub struct ImportReport {
     /// How many decisions.
     pub decisions: usize,
     /// Whether there were preferences.
@@ -115,7 +115,7 @@ impl Rights {
     /// [`InvalidInput`](ErrorKind::InvalidInput) if it is no document of an export, or of another `schema_version`, if it has a
     /// time that has not come yet, or naming the purposes, or the key of the preferences, that are not known here;
     /// [`Conflict`](ErrorKind::Conflict) if the account has decisions or other preferences; what the store reports.
-    pub async fn import(&self, user: &UserId, document: &[u8]) -> Result<Imported> {
+    pub async fn import(&self, user: &UserId, document: &[u8]) -> Result<ImportReport> {
         self.inner.runtime.tasks.within(self.opened()).await?;
         let document = read(document)?;
         let (subject, now) = (Subject::User(user.clone()), self.inner.runtime.clock.now());
@@ -124,7 +124,7 @@ impl Rights {
             document.consent.into_iter().partition(|brought| brought.visitor_id.is_none());
         let records = self.records_of(&subject, own, now)?;
         let imported =
-            Imported { decisions: records.len(), preferences: patch.is_some(), left_behind: of_visitors.len() };
+            ImportReport { decisions: records.len(), preferences: patch.is_some(), left_behind: of_visitors.len() };
 
         self.check_has_no_decisions(&subject).await?;
         if let (Some(patch), Some(preferences)) = (patch, &self.inner.config.register.preferences) {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Rights;
 use crate::{
-    engine::erasure_journal::{DynJournal, MissingJournal},
+    engine::erasure_journal::{DynJournal, OnMissingJournal},
     error::{Error, ErrorKind, Result},
     gate::Gate,
     id::UserId,
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct JournalGuard {
     journal: Box<dyn DynJournal>,
     /// What becomes of a journal that the store has had and that is not there.
-    missing: MissingJournal,
+    missing: OnMissingJournal,
     gate: Gate,
     /// One replay at a time.
     turn: tokio::sync::Mutex<()>,
@@ -48,7 +48,7 @@ struct JournalState {
 }
 
 impl JournalGuard {
-    pub(crate) fn new(journal: Box<dyn DynJournal>, missing: MissingJournal, gate: Gate) -> Self {
+    pub(crate) fn new(journal: Box<dyn DynJournal>, missing: OnMissingJournal, gate: Gate) -> Self {
         Self { journal, missing, gate, turn: tokio::sync::Mutex::default() }
     }
 
@@ -70,7 +70,7 @@ impl Rights {
     /// What the journal, the store or a source reports. Until a replay has succeeded nobody is served.
     pub async fn replay_journal(&self) -> Result<ReplayReport> {
         let report = self.replay().await?;
-        self.resume().await?;
+        self.resume_erasures().await?;
         Ok(report)
     }
 
@@ -148,7 +148,7 @@ impl Rights {
         let (secret, now) =
             (inner.runtime.tasks.within(inner.runtime.store.signing_secret()).await?, inner.runtime.clock.now());
         let is_first = inner.runtime.tasks.within(inner.runtime.store.journal_since()).await?.is_none();
-        let missing = if is_first { MissingJournal::Begin } else { journal_guard.missing };
+        let missing = if is_first { OnMissingJournal::Begin } else { journal_guard.missing };
         inner.runtime.tasks.within(journal_guard.journal.open(StoreFingerprint::of(&secret), missing)).await?;
         if is_first {
             inner.runtime.tasks.within(inner.runtime.store.begin_journal(now)).await?;
@@ -274,7 +274,7 @@ impl Rights {
             let now = inner.runtime.clock.now();
             let erasure = entry.erasure(Some(user.clone()), now);
             let note = self.replay_note(AuditAction::ErasureBegan, pseudonym).await?;
-            inner.runtime.tasks.within(inner.runtime.store.remember_erasure(erasure, note, now)).await?;
+            inner.runtime.tasks.within(inner.runtime.store.restore_erasure(erasure, note, now)).await?;
             self.evict_cached(&user);
             missing.remove(&pseudonym);
         }

@@ -1,5 +1,5 @@
 //! [`Rights`]: what people may demand of those who keep their data: a copy of it (GDPR, Articles 15 and 20), that it is corrected
-//! (16), erased (17) or left alone (18), and that processing for a purpose ends (21); and the [requests](Rights::file) for that, which are to be
+//! (16), erased (17) or left alone (18), and that processing for a purpose ends (21); and the [requests](Rights::file_request) for that, which are to be
 //! answered within a month (12).
 
 mod about;
@@ -40,13 +40,13 @@ pub(crate) use self::{about::ProcessingRegister, journal::JournalGuard};
 pub use self::{
     about::RetentionPeriod,
     confirming::ErasureRequest,
-    correcting::Rectified,
+    correcting::RectificationReport,
     deciding::ErasureState,
     export::Export,
-    import::Imported,
+    import::ImportReport,
     journal::ReplayReport,
     records::{ProcessingRecord, ProcessingRecords},
-    source::{Answer, Description, ExportedPage, PersonalData},
+    source::{ExportedPage, PersonalData, PersonalDataDescription, PersonalDataFuture},
 };
 use crate::{
     engine::{
@@ -98,7 +98,7 @@ use crate::{
 ///
 /// | what | then |
 /// |---|---|
-/// | something of the user is [held](Rights::hold) | the rest is erased, the receipt and the request say what is left; it is gone on with when that is released or over |
+/// | something of the user is [held](Rights::place_hold) | the rest is erased, the receipt and the request say what is left; it is gone on with when that is released or over |
 /// | the user [confirmed](Rights::confirm_erasure) to be erased | they are restricted in the same transaction, and erased by the first sweep after the grace, in whichever process |
 /// | they [cancel](Rights::cancel_erasure) | the restriction is lifted in the same transaction |
 /// | somebody restricts them or lifts that meanwhile | they stay restricted: that of the erasure is neither replaced nor lifted, and comes when another one is lifted |
@@ -232,7 +232,7 @@ impl Rights {
     /// let desk = Actor::Operator("desk 3".into());
     /// guestbook.rights().by(desk.clone()).export(&UserId::from(7)).await?;
     /// let trail = guestbook.audit().entries(0, 10, None).await?;
-    /// assert_eq!(trail[0].disclosed()?.unwrap().actor, desk);
+    /// assert_eq!(trail[0].content()?.unwrap().actor, desk);
     /// # Ok(()) }
     /// ```
     #[must_use]

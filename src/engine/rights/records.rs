@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Description, RetentionPeriod, Rights};
+use super::{PersonalDataDescription, RetentionPeriod, Rights};
 use crate::{
     engine::consents::Controller,
     model::consent::{LegalBasis, Processing},
@@ -23,7 +23,7 @@ pub struct ProcessingRecords {
     /// What the guestbook does under no declared purpose, as it needs it.
     pub guestbook: Vec<ProcessingRecord>,
     /// What the application itself keeps, as each [source](super::PersonalData) describes it.
-    pub sources: Vec<Description>,
+    pub sources: Vec<PersonalDataDescription>,
 }
 
 /// One entry of the record.

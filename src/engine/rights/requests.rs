@@ -7,7 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::privacy::{Actor, AuditAction, PrivacyRequest, RequestId, RequestKind, RequestStep},
-    store::{Filed, RequestCounts, RequestQuery},
+    store::{FiledRequest, RequestCounts, RequestQuery},
 };
 
 /// So often a parallel change may come first.
@@ -25,8 +25,8 @@ impl Rights {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
     /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
     /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);
-    /// let filed = rights.file(&ada, RequestKind::Access, Some("All of it, please.")).await?;
-    /// assert!(rights.file(&ada, RequestKind::Access, None).await?.is_duplicate);
+    /// let filed = rights.file_request(&ada, RequestKind::Access, Some("All of it, please.")).await?;
+    /// assert!(rights.file_request(&ada, RequestKind::Access, None).await?.is_duplicate);
     ///
     /// let mut export = rights.export(&ada).await?;
     /// while let Some(part) = export.next().await {
@@ -41,7 +41,7 @@ impl Rights {
     ///
     /// [`InvalidInput`](ErrorKind::InvalidInput) if the message is empty or longer than 1,000 bytes; [`UserErased`](ErrorKind::UserErased) if the
     /// user was erased; what the store reports.
-    pub async fn file(&self, user: &UserId, kind: RequestKind, message: Option<&str>) -> Result<Filed> {
+    pub async fn file_request(&self, user: &UserId, kind: RequestKind, message: Option<&str>) -> Result<FiledRequest> {
         let request = PrivacyRequest::receive(user.clone(), kind, self.inner.runtime.clock.now())?;
         let request = match message {
             Some(message) => request.message(message)?,
@@ -56,7 +56,7 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
-        self.inner.runtime.tasks.within(self.inner.runtime.store.request(id)).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.privacy_request(id)).await
     }
 
     /// Requests, the first received first. For the next page ask for those [after](RequestQuery::after) the last.
@@ -65,7 +65,7 @@ impl Rights {
     ///
     /// What the store reports.
     pub async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
-        self.inner.runtime.tasks.within(self.inner.runtime.store.requests(query)).await
+        self.inner.runtime.tasks.within(self.inner.runtime.store.privacy_requests(query)).await
     }
 
     /// How many requests there are to answer.
@@ -83,7 +83,7 @@ impl Rights {
     ///
     /// [`Conflict`](ErrorKind::Conflict) if that cannot follow; [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request; what
     /// the store reports.
-    pub async fn verify(&self, id: RequestId) -> Result<PrivacyRequest> {
+    pub async fn verify_request(&self, id: RequestId) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Verify).await
     }
 
@@ -91,8 +91,8 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// As for [`verify`](Self::verify).
-    pub async fn begin(&self, id: RequestId) -> Result<PrivacyRequest> {
+    /// As for [`verify`](Self::verify_request).
+    pub async fn begin_request(&self, id: RequestId) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Begin).await
     }
 
@@ -100,8 +100,8 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// As for [`verify`](Self::verify); [`InvalidInput`](ErrorKind::InvalidInput) if the reason is empty or longer than 1,000 bytes.
-    pub async fn extend(&self, id: RequestId, reason: &str) -> Result<PrivacyRequest> {
+    /// As for [`verify`](Self::verify_request); [`InvalidInput`](ErrorKind::InvalidInput) if the reason is empty or longer than 1,000 bytes.
+    pub async fn extend_request(&self, id: RequestId, reason: &str) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Extend(reason.into())).await
     }
 
@@ -109,17 +109,17 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// As for [`extend`](Self::extend).
-    pub async fn reject(&self, id: RequestId, reason: &str) -> Result<PrivacyRequest> {
+    /// As for [`extend`](Self::extend_request).
+    pub async fn reject_request(&self, id: RequestId, reason: &str) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Reject(reason.into())).await
     }
 
-    /// It is answered. Whoever asked must be [verified](Self::verify).
+    /// It is answered. Whoever asked must be [verified](Self::verify_request).
     ///
     /// # Errors
     ///
-    /// As for [`verify`](Self::verify).
-    pub async fn complete(&self, id: RequestId) -> Result<PrivacyRequest> {
+    /// As for [`verify`](Self::verify_request).
+    pub async fn complete_request(&self, id: RequestId) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Complete).await
     }
 
@@ -139,7 +139,7 @@ impl Rights {
         Ok(())
     }
 
-    pub(super) async fn file_as_it_is(&self, request: PrivacyRequest, actor: Actor) -> Result<Filed> {
+    pub(super) async fn file_as_it_is(&self, request: PrivacyRequest, actor: Actor) -> Result<FiledRequest> {
         let Some(user) = request.user() else { return Err(no_such_request()) };
         let note = self.note(AuditAction::RequestFiled, actor, user).await?.detail(detail(&request));
         self.inner

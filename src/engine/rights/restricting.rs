@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Rights {
-    /// Restricts processing of the user's data (GDPR, Article 18), and completes a [request](Self::file) for it.
+    /// Restricts processing of the user's data (GDPR, Article 18), and completes a [request](Self::file_request) for it.
     ///
     /// From now on no event of theirs is stored, whatever waits in a queue; purposes that are not necessary are not allowed, here
     /// at once and in other processes within [`cache_age`](crate::GuestbookBuilder::cache_age); and retention leaves what there is. What held
@@ -58,29 +58,29 @@ impl Rights {
     /// # Errors
     ///
     /// [`UserErased`](ErrorKind::UserErased) if the user was erased and nothing is left; what the store reports.
-    pub async fn hold(&self, user: &UserId, hold: LegalHold) -> Result<()> {
+    pub async fn place_hold(&self, user: &UserId, hold: LegalHold) -> Result<()> {
         let detail = json!({ "class": hold.class, "reason": hold.reason, "until": hold.until });
         let note = self.note(AuditAction::HoldPlaced, self.actor.clone(), user).await?.detail(detail);
         self.inner
             .runtime
             .tasks
-            .within(self.inner.runtime.store.hold(user.clone(), hold, note, self.inner.runtime.clock.now()))
+            .within(self.inner.runtime.store.place_hold(user.clone(), hold, note, self.inner.runtime.clock.now()))
             .await
     }
 
     /// Releases a class of the user's data. `false` if it was not held. An erasure that had left it is gone on with by the next
-    /// [`resume`](Self::resume), which the guestbook does by itself, or [`erase`](Self::erase).
+    /// [`resume`](Self::resume_erasures), which the guestbook does by itself, or [`erase`](Self::erase).
     ///
     /// # Errors
     ///
     /// What the store reports.
-    pub async fn release(&self, user: &UserId, class: HeldClass) -> Result<bool> {
+    pub async fn release_hold(&self, user: &UserId, class: HeldClass) -> Result<bool> {
         let note =
             self.note(AuditAction::HoldReleased, self.actor.clone(), user).await?.detail(json!({ "class": class }));
         self.inner
             .runtime
             .tasks
-            .within(self.inner.runtime.store.release(user.clone(), class, note, self.inner.runtime.clock.now()))
+            .within(self.inner.runtime.store.release_hold(user.clone(), class, note, self.inner.runtime.clock.now()))
             .await
     }
 

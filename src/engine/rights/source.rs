@@ -16,7 +16,7 @@ use crate::{error::Result, id::UserId, model::consent::LegalBasis};
 /// use std::{collections::HashMap, sync::{Arc, Mutex}};
 /// use tower_guestbook::{
 ///     Guestbook, Result, UserId,
-///     privacy::{Answer, ExportedPage, PersonalData},
+///     privacy::{PersonalDataFuture, ExportedPage, PersonalData},
 ///     store::MemoryStore,
 /// };
 ///
@@ -26,11 +26,11 @@ use crate::{error::Result, id::UserId, model::consent::LegalBasis};
 ///     fn name(&self) -> &str {
 ///         "addresses"
 ///     }
-///     fn export(&self, user: UserId, _page: usize) -> Answer<'_, ExportedPage> {
+///     fn export(&self, user: UserId, _page: usize) -> PersonalDataFuture<'_, ExportedPage> {
 ///         let rows = self.0.lock().unwrap().get(&user).map(|address| address.as_str().into());
 ///         Box::pin(async move { Ok(ExportedPage::last(rows.into_iter().collect())) })
 ///     }
-///     fn erase(&self, user: UserId) -> Answer<'_, u64> {
+///     fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64> {
 ///         let erased = self.0.lock().unwrap().remove(&user).is_some();
 ///         Box::pin(async move { Ok(u64::from(erased)) })
 ///     }
@@ -49,40 +49,40 @@ pub trait PersonalData: Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// A page of what is kept of the user, counted from 0: as large as memory allows, in an order that does not change.
-    fn export(&self, user: UserId, page: usize) -> Answer<'_, ExportedPage>;
+    fn export(&self, user: UserId, page: usize) -> PersonalDataFuture<'_, ExportedPage>;
 
     /// Erases what is kept of the user. How many rows there were.
-    fn erase(&self, user: UserId) -> Answer<'_, u64>;
+    fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64>;
 
     /// A page of the users of whom something is kept, counted from 0, in an order that does not change; an empty one is the end.
     /// Default: none.
     ///
     /// A [journal](crate::privacy) has no names. When a backup was restored, whoever is to be erased again is recognised among the users
     /// of the store and those that sources name, and is erased from all sources. A user whom nobody names is not asked for again.
-    fn users(&self, page: usize) -> Answer<'_, Vec<UserId>> {
+    fn users(&self, page: usize) -> PersonalDataFuture<'_, Vec<UserId>> {
         let _ = page;
         Box::pin(async { Ok(Vec::new()) })
     }
 
     /// Corrects what is kept of the user, as `patch` says in whatever form the source understands; see
     /// [`Rights::rectify`](super::Rights::rectify). `false`, the default, says that it cannot be corrected in this way.
-    fn rectify(&self, user: UserId, patch: Value) -> Answer<'_, bool> {
+    fn rectify(&self, user: UserId, patch: Value) -> PersonalDataFuture<'_, bool> {
         let _ = (user, patch);
         Box::pin(async { Ok(false) })
     }
 
     /// What a record of processing says of it. Default: the name, and nothing more.
-    fn describe(&self) -> Description {
-        Description::new(self.name())
+    fn describe(&self) -> PersonalDataDescription {
+        PersonalDataDescription::new(self.name())
     }
 }
 
 /// What a record of processing (GDPR, Article 30) says of data that the application itself keeps.
 ///
 /// ```
-/// use tower_guestbook::{consent::LegalBasis, privacy::Description};
+/// use tower_guestbook::{consent::LegalBasis, privacy::PersonalDataDescription};
 ///
-/// let mut addresses = Description::new("addresses");
+/// let mut addresses = PersonalDataDescription::new("addresses");
 /// addresses.description = Some("Where parcels go".into());
 /// addresses.basis = Some(LegalBasis::Contract);
 /// addresses.retention = Some("ten years after the last order".into());
@@ -91,7 +91,7 @@ pub trait PersonalData: Send + Sync + 'static {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Description {
+pub struct PersonalDataDescription {
     /// The name of the source.
     pub name: String,
     /// What is done, in a sentence.
@@ -112,7 +112,7 @@ pub struct Description {
     pub security: Option<String>,
 }
 
-impl Description {
+impl PersonalDataDescription {
     /// The name, and nothing more yet.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
@@ -120,7 +120,7 @@ impl Description {
 }
 
 /// What a source answers, when it is ready.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+pub type PersonalDataFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// A page of an export.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +134,7 @@ pub struct ExportedPage {
 
 impl ExportedPage {
     /// A page that others follow.
-    pub fn of_many(rows: Vec<Value>) -> Self {
+    pub fn with_more(rows: Vec<Value>) -> Self {
         Self { rows, has_more: true }
     }
 

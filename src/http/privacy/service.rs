@@ -60,7 +60,7 @@ use crate::{
 /// # What users may do
 ///
 /// - A **restriction** is the user's right: they may set one for each reason of Article 18(1), `accuracy` (the default), `unlawful`,
-///   `claims` and `objection_pending`, and lift it, whoever has set it. An operator who must keep something places a [hold](Rights::hold). While
+///   `claims` and `objection_pending`, and lift it, whoever has set it. An operator who must keep something places a [hold](Rights::place_hold). While
 ///   a confirmed erasure is waiting, its restriction can be neither replaced nor lifted (409): cancel the request.
 /// - An **erasure** that is filed waits for a person; with [`PrivacyRules::confirm_erasures_by`] the user gets a token and confirms by themselves.
 /// - **Corrected** are preferences, and the sources that [`PrivacyRules::correctable_sources`] names.

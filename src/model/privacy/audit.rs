@@ -14,8 +14,8 @@ use zeroize::Zeroize;
 
 pub use self::{
     action::{ActionName, ActorKind, AuditAction},
-    entry::{AuditCheckpoint, AuditEntry, AuditHash, AuditHead, AuditPayload, AuditRow, Disclosed},
-    verify::{AuditFault, AuditFlaw, Verifier, VerifyReport},
+    entry::{AuditCheckpoint, AuditContent, AuditEntry, AuditHash, AuditHead, AuditPayload, AuditRow},
+    verify::{AuditFault, AuditFlaw, AuditVerifier, VerificationReport},
 };
 use super::{Erasure, Pseudonym};
 use crate::id::UserId;

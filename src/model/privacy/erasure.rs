@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::{Retained, signature::from_hex};
+use super::{RetainedData, signature::from_hex};
 use crate::{
     error::Result,
     id::{UserId, uuid_of},
@@ -44,16 +44,16 @@ pub struct Erasure {
     pub finished_at: Option<Timestamp>,
     /// What is left because it is [held](super::LegalHold), and nothing else is left; when it is released the erasure can be finished.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub retained: Vec<Retained>,
+    pub retained: Vec<RetainedData>,
     /// What was erased so far.
     #[serde(flatten)]
-    pub erased: Erased,
+    pub erased: ErasedCounts,
 }
 
 /// How many of what were erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Erased {
+pub struct ErasedCounts {
     /// Sessions.
     #[serde(rename = "sessions_deleted")]
     pub sessions: u64,
@@ -86,7 +86,7 @@ pub struct Erased {
 /// - **Who is nearly alone is nearly named.** A route that two persons use on a day with two rows tells each of them about the other. The rule is that
 ///   somebody else has a row of the route, not how many.
 /// - **Routes are kept as they were recorded.** A name in a route that somebody else uses as well, such as the path of a public profile, stays,
-///   and so does what [retention](crate::retention::Keep::Personal) has anonymised before: nothing says whose that was.
+///   and so does what [retention](crate::retention::Keep::Anonymise) has anonymised before: nothing says whose that was.
 ///
 /// If one of these matters for you, keep the default.
 ///
@@ -219,7 +219,7 @@ impl Erasure {
     /// As for [`ErasureId::generate`].
     pub fn begin(user: UserId, pseudonym: Pseudonym, now: Timestamp, until: Timestamp) -> Result<Self> {
         let id = ErasureId::generate(now)?;
-        let erased = Erased::default();
+        let erased = ErasedCounts::default();
         Ok(Self {
             id,
             pseudonym,

@@ -49,7 +49,7 @@ pub enum HeldClass {
 /// What an erasure has left because of a [`LegalHold`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Retained {
+pub struct RetainedData {
     /// What is left.
     pub class: HeldClass,
     /// Why.
@@ -99,7 +99,7 @@ impl HeldClass {
     }
 }
 
-impl From<&LegalHold> for Retained {
+impl From<&LegalHold> for RetainedData {
     fn from(hold: &LegalHold) -> Self {
         Self { class: hold.class, reason: hold.reason.clone() }
     }

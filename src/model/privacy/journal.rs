@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     id::UserId,
-    model::privacy::{Erased, Erasure, ErasureId, Pseudonym},
+    model::privacy::{ErasedCounts, Erasure, ErasureId, Pseudonym},
     time::Timestamp,
 };
 
@@ -66,7 +66,16 @@ impl JournalEntry {
     pub fn erasure(&self, user: Option<UserId>, now: Timestamp) -> Erasure {
         let finished_at = user.is_none().then_some(now);
         let Self { id, pseudonym, at: began_at, until, .. } = *self;
-        Erasure { id, pseudonym, user, began_at, until, finished_at, erased: Erased::default(), retained: Vec::new() }
+        Erasure {
+            id,
+            pseudonym,
+            user,
+            began_at,
+            until,
+            finished_at,
+            erased: ErasedCounts::default(),
+            retained: Vec::new(),
+        }
     }
 }
 

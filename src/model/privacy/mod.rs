@@ -11,11 +11,11 @@ mod signature;
 pub(crate) use self::request::Presented;
 pub use self::{
     audit::{
-        ActionName, Actor, ActorKind, AuditAction, AuditCheckpoint, AuditEntry, AuditFault, AuditFlaw, AuditHash,
-        AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow, Disclosed, Verifier, VerifyReport,
+        ActionName, Actor, ActorKind, AuditAction, AuditCheckpoint, AuditContent, AuditEntry, AuditFault, AuditFlaw,
+        AuditHash, AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow, AuditVerifier, VerificationReport,
     },
-    erasure::{Erased, ErasedActivities, Erasure, ErasureId, Pseudonym},
-    hold::{HeldClass, LegalHold, Retained},
+    erasure::{ErasedActivities, ErasedCounts, Erasure, ErasureId, Pseudonym},
+    hold::{HeldClass, LegalHold, RetainedData},
     journal::{JournalEntry, JournalKind, StoreFingerprint},
     request::{
         ConfirmationToken, PrivacyRequest, RequestId, RequestKind, RequestState, RequestStep, RequestSubject,

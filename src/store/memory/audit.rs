@@ -4,7 +4,7 @@ use super::{MemoryStore, State};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    model::privacy::{Actor, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, Pseudonym, Verifier},
+    model::privacy::{Actor, AuditCheckpoint, AuditHead, AuditKey, AuditNote, AuditRow, AuditVerifier, Pseudonym},
     store::{AuditStore, audit::not_intact},
     time::Timestamp,
 };
@@ -54,7 +54,7 @@ impl AuditStore for MemoryStore {
         if old == 0 {
             return Ok(0);
         }
-        let mut verifier = Verifier::new(key.clone(), trail.checkpoint.as_ref(), None);
+        let mut verifier = AuditVerifier::new(key.clone(), trail.checkpoint.as_ref(), None);
         trail.rows[..old].iter().for_each(|row| verifier.feed(row));
         let report = verifier.finish();
         if let Some(fault) = report.fault {
@@ -74,7 +74,7 @@ impl State {
             return Err(Error::new(ErrorKind::StorageFull, context));
         }
         let secret = self.consents.secret()?;
-        let mut row = AuditRow::finalize(note, &self.audit.head(), &secret, now)?;
+        let mut row = AuditRow::new(note, &self.audit.head(), &secret, now)?;
         let mut users = note.subject.iter().collect::<Vec<_>>();
         if let Actor::User(actor) = &note.actor {
             users.push(actor);

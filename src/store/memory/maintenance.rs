@@ -5,12 +5,12 @@ use uuid::Uuid;
 use super::MemoryStore;
 use crate::{
     error::Result,
-    store::{MaintenanceStore, SpaceLeft},
+    store::{MaintenanceStore, ReclaimedSpace},
     time::Timestamp,
 };
 
 impl MaintenanceStore for MemoryStore {
-    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+    async fn acquire_lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
         let mut state = self.state();
         let is_free = state.leases.get(name).is_none_or(|(other, end)| *other == holder || *end <= now);
         if is_free {
@@ -20,7 +20,7 @@ impl MaintenanceStore for MemoryStore {
     }
 
     /// There are no pages.
-    async fn reclaim_space(&self, _: usize) -> Result<SpaceLeft> {
-        Ok(SpaceLeft::default())
+    async fn reclaim_space(&self, _: usize) -> Result<ReclaimedSpace> {
+        Ok(ReclaimedSpace::default())
     }
 }

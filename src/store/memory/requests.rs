@@ -5,25 +5,25 @@ use crate::{
     error::Result,
     id::UserId,
     model::privacy::{AuditNote, PrivacyRequest, Pseudonym, RequestId, RequestKind},
-    store::{Filed, PrivacyRequestStore, RequestCounts, RequestQuery, request::nameless},
+    store::{FiledRequest, PrivacyRequestStore, RequestCounts, RequestQuery, request::nameless},
     time::Timestamp,
 };
 
 impl PrivacyRequestStore for MemoryStore {
-    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
+    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<FiledRequest> {
         let mut state = self.state();
         let user = request.user().ok_or_else(nameless)?;
         state.check_not_erased(user)?;
         let of_this_kind = RequestQuery::new().user(user.clone()).kind(request.kind).open();
         if let Some(open) = state.requests.values().find(|other| of_this_kind.matches(other)) {
-            return Ok(Filed::duplicate_of(open.clone()));
+            return Ok(FiledRequest::duplicate_of(open.clone()));
         }
         state.note(&note, now)?;
         state.requests.insert(request.id, request.clone());
-        Ok(Filed::new(request))
+        Ok(FiledRequest::new(request))
     }
 
-    async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
+    async fn privacy_request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
         Ok(self.state().requests.get(&id).cloned())
     }
 
@@ -48,7 +48,7 @@ impl PrivacyRequestStore for MemoryStore {
         Ok(true)
     }
 
-    async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
+    async fn privacy_requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
         let state = self.state();
         let found = state.requests.values().filter(|request| query.matches(request));
         Ok(found.take(query.limit).cloned().collect())

@@ -51,7 +51,7 @@ impl RestrictionStore for MemoryStore {
         Ok(users)
     }
 
-    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
+    async fn place_hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
         let mut state = self.state();
         if state.erasure(&user)?.is_some_and(|erasure| erasure.finished_at.is_some()) {
             return Err(nothing_to_hold());
@@ -61,7 +61,7 @@ impl RestrictionStore for MemoryStore {
         Ok(())
     }
 
-    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+    async fn release_hold(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
         let mut state = self.state();
         let key = (user, class);
         if !state.holds.contains_key(&key) {

@@ -9,7 +9,9 @@ use crate::{
     model::{
         activity::Event,
         consent::Subject,
-        privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, Retained},
+        privacy::{
+            AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, PrivacyRequest, Pseudonym, RetainedData,
+        },
     },
     store::{
         ErasureStore, Revocation,
@@ -90,7 +92,7 @@ impl ErasureStore for MemoryStore {
             0 => {}
             _ if !is_nameless => {}
             _ if !holds.is_empty() => {
-                erasure.retained = holds.iter().map(Retained::from).collect();
+                erasure.retained = holds.iter().map(RetainedData::from).collect();
                 state.erased_in_part(&user, now);
             }
             _ => {
@@ -142,7 +144,7 @@ impl ErasureStore for MemoryStore {
         Ok(self.state().erasures.get(&pseudonym).cloned())
     }
 
-    async fn remember_erasure(&self, mut erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn restore_erasure(&self, mut erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         let mut state = self.state();
         check_whole(&erasure, &state.consents.secret()?)?;
         if let Some(known) = state.erasures.get(&erasure.pseudonym) {

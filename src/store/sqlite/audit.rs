@@ -9,7 +9,7 @@ use crate::{
     id::UserId,
     model::privacy::{
         Actor, AuditCheckpoint, AuditEntry, AuditHash, AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow,
-        Pseudonym, Verifier,
+        AuditVerifier, Pseudonym,
     },
     store::audit::not_intact,
     time::Timestamp,
@@ -77,7 +77,7 @@ pub(super) fn append(database: &Connection, note: &AuditNote, now: Timestamp) ->
 
 pub(super) fn record(database: &Connection, note: &AuditNote, now: Timestamp) -> Result<AuditHead> {
     let secret = consents::make_secret(database)?;
-    let AuditRow { entry, payload, .. } = AuditRow::finalize(note, &head(database)?, &secret, now)?;
+    let AuditRow { entry, payload, .. } = AuditRow::new(note, &head(database)?, &secret, now)?;
     let bytes = |of: &Option<Pseudonym>| of.map(|pseudonym| pseudonym.as_bytes().to_vec());
     let row = params![
         entry.sequence as i64,
@@ -176,7 +176,7 @@ pub(super) fn evict(
     if old.is_empty() {
         return Ok(0);
     }
-    let mut verifier = Verifier::new(key.clone(), checkpoint(database)?.as_ref(), None);
+    let mut verifier = AuditVerifier::new(key.clone(), checkpoint(database)?.as_ref(), None);
     old.iter().for_each(|row| verifier.feed(row));
     let report = verifier.finish();
     if let Some(fault) = report.fault {
@@ -184,8 +184,8 @@ pub(super) fn evict(
     }
     let checkpoint = AuditCheckpoint::new(report.head, key, now);
     let sequence = checkpoint.sequence as i64;
-    let (mac, finalize) = (checkpoint.mac.as_bytes().as_slice(), checkpoint.finalize.as_bytes().as_slice());
-    let row = params![sequence, mac, now.as_millis(), finalize];
+    let (mac, signature) = (checkpoint.mac.as_bytes().as_slice(), checkpoint.signature.as_bytes().as_slice());
+    let row = params![sequence, mac, now.as_millis(), signature];
     database.prepare_cached(SET_CHECKPOINT).and_then(|mut statement| statement.execute(row)).sql()?;
     for sql in [DROP_PAYLOADS, DROP] {
         database.prepare_cached(sql).and_then(|mut statement| statement.execute([sequence])).sql()?;

@@ -6,7 +6,7 @@ use super::{audit, connection::Sql, subjects, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    model::privacy::{AuditNote, HeldClass, LegalHold, Retained},
+    model::privacy::{AuditNote, HeldClass, LegalHold, RetainedData},
     store::restriction::nothing_to_hold,
     time::Timestamp,
 };
@@ -30,7 +30,7 @@ const HOLD: &str = "
     VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3, ?4, ?5)
     ON CONFLICT (user, class) DO UPDATE SET reason = excluded.reason, since = excluded.since, until = excluded.until";
 
-pub(super) fn hold(
+pub(super) fn place_hold(
     database: &Connection,
     user: &UserId,
     hold: &LegalHold,
@@ -52,7 +52,7 @@ pub(super) fn hold(
 
 const RELEASE: &str = "DELETE FROM holds WHERE user = (SELECT id FROM users WHERE external = ?1) AND class = ?2";
 
-pub(super) fn release(
+pub(super) fn release_hold(
     database: &Connection,
     user: &UserId,
     class: HeldClass,
@@ -102,11 +102,11 @@ pub(super) fn are_any(database: &Connection) -> Result<bool> {
     database.prepare_cached(ANY).sql()?.exists([]).sql()
 }
 
-pub(super) fn retained_to_json(retained: &[Retained]) -> String {
+pub(super) fn retained_to_json(retained: &[RetainedData]) -> String {
     serde_json::to_string(retained).expect("texts can be written")
 }
 
-pub(super) fn retained_from_json(json: &str) -> Result<Vec<Retained>> {
+pub(super) fn retained_from_json(json: &str) -> Result<Vec<RetainedData>> {
     serde_json::from_str(json).map_err(|error| damaged().with_source(error))
 }
 

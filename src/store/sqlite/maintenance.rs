@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::connection::{Database, Sql};
-use crate::{error::Result, store::SpaceLeft, time::Timestamp};
+use crate::{error::Result, store::ReclaimedSpace, time::Timestamp};
 
 pub(super) const SCHEMA: &str = "
     -- Who looks after the database, see `MaintenanceStore::lease`.
@@ -20,14 +20,20 @@ const LEASE: &str = "
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
         WHERE leases.holder = excluded.holder OR leases.until <= ?4";
 
-pub(super) fn lease(database: &Connection, name: &str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+pub(super) fn acquire_lease(
+    database: &Connection,
+    name: &str,
+    holder: Uuid,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool> {
     let row = params![name, holder.as_bytes().as_slice(), until.as_millis(), now.as_millis()];
     let rows = database.prepare_cached(LEASE).and_then(|mut statement| statement.execute(row)).sql()?;
     Ok(rows > 0)
 }
 
 /// Outside a transaction. The file gets shorter with the next checkpoint.
-pub(super) fn reclaim_space(database: &Database, limit_pages: usize) -> Result<SpaceLeft> {
+pub(super) fn reclaim_space(database: &Database, limit_pages: usize) -> Result<ReclaimedSpace> {
     let before = free_pages(database)?;
     // For SQLite 0 pages are all.
     if limit_pages > 0 && before > 0 {
@@ -37,7 +43,7 @@ pub(super) fn reclaim_space(database: &Database, limit_pages: usize) -> Result<S
         while rows.next().sql()?.is_some() {}
     }
     let left = free_pages(database)?;
-    Ok(SpaceLeft { freed: before.saturating_sub(left), left })
+    Ok(ReclaimedSpace { freed: before.saturating_sub(left), left })
 }
 
 fn free_pages(database: &Connection) -> Result<u64> {

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::privacy::{AuditNote, PrivacyRequest, Pseudonym, RequestId, RequestKind, RequestSubject, StoredRequest},
-    store::{Filed, RequestCounts, RequestQuery, request::nameless},
+    store::{FiledRequest, RequestCounts, RequestQuery, request::nameless},
     time::Timestamp,
 };
 
@@ -57,11 +57,16 @@ const ADD: &str = "
     INSERT INTO requests (id, kind, user, received_at, due_at, grace_until, closed_at, version, body)
     VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9)";
 
-pub(super) fn file(database: &Connection, request: PrivacyRequest, note: &AuditNote, now: Timestamp) -> Result<Filed> {
+pub(super) fn file(
+    database: &Connection,
+    request: PrivacyRequest,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<FiledRequest> {
     let user = request.user().ok_or_else(nameless)?;
     users::intern(database, user)?;
     if let Some(open) = one(database, OPEN, params![user.as_str(), request.kind.as_str()])? {
-        return Ok(Filed::duplicate_of(open));
+        return Ok(FiledRequest::duplicate_of(open));
     }
     audit::append(database, note, now)?;
     let row = params![
@@ -76,7 +81,7 @@ pub(super) fn file(database: &Connection, request: PrivacyRequest, note: &AuditN
         request.to_json(),
     ];
     database.prepare_cached(ADD).and_then(|mut statement| statement.execute(row)).sql()?;
-    Ok(Filed::new(request))
+    Ok(FiledRequest::new(request))
 }
 
 /// Whether the user has confirmed to be erased, and it has not happened.

@@ -15,7 +15,10 @@ use crate::{
     id::UserId,
     model::{
         activity::ActivityFilter,
-        privacy::{AuditNote, Erased, ErasedActivities, Erasure, ErasureId, HeldClass, LegalHold, Pseudonym, Retained},
+        privacy::{
+            AuditNote, ErasedActivities, ErasedCounts, Erasure, ErasureId, HeldClass, LegalHold, Pseudonym,
+            RetainedData,
+        },
     },
     store::{
         Revocation,
@@ -215,7 +218,7 @@ pub(super) fn erase_some(
         erasure.erased.activities += cleared.deleted;
     }
     if is_done && !holds.is_empty() {
-        erasure.retained = holds.iter().map(Retained::from).collect();
+        erasure.retained = holds.iter().map(RetainedData::from).collect();
         requests::erased_in_part(database, &user, now)?;
     } else if is_done {
         holds::evict(database, &user)?;
@@ -327,7 +330,7 @@ fn read(row: &Row<'_>) -> Result<Erasure> {
         .map(UserId::try_from)
         .transpose()
         .map_err(|error| Error::new(ErrorKind::Corrupt, "a stored erasure is damaged").with_source(error))?;
-    let erased = Erased {
+    let erased = ErasedCounts {
         sessions: count(6)?,
         activities: count(7)?,
         preferences: count(8)?,

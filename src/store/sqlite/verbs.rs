@@ -24,9 +24,9 @@ use crate::{
     },
     store::{
         ActivityStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore, EpochRule,
-        ErasureStore, Filed, Loaded, LoadedContext, MaintenanceStore, PreferenceChange, PreferenceStore,
-        PrivacyRequestStore, Profile, RequestCounts, RequestQuery, RestrictionStore, Revocation, Rotation,
-        SessionStore, SpaceLeft, Started, Store, StoredPreferences,
+        ErasureStore, FiledRequest, Loaded, LoadedContext, MaintenanceStore, PreferenceChange, PreferenceStore,
+        PrivacyRequestStore, Profile, ReclaimedSpace, RequestCounts, RequestQuery, RestrictionStore, Revocation,
+        Rotation, SessionStore, Started, Store, StoredPreferences,
     },
     time::Timestamp,
 };
@@ -236,7 +236,7 @@ impl ErasureStore for SqliteStore {
         self.inner.readers.read(move |database| subjects::by_pseudonym(database, &pseudonym)).await
     }
 
-    async fn remember_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn restore_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         self.inner.writer.run(true, move |database| subjects::remember(database, erasure, &note, now)).await
     }
 
@@ -317,12 +317,12 @@ impl RestrictionStore for SqliteStore {
         self.inner.readers.read_elsewhere(move |database| restrictions::users(database, limit)).await
     }
 
-    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
-        self.inner.writer.run(true, move |database| holds::hold(database, &user, &hold, &note, now)).await
+    async fn place_hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
+        self.inner.writer.run(true, move |database| holds::place_hold(database, &user, &hold, &note, now)).await
     }
 
-    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.inner.writer.run(true, move |database| holds::release(database, &user, class, &note, now)).await
+    async fn release_hold(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+        self.inner.writer.run(true, move |database| holds::release_hold(database, &user, class, &note, now)).await
     }
 
     async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
@@ -331,11 +331,11 @@ impl RestrictionStore for SqliteStore {
 }
 
 impl PrivacyRequestStore for SqliteStore {
-    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
+    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<FiledRequest> {
         self.inner.writer.run(true, move |database| requests::file(database, request, &note, now)).await
     }
 
-    async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
+    async fn privacy_request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
         self.inner.readers.read(move |database| requests::load(database, id)).await
     }
 
@@ -350,7 +350,7 @@ impl PrivacyRequestStore for SqliteStore {
         writer.run(true, move |database| requests::change(database, &request, expected, &note, now)).await
     }
 
-    async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
+    async fn privacy_requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
         self.inner.readers.read_elsewhere(move |database| requests::list(database, &query)).await
     }
 
@@ -364,11 +364,14 @@ impl PrivacyRequestStore for SqliteStore {
 }
 
 impl MaintenanceStore for SqliteStore {
-    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
-        self.inner.writer.run(false, move |database| maintenance::lease(database, name, holder, now, until)).await
+    async fn acquire_lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+        self.inner
+            .writer
+            .run(false, move |database| maintenance::acquire_lease(database, name, holder, now, until))
+            .await
     }
 
-    async fn reclaim_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+    async fn reclaim_space(&self, limit_pages: usize) -> Result<ReclaimedSpace> {
         self.inner
             .writer
             .run_without_transaction(move |database| maintenance::reclaim_space(database, limit_pages))

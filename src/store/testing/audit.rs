@@ -9,8 +9,8 @@ use crate::{
     error::ErrorKind,
     model::privacy::{
         Actor::{self, Operator},
-        ActorKind, AuditAction, AuditHead, AuditKey, AuditNote, AuditRow, ErasedActivities, Erasure, Verifier,
-        VerifyReport,
+        ActorKind, AuditAction, AuditHead, AuditKey, AuditNote, AuditRow, AuditVerifier, ErasedActivities, Erasure,
+        VerificationReport,
     },
 };
 
@@ -26,9 +26,9 @@ fn numbers(rows: &[AuditRow]) -> Vec<u64> {
     rows.iter().map(|row| row.entry.sequence).collect()
 }
 
-async fn verify<S: AuditStore>(store: &S, key: AuditKey) -> VerifyReport {
+async fn verify<S: AuditStore>(store: &S, key: AuditKey) -> VerificationReport {
     let checkpoint = store.audit_checkpoint().await.expect("readable");
-    let mut verifier = Verifier::new(key, checkpoint.as_ref(), None);
+    let mut verifier = AuditVerifier::new(key, checkpoint.as_ref(), None);
     page(store, None).await.iter().for_each(|row| verifier.feed(row));
     verifier.finish()
 }
@@ -41,13 +41,13 @@ async fn assert_intact<S: AuditStore>(store: &S, entries: u64) {
 }
 
 fn detail(row: &AuditRow) -> Value {
-    row.disclosed().expect("a payload can be read").expect("it is there").detail
+    row.content().expect("a payload can be read").expect("it is there").detail
 }
 
 pub(super) async fn entries_are_chained_and_read_back_in_order<S: AuditStore>(store: Arc<S>) {
     assert_eq!(store.audit_head().await.expect("readable"), AuditHead::BEGINNING);
     assert_eq!(page(&*store, None).await, []);
-    let own = AuditAction::own("invoice.corrected").expect("a name of an action");
+    let own = AuditAction::custom("invoice.corrected").expect("a name of an action");
     let of_ada = AuditNote::new(own.clone(), Actor::User(user_id("ada")), Some(user_id("bob")), audit_key());
     let first = record(&*store, of_ada.detail(json!({ "ü": [1, null, "\"" ] })), 5).await;
     // The clock was set back.
@@ -61,7 +61,7 @@ pub(super) async fn entries_are_chained_and_read_back_in_order<S: AuditStore>(st
     assert_eq!((&two.action, two.at, &two.actor_kind), (&AuditAction::Exported, at(3), &ActorKind::Operator));
     assert_eq!((one.previous, two.previous, two.head()), (AuditHead::BEGINNING.mac, one.mac, second));
     assert!(one.actor.is_some() && one.subject.is_some() && one.actor != one.subject && two.subject.is_none());
-    let said = rows[0].disclosed().expect("readable").expect("there");
+    let said = rows[0].content().expect("readable").expect("there");
     assert_eq!((said.actor, said.subject), (Actor::User(user_id("ada")), Some(user_id("bob"))));
     assert_eq!(said.detail, json!({ "ü": [1, null, "\"" ] }));
     assert_intact(&*store, 2).await;
@@ -106,7 +106,7 @@ pub(super) async fn parallel_notes_leave_no_gap<S: AuditStore>(store: Arc<S>) {
 
 pub(super) async fn old_entries_go_and_a_checkpoint_stays<S: AuditStore>(store: Arc<S>) {
     for millis in [10, 20, 30, 25, 40] {
-        record(&*store, note(AuditAction::Retained, Some("ada")), millis).await;
+        record(&*store, note(AuditAction::RetentionApplied, Some("ada")), millis).await;
     }
     let evict = async |before, limit| {
         store.delete_audit_entries(at(before), limit, audit_key(), at(99)).await.expect("answered")
@@ -182,7 +182,7 @@ pub(super) async fn verbs_note_what_they_did_and_nothing_else<S: Store>(store: A
     assert_eq!(rows.len(), 3, "all are about her");
     assert_eq!(rows[2].entry.action, AuditAction::Lifted);
     assert_eq!(rows[1].entry.subject, Some(erasure.pseudonym));
-    let finished = rows[1].disclosed().expect("readable").expect("there");
+    let finished = rows[1].content().expect("readable").expect("there");
     assert_eq!((finished.subject, &finished.detail["by"]), (None, &json!("the suite")), "it names nobody");
     assert_eq!(finished.detail["id"], erasure.id.as_uuid().to_string());
     assert_eq!(finished.detail["activities_deleted"], 0);

@@ -13,7 +13,7 @@ use crate::{
     error::ErrorKind,
     model::{
         activity::ActivityFilter,
-        privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, LegalHold, Retained},
+        privacy::{AuditAction, ErasedActivities, Erasure, ErasureId, HeldClass, LegalHold, RetainedData},
     },
     store::StoredPreferences,
     time::Timestamp,
@@ -23,11 +23,11 @@ const CLASSES: [HeldClass; 3] = [HeldClass::Activities, HeldClass::Preferences, 
 
 pub(super) async fn hold<S: Store>(store: &S, name: &str, class: HeldClass) {
     let hold = LegalHold::new(class, "lawsuit 12", at(3)).expect("a reason");
-    store.hold(user_id(name), hold, note(AuditAction::HoldPlaced, None), at(3)).await.expect("held");
+    store.place_hold(user_id(name), hold, note(AuditAction::HoldPlaced, None), at(3)).await.expect("held");
 }
 
 pub(super) async fn release<S: Store>(store: &S, name: &str, class: HeldClass) -> bool {
-    store.release(user_id(name), class, note(AuditAction::HoldReleased, None), at(3)).await.expect("answered")
+    store.release_hold(user_id(name), class, note(AuditAction::HoldReleased, None), at(3)).await.expect("answered")
 }
 
 /// Erases until nothing is left but what is held at `now`.
@@ -48,7 +48,7 @@ pub(super) async fn a_hold_is_kept_and_released<S: Store>(store: Arc<S>) {
         hold(&*store, "ada", class).await;
     }
     let second = LegalHold::new(HeldClass::Consents, "lawsuit 13", at(4)).expect("a reason").until(at(9));
-    store.hold(user_id("ada"), second.clone(), note(AuditAction::HoldPlaced, None), at(4)).await.expect("held");
+    store.place_hold(user_id("ada"), second.clone(), note(AuditAction::HoldPlaced, None), at(4)).await.expect("held");
     let first = LegalHold::new(HeldClass::Activities, "lawsuit 12", at(3)).expect("a reason");
     assert_eq!(of("ada").await, [first, second.clone()], "by class, the last of each");
     assert!(of("bob").await.is_empty());
@@ -65,7 +65,7 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
         hold(&*store, &name, class).await;
         let begun = begin_erasure(&*store, &name).await;
         let part = erase_rest(&*store, begun.id, at(5)).await;
-        assert_eq!(part.retained, [Retained { class, reason: "lawsuit 12".into() }]);
+        assert_eq!(part.retained, [RetainedData { class, reason: "lawsuit 12".into() }]);
         assert_eq!((&part.user, part.finished_at, part.began_at), (&Some(user_id(&name)), None, begun.began_at));
         let left = async || {
             let preferences = store.preferences(user_id(&name)).await.expect("readable");
@@ -101,7 +101,7 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
         assert_eq!(finished.erased.activities + finished.erased.preferences + finished.erased.consents, 12);
         assert_eq!(left().await, [false; 3]);
         let late = LegalHold::new(class, "lawsuit 14", at(9)).expect("a reason");
-        let late = store.hold(user_id(&name), late, note(AuditAction::HoldPlaced, None), at(9)).await;
+        let late = store.place_hold(user_id(&name), late, note(AuditAction::HoldPlaced, None), at(9)).await;
         assert_eq!(late.expect_err("nothing is left").kind(), ErrorKind::UserErased);
         // For the next round.
         let bob = begin_erasure(&*store, "bob").await;
@@ -113,7 +113,7 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
 pub(super) async fn a_hold_that_is_over_holds_nothing<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let hold = LegalHold::new(HeldClass::Preferences, "lawsuit 12", START).expect("a reason").until(at(10));
-    store.hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), START).await.expect("held");
+    store.place_hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), START).await.expect("held");
     let begun = begin_erasure(&*store, "ada").await;
     assert!(erase_rest(&*store, begun.id, at(9)).await.is_partial());
     assert_eq!(erase_rest(&*store, begun.id, at(10)).await.finished_at, Some(at(10)));
@@ -156,7 +156,7 @@ pub(super) async fn names_that_others_use_survive_an_erasure_in_two_parts<S: Sto
 pub(super) async fn who_is_held_is_spared_until_the_hold_is_over<S: Store>(store: Arc<S>) {
     append(&*store, entries(1, ["ada", "bob"].map(|name| event(Some(name), None)))).await;
     let until = LegalHold::new(HeldClass::Activities, "lawsuit 12", START).expect("a reason").until(at(10));
-    store.hold(user_id("ada"), until, note(AuditAction::HoldPlaced, None), START).await.expect("held");
+    store.place_hold(user_id("ada"), until, note(AuditAction::HoldPlaced, None), START).await.expect("held");
     // Another class has nothing to do with it.
     hold(&*store, "bob", HeldClass::Consents).await;
     let spared_at =

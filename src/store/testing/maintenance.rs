@@ -17,7 +17,7 @@ async fn lease<S: MaintenanceStore>(
     now: Timestamp,
     until: Timestamp,
 ) -> bool {
-    store.lease(name, holder, now, until).await.expect("answered")
+    store.acquire_lease(name, holder, now, until).await.expect("answered")
 }
 
 pub(super) async fn a_lease_has_one_holder_until_it_is_over<S: MaintenanceStore>(store: Arc<S>) {

@@ -41,16 +41,16 @@ async fn step<S: Store>(store: &S, id: RequestId, step: RequestStep, now: Timest
 }
 
 async fn load<S: Store>(store: &S, id: RequestId) -> PrivacyRequest {
-    store.request(id).await.expect("readable").expect("it is there")
+    store.privacy_request(id).await.expect("readable").expect("it is there")
 }
 
 async fn ids<S: Store>(store: &S, query: RequestQuery) -> Vec<RequestId> {
-    store.requests(query).await.expect("readable").iter().map(|request| request.id).collect()
+    store.privacy_requests(query).await.expect("readable").iter().map(|request| request.id).collect()
 }
 
 pub(super) async fn a_request_is_filed_once_and_read_back<S: Store>(store: Arc<S>) {
     let request = receive("ada", RequestKind::Access, at(1));
-    assert_eq!(store.request(request.id).await.expect("readable"), None);
+    assert_eq!(store.privacy_request(request.id).await.expect("readable"), None);
     assert_eq!(file(&*store, request.clone()).await, request);
     assert_eq!(load(&*store, request.id).await, request);
     let second = receive("ada", RequestKind::Access, at(2));
@@ -85,7 +85,7 @@ pub(super) async fn a_change_is_one_of_what_the_caller_knows<S: Store>(store: Ar
     assert_eq!(load(&*store, request.id).await, request);
     let unknown = receive("ada", RequestKind::Erasure, at(1));
     assert!(!change(&unknown, unknown.version).await);
-    assert_eq!(store.request(unknown.id).await.expect("readable"), None);
+    assert_eq!(store.privacy_request(unknown.id).await.expect("readable"), None);
 }
 
 pub(super) async fn lists_name_what_they_name<S: Store>(store: Arc<S>) {
@@ -238,7 +238,7 @@ pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S
 pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12", at(1)).expect("a reason");
-    store.hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), at(1)).await.expect("held");
+    store.place_hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), at(1)).await.expect("held");
     let request = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
     let access = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
     let user_erased = begin_erasure(&*store, "ada").await;
@@ -247,7 +247,8 @@ pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(s
     let answered = load(&*store, request.id).await;
     assert!(part.is_partial() && answered.state == RequestState::Partial && answered.closed_at == Some(at(4)));
     assert_eq!((answered.user(), load(&*store, access.id).await), (Some(&user_id("ada")), access));
-    let released = store.release(user_id("ada"), HeldClass::Activities, note(AuditAction::HoldReleased, None), at(5));
+    let released =
+        store.release_hold(user_id("ada"), HeldClass::Activities, note(AuditAction::HoldReleased, None), at(5));
     assert!(released.await.expect("answered"));
     assert!(
         store

@@ -22,7 +22,7 @@ use crate::{
     model::{
         activity::ActivityFilter,
         consent::{Decision, MergePolicy, PurposeId},
-        privacy::{Erased, ErasedActivities, Erasure, ErasureId},
+        privacy::{ErasedActivities, ErasedCounts, Erasure, ErasureId},
     },
 };
 
@@ -45,7 +45,7 @@ pub(super) async fn sessions_of_somebody_who_is_struck_out_end_at_once<S: Store>
     let theirs = fill(&*store, "ada", 1).await;
     let others = [start(&*store, Some("bob"), START).await, start(&*store, None, START).await];
     let erasure = begin_erasure(&*store, "ada").await;
-    assert_eq!(erasure.erased, Erased { sessions: 2, ..Erased::default() });
+    assert_eq!(erasure.erased, ErasedCounts { sessions: 2, ..ErasedCounts::default() });
     assert_eq!((&erasure.user, erasure.began_at, erasure.until), (&Some(user_id("ada")), at(3), UNTIL));
     for session in theirs {
         assert_eq!(
@@ -100,7 +100,7 @@ pub(super) async fn an_erasure_goes_on_in_chunks_until_nothing_is_left<S: Store>
         let erasure = begin_erasure(&*store, &name).await;
         assert_eq!(store.unfinished_erasures().await.expect("readable").len(), 1);
         let erasure = erase(&*store, erasure.id, limit).await;
-        let Erased { activities, preferences, consents, .. } = erasure.erased;
+        let ErasedCounts { activities, preferences, consents, .. } = erasure.erased;
         assert_eq!((activities, preferences, consents), (15, 1, 4), "{limit} at a time");
         assert!(kept(&*store, &name).await.is_nothing());
         assert_eq!(kept(&*store, &other).await, before, "others are as they were");

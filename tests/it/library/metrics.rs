@@ -176,10 +176,11 @@ async fn requests_that_are_to_be_answered_are_counted() {
     let store = FaultyStore::default();
     let (builder, clock) = crate::support::builder(store.clone());
     let guestbook = builder.build().unwrap();
-    let file = async |user: i64, kind| guestbook.rights().file(&user.into(), kind, None).await.unwrap().request.id;
+    let file =
+        async |user: i64, kind| guestbook.rights().file_request(&user.into(), kind, None).await.unwrap().request.id;
     file(1, RequestKind::Access).await;
     let answered = file(2, RequestKind::Access).await;
-    guestbook.rights().reject(answered, "unfounded").await.unwrap();
+    guestbook.rights().reject_request(answered, "unfounded").await.unwrap();
     clock.advance(Duration::from_secs(32 * 86_400));
     file(3, RequestKind::Erasure).await;
     // The first sweep of another process.

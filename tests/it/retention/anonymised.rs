@@ -5,14 +5,14 @@ use tower_guestbook::{activity::Activity, privacy::RestrictionReason, store::Mem
 use super::*;
 
 fn rules() -> RetentionRules {
-    let personal = |days: u32, altogether: Option<u32>| Keep::Personal {
-        personal: DAY * days,
-        altogether: altogether.map(|days| DAY * days),
+    let personal = |days: u32, delete_after: Option<u32>| Keep::Anonymise {
+        after: DAY * days,
+        delete_after: delete_after.map(|days| DAY * days),
     };
     RetentionRules::new()
         .max_fraction(1.0)
         .keep_activities(personal(10, Some(30)))
-        .keep_event_type(EventType::LOGIN, Keep::personal_for(DAY * 20))
+        .keep_event_type(EventType::LOGIN, Keep::anonymise_after(DAY * 20))
         .keep_event_type(EventType::ERROR, days(5))
 }
 
@@ -24,12 +24,12 @@ async fn all<S: ActivityStore>(store: &S) -> Vec<Activity> {
 /// What a rule makes of an event when it is so old.
 fn expected(activity: Activity) -> Option<Activity> {
     let (time, of_type) = (activity.event.time, activity.event.event_type.clone());
-    let (personal, altogether) = match of_type.as_str() {
+    let (personal, delete_after) = match of_type.as_str() {
         "login" => (20, None),
         "error" => (5, Some(5)),
         _ => (10, Some(30)),
     };
-    if altogether.is_some_and(|days| time < ago(DAY * days)) {
+    if delete_after.is_some_and(|days| time < ago(DAY * days)) {
         return None;
     }
     Some(if time < ago(DAY * personal) { activity.anonymised() } else { activity })
@@ -68,7 +68,7 @@ async fn the_rules_anonymise<S: Store + Clone>(store: S) {
         (4, 6, Some(Timestamp::from_millis(ago(DAY * 5).as_millis() - 1)))
     );
     let trail = guestbook.audit().entries(0, 10, None).await.unwrap();
-    assert_eq!(trail.last().unwrap().disclosed().unwrap().unwrap().detail["activities_anonymised"], anonymised);
+    assert_eq!(trail.last().unwrap().content().unwrap().unwrap().detail["activities_anonymised"], anonymised);
 
     // A day early at most, as the day is all they have.
     let again = guestbook.retention().run_once().await.unwrap();

@@ -82,12 +82,12 @@ async fn of_two_guestbooks_on_one_file_one_runs() {
     let [one, two] = stores.clone().map(|store| guestbook(store, RetentionRules::new()).0);
     // As long as another has the lease on the file, nobody else runs.
     let (holder, later) = (uuid::Uuid::from_u128(7), START.after(Duration::from_secs(60)));
-    assert!(stores[1].lease("retention", holder, START, later).await.unwrap());
+    assert!(stores[1].acquire_lease("retention", holder, START, later).await.unwrap());
     for guestbook in [&one, &two] {
         assert_eq!(guestbook.retention().run_forced().await.unwrap_err().kind(), ErrorKind::Conflict);
     }
     assert_eq!(count(&stores[1]).await, 3_100);
-    assert!(stores[1].lease("retention", holder, START, START).await.unwrap());
+    assert!(stores[1].acquire_lease("retention", holder, START, START).await.unwrap());
     // Of two who begin together one runs, or one after the other.
     let (one_ran, two_ran) = tokio::join!(one.retention().run_forced(), two.retention().run_forced());
     let (refused, ran): (Vec<_>, Vec<_>) = [one_ran, two_ran].into_iter().partition(Result::is_err);

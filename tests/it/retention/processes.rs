@@ -13,7 +13,7 @@ async fn while_another_holds_the_lease_nothing_runs() {
     store_all(&store, 1, views(10, DAY * 91)).await;
     let (guestbook, clock) = guestbook(store.clone(), RetentionRules::new());
     let minute = Duration::from_secs(60);
-    assert!(store.lease("retention", Uuid::from_u128(7), START, START.after(minute)).await.unwrap());
+    assert!(store.acquire_lease("retention", Uuid::from_u128(7), START, START.after(minute)).await.unwrap());
     assert_eq!(guestbook.retention().run_once().await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(count(&store).await, 10);
     assert_eq!(guestbook.retention().dry_run().await.unwrap().classes[0].would_delete, Some(10), "looking is free");

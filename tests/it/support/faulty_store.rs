@@ -20,9 +20,9 @@ use tower_guestbook::{
     session::{Changes, CredentialEpoch, Realm, SessionCap, SessionData, SessionHead, SessionLimits, SessionRecord},
     store::{
         ActivityStore, AnalyticsStore, AnonymousBound, AnonymousTotal, Applied, AuditStore, Commit, ConsentStore,
-        CredentialStore, EpochRule, ErasureStore, EventVisitor, Filed, Loaded, LoadedContext, MaintenanceStore,
-        MemoryStore, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, RequestCounts, RequestQuery,
-        RestrictionStore, Revocation, Rotation, Scan, SessionStore, SpaceLeft, Started, Store, StoredPreferences,
+        CredentialStore, EpochRule, ErasureStore, EventVisitor, FiledRequest, Loaded, LoadedContext, MaintenanceStore,
+        MemoryStore, PreferenceChange, PreferenceStore, PrivacyRequestStore, Profile, ReclaimedSpace, RequestCounts,
+        RequestQuery, RestrictionStore, Revocation, Rotation, Scan, SessionStore, Started, Store, StoredPreferences,
     },
 };
 use uuid::Uuid;
@@ -304,9 +304,9 @@ impl ErasureStore for FaultyStore {
         self.store.tombstone(pseudonym).await
     }
 
-    async fn remember_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
+    async fn restore_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
         self.ask(true).await?;
-        self.store.remember_erasure(erasure, note, now).await
+        self.store.restore_erasure(erasure, note, now).await
     }
 
     async fn lift_erasure_by_id(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
@@ -394,14 +394,14 @@ impl RestrictionStore for FaultyStore {
         self.store.restricted_users(limit).await
     }
 
-    async fn hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
+    async fn place_hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
         self.ask(true).await?;
-        self.store.hold(user, hold, note, now).await
+        self.store.place_hold(user, hold, note, now).await
     }
 
-    async fn release(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
+    async fn release_hold(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
         self.ask(true).await?;
-        self.store.release(user, class, note, now).await
+        self.store.release_hold(user, class, note, now).await
     }
 
     async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
@@ -411,14 +411,14 @@ impl RestrictionStore for FaultyStore {
 }
 
 impl PrivacyRequestStore for FaultyStore {
-    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<Filed> {
+    async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<FiledRequest> {
         self.ask(true).await?;
         self.store.file_request(request, note, now).await
     }
 
-    async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
+    async fn privacy_request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
         self.ask(false).await?;
-        self.store.request(id).await
+        self.store.privacy_request(id).await
     }
 
     async fn change_request(
@@ -432,9 +432,9 @@ impl PrivacyRequestStore for FaultyStore {
         self.store.change_request(request, expected, note, now).await
     }
 
-    async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
+    async fn privacy_requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
         // The sweeper does this by itself.
-        self.store.requests(query).await
+        self.store.privacy_requests(query).await
     }
 
     async fn count_requests(&self, now: Timestamp) -> Result<RequestCounts> {
@@ -450,11 +450,11 @@ impl PrivacyRequestStore for FaultyStore {
 
 /// In the background, too: nobody's trip.
 impl MaintenanceStore for FaultyStore {
-    async fn lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
-        self.store.lease(name, holder, now, until).await
+    async fn acquire_lease(&self, name: &'static str, holder: Uuid, now: Timestamp, until: Timestamp) -> Result<bool> {
+        self.store.acquire_lease(name, holder, now, until).await
     }
 
-    async fn reclaim_space(&self, limit_pages: usize) -> Result<SpaceLeft> {
+    async fn reclaim_space(&self, limit_pages: usize) -> Result<ReclaimedSpace> {
         self.store.reclaim_space(limit_pages).await
     }
 }

@@ -49,14 +49,14 @@ pub(super) async fn file(request: &UserRequest, kind: Option<RequestKind>, mut m
     }
     let message = members.text("message")?;
     members.end()?;
-    let filed = request.rights.file(&request.user, kind, message.as_deref()).await.map_err(wrong("message"))?;
+    let filed = request.rights.file_request(&request.user, kind, message.as_deref()).await.map_err(wrong("message"))?;
     with_status(status(filed.is_duplicate), &json!({ "request": filed.request, "duplicate": filed.is_duplicate }))
 }
 
 pub(super) async fn cancel(request: &UserRequest, id: RequestId, members: Members) -> Answer {
     members.end()?;
     let found = theirs(request, id).await?;
-    let cancelled = request.rights.cancel(&request.user, found.id).await.map_err(or(problems::NOT_FOUND))?;
+    let cancelled = request.rights.cancel_request(&request.user, found.id).await.map_err(or(problems::NOT_FOUND))?;
     ok(&json!({ "request": cancelled }))
 }
 

@@ -13,10 +13,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// use tower_guestbook::privacy::AuditAction;
 ///
 /// assert_eq!(AuditAction::Exported.as_str(), "exported");
-/// let own = AuditAction::own("invoice.corrected")?;
+/// let own = AuditAction::custom("invoice.corrected")?;
 /// assert_eq!(own.as_str(), "invoice.corrected");
 /// for wrong in ["", "exported", "corrected", "Upper.case", "two words.", ".begins", &"x.".repeat(33)] {
-///     assert!(AuditAction::own(wrong).is_err());
+///     assert!(AuditAction::custom(wrong).is_err());
 /// }
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
@@ -48,8 +48,8 @@ pub enum AuditAction {
     /// Data was corrected.
     Rectified,
     /// Old data was deleted.
-    Retained,
-    /// Something else: an action of the [application](Self::own), or one that this version does not know.
+    RetentionApplied,
+    /// Something else: an action of the [application](Self::custom), or one that this version does not know.
     Other(ActionName),
 }
 
@@ -84,7 +84,7 @@ const KNOWN: [(AuditAction, &str); 13] = [
     (AuditAction::RequestFiled, "request_filed"),
     (AuditAction::RequestChanged, "request_changed"),
     (AuditAction::Rectified, "rectified"),
-    (AuditAction::Retained, "retained"),
+    (AuditAction::RetentionApplied, "retained"),
 ];
 
 impl AuditAction {
@@ -97,7 +97,7 @@ impl AuditAction {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`], saying what is wrong, if the name breaks the rules.
-    pub fn own(name: &str) -> Result<Self> {
+    pub fn custom(name: &str) -> Result<Self> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.:-".contains(&byte);
         let problem = if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
             "the name of an action begins with a letter of a to z"
@@ -199,7 +199,7 @@ mod tests {
         for (index, (action, name)) in KNOWN.iter().enumerate() {
             assert_eq!((action.as_str(), &AuditAction::stored(name)), (*name, action));
             assert!(KNOWN[..index].iter().all(|(_, other)| other != name));
-            assert!(AuditAction::own(name).is_err(), "an application cannot use our name");
+            assert!(AuditAction::custom(name).is_err(), "an application cannot use our name");
         }
         for unknown in ["of_a_later_version", "", "Ü"] {
             assert_eq!(AuditAction::stored(unknown).as_str(), unknown);

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `commitment` | SHA-256 of `guestbook audit payload 1\n`, the salt and the payload's text |
 //! | `mac` of an entry | HMAC-SHA-256 of `guestbook audit entry 1\n`, sequence, time, action, kind of actor, actor, subject, commitment and the mac of the entry before |
-//! | `finalize` of a checkpoint | HMAC-SHA-256 of `guestbook audit checkpoint 1\n`, sequence and mac of the last entry that was dropped, and when |
+//! | `signature` of a checkpoint | HMAC-SHA-256 of `guestbook audit checkpoint 1\n`, sequence and mac of the last entry that was dropped, and when |
 //!
 //! Before each field stands its length in 8 bytes, big-endian, as numbers are; what is not there has length 0. So no two entries
 //! have the same encoding, and none is a checkpoint's.
@@ -76,7 +76,7 @@ pub struct AuditPayload {
 /// What a payload says. Its `Debug` leaves out what was said.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Disclosed {
+pub struct AuditContent {
     /// By whom it was done.
     pub actor: Actor,
     /// About whom it was.
@@ -106,7 +106,7 @@ pub struct AuditCheckpoint {
     /// When it was dropped.
     pub at: Timestamp,
     /// The MAC of all this.
-    pub finalize: AuditHash,
+    pub signature: AuditHash,
 }
 
 impl AuditHash {
@@ -133,7 +133,7 @@ impl AuditRow {
     ///
     /// [`ErrorKind::TooLarge`] if the payload has more than 16 KiB; [`ErrorKind::Internal`] if the operating system gives no random
     /// bytes.
-    pub fn finalize(note: &AuditNote, head: &AuditHead, secret: &[u8; 32], now: Timestamp) -> Result<Self> {
+    pub fn new(note: &AuditNote, head: &AuditHead, secret: &[u8; 32], now: Timestamp) -> Result<Self> {
         let payload = AuditPayload::new(note)?;
         let actor = match &note.actor {
             Actor::System => None,
@@ -166,14 +166,14 @@ impl AuditRow {
     /// # Errors
     ///
     /// [`ErrorKind::Corrupt`] if it is no payload: somebody has changed it.
-    pub fn disclosed(&self) -> Result<Option<Disclosed>> {
+    pub fn content(&self) -> Result<Option<AuditContent>> {
         self.payload.as_ref().map(AuditPayload::read).transpose()
     }
 
     /// As an exported trail has it: who did it only by kind.
     pub(crate) fn exported(&self) -> serde_json::Result<Value> {
         // What cannot be read any more is found by a verification; an export goes on.
-        let detail = self.disclosed().ok().flatten().map(|disclosed| disclosed.detail);
+        let detail = self.content().ok().flatten().map(|content| content.detail);
         let AuditEntry { sequence, at, action, actor_kind, .. } = &self.entry;
         Ok(json!({ "sequence": sequence, "at": at, "action": action, "actor": actor_kind, "detail": detail }))
     }
@@ -181,7 +181,7 @@ impl AuditRow {
 
 impl AuditEntry {
     /// An entry as it was stored: number, time, names of action and kind of actor, the pseudonyms of actor and subject, then
-    /// commitment, previous MAC and MAC. Whether it is right a [`Verifier`](super::Verifier) says.
+    /// commitment, previous MAC and MAC. Whether it is right a [`AuditVerifier`](super::AuditVerifier) says.
     pub fn stored(
         sequence: u64,
         at: Timestamp,
@@ -274,7 +274,7 @@ impl AuditPayload {
         AuditHash(hash.finalize().into())
     }
 
-    fn read(&self) -> Result<Disclosed> {
+    fn read(&self) -> Result<AuditContent> {
         let damaged = || Error::new(ErrorKind::Corrupt, "a payload of the audit trail is damaged");
         let stored: Stored<'_> = serde_json::from_str(&self.text).map_err(|_| damaged())?;
         let actor = match (&*stored.actor_kind, stored.actor) {
@@ -285,7 +285,7 @@ impl AuditPayload {
         };
         let subject = stored.subject.as_deref().map(UserId::try_from).transpose().map_err(|_| damaged())?;
         let detail = serde_json::from_str(stored.detail.get()).map_err(|_| damaged())?;
-        Ok(Disclosed { actor, subject, detail })
+        Ok(AuditContent { actor, subject, detail })
     }
 }
 
@@ -293,14 +293,14 @@ impl AuditCheckpoint {
     /// The checkpoint of a trail that is dropped up to `head`.
     pub fn new(head: AuditHead, key: &AuditKey, now: Timestamp) -> Self {
         let mut checkpoint =
-            Self { sequence: head.sequence, mac: head.mac, at: now, finalize: AuditHead::BEGINNING.mac };
-        checkpoint.finalize = AuditHash(checkpoint.hmac(key).finalize().into_bytes().into());
+            Self { sequence: head.sequence, mac: head.mac, at: now, signature: AuditHead::BEGINNING.mac };
+        checkpoint.signature = AuditHash(checkpoint.hmac(key).finalize().into_bytes().into());
         checkpoint
     }
 
     /// A checkpoint as it was stored.
-    pub const fn stored(head: AuditHead, at: Timestamp, finalize: AuditHash) -> Self {
-        Self { sequence: head.sequence, mac: head.mac, at, finalize }
+    pub const fn stored(head: AuditHead, at: Timestamp, signature: AuditHash) -> Self {
+        Self { sequence: head.sequence, mac: head.mac, at, signature }
     }
 
     /// The last entry that was dropped.
@@ -309,7 +309,7 @@ impl AuditCheckpoint {
     }
 
     pub(super) fn is_signed(&self, key: &AuditKey) -> bool {
-        self.hmac(key).verify_slice(&self.finalize.0).is_ok()
+        self.hmac(key).verify_slice(&self.signature.0).is_ok()
     }
 
     fn hmac(&self, key: &AuditKey) -> Hmac<Sha256> {
@@ -369,7 +369,7 @@ impl<'de> Deserialize<'de> for AuditHash {
 /// With what the payload says, if it is there and can be read.
 impl Serialize for AuditRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let disclosed = self.disclosed().ok().flatten();
+        let content = self.content().ok().flatten();
         let name = |actor: &Actor| match actor {
             Actor::System => None,
             Actor::User(user) => Some(user.as_str().to_owned()),
@@ -380,19 +380,19 @@ impl Serialize for AuditRow {
         row.serialize_field("at", &self.entry.at)?;
         row.serialize_field("action", &self.entry.action)?;
         row.serialize_field("actor_kind", &self.entry.actor_kind)?;
-        row.serialize_field("actor", &disclosed.as_ref().and_then(|disclosed| name(&disclosed.actor)))?;
-        row.serialize_field("subject", &disclosed.as_ref().and_then(|disclosed| disclosed.subject.as_ref()))?;
+        row.serialize_field("actor", &content.as_ref().and_then(|content| name(&content.actor)))?;
+        row.serialize_field("subject", &content.as_ref().and_then(|content| content.subject.as_ref()))?;
         row.serialize_field("subject_pseudonym", &self.entry.subject)?;
-        row.serialize_field("detail", &disclosed.as_ref().map(|disclosed| &disclosed.detail))?;
+        row.serialize_field("detail", &content.as_ref().map(|content| &content.detail))?;
         row.serialize_field("mac", &self.entry.mac)?;
         row.end()
     }
 }
 
-impl fmt::Debug for Disclosed {
+impl fmt::Debug for AuditContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { actor, subject, .. } = self;
-        f.debug_struct("Disclosed").field("actor", actor).field("subject", subject).finish_non_exhaustive()
+        f.debug_struct("AuditContent").field("actor", actor).field("subject", subject).finish_non_exhaustive()
     }
 }
 

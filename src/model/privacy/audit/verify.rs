@@ -1,4 +1,4 @@
-//! [`Verifier`]: whether a chain is whole, entry by entry.
+//! [`AuditVerifier`]: whether a chain is whole, entry by entry.
 
 use serde::Serialize;
 
@@ -7,19 +7,19 @@ use super::{AuditCheckpoint, AuditHead, AuditKey, AuditRow};
 /// Reads a trail in order and says what is wrong with it first. It keeps one entry, however long the trail is.
 ///
 /// ```
-/// use tower_guestbook::{Timestamp, privacy::{Actor, AuditAction, AuditFlaw, AuditHead, AuditKey, AuditNote, AuditRow, Verifier}};
+/// use tower_guestbook::{Timestamp, privacy::{Actor, AuditAction, AuditFlaw, AuditHead, AuditKey, AuditNote, AuditRow, AuditVerifier}};
 ///
 /// let (key, secret) = (AuditKey::new([7; 32]), [1; 32]);
 /// let mut head = AuditHead::BEGINNING;
 /// let mut trail = Vec::new();
 /// for millis in 0..3 {
-///     let note = AuditNote::new(AuditAction::Retained, Actor::System, None, key.clone());
-///     let row = AuditRow::finalize(&note, &head, &secret, Timestamp::from_millis(millis))?;
+///     let note = AuditNote::new(AuditAction::RetentionApplied, Actor::System, None, key.clone());
+///     let row = AuditRow::new(&note, &head, &secret, Timestamp::from_millis(millis))?;
 ///     head = row.entry.head();
 ///     trail.push(row);
 /// }
 /// let verify = |trail: &[AuditRow], anchor| {
-///     let mut verifier = Verifier::new(key.clone(), None, anchor);
+///     let mut verifier = AuditVerifier::new(key.clone(), None, anchor);
 ///     trail.iter().for_each(|row| verifier.feed(row));
 ///     verifier.finish()
 /// };
@@ -34,16 +34,16 @@ use super::{AuditCheckpoint, AuditHead, AuditKey, AuditRow};
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Verifier {
+pub struct AuditVerifier {
     key: AuditKey,
     anchor: Option<AuditHead>,
-    report: VerifyReport,
+    report: VerificationReport,
 }
 
-/// What a [`Verifier`] found.
+/// What a [`AuditVerifier`] found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct VerifyReport {
+pub struct VerificationReport {
     /// How many entries are right, up to the first that is not.
     pub entries: u64,
     /// The last entry that is right: to be kept elsewhere, as the anchor of the next verification.
@@ -87,12 +87,12 @@ pub enum AuditFlaw {
     Anchor,
 }
 
-impl Verifier {
+impl AuditVerifier {
     /// A verifier of a trail that begins after `checkpoint`, and that had `anchor` in it at some time.
     pub fn new(key: AuditKey, checkpoint: Option<&AuditCheckpoint>, anchor: Option<AuditHead>) -> Self {
         let head = checkpoint.map_or(AuditHead::BEGINNING, AuditCheckpoint::head);
         let (dropped, fault) = (head.sequence, None);
-        let report = VerifyReport { entries: 0, head, dropped, without_payload: 0, anchored: false, fault };
+        let report = VerificationReport { entries: 0, head, dropped, without_payload: 0, anchored: false, fault };
         let mut verifier = Self { key, anchor, report };
         if checkpoint.is_some_and(|checkpoint| !checkpoint.is_signed(&verifier.key)) {
             verifier.fail(head.sequence, AuditFlaw::Checkpoint);
@@ -137,7 +137,7 @@ impl Verifier {
     }
 
     /// That was the last entry.
-    pub fn finish(mut self) -> VerifyReport {
+    pub fn finish(mut self) -> VerificationReport {
         let head = self.report.head.sequence;
         if !self.has_failed() && self.anchor.is_some_and(|anchor| anchor.sequence > head) {
             self.fail(head + 1, AuditFlaw::Missing);
@@ -166,7 +166,7 @@ impl Verifier {
     }
 }
 
-impl VerifyReport {
+impl VerificationReport {
     /// Whether nothing is wrong.
     pub fn is_intact(&self) -> bool {
         self.fault.is_none()
@@ -195,20 +195,24 @@ mod tests {
             .map(|millis| {
                 let note = AuditNote::new(AuditAction::Exported, Actor::User(ada.clone()), Some(ada.clone()), key());
                 let note = note.detail(json!({ "number": millis }));
-                let row = AuditRow::finalize(&note, &head, &[1; 32], Timestamp::from_millis(millis)).unwrap();
+                let row = AuditRow::new(&note, &head, &[1; 32], Timestamp::from_millis(millis)).unwrap();
                 head = row.entry.head();
                 row
             })
             .collect()
     }
 
-    fn verify(trail: &[AuditRow], checkpoint: Option<&AuditCheckpoint>, anchor: Option<AuditHead>) -> VerifyReport {
-        let mut verifier = Verifier::new(key(), checkpoint, anchor);
+    fn verify(
+        trail: &[AuditRow],
+        checkpoint: Option<&AuditCheckpoint>,
+        anchor: Option<AuditHead>,
+    ) -> VerificationReport {
+        let mut verifier = AuditVerifier::new(key(), checkpoint, anchor);
         trail.iter().for_each(|row| verifier.feed(row));
         verifier.finish()
     }
 
-    fn fault(report: VerifyReport) -> (u64, AuditFlaw) {
+    fn fault(report: VerificationReport) -> (u64, AuditFlaw) {
         let fault = report.fault.expect("a fault is found");
         (fault.sequence, fault.flaw)
     }

@@ -138,7 +138,7 @@ impl PrivacyRequest {
             (State::Verified | State::Confirmed { .. }, RequestStep::Begin) => State::InProgress,
             (State::Verified | State::Confirmed { .. } | State::InProgress, RequestStep::Complete) => State::Done,
             (State::Partial, RequestStep::Complete) => State::Done,
-            (State::Verified | State::Confirmed { .. } | State::InProgress, RequestStep::CompletePartly) => {
+            (State::Verified | State::Confirmed { .. } | State::InProgress, RequestStep::CompletePartially) => {
                 State::Partial
             }
             (_, RequestStep::Reject(reason)) if self.is_open() => State::Rejected { reason: checked(&reason)? },
@@ -192,7 +192,7 @@ impl PrivacyRequest {
         if self.state == RequestState::Received && self.step(RequestStep::Verify, now).is_err() {
             return false;
         }
-        let step = if is_partial { RequestStep::CompletePartly } else { RequestStep::Complete };
+        let step = if is_partial { RequestStep::CompletePartially } else { RequestStep::Complete };
         self.step(step, now).is_ok()
     }
 

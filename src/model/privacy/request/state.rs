@@ -49,7 +49,7 @@ pub enum RequestStep {
     /// It is answered in full.
     Complete,
     /// It is answered as far as possible.
-    CompletePartly,
+    CompletePartially,
     /// It is refused, for this reason of 1 to 1,000 bytes.
     Reject(Box<str>),
     /// The user takes it back. An erasure cannot be once its grace is over.

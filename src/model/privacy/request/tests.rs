@@ -31,7 +31,7 @@ fn steps() -> [RequestStep; 8] {
         RequestStep::Confirm { grace_until: GRACE },
         RequestStep::Begin,
         RequestStep::Complete,
-        RequestStep::CompletePartly,
+        RequestStep::CompletePartially,
         RequestStep::Reject("no".into()),
         RequestStep::Cancel,
         RequestStep::Extend("much".into()),
@@ -40,7 +40,7 @@ fn steps() -> [RequestStep; 8] {
 
 /// Where each step leads from each state, as a table: a row for each state, a column for each step, `.` for refused.
 ///
-/// Verify, Confirm, Begin, Complete, CompletePartly, Reject, Cancel, Extend.
+/// Verify, Confirm, Begin, Complete, CompletePartially, Reject, Cancel, Extend.
 fn table(kind: RequestKind) -> [&'static str; 8] {
     match kind {
         RequestKind::Erasure => [

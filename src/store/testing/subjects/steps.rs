@@ -8,7 +8,7 @@ use crate::{
     model::{
         activity::{Activity, ActivityFilter, Entry, Event, EventId, EventType, HistoryQuery, Order},
         consent::{ConsentRecord, Decision, MergePolicy, PurposeId, Subject},
-        privacy::{AuditAction, AuditNote, Erased, ErasedActivities, Erasure, ErasureId},
+        privacy::{AuditAction, AuditNote, ErasedActivities, ErasedCounts, Erasure, ErasureId},
         session::{SessionHead, SessionLimits, SessionRecord},
     },
     store::{
@@ -126,7 +126,7 @@ pub(super) async fn lift_erasure<S: Store>(store: &S) -> Result<bool> {
 
 /// Erases until it is finished, `limit` rows at a time.
 pub(in crate::store::testing) async fn erase<S: Store>(store: &S, id: ErasureId, limit: usize) -> Erasure {
-    let rows = |erased: &Erased| erased.activities + erased.consents;
+    let rows = |erased: &ErasedCounts| erased.activities + erased.consents;
     let mut before = 0;
     for _ in 0..1_000 {
         let erasure = store.erase_some(id, limit, ErasedActivities::Deleted, is_over(), at(4)).await.expect("erased");

@@ -69,8 +69,8 @@ pub(in crate::store::testing) async fn an_erasure_that_is_remembered_is_done_aga
     fill(&*store, "bob", 100).await;
     let before = kept(&*store, "bob").await;
     let erasure = remembered(&*store, "ada").await;
-    let begun = store.remember_erasure(erasure.clone(), began("ada"), at(3)).await.expect("struck out");
-    assert_eq!(begun, Erasure { erased: Erased { sessions: 2, ..Erased::default() }, ..erasure.clone() });
+    let begun = store.restore_erasure(erasure.clone(), began("ada"), at(3)).await.expect("struck out");
+    assert_eq!(begun, Erasure { erased: ErasedCounts { sessions: 2, ..ErasedCounts::default() }, ..erasure.clone() });
     for session in sessions {
         assert_eq!(
             store.load(session.key, Realm::default()).await.expect("readable"),
@@ -88,7 +88,7 @@ pub(in crate::store::testing) async fn an_erasure_that_is_remembered_is_done_aga
     // Whatever else is remembered of her: there is a tombstone.
     let other = remembered(&*store, "ada").await;
     for again in [erasure, finished(other.clone()), other] {
-        assert_eq!(store.remember_erasure(again, began("ada"), at(9)).await.expect("answered"), done);
+        assert_eq!(store.restore_erasure(again, began("ada"), at(9)).await.expect("answered"), done);
     }
 }
 
@@ -98,7 +98,7 @@ pub(in crate::store::testing) async fn a_finished_erasure_that_is_remembered_kee
     let erasure = finished(remembered(&*store, "ada").await);
     let answers = at_once(|_| {
         let (store, erasure) = (store.clone(), erasure.clone());
-        async move { store.remember_erasure(erasure, began("ada"), at(3)).await.expect("answered") }
+        async move { store.restore_erasure(erasure, began("ada"), at(3)).await.expect("answered") }
     })
     .await;
     assert!(answers.iter().all(|answer| *answer == erasure), "it is kept as it is, once");
@@ -116,7 +116,7 @@ pub(in crate::store::testing) async fn a_remembered_erasure_must_be_whole_and_of
     nameless.user = None;
     foreign.pseudonym = Pseudonym::from_bytes([7; 32]);
     for wrong in [named, nameless, foreign] {
-        let error = store.remember_erasure(wrong, began("ada"), at(3)).await.expect_err("it is wrong");
+        let error = store.restore_erasure(wrong, began("ada"), at(3)).await.expect_err("it is wrong");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
     assert_eq!(store.unfinished_erasures().await.expect("readable"), []);

@@ -1,6 +1,6 @@
 //! The trail is verified by itself.
 
-use tower_guestbook::{Timestamp, privacy::VerifyReport};
+use tower_guestbook::{Timestamp, privacy::VerificationReport};
 
 use super::*;
 use crate::support::faulty_store::{Fault, FaultyStore};
@@ -9,9 +9,9 @@ use crate::support::faulty_store::{Fault, FaultyStore};
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// When and how the last verification ended, after one more sweep.
-async fn swept(guestbook: &Guestbook) -> Option<(Timestamp, VerifyReport)> {
+async fn swept(guestbook: &Guestbook) -> Option<(Timestamp, VerificationReport)> {
     tokio::time::sleep(SWEEP).await;
-    guestbook.audit().last_verified().map(|last| (last.at, last.report))
+    guestbook.audit().last_verification().map(|last| (last.at, last.report))
 }
 
 async fn record(guestbook: &Guestbook) {
@@ -23,7 +23,7 @@ async fn once_a_day_the_trail_is_verified_and_what_was_found_can_be_asked_for() 
     let (builder, clock) = support::builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     record(&guestbook).await;
-    assert_eq!(guestbook.audit().last_verified(), None, "a start is not made slower");
+    assert_eq!(guestbook.audit().last_verification(), None, "a start is not made slower");
     swept(&guestbook).await;
     let (at, first) = swept(&guestbook).await.unwrap();
     assert!(at == START && first.is_intact() && !first.anchored && first.entries == 1, "{first:?}");
@@ -55,7 +55,7 @@ async fn a_trail_that_is_not_what_was_recorded_is_reported_without_being_asked_f
     swept(&guestbook).await;
     let (_, report) = swept(&guestbook).await.unwrap();
     assert_eq!(report.fault.unwrap().flaw, AuditFlaw::Altered);
-    assert_eq!(right.audit().last_verified(), None, "who never wants it never gets it");
+    assert_eq!(right.audit().last_verification(), None, "who never wants it never gets it");
     let zero = support::builder(MemoryStore::new()).0.verify_audit(Duration::ZERO).build().unwrap_err();
     assert!(zero.kind() == ErrorKind::Configuration && zero.to_string().contains("verify_audit()"), "{zero}");
     guestbook.shutdown().await;
@@ -69,7 +69,7 @@ async fn entries_that_were_cut_off_at_the_end_since_the_last_time_are_missed() {
     let guestbook = builder.audit_key([9; 32]).sweep_interval(Duration::from_millis(5)).build().unwrap();
     let verified_at = async |at: Timestamp| {
         for _ in 0..4_000 {
-            if let Some(last) = guestbook.audit().last_verified().filter(|last| last.at == at) {
+            if let Some(last) = guestbook.audit().last_verification().filter(|last| last.at == at) {
                 return last.report;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -26,7 +26,7 @@ fn user(name: &str) -> UserId {
 }
 
 fn own() -> AuditAction {
-    AuditAction::own("shop.corrected").unwrap()
+    AuditAction::custom("shop.corrected").unwrap()
 }
 
 /// A file, and a guestbook on it with a key of its own.
@@ -106,7 +106,7 @@ async fn rights_that_are_exercised_are_recorded_with_who_did_it() {
     assert_eq!(kinds, expected, "what changed nothing is not recorded");
     assert!(rows.iter().all(|row| row.entry.subject == rows[0].entry.subject && row.entry.at == START));
     assert_eq!(rows.iter().map(|row| row.payload.is_some()).collect::<Vec<_>>(), [false, false, true, true]);
-    assert_eq!(rows[3].disclosed().unwrap().unwrap().actor, desk);
+    assert_eq!(rows[3].content().unwrap().unwrap().actor, desk);
     assert!(guestbook.audit().verify(None).await.unwrap().is_intact());
 }
 
@@ -179,8 +179,8 @@ async fn retention_is_recorded<S: Store + Clone>(store: S) {
     clock.advance(DAY * 91);
     guestbook.retention().run_once().await.unwrap();
     let rows = trail(&guestbook).await;
-    assert_eq!((rows.len(), &rows[0].entry.action, &rows[0].entry.subject), (1, &AuditAction::Retained, &None));
-    let detail = rows[0].disclosed().unwrap().unwrap().detail;
+    assert_eq!((rows.len(), &rows[0].entry.action, &rows[0].entry.subject), (1, &AuditAction::RetentionApplied, &None));
+    let detail = rows[0].content().unwrap().unwrap().detail;
     assert_eq!((&detail["activities_deleted"], &detail["classes"]), (&json!(3), &json!({ "activities": 3 })));
 
     // An entry that is exactly as old as the rule says stays.
@@ -246,7 +246,7 @@ fn neither_a_key_nor_what_was_said_is_in_a_debug_text() {
         let ada = user("needle of ada");
         guestbook.audit().record(own(), desk.clone(), Some(&ada), json!("needle of the detail")).await.unwrap();
         let rows = trail(&guestbook).await;
-        let said = rows[0].disclosed().unwrap().unwrap();
+        let said = rows[0].content().unwrap().unwrap();
         let key = tower_guestbook::privacy::AuditKey::new([123; 32]);
         [format!("{:?}", guestbook.audit()), format!("{rows:?}"), format!("{said:?}"), format!("{desk:?} {key:?}")]
     });

@@ -40,7 +40,7 @@ async fn two_stores_on_one_file_make_one_chain() {
     }
     // Each writer's own are in its order.
     let of_three = other.audit().entries(0, 1_000, Some(&UserId::from(3))).await.unwrap();
-    let said: Vec<_> = of_three.iter().map(|row| row.disclosed().unwrap().unwrap().detail).collect();
+    let said: Vec<_> = of_three.iter().map(|row| row.content().unwrap().unwrap().detail).collect();
     assert_eq!(said, (0..NOTES / 4).map(|number| json!([3, number])).collect::<Vec<_>>());
 }
 

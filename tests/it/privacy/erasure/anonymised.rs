@@ -53,7 +53,7 @@ async fn rows_of_nobody_are_left_and_no_word_of_the_user_in_any_file() {
     forged.erasure.erased.anonymised = 0;
     assert!(!guestbook.rights().verify_receipt(&forged).await.unwrap());
     let trail = guestbook.audit().entries(0, 100, None).await.unwrap();
-    assert_eq!(trail.last().unwrap().disclosed().unwrap().unwrap().detail["activities_anonymised"], erased.anonymised);
+    assert_eq!(trail.last().unwrap().content().unwrap().unwrap().detail["activities_anonymised"], erased.anonymised);
 
     for closed in [false, true] {
         if closed {
@@ -117,14 +117,14 @@ async fn what_is_held_stays_as_it_is_until_it_is_released() {
     }
     let (rights, ada) = (guestbook.rights(), user("ada"));
     rights
-        .hold(&ada, tower_guestbook::privacy::LegalHold::new(HeldClass::Activities, "a trial", START).unwrap())
+        .place_hold(&ada, tower_guestbook::privacy::LegalHold::new(HeldClass::Activities, "a trial", START).unwrap())
         .await
         .unwrap();
     let before = everything(&place.open()).await;
     let part = rights.erase(&ada).await.unwrap().erasure;
     assert!(part.is_partial() && part.erased.anonymised == 0, "{part:?}");
     assert_eq!(everything(&place.open()).await, before);
-    assert!(rights.release(&ada, HeldClass::Activities).await.unwrap());
+    assert!(rights.release_hold(&ada, HeldClass::Activities).await.unwrap());
     let whole = rights.erase(&ada).await.unwrap().erasure;
     assert_eq!((whole.erased.anonymised, whole.finished_at.is_some()), (1, true));
     let after = everything(&place.open()).await;

@@ -107,7 +107,7 @@ impl TestClient {
         let subject = Subject::User(user.clone());
         guestbook.consents().unwrap().decide(&subject, choices, &DecisionContext::default()).await.unwrap();
         let note = async |about: &UserId, detail: &str| {
-            let (action, actor) = (AuditAction::own("shop.seen").unwrap(), Actor::User(user.clone()));
+            let (action, actor) = (AuditAction::custom("shop.seen").unwrap(), Actor::User(user.clone()));
             guestbook.audit().record(action, actor, Some(about), json!({ "said": detail })).await.unwrap();
         };
         note(&user, &audited.1).await;
@@ -196,7 +196,7 @@ async fn what_is_kept_is_exported_and_what_is_erased_is_in_no_file_in_no_shape()
     assert!(!serde_json::to_string(&receipt).unwrap().contains(&ada.name), "the receipt names nobody");
     assert_eq!(rows_of(&place, &bob.name), before, "to the byte");
     let trail = guestbook.audit().entries(0, 100, None).await.unwrap();
-    let finished = trail.last().unwrap().disclosed().unwrap().unwrap();
+    let finished = trail.last().unwrap().content().unwrap().unwrap();
     assert_eq!((finished.actor, finished.subject), (Actor::System, None));
     assert_eq!(finished.detail["activities_deleted"], erased.activities);
     let report = guestbook.audit().verify(None).await.unwrap();
@@ -306,7 +306,7 @@ async fn a_reader_holds_up_the_overwriting_and_the_next_sweep_makes_up_for_it() 
     assert!(receipt.erasure.finished_at.is_some() && !receipt.is_clean, "{receipt:?}");
     assert!(!place.find(word.as_bytes()).is_empty(), "the reader still sees it");
     reader.execute_batch("COMMIT").unwrap();
-    assert_eq!(guestbook.rights().resume().await.unwrap(), 0, "nothing but residue is left");
+    assert_eq!(guestbook.rights().resume_erasures().await.unwrap(), 0, "nothing but residue is left");
     assert_eq!(place.find(word.as_bytes()), [""; 0]);
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tower_guestbook::{
     Result, Timestamp,
     privacy::{
-        Erasure, ErasureJournal, FileJournal, JournalEntry, JournalKind, JournalPage, MissingJournal, Pseudonym,
+        Erasure, ErasureJournal, FileJournal, JournalEntry, JournalKind, JournalPage, OnMissingJournal, Pseudonym,
         ReplayReport, StoreFingerprint,
     },
     store::{ConsentStore, ErasureStore, PreferenceStore, SessionStore},
@@ -75,7 +75,7 @@ impl Shelf {
 }
 
 impl ErasureJournal for Shelf {
-    async fn open(&self, _: StoreFingerprint, _: MissingJournal) -> Result<()> {
+    async fn open(&self, _: StoreFingerprint, _: OnMissingJournal) -> Result<()> {
         self.ask().await
     }
 
@@ -220,11 +220,11 @@ async fn a_user_of_whom_there_is_only_a_session_or_only_a_row_of_the_application
             "names"
         }
 
-        fn export(&self, _: UserId, _: usize) -> Answer<'_, ExportedPage> {
+        fn export(&self, _: UserId, _: usize) -> PersonalDataFuture<'_, ExportedPage> {
             Box::pin(async { Ok(ExportedPage::last(Vec::new())) })
         }
 
-        fn erase(&self, user: UserId) -> Answer<'_, u64> {
+        fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64> {
             let mut names = self.0.lock().unwrap();
             let before = names.len();
             names.retain(|name| *name != user);
@@ -232,7 +232,7 @@ async fn a_user_of_whom_there_is_only_a_session_or_only_a_row_of_the_application
             Box::pin(async move { Ok(erased) })
         }
 
-        fn users(&self, page: usize) -> Answer<'_, Vec<UserId>> {
+        fn users(&self, page: usize) -> PersonalDataFuture<'_, Vec<UserId>> {
             let page = self.0.lock().unwrap().get(page).cloned().into_iter().collect();
             Box::pin(async move { Ok(page) })
         }
@@ -304,7 +304,7 @@ async fn an_erasure_that_a_backup_has_half_done_and_that_is_lifted_is_finished_a
     let addresses = Addresses::new(&place);
     append(&store, entries(1, 1, [event("ada", "of before"), event("bob", "his")])).await;
     let erased = entry(&store, "ada").await;
-    store.remember_erasure(erased.erasure(Some(user("ada")), START), crate::support::note(), START).await.unwrap();
+    store.restore_erasure(erased.erasure(Some(user("ada")), START), crate::support::note(), START).await.unwrap();
     let shelf = Shelf::new(Fault::Good);
     let lifted = JournalEntry::new(erased.id, erased.pseudonym, START, erased.until, JournalKind::Lifted);
     [erased, lifted].into_iter().for_each(|entry| shelf.put(entry));
@@ -387,7 +387,7 @@ async fn a_replay_that_fails_in_the_middle_is_made_again_and_counts_once() {
     assert_eq!(guestbook.rights().replay_journal().await.unwrap_err().kind(), ErrorKind::Unavailable);
     // Another process has come further.
     let of_bob = entry(&*faulty_store.store, "bob").await.erasure(Some(user("bob")), START);
-    faulty_store.store.remember_erasure(of_bob, crate::support::note(), START).await.unwrap();
+    faulty_store.store.restore_erasure(of_bob, crate::support::note(), START).await.unwrap();
     faulty_store.set(Fault::Good);
     assert_eq!(counts(guestbook.rights().replay_journal().await.unwrap()), [4, 2, 1, 0]);
     guestbook.ready().await.unwrap();

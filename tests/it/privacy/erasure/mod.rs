@@ -37,7 +37,7 @@ use tower_guestbook::{
     consent::{Category, Choices, ConsentRules, DecisionMethod, Mode, Purpose, PurposeId, Purposes},
     http::{PeerAddress, RouteTemplate},
     preferences::{PreferenceRules, Schema, StandardPreferences},
-    privacy::{Answer, Export, ExportedPage, PersonalData},
+    privacy::{Export, ExportedPage, PersonalData, PersonalDataFuture},
     store::{ActivityStore, Commit, SqliteStore, Store},
 };
 
@@ -176,18 +176,18 @@ impl PersonalData for Addresses {
         "addresses"
     }
 
-    fn export(&self, user: UserId, page: usize) -> Answer<'_, ExportedPage> {
+    fn export(&self, user: UserId, page: usize) -> PersonalDataFuture<'_, ExportedPage> {
         let database = self.connect();
         let mut statement = database.prepare("SELECT address FROM addresses WHERE user = ?1 ORDER BY 1").unwrap();
         let rows = statement.query_map([user.as_str()], |row| row.get::<_, String>(0)).unwrap();
         let mut rows: Vec<Value> = rows.map(|row| json!({ "address": row.unwrap() })).collect();
         let has_more = rows.len() > page + 1;
         let rows = if page < rows.len() { vec![rows.swap_remove(page)] } else { Vec::new() };
-        let answer = if has_more { ExportedPage::of_many(rows) } else { ExportedPage::last(rows) };
+        let answer = if has_more { ExportedPage::with_more(rows) } else { ExportedPage::last(rows) };
         Box::pin(async move { Ok(answer) })
     }
 
-    fn erase(&self, user: UserId) -> Answer<'_, u64> {
+    fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64> {
         Box::pin(async move {
             let fails = |left: usize| left.checked_sub(1);
             if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {

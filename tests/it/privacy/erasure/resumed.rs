@@ -23,10 +23,10 @@ async fn a_source_that_fails_leaves_the_user_struck_out_and_the_erasure_is_gone_
     assert_eq!(browser.ok("/user").await.body, "", "she is out");
     assert_eq!(guestbook.rights().lift_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::Conflict);
 
-    assert_eq!(guestbook.rights().resume().await.unwrap(), 1);
+    assert_eq!(guestbook.rights().resume_erasures().await.unwrap(), 1);
     let finished = guestbook.rights().erasure_of(&user("ada")).await.unwrap().unwrap();
     assert_eq!((finished.id, finished.user), (erasure.id, None));
-    assert_eq!(guestbook.rights().resume().await.unwrap(), 0);
+    assert_eq!(guestbook.rights().resume_erasures().await.unwrap(), 0);
     // Done again it finds nothing and says so.
     let again = guestbook.rights().erase(&user("ada")).await.unwrap();
     assert_eq!((again.erasure.id, again.sources), (erasure.id, vec![("addresses".to_owned(), 0)]));
@@ -45,9 +45,9 @@ async fn one_erasure_that_cannot_go_on_does_not_hold_up_the_others() {
         guestbook.rights().erase(&user(name)).await.unwrap_err();
     }
     addresses.failures.store(1, Ordering::SeqCst);
-    assert_eq!(guestbook.rights().resume().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(guestbook.rights().resume_erasures().await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(place.open().unfinished_erasures().await.unwrap().len(), 1, "the second is finished");
-    assert_eq!(guestbook.rights().resume().await.unwrap(), 1);
+    assert_eq!(guestbook.rights().resume_erasures().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn site() -> Guestbook {
     let (builder, _clock) = rules(MemoryStore::new());
     let guestbook = builder.personal_data(Rows::new("orders", 3)).build().unwrap();
     set(&guestbook, "ada", json!({ "theme": "dark" })).await;
-    guestbook.rights().file(&user("ada"), RequestKind::Access, None).await.unwrap();
+    guestbook.rights().file_request(&user("ada"), RequestKind::Access, None).await.unwrap();
     guestbook
 }
 

@@ -145,14 +145,14 @@ impl PersonalData for Slow {
         "slow"
     }
 
-    fn export(&self, _: UserId, _: usize) -> Answer<'_, ExportedPage> {
+    fn export(&self, _: UserId, _: usize) -> PersonalDataFuture<'_, ExportedPage> {
         Box::pin(async {
             self.0.notified().await;
             Ok(ExportedPage::last(vec![json!("at last")]))
         })
     }
 
-    fn erase(&self, _: UserId) -> Answer<'_, u64> {
+    fn erase(&self, _: UserId) -> PersonalDataFuture<'_, u64> {
         Box::pin(async { Ok(0) })
     }
 }

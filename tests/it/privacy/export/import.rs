@@ -1,6 +1,6 @@
 //! Taking over what somebody brings along.
 
-use tower_guestbook::privacy::{AuditAction, Imported};
+use tower_guestbook::privacy::{AuditAction, ImportReport};
 
 use super::*;
 use crate::support::faulty_store::{Fault, FaultyStore};
@@ -188,7 +188,7 @@ async fn an_import_that_the_store_interrupted_can_be_done_again() {
     let error = guestbook.rights().import(&user("ada"), &exported).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     store.set(Fault::Good);
-    let imported: Imported = guestbook.rights().import(&user("ada"), &exported).await.unwrap();
+    let imported: ImportReport = guestbook.rights().import(&user("ada"), &exported).await.unwrap();
     assert_eq!(imported.decisions, 4);
     let original: Value = serde_json::from_slice(&exported).unwrap();
     assert_eq!(brought(&document(&guestbook, "ada").await), brought(&original));

@@ -26,7 +26,7 @@ use tower_guestbook::{
         Purposes, Subject,
     },
     preferences::{PreferenceRules, StandardPreferences},
-    privacy::{Answer, ExportedPage, PersonalData},
+    privacy::{ExportedPage, PersonalData, PersonalDataFuture},
     store::{MemoryStore, Store},
 };
 
@@ -110,7 +110,7 @@ impl PersonalData for Rows {
         self.name
     }
 
-    fn export(&self, user: UserId, page: usize) -> Answer<'_, ExportedPage> {
+    fn export(&self, user: UserId, page: usize) -> PersonalDataFuture<'_, ExportedPage> {
         Box::pin(async move {
             if self.fails_at == Some(page) {
                 return Err(Error::new(
@@ -119,11 +119,11 @@ impl PersonalData for Rows {
                 ));
             }
             let row = json!({ "row": page, "of": user });
-            Ok(if page + 1 < self.rows { ExportedPage::of_many(vec![row]) } else { ExportedPage::last(vec![row]) })
+            Ok(if page + 1 < self.rows { ExportedPage::with_more(vec![row]) } else { ExportedPage::last(vec![row]) })
         })
     }
 
-    fn erase(&self, _: UserId) -> Answer<'_, u64> {
+    fn erase(&self, _: UserId) -> PersonalDataFuture<'_, u64> {
         self.erased.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { Ok(self.rows as u64) })
     }

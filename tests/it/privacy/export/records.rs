@@ -1,6 +1,6 @@
 //! The record of processing.
 
-use tower_guestbook::{activity::EventType, consent::LegalBasis, privacy::Description};
+use tower_guestbook::{activity::EventType, consent::LegalBasis, privacy::PersonalDataDescription};
 
 use super::*;
 
@@ -11,16 +11,16 @@ impl PersonalData for Described {
         "addresses"
     }
 
-    fn export(&self, _: UserId, _: usize) -> Answer<'_, ExportedPage> {
+    fn export(&self, _: UserId, _: usize) -> PersonalDataFuture<'_, ExportedPage> {
         Box::pin(async { Ok(ExportedPage::last(Vec::new())) })
     }
 
-    fn erase(&self, _: UserId) -> Answer<'_, u64> {
+    fn erase(&self, _: UserId) -> PersonalDataFuture<'_, u64> {
         Box::pin(async { Ok(0) })
     }
 
-    fn describe(&self) -> Description {
-        let mut description = Description::new(self.name());
+    fn describe(&self) -> PersonalDataDescription {
+        let mut description = PersonalDataDescription::new(self.name());
         description.basis = Some(LegalBasis::Contract);
         description.recipients = vec!["the carrier".into()];
         description

@@ -8,7 +8,7 @@ use super::*;
 async fn users_see_what_was_done_with_their_data_page_by_page_and_never_by_whom_by_name() {
     let site = Site::new(MemoryStore::new());
     let (ada, audit) = (site.login("ada").await, site.guestbook.audit());
-    let action = || AuditAction::own("invoice.corrected").unwrap();
+    let action = || AuditAction::custom("invoice.corrected").unwrap();
     for number in 0..5 {
         let desk = Actor::Operator("Grace of the desk".into());
         audit.record(action(), desk.clone(), Some(&user("ada")), json!({ "number": number })).await.unwrap();

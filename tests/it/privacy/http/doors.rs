@@ -39,7 +39,7 @@ const ENDPOINTS: &[(&str, &str, &str, u16, bool)] = &[
 async fn furnished<S: Store>(store: S) -> (Site, [(&'static str, String); 3]) {
     let site = Site::new(store);
     let (ada, rights) = (user("ada"), site.guestbook.rights());
-    let open = rights.file(&ada, RequestKind::Rectification, None).await.unwrap().request.id;
+    let open = rights.file_request(&ada, RequestKind::Rectification, None).await.unwrap().request.id;
     let erasure = rights.request_erasure(&ada).await.unwrap();
     let token = erasure.token.unwrap().expose_secret().to_string();
     rights.restrict(&ada, RestrictionReason::Unlawful).await.unwrap();

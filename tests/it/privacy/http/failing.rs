@@ -23,7 +23,7 @@ async fn site() -> (Site, FaultyStore, Caller, String) {
     let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let (ada, rights) = (user("ada"), site.guestbook.rights());
-    let open = rights.file(&ada, RequestKind::Rectification, None).await.unwrap().request.id.to_string();
+    let open = rights.file_request(&ada, RequestKind::Rectification, None).await.unwrap().request.id.to_string();
     rights.restrict(&ada, RestrictionReason::Claims).await.unwrap();
     rights.object(&ada, [PurposeId::MARKETING]).await.unwrap();
     let caller = site.login("ada").await;

@@ -31,7 +31,7 @@ use tower_guestbook::{
     consent::{Category, ConsentRules, Mode, Purpose, PurposeId, Purposes},
     preferences::{PreferenceRules, StandardPreferences},
     privacy::{
-        Answer as Answered, ConfirmationToken, ExportedPage, PersonalData, PrivacyRules, RateLimit, RequestId,
+        ConfirmationToken, ExportedPage, PersonalData, PersonalDataFuture, PrivacyRules, RateLimit, RequestId,
         RequestKind, RestrictionReason,
     },
     store::{MemoryStore, RequestQuery, Store},
@@ -58,17 +58,17 @@ impl PersonalData for Addresses {
         "addresses"
     }
 
-    fn export(&self, user: UserId, _page: usize) -> Answered<'_, ExportedPage> {
+    fn export(&self, user: UserId, _page: usize) -> PersonalDataFuture<'_, ExportedPage> {
         let rows = self.0.lock().unwrap().get(&user).map(|address| address.as_str().into());
         Box::pin(async move { Ok(ExportedPage::last(rows.into_iter().collect())) })
     }
 
-    fn erase(&self, user: UserId) -> Answered<'_, u64> {
+    fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64> {
         let erased = self.0.lock().unwrap().remove(&user).is_some();
         Box::pin(async move { Ok(u64::from(erased)) })
     }
 
-    fn rectify(&self, user: UserId, patch: Value) -> Answered<'_, bool> {
+    fn rectify(&self, user: UserId, patch: Value) -> PersonalDataFuture<'_, bool> {
         Box::pin(async move {
             match &patch["address"] {
                 Value::Null => Ok(false),
@@ -90,15 +90,15 @@ impl PersonalData for Roles {
         "roles"
     }
 
-    fn export(&self, _: UserId, _: usize) -> Answered<'_, ExportedPage> {
+    fn export(&self, _: UserId, _: usize) -> PersonalDataFuture<'_, ExportedPage> {
         Box::pin(async { Ok(ExportedPage::last(Vec::new())) })
     }
 
-    fn erase(&self, _: UserId) -> Answered<'_, u64> {
+    fn erase(&self, _: UserId) -> PersonalDataFuture<'_, u64> {
         Box::pin(async { Ok(0) })
     }
 
-    fn rectify(&self, _: UserId, _: Value) -> Answered<'_, bool> {
+    fn rectify(&self, _: UserId, _: Value) -> PersonalDataFuture<'_, bool> {
         panic!("nobody corrects this by themselves")
     }
 }

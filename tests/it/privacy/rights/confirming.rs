@@ -46,15 +46,15 @@ async fn whoever_confirms_is_restricted_at_once_and_erased_when_the_grace_is_ove
     guest.ok("/login/ada").await;
     guestbook.flush().await.unwrap();
     clock.advance(7 * DAY - Duration::from_millis(1));
-    assert_eq!((rights.resume().await.unwrap(), is_erased(rights).await), (0, false));
+    assert_eq!((rights.resume_erasures().await.unwrap(), is_erased(rights).await), (0, false));
     assert_eq!(count(&guestbook, "ada").await, before, "there is something to erase");
     clock.advance(Duration::from_millis(1));
     assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap_err().kind(), ErrorKind::Conflict, "too late");
-    assert_eq!(rights.resume().await.unwrap(), 1);
+    assert_eq!(rights.resume_erasures().await.unwrap(), 1);
     assert!(is_erased(rights).await);
     assert_eq!((request(rights, id).await.state, count(&guestbook, "ada").await), (RequestState::Done, 0));
     assert_eq!(guest.ok("/user").await.body, "");
-    assert_eq!(rights.resume().await.unwrap(), 0);
+    assert_eq!(rights.resume_erasures().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn whoever_cancels_is_as_before() {
     assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap().state, RequestState::Cancelled);
     assert_eq!(guest.ok("/track").await.body, "stored");
     clock.advance(6 * DAY);
-    assert_eq!((rights.resume().await.unwrap(), is_erased(rights).await), (0, false));
+    assert_eq!((rights.resume_erasures().await.unwrap(), is_erased(rights).await), (0, false));
     // And may think better of that, too.
     let again = confirmed(rights).await;
     assert_ne!(again, id);
@@ -146,7 +146,7 @@ async fn a_new_guestbook_on_the_file_erases_whose_grace_is_over() {
     clock.advance(8 * DAY);
     let next = another(place.open(), &clock);
     support::until(async || {
-        next.rights().resume().await.unwrap();
+        next.rights().resume_erasures().await.unwrap();
         is_erased(next.rights()).await
     })
     .await;
@@ -177,7 +177,7 @@ async fn whoever_is_erased_during_the_grace_is_not_erased_again() {
     assert!(receipt.erasure.finished_at.is_some());
     assert_eq!(request(rights, id).await.state, RequestState::Done);
     clock.advance(8 * DAY);
-    assert_eq!(rights.resume().await.unwrap(), 0);
+    assert_eq!(rights.resume_erasures().await.unwrap(), 0);
     assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(rights.request_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::UserErased);
 }

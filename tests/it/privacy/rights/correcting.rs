@@ -68,7 +68,7 @@ async fn the_trail_says_which_fields_of_a_source_were_corrected_by_whom_and_not_
     rights.rectify(&user("ada"), &refused).await.unwrap();
     let trail = guestbook.audit().entries(0, 10, Some(&user("ada"))).await.unwrap();
     assert_eq!(trail.len(), 1, "what was not corrected is not said to be");
-    let said = trail[0].disclosed().unwrap().unwrap();
+    let said = trail[0].content().unwrap().unwrap();
     assert_eq!(trail[0].entry.action, AuditAction::Rectified);
     assert_eq!((said.actor, said.subject), (desk, Some(user("ada"))));
     assert_eq!(said.detail, json!({ "source": "addresses", "fields": ["address"] }));

@@ -5,7 +5,7 @@ use tower_guestbook::privacy::{HeldClass, LegalHold};
 use super::*;
 
 async fn hold(rights: &Rights, class: HeldClass) {
-    rights.hold(&user("ada"), LegalHold::new(class, "lawsuit 12", START).unwrap()).await.unwrap();
+    rights.place_hold(&user("ada"), LegalHold::new(class, "lawsuit 12", START).unwrap()).await.unwrap();
 }
 
 /// A guestbook that knows her, with a table of the application.
@@ -37,15 +37,15 @@ async fn an_erasure_leaves_what_is_held_and_says_so_and_is_finished_when_it_is_r
     let asked_sources = addresses.erasures.load(Ordering::SeqCst);
     for _ in 0..3 {
         clock.advance(500 * DAY);
-        assert_eq!(rights.resume().await.unwrap(), 0);
+        assert_eq!(rights.resume_erasures().await.unwrap(), 0);
     }
     assert_eq!(addresses.erasures.load(Ordering::SeqCst), asked_sources);
     assert_eq!(rights.erase(&user("ada")).await.unwrap().erasure, receipt.erasure, "asked again it says the same");
 
-    assert!(rights.release(&user("ada"), HeldClass::Activities).await.unwrap());
-    assert!(!rights.release(&user("ada"), HeldClass::Activities).await.unwrap());
+    assert!(rights.release_hold(&user("ada"), HeldClass::Activities).await.unwrap());
+    assert!(!rights.release_hold(&user("ada"), HeldClass::Activities).await.unwrap());
     support::until(async || {
-        rights.resume().await.unwrap();
+        rights.resume_erasures().await.unwrap();
         rights.erasure_of(&user("ada")).await.unwrap().unwrap().finished_at.is_some()
     })
     .await;
@@ -64,9 +64,9 @@ async fn a_new_guestbook_on_the_file_finishes_what_was_released_meanwhile() {
     assert_eq!((receipt.erasure.erased.activities, receipt.erasure.retained.len()), (1_200, 1));
     guestbook.shutdown().await;
     let next = another(place.open(), &clock);
-    assert_eq!(next.rights().resume().await.unwrap(), 0);
+    assert_eq!(next.rights().resume_erasures().await.unwrap(), 0);
     assert_eq!(next.rights().holds_of(&user("ada")).await.unwrap().len(), 1);
-    assert!(next.rights().release(&user("ada"), HeldClass::Preferences).await.unwrap());
+    assert!(next.rights().release_hold(&user("ada"), HeldClass::Preferences).await.unwrap());
     let finished = next.rights().erase(&user("ada")).await.unwrap();
     assert_eq!((finished.erasure.id, finished.erasure.began_at), (receipt.erasure.id, START));
     assert_eq!((finished.erasure.erased.preferences, finished.is_clean), (1, true));
@@ -79,11 +79,11 @@ async fn a_hold_that_ends_by_itself_lets_the_erasure_go_on() {
     let (guestbook, clock) = known(&place, &addresses).await;
     let rights = guestbook.rights();
     let until = LegalHold::new(HeldClass::Activities, "lawsuit 12", START).unwrap().until(START.after(2 * DAY));
-    rights.hold(&user("ada"), until).await.unwrap();
+    rights.place_hold(&user("ada"), until).await.unwrap();
     assert!(rights.erase(&user("ada")).await.unwrap().erasure.is_partial());
     clock.advance(DAY);
-    assert_eq!(rights.resume().await.unwrap(), 0);
+    assert_eq!(rights.resume_erasures().await.unwrap(), 0);
     clock.advance(DAY);
-    assert_eq!(rights.resume().await.unwrap(), 1);
+    assert_eq!(rights.resume_erasures().await.unwrap(), 1);
     assert_eq!(rights.erasure_of(&user("ada")).await.unwrap().unwrap().finished_at, Some(START.after(2 * DAY)));
 }

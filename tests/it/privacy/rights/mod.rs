@@ -23,7 +23,9 @@ use tower_guestbook::{
     activity::{ActivityFilter, Entry, Event, EventId, EventType, Tracked},
     consent::{Category, Choices, ConsentRules, DecisionMethod, Mode, Purpose, PurposeId, Purposes},
     preferences::PreferenceRules,
-    privacy::{Answer, ExportedPage, PersonalData, PrivacyRequest, RequestId, RequestKind, RequestState, Rights},
+    privacy::{
+        ExportedPage, PersonalData, PersonalDataFuture, PrivacyRequest, RequestId, RequestKind, RequestState, Rights,
+    },
     store::{ActivityStore, Commit, RequestQuery, SqliteStore, Store},
 };
 
@@ -77,18 +79,18 @@ impl PersonalData for Addresses {
         "addresses"
     }
 
-    fn export(&self, user: UserId, _page: usize) -> Answer<'_, ExportedPage> {
+    fn export(&self, user: UserId, _page: usize) -> PersonalDataFuture<'_, ExportedPage> {
         let rows = self.rows.lock().unwrap().get(&user).map(|address| address.as_str().into());
         Box::pin(async move { Ok(ExportedPage::last(rows.into_iter().collect())) })
     }
 
-    fn erase(&self, user: UserId) -> Answer<'_, u64> {
+    fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64> {
         self.erasures.fetch_add(1, Ordering::SeqCst);
         let erased = self.rows.lock().unwrap().remove(&user).is_some();
         Box::pin(async move { Ok(u64::from(erased)) })
     }
 
-    fn rectify(&self, user: UserId, patch: Value) -> Answer<'_, bool> {
+    fn rectify(&self, user: UserId, patch: Value) -> PersonalDataFuture<'_, bool> {
         let address = patch["address"].as_str().map(str::to_owned);
         let is_corrected = address.map(|address| self.rows.lock().unwrap().insert(user, address));
         Box::pin(async move { Ok(is_corrected.is_some()) })
@@ -170,7 +172,7 @@ async fn request(rights: &Rights, id: RequestId) -> PrivacyRequest {
 
 /// A request that somebody files.
 async fn filed(rights: &Rights, name: &str, kind: RequestKind) -> RequestId {
-    let filed = rights.file(&user(name), kind, None).await.unwrap();
+    let filed = rights.file_request(&user(name), kind, None).await.unwrap();
     assert!(!filed.is_duplicate);
     filed.request.id
 }

@@ -64,11 +64,15 @@ async fn a_request_is_due_in_a_month_of_the_calendar_and_can_be_extended_once() 
     let late = filed(rights, "bob", RequestKind::Access).await;
     clock.advance(Duration::from_millis(1));
     assert_eq!(overdue().await, 1);
-    assert_eq!(rights.extend(id, "much").await.unwrap_err().kind(), ErrorKind::Conflict, "it is too late for that");
+    assert_eq!(
+        rights.extend_request(id, "much").await.unwrap_err().kind(),
+        ErrorKind::Conflict,
+        "it is too late for that"
+    );
     // 2027-02-15, then March and April.
-    let extended = rights.extend(late, "he writes a lot").await.unwrap();
+    let extended = rights.extend_request(late, "he writes a lot").await.unwrap();
     assert_eq!(extended.due_at, START.after((31 + 28 + 31 + 30) * DAY));
-    assert_eq!(rights.extend(late, "more").await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(rights.extend_request(late, "more").await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(rights.requests(RequestQuery::new().overdue_at(clock.now())).await.unwrap()[0].id, id);
 }
 
@@ -77,19 +81,19 @@ async fn nobody_is_answered_who_is_not_known_and_what_is_closed_stays_closed() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     let id = filed(rights, "ada", RequestKind::Access).await;
-    assert_eq!(rights.complete(id).await.unwrap_err().kind(), ErrorKind::Conflict);
-    rights.verify(id).await.unwrap();
-    rights.begin(id).await.unwrap();
-    assert_eq!(rights.complete(id).await.unwrap().state, RequestState::Done);
-    assert_eq!(rights.reject(id, "unfounded").await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(rights.complete_request(id).await.unwrap_err().kind(), ErrorKind::Conflict);
+    rights.verify_request(id).await.unwrap();
+    rights.begin_request(id).await.unwrap();
+    assert_eq!(rights.complete_request(id).await.unwrap().state, RequestState::Done);
+    assert_eq!(rights.reject_request(id, "unfounded").await.unwrap_err().kind(), ErrorKind::Conflict);
     let id = filed(rights, "ada", RequestKind::Access).await;
-    let rejected = rights.reject(id, "she has had it a minute ago").await.unwrap();
+    let rejected = rights.reject_request(id, "she has had it a minute ago").await.unwrap();
     assert_eq!(rejected.state, RequestState::Rejected { reason: "she has had it a minute ago".into() });
     let unknown = RequestId::generate(START).unwrap();
-    assert_eq!(rights.verify(unknown).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(rights.verify_request(unknown).await.unwrap_err().kind(), ErrorKind::InvalidInput);
     let long = "x".repeat(1_001);
     for message in ["", &long] {
-        let refused = rights.file(&user("bob"), RequestKind::Access, Some(message)).await.unwrap_err();
+        let refused = rights.file_request(&user("bob"), RequestKind::Access, Some(message)).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     }
 }
@@ -101,26 +105,26 @@ async fn each_step_is_noted_in_the_name_of_whoever_takes_it() {
     let by_desk = guestbook.rights().by(desk.clone());
     let noted = async || {
         let row = guestbook.audit().entries(0, 100, None).await.unwrap().pop().unwrap();
-        (row.entry.action.clone(), row.disclosed().unwrap().unwrap().actor)
+        (row.entry.action.clone(), row.content().unwrap().unwrap().actor)
     };
     let changed_by = |actor: &Actor| (AuditAction::RequestChanged, actor.clone());
     let id = filed(&by_desk, "ada", RequestKind::Access).await;
     assert_eq!(noted().await, (AuditAction::RequestFiled, desk.clone()));
-    by_desk.verify(id).await.unwrap();
+    by_desk.verify_request(id).await.unwrap();
     assert_eq!(noted().await, changed_by(&desk));
-    by_desk.extend(id, "she writes a lot").await.unwrap();
+    by_desk.extend_request(id, "she writes a lot").await.unwrap();
     assert_eq!(noted().await, changed_by(&desk));
-    by_desk.by(Actor::Operator("desk 4".into())).begin(id).await.unwrap();
+    by_desk.by(Actor::Operator("desk 4".into())).begin_request(id).await.unwrap();
     assert_eq!(noted().await, changed_by(&Actor::Operator("desk 4".into())));
-    by_desk.complete(id).await.unwrap();
+    by_desk.complete_request(id).await.unwrap();
     assert_eq!(noted().await, changed_by(&desk));
     let id = filed(&by_desk, "ada", RequestKind::Objection).await;
-    by_desk.reject(id, "unfounded").await.unwrap();
+    by_desk.reject_request(id, "unfounded").await.unwrap();
     assert_eq!(noted().await, changed_by(&desk));
     let id = filed(guestbook.rights(), "ada", RequestKind::Access).await;
-    guestbook.rights().verify(id).await.unwrap();
+    guestbook.rights().verify_request(id).await.unwrap();
     assert_eq!(noted().await, changed_by(&Actor::System), "nobody was named");
-    by_desk.cancel(&user("ada"), id).await.unwrap();
+    by_desk.cancel_request(&user("ada"), id).await.unwrap();
     assert_eq!(noted().await, changed_by(&Actor::User(user("ada"))), "that is theirs, whoever types it");
 }
 
@@ -129,8 +133,8 @@ async fn a_second_request_is_the_first_also_in_another_process() {
     let place = Place::new();
     let (one, clock) = guestbook(place.open());
     let two = another(place.open(), &clock);
-    let first = one.rights().file(&user("ada"), RequestKind::Access, Some("please")).await.unwrap();
-    let second = two.rights().file(&user("ada"), RequestKind::Access, Some("now")).await.unwrap();
+    let first = one.rights().file_request(&user("ada"), RequestKind::Access, Some("please")).await.unwrap();
+    let second = two.rights().file_request(&user("ada"), RequestKind::Access, Some("now")).await.unwrap();
     assert_eq!((second.request, second.is_duplicate), (first.request, true));
 }
 
@@ -138,8 +142,9 @@ async fn a_second_request_is_the_first_also_in_another_process() {
 async fn what_was_answered_is_kept_for_three_years_without_the_words_of_whoever_was_erased() {
     let place = Place::new();
     let (one, clock) = guestbook(place.open());
-    let filed = one.rights().file(&user("adaxyzzy"), RequestKind::Access, Some("I am plughtwisty")).await.unwrap();
-    one.rights().reject(filed.request.id, "plughtwisty is known for that").await.unwrap();
+    let filed =
+        one.rights().file_request(&user("adaxyzzy"), RequestKind::Access, Some("I am plughtwisty")).await.unwrap();
+    one.rights().reject_request(filed.request.id, "plughtwisty is known for that").await.unwrap();
     // The first sweep may just be moving the log into the database: then each file is looked at when they are in the other.
     support::until(async || place.has("adaxyzzy") && place.has("plughtwisty")).await;
     assert!(one.rights().erase(&user("adaxyzzy")).await.unwrap().is_clean);

@@ -93,7 +93,7 @@ async fn old_events_of_three<S: Store + Clone>(store: S) {
     let rights = guestbook.rights();
     rights.restrict(&user("ada"), REASON).await.unwrap();
     let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12", START).unwrap().until(START.after(20 * DAY));
-    rights.hold(&user("bob"), hold).await.unwrap();
+    rights.place_hold(&user("bob"), hold).await.unwrap();
     let counts =
         async || [count(&guestbook, "ada").await, count(&guestbook, "bob").await, count(&guestbook, "cid").await];
 

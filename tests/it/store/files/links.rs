@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink, path::PathBuf, sync::Arc};
 use tower_guestbook::{
     Clock, Error, ErrorKind, Result, Timestamp, UserId,
     activity::{Recorder, RecorderSettings},
-    privacy::{Erasure, ErasureJournal, FileJournal, JournalEntry, MissingJournal, Pseudonym, StoreFingerprint},
+    privacy::{Erasure, ErasureJournal, FileJournal, JournalEntry, OnMissingJournal, Pseudonym, StoreFingerprint},
     store::{MemoryStore, SqliteStore},
 };
 
@@ -41,7 +41,7 @@ fn entry(until: i64) -> JournalEntry {
 }
 
 async fn open(journal: &FileJournal) -> Result<()> {
-    journal.open(StoreFingerprint::of(&SECRET), MissingJournal::Begin).await
+    journal.open(StoreFingerprint::of(&SECRET), OnMissingJournal::Begin).await
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ impl Place {
     pub(super) async fn journal_of(&self, store: &SqliteStore) -> FileJournal {
         let journal = self.journal();
         journal
-            .open(StoreFingerprint::of(&store.signing_secret().await.unwrap()), MissingJournal::Begin)
+            .open(StoreFingerprint::of(&store.signing_secret().await.unwrap()), OnMissingJournal::Begin)
             .await
             .unwrap();
         journal
@@ -29,7 +29,7 @@ fn of_user(number: i64, until: u64) -> JournalEntry {
 
 async fn opened(place: &Place) -> FileJournal {
     let journal = place.journal();
-    journal.open(StoreFingerprint::of(&SECRET), MissingJournal::Begin).await.unwrap();
+    journal.open(StoreFingerprint::of(&SECRET), OnMissingJournal::Begin).await.unwrap();
     journal
 }
 
@@ -80,7 +80,7 @@ async fn parallel_entries_all_arrive_whole() {
         .map(|number| {
             let journal = place.journal();
             tokio::spawn(async move {
-                journal.open(StoreFingerprint::of(&SECRET), MissingJournal::Begin).await.unwrap();
+                journal.open(StoreFingerprint::of(&SECRET), OnMissingJournal::Begin).await.unwrap();
                 for step in 0..10 {
                     journal.append(of_user(100 * number + step, 10)).await.unwrap();
                     if step == 5 {
@@ -168,7 +168,7 @@ async fn what_is_not_the_journal_of_this_store_is_refused_and_left_alone() {
     ] {
         std::fs::write(place.journal_path(), text).unwrap();
         let journal = place.journal();
-        let opened = journal.open(StoreFingerprint::of(&secret), MissingJournal::Begin).await.unwrap_err();
+        let opened = journal.open(StoreFingerprint::of(&secret), OnMissingJournal::Begin).await.unwrap_err();
         let appended = journal.append(of_user(2, 10)).await.unwrap_err();
         for error in [opened, appended] {
             assert_eq!(error.kind(), kind, "{error}");
@@ -189,7 +189,7 @@ async fn a_journal_that_is_gone_or_cannot_be_made_is_an_error_and_not_a_new_one(
     let place = Place::new();
     let nowhere = FileJournal::new(place.directory.path().join("no/such/directory/erasures"));
     assert_eq!(
-        nowhere.open(StoreFingerprint::of(&SECRET), MissingJournal::Begin).await.unwrap_err().kind(),
+        nowhere.open(StoreFingerprint::of(&SECRET), OnMissingJournal::Begin).await.unwrap_err().kind(),
         ErrorKind::Configuration
     );
     let journal = place.journal();

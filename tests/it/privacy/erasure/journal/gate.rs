@@ -78,7 +78,7 @@ async fn while_the_replay_fails_a_store_that_fails_is_what_requests_see() {
         assert_eq!(rights.erase(&user("bob")).await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(rights.lift_erasure(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(rights.erasure_of(&user("ada")).await.unwrap_err().kind(), ErrorKind::Unavailable);
-        assert_eq!(rights.resume().await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(rights.resume_erasures().await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert!(rights.export(&user("ada")).await.is_err());
         assert_eq!(guestbook.sessions().list(&user("bob")).await.unwrap_err().kind(), ErrorKind::Unavailable);
 

@@ -14,7 +14,7 @@ const DIRECTORY: &str = "GUESTBOOK_TEST_JOURNAL_DIRECTORY";
 struct Last(FileJournal);
 
 impl ErasureJournal for Last {
-    async fn open(&self, store: StoreFingerprint, missing: MissingJournal) -> Result<()> {
+    async fn open(&self, store: StoreFingerprint, missing: OnMissingJournal) -> Result<()> {
         self.0.open(store, missing).await
     }
 

@@ -8,7 +8,7 @@ use crate::support::log::Log;
 struct Archive(Arc<Vec<JournalEntry>>);
 
 impl ErasureJournal for Archive {
-    async fn open(&self, _: StoreFingerprint, _: MissingJournal) -> Result<()> {
+    async fn open(&self, _: StoreFingerprint, _: OnMissingJournal) -> Result<()> {
         Ok(())
     }
 

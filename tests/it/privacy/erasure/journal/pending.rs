@@ -131,7 +131,7 @@ async fn an_erasure_that_the_journal_has_and_the_store_has_not_is_pending_and_is
         assert_eq!(rights.erasure_state(pseudonym).await.unwrap(), ErasureState::Pending);
     }
     faulty_store.set(Fault::Good);
-    rights.resume().await.unwrap();
+    rights.resume_erasures().await.unwrap();
     let erasure = rights.erasure_of(&user("ada")).await.unwrap().unwrap();
     assert_eq!(shelf.entries(), [JournalEntry::erased(&erasure)]);
     assert_eq!(rights.erasure_state(pseudonym).await.unwrap(), ErasureState::Done);
@@ -175,7 +175,7 @@ async fn an_erasure_that_stops_half_way_is_pending_until_it_is_gone_on_with() {
     let state = assert_pending(&answer);
     let asked = async || ask(&app(&guestbook), None, Method::GET, &format!("/erasure{state}")).await.json();
     assert_eq!(asked().await, json!({ "state": "pending" }));
-    assert_eq!(guestbook.rights().resume().await.unwrap(), 1);
+    assert_eq!(guestbook.rights().resume_erasures().await.unwrap(), 1);
     assert_eq!(asked().await, json!({ "state": "done" }));
 }
 
@@ -204,7 +204,7 @@ async fn a_readmission_that_is_not_decided_in_time_is_pending_and_then_happens()
     assert_eq!(rights.lift_erasure(&user("bob")).await.unwrap_err().kind(), ErrorKind::Pending);
     faulty_store.set(Fault::Good);
     assert!(rights.erasure_of(&user("bob")).await.unwrap().is_some());
-    rights.resume().await.unwrap();
+    rights.resume_erasures().await.unwrap();
     assert_eq!(rights.erasure_of(&user("bob")).await.unwrap(), None);
     assert_eq!(login(&guestbook, "bob").await, StatusCode::OK);
 }
