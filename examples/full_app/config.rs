@@ -13,7 +13,7 @@ use crate::server;
 
 /// A server that shows all of tower-guestbook.
 #[derive(Debug, Parser)]
-#[command(name = "full_app", max_term_width = 100)]
+#[command(name = "full_app", max_term_width = 100, args_override_self = true)]
 pub(crate) struct Config {
     /// Where to listen; port 0 takes a free one
     #[arg(long = "addr", env = "FULL_APP_ADDR", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::tracker::{Action, Tracker};
+use super::tracker::{Action, Tracker, path_of};
 use crate::{
     engine::recorder::Tracked,
     error::{Error, ErrorKind, Result},
@@ -131,8 +131,8 @@ impl ClientTracker {
     fn checked(&self, event_type: EventType, data: EventData) -> Result<Event> {
         let settings = self.tracker.recorder().settings();
         if settings.types().is_security(&event_type) {
-            let cx = format!("events of the type {event_type} are recorded by the server, not by a client");
-            return Err(Error::new(ErrorKind::InvalidInput, cx));
+            let problem = format!("events of the type {event_type} are recorded by the server, not by a client");
+            return Err(Error::new(ErrorKind::InvalidInput, problem));
         }
         let mut event = match without_query(&data)? {
             Some(data) => self.tracker.prepare(event_type, &data)?,
@@ -156,12 +156,9 @@ fn without_query(data: &EventData) -> Result<Option<Map<String, Value>>> {
     Ok(Some(data))
 }
 
-/// A page without its query and its fragment.
-pub(super) fn path_of(page: &str) -> Result<&str> {
-    let path = page.split(['?', '#']).next().unwrap_or_default();
-    if path.is_empty() && !page.is_empty() {
-        let cx = "a page has a path: its query and its fragment are not stored";
-        return Err(Error::new(ErrorKind::InvalidInput, cx));
+impl Tracker {
+    /// Returns the tracker for what the client of this request says that it did.
+    pub fn client(&self) -> ClientTracker {
+        ClientTracker::new(self.clone())
     }
-    Ok(path)
 }

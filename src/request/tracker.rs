@@ -5,13 +5,13 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{ClientTracker, RecordingDecision, RequestContext, client_tracker::path_of, recording_decision};
+use super::{RecordingDecision, RequestContext, recording_decision};
 use crate::{
     engine::{
         consents::Consents,
         recorder::{Recorder, Tracked},
     },
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     id::VisitorId,
     model::activity::{Event, EventData, EventType, RequestTrace},
 };
@@ -101,11 +101,6 @@ impl Tracker {
         T: Serialize + ?Sized,
     {
         Ok(self.record(self.prepare(event_type, data)?))
-    }
-
-    /// The tracker for what the client of this request says that it did.
-    pub fn client(&self) -> ClientTracker {
-        ClientTracker::new(self.clone())
     }
 
     /// As [`track`](Self::track), and returns when the event is stored.
@@ -246,3 +241,13 @@ pub(super) struct Action<'a, T: ?Sized> {
 
 const LOGGED_IN: &str = r#"{"action":"user_logged_in"}"#;
 const LOGGED_OUT: &str = r#"{"action":"user_logged_out"}"#;
+
+/// A page without its query and its fragment.
+pub(super) fn path_of(page: &str) -> Result<&str> {
+    let path = page.split(['?', '#']).next().unwrap_or_default();
+    if path.is_empty() && !page.is_empty() {
+        let problem = "a page has a path: its query and its fragment are not stored";
+        return Err(Error::new(ErrorKind::InvalidInput, problem));
+    }
+    Ok(path)
+}

@@ -8,14 +8,14 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::{Rights, export::unwritable};
+use super::Rights;
 use crate::{
     engine::{
         consents::{Consents, Controller, PurposeState},
         preferences::DynPreferences,
         profiles::ProfileState,
     },
-    error::Result,
+    error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
         activity::EventType,
@@ -169,3 +169,7 @@ fn object<T: Serialize>(value: &T) -> serde_json::Result<Map<String, Value>> {
 
 /// The class of events without a class of their own.
 const ACTIVITIES: &str = "activities";
+
+pub(super) fn unwritable(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, "a record cannot be written as JSON").with_source(error)
+}

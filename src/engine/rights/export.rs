@@ -13,12 +13,12 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     Rights,
-    about::About,
+    about::{About, unwritable},
     parts::{MakePart, Parts},
     watched::{Watch, Watched},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::Result,
     id::{UserId, VisitorId},
     model::{
         activity::{ActivityFilter, Cursor, HistoryPage, HistoryQuery, Order},
@@ -303,10 +303,6 @@ pub(super) fn consent(record: &ConsentRecord) -> serde_json::Result<Value> {
         value.insert("visitor_id".into(), serde_json::to_value(visitor)?);
     }
     Ok(value)
-}
-
-pub(super) fn unwritable(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, "a record cannot be written as JSON").with_source(error)
 }
 
 impl fmt::Debug for Export {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ErasureReceipt, Rights, export::unwritable};
+use super::{ErasureReceipt, Rights, about::unwritable};
 use crate::{error::Result, model::privacy::ReceiptSignature};
 
 impl Rights {

@@ -5,12 +5,8 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
 use super::{
-    ActivityService, Skipped,
-    agents::Agents,
-    referrer::KnownReferrers,
-    routes::Routes,
-    rules::ActivityRules,
-    skipped::{Reason, SkipCounters},
+    ActivityService, Skipped, agents::Agents, referrer::KnownReferrers, routes::Routes, rules::ActivityRules,
+    shared::Shared, skipped::SkipCounters,
 };
 use crate::{
     engine::{consents::Consents, recorder::Recorder},
@@ -39,18 +35,6 @@ pub struct ActivityLayer {
     shared: Arc<Shared>,
 }
 
-pub(crate) struct Shared {
-    pub(super) recorder: Recorder,
-    pub(super) consents: Option<Consents>,
-    pub(super) rules: ActivityRules,
-    pub(super) client: ClientSettings,
-    pub(super) routes: Routes,
-    pub(super) referrers: KnownReferrers,
-    pub(super) agents: Agents,
-    pub(super) skipped: SkipCounters,
-    pub(super) twice: FirstTime,
-}
-
 impl ActivityLayer {
     pub(crate) fn new(
         recorder: Recorder,
@@ -72,22 +56,6 @@ impl ActivityLayer {
     }
 }
 
-impl Shared {
-    /// A request leaves no trace: counted, and told once for each reason.
-    pub(super) fn skip(&self, reason: Reason) {
-        self.skipped.count(reason);
-        if self.recorder.is_told_first(1 << reason as u32) {
-            tracing::info!(
-                reason = reason.name(),
-                "a request is not recorded: the rules of activity leave it out; more of this kind at level debug and in \
-                 ActivityLayer::skipped"
-            );
-        } else {
-            tracing::debug!(reason = reason.name(), "a request is not recorded");
-        }
-    }
-}
-
 impl<S> Layer<S> for ActivityLayer {
     type Service = ActivityService<S>;
 
@@ -99,14 +67,5 @@ impl<S> Layer<S> for ActivityLayer {
 impl fmt::Debug for ActivityLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.shared.fmt(f)
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActivityLayer")
-            .field("rules", &self.rules)
-            .field("client", &self.client)
-            .finish_non_exhaustive()
     }
 }

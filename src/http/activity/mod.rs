@@ -29,7 +29,9 @@ mod agents;
 mod body;
 mod crawlers;
 mod declared;
+mod facts;
 mod future;
+mod head;
 mod layer;
 mod names;
 mod recording;
@@ -38,15 +40,17 @@ mod request;
 mod routes;
 mod rules;
 mod service;
+mod shared;
 mod skipped;
 mod unrecorded;
 
 pub use self::{
     body::ActivityBody,
     future::ActivityFuture,
+    head::{Answered, RequestHead},
     layer::ActivityLayer,
     routes::RouteTemplate,
-    rules::{ActivityRules, Answered, RequestHead},
+    rules::ActivityRules,
     service::ActivityService,
     skipped::Skipped,
     unrecorded::{Unrecorded, UnrecordedFuture, UnrecordedService},

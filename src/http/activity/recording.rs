@@ -7,9 +7,9 @@ use http_body::Body;
 
 use super::{
     Unrecorded,
-    layer::Shared,
+    head::Answered,
     routes::{Named, RouteTemplate},
-    rules::Answered,
+    shared::Shared,
     skipped::Reason,
 };
 use crate::{

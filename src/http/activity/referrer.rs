@@ -7,7 +7,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{ActivityRules, names::Names, request::Facts, rules::RequestHead};
+use super::{RequestHead, facts::Facts, names::Names};
 use crate::{
     error::{Error, ErrorKind, Result},
     http::ClientSettings,
@@ -18,16 +18,16 @@ use crate::{
 /// What the application has said of referrers.
 #[derive(Clone, Debug)]
 pub(super) struct Referrers {
-    own: Hosts,
-    excluded: Hosts,
-    ignore_www: bool,
-    known_spam: bool,
+    pub(super) own: Hosts,
+    pub(super) excluded: Hosts,
+    pub(super) ignore_www: bool,
+    pub(super) known_spam: bool,
 }
 
 /// Hosts by name, and domains whose hosts are all meant.
 #[derive(Clone, Debug, Default)]
-struct Hosts {
-    texts: Vec<String>,
+pub(super) struct Hosts {
+    pub(super) texts: Vec<String>,
     hosts: HashSet<Box<str>, RandomState>,
     domains: HashSet<Box<str>, RandomState>,
 }
@@ -41,41 +41,6 @@ pub(super) enum Referrer {
     Excluded,
     /// From this host.
     Host(Box<str>),
-}
-
-impl ActivityRules {
-    /// The hosts of the site itself, which are never recorded as referrers: `shop.example`, or `*.shop.example` for all
-    /// hosts below. Default: only the `Host` of the request.
-    ///
-    /// A proxy that rewrites `Host` hides the host that the browser asked for. Current browsers say that a request comes
-    /// from the same origin (`Sec-Fetch-Site`). Proxies that
-    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may name the host in `Forwarded` or
-    /// `X-Forwarded-Host`. List the hosts here for older browsers and other proxies.
-    pub fn own_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
-        self.referrers.own.texts = hosts.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Whether a leading `www.` is ignored: `www.news.example` is recorded as `news.example`, and the site's own host is
-    /// recognised with and without it. Default: no.
-    pub fn ignore_www(mut self, ignore: bool) -> Self {
-        self.referrers.ignore_www = ignore;
-        self
-    }
-
-    /// Hosts, each with all hosts below, whose requests are not recorded: referrer spam. Requests of logged-in users are
-    /// recorded without the referrer. Default: only [known spammers](Self::exclude_known_spam).
-    pub fn exclude_referrers<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
-        self.referrers.excluded.texts = hosts.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Whether about 2,300 known spammers are excluded as well: the list of the Matomo community
-    /// (`matomo-org/referrer-spam-list`, CC0) as of August 2026. Default: yes.
-    pub fn exclude_known_spam(mut self, exclude: bool) -> Self {
-        self.referrers.known_spam = exclude;
-        self
-    }
 }
 
 impl Referrers {
@@ -234,7 +199,7 @@ mod tests {
     use http::{Extensions, HeaderMap, Method, Uri};
 
     use super::*;
-    use crate::http::ClientAddress;
+    use crate::http::{ClientAddress, activity::ActivityRules};
 
     /// The referrer of a request to `shop.example:8080` with one more header.
     fn seen(rules: &ActivityRules, address: ClientAddress, url: &str, more: (&'static str, &str)) -> Option<String> {

@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{Extensions, HeaderMap, HeaderName, Method, Request, StatusCode, Uri, header};
+use http::{HeaderName, header};
 
-use super::{declared::Declared, referrer::Referrers};
+use super::{Answered, RequestHead, declared::Declared, referrer::Referrers};
 use crate::{
     error::{Error, ErrorKind, Result},
     model::activity::{Event, EventType},
@@ -65,47 +65,6 @@ pub struct ActivityRules {
 type ShouldRecord = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
 type Enrich = dyn Fn(RequestHead<'_>, &mut Event) + Send + Sync;
 type Classify = dyn Fn(Answered<'_>) -> Option<EventType> + Send + Sync;
-
-/// A request without its body, as hooks see it.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct RequestHead<'a> {
-    /// The method.
-    pub method: &'a Method,
-    /// The target.
-    pub uri: &'a Uri,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// What other layers have put there.
-    pub extensions: &'a Extensions,
-}
-
-/// A request that was answered, as [`ActivityRules::classify`] sees it.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Answered<'a> {
-    /// The request's method.
-    pub method: crate::model::activity::Method,
-    /// The route's template or the normalised path.
-    pub route: &'a str,
-    /// Whether a script asked, not a person who follows a link.
-    pub by_script: bool,
-    /// The response's status.
-    pub status: StatusCode,
-    /// The response's headers.
-    pub headers: &'a HeaderMap,
-}
-
-impl<'a> RequestHead<'a> {
-    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
-        Self {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            extensions: request.extensions(),
-        }
-    }
-}
 
 impl ActivityRules {
     /// The defaults.
@@ -269,6 +228,79 @@ impl ActivityRules {
             && html
             && !answer.by_script;
         Some(if page { EventType::PAGE_VIEW } else { EventType::API_CALL })
+    }
+
+    /// The templates of routes, for servers whose router the layer does not know, in axum's syntax: `/users/{id}`,
+    /// `/files/{*path}`. A path that one of them matches is recorded as that template. Default: none.
+    ///
+    /// axum's `MatchedPath` and a [`RouteTemplate`](super::RouteTemplate) come first; neither needs this.
+    ///
+    /// ```
+    /// use tower_guestbook::{Guestbook, activity::ActivityRules, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let rules = ActivityRules::new().routes(["/", "/users/{id}", "/reset/{token}"]);
+    /// assert!(Guestbook::builder(MemoryStore::new()).activity(rules).build().is_ok());
+    ///
+    /// let twice = ActivityRules::new().routes(["/users/{id}", "/users/{name}"]);
+    /// assert!(Guestbook::builder(MemoryStore::new()).activity(twice).build().is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn routes<R: Into<String>>(mut self, templates: impl IntoIterator<Item = R>) -> Self {
+        self.declared.route_texts = templates.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The segments that are kept of a path without a template. All other segments are recorded as `:id`, because they
+    /// may be names or secrets. The literal segments of [`routes`](Self::routes) and of templates that the layer has seen
+    /// are kept as well. Segments are compared byte by byte. Default: none.
+    pub fn path_words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.declared.word_texts = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The number of different paths without a template that are recorded under their own name; further ones are
+    /// `:other` until the next day (UTC). Default: 10,000.
+    ///
+    /// One network (/24, /48) introduces at most a quarter of these names: a client that invents paths cannot use up all
+    /// of them. Templates do not count and always keep their name. A path without a template that is answered with 401,
+    /// 403, 404 or 405 is `:unmatched` and does not count either.
+    pub fn route_capacity(mut self, routes: usize) -> Self {
+        self.route_capacity = routes;
+        self
+    }
+
+    /// The hosts of the site itself, which are never recorded as referrers: `shop.example`, or `*.shop.example` for all
+    /// hosts below. Default: only the `Host` of the request.
+    ///
+    /// A proxy that rewrites `Host` hides the host that the browser asked for. Current browsers say that a request comes
+    /// from the same origin (`Sec-Fetch-Site`). Proxies that
+    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may name the host in `Forwarded` or
+    /// `X-Forwarded-Host`. List the hosts here for older browsers and other proxies.
+    pub fn own_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.referrers.own.texts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether a leading `www.` is ignored: `www.news.example` is recorded as `news.example`, and the site's own host is
+    /// recognised with and without it. Default: no.
+    pub fn ignore_www(mut self, ignore: bool) -> Self {
+        self.referrers.ignore_www = ignore;
+        self
+    }
+
+    /// Hosts, each with all hosts below, whose requests are not recorded: referrer spam. Requests of logged-in users are
+    /// recorded without the referrer. Default: only [known spammers](Self::exclude_known_spam).
+    pub fn exclude_referrers<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.referrers.excluded.texts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether about 2,300 known spammers are excluded as well: the list of the Matomo community
+    /// (`matomo-org/referrer-spam-list`, CC0) as of August 2026. Default: yes.
+    pub fn exclude_known_spam(mut self, exclude: bool) -> Self {
+        self.referrers.known_spam = exclude;
+        self
     }
 }
 

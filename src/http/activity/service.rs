@@ -13,12 +13,13 @@ use tower_service::Service;
 
 use super::{
     ActivityBody, ActivityFuture, Unrecorded,
-    layer::Shared,
+    facts::Facts,
+    head::RequestHead,
     recording::Recording,
     referrer::Referrer,
-    request::{Facts, campaign, data, reason_to_doubt, reason_to_skip},
+    request::{campaign, data, reason_to_doubt, reason_to_skip},
     routes::{Named, RouteTemplate},
-    rules::RequestHead,
+    shared::Shared,
     skipped::Reason,
 };
 use crate::{

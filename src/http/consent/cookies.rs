@@ -7,13 +7,24 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{removal::Removals, rules::UndeclaredCookies};
+use super::removal::Removals;
 use crate::{
     error::{Error, ErrorKind, Result},
     http::fetch_metadata::FetchMetadata,
     model::consent::{Mode, PurposeCookie, PurposeId, Purposes, Regime, is_cookie_domain},
     request::RequestContext,
 };
+
+/// What becomes of cookies that no purpose declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UndeclaredCookies {
+    /// They are kept out, both ways, and a warning names them: nobody has said that they are allowed. The default.
+    #[default]
+    Remove,
+    /// They pass.
+    Pass,
+}
 
 /// Which cookies may pass: those of this crate, and those of purposes that are allowed.
 #[derive(Debug)]

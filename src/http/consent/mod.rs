@@ -11,10 +11,11 @@ mod rules;
 
 pub(crate) use self::rules::{ConsentEnforcement, ConsentRequest};
 pub use self::{
+    cookies::UndeclaredCookies,
     future::ConsentFuture,
     gate::{RequireConsent, RequireConsentFuture, RequireConsentService},
     gpc::GpcSupport,
     layer::{ConsentLayer, ConsentService},
     path::local_path,
-    rules::{ConsentRules, Jurisdictions, UndeclaredCookies},
+    rules::{ConsentRules, Jurisdictions},
 };

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::cookies::CookiePolicy;
+use super::cookies::{CookiePolicy, UndeclaredCookies};
 use crate::{
     engine::{
         consents::{ConsentSettings, Consents, Controller, DisallowedActivity},
@@ -70,17 +70,6 @@ pub struct ConsentRules {
 pub trait Jurisdictions: Send + Sync + 'static {
     /// The law; `None` if nobody knows, and then the strictest holds.
     fn jurisdiction(&self, request: RequestHead<'_>) -> Option<Jurisdiction>;
-}
-
-/// What becomes of cookies that no purpose declares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UndeclaredCookies {
-    /// They are kept out, both ways, and a warning names them: nobody has said that they are allowed. The default.
-    #[default]
-    Remove,
-    /// They pass.
-    Pass,
 }
 
 /// What the session layer needs to know of consent.

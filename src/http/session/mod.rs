@@ -3,10 +3,7 @@
 mod future;
 mod layer;
 mod service;
+mod shared;
 
-pub(crate) use self::layer::SessionRules;
-pub use self::{
-    future::SessionFuture,
-    layer::{OnStoreError, SessionLayer},
-    service::SessionService,
-};
+pub(crate) use self::shared::SessionRules;
+pub use self::{future::SessionFuture, layer::SessionLayer, service::SessionService, shared::OnStoreError};

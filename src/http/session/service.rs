@@ -9,7 +9,7 @@ use std::{
 use http::{Extensions, HeaderMap, Request, Response};
 use tower_service::Service;
 
-use super::{OnStoreError, SessionFuture, layer::Shared};
+use super::{OnStoreError, SessionFuture, shared::Shared};
 use crate::{
     engine::{profiles::ProfileState, sessions::Finding},
     error::Result,

@@ -76,22 +76,6 @@ impl Journey {
     }
 }
 
-/// The `page` in the data of an event, if it is a text.
-pub(crate) fn page_in(data: &str) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        page: Option<serde_json::Value>,
-    }
-    // Most data has none, and to see that takes a hundredth of the time. Stored data has letters unescaped.
-    if !data.contains("\"page\"") {
-        return None;
-    }
-    match serde_json::from_str::<Named>(data).ok()?.page? {
-        serde_json::Value::String(page) => Some(page),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,21 +111,6 @@ mod tests {
             let first = &journey.steps[0];
             assert_eq!((journey.steps.len(), journey.is_cut, first.new_visit), (2, true, new_visit));
             assert_eq!(first.gap_ms, Some((100 - before).unsigned_abs() * 60_000));
-        }
-    }
-
-    #[test]
-    fn a_page_is_a_text_at_the_top_of_the_data() {
-        for (data, page) in [
-            (r#"{"page":"/a"}"#, Some("/a")),
-            (r#"{"page":"\u00fc","x":[1]}"#, Some("ü")),
-            (r#"{"page":7}"#, None),
-            (r#"{"page":null}"#, None),
-            (r#"{"x":{"page":"/a"}}"#, None),
-            (r#"{"x":"\"page\""}"#, None),
-            (r#"{"#, None),
-        ] {
-            assert_eq!(page_in(data).as_deref(), page, "{data}");
         }
     }
 }

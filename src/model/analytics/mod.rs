@@ -52,8 +52,8 @@ pub use self::{
 pub(crate) use self::{
     experiment::VARIANT_FIELD,
     funnel::{EXCLUDED, Mark, Matcher, Wanted},
-    journey::page_in,
     overview::Gathering,
+    pages::page_in,
     series::Buckets,
     stay::Role,
     timelines::{Names, Step, Timelines, invalid, too_large},

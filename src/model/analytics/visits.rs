@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_visit_ends_after_thirty_minutes_and_after_a_day_to_the_millisecond() {
-        assert_eq!(visits(&[]), []);
+        assert!(visits(&[]).is_empty());
         assert_eq!(visits(&at(&[5])).first(), Some(&(0..1)));
         assert_eq!(visits(&at(&[0, GAP, 2 * GAP])).first(), Some(&(0..3)));
         assert_eq!(visits(&at(&[0, GAP, 2 * GAP + 1])), [0..2, 2..3]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::patch::{Changes, Patch, apply};
+use super::patch::{Changes, Patch, WHOLE, apply};
 use crate::{
     error::{Error, ErrorKind, Result},
     json::{self, MAX_DEPTH},
@@ -15,9 +15,6 @@ use crate::{
 /// variant of an enum, say.
 #[derive(Clone, Default, PartialEq)]
 pub struct Overrides(Map<String, Value>);
-
-/// The key of an object that stands for itself. No preference has an empty name.
-pub(super) const WHOLE: &str = "";
 
 impl Overrides {
     /// Reads what [`to_json`](Self::to_json) wrote.

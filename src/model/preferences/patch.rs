@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::overrides::WHOLE;
-
 /// A change of preferences that a [`Schema`](super::Schema) has checked, so that a store can apply it key by key to whatever
 /// is stored by then: two tabs that change different keys lose nothing.
 #[derive(Clone, PartialEq)]
@@ -81,3 +79,6 @@ impl std::fmt::Debug for Patch {
         f.debug_struct("Patch").field("categories", &self.changes.len()).finish()
     }
 }
+
+/// The key of an object that stands for itself. No preference has an empty name.
+pub(super) const WHOLE: &str = "";

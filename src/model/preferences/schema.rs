@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use self::losses::{Loss, Losses};
 use super::{
     Overrides, Patch,
-    overrides::{WHOLE, too_deep},
+    overrides::too_deep,
+    patch::WHOLE,
     patch::{Change, Changes},
 };
 use crate::{

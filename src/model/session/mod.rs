@@ -8,6 +8,7 @@ mod policy;
 mod realm;
 mod record;
 mod renewal;
+mod status;
 
 pub(crate) use self::data::decode;
 pub use crate::model::client::{Device, TruncatedAddress};
@@ -18,7 +19,8 @@ pub use self::{
     changes::{Changes, Merge},
     data::{SessionData, SessionLimits},
     login::{CredentialEpoch, Login},
-    policy::{Lifetime, OnSessionLimit, SessionCap, SessionStatus, session_status},
+    policy::{Lifetime, OnSessionLimit, SessionCap},
     realm::Realm,
     record::{SessionHead, SessionInfo, SessionRecord},
+    status::{SessionStatus, session_status},
 };

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::connection::Sql;
+use super::sql::Sql;
 use crate::{
     error::Result,
     store::{AnonymousBound, AnonymousTotal},

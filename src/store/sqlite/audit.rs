@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{connection::Sql, consents, subjects};
+use super::sql::Sql;
 use crate::{
     error::Result,
     id::UserId,
@@ -11,7 +11,10 @@ use crate::{
         Actor, AuditCheckpoint, AuditEntry, AuditHash, AuditHead, AuditKey, AuditNote, AuditPayload, AuditRow,
         AuditVerifier, Pseudonym,
     },
-    store::audit::not_intact,
+    store::{
+        audit::not_intact,
+        sqlite::{secret, tombstones},
+    },
     time::Timestamp,
 };
 
@@ -76,7 +79,7 @@ pub(super) fn append(database: &Connection, note: &AuditNote, now: Timestamp) ->
 }
 
 pub(super) fn record(database: &Connection, note: &AuditNote, now: Timestamp) -> Result<AuditHead> {
-    let secret = consents::make_secret(database)?;
+    let secret = secret::make(database)?;
     let AuditRow { entry, payload, .. } = AuditRow::new(note, &head(database)?, &secret, now)?;
     let bytes = |of: &Option<Pseudonym>| of.map(|pseudonym| pseudonym.as_bytes().to_vec());
     let row = params![
@@ -104,7 +107,7 @@ fn names_somebody_erased(database: &Connection, note: &AuditNote) -> Result<bool
         Actor::System | Actor::Operator(_) => None,
     };
     for user in note.subject.iter().chain(actor) {
-        if subjects::of_user(database, user)?.is_some_and(|erasure| erasure.finished_at.is_some()) {
+        if tombstones::of_user(database, user)?.is_some_and(|erasure| erasure.finished_at.is_some()) {
             return Ok(true);
         }
     }
@@ -132,7 +135,7 @@ pub(super) fn page(database: &Connection, after: u64, limit: usize, subject: Opt
         return statement.query_map([after, limit], read).sql()?.map(Sql::sql).collect();
     };
     // Without a secret there is no entry.
-    let Some(secret) = consents::secret(database)? else { return Ok(Vec::new()) };
+    let Some(secret) = secret::load(database)? else { return Ok(Vec::new()) };
     let about = Pseudonym::of(subject, &secret);
     let mut statement = database.prepare_cached(PAGE_ABOUT).sql()?;
     statement.query_map(params![after, limit, about.as_bytes().as_slice()], read).sql()?.map(Sql::sql).collect()

@@ -1,18 +1,21 @@
 //! Opening a connection: settings that are asserted, the schema that is brought up to date, errors that are told apart.
 
 use std::{
-    cell::{RefCell, RefMut},
-    ops::Deref,
     thread,
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig, ffi};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 
-use super::{Durability, Settings, activities::Interned, consents};
+use super::{Durability, Settings};
 use crate::{
     error::{Error, ErrorKind, Result},
     files,
+    store::sqlite::{
+        migrations::MIGRATIONS,
+        secret,
+        sql::{Sql, is_busy, pragma},
+    },
 };
 
 /// Marks a database as ours: "gbok" in ASCII.
@@ -20,98 +23,6 @@ const APPLICATION_ID: i64 = 0x67_62_6f_6b;
 
 /// How many compiled statements a connection keeps: all of this crate have room, and take some 2 MB at most.
 const STATEMENTS: usize = 256;
-
-/// What brings the schema from version `index` to `index + 1`. Append only.
-pub(super) const MIGRATIONS: &[&str] = &[
-    "
-    CREATE TABLE users (
-        id INTEGER PRIMARY KEY,
-        external TEXT NOT NULL UNIQUE
-    ) STRICT;
-
-    CREATE TABLE sessions (
-        id INTEGER PRIMARY KEY,
-        public_id BLOB NOT NULL UNIQUE,
-        key BLOB NOT NULL UNIQUE,
-        user INTEGER REFERENCES users (id),
-        created_at INTEGER NOT NULL,
-        authenticated_at INTEGER,
-        last_seen INTEGER NOT NULL,
-        idle INTEGER NOT NULL,
-        absolute INTEGER NOT NULL,
-        persistent INTEGER NOT NULL,
-        expires_at INTEGER NOT NULL,
-        device TEXT,
-        address TEXT,
-        data TEXT NOT NULL
-    ) STRICT;
-
-    -- Purging: the expired ones, a chunk at a time.
-    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
-    -- A user's sessions, the last seen first: lists, revocations and the cap. Anonymous sessions pay nothing.
-    CREATE INDEX sessions_by_user ON sessions (user, last_seen) WHERE user IS NOT NULL;
-
-    -- Keys that were valid a moment ago.
-    CREATE TABLE ended_sessions (
-        key BLOB PRIMARY KEY,
-        ended_at INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX ended_sessions_by_time ON ended_sessions (ended_at);
-",
-    super::activities::SCHEMA,
-    super::preferences::SCHEMA,
-    super::consents::SCHEMA,
-    super::subjects::SCHEMA,
-    super::maintenance::SCHEMA,
-    super::audit::SCHEMA,
-    super::restrictions::SCHEMA,
-    super::holds::SCHEMA,
-    super::requests::SCHEMA,
-    super::activities::ANONYMISED_SCHEMA,
-    super::subjects::ANONYMISED_SCHEMA,
-    super::consents::REFUSALS_SCHEMA,
-    super::rollups::SCHEMA,
-    super::activities::PLACES_SCHEMA,
-    super::journal::SCHEMA,
-    super::credentials::SCHEMA,
-    super::rollups::STAYS_SCHEMA,
-    super::activities::ORIGIN_SCHEMA,
-    super::sessions::ENDED_SCHEMA,
-    super::anonymous::SCHEMA,
-];
-
-/// The connection that writes, and what it remembers between two transactions.
-pub(super) struct Database {
-    connection: Connection,
-    interned: RefCell<Interned>,
-}
-
-impl Database {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, interned: RefCell::default() }
-    }
-
-    /// The ids of names that were looked up before. Within a transaction only: nobody else can change them then.
-    pub(super) fn interned(&self) -> Result<RefMut<'_, Interned>> {
-        let version = pragma(&self.connection, "data_version")?;
-        let mut interned = self.interned.borrow_mut();
-        interned.keep_if_unchanged(version);
-        Ok(interned)
-    }
-
-    /// Something was undone, so an id that was remembered may name nothing, or something else.
-    pub(super) fn delete_interned(&self) {
-        self.interned.take();
-    }
-}
-
-impl Deref for Database {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
 
 /// Opens the connection that writes, and makes or upgrades the database with it.
 pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
@@ -154,71 +65,6 @@ pub(super) fn open_for_reading(settings: &Settings) -> Result<Connection> {
 
 pub(super) fn set_synchronous(database: &Connection, durability: Durability) -> Result<()> {
     set(database, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })
-}
-
-/// Moves as much of the log into the database as readers allow, while others write.
-pub(super) fn move_log(database: &Connection) -> Result<()> {
-    database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).sql()
-}
-
-/// Moves the log into the database and empties it. `false` if a reader holds part of it: what waits to be written does not
-/// wait for readers.
-pub(super) fn truncate_log(database: &Connection) -> Result<bool> {
-    let timeout = Duration::from_millis(pragma(database, "busy_timeout")?.unsigned_abs());
-    database.busy_timeout(timeout.min(Duration::from_millis(10))).sql()?;
-    let busy = database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).sql();
-    database.busy_timeout(timeout).sql()?;
-    Ok(busy? == 0)
-}
-
-pub(super) fn checkpoint(database: &Connection) -> Result<()> {
-    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).sql()
-}
-
-/// Turns what rusqlite reports into our error, so that its types stay inside.
-pub(super) trait Sql<T> {
-    fn sql(self) -> Result<T>;
-}
-
-impl<T> Sql<T> for rusqlite::Result<T> {
-    fn sql(self) -> Result<T> {
-        self.map_err(failure)
-    }
-}
-
-pub(super) fn is_busy(error: &Error) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<rusqlite::Error>());
-    let code = source.and_then(rusqlite::Error::sqlite_error_code);
-    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
-fn failure(error: rusqlite::Error) -> Error {
-    let (kind, context) = match (error.sqlite_error_code(), extended_code(&error)) {
-        // The shared index of the log could not grow: another way for a disk to be full.
-        (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_SHMSIZE)) => {
-            (ErrorKind::StorageFull, "the disk or the allowed size of the database is full")
-        }
-        (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _) => {
-            (ErrorKind::Unavailable, "the database is locked by another process")
-        }
-        (Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied), _) => {
-            (ErrorKind::ReadOnly, "the database file or its directory cannot be written")
-        }
-        (Some(ErrorCode::NotADatabase), _) => (ErrorKind::NotADatabase, "the file is not a SQLite database"),
-        (Some(ErrorCode::DatabaseCorrupt), _) => {
-            (ErrorKind::Corrupt, "the database is damaged: restore a backup, or rescue it with sqlite3's .recover")
-        }
-        (Some(ErrorCode::CannotOpen), _) => {
-            (ErrorKind::Configuration, "the database file cannot be opened: is its directory there and writable?")
-        }
-        (Some(ErrorCode::SystemIoFailure), _) => (ErrorKind::Unavailable, "the disk reports an error"),
-        _ => (ErrorKind::Internal, "SQLite reports an error"),
-    };
-    Error::new(kind, context).with_source(error)
-}
-
-fn extended_code(error: &rusqlite::Error) -> Option<i32> {
-    error.sqlite_error().map(|error| error.extended_code)
 }
 
 fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result<Connection> {
@@ -293,18 +139,14 @@ fn migrate(database: &mut Connection) -> Result<()> {
         transaction.execute_batch(migration).sql()?;
     }
     // So that each backup has it: by it a pseudonym of before a restoration is recognised.
-    if consents::secret(&transaction)?.is_none() {
-        consents::make_secret(&transaction)?;
+    if secret::load(&transaction)?.is_none() {
+        secret::make(&transaction)?;
     }
     if version < MIGRATIONS.len() as i64 {
         set(&transaction, "application_id", &APPLICATION_ID.to_string())?;
         set(&transaction, "user_version", &MIGRATIONS.len().to_string())?;
     }
     transaction.commit().sql()
-}
-
-fn pragma(database: &Connection, name: &str) -> Result<i64> {
-    database.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).sql()
 }
 
 fn set(database: &Connection, name: &str, value: &str) -> Result<()> {

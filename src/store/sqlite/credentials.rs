@@ -2,13 +2,12 @@
 
 use rusqlite::{Connection, params};
 
-use super::{SqliteStore, connection::Sql, sessions, subjects, users};
+use super::{SqliteStore, sql::Sql, users};
 use crate::{
     error::Result,
-    id::{SessionId, UserId},
-    model::session::{CredentialEpoch, Realm, SessionHead},
-    store::{CredentialStore, EpochRule, Revocation, credential::credentials_changed},
-    time::Timestamp,
+    id::UserId,
+    model::session::{CredentialEpoch, Realm},
+    store::{CredentialStore, Revocation, sqlite::tombstones},
 };
 
 pub(super) const SCHEMA: &str = "
@@ -40,31 +39,6 @@ impl CredentialStore for SqliteStore {
     }
 }
 
-/// Settles the epoch of a new session, in the transaction that makes it. The other sessions that end with it.
-pub(super) fn admit(
-    database: &Connection,
-    head: &mut SessionHead,
-    rule: EpochRule,
-    replaced: Option<SessionId>,
-    now: Timestamp,
-) -> Result<Vec<SessionId>> {
-    let Some(user) = &head.user else {
-        head.epoch = CredentialEpoch::default();
-        return Ok(Vec::new());
-    };
-    match rule {
-        EpochRule::Keep => {}
-        EpochRule::Stamp => head.epoch = current(database, &head.realm, Some(user))?,
-        EpochRule::Compare if current(database, &head.realm, Some(user))? == head.epoch => {}
-        EpochRule::Compare => return Err(credentials_changed()),
-        EpochRule::Raise => {
-            head.epoch = raise(database, &head.realm, Some(user))?;
-            return sessions::end_others(database, &head.realm, user, replaced, now);
-        }
-    }
-    Ok(Vec::new())
-}
-
 /// What a revocation does beside ending sessions.
 pub(super) fn raise_with(database: &Connection, revocation: &Revocation) -> Result<()> {
     match revocation {
@@ -80,7 +54,7 @@ const CURRENT: &str = "
             WHERE user = (SELECT id FROM users WHERE external = ?2) AND realm = ?1), 0)
         + coalesce((SELECT epoch FROM realm_epochs WHERE realm = ?1), 0)";
 
-fn current(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
+pub(super) fn current(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
     let mut statement = database.prepare_cached(CURRENT).sql()?;
     let epoch: i64 = statement.query_row(params![realm.as_str(), user.map(UserId::as_str)], |row| row.get(0)).sql()?;
     Ok(CredentialEpoch::from_number(epoch.unsigned_abs()))
@@ -94,9 +68,9 @@ const RAISE_REALM: &str = "
     ON CONFLICT (realm) DO UPDATE SET epoch = epoch + 1";
 
 /// Somebody who is struck out has no session and no epoch, and gets none.
-fn raise(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
+pub(super) fn raise(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
     let raised = match user {
-        Some(user) if subjects::of_user(database, user)?.is_some() => Ok(0),
+        Some(user) if tombstones::of_user(database, user)?.is_some() => Ok(0),
         Some(user) => {
             users::intern(database, user)?;
             let parameters = params![realm.as_str(), user.as_str()];

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, params};
 
-use super::{audit, connection::Sql, subjects, users};
+use super::{audit, sql::Sql, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
-    model::privacy::{AuditNote, HeldClass, LegalHold, RetainedData},
-    store::restriction::nothing_to_hold,
+    model::privacy::{AuditNote, HeldClass, LegalHold},
+    store::{restriction::nothing_to_hold, sqlite::tombstones},
     time::Timestamp,
 };
 
@@ -37,7 +37,7 @@ pub(super) fn place_hold(
     note: &AuditNote,
     now: Timestamp,
 ) -> Result<()> {
-    match subjects::of_user(database, user)? {
+    match tombstones::of_user(database, user)? {
         Some(erasure) if erasure.finished_at.is_some() => return Err(nothing_to_hold()),
         // The name is there as long as there is something to hold.
         Some(_) => users::intern_regardless(database, user)?,
@@ -100,14 +100,6 @@ const ANY: &str = "SELECT 1 FROM holds LIMIT 1";
 /// Whether anything is held of anybody, or was until its time was over.
 pub(super) fn are_any(database: &Connection) -> Result<bool> {
     database.prepare_cached(ANY).sql()?.exists([]).sql()
-}
-
-pub(super) fn retained_to_json(retained: &[RetainedData]) -> String {
-    serde_json::to_string(retained).expect("texts can be written")
-}
-
-pub(super) fn retained_from_json(json: &str) -> Result<Vec<RetainedData>> {
-    serde_json::from_str(json).map_err(|error| damaged().with_source(error))
 }
 
 fn damaged() -> Error {

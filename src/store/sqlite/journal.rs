@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::connection::Sql;
+use super::sql::Sql;
 use crate::{error::Result, time::Timestamp};
 
 pub(super) const SCHEMA: &str = "

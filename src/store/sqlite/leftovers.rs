@@ -6,7 +6,8 @@ use rusqlite::{Connection, params};
 
 use super::{
     activities::{self, Names},
-    connection::{Database, Sql},
+    database::Database,
+    sql::Sql,
 };
 use crate::{error::Result, model::privacy::ErasureId};
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::connection::{Database, Sql};
+use super::{database::Database, sql::Sql};
 use crate::{error::Result, store::ReclaimedSpace, time::Timestamp};
 
 pub(super) const SCHEMA: &str = "

@@ -54,21 +54,28 @@ mod audit;
 mod connection;
 mod consents;
 mod credentials;
+mod database;
 mod holds;
 mod journal;
 mod leftovers;
+mod log;
 mod maintenance;
+mod migrations;
 #[cfg(test)]
 mod personal;
 mod preferences;
 mod presence;
 mod reader;
 mod requests;
+mod restricting;
 mod restrictions;
 mod rollups;
 mod scan;
+mod secret;
 mod sessions;
+mod sql;
 mod subjects;
+mod tombstones;
 mod users;
 mod verbs;
 mod writer;
@@ -81,7 +88,7 @@ use std::{
 };
 
 use self::{
-    connection::Database,
+    database::Database,
     presence::{Presence, Watch},
     reader::Readers,
     writer::Writer,

@@ -41,7 +41,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::store::sqlite::connection::MIGRATIONS;
+    use crate::store::sqlite::migrations::MIGRATIONS;
 
     /// Parts of names of columns that hold, or refer to, something of a person.
     const SUSPICIOUS: &[&str] = &[

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{audit, connection::Sql, subjects, users};
+use super::{audit, sql::Sql, users};
 use crate::{
     error::Result,
     id::UserId,
@@ -10,7 +10,7 @@ use crate::{
         preferences::{Overrides, Patch},
         privacy::AuditNote,
     },
-    store::{PreferenceChange, StoredPreferences},
+    store::{PreferenceChange, StoredPreferences, sqlite::tombstones},
     time::Timestamp,
 };
 
@@ -48,7 +48,7 @@ pub(super) fn change(
     patch: &Patch,
     expected: Option<u64>,
 ) -> Result<PreferenceChange> {
-    subjects::check_not_erased(database, user)?;
+    tombstones::check_not_erased(database, user)?;
     let before = load(database, user)?;
     let version = before.version;
     let change = before.change(patch, expected)?;

@@ -8,9 +8,9 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    Reads, Settings,
-    connection::{self, Sql},
+    Reads, Settings, connection,
     presence::Presence,
+    sql::{self, Sql},
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -45,7 +45,7 @@ impl Readers {
     {
         if self.pool.settings.reads == Reads::Inline {
             match self.pool.with(&read) {
-                Err(error) if connection::is_busy(&error) => {}
+                Err(error) if sql::is_busy(&error) => {}
                 result => return result,
             }
         }

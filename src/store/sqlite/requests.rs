@@ -3,11 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{
-    audit,
-    connection::{Database, Sql},
-    restrictions, users,
-};
+use super::{audit, database::Database, restrictions, sql::Sql, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,

@@ -2,15 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{
-    audit,
-    connection::{Database, Sql},
-    requests, users,
-};
+use super::{database::Database, sql::Sql};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{UserId, VisitorId},
-    model::privacy::{AuditNote, Restriction, RestrictionReason},
+    model::privacy::{Restriction, RestrictionReason},
     time::Timestamp,
 };
 
@@ -21,23 +17,6 @@ pub(super) const SCHEMA: &str = "
         reason TEXT NOT NULL
     ) STRICT;
 ";
-
-pub(super) fn restrict(
-    database: &Database,
-    user: &UserId,
-    restriction: Option<Restriction>,
-    note: &AuditNote,
-    now: Timestamp,
-) -> Result<Option<Restriction>> {
-    users::intern(database, user)?;
-    let before = of_user(database, user)?;
-    let after = Restriction::replaced(before, restriction, requests::await_erasure(database, user)?, now)?;
-    if before != after {
-        audit::append(database, note, now)?;
-        set(database, user, after)?;
-    }
-    Ok(before)
-}
 
 const SET: &str = "
     INSERT INTO restrictions (user, since, reason) VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3)
@@ -105,7 +84,7 @@ pub(super) fn has_visitor(database: &Connection, visitor: &VisitorId) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::connection::MIGRATIONS;
+    use crate::store::sqlite::migrations::MIGRATIONS;
 
     #[test]
     fn those_who_are_restricted_are_found_without_looking_through_all_users() {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::{
     activities::{BLOCK_SHIFT, SEGMENT_SHIFT, find_session, find_user, find_visitor, type_bit},
-    connection::Sql,
+    sql::Sql,
 };
 use crate::{
     error::{Error, ErrorKind, Result},

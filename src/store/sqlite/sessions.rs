@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{connection::Sql, credentials, users};
+use super::{credentials, sql::Sql, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
@@ -11,7 +11,7 @@ use crate::{
         Changes, CredentialEpoch, Device, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead,
         SessionLimits, SessionRecord,
     },
-    store::{Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, Started},
+    store::{Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, Started, credential::credentials_changed},
     time::{Timestamp, to_millis},
 };
 
@@ -97,7 +97,7 @@ pub(super) fn insert(
     epoch: EpochRule,
     now: Timestamp,
 ) -> Result<Started> {
-    let mut ended = credentials::admit(database, &mut record.head, epoch, None, now)?;
+    let mut ended = admit_epoch(database, &mut record.head, epoch, None, now)?;
     ended.extend(enforce_cap(database, &record.head, None, cap, now)?);
     put(database, key, &record)?;
     Ok(Started { record, ended })
@@ -149,7 +149,7 @@ pub(super) fn rotate(
         return Err(Error::new(ErrorKind::Conflict, "a session value was changed in parallel"));
     };
     let mut head = rotation.head;
-    let mut ended = credentials::admit(database, &mut head, rotation.epoch, Some(rotation.id), now)?;
+    let mut ended = admit_epoch(database, &mut head, rotation.epoch, Some(rotation.id), now)?;
     ended.extend(enforce_cap(database, &head, Some(rotation.id), cap, now)?);
     delete(database, rotation.id, now)?;
     let record = SessionRecord { head, data };
@@ -376,6 +376,31 @@ fn read_head(row: &Row<'_>) -> Result<SessionHead> {
     head.realm = Realm::try_from(realm)?;
     head.epoch = CredentialEpoch::from_number(row.get::<_, i64>(11).sql()?.unsigned_abs());
     Ok(head)
+}
+
+/// Settles the epoch of a new session, in the transaction that makes it. The other sessions that end with it.
+fn admit_epoch(
+    database: &Connection,
+    head: &mut SessionHead,
+    rule: EpochRule,
+    replaced: Option<SessionId>,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let Some(user) = &head.user else {
+        head.epoch = CredentialEpoch::default();
+        return Ok(Vec::new());
+    };
+    match rule {
+        EpochRule::Keep => {}
+        EpochRule::Stamp => head.epoch = credentials::current(database, &head.realm, Some(user))?,
+        EpochRule::Compare if credentials::current(database, &head.realm, Some(user))? == head.epoch => {}
+        EpochRule::Compare => return Err(credentials_changed()),
+        EpochRule::Raise => {
+            head.epoch = credentials::raise(database, &head.realm, Some(user))?;
+            return end_others(database, &head.realm, user, replaced, now);
+        }
+    }
+    Ok(Vec::new())
 }
 
 #[cfg(test)]

@@ -1,28 +1,26 @@
 //! The verbs of [`ErasureStore`](crate::store::ErasureStore) in SQL. A row of `erasures` is a tombstone from the moment it is
 //! there; the user's name stands in it only as long as there is something left to erase.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use uuid::Uuid;
+use rusqlite::{Connection, params};
 
 use super::{
     activities::{self, Names, Numbers},
-    audit, connection,
-    connection::{Database, Sql},
-    consents, holds, leftovers, requests, restrictions, sessions,
+    audit, consents,
+    database::Database,
+    holds, leftovers, requests, restrictions, sessions,
+    sql::Sql,
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::Result,
     id::UserId,
     model::{
         activity::ActivityFilter,
-        privacy::{
-            AuditNote, ErasedActivities, ErasedCounts, Erasure, ErasureId, HeldClass, LegalHold, Pseudonym,
-            RetainedData,
-        },
+        privacy::{AuditNote, ErasedActivities, Erasure, ErasureId, HeldClass, LegalHold, Pseudonym, RetainedData},
     },
     store::{
         Revocation,
-        erasure::{check_nameless, check_whole, no_such_erasure, under_way, user_erased},
+        erasure::{check_nameless, check_whole, no_such_erasure, under_way},
+        sqlite::{log, secret, tombstones},
     },
     time::Timestamp,
 };
@@ -65,18 +63,6 @@ pub(super) const ANONYMISED_SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The columns that [`read`] reads, in its order.
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents, ",
-            "retained, anonymised ",
-            "FROM erasures ",
-            $rest
-        )
-    };
-}
-
 const ADD: &str = "
     INSERT INTO erasures
         (id, pseudonym, external, began_at, until, finished_at, sessions, activities, preferences, consents, anonymised)
@@ -89,16 +75,16 @@ pub(super) fn begin_erasure(
     note: &AuditNote,
     now: Timestamp,
 ) -> Result<Erasure> {
-    let pseudonym = Pseudonym::of(&user, &consents::make_secret(database)?);
-    if let Some(known) = by_pseudonym(database, &pseudonym)? {
+    let pseudonym = Pseudonym::of(&user, &secret::make(database)?);
+    if let Some(known) = tombstones::by_pseudonym(database, &pseudonym)? {
         return Ok(known);
     }
     add(database, Erasure::begin(user, pseudonym, now, until)?, note, now)
 }
 
 pub(super) fn remember(database: &Database, erasure: Erasure, note: &AuditNote, now: Timestamp) -> Result<Erasure> {
-    check_whole(&erasure, &consents::make_secret(database)?)?;
-    match by_pseudonym(database, &erasure.pseudonym)? {
+    check_whole(&erasure, &secret::make(database)?)?;
+    match tombstones::by_pseudonym(database, &erasure.pseudonym)? {
         Some(known) => Ok(known),
         None => add(database, erasure, note, now),
     }
@@ -109,7 +95,7 @@ pub(super) fn restore(database: &Database, erasures: Vec<Erasure>, note: &AuditN
     erasures.iter().try_for_each(check_nameless)?;
     let mut restored = 0;
     for erasure in &erasures {
-        if by_pseudonym(database, &erasure.pseudonym)?.is_none() {
+        if tombstones::by_pseudonym(database, &erasure.pseudonym)?.is_none() {
             insert(database, erasure)?;
             restored += 1;
         }
@@ -166,7 +152,7 @@ pub(super) fn erase_some(
     note: &AuditNote,
     now: Timestamp,
 ) -> Result<Erasure> {
-    let mut erasure = by_id(database, id)?.ok_or_else(no_such_erasure)?;
+    let mut erasure = tombstones::by_id(database, id)?.ok_or_else(no_such_erasure)?;
     let Some(user) = erasure.user.clone() else { return Ok(erasure) };
     let holds: Vec<LegalHold> =
         holds::of_user(database, &user)?.into_iter().filter(|hold| hold.holds_at(now)).collect();
@@ -233,7 +219,7 @@ pub(super) fn erase_some(
         erasure.erased.preferences as i64,
         erasure.erased.consents as i64,
         erasure.finished_at.map(Timestamp::as_millis),
-        holds::retained_to_json(&erasure.retained),
+        tombstones::retained_to_json(&erasure.retained),
         erasure.erased.anonymised as i64,
     ];
     database.prepare_cached(SET_COUNTS).and_then(|mut statement| statement.execute(row)).sql()?;
@@ -245,44 +231,18 @@ pub(super) fn erase_some(
 }
 
 // A handful at most: those that are under way.
-const UNFINISHED: &str = select!("WHERE finished_at IS NULL ORDER BY began_at, id");
-
-pub(super) fn unfinished(database: &Connection) -> Result<Vec<Erasure>> {
-    let mut statement = database.prepare_cached(UNFINISHED).sql()?;
-    statement.query_map([], |row| Ok(read(row))).sql()?.map(|row| row.sql()?).collect()
-}
-
-const ANY: &str = "SELECT 1 FROM erasures LIMIT 1";
-
-pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Option<Erasure>> {
-    if !database.prepare_cached(ANY).sql()?.exists([]).sql()? {
-        return Ok(None);
-    }
-    match consents::secret(database)? {
-        Some(secret) => by_pseudonym(database, &Pseudonym::of(user, &secret)),
-        None => Ok(None),
-    }
-}
-
-/// For each verb that would store something for a user, in its transaction.
-pub(super) fn check_not_erased(database: &Connection, user: &UserId) -> Result<()> {
-    match of_user(database, user)? {
-        Some(_) => Err(user_erased()),
-        None => Ok(()),
-    }
-}
 
 const DELETE: &str = "DELETE FROM erasures WHERE id = ?1";
 
 pub(super) fn lift_erasure(database: &Database, user: &UserId, note: &AuditNote, now: Timestamp) -> Result<bool> {
-    match of_user(database, user)? {
+    match tombstones::of_user(database, user)? {
         Some(erasure) => lift(database, erasure.id, note, now),
         None => Ok(false),
     }
 }
 
 pub(super) fn lift(database: &Database, id: ErasureId, note: &AuditNote, now: Timestamp) -> Result<bool> {
-    let Some(erasure) = by_id(database, id)? else { return Ok(false) };
+    let Some(erasure) = tombstones::by_id(database, id)? else { return Ok(false) };
     if erasure.finished_at.is_none() {
         return Err(under_way());
     }
@@ -305,46 +265,5 @@ pub(super) fn evict(database: &Connection, now: Timestamp, limit: usize) -> Resu
 /// Outside a transaction. Free pages were overwritten when they became free (`secure_delete`); the log has the images before.
 /// `false` if a reader holds part of it.
 pub(super) fn scrub(database: &Database) -> Result<bool> {
-    connection::truncate_log(database)
-}
-
-fn by_id(database: &Connection, id: ErasureId) -> Result<Option<Erasure>> {
-    one(database, select!("WHERE id = ?1"), id.as_uuid().as_bytes())
-}
-
-pub(super) fn by_pseudonym(database: &Connection, pseudonym: &Pseudonym) -> Result<Option<Erasure>> {
-    one(database, select!("WHERE pseudonym = ?1"), pseudonym.as_bytes())
-}
-
-fn one(database: &Connection, sql: &str, key: &[u8]) -> Result<Option<Erasure>> {
-    let mut statement = database.prepare_cached(sql).sql()?;
-    statement.query_row([key], |row| Ok(read(row))).optional().sql()?.transpose()
-}
-
-/// A row of [`select!`].
-fn read(row: &Row<'_>) -> Result<Erasure> {
-    let time = |column| row.get::<_, i64>(column).map(Timestamp::from_millis).sql();
-    let count = |column| row.get::<_, i64>(column).map(|count| count as u64).sql();
-    let user: Option<String> = row.get(2).sql()?;
-    let user = user
-        .map(UserId::try_from)
-        .transpose()
-        .map_err(|error| Error::new(ErrorKind::Corrupt, "a stored erasure is damaged").with_source(error))?;
-    let erased = ErasedCounts {
-        sessions: count(6)?,
-        activities: count(7)?,
-        preferences: count(8)?,
-        consents: count(9)?,
-        anonymised: count(11)?,
-    };
-    Ok(Erasure {
-        id: Uuid::from_bytes(row.get(0).sql()?).into(),
-        pseudonym: Pseudonym::from_bytes(row.get(1).sql()?),
-        user,
-        began_at: time(3)?,
-        until: time(4)?,
-        finished_at: row.get::<_, Option<i64>>(5).sql()?.map(Timestamp::from_millis),
-        retained: holds::retained_from_json(&row.get::<_, String>(10).sql()?)?,
-        erased,
-    })
+    log::truncate_log(database)
 }

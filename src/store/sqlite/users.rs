@@ -2,17 +2,18 @@
 
 use rusqlite::{Connection, params};
 
-use super::{connection::Sql, subjects};
+use super::sql::Sql;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
+    store::sqlite::tombstones,
 };
 
 const INTERN: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
 
 /// Gives the user a number, if they have none yet and are not struck out.
 pub(super) fn intern(database: &Connection, user: &UserId) -> Result<()> {
-    subjects::check_not_erased(database, user)?;
+    tombstones::check_not_erased(database, user)?;
     intern_regardless(database, user)
 }
 

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    SqliteStore, activities, anonymous, audit, connection, connection::Database, consents, holds, journal, maintenance,
-    preferences, requests, restrictions, sessions, subjects, users,
+    SqliteStore, activities, anonymous, audit, consents, database::Database, holds, journal, maintenance, preferences,
+    requests, restrictions, sessions, subjects, users,
 };
 use crate::{
     error::Result,
@@ -27,6 +27,7 @@ use crate::{
         ErasureStore, FiledRequest, Loaded, LoadedContext, MaintenanceStore, PreferenceChange, PreferenceStore,
         PrivacyRequestStore, Profile, ReclaimedSpace, RequestCounts, RequestQuery, RestrictionStore, Revocation,
         Rotation, SessionStore, Started, Store, StoredPreferences,
+        sqlite::{log, restricting, secret, tombstones},
     },
     time::Timestamp,
 };
@@ -188,9 +189,9 @@ impl ConsentStore for SqliteStore {
     }
 
     async fn signing_secret(&self) -> Result<[u8; 32]> {
-        match self.inner.readers.read(consents::secret).await? {
+        match self.inner.readers.read(secret::load).await? {
             Some(secret) => Ok(secret),
-            None => self.inner.writer.run(true, |database| consents::make_secret(database)).await,
+            None => self.inner.writer.run(true, |database| secret::make(database)).await,
         }
     }
 }
@@ -212,16 +213,16 @@ impl ErasureStore for SqliteStore {
         let step = move |database: &Database| subjects::erase_some(database, id, limit, activities, &note, now);
         let erasure = self.inner.writer.run_exclusive(false, step).await?;
         // Otherwise the writer would have to move it, while others wait; and much at once would hold up their commits.
-        self.inner.readers.read_elsewhere(connection::move_log).await?;
+        self.inner.readers.read_elsewhere(log::move_log).await?;
         Ok(erasure)
     }
 
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>> {
-        self.inner.readers.read(subjects::unfinished).await
+        self.inner.readers.read(tombstones::unfinished).await
     }
 
     async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {
-        self.inner.readers.read(move |database| subjects::of_user(database, &user)).await
+        self.inner.readers.read(move |database| tombstones::of_user(database, &user)).await
     }
 
     async fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
@@ -233,7 +234,7 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn tombstone(&self, pseudonym: Pseudonym) -> Result<Option<Erasure>> {
-        self.inner.readers.read(move |database| subjects::by_pseudonym(database, &pseudonym)).await
+        self.inner.readers.read(move |database| tombstones::by_pseudonym(database, &pseudonym)).await
     }
 
     async fn restore_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
@@ -263,7 +264,7 @@ impl ErasureStore for SqliteStore {
 
     async fn scrub(&self) -> Result<bool> {
         // The bulk of it, without holding up the writer.
-        self.inner.readers.read_elsewhere(connection::move_log).await?;
+        self.inner.readers.read_elsewhere(log::move_log).await?;
         self.inner.writer.run_without_transaction(subjects::scrub).await
     }
 }
@@ -306,7 +307,7 @@ impl RestrictionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Restriction>> {
         let writer = &self.inner.writer;
-        writer.run(true, move |database| restrictions::restrict(database, &user, restriction, &note, now)).await
+        writer.run(true, move |database| restricting::restrict(database, &user, restriction, &note, now)).await
     }
 
     async fn restriction_of(&self, user: UserId) -> Result<Option<Restriction>> {

@@ -10,10 +10,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Durability, Settings,
-    connection::{self, Database, Sql},
+    connection::{self},
+    database::Database,
     presence::Presence,
+    sql::Sql,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    store::sqlite::log,
+};
 
 /// The caller's end.
 #[derive(Clone, Debug)]
@@ -150,7 +155,7 @@ impl Worker {
                 group.into_iter().for_each(|write| write.answer(&commit));
             }
             if let Some(caller) = close {
-                let checkpoint = connection::checkpoint(&self.database);
+                let checkpoint = log::checkpoint(&self.database);
                 drop(self);
                 // Whoever asked for it may have left.
                 let _ = caller.send(checkpoint);

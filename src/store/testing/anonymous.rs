@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CAP, IDLE, Loaded, START, SessionStore, Stored, at, changes, data, found, head, parallel::at_once, set, start,
-    start_with,
+    CAP, IDLE, Loaded, START, SessionStore, Stored, at, changes, data, found, head, set, start, start_with,
+    support::at_once,
 };
 use crate::{
     model::session::{Realm, SessionLimits, SessionRecord},

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{AuditStore, START, Store, at, audit_key, note, parallel::at_once, user_id};
+use super::{AuditStore, START, Store, at, audit_key, note, support::at_once, user_id};
 use crate::{
     error::ErrorKind,
     model::privacy::{

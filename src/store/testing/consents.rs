@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{ConsentStore, START, at, new_visitor, parallel::at_once, user_id};
+use super::{ConsentStore, START, at, new_visitor, support::at_once, user_id};
 use crate::{
     error::ErrorKind,
     id::SessionId,

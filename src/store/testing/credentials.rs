@@ -3,8 +3,8 @@
 use std::{future::Future, sync::Arc};
 
 use super::{
-    CAP, EpochRule, Loaded, Realm, START, Store, Stored, changes, data, found, head, new_key, note, parallel::at_once,
-    start, user_id,
+    CAP, EpochRule, Loaded, Realm, START, Store, Stored, changes, data, found, head, new_key, note, start,
+    support::at_once, user_id,
 };
 use crate::{
     error::{ErrorKind, Result},

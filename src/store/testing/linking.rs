@@ -6,7 +6,7 @@ use super::{
     ConsentStore, START, at,
     consents::{checked, consents, decided, history, ids, proven, record, user},
     new_visitor,
-    parallel::at_once,
+    support::at_once,
     user_id,
 };
 use crate::{

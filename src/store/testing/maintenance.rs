@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{MaintenanceStore, at, parallel::at_once};
+use super::{MaintenanceStore, at, support::at_once};
 use crate::time::Timestamp;
 
 const ONE: Uuid = Uuid::from_u128(1);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{ConsentStore, parallel::at_once};
+use super::{ConsentStore, support::at_once};
 use crate::{
     error::ErrorKind,
     model::consent::{Notice, NoticeHash, PurposeId},

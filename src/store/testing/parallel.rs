@@ -1,11 +1,13 @@
 //! Many tasks at the same session, or at the same user.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Applied, CAP, ConsentStore, EpochRule, Realm, START, SessionStore, changes,
     consents::{checked, decided, ids, user},
-    data, found, head, new_key, set, start, user_id, value,
+    data, found, head, new_key, set, start,
+    support::{TASKS, at_once},
+    user_id, value,
 };
 use crate::{
     model::{
@@ -14,22 +16,6 @@ use crate::{
     },
     store::Revocation,
 };
-
-const TASKS: usize = 16;
-
-/// Runs `task` so many times at once.
-pub(super) async fn at_once<T, Fut>(task: impl Fn(usize) -> Fut) -> Vec<T>
-where
-    T: Send + 'static,
-    Fut: Future<Output = T> + Send + 'static,
-{
-    let running: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(number))).collect();
-    let mut results = Vec::with_capacity(TASKS);
-    for task in running {
-        results.push(task.await.expect("no task panics"));
-    }
-    results
-}
 
 pub(super) async fn different_keys_all_survive<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Store, at, note,
-    parallel::at_once,
     restrictions::restrict,
     subjects::{begin_erasure, erase, fill, is_over},
+    support::at_once,
     user_id,
 };
 use crate::{

@@ -12,9 +12,9 @@ pub(super) use self::steps::{
 use super::{
     Loaded, Realm, START, Store, at,
     consents::{decided, history, record, user},
-    found, new_visitor,
-    parallel::at_once,
-    start, user_id,
+    found, new_visitor, start,
+    support::at_once,
+    user_id,
 };
 use crate::{
     error::{ErrorKind, Result},

@@ -117,3 +117,19 @@ pub(super) async fn found<S: SessionStore>(store: &S, key: SessionKey) -> Option
 pub(super) async fn value<S: SessionStore>(store: &S, key: SessionKey, name: &str) -> Option<String> {
     found(store, key).await.and_then(|record| record.data.get(name).expect("it was written as text"))
 }
+
+pub(super) const TASKS: usize = 16;
+
+/// Runs `task` so many times at once.
+pub(super) async fn at_once<T, Fut>(task: impl Fn(usize) -> Fut) -> Vec<T>
+where
+    T: Send + 'static,
+    Fut: Future<Output = T> + Send + 'static,
+{
+    let running: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(number))).collect();
+    let mut results = Vec::with_capacity(TASKS);
+    for task in running {
+        results.push(task.await.expect("no task panics"));
+    }
+    results
+}

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-/// The modules from top to bottom, seven ranks and the order inside two of them. Those of one row do not use each other.
+/// The modules from top to bottom, seven ranks, and an order inside two of them. Those of one row do not use each other.
 const ROWS: &[&[&str]] = &[
     &["lib", "api", "guestbook", "security"],
     &["http"],
@@ -11,6 +11,7 @@ const ROWS: &[&[&str]] = &[
     &["engine/sessions", "engine/activities", "engine/recorder", "engine/preferences", "engine/audit"],
     &["engine/consents"],
     &["engine/profiles", "engine/erasure_journal", "engine/pending"],
+    &["engine/runtime"],
     &["engine/tasks", "engine/rate"],
     &["store"],
     &["model/analytics"],
@@ -60,7 +61,7 @@ fn subject(path: &[String]) -> String {
 }
 
 /// `["engine", "rights"]` of `src/engine/rights/mod.rs`.
-fn module_path(source: &Path, file: &Path) -> Vec<String> {
+pub(super) fn module_path(source: &Path, file: &Path) -> Vec<String> {
     let relative = file.strip_prefix(source).unwrap().with_extension("");
     let mut path: Vec<_> = relative.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
     if path.last().is_some_and(|name| name == "mod" || name == "lib") {
@@ -89,7 +90,7 @@ fn imports(code: &str) -> Vec<Vec<String>> {
 }
 
 /// Reads one path, or a list of them in braces, and returns what is left of the text.
-fn tree<'a>(text: &'a str, above: &[String], found: &mut Vec<Vec<String>>) -> &'a str {
+pub(super) fn tree<'a>(text: &'a str, above: &[String], found: &mut Vec<Vec<String>>) -> &'a str {
     let mut text = text.trim_start();
     let mut path = above.to_vec();
     loop {

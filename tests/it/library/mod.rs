@@ -1,5 +1,6 @@
 //! Rules for the library as a whole.
 
+mod circles;
 mod citations;
 mod errors;
 pub(crate) mod layering;

@@ -19,7 +19,8 @@ use self::files::{FileInfo, Files, file_name};
 use super::{
     Rights,
     about::About,
-    export::{SCHEMA_VERSION, consent, unwritable},
+    about::unwritable,
+    export::{SCHEMA_VERSION, consent},
     parts::{MakePart, Parts},
     watched::{Watch, Watched},
 };

@@ -3,9 +3,9 @@
 use super::{
     Names,
     delete_activities::{Gone, execute},
-    history::Numbers,
+    numbers::Numbers,
 };
-use crate::{error::Result, model::activity::ActivityFilter, store::sqlite::connection::Database};
+use crate::{error::Result, model::activity::ActivityFilter, store::sqlite::database::Database};
 
 /// Added to the schema. There is nothing to rewrite: of a block of before nobody knows yet, so it is looked through once.
 pub(in crate::store::sqlite) const SCHEMA: &str = "

@@ -12,8 +12,9 @@ use crate::{
         client::TruncatedAddress,
     },
     store::sqlite::{
-        connection::{Database, Sql},
+        database::Database,
         rollups::{self, Changed, Lateness},
+        sql::Sql,
     },
     time::Timestamp,
 };

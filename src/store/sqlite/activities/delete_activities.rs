@@ -6,15 +6,17 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{
     BLOCK_SHIFT, Names, SEGMENT_SHIFT,
-    history::{EVERYTHING, Numbers, matching},
+    matching::{EVERYTHING, matching},
+    numbers::Numbers,
     places, type_bit,
 };
 use crate::{
     error::Result,
     model::activity::{ActivityFilter, Order},
     store::sqlite::{
-        connection::{Database, Sql},
+        database::Database,
         rollups::{self, Changed},
+        sql::Sql,
     },
 };
 

@@ -1,17 +1,12 @@
 //! Reading history, and counting it.
 
-mod path;
-
-use std::ops::RangeInclusive;
-
-use rusqlite::{Connection, Row, ToSql, named_params};
+use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-pub(super) use self::path::Path;
 use super::{
-    BLOCK_SHIFT, SEGMENT_SHIFT,
-    interned::{find_session, find_type, find_user, find_visitor, type_ids},
-    places, type_bit,
+    matching::{COLUMNS, EVERYTHING, JOINS, matching},
+    numbers::Numbers,
+    places,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -23,196 +18,9 @@ use crate::{
         },
         client::{Agent, TruncatedAddress},
     },
-    store::sqlite::{connection::Sql, holds, restrictions},
+    store::sqlite::sql::Sql,
     time::Timestamp,
 };
-
-/// A filter in numbers.
-pub(in crate::store::sqlite) struct Numbers {
-    is_stranger: bool,
-    user: Option<i64>,
-    pub(super) session: Option<i64>,
-    visitor: Option<i64>,
-    pub(super) event_type: Option<i64>,
-    pub(super) except: Vec<i64>,
-    /// The bits of the types that may be meant.
-    pub(super) type_bits: i64,
-    pub(super) from: i64,
-    pub(super) until: i64,
-    /// When somebody is to be left alone, if there can be anybody.
-    spared_at: Option<i64>,
-    except_anonymised: bool,
-}
-
-impl Numbers {
-    /// What a visitor did while nobody was logged in; `None` if they did nothing.
-    pub(in crate::store::sqlite) fn of_stranger(database: &Connection, visitor: VisitorId) -> Result<Option<Self>> {
-        let numbers = Self::of(database, &ActivityFilter::new().visitor(visitor))?;
-        Ok(numbers.map(|numbers| Self { is_stranger: true, ..numbers }))
-    }
-
-    /// `None` if a name is unknown: then nothing matches.
-    pub(in crate::store::sqlite) fn of(database: &Connection, filter: &ActivityFilter) -> Result<Option<Self>> {
-        let mut numbers = Self {
-            is_stranger: false,
-            user: None,
-            session: None,
-            visitor: None,
-            event_type: None,
-            except: Vec::new(),
-            type_bits: -1,
-            from: filter.from.map_or(i64::MIN, Timestamp::as_millis),
-            until: filter.until.map_or(i64::MAX, Timestamp::as_millis),
-            spared_at: spared_at(database, filter)?,
-            except_anonymised: filter.except_anonymised,
-        };
-        for (asked, number, found) in [
-            (filter.user.is_some(), &mut numbers.user, filter.user.as_ref().map(|user| find_user(database, user))),
-            (
-                filter.session.is_some(),
-                &mut numbers.session,
-                filter.session.as_ref().map(|session| find_session(database, session)),
-            ),
-            (
-                filter.visitor.is_some(),
-                &mut numbers.visitor,
-                filter.visitor.as_ref().map(|visitor| find_visitor(database, visitor)),
-            ),
-            (
-                filter.event_type.is_some(),
-                &mut numbers.event_type,
-                filter.event_type.as_ref().map(|event_type| find_type(database, event_type)),
-            ),
-        ] {
-            *number = found.transpose()?.flatten();
-            if asked && number.is_none() {
-                return Ok(None);
-            }
-        }
-        Ok(numbers.leave_out(database, &filter.except_types)?.then_some(numbers))
-    }
-
-    /// The user, if one is meant, no visitor is, and nobody is to be left alone.
-    fn user_without_visitor(&self) -> Option<i64> {
-        self.user.filter(|_| self.visitor.is_none() && self.spared_at.is_none())
-    }
-
-    /// Leaves these types out. `false` if nothing can match then.
-    fn leave_out(&mut self, database: &Connection, event_types: &[EventType]) -> Result<bool> {
-        for event_type in event_types {
-            // One that was never stored excludes nothing.
-            self.except.extend(find_type(database, event_type)?);
-        }
-        if let Some(event_type) = self.event_type {
-            self.type_bits = type_bit(event_type);
-            return Ok(!self.except.contains(&event_type));
-        }
-        if !self.except.is_empty() {
-            let others = type_ids(database)?.into_iter().filter(|id| !self.except.contains(id));
-            self.type_bits = others.map(type_bit).fold(0, |bits, bit| bits | bit);
-        }
-        Ok(self.type_bits != 0)
-    }
-}
-
-/// Nobody is to be left alone if there is neither restriction nor hold: then a question costs what it costs without.
-fn spared_at(database: &Connection, filter: &ActivityFilter) -> Result<Option<i64>> {
-    match filter.sparing_restricted {
-        Some(now) if restrictions::are_any(database)? || holds::are_any(database)? => Ok(Some(now.as_millis())),
-        _ => Ok(None),
-    }
-}
-
-/// Leaves out what is restricted or held. SQLite makes each list once for a statement.
-const SPARED: &str = "
-    AND (a.user IS NULL OR a.user NOT IN (SELECT user FROM restrictions
-        UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at)))
-    AND (a.user IS NOT NULL OR a.visitor IS NULL OR a.visitor NOT IN
-        (SELECT v.id FROM consent_subjects c JOIN visitors v ON v.public_id = c.visitor WHERE c.linked_to IN
-            (SELECT user FROM restrictions
-            UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at))))";
-
-/// Calls `found` with rows of `columns` that match, in order, until it has seen `limit`.
-pub(super) fn matching(
-    database: &Connection,
-    numbers: &Numbers,
-    columns: (&str, &str),
-    order: Option<Order>,
-    range: RangeInclusive<i64>,
-    limit: usize,
-    mut found: impl FnMut(&Row<'_>) -> Result<()>,
-) -> Result<()> {
-    let path = Path::of(numbers);
-    let sql = path.sql(columns, order, &numbers.except, &path.rest(numbers));
-    let mut statement = database.prepare_cached(&sql).sql()?;
-    let mut left = limit;
-    for segment in segments(database, path, order, &range)? {
-        let parameters: &[(&str, &dyn ToSql)] = named_params! {
-            ":user": numbers.user,
-            ":session": numbers.session,
-            ":visitor": numbers.visitor,
-            ":segment": segment,
-            ":type": numbers.event_type,
-            ":type_bits": numbers.type_bits,
-            ":from": numbers.from,
-            ":until": numbers.until,
-            ":low": range.start(),
-            ":high": range.end(),
-            ":limit": i64::try_from(left).unwrap_or(i64::MAX),
-            ":spared_at": numbers.spared_at,
-        };
-        // The last one stands in the condition that is most often left out.
-        let count = parameters.len() - usize::from(numbers.spared_at.is_none());
-        let mut rows = statement.query(&parameters[..count]).sql()?;
-        while let Some(row) = rows.next().sql()? {
-            found(row)?;
-            left -= 1;
-        }
-        if left == 0 {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// A few numbers of ours, and the same ones again and again: a statement that stays prepared.
-pub(super) fn except_sql(except: &[i64]) -> String {
-    match except {
-        [] => String::new(),
-        _ => format!("AND a.type NOT IN ({}) ", except.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
-    }
-}
-
-/// The segments to look into, in order; a single `None` where segments do not matter.
-pub(super) fn segments(
-    database: &Connection,
-    path: Path,
-    order: Option<Order>,
-    range: &RangeInclusive<i64>,
-) -> Result<Vec<Option<i64>>> {
-    let Path::User = path else { return Ok(vec![None]) };
-    let edge =
-        |sql| -> Result<Option<i64>> { database.prepare_cached(sql).sql()?.query_row([], |row| row.get(0)).sql() };
-    let (Some(first), Some(last)) =
-        (edge("SELECT min(sequence) FROM activities")?, edge("SELECT max(sequence) FROM activities")?)
-    else {
-        return Ok(Vec::new());
-    };
-    let shift = BLOCK_SHIFT + SEGMENT_SHIFT;
-    let segments = (first.max(*range.start()) >> shift)..=(last.min(*range.end()) >> shift);
-    let segments = segments.map(Some);
-    Ok(if order == Some(Order::NewestFirst) { segments.rev().collect() } else { segments.collect() })
-}
-
-/// All sequences there can be.
-pub(super) const EVERYTHING: RangeInclusive<i64> = 0..=i64::MAX >> BLOCK_SHIFT;
-
-pub(super) const COLUMNS: &str = "a.sequence, a.time, t.name, u.external, s.public_id, v.public_id, r.method, r.template, \
-     g.browser, g.major, g.system, g.device, a.network, a.status, a.latency, a.bytes, a.outcome, a.client_time, \
-     a.referrer, a.campaign, a.data, a.anonymised, a.origin";
-pub(super) const JOINS: &str = "LEFT JOIN event_types t ON t.id = a.type LEFT JOIN users u ON u.id = a.user \
-     LEFT JOIN activity_sessions s ON s.id = a.session LEFT JOIN visitors v ON v.id = a.visitor \
-     LEFT JOIN routes r ON r.id = a.route LEFT JOIN agents g ON g.id = a.agent";
 
 pub(in crate::store::sqlite) fn history(database: &Connection, query: &HistoryQuery) -> Result<HistoryPage> {
     let mut activities = Vec::new();
@@ -298,8 +106,16 @@ fn damaged(context: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::store::sqlite::connection::MIGRATIONS;
+    use rusqlite::named_params;
+
+    use super::{
+        super::{
+            path::{Path, SPARED},
+            type_bit,
+        },
+        *,
+    };
+    use crate::store::sqlite::migrations::MIGRATIONS;
 
     /// The steps of SQLite's plan.
     fn plan(path: Path, order: Option<Order>) -> Vec<String> {

@@ -1,35 +1,23 @@
 //! [`Interned`]: ids of names that were looked up before, so that a row costs no lookup.
 
-use std::{hash::Hash, sync::Arc};
+use std::hash::Hash;
 
-use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::{
     error::Result,
     id::{SessionId, UserId, VisitorId},
     model::{
-        activity::{EventType, Method, RequestTrace},
+        activity::{EventType, RequestTrace},
         client::Agent,
     },
-    store::sqlite::{connection::Sql, restrictions, subjects},
+    store::sqlite::{
+        database::{HashMap, Interned},
+        restrictions,
+        sql::Sql,
+        tombstones,
+    },
 };
-
-type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
-
-/// Ids of names, as of a version of the database.
-#[derive(Default)]
-pub(in crate::store::sqlite) struct Interned {
-    version: i64,
-    /// Whether anybody is restricted.
-    has_restricted: Option<bool>,
-    types: HashMap<EventType, i64>,
-    users: HashMap<UserId, i64>,
-    sessions: HashMap<SessionId, i64>,
-    visitors: HashMap<VisitorId, i64>,
-    routes: HashMap<(Method, Arc<str>), i64>,
-    agents: HashMap<Agent, i64>,
-}
 
 /// So many users are remembered, then they are looked up anew. Most of those who are active come again.
 const MANY: usize = 131_072;
@@ -69,13 +57,6 @@ const AGENTS: Table = Table {
 };
 
 impl Interned {
-    /// Forgets everything if somebody else has written to the database meanwhile.
-    pub(in crate::store::sqlite) fn keep_if_unchanged(&mut self, version: i64) {
-        if self.version != version {
-            *self = Self { version, ..Self::default() };
-        }
-    }
-
     pub(super) fn event_type(&mut self, database: &Connection, event_type: &EventType) -> Result<i64> {
         id(&mut self.types, event_type, SOME, || TYPES.intern(database, [event_type.as_str()]))
     }
@@ -85,7 +66,7 @@ impl Interned {
         if let Some(id) = self.users.get(user) {
             return Ok(Some(*id));
         }
-        if subjects::of_user(database, user)?.is_some() {
+        if tombstones::of_user(database, user)?.is_some() {
             return Ok(None);
         }
         if self.has_restricted(database)? && restrictions::of_user(database, user)?.is_some() {

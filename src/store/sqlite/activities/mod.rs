@@ -24,16 +24,20 @@ mod append;
 mod delete_activities;
 mod history;
 mod interned;
+mod matching;
 mod names;
+mod numbers;
+mod path;
 mod places;
 
 pub(super) use self::{
     anonymise::{SCHEMA as ANONYMISED_SCHEMA, anonymise, anonymise_noting},
     append::append,
     delete_activities::{delete_activities, delete_anonymised, delete_noting},
-    history::{Numbers, count, history},
-    interned::{Interned, find_session, find_user, find_visitor},
+    history::{count, history},
+    interned::{find_session, find_user, find_visitor},
     names::{Names, delete_names, keep_unused},
+    numbers::Numbers,
     places::SCHEMA as PLACES_SCHEMA,
 };
 

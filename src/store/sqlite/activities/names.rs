@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Rows};
 
-use super::history::EVERYTHING;
+use super::matching::EVERYTHING;
 use crate::{
     error::Result,
-    store::sqlite::connection::{Database, Sql},
+    store::sqlite::{database::Database, sql::Sql},
 };
 
 /// Numbers of names that occur in some rows. Agents are not among them: they are families from a list.

@@ -6,9 +6,11 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::{
     BLOCK_SHIFT, SEGMENT_SHIFT,
-    history::{self, COLUMNS, JOINS, Numbers, Path},
+    matching::{self, COLUMNS, JOINS},
+    numbers::Numbers,
+    path::{Path, except_sql},
 };
-use crate::{error::Result, model::activity::Order, store::sqlite::connection::Sql};
+use crate::{error::Result, model::activity::Order, store::sqlite::sql::Sql};
 
 /// Two bytes, big-endian, for each row: what its sequence is beyond the first of the block. `NULL` where the block was begun by a
 /// version that did not know places: then it is looked through.
@@ -26,7 +28,7 @@ const LAST: i64 = (1 << BLOCK_SHIFT) - 1;
 /// A user who has more rows than this in a block is looked for in all of it: to go to each row takes longer.
 const MANY: usize = 32;
 
-/// As [`history::matching`], for the history of a user that nothing but session, time and type narrows.
+/// As [`matching::matching`], for the history of a user that nothing but session, time and type narrows.
 pub(super) fn matching(
     database: &Connection,
     user: i64,
@@ -45,7 +47,7 @@ pub(super) fn matching(
     row.raw_bind_parameter(6, numbers.session).sql()?;
     let path = if numbers.session.is_some() { Path::Session } else { Path::User };
     let mut left = limit;
-    for segment in history::segments(database, path, Some(order), &range)? {
+    for segment in matching::segments(database, path, Some(order), &range)? {
         // While it is open, all that is read is of one moment.
         let mut blocks = blocks
             .query(named_params! {
@@ -65,7 +67,7 @@ pub(super) fn matching(
             let Some(places) = places.filter(|places| places.len() <= 2 * MANY) else {
                 // So it is in the rest of the segment, mostly.
                 let (rest, limit) = (rest_of(segment, first, order, &range), left);
-                history::matching(database, numbers, (COLUMNS, JOINS), Some(order), rest, limit, |row| {
+                matching::matching(database, numbers, (COLUMNS, JOINS), Some(order), rest, limit, |row| {
                     left -= 1;
                     found(row)
                 })?;
@@ -136,7 +138,7 @@ fn read(places: &[u8], first: i64) -> Vec<i64> {
 
 /// A row, if it is meant. One that is gone is not.
 fn row_sql(except: &[i64]) -> String {
-    let except = history::except_sql(except);
+    let except = except_sql(except);
     format!(
         "SELECT {COLUMNS} FROM activities a {JOINS} WHERE a.sequence = ?1 AND a.user = ?2 AND a.time >= ?3 AND a.time < ?4 \
          AND (?5 IS NULL OR a.type = ?5) AND (?6 IS NULL OR a.session = ?6) {except} LIMIT 1"
@@ -146,7 +148,7 @@ fn row_sql(except: &[i64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::connection::MIGRATIONS;
+    use crate::store::sqlite::migrations::MIGRATIONS;
 
     fn plan(sql: &str) -> Vec<String> {
         let database = Connection::open_in_memory().unwrap();

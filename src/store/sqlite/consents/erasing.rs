@@ -7,7 +7,7 @@ use super::refusals;
 use crate::{
     error::Result,
     id::{UserId, VisitorId},
-    store::sqlite::connection::Sql,
+    store::sqlite::sql::Sql,
 };
 
 const VISITORS: &str = "

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     id::{UserId, VisitorId},
     model::consent::{ConsentId, ConsentRecord, ConsentStates, DecisionMethod, MergePolicy, Proof, Subject},
-    store::sqlite::{connection::Sql, subjects},
+    store::sqlite::{sql::Sql, tombstones},
     time::Timestamp,
 };
 
@@ -21,7 +21,7 @@ pub(in crate::store::sqlite) fn link(
     policy: MergePolicy,
     now: Timestamp,
 ) -> Result<ConsentStates> {
-    subjects::check_not_erased(database, user)?;
+    tombstones::check_not_erased(database, user)?;
     let subject = Subject::User(user.clone());
     let Some(visitor) = find(database, &visitor.into())?.filter(|visitor| !visitor.is_linked) else {
         return consent_states(database, &subject);

@@ -14,10 +14,10 @@ use uuid::Uuid;
 pub(super) use self::{
     erasing::{erase, visitors_of},
     linking::link,
-    notices::{make_secret, notice, publish, secret},
+    notices::{notice, publish},
     refusals::{SCHEMA as REFUSALS_SCHEMA, refusing},
 };
-use super::{connection::Sql, restrictions, subjects, users};
+use super::{restrictions, sql::Sql, users};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -25,6 +25,7 @@ use crate::{
     store::{
         Profile, StoredPreferences,
         consent::{one_subject, visitor_ended},
+        sqlite::tombstones,
     },
 };
 
@@ -154,7 +155,7 @@ fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, Consent
 pub(super) fn record(database: &Connection, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
     let subject = one_subject(&records)?;
     if let Subject::User(user) = &subject {
-        subjects::check_not_erased(database, user)?;
+        tombstones::check_not_erased(database, user)?;
     }
     let (id, mut consent_states) = find_or_add(database, &subject)?;
     records.into_iter().try_for_each(|record| add(database, id, &mut consent_states, record))?;

@@ -4,9 +4,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::fill_random,
     model::consent::{Notice, NoticeHash, PurposeId},
-    store::{consent::text_changed, sqlite::connection::Sql},
+    store::{consent::text_changed, sqlite::sql::Sql},
 };
 
 const SAME_NOTICE: &str = "SELECT hash FROM notices WHERE purpose = ?1 AND version = ?2 AND language = ?3";
@@ -40,19 +39,4 @@ pub(in crate::store::sqlite) fn notice(database: &Connection, hash: NoticeHash) 
     let notice = PurposeId::new(&purpose).and_then(|purpose| Notice::new(purpose, version, language, text));
     let notice = notice.map_err(|error| damaged().with_source(error))?;
     if notice.hash() == hash { Ok(Some(notice)) } else { Err(damaged()) }
-}
-
-const SECRET: &str = "SELECT value FROM secrets WHERE name = 'consent'";
-const KEEP_SECRET: &str = "INSERT OR IGNORE INTO secrets (name, value) VALUES ('consent', ?1)";
-
-pub(in crate::store::sqlite) fn secret(database: &Connection) -> Result<Option<[u8; 32]>> {
-    database.prepare_cached(SECRET).sql()?.query_row([], |row| row.get(0)).optional().sql()
-}
-
-/// Makes the secret, if nobody has made it meanwhile.
-pub(in crate::store::sqlite) fn make_secret(database: &Connection) -> Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    fill_random(&mut bytes)?;
-    database.prepare_cached(KEEP_SECRET).sql()?.execute([bytes.as_slice()]).sql()?;
-    secret(database)?.ok_or_else(|| Error::new(ErrorKind::Internal, "the secret was just stored"))
 }

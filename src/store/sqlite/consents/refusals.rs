@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     id::UserId,
     model::consent::{ConsentState, Decision, PurposeId, Subject},
-    store::sqlite::connection::Sql,
+    store::sqlite::sql::Sql,
 };
 
 /// Added to the schema, and filled from what was decided before.

@@ -11,7 +11,7 @@ use crate::{
         Range,
         rollup::{Merged, Part, Rollup},
     },
-    store::{AggregateQuery, RollupCheck, sqlite::connection::Sql},
+    store::{AggregateQuery, RollupCheck, sqlite::sql::Sql},
     time::Timestamp,
 };
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Result,
     model::analytics::rollup::{Merged, Part, Rollup},
-    store::{AggregateQuery, sqlite::connection::Sql},
+    store::{AggregateQuery, sqlite::sql::Sql},
     time::Timestamp,
 };
 

@@ -31,7 +31,7 @@ pub(super) use self::{
     finalize::{Batch, claim, delete_periods, next, roll_up_period, store, unfit},
     read::{active_days, overview, series},
 };
-use super::connection::Sql;
+use super::sql::Sql;
 use crate::{
     error::Result,
     model::analytics::rollup::{Part, Rollup},

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{
     super::{
         activities::{find_user, find_visitor},
-        connection::Sql,
+        sql::Sql,
     },
     rows::small,
 };

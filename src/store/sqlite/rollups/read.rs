@@ -5,7 +5,7 @@ use std::{cell::Cell, sync::atomic::AtomicBool};
 use rusqlite::{Connection, params};
 
 use super::{
-    super::{activities::SEGMENT_SHIFT, connection::Sql},
+    super::{activities::SEGMENT_SHIFT, sql::Sql},
     Period, finalized,
     numbers::{leaving, only},
     plan::{Piece, ProfileState},

@@ -10,7 +10,7 @@ use std::{
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{activities::BLOCK_SHIFT, connection::Sql};
+use super::super::{activities::BLOCK_SHIFT, sql::Sql};
 use crate::{
     error::{Error, ErrorKind, Result},
     model::{

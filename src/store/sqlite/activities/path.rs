@@ -1,11 +1,11 @@
 //! [`Path`]: through which index the rows are found that a filter wants.
 
-use super::{Numbers, SPARED, except_sql};
+use super::numbers::Numbers;
 use crate::model::activity::Order;
 
 /// Through what the rows are found.
 #[derive(Clone, Copy)]
-pub(in crate::store::sqlite::activities) enum Path {
+pub(super) enum Path {
     Session,
     User,
     Visitor,
@@ -103,5 +103,22 @@ impl Path {
             (_, Order::NewestFirst) => "b.block DESC, a.sequence DESC",
             (_, Order::OldestFirst) => "b.block, a.sequence",
         }
+    }
+}
+
+/// Leaves out what is restricted or held. SQLite makes each list once for a statement.
+pub(super) const SPARED: &str = "
+    AND (a.user IS NULL OR a.user NOT IN (SELECT user FROM restrictions
+        UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at)))
+    AND (a.user IS NOT NULL OR a.visitor IS NULL OR a.visitor NOT IN
+        (SELECT v.id FROM consent_subjects c JOIN visitors v ON v.public_id = c.visitor WHERE c.linked_to IN
+            (SELECT user FROM restrictions
+            UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at))))";
+
+/// A few numbers of ours, and the same ones again and again: a statement that stays prepared.
+pub(super) fn except_sql(except: &[i64]) -> String {
+    match except {
+        [] => String::new(),
+        _ => format!("AND a.type NOT IN ({}) ", except.iter().map(i64::to_string).collect::<Vec<_>>().join(",")),
     }
 }

@@ -1,0 +1,26 @@
+//! Restricting a user, and what a pending erasure says to that.
+
+use super::{audit, database::Database, requests, restrictions, users};
+use crate::{
+    error::Result,
+    id::UserId,
+    model::privacy::{AuditNote, Restriction},
+    time::Timestamp,
+};
+
+pub(super) fn restrict(
+    database: &Database,
+    user: &UserId,
+    restriction: Option<Restriction>,
+    note: &AuditNote,
+    now: Timestamp,
+) -> Result<Option<Restriction>> {
+    users::intern(database, user)?;
+    let before = restrictions::of_user(database, user)?;
+    let after = Restriction::replaced(before, restriction, requests::await_erasure(database, user)?, now)?;
+    if before != after {
+        audit::append(database, note, now)?;
+        restrictions::set(database, user, after)?;
+    }
+    Ok(before)
+}
