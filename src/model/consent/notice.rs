@@ -1,4 +1,4 @@
-//! [`Notice`]: the text that says what is done with data, kept so that a decision can name it.
+//! [`Notice`]: the text that people agree to.
 
 use std::{fmt, str::FromStr};
 
@@ -8,7 +8,22 @@ use sha2::{Digest, Sha256};
 use super::PurposeId;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What was shown for a purpose, in one version and one language. A text never changes: another text is another version.
+/// The text that people agree to: one for each purpose, version and language.
+///
+/// A published text is immutable. A changed text needs a new version, on the notice and on the
+/// [purpose](crate::consent::Purpose::notice_version); grants under the old version then no longer count.
+///
+/// # Examples
+///
+/// ```
+/// use tower_guestbook::consent::{Notice, NoticeHash, PurposeId};
+///
+/// let text = "We count which pages are read.";
+/// let notice = Notice::new(PurposeId::ANALYTICS, 1, "en", text)?;
+/// assert_eq!(notice.hash(), NoticeHash::of(text));
+/// assert!(Notice::new(PurposeId::ANALYTICS, 0, "en", text).is_err(), "versions begin with 1");
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notice {
     purpose: PurposeId,
@@ -18,19 +33,20 @@ pub struct Notice {
     hash: NoticeHash,
 }
 
-/// The SHA-256 of a notice: of its text alone, so that the text can be checked by anybody who has it.
+/// The SHA-256 of the text of a notice. The text alone suffices to verify it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NoticeHash([u8; 32]);
 
-/// A notice has at most so many bytes.
+/// The longest text of a notice, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
 impl Notice {
-    /// The text for a version of a purpose's notice, in a language (BCP 47).
+    /// Creates the notice of a purpose, in one version and one language (BCP 47).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if the text is empty or longer than 64 KiB, the version is 0 or the language no tag.
+    /// [`ErrorKind::InvalidInput`] if the text is empty or longer than 64 KiB, the version is 0, or the language is not a
+    /// language tag.
     pub fn new(
         purpose: impl Into<PurposeId>,
         version: u32,
@@ -41,46 +57,46 @@ impl Notice {
         let is_tag = (2..=35).contains(&language.len())
             && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if version == 0 || !is_tag || text.is_empty() || text.len() > MAX_BYTES {
-            let context = "a notice has a version from 1 on, a language tag and a text of at most 64 KiB";
+            let context = "a notice needs a version from 1, a language tag and a text of 1 byte to 64 KiB";
             return Err(Error::new(ErrorKind::InvalidInput, context));
         }
         let hash = NoticeHash::of(&text);
         Ok(Self { purpose: purpose.into(), version, language, text, hash })
     }
 
-    /// The purpose.
+    /// Returns the purpose.
     pub fn purpose(&self) -> &PurposeId {
         &self.purpose
     }
 
-    /// The version.
+    /// Returns the version.
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// The language.
+    /// Returns the language.
     pub fn language(&self) -> &str {
         &self.language
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The hash of the text.
+    /// Returns the hash of the text.
     pub fn hash(&self) -> NoticeHash {
         self.hash
     }
 }
 
 impl NoticeHash {
-    /// The hash of a text.
+    /// Computes the hash of a text.
     ///
     /// ```
     /// use tower_guestbook::consent::NoticeHash;
     ///
-    /// let hash = NoticeHash::of("We count visits.");
+    /// let hash = NoticeHash::of("We count which pages are read.");
     /// assert_eq!(hash.to_string().parse::<NoticeHash>()?, hash);
     /// # Ok::<(), tower_guestbook::Error>(())
     /// ```
@@ -88,12 +104,12 @@ impl NoticeHash {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// From stored bytes.
+    /// Creates a hash from stored bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -1,15 +1,19 @@
-//! [`Processing`]: what a record of processing says of a purpose, beside its basis (GDPR, Article 30).
+//! [`Processing`]: the entry of a purpose in the record of processing (GDPR, Article 30).
 
 use serde::Serialize;
 
-/// What a record of processing (GDPR, Article 30(1)) says of a purpose beside its basis and its time limits. Everything is the
-/// application's own words; nothing is required. An offer shows it too, but for the security measures.
+/// The entry of a purpose in the record of processing (GDPR, Article 30(1)), apart from its legal basis and time limits.
+///
+/// All texts are the application's own, and none is required. A consent prompt shows them, except for the security measures.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::consent::{Category, Purpose};
 ///
+/// // A necessary purpose needs no consent, and so no notice.
 /// let billing = Purpose::new("billing", Category::Necessary)
-///     .description("Invoices for what was bought")
+///     .description("Invoices for purchases")
 ///     .recipients(["the bank"])
 ///     .transfers(["Switzerland (adequacy decision)"]);
 /// assert_eq!(billing.processing().recipients, ["the bank"]);
@@ -18,22 +22,22 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Processing {
-    /// What is done, in a sentence.
+    /// What is done, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Which kinds of data.
+    /// Categories of personal data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data_categories: Vec<String>,
-    /// Of which kinds of people.
+    /// Categories of data subjects.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub subject_categories: Vec<String>,
-    /// Who gets the data, processors included.
+    /// Recipients of the data, processors included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
-    /// To which third countries or international organisations, and under which safeguards.
+    /// Third countries or international organisations that the data is transferred to, with the safeguards.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transfers: Vec<String>,
-    /// How it is kept safe, in general terms. For authorities, not for everybody: no offer shows it.
+    /// Security measures, in general terms. For authorities; never serialised and in no consent prompt.
     #[serde(skip)]
     pub security: Option<String>,
 }

@@ -1,132 +1,43 @@
-//! [`resolve`]: whether a purpose is allowed now.
+//! [`resolve`]: the rule that derives a verdict.
 
-use serde::Serialize;
-
-use super::{Category, ConsentState, Decision, Mode, Purpose, Regime};
+use super::{Category, ConsentState, Decision, Mode, Purpose, Reason, Regime, Signals, Verdict};
 use crate::time::Timestamp;
 
-/// What a request says beside what was decided before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Signals {
-    /// Global Privacy Control: a header `Sec-GPC` with the value `1`, exactly.
-    pub gpc: bool,
-    /// `DNT: 1`, where the application wants to follow it; it is deprecated and binds nobody.
-    pub dnt: bool,
-    /// Processing is restricted (GDPR, Article 18), or the person is erased.
-    pub restricted: bool,
-}
-
-impl Signals {
-    /// What the values of all `Sec-GPC` headers of a request say: any exact `1` counts, everything else is as if absent.
-    ///
-    /// ```
-    /// use tower_guestbook::consent::Signals;
-    ///
-    /// let gpc = |values: &[&[u8]]| Signals::default().with_gpc(values.iter().copied()).gpc;
-    /// assert!(gpc(&[b"1"]) && gpc(&[b"0", b"1"]));
-    /// assert!(!gpc(&[]) && !gpc(&[b"0"]) && !gpc(&[b"true"]) && !gpc(&[b"1, 1"]) && !gpc(&[b"01"]));
-    /// ```
-    #[must_use]
-    pub fn with_gpc<'a>(mut self, values: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        self.gpc = values.into_iter().any(|value| value == b"1");
-        self
-    }
-
-    /// The same signals with `DNT`.
-    #[must_use]
-    pub fn with_dnt(mut self, dnt: bool) -> Self {
-        self.dnt = dnt;
-        self
-    }
-
-    /// The same signals with a restriction.
-    #[must_use]
-    pub fn with_restriction(mut self, restricted: bool) -> Self {
-        self.restricted = restricted;
-        self
-    }
-}
-
-/// Whether a purpose is allowed, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    #[serde(rename = "allowed")]
-    is_allowed: bool,
-    #[serde(rename = "why")]
-    reason: Reason,
-    #[serde(rename = "ask")]
-    needs_prompt: bool,
-}
-
-/// Why a purpose is allowed or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Reason {
-    /// The service cannot be given without it.
-    Necessary,
-    /// Processing is restricted.
-    Restricted,
-    /// Somebody objected.
-    Objected,
-    /// Somebody declined.
-    Denied,
-    /// Somebody took their consent back.
-    Withdrawn,
-    /// `Sec-GPC: 1`.
-    GlobalPrivacyControl,
-    /// `DNT: 1`.
-    DoNotTrack,
-    /// Somebody agreed.
-    Granted,
-    /// Nobody has decided; the mode decides.
-    Undecided,
-    /// A grant has expired; the mode decides.
-    Expired,
-    /// A grant was given under another version of the notice; the mode decides.
-    Stale,
-    /// The store could not be asked what was decided.
-    Unavailable,
-}
-
-impl Verdict {
-    /// What holds as long as nobody can say what was decided: only what is necessary is allowed.
-    pub(crate) fn unavailable(purpose: &Purpose, regime: Regime) -> Self {
-        match purpose.mode_under(regime) {
-            Mode::Necessary => Self { is_allowed: true, reason: Reason::Necessary, needs_prompt: false },
-            _ => Self { is_allowed: false, reason: Reason::Unavailable, needs_prompt: false },
-        }
-    }
-
-    /// Whether the purpose is allowed.
-    pub fn is_allowed(self) -> bool {
-        self.is_allowed
-    }
-
-    /// Why.
-    pub fn reason(self) -> Reason {
-        self.reason
-    }
-
-    /// Whether a question would change something: nobody has decided, or a grant no longer counts.
-    pub fn needs_prompt(self) -> bool {
-        self.needs_prompt
-    }
-}
-
-/// Whether `purpose` is allowed at `now` for somebody whose decisions left it at `consent_state`. The first rule that applies:
+/// Returns whether `purpose` is allowed at `now`, given the subject's state of it. The first rule that applies decides:
 ///
-/// 1. what is necessary is allowed;
+/// 1. a necessary purpose is allowed;
 /// 2. restricted processing, or an objection: not allowed;
-/// 3. declined or withdrawn: not allowed;
-/// 4. `Sec-GPC: 1` and the purpose [sells or shares](Purpose::sells_or_shares), or `DNT: 1` and it is analytics: not allowed,
-///    unless somebody agreed while the browser said so;
-/// 5. granted, under the current version of the notice and not expired: allowed;
-/// 6. otherwise nobody has decided, and the [mode](Mode) does: opt-in does not allow, the others do.
+/// 3. a denial or a withdrawal: not allowed;
+/// 4. `Sec-GPC: 1` if the purpose [sells or shares](Purpose::sells_or_shares) data, or `DNT: 1` if it is of
+///    [`Category::Analytics`]: not allowed, unless a grant was given while the browser sent the signal;
+/// 5. a grant under the current version of the notice that has not expired: allowed;
+/// 6. otherwise the [mode](Mode) decides: opt-in does not allow the purpose, the other modes do.
 ///
-/// A grant that is too old or under another notice counts as no decision. A clock that is set back does not make a grant
-/// last longer than it would have.
+/// A grant that has expired, or was given under another version of the notice, counts as no decision. A grant ends at a
+/// fixed point in time, so setting the clock back does not move its end.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{
+///     Timestamp,
+///     consent::{Category, ConsentState, Decision, DecisionEvent, Purpose, Reason, Regime, Signals, resolve},
+/// };
+///
+/// let day = Duration::from_secs(86_400);
+/// let start = Timestamp::from_millis(0);
+/// // A rule about plain values: no notice is involved.
+/// let analytics = Purpose::new("analytics", Category::Analytics).expiry(180 * day);
+/// let verdict = |state: Option<&ConsentState>, now| {
+///     resolve(&analytics, state, Signals::default(), Regime::Strictest, now)
+/// };
+///
+/// assert_eq!(verdict(None, start).reason(), Reason::Undecided);
+/// let granted = ConsentState::after(&analytics, &DecisionEvent::new(Decision::Granted, 1, start));
+/// assert!(verdict(Some(&granted), start).is_allowed());
+/// assert_eq!(verdict(Some(&granted), start.after(180 * day)).reason(), Reason::Expired);
+/// ```
 pub fn resolve(
     purpose: &Purpose,
     consent_state: Option<&ConsentState>,
@@ -157,12 +68,13 @@ pub fn resolve(
             Ok(consent_state)
         }
     });
-    // Who agreed while the browser said so knew it.
-    let knew = |signal: fn(&ConsentState) -> bool| matches!(grant, Some(Ok(consent_state)) if signal(consent_state));
-    if signals.gpc && purpose.sells_or_shares && !knew(|consent_state| consent_state.gpc_present) {
+    // A grant that was given while the browser sent the signal overrides it.
+    let overrides =
+        |signal: fn(&ConsentState) -> bool| matches!(grant, Some(Ok(consent_state)) if signal(consent_state));
+    if signals.gpc && purpose.sells_or_shares && !overrides(|consent_state| consent_state.gpc_present) {
         return no(Reason::GlobalPrivacyControl);
     }
-    if signals.dnt && purpose.category == Category::Analytics && !knew(|consent_state| consent_state.dnt_present) {
+    if signals.dnt && purpose.category == Category::Analytics && !overrides(|consent_state| consent_state.dnt_present) {
         return no(Reason::DoNotTrack);
     }
     let reason = match grant {
@@ -198,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_hold_in_their_order() {
+    fn resolve_applies_the_first_matching_rule() {
         let granted = consent_state(Decision::Granted, 2, false);
         let knowing = consent_state(Decision::Granted, 2, true);
         let stale = consent_state(Decision::Granted, 1, false);
@@ -259,9 +171,9 @@ mod tests {
         }
     }
 
-    /// Every combination there is, against what must hold whatever the rules' order.
+    /// Checks every combination against properties that do not depend on the order of the rules.
     #[test]
-    fn no_combination_breaks_a_promise() {
+    fn resolve_of_every_combination_keeps_its_promises() {
         let consent_states = DECISIONS.into_iter().flat_map(|decision| {
             [(1, false), (1, true), (2, false), (2, true)].map(|(v, gpc)| consent_state(decision, v, gpc))
         });
@@ -312,7 +224,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn after_a_no_nothing_but_a_new_yes_allows(
+        fn resolve_allows_after_a_refusal_only_with_a_new_grant(
             history in prop::collection::vec((0usize..4, 1u32..4, any::<bool>(), 0i64..1_000), 1..20),
             mode in 1usize..5,
             later in 0i64..1_000_000_000_000,

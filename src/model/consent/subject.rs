@@ -1,14 +1,14 @@
-//! [`Subject`]: whose decisions they are.
+//! [`Subject`]: the person whose decisions they are.
 
 use serde::Serialize;
 
 use crate::id::{UserId, VisitorId};
 
-/// Whose decisions they are: somebody's who has an account, or a visitor's who has none.
+/// The person whose decisions they are: a user, or a visitor who is not logged in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "kind", content = "id", rename_all = "lowercase")]
 pub enum Subject {
-    /// Somebody with an account.
+    /// A user.
     User(UserId),
     /// A visitor: one browser.
     Visitor(VisitorId),

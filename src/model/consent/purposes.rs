@@ -1,39 +1,60 @@
-//! [`Purposes`]: all purposes of an application, checked together.
+//! [`Purposes`]: the registry of purposes.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{Category, LegalBasis, Mode, Purpose, PurposeCookie, PurposeId};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The purposes of an application. A clone is another handle.
+/// The registry of an application's purposes, checked when it is built. Clones are cheap handles to the same registry.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{ErrorKind, consent::{Category, Purpose, PurposeId, Purposes}};
+///
+/// // The texts that people agree to are added to `ConsentRules` as notices.
+/// let analytics = || Purpose::new(PurposeId::ANALYTICS, Category::Analytics);
+/// let purposes = Purposes::builder()
+///     .purpose(Purpose::new(PurposeId::NECESSARY, Category::Necessary).cookies(["csrf"]))
+///     .purpose(analytics().expiry(Duration::from_secs(180 * 86_400)))
+///     .build()?;
+/// assert_eq!(purposes.iter().count(), 2);
+/// assert!(purposes.get(&PurposeId::ANALYTICS).is_some() && purposes.get(&PurposeId::MARKETING).is_none());
+///
+/// let error = Purposes::builder().purpose(analytics()).build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Configuration);
+/// assert!(error.to_string().contains("expiry"), "consent needs an end");
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Purposes {
-    /// As they were declared. A handful: looking at each is faster than a tree.
+    /// In the order of declaration. A linear search is faster than a tree for so few.
     all: Arc<[(PurposeId, Purpose)]>,
 }
 
-/// Gathers purposes for [`Purposes`].
+/// A builder of [`Purposes`].
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PurposesBuilder {
     purposes: Vec<Purpose>,
 }
 
-/// Longer than 13 months no choice is to be kept.
+/// No choice is kept for longer than 13 months.
 const LONGEST_EXPIRY: Duration = Duration::from_secs(395 * 24 * 60 * 60);
 
 impl Purposes {
-    /// Begins a registry.
+    /// Returns a builder without purposes.
     pub fn builder() -> PurposesBuilder {
         PurposesBuilder::default()
     }
 
-    /// The purpose with this name, if it is declared.
+    /// Returns the purpose with this name, if it is declared.
     pub fn get(&self, id: &PurposeId) -> Option<&Purpose> {
         self.all.iter().find(|(known, _)| known == id).map(|(_, purpose)| purpose)
     }
 
-    /// All of them, as they were declared.
+    /// Returns all purposes, in the order of declaration.
     pub fn iter(&self) -> impl Iterator<Item = (&PurposeId, &Purpose)> {
         self.all.iter().map(|(id, purpose)| (id, purpose))
     }
@@ -46,12 +67,12 @@ impl PurposesBuilder {
         self
     }
 
-    /// Checks the purposes.
+    /// Checks the purposes and builds the registry.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`], naming the purpose and the field, if a purpose is declared twice, has an impossible name
-    /// or cookie, lacks an expiry that it needs, or if its fields contradict each other.
+    /// [`ErrorKind::Configuration`], with the purpose and the field, if a purpose is declared twice, has an invalid name or
+    /// cookie, lacks a required expiry, or if its fields contradict each other.
     pub fn build(self) -> Result<Purposes> {
         let mut all: Vec<(PurposeId, Purpose)> = Vec::with_capacity(self.purposes.len());
         for purpose in self.purposes {
@@ -68,28 +89,28 @@ impl PurposesBuilder {
 fn check(purpose: &Purpose) -> Result<PurposeId> {
     let wrong = |field, problem| Err(wrong(purpose, field, problem));
     let id =
-        PurposeId::new(&purpose.id).map_err(|error| self::wrong(purpose, "id", "it is no name").with_source(error))?;
+        PurposeId::new(&purpose.id).map_err(|error| self::wrong(purpose, "id", "the name is invalid").with_source(error))?;
     if purpose.notice_version == 0 {
         return wrong("notice_version", "versions begin with 1");
     }
     if (purpose.category == Category::Necessary) != (purpose.mode == Mode::Necessary) {
-        return wrong("mode", "what is necessary is always allowed, and nothing else is");
+        return wrong("mode", "a purpose has the category Necessary if and only if it has the mode Necessary");
     }
     if purpose.mode == Mode::Necessary && (purpose.basis == LegalBasis::Consent || purpose.lenient_mode.is_some()) {
-        return wrong("basis", "what is necessary does not depend on consent");
+        return wrong("basis", "a necessary purpose is not based on consent and has no other mode");
     }
     if purpose.mode == Mode::OptIn && purpose.basis != LegalBasis::Consent {
-        return wrong("basis", "what needs an opt-in is based on consent");
+        return wrong("basis", "an opt-in purpose is based on consent");
     }
     if purpose.lenient_mode == Some(Mode::Necessary) {
-        return wrong("mode_in_opt_out_regime", "what can be declined is not necessary");
+        return wrong("mode_in_opt_out_regime", "a purpose that can be declined is not necessary");
     }
     let modes = [Some(purpose.mode), purpose.lenient_mode];
     let is_decided = modes.iter().flatten().any(|mode| matches!(mode, Mode::OptIn | Mode::OptOut));
     match purpose.expiry {
-        None if is_decided => return wrong("expiry", "say how long a decision lasts, for example 180 days"),
+        None if is_decided => return wrong("expiry", "opt-in and opt-out need an expiry, for example 180 days"),
         Some(expiry) if expiry < Duration::from_secs(1) || expiry > LONGEST_EXPIRY => {
-            return wrong("expiry", "a decision lasts from one second to 395 days");
+            return wrong("expiry", "the expiry is between one second and 395 days");
         }
         _ => {}
     }
@@ -114,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_cannot_be_names_the_purpose_and_the_field() {
+    fn build_names_the_purpose_and_the_field_of_a_wrong_declaration() {
         let necessary = || Purpose::new("session", Category::Necessary);
         for (purposes, field) in [
             (vec![analytics(), analytics()], "id"),
@@ -145,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_finds_what_is_declared_and_nothing_else() {
+    fn get_finds_declared_purposes_only() {
         let exempt = Purpose::new("measurement", Category::Own("audience".into()));
         let exempt = exempt.mode(Mode::ExemptWithObjection).basis(LegalBasis::LegitimateInterests);
         let purposes = Purposes::builder().purpose(analytics()).purpose(exempt).build().unwrap();

@@ -1,14 +1,16 @@
-//! [`PurposeCookie`]: a cookie that serves a purpose, with all that identifies it to a browser.
+//! [`PurposeCookie`]: a cookie of a purpose, with the attributes that identify it.
 
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-/// A cookie that serves a purpose, for [`Purpose::cookies`](super::Purpose::cookies).
+/// A cookie of a purpose, for [`Purpose::cookies`](super::Purpose::cookies).
 ///
-/// A browser tells cookies apart by name, domain, path and partition (RFC 6265bis, section 5.7; CHIPS), and removes one only if
-/// it is told all of them. A text converts into a cookie with the path `/` and the domains that
-/// [`ConsentRules::cookie_domains`](crate::consent::ConsentRules::cookie_domains) lists.
+/// Browsers identify a cookie by name, domain, path and partition (RFC 6265bis, section 5.7; CHIPS). They remove a cookie
+/// only if all of them match. Text converts into a cookie with the path `/` and the domains of
+/// [`ConsentRules::cookie_domains`](crate::consent::ConsentRules::cookie_domains).
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::consent::{Category, Purpose, PurposeCookie};
@@ -30,64 +32,65 @@ pub struct PurposeCookie {
 }
 
 impl PurposeCookie {
-    /// A cookie with the path `/`. A name that ends with `*` stands for all that begin like it: `_ga*`.
+    /// Creates a cookie with the path `/`. A name that ends with `*` stands for all names with this prefix: `_ga*`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), paths: Vec::new(), domains: Vec::new(), is_partitioned: false }
     }
 
-    /// The cookie is set with this `Path`. Several calls declare several paths. Default: `/`.
+    /// Declares a `Path` that the cookie is set with. Several calls declare several paths. Default: `/`.
     ///
-    /// A request of another path does not carry such a cookie. So it is removed by the response to the request that withdraws
-    /// the consent, whether the browser has it or not. A cookie whose name ends with `*` is removed when it is next sent.
+    /// A request for another path does not carry such a cookie. The response to the request that withdraws the consent
+    /// therefore removes it, whether or not the browser has it. A cookie whose name ends with `*` is removed when the browser
+    /// sends it the next time.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.paths.push(path.into());
         self
     }
 
-    /// The cookie is set with this `Domain`. Several calls declare several domains. Default: none, and those that
-    /// [`ConsentRules::cookie_domains`](crate::consent::ConsentRules::cookie_domains) lists.
+    /// Declares a `Domain` that the cookie is set with. Several calls declare several domains. Default: no domain, and the
+    /// domains of [`ConsentRules::cookie_domains`](crate::consent::ConsentRules::cookie_domains).
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domains.push(domain.into());
         self
     }
 
-    /// The cookie is set with `Partitioned`: browsers keep one for each site that embeds yours.
+    /// Declares that the cookie is set with `Partitioned`: browsers keep one for each embedding site.
     pub fn partitioned(mut self) -> Self {
         self.is_partitioned = true;
         self
     }
 
-    /// The name, or the beginning of names and a `*`.
+    /// Returns the name, or a prefix and `*`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The paths that were declared.
+    /// Returns the declared paths.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.paths.iter().map(String::as_str)
     }
 
-    /// The domains that were declared.
+    /// Returns the declared domains.
     pub fn domains(&self) -> impl Iterator<Item = &str> {
         self.domains.iter().map(String::as_str)
     }
 
-    /// Whether the cookie is set with `Partitioned`.
+    /// Returns whether the cookie is set with `Partitioned`.
     pub fn is_partitioned(&self) -> bool {
         self.is_partitioned
     }
 
-    /// What is wrong with the declaration, if anything is.
+    /// Returns what is wrong with the declaration, if anything.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let is_path = |path: &String| {
             path.starts_with('/') && path.bytes().all(|byte| matches!(byte, 0x20..=0x7e) && byte != b';')
         };
         if !is_token(&self.name) {
-            Some("a name of a cookie is a token of RFC 9110")
+            Some("the name of a cookie is a token (RFC 9110)")
         } else if !self.paths.iter().all(is_path) {
-            Some("a path of a cookie begins with \"/\" and has no \";\" or control characters")
+            Some("the path of a cookie begins with \"/\" and contains no \";\" and no control characters")
         } else if !self.domains.iter().all(|domain| is_cookie_domain(domain)) {
-            Some("a domain of a cookie is a host name")
+            Some("the domain of a cookie is a host name")
         } else if is_host_prefixed(self.name.as_bytes())
             && (!self.domains.is_empty() || self.paths.iter().any(|path| path != "/"))
         {
@@ -98,18 +101,18 @@ impl PurposeCookie {
     }
 }
 
-/// Whether `domain` can stand in a `Domain` attribute: a host name, with a dot before it or without.
+/// Returns whether `domain` is valid in a `Domain` attribute: a host name, with or without a leading dot.
 pub(crate) fn is_cookie_domain(domain: &str) -> bool {
     !domain.is_empty() && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 
-/// Whether browsers accept a cookie of this name only with `Secure`, without `Domain` and with the path `/`. They ignore case
-/// (RFC 6265bis, section 4.1.3).
+/// Returns whether browsers accept a cookie of this name only with `Secure`, without `Domain` and with the path `/`. The
+/// prefix is case-insensitive (RFC 6265bis, section 4.1.3).
 pub(crate) fn is_host_prefixed(name: &[u8]) -> bool {
     begins_with(name, b"__Host-")
 }
 
-/// Whether browsers accept a cookie of this name only with `Secure`.
+/// Returns whether browsers accept a cookie of this name only with `Secure`.
 pub(crate) fn is_secure_prefixed(name: &[u8]) -> bool {
     begins_with(name, b"__Secure-") || is_host_prefixed(name)
 }
@@ -141,7 +144,7 @@ impl From<Cow<'_, str>> for PurposeCookie {
     }
 }
 
-/// The name.
+/// Serialises as the name.
 impl Serialize for PurposeCookie {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name)
@@ -153,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_two_prefixes_are_prefixes_and_case_does_not_matter() {
+    fn host_and_secure_prefixes_are_case_insensitive_and_exact() {
         for (name, host, secure) in [
             ("__Host-a", true, true),
             ("__HOST-a", true, true),
