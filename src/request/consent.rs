@@ -138,7 +138,7 @@ impl Consent {
     pub fn states(&self) -> Vec<PurposeState> {
         self.context.mark(CONSENT_READ);
         let state = self.context.state();
-        self.consents().states(&state.account, self.context.situation())
+        self.consents().purpose_states(&state.account, self.context.verdict_inputs())
     }
 
     /// Whether there is a purpose that the guest has not decided about and that a decision would change: time to show the
@@ -314,7 +314,7 @@ impl Consent {
 impl RequestContext {
     /// Whether this purpose is allowed now. The response does not depend on it.
     pub(crate) fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
-        self.inner.services.consents()?.verdict(purpose, &self.state().account, self.situation())
+        self.inner.services.consents()?.verdict(purpose, &self.state().account, self.verdict_inputs())
     }
 
     /// Whether this request has decided something, or somebody has come or gone.
@@ -327,12 +327,12 @@ impl RequestContext {
         let Some(consents) = self.inner.services.consents() else { return false };
         let state = self.state();
         let is_allowed =
-            |account| consents.verdict(purpose, account, self.situation()).is_some_and(Verdict::is_allowed);
+            |account| consents.verdict(purpose, account, self.verdict_inputs()).is_some_and(Verdict::is_allowed);
         state.at_arrival.as_ref().is_some_and(is_allowed) && !is_allowed(&state.account)
     }
 
     /// What of this request counts for a verdict.
-    pub(crate) fn situation(&self) -> VerdictInputs {
+    pub(crate) fn verdict_inputs(&self) -> VerdictInputs {
         let client = &self.inner.client;
         VerdictInputs { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
     }

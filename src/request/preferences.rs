@@ -184,9 +184,9 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             Some(_) => overrides(&account),
             None => session.clone().unwrap_or_default(),
         };
-        let split = self.all.split(asked, &before, &account, self.context.situation())?;
+        let split = self.all.split(asked, &before, &account, self.context.verdict_inputs())?;
         if let Some(tags) = &expected {
-            let now = self.all.effective(&account, session.as_ref(), self.negotiated, self.context.situation());
+            let now = self.all.effective(&account, session.as_ref(), self.negotiated, self.context.verdict_inputs());
             if !tags.match_strongly(&self.all.etag(&account, session.as_ref(), &now.value)) {
                 return Err(mismatch());
             }
@@ -253,7 +253,7 @@ where
     let (language, scheme) = all.depends_on(&account, session.as_ref());
     let flag = |depends, flag| if depends { flag } else { 0 };
     context.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
-    let effective = all.effective(&account, session.as_ref(), negotiated, context.situation());
+    let effective = all.effective(&account, session.as_ref(), negotiated, context.verdict_inputs());
     Snapshot { account, session, effective }
 }
 

@@ -40,9 +40,9 @@ pub(crate) fn recording_decision(
             let state = context.state();
             // A browser may carry a visitor's cookie beside a login: what a user agrees to is no grant of that visitor.
             let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
-            (consents.verdict(purpose, state.account_of(event), context.situation()), visitor)
+            (consents.verdict(purpose, state.account_of(event), context.verdict_inputs()), visitor)
         }
-        None => (consents.verdict(purpose, &ProfileState::Unavailable, consents.situation()), None),
+        None => (consents.verdict(purpose, &ProfileState::Unavailable, consents.verdict_inputs()), None),
     };
     match verdict {
         Some(verdict) if verdict.is_allowed() => {

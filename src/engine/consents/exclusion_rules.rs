@@ -1,7 +1,8 @@
-//! [`ExclusionRules`]: whose events are not looked at, though they were recorded when they might be.
+//! [`ExclusionRules`]: whose recorded events analytics must not use.
 
+use super::settings::ConsentSettings;
 use crate::{
-    engine::{consents::ConsentSettings, runtime::Runtime},
+    engine::runtime::Runtime,
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::{
@@ -11,39 +12,40 @@ use crate::{
     store::Exclusion,
 };
 
-/// The purposes that events fall under and that somebody can refuse.
+/// The purposes that events are recorded under and that people can refuse.
 #[derive(Clone, Debug)]
 pub(crate) struct ExclusionRules {
-    purposes: Vec<Refusable>,
+    purposes: Vec<RefusablePurpose>,
     max: usize,
 }
 
-/// A purpose, and the events under it.
+/// A purpose and the events that are recorded under it.
 #[derive(Clone, Debug)]
-struct Refusable {
+struct RefusablePurpose {
     purpose: PurposeId,
-    /// Whether events are recorded before anybody has decided, so that a mere denial comes after some of them.
-    before_deciding: bool,
+    /// Whether events are recorded before a decision, so that a first denial can follow some of them.
+    recorded_before_decision: bool,
     types: Option<Vec<EventType>>,
     except_types: Vec<EventType>,
 }
 
 impl ExclusionRules {
-    /// For these settings. More than `max` persons are an error.
+    /// Creates the rules for these settings. More than `max` excluded subjects are an error.
     pub(crate) fn new(settings: Option<&ConsentSettings>, max: usize) -> Self {
-        Self { purposes: settings.map(Refusable::all).unwrap_or_default(), max }
+        Self { purposes: settings.map(RefusablePurpose::all).unwrap_or_default(), max }
     }
 
-    /// Who is left out: those who are restricted, with all of their events, and those who refuse a purpose, with the events under it.
+    /// Returns the exclusions: restricted users with all of their events, and subjects that refuse a purpose with its events.
     pub(crate) async fn exclusion(&self, runtime: &Runtime) -> Result<Vec<Exclusion>> {
         let Runtime { store, tasks, .. } = runtime;
         let restricted = tasks.within(store.restricted_users(self.max.saturating_add(1))).await?;
-        let mut left = self.left(self.max, restricted.len())?;
+        let mut remaining = self.remaining(self.max, restricted.len())?;
         let mut all = vec![Exclusion::new(restricted.into_iter().map(Into::into))];
-        for Refusable { purpose, before_deciding, types, except_types } in &self.purposes {
-            let refusing = store.refusing_subjects(purpose.clone(), *before_deciding, left.saturating_add(1));
+        for RefusablePurpose { purpose, recorded_before_decision, types, except_types } in &self.purposes {
+            let refusing =
+                store.refusing_subjects(purpose.clone(), *recorded_before_decision, remaining.saturating_add(1));
             let refusing = tasks.within(refusing).await?;
-            left = self.left(left, refusing.len())?;
+            remaining = self.remaining(remaining, refusing.len())?;
             let mut exclusion = Exclusion::new(refusing).except_types(except_types.iter().cloned());
             exclusion.types.clone_from(types);
             all.push(exclusion);
@@ -52,11 +54,31 @@ impl ExclusionRules {
         Ok(all)
     }
 
-    /// How many persons may still be left out after `more`, of the `left` ones.
-    fn left(&self, left: usize, more: usize) -> Result<usize> {
-        left.checked_sub(more).ok_or_else(|| {
+    /// Returns the exclusions of one user: all events if processing is restricted, or those of each refused purpose.
+    pub(crate) async fn of_user(&self, user: &UserId, runtime: &Runtime) -> Result<Vec<Exclusion>> {
+        let Runtime { store, tasks, .. } = runtime;
+        let of_user = || Exclusion::new([Subject::User(user.clone())]);
+        let profile = tasks.within(store.profile(Subject::User(user.clone()))).await?;
+        if profile.restriction.is_some() {
+            return Ok(vec![of_user()]);
+        }
+        let consent_states = profile.consents;
+        let refused = self.purposes.iter().filter(|refusable| {
+            consent_states.get(&refusable.purpose).is_some_and(|consent_state| consent_state.decision.is_no())
+        });
+        let exclusion = refused.map(|RefusablePurpose { types, except_types, .. }| {
+            let mut exclusion = of_user().except_types(except_types.iter().cloned());
+            exclusion.types.clone_from(types);
+            exclusion
+        });
+        Ok(exclusion.collect())
+    }
+
+    /// Returns how many of `remaining` exclusions are left after `more`.
+    fn remaining(&self, remaining: usize, more: usize) -> Result<usize> {
+        remaining.checked_sub(more).ok_or_else(|| {
             let context = format!(
-                "more than {} persons are left out because they are restricted or refuse a purpose: see \
+                "more than {} persons are excluded because they are restricted or refuse a purpose: see \
                  AnalyticsRules::max_left_out",
                 self.max
             );
@@ -65,29 +87,7 @@ impl ExclusionRules {
     }
 }
 
-impl ExclusionRules {
-    /// Which events of one user are left out: all if they are restricted, or those under a purpose that they refuse.
-    pub(crate) async fn of_user(&self, user: &UserId, runtime: &Runtime) -> Result<Vec<Exclusion>> {
-        let Runtime { store, tasks, .. } = runtime;
-        let of_user = || Exclusion::new([Subject::User(user.clone())]);
-        let account = tasks.within(store.profile(Subject::User(user.clone()))).await?;
-        if account.restriction.is_some() {
-            return Ok(vec![of_user()]);
-        }
-        let consent_states = account.consents;
-        let refused = self.purposes.iter().filter(|refusable| {
-            consent_states.get(&refusable.purpose).is_some_and(|consent_state| consent_state.decision.is_no())
-        });
-        let exclusion = refused.map(|Refusable { types, except_types, .. }| {
-            let mut exclusion = of_user().except_types(except_types.iter().cloned());
-            exclusion.types.clone_from(types);
-            exclusion
-        });
-        Ok(exclusion.collect())
-    }
-}
-
-impl Refusable {
+impl RefusablePurpose {
     fn all(settings: &ConsentSettings) -> Vec<Self> {
         let own = || settings.event_purposes.iter().map(|(event_type, _)| event_type);
         let mut purposes: Vec<&PurposeId> = Vec::new();
@@ -105,7 +105,7 @@ impl Refusable {
             let is_general = settings.activity.as_ref() == Some(id);
             (modes != [Mode::Necessary; 2]).then(|| Self {
                 purpose: id.clone(),
-                before_deciding: modes != [Mode::OptIn; 2],
+                recorded_before_decision: modes != [Mode::OptIn; 2],
                 types: (!is_general).then(|| own().filter(is_under).cloned().collect()),
                 except_types: own().filter(|own| is_general && !is_under(own)).cloned().collect(),
             })

@@ -1,75 +1,96 @@
-//! [`Consents`]: decisions recorded, read and proved. What handlers work with is [`Consent`](crate::Consent), a view of this.
+//! [`Consents`]: the service that records, reads and proves decisions.
 
 mod exclusion_rules;
-mod limits;
+mod notice_snapshot;
+mod notices;
 mod prompt;
 mod receipt;
 mod recording;
 mod settings;
-mod snapshot;
+mod verdict_inputs;
+mod visitor_limits;
 
 use std::{fmt, sync::Arc};
 
 use tokio::sync::OnceCell;
 
-pub(crate) use self::{exclusion_rules::ExclusionRules, limits::DecisionPermit, settings::ConsentSettings};
-use self::{
-    limits::{REMEMBERED, VisitorLimits},
-    snapshot::Snapshot,
+pub(crate) use self::{
+    exclusion_rules::ExclusionRules, settings::ConsentSettings, verdict_inputs::VerdictInputs,
+    visitor_limits::DecisionPermit,
 };
+use self::{notice_snapshot::NoticeSnapshot, visitor_limits::VisitorLimits};
 pub use self::{
     prompt::{ConsentPrompt, PromptedPurpose, PurposeState},
     receipt::{Receipt, ReceiptEvent, ReceiptPurpose},
     settings::{Controller, DisallowedActivity},
 };
 #[cfg(doc)]
-use crate::{engine::runtime::Runtime, error::ErrorKind};
+use crate::error::ErrorKind;
 use crate::{
     engine::{
         profiles::{ProfileState, Profiles},
-        rate::Allowances,
         runtime::Runtime,
     },
     error::Result,
     id::{UserId, VisitorId},
     model::{
+        client::TruncatedAddress,
         consent::{
-            Choice, Choices, ConsentId, ConsentRecord, ConsentStates, Decision, DecisionContext, DecisionMethod,
-            Jurisdiction, Mode, Notice, NoticeHash, Purpose, PurposeId, Purposes, Regime, Signals, Subject, Verdict,
-            resolve,
+            Choice, Choices, ConsentId, ConsentRecord, ConsentStates, Decision, DecisionContext, DecisionMethod, Mode,
+            Purpose, PurposeId, Purposes, Regime, Subject, Verdict, resolve,
         },
-        preferences::lookup_language,
     },
     time::Timestamp,
 };
 
-/// The decisions of all subjects, for what is done outside a request: administration, imports, proofs. A clone is another
-/// handle.
+/// The decisions of all subjects, for work outside a request: administration, imports, proofs.
 ///
-/// What is recorded here takes effect with the next request of this process, and within
+/// From [`Guestbook::consents`](crate::Guestbook::consents). Handlers use [`Consent`](crate::Consent), the view of one
+/// request. Clones are handles to the same service.
+///
+/// A change takes effect with the next request of this process, and within
 /// [`cache_age`](crate::GuestbookBuilder::cache_age) in other processes.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
 /// use tower_guestbook::{
 ///     Guestbook, UserId,
 ///     consent::{
-///         Category, Choices, DecisionContext, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes,
+///         Category, Choices, ConsentRules, Decision, DecisionContext, DecisionMethod, Jurisdiction, Notice, Purpose,
+///         PurposeId, Purposes, Subject,
 ///     },
 ///     store::MemoryStore,
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
-/// let analytics = Purpose::new("analytics", Category::Analytics).expiry(Duration::from_secs(180 * 86_400));
-/// let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?);
+/// let analytics =
+///     Purpose::new(PurposeId::ANALYTICS, Category::Analytics).expiry(Duration::from_secs(180 * 86_400));
+/// let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?)
+///     .notice(Notice::new(PurposeId::ANALYTICS, 1, "en", "We count which pages are read.")?);
 /// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
 /// let consents = guestbook.consents().expect("consent is configured");
 ///
-/// let ada = UserId::try_from("ada")?;
-/// let import = Choices::new(DecisionMethod::Import).grant(PurposeId::ANALYTICS).actor("the old system");
-/// consents.decide(&ada.clone().into(), import, &DecisionContext::default()).await?;
-/// consents.withdraw(&ada.clone().into(), PurposeId::ANALYTICS, &DecisionContext::default()).await?;
-/// assert_eq!(consents.history(&ada.into(), 10, None).await?.len(), 2, "nothing is overwritten");
+/// // An employee reads the notice to Ada on the phone, and records what she says.
+/// let ada = Subject::User(UserId::try_from("ada")?);
+/// let prompt = consents.prompt(Some(&ada), "en", &Jurisdiction::default()).await?;
+/// let choices = Choices::new(DecisionMethod::Custom)
+///     .grant(PurposeId::ANALYTICS)
+///     .notice(prompt.snapshot)
+///     .source("telephone")
+///     .actor("support");
+/// consents.decide(&ada, choices, &DecisionContext::default()).await?;
+///
+/// // Withdrawing needs no notice.
+/// let states = consents.withdraw(&ada, PurposeId::ANALYTICS, &DecisionContext::default()).await?;
+/// assert_eq!(states.get(&PurposeId::ANALYTICS).unwrap().decision, Decision::Withdrawn);
+///
+/// // Both records remain, and the grant names the text that was read.
+/// let history = consents.history(&ada, 10, None).await?;
+/// assert_eq!(history.len(), 2);
+/// let notice = consents.notice(history[1].proof.notice.unwrap()).await?.unwrap();
+/// assert_eq!(notice.text(), "We count which pages are read.");
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -86,56 +107,50 @@ struct Inner {
     limits: VisitorLimits,
 }
 
-/// What of a request counts for whether a purpose is allowed, beside what was decided.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct VerdictInputs {
-    pub(crate) signals: Signals,
-    pub(crate) regime: Regime,
-    /// When the request arrived: it is judged as of then.
-    pub(crate) at: Timestamp,
-}
-
-/// So many records a receipt goes back.
+/// The number of records in a receipt.
 const RECEIPT_RECORDS: usize = 10_000;
 
 impl Consents {
-    /// Whether `other` is a handle to the same.
+    /// Returns whether `other` is a handle to the same service.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     pub(crate) fn new(runtime: Runtime, profiles: Profiles, settings: ConsentSettings) -> Self {
         let (secret, notices) = (OnceCell::new(), OnceCell::new());
-        let limits = VisitorLimits {
-            visitors: Allowances::new(settings.visitor_limit, REMEMBERED),
-            networks: Allowances::new(settings.network_limit, REMEMBERED),
-        };
+        let limits = VisitorLimits::new(settings.visitor_limit, settings.network_limit);
         Self { inner: Arc::new(Inner { runtime, profiles, settings, secret, notices, limits }) }
     }
 
-    /// The purposes that are declared.
+    /// Returns the declared purposes.
     pub fn purposes(&self) -> &Purposes {
         &self.inner.settings.purposes
     }
 
-    /// Where the subject stands.
+    /// Returns the consent states of the subject.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn consent_states(&self, subject: &Subject) -> Result<ConsentStates> {
         Ok(self.inner.profiles.load(subject).await?.account().consents.clone())
     }
 
-    /// Records decisions, all or none. Where the subject stands then; it is stored when this returns, and what this process
-    /// answers from now on obeys it.
+    /// Records decisions, all or none, and returns the states after them.
+    ///
+    /// The records are stored when this returns, and this process obeys them from then on. A grant needs the snapshot of a
+    /// [prompt](Self::prompt), unless it is an [import](DecisionMethod::Import) or
+    /// [`accept_grants_without_notice`](crate::consent::ConsentRules::accept_grants_without_notice) is set. A refusal needs
+    /// none; an outdated one is ignored. On an error nothing is stored.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no choice, a purpose is unknown, there is nothing to decide about
-    /// it, it is named twice, or the choices do not fit their method. [`Conflict`](ErrorKind::Conflict) if a grant names no notice, or one that was
-    /// not served to this subject or is not current; a no names one if it can. [`Ended`](ErrorKind::Ended) if the subject is a
-    /// visitor who has logged in since. What the store reports. Nothing is stored then.
+    /// - [`InvalidInput`](ErrorKind::InvalidInput): there is no choice; a purpose is undeclared, necessary or named twice; or
+    ///   the choices contradict their method.
+    /// - [`Conflict`](ErrorKind::Conflict): a grant has no snapshot, or one that was made for another subject, has expired or
+    ///   shows a notice that is no longer current.
+    /// - [`Ended`](ErrorKind::Ended): the subject is a visitor who has logged in since.
+    /// - The errors of the store.
     pub async fn decide(
         &self,
         subject: &Subject,
@@ -146,12 +161,12 @@ impl Consents {
         self.decide_from(subject, choices, decision_context, &consent_states).await
     }
 
-    /// Where the subject stood a moment ago.
+    /// Returns the states of the subject from the cache, if they are there.
     pub(crate) async fn cached_states(&self, subject: &Subject) -> Result<ConsentStates> {
         Ok(self.inner.profiles.find(subject).await?.account().consents.clone())
     }
 
-    /// As [`decide`](Self::decide), by somebody who is known to stand here.
+    /// As [`decide`](Self::decide), for a subject whose current states are known.
     pub(crate) async fn decide_from(
         &self,
         subject: &Subject,
@@ -159,27 +174,28 @@ impl Consents {
         decision_context: &DecisionContext,
         consent_states: &ConsentStates,
     ) -> Result<ConsentStates> {
-        // Before anybody is told that a notice is not theirs.
+        // Before the snapshot is verified: wrong input is reported first.
         self.check(&choices, decision_context)?;
-        let says_yes = choices.made.iter().any(|(_, choice)| *choice == Choice::Decision(Decision::Granted));
+        let has_grant = choices.made.iter().any(|(_, choice)| *choice == Choice::Decision(Decision::Granted));
         let shown = match &choices.snapshot {
-            Some(text) => match Snapshot::verify(text, self.secret().await?, subject, consent_states, self.now()) {
+            Some(text) => match NoticeSnapshot::verify(text, self.secret().await?, subject, consent_states, self.now())
+            {
                 Ok(shown) => Some(shown),
-                Err(error) if says_yes => return Err(error),
-                // A no is as easy as a yes was, however old the form is that says it (GDPR, Article 7(3)).
+                Err(error) if has_grant => return Err(error),
+                // Refusing is as easy as agreeing, however old the form (GDPR, Article 7(3)).
                 Err(_) => None,
             },
             None => None,
         };
         let records = self.records(subject, &choices, shown.as_ref(), decision_context, consent_states)?;
-        // A no names no notice, and must not fail because of one.
+        // A refusal may refer to no notice, and must not fail because of one.
         if records.iter().any(|record| record.proof.notice.is_some()) {
             self.publish_notices().await?;
         }
         self.record(subject, records).await
     }
 
-    /// Takes a grant back, or objects to what needs none: one call, no notice. Where the subject stands then.
+    /// Withdraws a grant, or objects to a purpose that needs none. Returns the states after that. No notice is needed.
     ///
     /// # Errors
     ///
@@ -193,12 +209,13 @@ impl Consents {
         self.decide(subject, Choices::new(DecisionMethod::Api).decline(purpose), decision_context).await
     }
 
-    /// The records of the subject, those of visitors that were linked to it too, the last stored first; at most `limit`, those
-    /// before the record `before`.
+    /// Returns the newest `limit` records of the subject and of visitors that were linked to it, newest first.
+    ///
+    /// `before` continues a previous page: only records that were stored before this one are returned.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn history(
         &self,
         subject: &Subject,
@@ -208,11 +225,11 @@ impl Consents {
         self.inner.runtime.tasks.within(self.inner.runtime.store.consent_history(subject.clone(), limit, before)).await
     }
 
-    /// A receipt of all decisions of the subject, the last 10,000.
+    /// Returns a receipt of the subject's decisions, with the newest 10,000 records.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn receipt(&self, subject: &Subject) -> Result<Receipt> {
         let history = self.history(subject, RECEIPT_RECORDS, None).await?;
         let (id, settings) = (ConsentId::generate(self.now())?, &self.inner.settings);
@@ -220,79 +237,50 @@ impl Consents {
         Ok(Receipt::new(id, self.now(), subject.clone(), controller, &settings.purposes, &history))
     }
 
-    /// What to show to `subject`, who is to decide, in the first of the application's languages that `accept_language`
-    /// (RFC 9110) asks for. `None` is a visitor who has decided nothing yet.
+    /// Rebuilds the consent states of all subjects from the records. Returns the number of subjects whose states were wrong: 0
+    /// unless another program wrote to the store.
+    ///
+    /// It reads all records, blocks other writes meanwhile, and is not subject to the store timeout.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if a notice was published with another text before; what the store reports.
-    pub async fn prompt(
-        &self,
-        subject: Option<&Subject>,
-        accept_language: &str,
-        jurisdiction: &Jurisdiction,
-    ) -> Result<ConsentPrompt> {
-        self.publish_notices().await?;
-        let (settings, secret) = (&self.inner.settings, self.secret().await?);
-        let languages: Vec<&str> = settings.notices.iter().map(Notice::language).collect();
-        let language = lookup_language(accept_language, &languages).or(languages.first().copied()).unwrap_or("en");
-        let offered = self.purposes().iter().map(|(id, purpose)| PromptedPurpose {
-            id: id.clone(),
-            mode_here: purpose.mode_under(jurisdiction.regime),
-            notice: self.notice_in(id, language).cloned(),
-            purpose: purpose.clone(),
-        });
-        let purposes: Vec<_> = offered.collect();
-        let served_at = self.now();
-        let expires_at = served_at.after(settings.snapshot_lifetime);
-        let shown = purposes.iter().map(|offered| {
-            (offered.id.clone(), (offered.purpose.version(), offered.notice.as_ref().map(Notice::hash)))
-        });
-        let snapshot = Snapshot { served_at, expires_at, language: language.to_owned(), shown: shown.collect() };
-        Ok(ConsentPrompt {
-            purposes,
-            language: language.to_owned(),
-            snapshot: snapshot.sign(secret, subject),
-            snapshot_expires_at: expires_at,
-        })
-    }
-
-    /// The text that a record of consent names.
-    ///
-    /// # Errors
-    ///
-    /// What the store reports.
-    pub async fn notice(&self, hash: NoticeHash) -> Result<Option<Notice>> {
-        self.inner.runtime.tasks.within(self.inner.runtime.store.notice(hash)).await
-    }
-
-    /// Makes where everybody stands again from the records. How many subjects stood elsewhere: 0 unless somebody else wrote to
-    /// the store. Takes as long as reading all records, and nothing else is written meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// What the store reports. It is not bounded by the store timeout.
+    /// The errors of the store.
     pub async fn rebuild(&self) -> Result<u64> {
         self.inner.runtime.store.rebuild_consents().await
     }
 
-    /// Where all purposes stand for somebody with this account.
-    pub(crate) fn states(&self, account: &ProfileState, situation: VerdictInputs) -> Vec<PurposeState> {
+    /// Returns the states of all purposes for a subject with this profile.
+    pub(crate) fn purpose_states(&self, profile: &ProfileState, inputs: VerdictInputs) -> Vec<PurposeState> {
         let state = |(id, purpose): (&PurposeId, &Purpose)| PurposeState {
             id: id.clone(),
             notice_version: purpose.version(),
-            verdict: self.verdict(id, account, situation).expect("it is declared"),
-            consent_state: account.account().and_then(|account| account.account().consents.get(id).copied()),
+            verdict: self.verdict(id, profile, inputs).expect("it comes from the declared purposes"),
+            consent_state: profile.account().and_then(|cached| cached.account().consents.get(id).copied()),
         };
         self.purposes().iter().map(state).collect()
     }
 
-    /// Records what was decided elsewhere: it is checked already.
+    /// Stores records of another system, which are already checked.
     pub(crate) async fn import_records(&self, subject: &Subject, records: Vec<ConsentRecord>) -> Result<()> {
         self.record(subject, records).await.map(drop)
     }
 
-    /// Links a visitor to the account that they log in to. The visitor's token is used up then.
+    /// Reserves one decision of a visitor within the limits; `None` is a visitor who has decided nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`] if a limit is exhausted.
+    pub(crate) fn reserve_decision(
+        &self,
+        visitor: Option<VisitorId>,
+        network: Option<TruncatedAddress>,
+        choices: &Choices,
+        consent_states: &ConsentStates,
+    ) -> Result<Option<DecisionPermit>> {
+        self.inner.limits.reserve(visitor, network, choices, consent_states, self.now())
+    }
+
+    /// Links a visitor to the user that they log in as. The token of the visitor is invalid afterwards.
     pub(crate) async fn link(&self, visitor: VisitorId, user: UserId) -> Result<()> {
         let (consents, now, policy) = (self.clone(), self.now(), self.inner.settings.merge);
         let link = async move {
@@ -305,17 +293,17 @@ impl Consents {
         self.inner.runtime.tasks.finish(link).await
     }
 
-    /// Records the browser's signal for somebody who is logged in, once. Nobody waits for it.
+    /// Records `Sec-GPC: 1` for a logged-in user, once and in the background.
     pub(crate) fn record_gpc(
         &self,
         subject: &Subject,
         consent_states: &ConsentStates,
         decision_context: impl FnOnce() -> DecisionContext,
     ) {
-        let is_new_after =
+        let is_new =
             |id: &PurposeId| consent_states.get(id).is_none_or(|now| !now.decision.is_no() && !now.gpc_present);
         let sold = self.purposes().iter().filter(|(id, purpose)| {
-            purpose.is_sold_or_shared() && purpose.mode_under(Regime::Strictest) != Mode::Necessary && is_new_after(id)
+            purpose.is_sold_or_shared() && purpose.mode_under(Regime::Strictest) != Mode::Necessary && is_new(id)
         });
         let object = |choices: Choices, (id, _): (&PurposeId, &Purpose)| choices.decide(id.clone(), Decision::Objected);
         let choices = sold.fold(Choices::new(DecisionMethod::Gpc), object);
@@ -327,23 +315,23 @@ impl Consents {
                 let (consents, subject) = (self.clone(), subject.clone());
                 self.inner.runtime.tasks.spawn(async move {
                     if let Err(error) = consents.record(&subject, records).await {
-                        tracing::warn!(%error, "a signal could not be recorded; the next request tries again");
+                        tracing::warn!(%error, "cannot record Sec-GPC for a user; the next request tries again");
                     }
                 });
             }
-            Err(error) => tracing::error!(%error, "a signal could not be recorded"),
+            Err(error) => tracing::error!(%error, "cannot record Sec-GPC for a user"),
         }
     }
 
-    /// Whether the purpose `id` is allowed for somebody with this account; `None` if there is no such purpose.
-    pub(crate) fn verdict(&self, id: &PurposeId, account: &ProfileState, situation: VerdictInputs) -> Option<Verdict> {
-        let VerdictInputs { signals, regime, at } = situation;
+    /// Returns the verdict on the purpose `id` for a subject with this profile; `None` if it is not declared.
+    pub(crate) fn verdict(&self, id: &PurposeId, profile: &ProfileState, inputs: VerdictInputs) -> Option<Verdict> {
+        let VerdictInputs { signals, regime, at } = inputs;
         let purpose = self.purposes().get(id)?;
-        let (consent_state, signals) = match account {
+        let (consent_state, signals) = match profile {
             ProfileState::Nobody => (None, signals),
-            ProfileState::Profile(account) => {
-                let account = account.account();
-                (account.consents.get(id), signals.with_restriction(account.restriction.is_some()))
+            ProfileState::Profile(cached) => {
+                let profile = cached.account();
+                (profile.consents.get(id), signals.with_restriction(profile.restriction.is_some()))
             }
             ProfileState::Unavailable => return Some(Verdict::unavailable(purpose, regime)),
         };
@@ -354,8 +342,8 @@ impl Consents {
         &self.inner.settings
     }
 
-    /// Outside a request.
-    pub(crate) fn situation(&self) -> VerdictInputs {
+    /// Returns the inputs of a verdict outside a request.
+    pub(crate) fn verdict_inputs(&self) -> VerdictInputs {
         VerdictInputs { at: self.now(), ..VerdictInputs::default() }
     }
 
@@ -373,29 +361,11 @@ impl Consents {
         self.inner.runtime.tasks.finish(record).await
     }
 
-    /// The notice in this language, or in the first that there is.
-    fn notice_in(&self, purpose: &PurposeId, language: &str) -> Option<&Notice> {
-        let mut all = self.inner.settings.notices.iter().filter(|notice| notice.purpose() == purpose);
-        let first = all.clone().next();
-        all.find(|notice| notice.language() == language).or(first)
-    }
-
     async fn secret(&self) -> Result<&[u8; 32]> {
         self.inner
             .secret
             .get_or_try_init(|| self.inner.runtime.tasks.within(self.inner.runtime.store.signing_secret()))
             .await
-    }
-
-    /// Keeps the notices before anybody can name them.
-    async fn publish_notices(&self) -> Result<()> {
-        let publish = async || {
-            for notice in &self.inner.settings.notices {
-                self.inner.runtime.tasks.within(self.inner.runtime.store.publish_notice(notice.clone())).await?;
-            }
-            Ok(())
-        };
-        self.inner.notices.get_or_try_init(publish).await.copied()
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`ConsentPrompt`]: what is shown to somebody who is to decide.
+//! [`ConsentPrompt`]: the content of a consent banner.
 
 use serde::Serialize;
 
@@ -7,47 +7,52 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is shown to somebody who is to decide. Serialises as a page needs it.
+/// The content of a consent banner or page: purposes, notices, and the snapshot that proves what was shown.
+///
+/// Made by [`Consent::prompt`](crate::Consent::prompt), where there is an example of a whole banner. It serialises to JSON
+/// for pages that are rendered in the browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConsentPrompt {
-    /// The purposes, as they were declared.
+    /// The purposes, in the order of declaration.
     pub purposes: Vec<PromptedPurpose>,
-    /// In which language the notices are.
+    /// The language of the notices.
     pub language: String,
-    /// To be sent back with the decision, unchanged: it proves what was shown, and to whom. A grant with a snapshot that was
-    /// made for somebody else, or for a visitor who has logged in since, is refused.
+    /// Signed proof of what was shown, and to whom. The form returns it unchanged with the decision, for
+    /// [`Choices::notice`](crate::consent::Choices::notice).
+    ///
+    /// A grant is refused if the snapshot was made for somebody else, or for a visitor who has logged in since.
     pub snapshot: String,
-    /// Until when a decision with it counts.
+    /// When the snapshot expires. A later grant is refused.
     pub snapshot_expires_at: Timestamp,
 }
 
-/// A purpose as it is shown.
+/// A purpose in a [`ConsentPrompt`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PromptedPurpose {
     /// The name.
     pub id: PurposeId,
-    /// How it is declared.
+    /// The declaration.
     #[serde(flatten)]
     pub purpose: Purpose,
-    /// What holds as long as nobody has decided, in this place.
+    /// The mode that applies in the place of the request until the person decides.
     pub mode_here: Mode,
-    /// The notice, if the application has registered one.
+    /// The notice; `None` if the application has registered none for the purpose.
     pub notice: Option<Notice>,
 }
 
-/// Where a purpose stands for somebody.
+/// The state of a purpose for one person, from [`Consent::states`](crate::Consent::states).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PurposeState {
     /// The name.
     pub id: PurposeId,
-    /// The version of its notice that is current.
+    /// The current version of the notice.
     pub notice_version: u32,
-    /// Whether it is allowed, why, and whether to ask.
+    /// Whether the purpose is allowed, why, and whether to ask.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// The last decision, if there is one.
+    /// The last decision; `None` without one.
     pub consent_state: Option<ConsentState>,
 }

@@ -1,4 +1,4 @@
-//! [`Receipt`]: what somebody can take home of their decisions, with the field names of ISO/IEC TS 27560:2023.
+//! [`Receipt`]: a consent receipt, with the field names of ISO/IEC TS 27560:2023.
 
 use serde::Serialize;
 
@@ -10,66 +10,68 @@ use crate::{
     time::Timestamp,
 };
 
-/// A receipt of consent: what somebody can take home of their decisions. Its sections and fields are named as in ISO/IEC TS
-/// 27560:2023, as far as the W3C's guide for it names them; times are milliseconds since 1970.
+/// A consent receipt: a copy of a person's decisions for that person.
+///
+/// Sections and fields have the names of ISO/IEC TS 27560:2023, as far as the W3C's guide to it gives them. Times are
+/// milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// Always `ISO/IEC TS 27560:2023`.
     pub schema_version: &'static str,
-    /// The name of this receipt.
+    /// The id of this receipt.
     pub receipt_id: ConsentId,
-    /// When it was made.
+    /// When the receipt was made.
     pub receipt_time: Timestamp,
-    /// Whose it is.
+    /// The person.
     pub pii_principal_id: Subject,
-    /// Who is responsible.
+    /// The controller, if [`ConsentRules::controller`](crate::consent::ConsentRules::controller) names one.
     pub pii_controllers: Vec<Controller>,
-    /// For what there is a decision.
+    /// The purposes with a decision.
     pub pii_processing: Vec<ReceiptPurpose>,
 }
 
-/// What a receipt says of a purpose.
+/// A purpose in a [`Receipt`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ReceiptPurpose {
-    /// The name.
+    /// The name of the purpose.
     pub purpose: String,
-    /// Its category.
+    /// The category.
     pub purpose_type: Option<Category>,
     /// The legal basis.
     pub lawful_basis: Option<LegalBasis>,
     /// How long a grant lasts, in seconds.
     pub retention_period_seconds: Option<u64>,
-    /// How to take it back.
+    /// How to withdraw consent.
     pub withdrawal_method: &'static str,
-    /// What was decided, the last first.
+    /// The decisions, newest first.
     pub events: Vec<ReceiptEvent>,
 }
 
-/// A decision on a receipt.
+/// A decision in a [`Receipt`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ReceiptEvent {
-    /// The name of the record.
+    /// The id of the record.
     pub record_id: ConsentId,
-    /// What was decided.
+    /// The decision.
     pub event_state: Decision,
-    /// When.
+    /// When it was made.
     pub event_time: Timestamp,
-    /// Until when it counts.
+    /// When it expires.
     pub validity_end: Option<Timestamp>,
-    /// How.
+    /// How it was made.
     pub event_type: DecisionMethod,
-    /// By whom, if not by the person.
+    /// Who acted on behalf of the person.
     pub entity_id: Option<String>,
-    /// The SHA-256 of the notice's text.
+    /// The SHA-256 of the text of the notice.
     pub privacy_notice: Option<NoticeHash>,
     /// The version of the notice.
     pub notice_version: u32,
-    /// Its language.
+    /// The language of the notice.
     pub language: Option<String>,
-    /// The place whose law held.
+    /// The place whose law applied.
     pub jurisdiction: Option<String>,
 }
 

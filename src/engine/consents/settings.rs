@@ -1,4 +1,4 @@
-//! [`ConsentSettings`]: what the service is told.
+//! [`ConsentSettings`]: the settings of [`Consents`](super::Consents).
 
 use std::time::Duration;
 
@@ -13,19 +13,30 @@ use crate::{
     },
 };
 
-/// What becomes of activity whose purpose is not allowed.
+/// What to record of activity whose purpose is not allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DisallowedActivity {
-    /// It is not written; how much of it there was is counted. The default.
+    /// Nothing. The number of skipped events is counted. The default.
     #[default]
     NotWritten,
-    /// It is written as a count: kind, route, method, status and time, without user, session, visitor, network, agent,
-    /// referrer and data.
+    /// An anonymous event: type, route, method, status and time; no user, session, visitor, network, agent, referrer or
+    /// data.
     Unlinked,
 }
 
-/// Who is responsible for the processing (GDPR, Article 4(7)), as receipts, exports and records of processing name them.
+/// The controller (GDPR, Article 4(7)), for receipts, exports and records of processing.
+///
+/// # Examples
+///
+/// ```
+/// use tower_guestbook::consent::Controller;
+///
+/// let controller = Controller::new("Example Ltd", "1 High Street, Dublin", "privacy@example.com")
+///     .data_protection_officer("Ada Byron, dpo@example.com");
+/// assert_eq!(controller.contact, "privacy@example.com");
+/// assert_eq!(controller.representative, None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Controller {
@@ -33,12 +44,12 @@ pub struct Controller {
     pub name: String,
     /// The postal address.
     pub address: String,
-    /// How to reach them: an e-mail address or a page.
+    /// The contact: an e-mail address or a page.
     pub contact: String,
-    /// The data protection officer and how to reach them, if there is one.
+    /// The name and contact of the data protection officer, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_protection_officer: Option<String>,
-    /// The representative in the Union (GDPR, Article 27), if there is one.
+    /// The representative in the EU (GDPR, Article 27), if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub representative: Option<String>,
 }
@@ -61,20 +72,20 @@ pub(crate) struct ConsentSettings {
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Controller {
-    /// Somebody with this name, this address and this way to be reached.
+    /// Creates a controller with this name, postal address and contact.
     pub fn new(name: impl Into<String>, address: impl Into<String>, contact: impl Into<String>) -> Self {
         let (name, address, contact) = (name.into(), address.into(), contact.into());
         Self { name, address, contact, data_protection_officer: None, representative: None }
     }
 
-    /// With a data protection officer: a name, and how to reach them.
+    /// Sets the name and contact of the data protection officer.
     #[must_use]
     pub fn data_protection_officer(mut self, officer: impl Into<String>) -> Self {
         self.data_protection_officer = Some(officer.into());
         self
     }
 
-    /// With a representative in the Union.
+    /// Sets the representative in the EU.
     #[must_use]
     pub fn representative(mut self, representative: impl Into<String>) -> Self {
         self.representative = Some(representative.into());
@@ -92,7 +103,7 @@ impl ConsentSettings {
             grants_need_a_notice: true,
             snapshot_lifetime: Duration::from_secs(24 * 60 * 60),
             activity,
-            // Who came in and when is needed to keep accounts safe, whatever is measured.
+            // Account security needs logins and logouts, whatever may be measured.
             event_purposes: vec![(EventType::LOGIN, None), (EventType::LOGOUT, None)],
             disallowed: DisallowedActivity::default(),
             controller: None,
@@ -106,11 +117,11 @@ impl ConsentSettings {
         let named = self.event_purposes.iter().filter_map(|(_, purpose)| purpose.as_ref()).chain(&self.activity);
         for purpose in named.chain(self.notices.iter().map(Notice::purpose)) {
             if self.purposes.get(purpose).is_none() {
-                return wrong(format!("consent(): purpose {:?} is used and not declared", purpose.as_str()));
+                return wrong(format!("consent(): purpose {:?} is used but not declared", purpose.as_str()));
             }
         }
         for (index, notice) in self.notices.iter().enumerate() {
-            let purpose = self.purposes.get(notice.purpose()).expect("it was just looked up");
+            let purpose = self.purposes.get(notice.purpose()).expect("the loop above checked that it is declared");
             let name = notice.purpose().as_str();
             if notice.version() != purpose.version() {
                 return wrong(format!(
@@ -121,11 +132,11 @@ impl ConsentSettings {
             }
             let same = |other: &Notice| (other.purpose(), other.language()) == (notice.purpose(), notice.language());
             if self.notices[..index].iter().any(same) {
-                return wrong(format!("consent(): two notices of {name:?} in {:?}", notice.language()));
+                return wrong(format!("consent(): there are two notices of {name:?} in {:?}", notice.language()));
             }
         }
         if ![self.visitor_limit, self.network_limit].into_iter().all(RateLimit::is_possible) {
-            return wrong("consent(): visitor_decisions() lets somebody decide at least once in 30 days".into());
+            return wrong("consent(): visitor_decisions() must allow at least one decision in 30 days".into());
         }
         if self.snapshot_lifetime.is_zero() {
             return wrong("consent(): snapshot_lifetime() must be longer than zero".into());
@@ -133,7 +144,7 @@ impl ConsentSettings {
         Ok(())
     }
 
-    /// The purpose that an event of this type falls under.
+    /// Returns the purpose that events of this type are recorded under.
     pub(crate) fn purpose_of(&self, event_type: &EventType) -> Option<&PurposeId> {
         let named = self.event_purposes.iter().rev().find(|(named, _)| named == event_type);
         named.map_or(self.activity.as_ref(), |(_, purpose)| purpose.as_ref())

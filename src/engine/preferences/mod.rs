@@ -142,7 +142,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// [`Consents::decide`]; what the store reports.
     pub async fn update(&self, user: &UserId, patch: &Value, expected: Option<u64>) -> Result<VersionedPreferences<T>> {
         let account = self.load(user).await?;
-        let split = self.split(Edit::Patch(patch), &overrides(&account), &account, self.situation())?;
+        let split = self.split(Edit::Patch(patch), &overrides(&account), &account, self.verdict_inputs())?;
         if expected.is_some_and(|expected| expected != version(&account)) {
             return Err(mismatch());
         }
@@ -160,7 +160,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// As for [`update`](Self::update).
     pub async fn update_if(&self, user: &UserId, patch: &Value, tags: &EntityTags) -> Result<VersionedPreferences<T>> {
         let account = self.load(user).await?;
-        let split = self.split(Edit::Patch(patch), &overrides(&account), &account, self.situation())?;
+        let split = self.split(Edit::Patch(patch), &overrides(&account), &account, self.verdict_inputs())?;
         if !tags.match_strongly(&self.of(&account).etag) {
             return Err(mismatch());
         }
@@ -190,7 +190,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// As for [`update`](Self::update).
     pub async fn reset(&self, user: &UserId, path: &str) -> Result<VersionedPreferences<T>> {
         let account = self.load(user).await?;
-        let split = self.split(Edit::Reset(path), &overrides(&account), &account, self.situation())?;
+        let split = self.split(Edit::Reset(path), &overrides(&account), &account, self.verdict_inputs())?;
         self.carry_out(user, &account, split, None).await
     }
 
@@ -201,7 +201,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     fn of(&self, account: &ProfileState) -> VersionedPreferences<T> {
-        let effective = self.effective(account, None, Negotiated::default(), self.situation());
+        let effective = self.effective(account, None, Negotiated::default(), self.verdict_inputs());
         let (value, ignored) = (effective.value.clone(), effective.ignored.clone());
         let etag = self.etag(account, None, &value);
         VersionedPreferences { value, version: version(account), etag, ignored }
@@ -223,9 +223,9 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         account: &ProfileState,
         session: Option<&Overrides>,
         negotiated: Negotiated,
-        situation: VerdictInputs,
+        verdict_inputs: VerdictInputs,
     ) -> Arc<Effective<T>> {
-        let shown = self.shown(account, situation);
+        let shown = self.shown(account, verdict_inputs);
         let stored = account.account().map(|account| &account.account().preferences.overrides);
         let stored = stored.filter(|overrides| !overrides.is_empty());
         let work_out = || self.work_out(stored, session, negotiated, shown);
@@ -262,8 +262,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// Outside a request.
-    fn situation(&self) -> VerdictInputs {
-        self.inner.consents.as_ref().map(Consents::situation).unwrap_or_default()
+    fn verdict_inputs(&self) -> VerdictInputs {
+        self.inner.consents.as_ref().map(Consents::verdict_inputs).unwrap_or_default()
     }
 
     /// Whether there are keys that show a decision.
@@ -272,11 +272,11 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     /// What the views show, a bit for each.
-    fn shown(&self, account: &ProfileState, situation: VerdictInputs) -> u16 {
+    fn shown(&self, account: &ProfileState, verdict_inputs: VerdictInputs) -> u16 {
         let Some(consents) = &self.inner.consents else { return 0 };
         let views = self.inner.rules.views.iter().enumerate();
         views.fold(0, |shown, (index, view)| {
-            let verdict = consents.verdict(&view.purpose, account, situation);
+            let verdict = consents.verdict(&view.purpose, account, verdict_inputs);
             shown | u16::from(verdict.is_some_and(|verdict| verdict.is_allowed())) << index
         })
     }
@@ -303,7 +303,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         asked: Edit<'_>,
         before: &Overrides,
         account: &ProfileState,
-        situation: VerdictInputs,
+        verdict_inputs: VerdictInputs,
     ) -> Result<SplitEdit> {
         let schema = &self.inner.rules.schema;
         let mut rest = match asked {
@@ -315,7 +315,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                 return Ok(SplitEdit { patch: schema.reset(before, path)?, decisions: Vec::new() });
             }
         };
-        let shown = self.shown(account, situation);
+        let shown = self.shown(account, verdict_inputs);
         let mut decisions = Vec::new();
         for (index, view) in self.inner.rules.views.iter().enumerate() {
             match take(&mut rest, &view.path) {

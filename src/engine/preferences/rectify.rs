@@ -17,7 +17,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     pub(super) async fn correct(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> Result<u64> {
         let account = self.load(&user).await?;
         let SplitEdit { patch, decisions } =
-            self.split(Edit::Patch(&patch), &overrides(&account), &account, self.situation())?;
+            self.split(Edit::Patch(&patch), &overrides(&account), &account, self.verdict_inputs())?;
         if !decisions.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
         }

@@ -101,7 +101,7 @@ impl Rights {
             return Ok(Vec::new());
         };
         let account = ProfileState::Profile(profiles.load(&Subject::User(user.clone())).await?);
-        let states = consents.states(&account, consents.situation());
+        let states = consents.purpose_states(&account, consents.verdict_inputs());
         let purpose = |state: &PurposeState| {
             let Some(purpose) = consents.purposes().get(&state.id) else { return Ok(Value::Null) };
             let mut value = object(purpose)?;

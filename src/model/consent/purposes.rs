@@ -88,8 +88,8 @@ impl PurposesBuilder {
 
 fn check(purpose: &Purpose) -> Result<PurposeId> {
     let wrong = |field, problem| Err(wrong(purpose, field, problem));
-    let id =
-        PurposeId::new(&purpose.id).map_err(|error| self::wrong(purpose, "id", "the name is invalid").with_source(error))?;
+    let id = PurposeId::new(&purpose.id)
+        .map_err(|error| self::wrong(purpose, "id", "the name is invalid").with_source(error))?;
     if purpose.notice_version == 0 {
         return wrong("notice_version", "versions begin with 1");
     }

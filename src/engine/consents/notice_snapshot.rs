@@ -1,4 +1,4 @@
-//! [`Snapshot`]: what was shown to whom, signed, so that a decision cannot claim a text that this person was not shown.
+//! [`NoticeSnapshot`]: signed proof of which notices were shown to whom.
 
 use std::collections::BTreeMap;
 
@@ -13,34 +13,38 @@ use crate::{
     time::Timestamp,
 };
 
-/// What was shown, when, in which language and until when an answer to it counts. The signature says to whom.
+/// The notices that were shown, with time, language and expiry. The signature covers the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Snapshot {
+pub(super) struct NoticeSnapshot {
     #[serde(rename = "s")]
     pub(super) served_at: Timestamp,
     #[serde(rename = "e")]
     pub(super) expires_at: Timestamp,
     #[serde(rename = "l")]
     pub(super) language: String,
-    /// The version of each purpose, and the hash of its text where it has one.
+    /// The notice version of each purpose, and the hash of its text if there is one.
     #[serde(rename = "p")]
     pub(super) shown: BTreeMap<PurposeId, (u32, Option<NoticeHash>)>,
 }
 
-/// A snapshot of a hundred purposes has a tenth of that.
+/// The longest payload to verify, in bytes. A hundred purposes take a tenth of it.
 const MAX_LENGTH: usize = 64 * 1024;
 
-impl Snapshot {
-    /// Signs it for `subject`; `None` is a visitor who has decided nothing yet, and so is nobody in particular.
+impl NoticeSnapshot {
+    /// Signs the snapshot for `subject`; `None` is a visitor without decisions, who cannot be identified.
     pub(super) fn sign(&self, secret: &[u8; 32], subject: Option<&Subject>) -> String {
-        let payload = serde_json::to_vec(self).expect("names and numbers can be written");
+        let payload = serde_json::to_vec(self).expect("names and numbers serialise");
         let tag = mac(secret, &payload, subject).finalize().into_bytes();
         format!("{}.{}", BASE64URL.encode(payload), BASE64URL.encode(tag))
     }
 
-    /// Reads what [`sign`](Self::sign) wrote for `subject`, who stands at `consent_states`, if nobody changed it and it is not too old.
+    /// Verifies the output of [`sign`](Self::sign) for `subject`, whose states are `consent_states`.
     ///
-    /// A snapshot for nobody in particular is also one for a visitor who had decided nothing when it was served.
+    /// A snapshot for an unidentified visitor is valid for every visitor who had decided nothing when it was served.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conflict`] if it was changed, made for another subject, or has expired.
     pub(super) fn verify(
         text: &str,
         secret: &[u8; 32],
@@ -48,7 +52,8 @@ impl Snapshot {
         consent_states: &ConsentStates,
         now: Timestamp,
     ) -> Result<Self> {
-        let forged = || Error::new(ErrorKind::Conflict, "this notice was not served to you: ask for the current one");
+        let forged =
+            || Error::new(ErrorKind::Conflict, "this notice was not shown to this person: get a new consent prompt");
         let (payload, tag) =
             text.split_once('.').filter(|(payload, _)| payload.len() <= MAX_LENGTH).ok_or_else(forged)?;
         let payload = BASE64URL.decode(payload).map_err(|_| forged())?;
@@ -64,20 +69,20 @@ impl Snapshot {
             return Err(forged());
         }
         if snapshot.expires_at <= now {
-            return Err(stale());
+            return Err(stale_notice());
         }
         Ok(snapshot)
     }
 }
 
-pub(super) fn stale() -> Error {
-    Error::new(ErrorKind::Conflict, "the notice is not the current one any more: ask for it again")
+pub(super) fn stale_notice() -> Error {
+    Error::new(ErrorKind::Conflict, "the notice is no longer current: get a new consent prompt")
 }
 
 fn mac(secret: &[u8; 32], payload: &[u8], subject: Option<&Subject>) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC has any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC accepts keys of any length");
     mac.update(b"guestbook notice 2\n");
-    // The payload is JSON, and has no line break.
+    // The payload is JSON without line breaks, so the parts cannot run into each other.
     mac.update(payload);
     match subject {
         None => mac.update(b"\nnobody"),
@@ -107,12 +112,12 @@ mod tests {
     fn verify_accepts_the_subject_the_snapshot_was_signed_for_and_nobody_else() {
         let (secret, now) = ([7; 32], Timestamp::from_millis(1_000));
         let expires_at = Timestamp::from_millis(2_000);
-        let snapshot = Snapshot { served_at: now, expires_at, language: "en".into(), shown: BTreeMap::new() };
+        let snapshot = NoticeSnapshot { served_at: now, expires_at, language: "en".into(), shown: BTreeMap::new() };
         let visitor = |number| Subject::Visitor(VisitorId::from(Uuid::from_u128(number)));
         let user = |name| Subject::User(UserId::try_from(name).unwrap());
         let subjects = [user("ada"), user("bob"), visitor(1), visitor(2)];
         let verifies = |text: &str, subject: &Subject, consent_states: &ConsentStates| {
-            Snapshot::verify(text, &secret, subject, consent_states, now).is_ok()
+            NoticeSnapshot::verify(text, &secret, subject, consent_states, now).is_ok()
         };
         for signed_for in &subjects {
             let text = snapshot.sign(&secret, Some(signed_for));
@@ -140,25 +145,25 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_is_read_back_and_nothing_else() {
+    fn verify_accepts_an_unchanged_current_snapshot_and_nothing_else() {
         let (secret, now) = ([7; 32], Timestamp::from_millis(1_000));
         let shown = [(PurposeId::ANALYTICS, (3, Some(NoticeHash::of("We count."))))].into_iter().collect();
         let (served_at, expires_at) = (Timestamp::from_millis(900), Timestamp::from_millis(1_001));
-        let snapshot = Snapshot { served_at, expires_at, language: "en".into(), shown };
+        let snapshot = NoticeSnapshot { served_at, expires_at, language: "en".into(), shown };
         let (ada, nothing) = (Subject::User(UserId::from(1)), ConsentStates::default());
         let text = snapshot.sign(&secret, Some(&ada));
-        assert_eq!(Snapshot::verify(&text, &secret, &ada, &nothing, now).unwrap(), snapshot);
+        assert_eq!(NoticeSnapshot::verify(&text, &secret, &ada, &nothing, now).unwrap(), snapshot);
         let kind = |text: &str, secret, at| {
             let now = Timestamp::from_millis(at);
-            Snapshot::verify(text, secret, &ada, &nothing, now).unwrap_err().kind()
+            NoticeSnapshot::verify(text, secret, &ada, &nothing, now).unwrap_err().kind()
         };
         assert_eq!(kind(&text, &secret, 1_001), ErrorKind::Conflict, "too late");
-        assert_eq!(kind(&text, &[8; 32], 1_000), ErrorKind::Conflict, "another guestbook's");
+        assert_eq!(kind(&text, &[8; 32], 1_000), ErrorKind::Conflict, "a secret of another guestbook");
         for index in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            // The last character of a part has spare bits, which the decoder wants to be zero.
+            // The last character of a part has spare bits, which the decoder requires to be zero.
             assert_eq!(kind(&changed, &secret, 1_000), ErrorKind::Conflict, "{index}");
         }
         for odd in ["", ".", "a.b", "..", "eyJ9.", "\u{e9}.\u{e9}"] {
