@@ -1,4 +1,5 @@
-//! Plain hyper, no framework: `cargo run --example hyper`, then `curl -c jar -b jar http://127.0.0.1:3000/` a few times.
+//! Plain hyper, no framework: `cargo run --example hyper`, then `curl -c jar -b jar
+//! http://127.0.0.1:3000/` a few times.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -37,7 +38,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rules = ActivityRules::new().routes(["/"]);
     let guestbook = Guestbook::builder(SqliteStore::open("guestbook.db")?).cookie(cookie).activity(rules).build()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    // A client that sends no head, and more clients than there are file descriptors, must not stop the server.
+    // A client that sends no head, and more clients than there are file descriptors, must not stop
+    // the server.
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(15));
     let places = Arc::new(Semaphore::new(800));

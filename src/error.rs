@@ -7,13 +7,16 @@ use http::StatusCode;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The one error of this crate: a [kind](ErrorKind) to match on, a fixed sentence and, where there is one, its source.
+/// The one error of this crate: a [kind](ErrorKind) to match on, a fixed sentence and, where there
+/// is one, its source.
 ///
-/// `Display` never shows a token, a user id or a value of session data, so an error can be logged as it is.
+/// `Display` never shows a token, a user id or a value of session data, so an error can be logged
+/// as it is.
 ///
-/// A handler can return it: `Response::from(error)` is `application/problem+json` (RFC 9457) with the
-/// [status of its kind](ErrorKind::status), and with feature `axum` the error is an `IntoResponse`.
-/// The client of a 4xx reads `Display`; the client of a 5xx reads no detail, which goes to `tracing`.
+/// A handler can return it: `Response::from(error)` is `application/problem+json` (RFC 9457) with
+/// the [status of its kind](ErrorKind::status), and with feature `axum` the error is an
+/// `IntoResponse`. The client of a 4xx reads `Display`; the client of a 5xx reads no detail, which
+/// goes to `tracing`.
 ///
 /// ```
 /// use tower_guestbook::{ErrorKind, UserId};
@@ -53,10 +56,11 @@ pub enum ErrorKind {
     VersionMismatch,
     /// The purpose is not allowed: nobody agreed, or somebody said no.
     ConsentRequired,
-    /// The session has ended, or there never was one; or a visitor has logged in, and decides no more.
+    /// The session has ended, or there never was one; or a visitor has logged in, and decides no
+    /// more.
     Ended,
-    /// The user's credentials were changed, or all their sessions ended, while a login was verifying
-    /// them. Nothing is stored: the user should log in again.
+    /// The user's credentials were changed, or all their sessions ended, while a login was
+    /// verifying them. Nothing is stored: the user should log in again.
     CredentialsChanged,
     /// The user has as many sessions as the policy allows.
     SessionLimit,
@@ -68,8 +72,8 @@ pub enum ErrorKind {
     Unavailable,
     /// The store did not answer within the configured time. The operation may still take effect.
     Timeout,
-    /// It is not known yet whether it happens, or it is under way: it is tried until it is done. Its state can be
-    /// asked for.
+    /// It is not known yet whether it happens, or it is under way: it is tried until it is done.
+    /// Its state can be asked for.
     Pending,
     /// The disk, or the size the store may take, is full.
     StorageFull,
@@ -86,7 +90,8 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// An error of `kind`; `context` says what was being done, without secrets and without personal data.
+    /// An error of `kind`; `context` says what was being done, without secrets and without personal
+    /// data.
     pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
         Self { inner: Box::new(Inner { kind, context: context.into(), retry_after: None, source: None }) }
     }
@@ -132,7 +137,8 @@ impl Error {
 }
 
 impl ErrorKind {
-    /// The HTTP status that says this to a client. All layers and services of this crate use this table.
+    /// The HTTP status that says this to a client. All layers and services of this crate use this
+    /// table.
     ///
     /// | status | kinds |
     /// |---|---|

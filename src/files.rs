@@ -1,5 +1,5 @@
-//! Files of our own: only their owner can read them, nothing follows a symbolic link that was put in
-//! their place, and what replaces a file does so whole or not at all.
+//! Files of our own: only their owner can read them, nothing follows a symbolic link that was put
+//! in their place, and what replaces a file does so whole or not at all.
 
 use std::{
     collections::BTreeSet,
@@ -65,7 +65,8 @@ pub(crate) fn create_new(path: &Path, mode: FileMode) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file if it is not there, and warns if others can read one that is. What a dangling link points to is made.
+/// Makes a file if it is not there, and warns if others can read one that is. What a dangling link
+/// points to is made.
 #[cfg(feature = "sqlite")]
 pub(crate) fn create_if_missing(path: &Path, mode: FileMode) -> io::Result<()> {
     match create_new(path, mode) {
@@ -119,8 +120,8 @@ pub(crate) fn warn_if_open(path: &Path, mode: FileMode) {
 /// So many files are warned of.
 const MAX_WARNED: usize = 1_000;
 
-/// A file that takes the place of another one when it is whole. One that is dropped before is removed, and one that a crash
-/// has left is removed by the next replacement.
+/// A file that takes the place of another one when it is whole. One that is dropped before is
+/// removed, and one that a crash has left is removed by the next replacement.
 pub(crate) struct Replacement {
     file: Option<File>,
     temporary: PathBuf,
@@ -128,7 +129,8 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a file beside `target`, with a name of its own that ends with `suffix`. If there is a target, the new file gets its mode.
+    /// Begins a file beside `target`, with a name of its own that ends with `suffix`. If there is a
+    /// target, the new file gets its mode.
     pub(crate) fn begin(target: &Path, suffix: &str, mode: FileMode) -> io::Result<Self> {
         // A link that the application was given stays one: what it points to is replaced.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());

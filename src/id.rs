@@ -1,4 +1,5 @@
-//! Who and which: [`UserId`], the public [`SessionId`], the secret [`SessionToken`] and its hash, [`SessionKey`].
+//! Who and which: [`UserId`], the public [`SessionId`], the secret [`SessionToken`] and its hash,
+//! [`SessionKey`].
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -18,8 +19,8 @@ use crate::{
 /// Two ids are equal if their bytes are. Integers and UUIDs convert without a check, text with one;
 /// [`parse`](Self::parse) converts back.
 ///
-/// There is no `Display` and `Debug` is redacted, because an id is personal data and does not belong
-/// into a log by accident. Use [`as_str`](Self::as_str) where it shall be seen.
+/// There is no `Display` and `Debug` is redacted, because an id is personal data and does not
+/// belong into a log by accident. Use [`as_str`](Self::as_str) where it shall be seen.
 ///
 /// ```
 /// use tower_guestbook::UserId;
@@ -114,7 +115,8 @@ impl From<&UserId> for UserId {
     }
 }
 
-/// Redacted: a user id is personal data. Use [`as_str`](UserId::as_str) where it is meant to be seen.
+/// Redacted: a user id is personal data. Use [`as_str`](UserId::as_str) where it is meant to be
+/// seen.
 impl fmt::Debug for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UserId(redacted)")
@@ -133,10 +135,12 @@ impl<'de> Deserialize<'de> for UserId {
     }
 }
 
-/// A visitor without an account: a UUID that means nothing. It may appear in events and receipts; it lets nobody decide.
+/// A visitor without an account: a UUID that means nothing. It may appear in events and receipts;
+/// it lets nobody decide.
 ///
-/// Where consent is configured, a visitor who decides gets one: made from the secret in their cookie, by a hash. Otherwise the application may put one into the
-/// request's extensions before the activity layer, or set it in its `enrich` hook.
+/// Where consent is configured, a visitor who decides gets one: made from the secret in their
+/// cookie, by a hash. Otherwise the application may put one into the request's extensions before
+/// the activity layer, or set it in its `enrich` hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VisitorId(Uuid);
@@ -165,8 +169,8 @@ impl From<Uuid> for VisitorId {
     }
 }
 
-/// The secret that a visitor's cookie holds: 122 random bits, 32 hexadecimal digits on the wire. Whoever has it can decide as that
-/// visitor, so only what is made from it is stored and shown.
+/// The secret that a visitor's cookie holds: 122 random bits, 32 hexadecimal digits on the wire.
+/// Whoever has it can decide as that visitor, so only what is made from it is stored and shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct VisitorToken(Uuid);
 
@@ -200,7 +204,8 @@ impl fmt::Debug for VisitorToken {
     }
 }
 
-/// The public name of a session, a UUIDv7 (RFC 9562). It may appear in lists and logs; it lets nobody in.
+/// The public name of a session, a UUIDv7 (RFC 9562). It may appear in lists and logs; it lets
+/// nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
@@ -243,7 +248,8 @@ impl FromStr for SessionId {
     }
 }
 
-/// The secret that lets a client in: 256 bits from the operating system, 43 characters of base64url on the wire.
+/// The secret that lets a client in: 256 bits from the operating system, 43 characters of base64url
+/// on the wire.
 ///
 /// It is never stored, has no `Display`, shows nothing in `Debug` and is wiped when dropped.
 ///
@@ -275,13 +281,15 @@ impl SessionToken {
         Ok(Self(bytes))
     }
 
-    /// Reads a token as a client sends it. Anything but the one canonical encoding of 32 bytes is `None`.
+    /// Reads a token as a client sends it. Anything but the one canonical encoding of 32 bytes is
+    /// `None`.
     pub fn parse(encoded: &[u8]) -> Option<Self> {
         if encoded.len() != Self::ENCODED_LEN {
             return None;
         }
-        // 43 characters carry 258 bits. The decoder insists that the two spare ones are zero; otherwise four texts
-        // would name one session. It wants room for whole groups of four characters.
+        // 43 characters carry 258 bits. The decoder insists that the two spare ones are zero;
+        // otherwise four texts would name one session. It wants room for whole groups of four
+        // characters.
         let mut bytes = Zeroizing::new([0; 33]);
         let length = BASE64URL.decode_slice(encoded, &mut bytes[..]).ok()?;
         let token = bytes.first_chunk().filter(|_| length == 32)?;
@@ -311,9 +319,11 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// The SHA-256 of a [`SessionToken`]: what a store knows a session by. Who reads the store cannot log in with it.
+/// The SHA-256 of a [`SessionToken`]: what a store knows a session by. Who reads the store cannot
+/// log in with it.
 ///
-/// A token has 256 random bits, so a plain fast hash is enough: there is nothing to guess that salt would protect.
+/// A token has 256 random bits, so a plain fast hash is enough: there is nothing to guess that salt
+/// would protect.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey([u8; 32]);
 
@@ -392,7 +402,8 @@ mod tests {
             }
             assert!(keys.insert(token.0));
         }
-        // Ten standard deviations of a fair coin (500 each): a healthy generator fails once in 10^20 runs.
+        // Ten standard deviations of a fair coin (500 each): a healthy generator fails once in
+        // 10^20 runs.
         assert!(ones.iter().all(|count| count.abs_diff(500_000) < 5_000));
     }
 }

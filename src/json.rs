@@ -8,8 +8,8 @@ use serde_json::{
     ser::{CharEscape, CompactFormatter, Formatter},
 };
 
-/// The most levels of nesting that are stored. serde_json reads 128; the difference is for what a stored value is put into: an
-/// export, a list, a message.
+/// The most levels of nesting that are stored. serde_json reads 128; the difference is for what a
+/// stored value is put into: an export, a list, a message.
 pub(crate) const MAX_DEPTH: usize = 100;
 
 /// What may be written.
@@ -78,7 +78,8 @@ impl io::Write for Bounded<'_> {
     }
 }
 
-/// Writes compact JSON and checks the rules while it does so: a value of any depth is left before the recursion is as deep.
+/// Writes compact JSON and checks the rules while it does so: a value of any depth is left before
+/// the recursion is as deep.
 struct Strict {
     compact: CompactFormatter,
     depth: usize,

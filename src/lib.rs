@@ -1,5 +1,5 @@
-//! Who is here, what they do, what they like and what they agreed to: sessions, activity, preferences and consent for any Tower
-//! service, on a store that is part of the program.
+//! Who is here, what they do, what they like and what they agreed to: sessions, activity,
+//! preferences and consent for any Tower service, on a store that is part of the program.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -46,8 +46,9 @@
 //!
 //! # Map
 //!
-//! A [`Guestbook`] is built once on a store. It hands out layers and services, and owns the background tasks.
-//! There is one module for each subject. What a handler works with is also here at the root.
+//! A [`Guestbook`] is built once on a store. It hands out layers and services, and owns the
+//! background tasks. There is one module for each subject. What a handler works with is also here
+//! at the root.
 //!
 //! | module | in a handler | outside a request |
 //! |---|---|---|

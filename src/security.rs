@@ -1,7 +1,8 @@
-//! Which requirement of OWASP ASVS 5.0, chapters V7 (sessions) and V3.3 (cookies), is met by what, and which test shows it.
+//! Which requirement of OWASP ASVS 5.0, chapters V7 (sessions) and V3.3 (cookies), is met by what,
+//! and which test shows it.
 //!
-//! Tests are named `module::test` and live in `tests/it`; those marked *unit* stand beside the code. The wording of the
-//! requirements is ours, the numbers are the standard's.
+//! Tests are named `module::test` and live in `tests/it`; those marked *unit* stand beside the
+//! code. The wording of the requirements is ours, the numbers are the standard's.
 //!
 //! | id | requirement | met by | shown by |
 //! |---|---|---|---|

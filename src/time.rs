@@ -101,7 +101,8 @@ impl Clock {
         Self::default()
     }
 
-    /// A clock that stands still until [`advance`](Self::advance) moves it; its clones move with it.
+    /// A clock that stands still until [`advance`](Self::advance) moves it; its clones move with
+    /// it.
     pub fn manual(start: Timestamp) -> Self {
         Self { manual: Some(Arc::new(AtomicI64::new(start.0))) }
     }
@@ -110,14 +111,16 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.manual {
             Some(hand) => Timestamp(hand.load(Ordering::SeqCst)),
-            // A system clock set before 1970 reads as 1970: nothing was created earlier, so nothing looks older.
+            // A system clock set before 1970 reads as 1970: nothing was created earlier, so nothing
+            // looks older.
             None => Timestamp::now(),
         }
     }
 
     /// The current time, and the beginning of a measurement of how long something takes.
     ///
-    /// Asks one clock where others need two: the wall clock is asked every [`WALL_CLOCK_AGE`] and counted on from there.
+    /// Asks one clock where others need two: the wall clock is asked every [`WALL_CLOCK_AGE`] and
+    /// counted on from there.
     pub(crate) fn arrival(&self) -> (Timestamp, Stopwatch) {
         if self.manual.is_some() {
             let now = self.now();

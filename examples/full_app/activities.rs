@@ -36,7 +36,8 @@ pub(crate) async fn recorder(State(app): State<App>, user: Option<CurrentUserId>
     Ok(Json(json!({ "recorder": app.guestbook.recorder().stats(), "skipped": skipped })))
 }
 
-/// `type`, `limit`, `order` and `after`, a cursor that goes on in the order of its page whatever `order` says.
+/// `type`, `limit`, `order` and `after`, a cursor that goes on in the order of its page whatever
+/// `order` says.
 fn query(user: UserId, text: &str) -> Result<HistoryQuery, Refusal> {
     let (mut filter, mut limit, mut order, mut after) = (ActivityFilter::new().user(user), 50, Order::default(), None);
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {

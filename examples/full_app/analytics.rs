@@ -92,7 +92,8 @@ pub(crate) async fn sessions(state: State<App>, user: Option<CurrentUserId>, uri
     overview(state, user, uri, |overview| json!({ "sessions": overview.sessions, "visits": overview.visits })).await
 }
 
-/// `types`, if they are given, are the only event types that count: a list with commas between them.
+/// `types`, if they are given, are the only event types that count: a list with commas between
+/// them.
 pub(crate) async fn patterns(State(app): State<App>, user: Option<CurrentUserId>, uri: Uri) -> Answer {
     let (analytics, asked) = (admin(&app, user)?, Asked::of(&uri));
     let query =
@@ -179,7 +180,8 @@ impl Asked {
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
-    /// From `from` to before `until`, both in milliseconds since 1970; or the last `hours`, a week by default.
+    /// From `from` to before `until`, both in milliseconds since 1970; or the last `hours`, a week
+    /// by default.
     fn range(&self) -> Answer<Range> {
         let moment = |name: &str| -> Answer<Option<Timestamp>> {
             let millis = self.0.get(name).map(|text| text.parse().map_err(|_| wrong(name, "milliseconds since 1970")));

@@ -13,8 +13,8 @@ use tower_guestbook::ErrorKind;
 
 use crate::{hashing::Busy, server::TooSlow};
 
-/// What a route answers when it does not do what it was asked: a problem (RFC 9457) with the members `error` and, where
-/// there is more to say, `message`.
+/// What a route answers when it does not do what it was asked: a problem (RFC 9457) with the
+/// members `error` and, where there is more to say, `message`.
 #[derive(Debug)]
 pub(crate) struct Refusal(Box<Response>);
 

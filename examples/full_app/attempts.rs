@@ -1,9 +1,10 @@
 //! Failed password checks, counted in three ways within a minute. A success is not counted.
 //!
-//! - An account and a network together: 10. One who guesses is stopped, and the owner elsewhere is not.
+//! - An account and a network together: 10. One who guesses is stopped, and the owner elsewhere is
+//!   not.
 //! - A network, whatever the accounts: 30.
-//! - An account, whatever the networks: it is never locked, since then a stranger could lock its owner out. From the 10th
-//!   failure on each attempt is delayed, for 5 seconds at most.
+//! - An account, whatever the networks: it is never locked, since then a stranger could lock its
+//!   owner out. From the 10th failure on each attempt is delayed, for 5 seconds at most.
 
 use std::{
     net::IpAddr,
@@ -55,7 +56,8 @@ impl Attempts {
         Self { state: Mutex::new(State { pairs, networks, accounts }) }
     }
 
-    /// Counts an attempt as failed before it is judged, so that parallel guesses count too. `Err` says how long to wait.
+    /// Counts an attempt as failed before it is judged, so that parallel guesses count too. `Err`
+    /// says how long to wait.
     pub(crate) fn begin(&self, account: Account, address: IpAddr, now: Instant) -> Result<Attempt, Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let network = network(address);

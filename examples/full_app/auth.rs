@@ -50,7 +50,8 @@ pub(crate) async fn login(
     if let Err(error) = session.flash("info", &format!("Welcome, {}.", login.username)) {
         tracing::debug!(%error, "no greeting");
     }
-    // For clients without cookies, which send it as `X-Session-ID`. Browsers have their cookie, out of reach of scripts.
+    // For clients without cookies, which send it as `X-Session-ID`. Browsers have their cookie, out
+    // of reach of scripts.
     let token = session.issued_token().map(|token| token.expose_secret().to_string());
     Ok(Json(json!({ "status": "success", "message": "Login successful", "session_id": token, "user_id": user })))
 }
@@ -92,7 +93,8 @@ pub(crate) async fn change_password(
     Ok(Json(json!({ "status": "success", "message": "Password changed", "ended_sessions": ended })))
 }
 
-/// Checks a password with `checked`, if it may be tried now. Only a wrong one, `None`, counts as a failure.
+/// Checks a password with `checked`, if it may be tried now. Only a wrong one, `None`, counts as a
+/// failure.
 async fn check<T>(
     app: &App,
     account: Account,

@@ -27,7 +27,8 @@ pub(crate) struct Config {
     /// Where events wait while the database does not take them [default: FILE.spool]
     #[arg(long, env = "FULL_APP_SPOOL", value_name = "DIRECTORY")]
     spool: Option<PathBuf>,
-    /// The erasure journal, by which a restored backup brings no erased user back [default: FILE.erasures]
+    /// The erasure journal, by which a restored backup brings no erased user back [default:
+    /// FILE.erasures]
     ///
     /// Keep it out of what is restored together with the database.
     #[arg(long, env = "GUESTBOOK_JOURNAL", value_name = "FILE")]

@@ -25,7 +25,8 @@ use crate::{
     purposes::offers_cookie,
 };
 
-/// The largest body that is read: all purposes and the snapshot of their notices take a tenth of it.
+/// The largest body that is read: all purposes and the snapshot of their notices take a tenth of
+/// it.
 pub(crate) const MAX_BODY: usize = 16 * 1024;
 
 /// So much of the history is shown.
@@ -111,7 +112,8 @@ pub(crate) async fn receipt(consent: Consent) -> Answer<impl IntoResponse> {
     Ok((NO_STORE, Json(receipt)))
 }
 
-/// Behind a gate, as [`offers_as_json`]: it sets a cookie that nobody gets who has not agreed to it.
+/// Behind a gate, as [`offers_as_json`]: it sets a cookie that nobody gets who has not agreed to
+/// it.
 pub(crate) async fn offers(
     State(app): State<App>,
     preferences: Preferences<StandardPreferences>,
@@ -128,7 +130,8 @@ pub(crate) async fn offers_as_json(session: Session) -> Json<Value> {
 }
 
 impl Button {
-    /// Whoever accepts everything declines nothing. A record that says otherwise would prove nothing.
+    /// Whoever accepts everything declines nothing. A record that says otherwise would prove
+    /// nothing.
     fn fits(self, choices: &BTreeMap<String, bool>) -> bool {
         match self {
             Self::AcceptAll => choices.values().all(|granted| *granted),

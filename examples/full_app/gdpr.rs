@@ -1,5 +1,6 @@
-//! What the administrator may know of the processing of data: whether the audit trail is what was recorded, and the record of processing.
-//! What users may do about their own data is the guestbook's router.
+//! What the administrator may know of the processing of data: whether the audit trail is what was
+//! recorded, and the record of processing. What users may do about their own data is the
+//! guestbook's router.
 
 use axum::{
     Json,

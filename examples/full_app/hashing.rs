@@ -1,4 +1,5 @@
-//! Where passwords are hashed: on threads of their own, a few at a time, and a bounded number waits.
+//! Where passwords are hashed: on threads of their own, a few at a time, and a bounded number
+//! waits.
 
 use std::{fmt, sync::Arc};
 
@@ -21,8 +22,9 @@ impl Hashing {
         Self { running: Arc::new(Semaphore::new(threads)), admitted: Arc::new(Semaphore::new(admitted)) }
     }
 
-    /// The result of `hash`; [`Busy`] at once where the queue is full. A client that leaves takes its place along only when
-    /// the hash is done: otherwise clients that come and go would fill the memory.
+    /// The result of `hash`; [`Busy`] at once where the queue is full. A client that leaves takes
+    /// its place along only when the hash is done: otherwise clients that come and go would fill
+    /// the memory.
     pub(crate) async fn run<T, F>(&self, hash: F) -> Result<Result<T, JoinError>, Busy>
     where
         T: Send + 'static,

@@ -31,7 +31,8 @@ use crate::{
     answers::{Answer, busy, unauthorized, wait},
 };
 
-/// How often the client hears that the connection lives, and so how long it survives its session at most.
+/// How often the client hears that the connection lives, and so how long it survives its session at
+/// most.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How many streams a user may have open, so that one user does not take all of them.
@@ -104,7 +105,8 @@ impl Drop for LiveStream {
 }
 
 impl Feed {
-    /// The next event; `None` when the session is over or the server stops, which would wait for this connection.
+    /// The next event; `None` when the session is over or the server stops, which would wait for
+    /// this connection.
     async fn next(&mut self) -> Option<Item> {
         if mem::take(&mut self.somebody_left) && !self.is_session_live().await {
             return None;

@@ -1,5 +1,5 @@
-//! A server that shows everything: sessions, activities, consent, preferences, the rights of users and figures, over JSON and in
-//! the browser.
+//! A server that shows everything: sessions, activities, consent, preferences, the rights of users
+//! and figures, over JSON and in the browser.
 //!
 //! ```sh
 //! cargo run --release --example full_app
@@ -105,7 +105,8 @@ async fn serve(config: Config) -> Result<(), Error> {
     let store = SqliteStore::open(&config.database)?;
 
     let secure = !address.ip().is_loopback();
-    // No other host below the same domain can plant a cookie with this prefix, which browsers take only if it is Secure.
+    // No other host below the same domain can plant a cookie with this prefix, which browsers take
+    // only if it is Secure.
     let cookie = match secure {
         true => SessionCookie::new().name("__Host-session_id"),
         false => SessionCookie::new().name("session_id").insecure_without_secure(),

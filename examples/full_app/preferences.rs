@@ -1,4 +1,5 @@
-//! What the guest likes, with and without a login; and what others see of a user, which is one of those things.
+//! What the guest likes, with and without a login; and what others see of a user, which is one of
+//! those things.
 
 use axum::{
     Json,
@@ -43,7 +44,8 @@ pub(crate) fn rules() -> tower_guestbook::Result<PreferenceRules<StandardPrefere
 
 pub(crate) async fn get(own: Own, headers: HeaderMap) -> Response {
     let etag = own.etag();
-    // Kept by the browser and by nobody else, and never shown without asking whether it still holds.
+    // Kept by the browser and by nobody else, and never shown without asking whether it still
+    // holds.
     let kept = [(header::ETAG, etag.clone()), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
     if EntityTags::if_none_match(&headers).is_some_and(|known| known.match_weakly(&etag)) {
         return (StatusCode::NOT_MODIFIED, kept).into_response();
@@ -51,7 +53,8 @@ pub(crate) async fn get(own: Own, headers: HeaderMap) -> Response {
     (kept, Json(own.value())).into_response()
 }
 
-/// Replaces the categories that the body names: what it leaves out of them goes back to its default.
+/// Replaces the categories that the body names: what it leaves out of them goes back to its
+/// default.
 pub(crate) async fn put(own: Own, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Answer<Response> {
     let mut body = object(&headers, &["application/json"], body)?;
     let defaults = serde_json::to_value(StandardPreferences::default()).map_err(crate::Error::from)?;

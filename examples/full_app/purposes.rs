@@ -14,7 +14,8 @@ pub(crate) fn offers_cookie(secure: bool) -> &'static str {
 /// How long a decision lasts. Nobody is asked again before.
 const HALF_A_YEAR: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// Whoever changes a text changes the version of its purpose too, and then grants under the old one no longer count.
+/// Whoever changes a text changes the version of its purpose too, and then grants under the old one
+/// no longer count.
 const NOTICES: [(PurposeId, &str, &str); 10] = [
     (
         PurposeId::NECESSARY,
@@ -80,7 +81,8 @@ pub(crate) fn rules(secure: bool) -> tower_guestbook::Result<ConsentRules> {
     let purposes = Purposes::builder()
         .purpose(Purpose::new(PurposeId::NECESSARY.as_str(), Category::Necessary))
         .purpose(purpose(PurposeId::FUNCTIONAL, Category::Functional))
-        // Our own measurement, which some laws exempt from consent: it goes on until somebody objects.
+        // Our own measurement, which some laws exempt from consent: it goes on until somebody
+        // objects.
         .purpose(
             purpose(PurposeId::ANALYTICS, Category::Analytics)
                 .mode(Mode::ExemptWithObjection)
@@ -103,8 +105,9 @@ pub(crate) fn rules(secure: bool) -> tower_guestbook::Result<ConsentRules> {
         ConsentRules::new(purposes)
             .controller(controller)
             .consent_page("/")
-            // So that a program can decide with two fields. What such a grant proves is little: the page always sends the
-            // snapshot of the notices that it shows, and where proof matters this line is to go.
+            // So that a program can decide with two fields. What such a grant proves is little: the
+            // page always sends the snapshot of the notices that it shows, and where proof matters
+            // this line is to go.
             .accept_grants_without_notice(),
         |rules, (purpose, language, text)| Ok(rules.notice(Notice::new(purpose, 1, language, text)?)),
     )

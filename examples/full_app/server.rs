@@ -1,4 +1,5 @@
-//! Accepts connections: a bounded number at a time, with a limit on how long the head and the body of a request may take.
+//! Accepts connections: a bounded number at a time, with a limit on how long the head and the body
+//! of a request may take.
 
 use std::{
     fmt,
@@ -34,8 +35,8 @@ use tower::ServiceExt;
 pub(crate) struct Limits {
     /// Open connections. A further one waits in the system's queue until one ends.
     pub(crate) connections: usize,
-    /// From the first moment of a connection, or the end of the last answer, to the end of a head: it closes an idle
-    /// connection as well.
+    /// From the first moment of a connection, or the end of the last answer, to the end of a head:
+    /// it closes an idle connection as well.
     pub(crate) head: Duration,
     /// From the end of the head to the end of the body.
     pub(crate) body: Duration,
@@ -111,8 +112,8 @@ impl TimedBody {
 }
 
 impl Drop for TimedBody {
-    /// Reads what is left of a body that nobody wants, up to a bound: a client that is still writing when the connection closes
-    /// sees that, and not the answer.
+    /// Reads what is left of a body that nobody wants, up to a bound: a client that is still
+    /// writing when the connection closes sees that, and not the answer.
     fn drop(&mut self) {
         let Some(mut body) = self.body.take() else { return };
         let is_small = body.size_hint().upper().is_some_and(|left| left <= MAX_DISCARDED);

@@ -1,4 +1,5 @@
-//! What users do, as the client tells it: pages, actions, batches of typed events. And the one type that is ours.
+//! What users do, as the client tells it: pages, actions, batches of typed events. And the one type
+//! that is ours.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -49,8 +50,8 @@ pub(crate) fn note_kept(tracker: &Tracker, note: &str) -> tower_guestbook::Resul
     tracker.track(NOTE_KEPT, &NoteKept { length })
 }
 
-/// How many events each user may track in a minute: one user's flood neither takes the room of others' events in the queue
-/// nor makes everybody's reports too large.
+/// How many events each user may track in a minute: one user's flood neither takes the room of
+/// others' events in the queue nor makes everybody's reports too large.
 pub(crate) struct Quota {
     limit: u32,
     tracked: Mutex<Windows<UserId>>,
@@ -128,8 +129,9 @@ fn not_dropped(tracked: Tracked) -> Answer<()> {
 
 const QUEUE_FULL: &str = "Too many events wait to be stored";
 
-/// Events that a client has gathered: `{"events":[…]}` or the array alone. Each is judged on its own, but the quota has room
-/// for all of them or for none. A batch whose events were all dropped is refused.
+/// Events that a client has gathered: `{"events":[…]}` or the array alone. Each is judged on its
+/// own, but the quota has room for all of them or for none. A batch whose events were all dropped
+/// is refused.
 pub(crate) async fn batch(
     State(app): State<App>,
     user: Option<CurrentUserId>,

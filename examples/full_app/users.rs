@@ -1,4 +1,5 @@
-//! The application's own users, in a SQLite file of their own. The guestbook knows them by their id only.
+//! The application's own users, in a SQLite file of their own. The guestbook knows them by their id
+//! only.
 
 use std::{
     fs::OpenOptions,
@@ -29,7 +30,8 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    /// Opens the users, or makes the file with two of them. At most `queue` passwords wait to be checked.
+    /// Opens the users, or makes the file with two of them. At most `queue` passwords wait to be
+    /// checked.
     pub(crate) fn open(path: &Path, queue: usize) -> Result<Self, Error> {
         create_private(path).map_err(|error| format!("unable to open {}: {error}", path.display()))?;
         let mut database = Connection::open(path)?;
@@ -106,7 +108,8 @@ fn create_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The accounts are data of users, too: part of what they may take along, and struck out with the rest.
+/// The accounts are data of users, too: part of what they may take along, and struck out with the
+/// rest.
 pub(crate) struct Accounts(pub(crate) Arc<Users>);
 
 impl PersonalData for Accounts {
@@ -152,7 +155,8 @@ fn failed(error: Error) -> tower_guestbook::Error {
     tower_guestbook::Error::new(ErrorKind::Unavailable, "the database of users failed").with_source(error)
 }
 
-/// The table and the users of the first start. Where the table is, its users are not made again: they may have been erased.
+/// The table and the users of the first start. Where the table is, its users are not made again:
+/// they may have been erased.
 fn make(database: &mut Connection) -> Result<(), Error> {
     let first_start = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let is_made = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'users')";
@@ -170,7 +174,8 @@ fn make(database: &mut Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Argon2id with the parameters of RFC 9106's second choice as OWASP has them: 19 MiB, two passes, one lane.
+/// Argon2id with the parameters of RFC 9106's second choice as OWASP has them: 19 MiB, two passes,
+/// one lane.
 fn hash(password: &str) -> Result<String, Error> {
     Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
 }

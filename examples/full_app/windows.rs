@@ -11,8 +11,8 @@ use lru::LruCache;
 /// How long a count lasts, from its first event on.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 
-/// The number of keys that are remembered. The key that was not used for the longest time makes room for another, so a
-/// stranger who invents keys locks nobody out.
+/// The number of keys that are remembered. The key that was not used for the longest time makes
+/// room for another, so a stranger who invents keys locks nobody out.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(100_000).expect("it is not zero");
 
 pub(crate) struct Windows<K: Hash + Eq> {
@@ -53,7 +53,8 @@ impl<K: Hash + Eq> Windows<K> {
         self.counts.peek(key).filter(|window| !window.is_over(now)).map_or(0, |window| window.count)
     }
 
-    /// How long to wait until `more` events of `key` do not exceed `limit`; nothing if they do not now.
+    /// How long to wait until `more` events of `key` do not exceed `limit`; nothing if they do not
+    /// now.
     pub(crate) fn wait(&self, key: &K, more: u32, limit: u32, now: Instant) -> Option<Duration> {
         if self.count(key, now).saturating_add(more) <= limit {
             return None;

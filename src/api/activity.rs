@@ -1,7 +1,9 @@
-//! Activity: [`Tracker`] in a handler, [`Activities`] outside a request, and the recorder between them and the store.
+//! Activity: [`Tracker`] in a handler, [`Activities`] outside a request, and the recorder between
+//! them and the store.
 //!
-//! An [`Event`] is what happened; an [`Entry`] is an event on its way to a store, with an id by which the store knows it
-//! again; an [`Activity`] is a stored event with the number that the store gave it.
+//! An [`Event`] is what happened; an [`Entry`] is an event on its way to a store, with an id by
+//! which the store knows it again; an [`Activity`] is a stored event with the number that the store
+//! gave it.
 //!
 //! ```
 //! use tower_guestbook::activity::{EventData, EventLimits, EventType};
@@ -15,11 +17,11 @@
 //!
 //! # What is recorded, and what never is
 //!
-//! Recorded: type, time, user, public session id, the route's template (of other paths only declared words), method,
-//! status, latency, bytes, the outcome, the referring *host*, `utm_*`, families of browser and system, the network (/24 or
-//! /48).
-//! Never: query strings (but for keys on an allow-list), bodies, `Cookie`, `Authorization`, `Set-Cookie`, full addresses,
-//! full user agents.
+//! Recorded: type, time, user, public session id, the route's template (of other paths only
+//! declared words), method, status, latency, bytes, the outcome, the referring *host*, `utm_*`,
+//! families of browser and system, the network (/24 or /48). Never: query strings (but for keys on
+//! an allow-list), bodies, `Cookie`, `Authorization`, `Set-Cookie`, full addresses, full user
+//! agents.
 
 pub use crate::{
     engine::{activities::*, recorder::*},

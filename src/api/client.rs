@@ -1,4 +1,5 @@
-//! The client of a request: its address, shortened, and its device and browser, reduced to families.
+//! The client of a request: its address, shortened, and its device and browser, reduced to
+//! families.
 //!
 //! Both are reduced before anything is queued or stored; the raw values are kept nowhere.
 //!

@@ -1,4 +1,5 @@
-//! Sessions: [`Session`] in a handler, [`Sessions`] outside a request, and the data and rules of both.
+//! Sessions: [`Session`] in a handler, [`Sessions`] outside a request, and the data and rules of
+//! both.
 //!
 //! ```
 //! use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What works outside a request: each part brings a store, its rules, the clock and background tasks together.
+//! What works outside a request: each part brings a store, its rules, the clock and background
+//! tasks together.
 
 pub(crate) mod activities;
 pub(crate) mod analytics;

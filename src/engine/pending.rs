@@ -61,7 +61,8 @@ impl PendingErasures {
         self.inner.is_any.store(true, Ordering::Release);
     }
 
-    /// Whether the caller may try: nobody else does. Users who are not pending may be tried by everybody.
+    /// Whether the caller may try: nobody else does. Users who are not pending may be tried by
+    /// everybody.
     pub(crate) fn take_turn(&self, user: &UserId) -> bool {
         match self.users().get_mut(user) {
             Some(pending) => !std::mem::replace(&mut pending.is_tried, true),
@@ -101,8 +102,8 @@ impl PendingErasures {
     }
 }
 
-/// A store of activities for the recorder, that leaves events of pending users out of a batch, as the store does with those of
-/// erased ones.
+/// A store of activities for the recorder, that leaves events of pending users out of a batch, as
+/// the store does with those of erased ones.
 pub(crate) struct WithholdingStore {
     store: Arc<dyn DynActivityStore>,
     pending: PendingErasures,

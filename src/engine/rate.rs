@@ -11,7 +11,8 @@ use lru::LruCache;
 
 use crate::time::{Timestamp, to_millis};
 
-/// How often somebody may do something: so many times at once, and as many again in each span of time, evenly.
+/// How often somebody may do something: so many times at once, and as many again in each span of
+/// time, evenly.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,10 +27,11 @@ pub struct RateLimit {
     per: Duration,
 }
 
-/// What each of a bounded number of keys has used of one limit. The key that was used least recently is forgotten first and
-/// begins anew, so nobody is limited by what others do.
+/// What each of a bounded number of keys has used of one limit. The key that was used least
+/// recently is forgotten first and begins anew, so nobody is limited by what others do.
 ///
-/// It knows keys by a hash with a random seed: nobody can choose to share one, and no name is left of somebody who is erased.
+/// It knows keys by a hash with a random seed: nobody can choose to share one, and no name is left
+/// of somebody who is erased.
 #[derive(Debug)]
 pub(crate) struct Allowances {
     limit: RateLimit,

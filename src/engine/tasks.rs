@@ -37,7 +37,8 @@ impl Tasks {
         Self { count: Arc::default(), timeout, gate: None }
     }
 
-    /// The same tasks, but nothing is asked of the store before the gate is open. That it opens is waited for within the timeout.
+    /// The same tasks, but nothing is asked of the store before the gate is open. That it opens is
+    /// waited for within the timeout.
     pub(crate) fn behind(&self, gate: Gate) -> Self {
         Self { gate: Some(gate), ..self.clone() }
     }
@@ -71,8 +72,8 @@ impl Tasks {
         }
     }
 
-    /// Runs a change to its end in a task of its own, so that a client that leaves cannot stop it half-way: between
-    /// the store and the cache, say.
+    /// Runs a change to its end in a task of its own, so that a client that leaves cannot stop it
+    /// half-way: between the store and the cache, say.
     pub(crate) async fn finish<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T>> + Send + 'static,

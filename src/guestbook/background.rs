@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::engine::{audit::AuditTrail, rights::Rights, sessions::Sessions};
 
-/// Removes expired sessions for as long as the guestbook lives; an error is reported and tried again next time.
+/// Removes expired sessions for as long as the guestbook lives; an error is reported and tried
+/// again next time.
 pub(super) async fn sweep(sessions: Sessions, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -18,8 +19,8 @@ pub(super) async fn sweep(sessions: Sessions, interval: Duration) {
     }
 }
 
-/// Replays the journal, goes on with erasures that were interrupted, and forgets old ones. Apart from [`sweep`], as a source of the application may take
-/// its time.
+/// Replays the journal, goes on with erasures that were interrupted, and forgets old ones. Apart
+/// from [`sweep`], as a source of the application may take its time.
 pub(super) async fn go_on_erasing(rights: Rights, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -44,7 +45,8 @@ pub(super) async fn go_on_erasing(rights: Rights, interval: Duration) {
     }
 }
 
-/// Verifies the audit trail each time that it is due, which it is looked for with each sweep but the first: a start must not be slower for it.
+/// Verifies the audit trail each time that it is due, which it is looked for with each sweep but
+/// the first: a start must not be slower for it.
 pub(super) async fn watch_trail(audit: AuditTrail, interval: Duration, verify_interval: Duration) {
     if verify_interval == Duration::MAX {
         return;

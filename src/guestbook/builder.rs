@@ -124,21 +124,23 @@ impl<S> GuestbookBuilder<S> {
 }
 
 impl<S: Store> GuestbookBuilder<S> {
-    /// Sets the realm: the kind of accounts that this guestbook serves. Default: [`Realm::default`].
+    /// Sets the realm: the kind of accounts that this guestbook serves. Default:
+    /// [`Realm::default`].
     ///
     /// Guestbooks that share a store need a realm each if they know different accounts, such as the
     /// customers of a shop and its administrators: a session belongs to one realm, and its token is
-    /// unknown to a guestbook of another one, in whatever cookie or header it arrives. Lists, limits,
-    /// revocations and [epochs](crate::session::CredentialEpoch) see the sessions of the own realm only.
+    /// unknown to a guestbook of another one, in whatever cookie or header it arrives. Lists,
+    /// limits, revocations and [epochs](crate::session::CredentialEpoch) see the sessions of the
+    /// own realm only.
     ///
-    /// **Everything else is stored by [`UserId`](crate::UserId) alone**: activities, preferences, consents,
-    /// requests, erasures. So ids must be unique in the store: where customer 1 and administrator 1 are
-    /// different people, use ids such as `customer-1` and `admin-1`. Erasing or exporting a user covers
-    /// their sessions of every realm.
+    /// **Everything else is stored by [`UserId`](crate::UserId) alone**: activities, preferences,
+    /// consents, requests, erasures. So ids must be unique in the store: where customer 1 and
+    /// administrator 1 are different people, use ids such as `customer-1` and `admin-1`. Erasing or
+    /// exporting a user covers their sessions of every realm.
     ///
-    /// Give each guestbook a cookie of its own with [`cookie`](Self::cookie) where both may see one request: a
-    /// browser keeps one cookie of a name. Module [`http`](crate::http#layers-twice-and-two-guestbooks) says what
-    /// happens otherwise.
+    /// Give each guestbook a cookie of its own with [`cookie`](Self::cookie) where both may see one
+    /// request: a browser keeps one cookie of a name. Module
+    /// [`http`](crate::http#layers-twice-and-two-guestbooks) says what happens otherwise.
     ///
     /// Sessions that were stored before realms existed belong to the default realm.
     pub fn realm(mut self, realm: Realm) -> Self {
@@ -146,7 +148,8 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// How long sessions live unless a login says otherwise. Default: 30 minutes idle, 12 hours in all.
+    /// How long sessions live unless a login says otherwise. Default: 30 minutes idle, 12 hours in
+    /// all.
     pub fn session_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.settings.lifetime = lifetime;
         self
@@ -164,8 +167,8 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// How many sessions of people who are not logged in are kept, and how much is in them. Default: 100,000 with 128 MiB, then the
-    /// least recently used end; see [`AnonymousLimits`].
+    /// How many sessions of people who are not logged in are kept, and how much is in them.
+    /// Default: 100,000 with 128 MiB, then the least recently used end; see [`AnonymousLimits`].
     pub fn anonymous_sessions(mut self, limits: AnonymousLimits) -> Self {
         self.settings.anonymous = limits;
         self
@@ -177,8 +180,9 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// Also takes the token from `Authorization: Bearer` (RFC 6750), before the cookie. Such a client gets its token
-    /// from [`Session::issued_token`](crate::Session::issued_token) and keeps it itself.
+    /// Also takes the token from `Authorization: Bearer` (RFC 6750), before the cookie. Such a
+    /// client gets its token from [`Session::issued_token`](crate::Session::issued_token) and keeps
+    /// it itself.
     pub fn accept_bearer(mut self) -> Self {
         self.bearer = true;
         self
@@ -208,7 +212,8 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// The purposes for which consent is asked, and how decisions are enforced. Default: none; nothing depends on consent.
+    /// The purposes for which consent is asked, and how decisions are enforced. Default: none;
+    /// nothing depends on consent.
     pub fn consent(mut self, rules: ConsentRules) -> Self {
         self.consent = Some(rules);
         self
@@ -227,81 +232,92 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// Adds data of users that the application itself keeps: part of every export and every erasure.
+    /// Adds data of users that the application itself keeps: part of every export and every
+    /// erasure.
     pub fn personal_data(mut self, source: impl PersonalData) -> Self {
         self.sources.push(Box::new(source));
         self
     }
 
-    /// How long a user who was erased is kept out: longer than the oldest backup that may be restored. Default: 400 days.
+    /// How long a user who was erased is kept out: longer than the oldest backup that may be
+    /// restored. Default: 400 days.
     pub fn tombstone_retention(mut self, duration: Duration) -> Self {
         self.tombstone_retention = duration;
         self
     }
 
-    /// What an erasure makes of the user's activities: nothing is left of them, or rows of nobody that still count as views. Read at
-    /// [`ErasedActivities`] what those tell before you choose them. Default: they are deleted.
+    /// What an erasure makes of the user's activities: nothing is left of them, or rows of nobody
+    /// that still count as views. Read at [`ErasedActivities`] what those tell before you choose
+    /// them. Default: they are deleted.
     pub fn erased_activities(mut self, activities: ErasedActivities) -> Self {
         self.erased_activities = activities;
         self
     }
 
-    /// The key of the [audit trail](crate::privacy): 32 random bytes, kept where the database is not. Default: one that is made from the
-    /// store's secret, which finds accidents, but not changes by somebody who has the whole database. It must stay the same.
+    /// The key of the [audit trail](crate::privacy): 32 random bytes, kept where the database is
+    /// not. Default: one that is made from the store's secret, which finds accidents, but not
+    /// changes by somebody who has the whole database. It must stay the same.
     pub fn audit_key(mut self, key: [u8; 32]) -> Self {
         self.audit_key = Some(AuditKey::new(key));
         self
     }
 
-    /// How often the guestbook verifies its [audit trail](crate::privacy#by-itself) by itself; `Duration::MAX` is never. Default: once a day.
+    /// How often the guestbook verifies its [audit trail](crate::privacy#by-itself) by itself;
+    /// `Duration::MAX` is never. Default: once a day.
     pub fn verify_audit(mut self, interval: Duration) -> Self {
         self.verify_audit = interval;
         self
     }
 
-    /// Who is responsible: named in exports, in the [record of processing](Guestbook::processing_records), and in receipts of
-    /// consent if [`ConsentRules::controller`] names nobody else. Default: nobody.
+    /// Who is responsible: named in exports, in the [record of
+    /// processing](Guestbook::processing_records), and in receipts of consent if
+    /// [`ConsentRules::controller`] names nobody else. Default: nobody.
     pub fn controller(mut self, controller: Controller) -> Self {
         self.controller = Some(controller);
         self
     }
 
-    /// Keys of session data whose values are secrets of the service, such as tokens for another one: an export names the keys
-    /// and not the values. Default: none.
+    /// Keys of session data whose values are secrets of the service, such as tokens for another
+    /// one: an export names the keys and not the values. Default: none.
     pub fn secret_session_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.secret_session_keys = keys.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How long a user who has [confirmed](Rights::confirm_erasure) to be erased may think better of it; at most 27 days, as the whole must not take
-    /// longer than a month. Default: 7 days.
+    /// How long a user who has [confirmed](Rights::confirm_erasure) to be erased may think better
+    /// of it; at most 27 days, as the whole must not take longer than a month. Default: 7 days.
     pub fn erasure_grace(mut self, duration: Duration) -> Self {
         self.grace = duration;
         self
     }
 
-    /// How long requests of users are kept after they were answered, as proof of that. Default: 3 years of 365 days.
+    /// How long requests of users are kept after they were answered, as proof of that. Default: 3
+    /// years of 365 days.
     pub fn keep_requests(mut self, duration: Duration) -> Self {
         self.keep_requests = duration;
         self
     }
 
-    /// Remembers erasures outside the store, so that a restored backup brings nobody back; see [`journal`](crate::privacy). Default: none.
+    /// Remembers erasures outside the store, so that a restored backup brings nobody back; see
+    /// [`journal`](crate::privacy). Default: none.
     ///
-    /// The guestbook replays it at its start, and asks nothing of the store before: await [`Guestbook::ready`] before you serve.
+    /// The guestbook replays it at its start, and asks nothing of the store before: await
+    /// [`Guestbook::ready`] before you serve.
     pub fn erasure_journal(mut self, journal: impl ErasureJournal) -> Self {
         self.journal = Some(Box::new(journal));
         self
     }
 
-    /// Begins a new [journal](Self::erasure_journal) where the store has had one that is not there any more. For one start, when the old one is
-    /// lost for good: whoever it kept out would come back with a backup of before their erasure. Default: nobody is served then.
+    /// Begins a new [journal](Self::erasure_journal) where the store has had one that is not there
+    /// any more. For one start, when the old one is lost for good: whoever it kept out would come
+    /// back with a backup of before their erasure. Default: nobody is served then.
     pub fn accept_new_journal(mut self) -> Self {
         self.missing_journal = OnMissingJournal::Begin;
         self
     }
 
-    /// How often users may exercise their rights over HTTP, and how. Default: [`PrivacyRules::new`].
+    /// How often users may exercise their rights over HTTP, and how. Default:
+    /// [`PrivacyRules::new`].
     pub fn privacy(mut self, rules: PrivacyRules) -> Self {
         self.privacy = rules;
         self
@@ -319,8 +335,9 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// How long a session is served without asking the store again, and so how late another process's revocation is
-    /// noticed at most. Default: 1 second; zero asks for each request. What this process ends is over at once.
+    /// How long a session is served without asking the store again, and so how late another
+    /// process's revocation is noticed at most. Default: 1 second; zero asks for each request. What
+    /// this process ends is over at once.
     pub fn cache_age(mut self, age: Duration) -> Self {
         self.settings.cache_age = age;
         self
@@ -339,14 +356,15 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// How long events are kept. Default: [`RetentionRules::new`], 90 days, logins and logouts 365; [`RetentionRules::off`] keeps
-    /// everything.
+    /// How long events are kept. Default: [`RetentionRules::new`], 90 days, logins and logouts 365;
+    /// [`RetentionRules::off`] keeps everything.
     pub fn retention(mut self, rules: RetentionRules) -> Self {
         self.retention = rules;
         self
     }
 
-    /// Which events count in analytics, and how much one question may cost. Default: [`AnalyticsRules::new`].
+    /// Which events count in analytics, and how much one question may cost. Default:
+    /// [`AnalyticsRules::new`].
     pub fn analytics(mut self, rules: AnalyticsRules) -> Self {
         self.analytics = rules;
         self

@@ -30,7 +30,8 @@ use crate::{
 
 pub use self::builder::GuestbookBuilder;
 
-/// The guestbook of a service: a store, the rules, and the layers that apply them. A clone is another handle.
+/// The guestbook of a service: a store, the rules, and the layers that apply them. A clone is
+/// another handle.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -81,13 +82,14 @@ impl Guestbook {
         GuestbookLayer::new(self.session_layer(), self.consent_layer(), self.activity_layer())
     }
 
-    /// The layer that keeps cookies out whose purpose is not allowed. It goes inside the session layer. Without
-    /// [consent](GuestbookBuilder::consent) it lets everything pass.
+    /// The layer that keeps cookies out whose purpose is not allowed. It goes inside the session
+    /// layer. Without [consent](GuestbookBuilder::consent) it lets everything pass.
     pub fn consent_layer(&self) -> ConsentLayer {
         self.inner.consent_layer.clone()
     }
 
-    /// A gate for what cannot be served without this purpose: a layer for routes, inside the session layer.
+    /// A gate for what cannot be served without this purpose: a layer for routes, inside the
+    /// session layer.
     ///
     /// # Errors
     ///
@@ -102,7 +104,8 @@ impl Guestbook {
         }
     }
 
-    /// The layer that records requests. Inside the session layer it knows who is there; alone it records strangers.
+    /// The layer that records requests. Inside the session layer it knows who is there; alone it
+    /// records strangers.
     pub fn activity_layer(&self) -> ActivityLayer {
         self.inner.activity_layer.clone()
     }
@@ -122,12 +125,14 @@ impl Guestbook {
         self.inner.consents.as_ref()
     }
 
-    /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with this type.
+    /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with
+    /// this type.
     pub fn preferences<T: 'static>(&self) -> Option<&UserPreferences<T>> {
         self.inner.preferences.as_ref()?.as_any().downcast_ref()
     }
 
-    /// A service that gives whoever is logged in a copy of their data: for a route inside the session layer.
+    /// A service that gives whoever is logged in a copy of their data: for a route inside the
+    /// session layer.
     pub fn export_service(&self) -> ExportService {
         self.inner.export_service.clone()
     }
@@ -137,13 +142,14 @@ impl Guestbook {
         ErasureService::new(self.inner.rights.clone())
     }
 
-    /// A service that answers whatever a user may ask about their own data, below one prefix: inside the session layer. All that
-    /// come from one guestbook limit users together.
+    /// A service that answers whatever a user may ask about their own data, below one prefix:
+    /// inside the session layer. All that come from one guestbook limit users together.
     pub fn privacy_service(&self) -> PrivacyService {
         self.inner.privacy_service.clone()
     }
 
-    /// The [same](Self::privacy_service) as a router of axum, to be nested: inside the session layer.
+    /// The [same](Self::privacy_service) as a router of axum, to be nested: inside the session
+    /// layer.
     ///
     /// ```
     /// use axum::{Router, body::Body};
@@ -176,8 +182,8 @@ impl Guestbook {
         &self.inner.audit
     }
 
-    /// The record of processing activities (GDPR, Article 30), from the purposes, the retention and the sources that are
-    /// configured.
+    /// The record of processing activities (GDPR, Article 30), from the purposes, the retention and
+    /// the sources that are configured.
     ///
     /// ```
     /// use tower_guestbook::{
@@ -219,21 +225,23 @@ impl Guestbook {
         &self.inner.recorder
     }
 
-    /// Waits until the guestbook may be used. Await it before you serve, when you have an
-    /// [erasure journal](GuestbookBuilder::erasure_journal): until that is replayed nothing is asked of the store, so that nobody is served
-    /// who was erased. Without a journal it is ready at once.
+    /// Waits until the guestbook may be used. Await it before you serve, when you have an [erasure
+    /// journal](GuestbookBuilder::erasure_journal): until that is replayed nothing is asked of the
+    /// store, so that nobody is served who was erased. Without a journal it is ready at once.
     ///
     /// # Errors
     ///
-    /// Why the journal could not be replayed. EventVisitor [sweep](GuestbookBuilder::sweep_interval) tries again; requests with a session get
-    /// what [`on_store_error`](GuestbookBuilder::on_store_error) says until then.
+    /// Why the journal could not be replayed. EventVisitor
+    /// [sweep](GuestbookBuilder::sweep_interval) tries again; requests with a session get what
+    /// [`on_store_error`](GuestbookBuilder::on_store_error) says until then.
     pub async fn ready(&self) -> Result<()> {
         self.inner.rights.opened().await
     }
 
-    /// Whether requests can be served now: the [erasure journal](GuestbookBuilder::erasure_journal) is replayed,
-    /// and the store answers, within the [store timeout](GuestbookBuilder::store_timeout). For the health check
-    /// that a load balancer or an operator asks; it costs two short reads.
+    /// Whether requests can be served now: the [erasure journal](GuestbookBuilder::erasure_journal)
+    /// is replayed, and the store answers, within the [store
+    /// timeout](GuestbookBuilder::store_timeout). For the health check that a load balancer or an
+    /// operator asks; it costs two short reads.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, store::MemoryStore};
@@ -270,9 +278,10 @@ impl Guestbook {
         self.inner.recorder.subscribe(filter)
     }
 
-    /// Stops the background tasks, after what requests left behind is saved. Call it when the server has stopped
-    /// taking requests. Sessions are bounded by the store timeout; events have ten seconds, and the report says what could
-    /// not be stored. For another deadline call [`Recorder::shutdown`] before.
+    /// Stops the background tasks, after what requests left behind is saved. Call it when the
+    /// server has stopped taking requests. Sessions are bounded by the store timeout; events have
+    /// ten seconds, and the report says what could not be stored. For another deadline call
+    /// [`Recorder::shutdown`] before.
     pub async fn shutdown(&self) -> ShutdownReport {
         self.inner.sweepers.iter().for_each(JoinHandle::abort);
         self.inner.retention.stop();

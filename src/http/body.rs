@@ -10,8 +10,9 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that went through a layer of this crate: that of the inner service, untouched and
-    /// unbuffered, or something of ours in its place: the JSON of a problem (RFC 9457).
+    /// The body of a response that went through a layer of this crate: that of the inner service,
+    /// untouched and unbuffered, or something of ours in its place: the JSON of a problem (RFC
+    /// 9457).
     #[derive(Debug)]
     pub struct ResponseBody<R> {
         #[pin]

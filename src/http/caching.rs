@@ -4,7 +4,8 @@ use http::{HeaderMap, header};
 
 /// Whether no shared cache keeps the response: it says `private` or `no-store`.
 ///
-/// `private="Set-Cookie"` keeps back a header field only, and `community="private"` is a directive of another name.
+/// `private="Set-Cookie"` keeps back a header field only, and `community="private"` is a directive
+/// of another name.
 pub(super) fn is_private(headers: &HeaderMap) -> bool {
     directives(headers).any(|directive| is(directive, b"private") || is(directive, b"no-store"))
 }
@@ -22,7 +23,8 @@ fn directives(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(header::CACHE_CONTROL).iter().flat_map(|line| elements(line.as_bytes()))
 }
 
-/// The elements of a list, split at commas that are not inside a quoted string (RFC 9110, section 5.6).
+/// The elements of a list, split at commas that are not inside a quoted string (RFC 9110, section
+/// 5.6).
 fn elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let elements = line.split(move |byte| {

@@ -10,23 +10,27 @@ use http::{Extensions, HeaderMap, HeaderName, Request, header};
 use super::forwarded::{self, elements_from_right, parameter};
 use crate::request::Client;
 
-/// The address at the other end of the connection, put into the request's extensions by whoever accepted it.
+/// The address at the other end of the connection, put into the request's extensions by whoever
+/// accepted it.
 ///
 /// With feature `axum`, axum's `ConnectInfo<SocketAddr>` is understood as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
-/// From where the client's address is taken. It is used for lists of sessions, truncated, never for authentication.
+/// From where the client's address is taken. It is used for lists of sessions, truncated, never for
+/// authentication.
 ///
-/// Of a header only the elements count that trusted proxies appended: the last ones, over all of its lines. What stands
-/// left of them came from outside. It may be a lie or no text at all, and changes nothing.
+/// Of a header only the elements count that trusted proxies appended: the last ones, over all of
+/// its lines. What stands left of them came from outside. It may be a lie or no text at all, and
+/// changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientAddress {
     /// From the connection. Headers are not looked at: anybody can send them.
     #[default]
     Peer,
-    /// From `Forwarded` (RFC 7239), to which each of `proxies` trusted proxies appended one element.
+    /// From `Forwarded` (RFC 7239), to which each of `proxies` trusted proxies appended one
+    /// element.
     Forwarded {
         /// How many proxies of yours are between the client and this server, at least 1.
         proxies: usize,
@@ -64,8 +68,8 @@ impl ClientSettings {
         }
     }
 
-    /// The hosts that clients asked for, as trusted proxies say. Not all proxies take a stranger's `X-Forwarded-Host`
-    /// away: good enough to tell the site's own pages, and for no more.
+    /// The hosts that clients asked for, as trusted proxies say. Not all proxies take a stranger's
+    /// `X-Forwarded-Host` away: good enough to tell the site's own pages, and for no more.
     pub(crate) fn forwarded_hosts(self, headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let (name, proxies) = match self.address {
             ClientAddress::Peer => (X_FORWARDED_HOST, 0),

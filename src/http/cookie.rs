@@ -10,7 +10,8 @@ use crate::{
     model::consent::{is_host_prefixed, is_secure_prefixed},
 };
 
-/// The cookie that carries the token: `__Host-session`, `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`.
+/// The cookie that carries the token: `__Host-session`, `Secure`, `HttpOnly`, `SameSite=Lax`,
+/// `Path=/`.
 ///
 /// What loosens it says so in its name. Combinations that browsers refuse fail in `build()`.
 ///
@@ -58,14 +59,16 @@ impl SessionCookie {
         }
     }
 
-    /// Another name. Without the prefix `__Host-`, a sibling host can plant a cookie of that name (OWASP ASVS 3.3.3).
+    /// Another name. Without the prefix `__Host-`, a sibling host can plant a cookie of that name
+    /// (OWASP ASVS 3.3.3).
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sends the cookie to all hosts below `domain`. Needs a [`name`](Self::name) without `__Host-`.
+    /// Sends the cookie to all hosts below `domain`. Needs a [`name`](Self::name) without
+    /// `__Host-`.
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
@@ -86,8 +89,8 @@ impl SessionCookie {
         self
     }
 
-    /// Lets the cookie travel over plain HTTP, where everybody on the way can take it: for development on loopback.
-    /// Needs a [`name`](Self::name) without a prefix.
+    /// Lets the cookie travel over plain HTTP, where everybody on the way can take it: for
+    /// development on loopback. Needs a [`name`](Self::name) without a prefix.
     #[must_use]
     pub fn insecure_without_secure(mut self) -> Self {
         self.secure = false;
@@ -106,7 +109,8 @@ impl SessionCookie {
         &self.name
     }
 
-    /// Another cookie with the same attributes. `with_prefix`: its name gets the prefix that this one's has.
+    /// Another cookie with the same attributes. `with_prefix`: its name gets the prefix that this
+    /// one's has.
     pub(crate) fn sibling(&self, name: &str, with_prefix: bool) -> Self {
         let prefix = ["__Host-", "__Secure-"].into_iter().find(|prefix| with_prefix && self.name.starts_with(prefix));
         Self { name: format!("{}{name}", prefix.unwrap_or_default()), http_only: true, ..self.clone() }
@@ -154,8 +158,8 @@ impl Default for SessionCookie {
     }
 }
 
-/// The cookie with its attributes rendered once, for setting and for removing alike: a removal that differs in Path,
-/// Domain or Secure leaves the cookie where it is.
+/// The cookie with its attributes rendered once, for setting and for removing alike: a removal that
+/// differs in Path, Domain or Secure leaves the cookie where it is.
 #[derive(Debug)]
 pub(crate) struct CookieFormat {
     name: String,
@@ -185,8 +189,8 @@ impl CookieFormat {
 
     /// The values of our cookie, the first four.
     ///
-    /// Names are matched byte for byte and only SP and HTAB are stripped. A parser that decodes names or strips
-    /// Unicode space lets a sibling host forge a cookie named `__Host-…`.
+    /// Names are matched byte for byte and only SP and HTAB are stripped. A parser that decodes
+    /// names or strips Unicode space lets a sibling host forge a cookie named `__Host-…`.
     pub(crate) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
         let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
         pairs.filter_map(|pair| self.value(pair)).take(MAX_CANDIDATES)

@@ -16,11 +16,12 @@ use tower_service::Service;
 use super::{body::ResponseBody, problem::Problem};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Refuses requests that would change something and come from another origin, with 403 and `application/problem+json`.
+/// Refuses requests that would change something and come from another origin, with 403 and
+/// `application/problem+json`.
 ///
-/// `GET`, `HEAD` and `OPTIONS` pass. Of the others, `Sec-Fetch-Site` decides, then `Origin` against the `Host`;
-/// a request with neither comes from no browser and passes. The decision is `tower-http`'s (`csrf`); this layer adds
-/// the answer and keeps that crate's version out of yours.
+/// `GET`, `HEAD` and `OPTIONS` pass. Of the others, `Sec-Fetch-Site` decides, then `Origin` against
+/// the `Host`; a request with neither comes from no browser and passes. The decision is
+/// `tower-http`'s (`csrf`); this layer adds the answer and keeps that crate's version out of yours.
 ///
 /// A proxy that rewrites `Host` makes same-origin requests of old browsers look foreign: list your
 /// [origin](Self::allow_origin) then.
@@ -69,8 +70,8 @@ impl CrossOriginGuardLayer {
         Ok(Self { layer })
     }
 
-    /// Lets the requests pass that `predicate` names, whoever sends them: for webhooks, which prove themselves
-    /// otherwise. A second predicate replaces the first.
+    /// Lets the requests pass that `predicate` names, whoever sends them: for webhooks, which prove
+    /// themselves otherwise. A second predicate replaces the first.
     #[must_use]
     pub fn insecure_bypass(self, predicate: impl Fn(&Method, &Uri) -> bool + Send + Sync + 'static) -> Self {
         Self { layer: self.layer.with_insecure_bypass(predicate) }

@@ -116,8 +116,8 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// A problem (RFC 9457) with the status of the [kind](crate::ErrorKind::status); a 5xx has no detail. So a handler can
-/// return [`Result`](crate::Result).
+/// A problem (RFC 9457) with the status of the [kind](crate::ErrorKind::status); a 5xx has no
+/// detail. So a handler can return [`Result`](crate::Result).
 ///
 /// ```
 /// use axum::{Router, routing::post};

@@ -14,8 +14,9 @@ pub(super) struct FetchMetadata {
 }
 
 impl FetchMetadata {
-    /// What the request with these headers says. A client that says nothing, because it is no browser, an old one, or comes
-    /// over plain HTTP, does not navigate and asks for no subresource.
+    /// What the request with these headers says. A client that says nothing, because it is no
+    /// browser, an old one, or comes over plain HTTP, does not navigate and asks for no
+    /// subresource.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let is_navigation = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
         let destination = headers.get("sec-fetch-dest");

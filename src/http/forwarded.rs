@@ -1,16 +1,18 @@
 //! The elements of `Forwarded` (RFC 7239) and of lists like it, read from the right.
 //!
-//! Each trusted proxy appends one well-formed element. What stands left of those came from a stranger and may be
-//! anything, also a quotation mark that is never closed. A parser that begins at the left would let it swallow the
-//! trusted elements, and one that wants the whole header to be right would let it hide them. So a line is taken apart
-//! from its end, and only the elements that are asked for have to be right. The existing crates for RFC 7239 split at every
-//! comma and semicolon, also within quotation marks.
+//! Each trusted proxy appends one well-formed element. What stands left of those came from a
+//! stranger and may be anything, also a quotation mark that is never closed. A parser that begins
+//! at the left would let it swallow the trusted elements, and one that wants the whole header to be
+//! right would let it hide them. So a line is taken apart from its end, and only the elements that
+//! are asked for have to be right. The existing crates for RFC 7239 split at every comma and
+//! semicolon, also within quotation marks.
 
 use std::{borrow::Cow, net::IpAddr};
 
 use http::{HeaderMap, HeaderName};
 
-/// The elements of all lines of a list, the last first. Empty ones are no elements (RFC 9110, section 5.6.1).
+/// The elements of all lines of a list, the last first. Empty ones are no elements (RFC 9110,
+/// section 5.6.1).
 pub(super) fn elements_from_right<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -35,8 +37,8 @@ impl<'a> Iterator for Elements<'a> {
 
 /// The last comma that is not within a quoted string, as seen from the end.
 ///
-/// There, the first quotation mark closes a string, and the next one that no backslash escapes opens it: it follows an
-/// equals sign, so whatever a stranger wrote before it has no say in that.
+/// There, the first quotation mark closes a string, and the next one that no backslash escapes
+/// opens it: it follows an equals sign, so whatever a stranger wrote before it has no say in that.
 fn last_comma(line: &[u8]) -> Option<usize> {
     let mut is_quoted = false;
     for (at, byte) in line.iter().enumerate().rev() {
@@ -54,8 +56,8 @@ fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The value of a parameter of one element, without its quotation marks. `None` if the element does not have it, has it
-/// twice, or is not well-formed.
+/// The value of a parameter of one element, without its quotation marks. `None` if the element does
+/// not have it, has it twice, or is not well-formed.
 pub(super) fn parameter<'a>(element: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
     let (mut rest, mut found) = (element, None);
     loop {
@@ -108,8 +110,8 @@ fn is_plain(byte: u8) -> bool {
     byte != b'"' && byte != b'\\' && (byte == b'\t' || byte >= b' ') && byte != 0x7f
 }
 
-/// A value without quotation marks, and what follows it. The RFC wants a token; many proxies write IPv6 addresses and
-/// ports so, too, which is as clear.
+/// A value without quotation marks, and what follows it. The RFC wants a token; many proxies write
+/// IPv6 addresses and ports so, too, which is as clear.
 fn unquoted(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
     let end = text.iter().position(|byte| !is_token(*byte) && !b":[]".contains(byte)).unwrap_or(text.len());
     (end > 0).then(|| (Cow::Borrowed(&text[..end]), &text[end..]))
@@ -119,8 +121,8 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// The address of a node: with or without a port; IPv6 with a port is in brackets. `None` for `unknown` and for a name
-/// that hides the node.
+/// The address of a node: with or without a port; IPv6 with a port is in brackets. `None` for
+/// `unknown` and for a name that hides the node.
 pub(super) fn address(node: &[u8]) -> Option<IpAddr> {
     let node = std::str::from_utf8(node).ok()?;
     let Some(bracketed) = node.strip_prefix('[') else {

@@ -1,4 +1,5 @@
-//! The layers, and what they need to know of HTTP. Nothing here depends on a web framework but `extract` and the router of `privacy` (feature `axum`).
+//! The layers, and what they need to know of HTTP. Nothing here depends on a web framework but
+//! `extract` and the router of `privacy` (feature `axum`).
 //!
 //! The layers go around any Tower service of HTTP, here a plain function:
 //!
@@ -28,14 +29,18 @@
 //!
 //! # Serving
 //!
-//! The layers bound what is stored. What a client costs before that is bounded by the server, and `axum::serve` has no
-//! limits. A server that does not stand behind a proxy with limits of its own needs:
+//! The layers bound what is stored. What a client costs before that is bounded by the server, and
+//! `axum::serve` has no limits. A server that does not stand behind a proxy with limits of its own
+//! needs:
 //!
 //! - **a time limit for the head of a request**, or idle connections use up the file descriptors;
-//! - **a time limit for its body**; the limit of its size is axum's `DefaultBodyLimit` (2 MB) or `http_body_util::Limited`;
-//! - **a bounded number of connections**, of which each **live stream** holds one: a bound per user keeps room for others;
-//! - **a bounded queue before password hashing**, with 503 beyond it, and failed logins counted by account and network
-//!   together and by network. An account alone is delayed and never locked, or a stranger could lock its owner out.
+//! - **a time limit for its body**; the limit of its size is axum's `DefaultBodyLimit` (2 MB) or
+//!   `http_body_util::Limited`;
+//! - **a bounded number of connections**, of which each **live stream** holds one: a bound per user
+//!   keeps room for others;
+//! - **a bounded queue before password hashing**, with 503 beyond it, and failed logins counted by
+//!   account and network together and by network. An account alone is delayed and never locked, or
+//!   a stranger could lock its owner out.
 //!
 //! ```
 //! use std::{io, sync::Arc, time::Duration};
@@ -99,14 +104,16 @@
 //!
 //! # CORS
 //!
-//! A browser asks in advance what another origin may send: a preflight, without cookies. The CORS layer goes outside of
-//! everything here and answers it. [`RequireConsent`] and [`RequireRecentLogin`] refuse a preflight that comes as far as them, and
-//! never call what is behind them.
+//! A browser asks in advance what another origin may send: a preflight, without cookies. The CORS
+//! layer goes outside of everything here and answers it. [`RequireConsent`] and
+//! [`RequireRecentLogin`] refuse a preflight that comes as far as them, and never call what is
+//! behind them.
 //!
-//! Browsers send the session's cookie along only if the other origin is of the same site, as `app.shop.example` is for
-//! `api.shop.example`: the default is `SameSite=Lax`. Another site needs
-//! [`SameSite::None`](SessionCookie::same_site), and then [`CrossOriginGuardLayer::allow_origin`] for the origins that may
-//! send forms and requests, since the browser keeps no other site's requests away any more.
+//! Browsers send the session's cookie along only if the other origin is of the same site, as
+//! `app.shop.example` is for `api.shop.example`: the default is `SameSite=Lax`. Another site needs
+//! [`SameSite::None`](SessionCookie::same_site), and then [`CrossOriginGuardLayer::allow_origin`]
+//! for the origins that may send forms and requests, since the browser keeps no other site's
+//! requests away any more.
 //!
 //! ```
 //! use std::time::Duration;
@@ -142,11 +149,13 @@
 //!
 //! # Layers twice, and two guestbooks
 //!
-//! A layer that finds a layer of the same guestbook outside does nothing, and says so once in the log: the outer one has done
-//! it. Layers of two guestbooks may go around one service. Gates, consent layers and privacy services look at the users of the
-//! guestbook that made them; extractors such as [`Session`](crate::Session) show the innermost. Two guestbooks need cookies of
-//! different names. Where they have the same, there is an error event, and neither removes a cookie that the other may have set.
-//! The consent layer of the outer one also keeps the cookies of the inner one out, unless a purpose declares them.
+//! A layer that finds a layer of the same guestbook outside does nothing, and says so once in the
+//! log: the outer one has done it. Layers of two guestbooks may go around one service. Gates,
+//! consent layers and privacy services look at the users of the guestbook that made them;
+//! extractors such as [`Session`](crate::Session) show the innermost. Two guestbooks need cookies
+//! of different names. Where they have the same, there is an error event, and neither removes a
+//! cookie that the other may have set. The consent layer of the outer one also keeps the cookies of
+//! the inner one out, unless a purpose declares them.
 
 pub(crate) mod activity;
 mod body;

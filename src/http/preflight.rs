@@ -4,7 +4,8 @@ use http::{Method, Request, header};
 
 use super::first_time::FirstTime;
 
-/// Whether a browser asks in advance what another origin may send (Fetch standard, CORS-preflight fetch).
+/// Whether a browser asks in advance what another origin may send (Fetch standard, CORS-preflight
+/// fetch).
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ORIGIN)

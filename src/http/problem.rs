@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::body::ResponseBody;
 use crate::error::{Error, ErrorKind};
 
-/// One answer of `application/problem+json`. The texts are constants: nothing of the request gets into them.
+/// One answer of `application/problem+json`. The texts are constants: nothing of the request gets
+/// into them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
@@ -114,7 +115,8 @@ impl Problem {
         detail: "This route goes through neither the session nor the activity layer. Add `.layer(guestbook.layer())` after the route; if it is there, two versions of tower-guestbook are in the dependency tree (`cargo tree -d`).",
     };
 
-    /// The answer about a right whose store failed with `kind`. A store that takes a request for wrong fails as well.
+    /// The answer about a right whose store failed with `kind`. A store that takes a request for
+    /// wrong fails as well.
     pub(crate) fn rights_failed(kind: ErrorKind) -> Self {
         let status = Some(kind.status()).filter(StatusCode::is_server_error);
         Self { status: status.unwrap_or(Self::RIGHTS_UNAVAILABLE.status), ..Self::RIGHTS_UNAVAILABLE }
@@ -174,9 +176,10 @@ fn answer<R>(status: StatusCode, body: R) -> Response<R> {
 
 /// The problem (RFC 9457) that an error is to a client, for any body that is made of bytes.
 ///
-/// The status is that of the [kind](ErrorKind::status). A 4xx has the error's `Display` as `detail`. A 5xx has no
-/// `detail`; the error and its sources go to `tracing`, level `ERROR`. A 429 and a 503 have a `Retry-After`, which
-/// is [`Error::retry_after`] where it is known; a 401 has a `WWW-Authenticate`. With feature `axum` the error is an `IntoResponse` that answers the same.
+/// The status is that of the [kind](ErrorKind::status). A 4xx has the error's `Display` as
+/// `detail`. A 5xx has no `detail`; the error and its sources go to `tracing`, level `ERROR`. A 429
+/// and a 503 have a `Retry-After`, which is [`Error::retry_after`] where it is known; a 401 has a
+/// `WWW-Authenticate`. With feature `axum` the error is an `IntoResponse` that answers the same.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -21,9 +21,11 @@ use super::{
 };
 use crate::request::RequestContext;
 
-/// Lets a request pass only if its user logged in at most so long ago; others get 401 with `application/problem+json`.
+/// Lets a request pass only if its user logged in at most so long ago; others get 401 with
+/// `application/problem+json`.
 ///
-/// It goes inside the session layer. A request that did not come through one is refused: the gate fails closed.
+/// It goes inside the session layer. A request that did not come through one is refused: the gate
+/// fails closed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,8 +41,9 @@ use crate::request::RequestContext;
 /// # let _ = app; Ok(()) }
 /// ```
 ///
-/// A CORS preflight carries no cookies, and gets 403, whatever else the gate would do. Put the CORS layer outside of the gate
-/// and of [`Guestbook::layer`](crate::Guestbook::layer): there is an [example](crate::http#cors).
+/// A CORS preflight carries no cookies, and gets 403, whatever else the gate would do. Put the CORS
+/// layer outside of the gate and of [`Guestbook::layer`](crate::Guestbook::layer): there is an
+/// [example](crate::http#cors).
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct RequireRecentLogin {
@@ -77,11 +80,12 @@ impl RequireRecentLogin {
         Self { max_age, passes_preflights: false }
     }
 
-    /// Lets CORS preflights pass, whoever sends them: for routes behind the gate that answer them themselves. Default: they are
-    /// refused, and the CORS layer goes outside.
+    /// Lets CORS preflights pass, whoever sends them: for routes behind the gate that answer them
+    /// themselves. Default: they are refused, and the CORS layer goes outside.
     ///
-    /// **Warning:** a preflight carries no cookies, and so no login. A handler behind the gate that does not look at the method,
-    /// such as one of axum's `any` or a fallback, is then open to everybody who sends `OPTIONS` with two headers.
+    /// **Warning:** a preflight carries no cookies, and so no login. A handler behind the gate that
+    /// does not look at the method, such as one of axum's `any` or a fallback, is then open to
+    /// everybody who sends `OPTIONS` with two headers.
     pub const fn pass_preflights(mut self) -> Self {
         self.passes_preflights = true;
         self

@@ -4,8 +4,8 @@ use tower_layer::{Layer, Stack};
 
 use super::{ActivityLayer, ActivityService, ConsentLayer, ConsentService, SessionLayer, SessionService};
 
-/// The session layer, inside it the consent layer, and inside that the activity layer, as one. Made by
-/// [`Guestbook::layer`](crate::Guestbook::layer).
+/// The session layer, inside it the consent layer, and inside that the activity layer, as one. Made
+/// by [`Guestbook::layer`](crate::Guestbook::layer).
 #[derive(Clone, Debug)]
 pub struct GuestbookLayer {
     layers: Stack<ActivityLayer, Stack<ConsentLayer, SessionLayer>>,

@@ -5,7 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::cookie::{CookieFormat, MAX_CANDIDATES};
 use crate::{id::SessionToken, request::TokenStatus};
 
-/// The ways that are open: the cookie always, `Authorization: Bearer` and a header of the application's if asked for.
+/// The ways that are open: the cookie always, `Authorization: Bearer` and a header of the
+/// application's if asked for.
 #[derive(Debug)]
 pub(crate) struct Transport {
     pub(crate) cookie: CookieFormat,
@@ -34,8 +35,9 @@ impl Transport {
         Self { cookie, bearer, header, vary }
     }
 
-    /// What `headers` present. A token in a header is meant for this request, a cookie comes by itself: the header
-    /// wins. A header without a token of ours is somebody else's business (a JWT, say), and the cookie counts.
+    /// What `headers` present. A token in a header is meant for this request, a cookie comes by
+    /// itself: the header wins. A header without a token of ours is somebody else's business (a
+    /// JWT, say), and the cookie counts.
     pub(crate) fn presented(&self, headers: &HeaderMap) -> Presented {
         let mut presented = Presented::default();
         if let Some(token) = self.header_token(headers) {

@@ -12,10 +12,12 @@ use crate::{
 
 /// Records events that a client names: what a script of a page, or an app, sends to the server.
 ///
-/// A client may say what it likes. So its events are marked with [`Origin::Client`], in history, exports and files, and security
-/// events are refused: a `login` that the client made up would stand beside those that happened. [`EventTypes::security`]
-/// names further types that only the server records. Close the registry ([`EventTypes::closed`]) so that clients cannot invent
-/// types. A `page` is stored without its query and its fragment, which often carry what nobody should keep.
+/// A client may say what it likes. So its events are marked with [`Origin::Client`], in history,
+/// exports and files, and security events are refused: a `login` that the client made up would
+/// stand beside those that happened. [`EventTypes::security`] names further types that only the
+/// server records. Close the registry ([`EventTypes::closed`]) so that clients cannot invent types.
+/// A `page` is stored without its query and its fragment, which often carry what nobody should
+/// keep.
 ///
 /// [`EventTypes::security`]: crate::activity::EventTypes::security
 /// [`EventTypes::closed`]: crate::activity::EventTypes::closed
@@ -94,7 +96,8 @@ impl ClientTracker {
         self.tracker.record_durable(self.prepare(event_type, data)?).await
     }
 
-    /// The client showed a page, with data `{"page":page}`: for pages that the browser changes by itself.
+    /// The client showed a page, with data `{"page":page}`: for pages that the browser changes by
+    /// itself.
     ///
     /// # Errors
     ///
@@ -112,12 +115,14 @@ impl ClientTracker {
         self.track(EventType::BUTTON_CLICK, &Action { action, details })
     }
 
-    /// The event as [`track`](Self::track) would queue it, to add to it before it is [recorded](Tracker::record).
+    /// The event as [`track`](Self::track) would queue it, to add to it before it is
+    /// [recorded](Tracker::record).
     ///
     /// # Errors
     ///
     /// As for [`Tracker::track`]; also [`ErrorKind::InvalidInput`] if the type is that of a
-    /// [security event](crate::activity::EventTypes::security), or `page` is only a query or a fragment.
+    /// [security event](crate::activity::EventTypes::security), or `page` is only a query or a
+    /// fragment.
     pub fn prepare<K, T>(&self, event_type: K, data: &T) -> Result<Event>
     where
         K: TryInto<EventType>,

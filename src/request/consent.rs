@@ -28,17 +28,21 @@ use crate::{
 
 /// What the guest of a request has agreed to. A clone is another handle to the same.
 ///
-/// The decisions were loaded with the session, before the handler runs: asking is synchronous, some 50 ns, and
-/// never fails. They hold as of the arrival of the request; what this request itself decides counts at once.
-/// Whoever asks makes the response depend on it: it gets `Vary: Sec-GPC, Cookie` and `Cache-Control: private`.
+/// The decisions were loaded with the session, before the handler runs: asking is synchronous, some
+/// 50 ns, and never fails. They hold as of the arrival of the request; what this request itself
+/// decides counts at once. Whoever asks makes the response depend on it: it gets `Vary: Sec-GPC,
+/// Cookie` and `Cache-Control: private`.
 ///
-/// Somebody who is not logged in decides as a visitor; the first decision sets a cookie with a random id, by which the
-/// decisions are found again. The decisions themselves are in the store only: a cookie that is played back, or overtaken by
-/// the response to a parallel request, cannot bring back what was withdrawn.
+/// Somebody who is not logged in decides as a visitor; the first decision sets a cookie with a
+/// random id, by which the decisions are found again. The decisions themselves are in the store
+/// only: a cookie that is played back, or overtaken by the response to a parallel request, cannot
+/// bring back what was withdrawn.
 ///
-/// At login the account takes over the visitor's refusals ([`MergePolicy`](crate::consent::MergePolicy)), the cookie is removed
-/// and its secret is used up: whoever presents it afterwards is a new visitor. After a logout the browser is a new visitor, too. Two first decisions that a browser
-/// sends at the same time are two visitors', of whom it keeps one: send them one after the other, or as one.
+/// At login the account takes over the visitor's refusals
+/// ([`MergePolicy`](crate::consent::MergePolicy)), the cookie is removed and its secret is used up:
+/// whoever presents it afterwards is a new visitor. After a logout the browser is a new visitor,
+/// too. Two first decisions that a browser sends at the same time are two visitors', of whom it
+/// keeps one: send them one after the other, or as one.
 ///
 /// If the store cannot be asked, only what is necessary is allowed.
 ///
@@ -101,8 +105,8 @@ impl Consent {
         Self { context }
     }
 
-    /// The decisions of the request with these extensions; `None` if it did not come through the session layer of a guestbook
-    /// with consent.
+    /// The decisions of the request with these extensions; `None` if it did not come through the
+    /// session layer of a guestbook with consent.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
         extensions.get::<RequestContext>().and_then(RequestContext::consent)
     }
@@ -122,7 +126,8 @@ impl Consent {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ConsentRequired`] if it is not allowed, [`ErrorKind::Unavailable`] if the store could not be asked.
+    /// [`ErrorKind::ConsentRequired`] if it is not allowed, [`ErrorKind::Unavailable`] if the store
+    /// could not be asked.
     pub fn require(&self, purpose: impl Into<PurposeId>) -> Result<()> {
         let purpose = purpose.into();
         if self.allows(&purpose) {
@@ -141,8 +146,8 @@ impl Consent {
         self.consents().purpose_states(&state.account, self.context.verdict_inputs())
     }
 
-    /// Whether there is a purpose that the guest has not decided about and that a decision would change: time to show the
-    /// question.
+    /// Whether there is a purpose that the guest has not decided about and that a decision would
+    /// change: time to show the question.
     pub fn needs_prompt(&self) -> bool {
         self.states().iter().any(|state| state.verdict.needs_prompt())
     }
@@ -152,7 +157,8 @@ impl Consent {
         self.consents().purposes()
     }
 
-    /// What became of the browser's signal, which some laws want to be shown (CCPA, section 7025(c)(6)).
+    /// What became of the browser's signal, which some laws want to be shown (CCPA, section
+    /// 7025(c)(6)).
     pub fn global_privacy_control(&self) -> GlobalPrivacyControl {
         if !self.signals().gpc {
             return GlobalPrivacyControl::NotSent;
@@ -181,11 +187,11 @@ impl Consent {
         user.or_else(|| self.context.known_visitor().map(Subject::Visitor))
     }
 
-    /// What to show to the guest, in a language that `accept_language` asks for. Only this guest can answer it: ask for it again
-    /// after a login.
+    /// What to show to the guest, in a language that `accept_language` asks for. Only this guest
+    /// can answer it: ask for it again after a login.
     ///
-    /// Visitors who have decided nothing yet cannot be told apart. An offer to one of them can be answered by any visitor who had
-    /// decided nothing when it was made.
+    /// Visitors who have decided nothing yet cannot be told apart. An offer to one of them can be
+    /// answered by any visitor who had decided nothing when it was made.
     ///
     /// # Errors
     ///
@@ -194,14 +200,15 @@ impl Consent {
         self.consents().prompt(self.subject().as_ref(), accept_language, self.jurisdiction()).await
     }
 
-    /// Records decisions, all or none. They are stored when this returns, and the rest of this request obeys them. A visitor's
-    /// first decision sets a cookie.
+    /// Records decisions, all or none. They are stored when this returns, and the rest of this
+    /// request obeys them. A visitor's first decision sets a cookie.
     ///
     /// # Errors
     ///
-    /// As for [`Consents::decide`]; [`ErrorKind::Unavailable`] if the session could not be loaded; [`ErrorKind::Ended`] if the cookie of a new visitor can no longer be set, because the head
-    /// of the response is out; [`ErrorKind::RateLimited`] if the visitor, or visitors of the same network, have decided
-    /// [too often](crate::consent::ConsentRules::visitor_decisions).
+    /// As for [`Consents::decide`]; [`ErrorKind::Unavailable`] if the session could not be loaded;
+    /// [`ErrorKind::Ended`] if the cookie of a new visitor can no longer be set, because the head
+    /// of the response is out; [`ErrorKind::RateLimited`] if the visitor, or visitors of the same
+    /// network, have decided [too often](crate::consent::ConsentRules::visitor_decisions).
     pub async fn decide(&self, choices: Choices) -> Result<()> {
         if self.context.state().token_status == TokenStatus::Unavailable {
             // Somebody may be logged in.
@@ -337,8 +344,8 @@ impl RequestContext {
         VerdictInputs { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
     }
 
-    /// The visitor that the cookie names. `None` if nothing is stored of it, or its token is used up: somebody may have planted
-    /// it, so a decision gets another.
+    /// The visitor that the cookie names. `None` if nothing is stored of it, or its token is used
+    /// up: somebody may have planted it, so a decision gets another.
     fn known_visitor(&self) -> Option<VisitorId> {
         let state = self.state();
         let has_decided = |account: &Arc<CachedProfile>| !account.account().consents.is_empty();
@@ -350,7 +357,8 @@ impl RequestContext {
         matches!(self.state().account, ProfileState::Unavailable)
     }
 
-    /// The browser of somebody who is logged in signals that their data must not be sold: that holds for the account as well.
+    /// The browser of somebody who is logged in signals that their data must not be sold: that
+    /// holds for the account as well.
     pub(crate) fn record_gpc(&self) {
         let (Some(consents), Some(user)) = (self.inner.services.consents(), self.who().0) else { return };
         let account = self.state().account.account().cloned();

@@ -18,8 +18,8 @@ pub struct Flash {
 }
 
 impl Session {
-    /// Leaves a message for the next request that [takes](Self::take_flashes) it. Parallel requests lose none: each
-    /// message has its own key.
+    /// Leaves a message for the next request that [takes](Self::take_flashes) it. Parallel requests
+    /// lose none: each message has its own key.
     ///
     /// # Errors
     ///
@@ -33,11 +33,12 @@ impl Session {
         self.change(|changes| changes.set(&key, &flash))
     }
 
-    /// Removes the messages that were left and returns them, the oldest first. It is one step in the store: of parallel
-    /// requests exactly one gets each message. A request that sees no message does not ask the store.
+    /// Removes the messages that were left and returns them, the oldest first. It is one step in
+    /// the store: of parallel requests exactly one gets each message. A request that sees no
+    /// message does not ask the store.
     ///
-    /// The messages are gone when this returns, whatever becomes of the response. If the store does not answer in time, they may be
-    /// gone as well.
+    /// The messages are gone when this returns, whatever becomes of the response. If the store does
+    /// not answer in time, they may be gone as well.
     ///
     /// # Errors
     ///

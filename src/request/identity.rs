@@ -1,4 +1,5 @@
-//! Who arrives, and what the response is to say: what the session layer and the visit tell each other.
+//! Who arrives, and what the response is to say: what the session layer and the visit tell each
+//! other.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -24,7 +25,8 @@ pub(crate) struct ObservedRequest {
     pub(crate) visitor: Option<VisitorId>,
 }
 
-/// What a visit needs of the layer that received it: one pointer for all of it, as each costs every request.
+/// What a visit needs of the layer that received it: one pointer for all of it, as each costs every
+/// request.
 pub(crate) trait RequestServices: Send + Sync {
     /// The sessions that the visit's session is one of.
     fn sessions(&self) -> &Sessions;
@@ -81,8 +83,8 @@ pub(crate) enum TokenStatus {
     Unknown,
     /// It presented a token that can never let anybody in again: an expired or a malformed one.
     Invalid,
-    /// It presented a token that was valid until a moment ago, or its session ended while it ran. A parallel request may
-    /// have a new token already.
+    /// It presented a token that was valid until a moment ago, or its session ended while it ran. A
+    /// parallel request may have a new token already.
     JustEnded { logged_in: bool },
     /// The store could not be asked, and the policy is to go on.
     Unavailable,
@@ -99,7 +101,8 @@ pub(crate) struct Identity {
     pub(crate) renewal: Option<SessionToken>,
     /// The key of the first token that is no session's, if none is.
     pub(crate) stale: Option<Box<SessionKey>>,
-    /// The response takes the session's cookie out of the browser, unless a session begins meanwhile.
+    /// The response takes the session's cookie out of the browser, unless a session begins
+    /// meanwhile.
     pub(crate) removal_due: bool,
     /// What is known beside the session: of its user, or else of the visitor.
     pub(crate) account: ProfileState,

@@ -52,7 +52,8 @@ impl Layers {
 }
 
 impl RequestContext {
-    /// The innermost visit that `is_wanted`, of those of all guestbooks whose session layers the request has come through.
+    /// The innermost visit that `is_wanted`, of those of all guestbooks whose session layers the
+    /// request has come through.
     pub(crate) fn find(extensions: &Extensions, is_wanted: impl Fn(&Self) -> bool) -> Option<&Self> {
         let mut next = extensions.get::<Self>();
         while let Some(context) = next {
@@ -89,8 +90,8 @@ impl RequestContext {
         self.inner.layers.found.fetch_or(CONSENT, Ordering::Relaxed) & CONSENT != 0
     }
 
-    /// Whether the session cookie of the request is this guestbook's to remove. Where another one uses the same name, it is if it
-    /// let somebody in here.
+    /// Whether the session cookie of the request is this guestbook's to remove. Where another one
+    /// uses the same name, it is if it let somebody in here.
     pub(super) fn owns_cookie(&self, token_status: TokenStatus) -> bool {
         token_status == TokenStatus::Live
             || self.inner.layers.found.load(Ordering::Relaxed) & SHARED_SESSION_COOKIE == 0

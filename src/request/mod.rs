@@ -47,7 +47,8 @@ use crate::{
     },
 };
 
-/// What is known of the guest of one request: the session, and what it takes to record what the guest does.
+/// What is known of the guest of one request: the session, and what it takes to record what the
+/// guest does.
 ///
 /// The layer puts one into the request's extensions. A clone is another handle to the same visit.
 ///
@@ -173,7 +174,8 @@ impl RequestContext {
         Session::new(self.clone())
     }
 
-    /// What the guest has agreed to; `None` if the guestbook was built without [`consent`](crate::GuestbookBuilder::consent).
+    /// What the guest has agreed to; `None` if the guestbook was built without
+    /// [`consent`](crate::GuestbookBuilder::consent).
     pub fn consent(&self) -> Option<Consent> {
         self.inner.services.consents().map(|_| Consent::new(self.clone()))
     }

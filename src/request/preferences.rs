@@ -20,14 +20,17 @@ use crate::{
     store::Profile,
 };
 
-/// What the guest of a request likes, as it takes effect. Dereferences to the application's own struct.
+/// What the guest of a request likes, as it takes effect. Dereferences to the application's own
+/// struct.
 ///
-/// Of each key the first that there is: what the user has set, what was set in the session before anybody logged in, what the
-/// browser asks for, the default. It was loaded with the session: making this waits for nothing. A stored value that is no
-/// longer right falls back to its default and is counted; it is never an error. If the store cannot be asked, the defaults and
-/// the browser's wishes take effect.
+/// Of each key the first that there is: what the user has set, what was set in the session before
+/// anybody logged in, what the browser asks for, the default. It was loaded with the session:
+/// making this waits for nothing. A stored value that is no longer right falls back to its default
+/// and is counted; it is never an error. If the store cannot be asked, the defaults and the
+/// browser's wishes take effect.
 ///
-/// The response gets `Vary` for what it depends on, and `Accept-CH` where the browser's colour scheme counts.
+/// The response gets `Vary` for what it depends on, and `Accept-CH` where the browser's colour
+/// scheme counts.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -75,8 +78,8 @@ struct Snapshot<T> {
 const SESSION_KEY: &str = "guestbook.preferences";
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> Preferences<T> {
-    /// The preferences of the request with these headers and extensions; `None` if it did not come through the session layer of
-    /// a guestbook with preferences of this type.
+    /// The preferences of the request with these headers and extensions; `None` if it did not come
+    /// through the session layer of a guestbook with preferences of this type.
     pub fn from_parts(headers: &HeaderMap, extensions: &http::Extensions) -> Option<Self> {
         let context = extensions.get::<RequestContext>()?.clone();
         let all = context.inner.services.preferences()?.as_any().downcast_ref::<UserPreferences<T>>()?.clone();
@@ -100,27 +103,30 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         version(&self.seen.account)
     }
 
-    /// A strong entity tag (RFC 9110, section 8.8.3) of the value and of all that it is made of: what is stored, what was set
-    /// in the session, the decisions that views on consent show, the defaults. What the browser asks for is a part of it as
-    /// far as it takes effect.
+    /// A strong entity tag (RFC 9110, section 8.8.3) of the value and of all that it is made of:
+    /// what is stored, what was set in the session, the decisions that views on consent show, the
+    /// defaults. What the browser asks for is a part of it as far as it takes effect.
     pub fn etag(&self) -> String {
         self.all.etag(&self.seen.account, self.seen.session.as_ref(), self.value())
     }
 
-    /// Applies a patch (RFC 7396), see [`UserPreferences::update`]; the value here is the new one then. Somebody who is not
-    /// logged in changes them in the session; at login they fill what the account has not set.
+    /// Applies a patch (RFC 7396), see [`UserPreferences::update`]; the value here is the new one
+    /// then. Somebody who is not logged in changes them in the session; at login they fill what the
+    /// account has not set.
     ///
-    /// `expected`: only if one of these tags is the [entity tag](Self::etag) of what takes effect now; see [`EntityTags::if_match`]. They
-    /// are compared with what the store has, and a change after the comparison is noticed; a decision about a purpose in
-    /// that moment is not.
+    /// `expected`: only if one of these tags is the [entity tag](Self::etag) of what takes effect
+    /// now; see [`EntityTags::if_match`]. They are compared with what the store has, and a change
+    /// after the comparison is noticed; a decision about a purpose in that moment is not.
     ///
     /// # Errors
     ///
-    /// As for [`UserPreferences::update_if`]; those of [`Session::update`](crate::Session::update) without a login.
+    /// As for [`UserPreferences::update_if`]; those of [`Session::update`](crate::Session::update)
+    /// without a login.
     ///
     /// # Examples
     ///
-    /// A settings page that two tabs cannot overwrite: the second change answers 412 Precondition Failed.
+    /// A settings page that two tabs cannot overwrite: the second change answers 412 Precondition
+    /// Failed.
     ///
     /// ```
     /// use axum::{Json, Router, body::Body, response::AppendHeaders, routing::get};
@@ -226,8 +232,10 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         Ok(())
     }
 
-    /// What proves which notice was shown, for the next [`update`](Self::update) that says yes through a view on consent:
-    /// [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), brought back unchanged.
+    /// What proves which notice was shown, for the next [`update`](Self::update) that says yes
+    /// through a view on consent:
+    /// [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), brought back
+    /// unchanged.
     pub fn notice(&mut self, snapshot: impl Into<String>) {
         self.notice = Some(snapshot.into());
     }
@@ -266,7 +274,8 @@ impl RequestContext {
         Some(Overrides::from(map))
     }
 
-    /// After a login: what was set before fills what the account has not set, and is the session's no more.
+    /// After a login: what was set before fills what the account has not set, and is the session's
+    /// no more.
     pub(super) async fn adopt_preferences(&self, user: &crate::id::UserId) {
         let (Some(all), Some(overrides)) = (self.inner.services.preferences(), self.session_overrides()) else {
             return;

@@ -23,8 +23,8 @@ pub(crate) enum RecordingDecision {
     Restricted,
 }
 
-/// What of an event in this visit may be recorded. Without a visit nobody knows what was decided, so it
-/// is not allowed.
+/// What of an event in this visit may be recorded. Without a visit nobody knows what was decided,
+/// so it is not allowed.
 pub(crate) fn recording_decision(
     event: &Event,
     context: Option<&RequestContext>,
@@ -38,7 +38,8 @@ pub(crate) fn recording_decision(
     let (verdict, visitor) = match context {
         Some(context) => {
             let state = context.state();
-            // A browser may carry a visitor's cookie beside a login: what a user agrees to is no grant of that visitor.
+            // A browser may carry a visitor's cookie beside a login: what a user agrees to is no
+            // grant of that visitor.
             let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
             (consents.verdict(purpose, state.account_of(event), context.verdict_inputs()), visitor)
         }

@@ -20,15 +20,17 @@ use crate::{
 };
 
 impl RequestContext {
-    /// Saves what is left to save and closes the visit for cookies. Whether there is anything to tell the client.
+    /// Saves what is left to save and closes the visit for cookies. Whether there is anything to
+    /// tell the client.
     ///
     /// The fast path, where nobody touched the session, is one atomic instruction.
     pub(crate) fn needs_finish(&self) -> bool {
         self.inner.flags.fetch_or(HEAD_SENT, Ordering::AcqRel) != 0
     }
 
-    /// Saves the changes of this request. A session that ended meanwhile stays ended: that is an error only if somebody was
-    /// logged in. The changes of others go into a new session if its cookie can do no harm, or are dropped.
+    /// Saves the changes of this request. A session that ended meanwhile stays ended: that is an
+    /// error only if somebody was logged in. The changes of others go into a new session if its
+    /// cookie can do no harm, or are dropped.
     pub(crate) async fn commit(&self) -> Result<()> {
         let (id, again) = {
             let state = self.state();
@@ -54,12 +56,14 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Returns the token to [renew](Self::renew), if its cookie is due, and whether there are unsaved changes.
-    /// `is_public`: whether the response calls itself public; asked only if a cookie is due.
+    /// Returns the token to [renew](Self::renew), if its cookie is due, and whether there are
+    /// unsaved changes. `is_public`: whether the response calls itself public; asked only if a
+    /// cookie is due.
     pub(crate) fn take_renewal(&self, is_public: impl FnOnce() -> bool) -> (Option<SessionToken>, bool) {
         let mut state = self.state();
         let is_needed = state.current.is_some() && state.issued.is_none();
-        // A cookie keeps caches from storing a response that is the same for everybody: a later response carries it.
+        // A cookie keeps caches from storing a response that is the same for everybody: a later
+        // response carries it.
         let is_for_all = || self.inner.flags.load(Ordering::Acquire) & READ == 0 && is_public();
         let renewal = state.renewal.take().filter(|_| is_needed && !is_for_all());
         (renewal, !state.changes.is_empty())
@@ -114,7 +118,8 @@ impl RequestContext {
         self.inner.services.write_headers(headers, outcome);
     }
 
-    /// Stores the pending changes, in a new session if there is none. `at_head`: the response's head is being made.
+    /// Stores the pending changes, in a new session if there is none. `at_head`: the response's
+    /// head is being made.
     pub(super) async fn save(&self, at_head: bool) -> Result<()> {
         let (current, changes) = {
             let mut state = self.state();
@@ -136,10 +141,12 @@ impl RequestContext {
         }
     }
 
-    /// The store says that the session of this request is over, and the request has none from now on. The error that says so.
+    /// The store says that the session of this request is over, and the request has none from now
+    /// on. The error that says so.
     ///
-    /// It may begin a new one only if nobody was logged in and no other token took the place of the one it came with: a
-    /// parallel request may have just logged in, and a new anonymous cookie would overwrite that one's.
+    /// It may begin a new one only if nobody was logged in and no other token took the place of the
+    /// one it came with: a parallel request may have just logged in, and a new anonymous cookie
+    /// would overwrite that one's.
     pub(super) async fn session_ended(&self, current: &Current) -> Error {
         let logged_in = current.record.head.user.is_some();
         let (token_status, error) = match logged_in {
@@ -168,7 +175,8 @@ impl RequestContext {
             (state.token_status, state.stale.clone())
         };
         if matches!(token_status, TokenStatus::JustEnded { .. }) || self.is_replaced(stale.as_deref()) {
-            // A parallel request may have just logged in; a new anonymous cookie would overwrite that one's.
+            // A parallel request may have just logged in; a new anonymous cookie would overwrite
+            // that one's.
             return Err(ended());
         }
         let now = self.sessions().now();
@@ -231,8 +239,9 @@ impl RequestContext {
     }
 }
 
-/// Whoever held the visit last is gone: the client left, the handler panicked, or a streaming body has ended. What is
-/// still unsaved is saved in the background, unless there is no session that it could belong to.
+/// Whoever held the visit last is gone: the client left, the handler panicked, or a streaming body
+/// has ended. What is still unsaved is saved in the background, unless there is no session that it
+/// could belong to.
 impl Drop for Inner {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);

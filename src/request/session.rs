@@ -21,32 +21,37 @@ use crate::{
 
 /// The session of a request. A clone is another handle to the same one.
 ///
-/// Reading is synchronous: the layer has loaded the session before the handler runs. [`insert`](Self::insert),
-/// [`remove`](Self::remove) and [`clear`](Self::clear) are collected and stored, merged key by key with what parallel
-/// requests stored, **before the head of the response goes out**, whatever its status. If the client leaves or the
-/// handler panics, they are stored in the background. The other changes ([`login`](Self::login) and the like) are
-/// in the store when their future is ready.
+/// Reading is synchronous: the layer has loaded the session before the handler runs.
+/// [`insert`](Self::insert), [`remove`](Self::remove) and [`clear`](Self::clear) are collected and
+/// stored, merged key by key with what parallel requests stored, **before the head of the response
+/// goes out**, whatever its status. If the client leaves or the handler panics, they are stored in
+/// the background. The other changes ([`login`](Self::login) and the like) are in the store when
+/// their future is ready.
 ///
-/// A request without a session has a `Session` too; it exists in the store, and its client gets a cookie, only once
-/// something is written or somebody logs in.
+/// A request without a session has a `Session` too; it exists in the store, and its client gets a
+/// cookie, only once something is written or somebody logs in.
 ///
-/// While a body streams, reads and writes go on working, and are stored when the last handle is dropped or by
-/// [`save`](Self::save). They can no longer set a cookie: a session cannot begin then.
+/// While a body streams, reads and writes go on working, and are stored when the last handle is
+/// dropped or by [`save`](Self::save). They can no longer set a cookie: a session cannot begin
+/// then.
 ///
 /// # When the session ends meanwhile
 ///
-/// A session that ends while the request runs stays ended, and [`save`](Self::save) and [`update`](Self::update) say so with
-/// [`ErrorKind::Ended`]. What is only collected meets it when the head of the response is due:
+/// A session that ends while the request runs stays ended, and [`save`](Self::save) and
+/// [`update`](Self::update) say so with [`ErrorKind::Ended`]. What is only collected meets it when
+/// the head of the response is due:
 ///
-/// - If somebody was logged in, the answer becomes 401 with `application/problem+json`: the response of the handler would
-///   promise what did not happen.
-/// - If the session was anonymous and got a new token, because somebody logged in, say, the changes are dropped with a
-///   `tracing` event and the response goes out as it is. It sets no cookie: that one would overwrite the new one.
+/// - If somebody was logged in, the answer becomes 401 with `application/problem+json`: the
+///   response of the handler would promise what did not happen.
+/// - If the session was anonymous and got a new token, because somebody logged in, say, the changes
+///   are dropped with a `tracing` event and the response goes out as it is. It sets no cookie: that
+///   one would overwrite the new one.
 /// - If the session was anonymous and is simply gone, the changes begin a new one.
 ///
-/// The same holds for a request that arrives with a token that was valid until less than a minute ago, or with one that is no
-/// session's and in whose place this process logged somebody in since: its browser may have a new cookie already. Two first
-/// writes of a browser without any cookie begin two sessions, of which it keeps one.
+/// The same holds for a request that arrives with a token that was valid until less than a minute
+/// ago, or with one that is no session's and in whose place this process logged somebody in since:
+/// its browser may have a new cookie already. Two first writes of a browser without any cookie
+/// begin two sessions, of which it keeps one.
 #[derive(Clone)]
 pub struct Session {
     context: RequestContext,
@@ -63,7 +68,8 @@ impl Session {
         Self { context }
     }
 
-    /// The session of the request with these extensions; `None` if it did not come through the session layer.
+    /// The session of the request with these extensions; `None` if it did not come through the
+    /// session layer.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
         extensions.get::<RequestContext>().map(RequestContext::session)
     }
@@ -72,8 +78,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongType`], naming the key, if the value is not a `T`: written by another version of the
-    /// application, say. Treat it as absent with `.unwrap_or_default()` if that is right.
+    /// [`ErrorKind::WrongType`], naming the key, if the value is not a `T`: written by another
+    /// version of the application, say. Treat it as absent with `.unwrap_or_default()` if that is
+    /// right.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.context.mark(READ);
         let state = self.context.state();
@@ -84,9 +91,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] if the session would exceed a limit or the value has more than 100 levels of nesting, [`ErrorKind::InvalidInput`] if the value cannot be
-    /// written as JSON or the key begins with `guestbook.`, [`ErrorKind::Unavailable`] if the store could not be
-    /// asked, [`ErrorKind::Ended`] if there is no session and none can begin. Nothing is changed then.
+    /// [`ErrorKind::TooLarge`] if the session would exceed a limit or the value has more than 100
+    /// levels of nesting, [`ErrorKind::InvalidInput`] if the value cannot be written as JSON or the
+    /// key begins with `guestbook.`, [`ErrorKind::Unavailable`] if the store could not be asked,
+    /// [`ErrorKind::Ended`] if there is no session and none can begin. Nothing is changed then.
     pub fn insert<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {
         check_key(key)?;
         self.change(|changes| changes.set(key, value))
@@ -124,15 +132,16 @@ impl Session {
         })
     }
 
-    /// Replaces the value under `key` by what `change` makes of it, atomically against all other requests: for
-    /// counters and things that may be used once. `None` means absent, before and after. The new value, stored.
+    /// Replaces the value under `key` by what `change` makes of it, atomically against all other
+    /// requests: for counters and things that may be used once. `None` means absent, before and
+    /// after. The new value, stored.
     ///
     /// `change` runs again if another request was faster. Other pending changes are stored with it.
     ///
     /// # Errors
     ///
-    /// As for [`get`](Self::get), [`insert`](Self::insert) and [`save`](Self::save); [`ErrorKind::Conflict`] after
-    /// 256 attempts.
+    /// As for [`get`](Self::get), [`insert`](Self::insert) and [`save`](Self::save);
+    /// [`ErrorKind::Conflict`] after 256 attempts.
     pub async fn update<T, F>(&self, key: &str, mut change: F) -> Result<Option<T>>
     where
         T: Serialize + DeserializeOwned,
@@ -176,7 +185,8 @@ impl Session {
                 Applied::Mismatch(record) => self.context.saw(id, record),
                 Applied::Ended => {
                     let error = self.context.session_ended(&current).await;
-                    // Without a session, and free to begin one, the request goes on as a first one would.
+                    // Without a session, and free to begin one, the request goes on as a first one
+                    // would.
                     if error.kind() != ErrorKind::Ended || !self.context.can_begin() {
                         return Err(error);
                     }
@@ -190,8 +200,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Ended`] if the session has ended since the request began, or just before, [`ErrorKind::TooLarge`] if it exceeds a limit together with what
-    /// parallel requests wrote, and what the store reports. The changes are gone then.
+    /// [`ErrorKind::Ended`] if the session has ended since the request began, or just before,
+    /// [`ErrorKind::TooLarge`] if it exceeds a limit together with what parallel requests wrote,
+    /// and what the store reports. The changes are gone then.
     pub async fn save(&self) -> Result<()> {
         self.context.save(false).await
     }
@@ -211,7 +222,8 @@ impl Session {
         self.head(|head| head.created_at)
     }
 
-    /// When the session was last used, this request included, to within [`Lifetime::touch_interval`].
+    /// When the session was last used, this request included, to within
+    /// [`Lifetime::touch_interval`].
     pub fn last_seen(&self) -> Option<Timestamp> {
         self.head(|head| head.last_seen)
     }
@@ -226,14 +238,16 @@ impl Session {
         self.head(|head| head.authenticated_at).flatten()
     }
 
-    /// Whether the user logged in at most `max_age` ago: for what must not be done from a forgotten session.
+    /// Whether the user logged in at most `max_age` ago: for what must not be done from a forgotten
+    /// session.
     pub fn authenticated_within(&self, max_age: Duration) -> bool {
         let now = self.context.sessions().now();
         self.authenticated_at().is_some_and(|at| now.since(at) <= max_age)
     }
 
-    /// The token that this request issued, if it did: for API clients that keep it themselves and send it in a
-    /// header. Everybody else gets it as a cookie that no script can read (OWASP ASVS 3.3.4); do not put it into a page.
+    /// The token that this request issued, if it did: for API clients that keep it themselves and
+    /// send it in a header. Everybody else gets it as a cookie that no script can read (OWASP ASVS
+    /// 3.3.4); do not put it into a page.
     pub fn issued_token(&self) -> Option<SessionToken> {
         self.context.state().issued.clone()
     }
@@ -256,7 +270,8 @@ impl Session {
         state.changes.keys(state.current.as_ref().map(|current| &current.record.data))
     }
 
-    /// How many keys this request sees that begin with `prefix`. The response does not depend on it.
+    /// How many keys this request sees that begin with `prefix`. The response does not depend on
+    /// it.
     pub(super) fn count_keys(&self, prefix: &str) -> usize {
         let state = self.context.state();
         let keys = state.changes.keys(state.current.as_ref().map(|current| &current.record.data));

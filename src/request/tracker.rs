@@ -16,17 +16,21 @@ use crate::{
     model::activity::{Event, EventData, EventType, RequestTrace},
 };
 
-/// Records explicit events of one request: who, in which session, on which route, from what kind of device is filled in.
+/// Records explicit events of one request: who, in which session, on which route, from what kind of
+/// device is filled in.
 ///
-/// Where consent is configured, an event whose purpose the guest has not allowed is left out and counted
-/// ([`RecorderStats::withheld`](crate::activity::RecorderStats::withheld)), or recorded without saying who. One of a guest whose
-/// data is [restricted](crate::privacy::Restriction) is left out and counted likewise.
+/// Where consent is configured, an event whose purpose the guest has not allowed is left out and
+/// counted ([`RecorderStats::withheld`](crate::activity::RecorderStats::withheld)), or recorded
+/// without saying who. One of a guest whose data is [restricted](crate::privacy::Restriction) is
+/// left out and counted likewise.
 ///
-/// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under overload the event is
-/// dropped and counted, which is no error. [`track_durable`](Self::track_durable) returns when the event is stored. Both return
-/// what became of the event.
+/// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under
+/// overload the event is dropped and counted, which is no error.
+/// [`track_durable`](Self::track_durable) returns when the event is stored. Both return what became
+/// of the event.
 ///
-/// Record what a client names through [`client`](Self::client): it refuses security events and marks the others.
+/// Record what a client names through [`client`](Self::client): it refuses security events and
+/// marks the others.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -78,8 +82,8 @@ impl Tracker {
         self.recorder.is(recorder)
     }
 
-    /// The tracker of the request with these extensions; `None` if it came through neither the session layer nor the
-    /// activity layer.
+    /// The tracker of the request with these extensions; `None` if it came through neither the
+    /// session layer nor the activity layer.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
         match extensions.get::<RequestContext>() {
             Some(context) => Some(context.tracker()),
@@ -91,9 +95,9 @@ impl Tracker {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and [`TooLarge`](crate::ErrorKind::TooLarge), saying what is
-    /// wrong, if the name breaks the rules of [`EventType`], the data those of [`EventData`], or the type's own check
-    /// refuses it.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and
+    /// [`TooLarge`](crate::ErrorKind::TooLarge), saying what is wrong, if the name breaks the rules
+    /// of [`EventType`], the data those of [`EventData`], or the type's own check refuses it.
     pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
     where
         K: TryInto<EventType>,
@@ -117,22 +121,26 @@ impl Tracker {
         self.record_durable(self.prepare(event_type, data)?).await
     }
 
-    /// Somebody logged in, with data `{"action":"user_logged_in"}`. [`Session::login`](crate::Session::login) does this.
+    /// Somebody logged in, with data `{"action":"user_logged_in"}`.
+    /// [`Session::login`](crate::Session::login) does this.
     pub fn login(&self) -> Tracked {
         self.record(self.known(EventType::LOGIN, EventData::from_stored(LOGGED_IN)))
     }
 
-    /// Somebody logged out, with data `{"action":"user_logged_out"}`. [`Session::logout`](crate::Session::logout) does this.
+    /// Somebody logged out, with data `{"action":"user_logged_out"}`.
+    /// [`Session::logout`](crate::Session::logout) does this.
     pub fn logout(&self) -> Tracked {
         self.record(self.known(EventType::LOGOUT, EventData::from_stored(LOGGED_OUT)))
     }
 
-    /// A page was shown, with data `{"page":page}`, without the page's query and fragment. The activity layer records pages that
-    /// it serves. Where the client names the page, use [`client`](Self::client).
+    /// A page was shown, with data `{"page":page}`, without the page's query and fragment. The
+    /// activity layer records pages that it serves. Where the client names the page, use
+    /// [`client`](Self::client).
     ///
     /// # Errors
     ///
-    /// As for [`track`](Self::track), and [`InvalidInput`](crate::ErrorKind::InvalidInput) if the page is only a query or a fragment.
+    /// As for [`track`](Self::track), and [`InvalidInput`](crate::ErrorKind::InvalidInput) if the
+    /// page is only a query or a fragment.
     pub fn page_view(&self, page: &str) -> Result<Tracked> {
         self.track(EventType::PAGE_VIEW, &json!({ "page": path_of(page)? }))
     }
@@ -155,7 +163,8 @@ impl Tracker {
         self.track(EventType::API_CALL, &json!({ "endpoint": endpoint, "method": method }))
     }
 
-    /// The event as [`track`](Self::track) would queue it, to add to it before it is [recorded](Self::record).
+    /// The event as [`track`](Self::track) would queue it, to add to it before it is
+    /// [recorded](Self::record).
     ///
     /// # Errors
     ///
@@ -180,8 +189,9 @@ impl Tracker {
         }
     }
 
-    /// Stores an event as it is, if the guest's decisions allow it: [`Withheld`](Tracked::Withheld) says that they do not, or that
-    /// processing of their data is [restricted](crate::privacy::Restriction).
+    /// Stores an event as it is, if the guest's decisions allow it: [`Withheld`](Tracked::Withheld)
+    /// says that they do not, or that processing of their data is
+    /// [restricted](crate::privacy::Restriction).
     ///
     /// # Errors
     ///

@@ -27,7 +27,8 @@ pub struct AggregateQuery {
     pub passive_types: Vec<EventType>,
     /// No events of these persons, of some types or of all.
     pub exclusion: Vec<Exclusion>,
-    /// More events than that are not looked at one by one: [`TooLarge`](crate::ErrorKind::TooLarge).
+    /// More events than that are not looked at one by one:
+    /// [`TooLarge`](crate::ErrorKind::TooLarge).
     pub max_events: usize,
 }
 

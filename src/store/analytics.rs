@@ -17,40 +17,47 @@ use crate::{
     time::Timestamp,
 };
 
-/// A store whose events can be looked through, fast: what analytics that no table answers are made of.
+/// A store whose events can be looked through, fast: what analytics that no table answers are made
+/// of.
 ///
 /// # Contract
 ///
-/// 1. **Each event once, in order.** `each` is called for every event that the [`Scan`] means, in ascending order of sequence,
-///    and for no other.
-/// 2. **One snapshot.** What is stored or deleted while the scan runs is seen wholly or not at all: no half of a batch.
-/// 3. **Names are numbers.** The numbers in a [`ScannedEvent`] are equal where the names are, within one scan; another scan may give
-///    others. Types and routes come with their names, users, visitors and sessions do not: a scan tells persons apart, not who
-///    they are. Two routes that differ in their method only are two numbers with one name.
-/// 4. **It ends when told to.** After [`ControlFlow::Break`] `each` is not called again and the answer is success; after the future
-///    is dropped it is called a few times at most.
-/// 5. **Others go on.** A scan neither waits for writers nor do they wait for it. `each` is called outside any lock that they need.
+/// 1. **Each event once, in order.** `each` is called for every event that the [`Scan`] means, in
+///    ascending order of sequence, and for no other.
+/// 2. **One snapshot.** What is stored or deleted while the scan runs is seen wholly or not at all:
+///    no half of a batch.
+/// 3. **Names are numbers.** The numbers in a [`ScannedEvent`] are equal where the names are,
+///    within one scan; another scan may give others. Types and routes come with their names, users,
+///    visitors and sessions do not: a scan tells persons apart, not who they are. Two routes that
+///    differ in their method only are two numbers with one name.
+/// 4. **It ends when told to.** After [`ControlFlow::Break`] `each` is not called again and the
+///    answer is success; after the future is dropped it is called a few times at most.
+/// 5. **Others go on.** A scan neither waits for writers nor do they wait for it. `each` is called
+///    outside any lock that they need.
 ///
 /// # Summing up
 ///
-/// A store may know a quicker way to an answer than to look at each event: it may keep hours and days summed up ("rollups"). All
-/// verbs about that have a default that knows none: the caller looks at the events then.
+/// A store may know a quicker way to an answer than to look at each event: it may keep hours and
+/// days summed up ("rollups"). All verbs about that have a default that knows none: the caller
+/// looks at the events then.
 ///
-/// 6. **An answer is exact.** It is what the events say that are stored at that moment; what was summed up of others is not used.
-/// 7. **Nobody outlives their events.** What was summed up of an event is gone when the event is: in the same step.
+/// 6. **An answer is exact.** It is what the events say that are stored at that moment; what was
+///    summed up of others is not used.
+/// 7. **Nobody outlives their events.** What was summed up of an event is gone when the event is:
+///    in the same step.
 pub trait AnalyticsStore: ActivityStore {
     /// Calls `each` with every event that `scan` means.
     fn scan(&self, scan: Scan, each: EventVisitor) -> impl Future<Output = Result<()>> + Send;
 
-    /// How many events `scan` looks at, at most: an upper bound that takes no time to speak of. Without a better answer, more
-    /// than any limit.
+    /// How many events `scan` looks at, at most: an upper bound that takes no time to speak of.
+    /// Without a better answer, more than any limit.
     fn at_most(&self, scan: Scan) -> impl Future<Output = Result<u64>> + Send {
         let _ = scan;
         ready(Ok(u64::MAX))
     }
 
-    /// The [`Overview`] of what counts; `None` if there is no quicker way to it. Lists have at most `limit` entries. What is not
-    /// `wanted` may be empty.
+    /// The [`Overview`] of what counts; `None` if there is no quicker way to it. Lists have at most
+    /// `limit` entries. What is not `wanted` may be empty.
     fn overview(
         &self,
         counting: AggregateQuery,
@@ -83,8 +90,8 @@ pub trait AnalyticsStore: ActivityStore {
         ready(Ok(None))
     }
 
-    /// Sums up some of what is over at `now`, for later answers about what counts; the range does not matter. `false` if there is nothing left
-    /// to sum up.
+    /// Sums up some of what is over at `now`, for later answers about what counts; the range does
+    /// not matter. `false` if there is nothing left to sum up.
     fn roll_up(&self, counting: AggregateQuery, now: Timestamp) -> impl Future<Output = Result<bool>> + Send {
         let _ = (counting, now);
         ready(Ok(false))
@@ -212,7 +219,8 @@ impl Scan {
         self
     }
 
-    /// Shows to whom visitors are linked, too. Whoever is linked to a user who is left out, is left out.
+    /// Shows to whom visitors are linked, too. Whoever is linked to a user who is left out, is left
+    /// out.
     pub fn links(mut self) -> Self {
         self.has_links = true;
         self
@@ -255,10 +263,11 @@ pub struct ScannedEvent<'a> {
     pub event_type: ScannedName<'a>,
     /// The user's number in this scan.
     pub user: Option<u64>,
-    /// The visitor's number in this scan; those of users and of visitors have nothing to do with each other.
+    /// The visitor's number in this scan; those of users and of visitors have nothing to do with
+    /// each other.
     pub visitor: Option<u64>,
-    /// The number of the user to whom the visitor is [linked](super::ConsentStore::link_visitor), of an event without a
-    /// user.
+    /// The number of the user to whom the visitor is [linked](super::ConsentStore::link_visitor),
+    /// of an event without a user.
     pub linked_user: Option<u64>,
     /// The session's number in this scan.
     pub session: Option<u64>,

@@ -13,13 +13,15 @@ use crate::{
 ///
 /// # Contract
 ///
-/// 1. **Entries are numbered from 1 on without gaps**, whoever writes, in this process or another on the same store; each is made with
-///    [`AuditRow::new`] after the last one.
-/// 2. **A note is recorded with what it is about, or neither is.** Verbs that take a note record it in their own transaction, and
-///    only if they changed something.
-/// 3. **An entry is never changed.** Its payload is kept beside it and can be taken away: [`erase_some`] takes those of entries
-///    whose subject or actor is erased, and of somebody whose erasure is finished none is stored.
-/// 4. **Old entries go from the beginning on**, and a checkpoint stays. A part that is not intact is not dropped: it is the evidence.
+/// 1. **Entries are numbered from 1 on without gaps**, whoever writes, in this process or another
+///    on the same store; each is made with [`AuditRow::new`] after the last one.
+/// 2. **A note is recorded with what it is about, or neither is.** Verbs that take a note record it
+///    in their own transaction, and only if they changed something.
+/// 3. **An entry is never changed.** Its payload is kept beside it and can be taken away:
+///    [`erase_some`] takes those of entries whose subject or actor is erased, and of somebody whose
+///    erasure is finished none is stored.
+/// 4. **Old entries go from the beginning on**, and a checkpoint stays. A part that is not intact
+///    is not dropped: it is the evidence.
 ///
 /// [`erase_some`]: super::ErasureStore::erase_some
 pub trait AuditStore: Send + Sync + 'static {
@@ -30,7 +32,8 @@ pub trait AuditStore: Send + Sync + 'static {
     /// [`TooLarge`](ErrorKind::TooLarge) if it has too much to say.
     fn record_audit(&self, note: AuditNote, now: Timestamp) -> impl Future<Output = Result<AuditHead>> + Send;
 
-    /// At most `limit` entries after number `after`, in order; those about `subject`, if one is given.
+    /// At most `limit` entries after number `after`, in order; those about `subject`, if one is
+    /// given.
     fn audit_page(
         &self,
         after: u64,
@@ -38,18 +41,21 @@ pub trait AuditStore: Send + Sync + 'static {
         subject: Option<UserId>,
     ) -> impl Future<Output = Result<Vec<AuditRow>>> + Send;
 
-    /// The last entry: that of the checkpoint if there is none after it, [`AuditHead::BEGINNING`] if there was never any.
+    /// The last entry: that of the checkpoint if there is none after it, [`AuditHead::BEGINNING`]
+    /// if there was never any.
     fn audit_head(&self) -> impl Future<Output = Result<AuditHead>> + Send;
 
     /// Where the trail begins, if entries were dropped.
     fn audit_checkpoint(&self) -> impl Future<Output = Result<Option<AuditCheckpoint>>> + Send;
 
-    /// Drops at most `limit` of the oldest entries, up to the first that was recorded at `before` or later, with their payloads. How
-    /// many there were: less than `limit` means that no more is old.
+    /// Drops at most `limit` of the oldest entries, up to the first that was recorded at `before`
+    /// or later, with their payloads. How many there were: less than `limit` means that no more is
+    /// old.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ErrorKind::Corrupt) if what is to be dropped, or the checkpoint before it, is not intact. Nothing is dropped then.
+    /// [`Corrupt`](ErrorKind::Corrupt) if what is to be dropped, or the checkpoint before it, is
+    /// not intact. Nothing is dropped then.
     fn delete_audit_entries(
         &self,
         before: Timestamp,

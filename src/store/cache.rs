@@ -22,11 +22,12 @@ use crate::{
     time::Timestamp,
 };
 
-/// A cache of what a store says. An entry is used for `max_age` after it was read from the store, so that this is also
-/// the time within which a change by another process is noticed.
+/// A cache of what a store says. An entry is used for `max_age` after it was read from the store,
+/// so that this is also the time within which a change by another process is noticed.
 ///
-/// Nothing that this process changed is served again: whoever wants to [`put`](Self::put) what it read takes a
-/// [`Ticket`] before it asks the store, and every [`remove`](Self::remove) since then makes the ticket worthless.
+/// Nothing that this process changed is served again: whoever wants to [`put`](Self::put) what it
+/// read takes a [`Ticket`] before it asks the store, and every [`remove`](Self::remove) since then
+/// makes the ticket worthless.
 pub(crate) struct Cache<K: CacheKey, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
     hasher: K::Hasher,
@@ -217,8 +218,8 @@ pub(crate) fn touch(cache: &SessionCache, key: &SessionKey, now: Timestamp) {
     });
 }
 
-/// A key is a SHA-256 already: its first eight bytes are as good a hash as any. Only who can choose SHA-256 outputs
-/// could make them collide.
+/// A key is a SHA-256 already: its first eight bytes are as good a hash as any. Only who can choose
+/// SHA-256 outputs could make them collide.
 #[derive(Default)]
 pub(crate) struct KeyHasher(u64);
 

@@ -18,8 +18,8 @@ use crate::{
 
 /// All that a guestbook needs of a store.
 ///
-/// The verbs here have a default that asks the parts one after the other. A store that can answer at once overrides them, as
-/// long as the answer is the same.
+/// The verbs here have a default that asks the parts one after the other. A store that can answer
+/// at once overrides them, as long as the answer is the same.
 pub trait Store:
     SessionStore
     + CredentialStore
@@ -33,7 +33,8 @@ pub trait Store:
     + AuditStore
     + AnalyticsStore
 {
-    /// The session under `key` for `realm`, and the profile of its user; of `visitor` if there is no user.
+    /// The session under `key` for `realm`, and the profile of its user; of `visitor` if there is
+    /// no user.
     fn load_context(
         &self,
         key: SessionKey,

@@ -12,20 +12,21 @@ use crate::{
 ///
 /// # Contract
 ///
-/// 1. **An epoch never goes down.** It is 0 for a user of whom nothing is known. Raising the epoch of a
-///    user or of a realm makes every number that was read before differ from the current one.
+/// 1. **An epoch never goes down.** It is 0 for a user of whom nothing is known. Raising the epoch
+///    of a user or of a realm makes every number that was read before differ from the current one.
 /// 2. Epochs of different realms are independent.
-/// 3. **A store that is a [`SessionStore`](super::SessionStore), too**, follows [`EpochRule`] in the
-///    transaction that makes a session, and raises the epoch in the transaction of a
+/// 3. **A store that is a [`SessionStore`](super::SessionStore), too**, follows [`EpochRule`] in
+///    the transaction that makes a session, and raises the epoch in the transaction of a
 ///    [`Revocation::User`](super::Revocation::User) or [`Revocation::All`](super::Revocation::All).
-/// 4. The epoch of a user who is erased is forgotten with their sessions. Nothing is stored for a user
-///    who is struck out.
+/// 4. The epoch of a user who is erased is forgotten with their sessions. Nothing is stored for a
+///    user who is struck out.
 pub trait CredentialStore: Send + Sync + 'static {
     /// The current epoch of `user` in `realm`.
     fn credential_epoch(&self, realm: Realm, user: UserId) -> impl Future<Output = Result<CredentialEpoch>> + Send;
 
-    /// Raises the epoch of `user` in `realm`, or of everybody in `realm` if `user` is `None`. Returns the
-    /// new epoch of the user; of a user without changes of their own if it is `None`. Ends no session.
+    /// Raises the epoch of `user` in `realm`, or of everybody in `realm` if `user` is `None`.
+    /// Returns the new epoch of the user; of a user without changes of their own if it is `None`.
+    /// Ends no session.
     fn raise_credential_epoch(
         &self,
         realm: Realm,
@@ -39,16 +40,16 @@ pub trait CredentialStore: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EpochRule {
-    /// Stores the epoch of the head as it is. A [`SplitStore`](super::SplitStore) has compared it where epochs are
-    /// kept, and its session store is asked with nothing else.
+    /// Stores the epoch of the head as it is. A [`SplitStore`](super::SplitStore) has compared it
+    /// where epochs are kept, and its session store is asked with nothing else.
     Keep,
     /// Stores the session with the current epoch of its user.
     Stamp,
-    /// Refuses with [`CredentialsChanged`](ErrorKind::CredentialsChanged) unless the epoch of the head is
-    /// the current one of its user. Nothing is stored then.
+    /// Refuses with [`CredentialsChanged`](ErrorKind::CredentialsChanged) unless the epoch of the
+    /// head is the current one of its user. Nothing is stored then.
     Compare,
-    /// Raises the epoch of the user, ends all their other sessions in the realm, and stores the session
-    /// with the new epoch: all in one step.
+    /// Raises the epoch of the user, ends all their other sessions in the realm, and stores the
+    /// session with the new epoch: all in one step.
     Raise,
 }
 

@@ -10,7 +10,8 @@ use crate::{
     },
 };
 
-/// Persons whose events do not count, of some types or of all. What a visitor did while somebody was logged in is that user's.
+/// Persons whose events do not count, of some types or of all. What a visitor did while somebody
+/// was logged in is that user's.
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}, consent::Subject, store::Exclusion};

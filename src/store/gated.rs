@@ -9,8 +9,8 @@ use crate::{
     model::activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
 };
 
-/// For the recorder, which has its own patience: to it a closed gate is a store that is slow, and one that does not open is a store that
-/// fails, so that events wait where they always do.
+/// For the recorder, which has its own patience: to it a closed gate is a store that is slow, and
+/// one that does not open is a store that fails, so that events wait where they always do.
 #[derive(Debug)]
 pub(crate) struct Gated<S> {
     store: Arc<S>,

@@ -10,13 +10,14 @@ use crate::{error::Result, time::Timestamp};
 ///
 /// # Contract
 ///
-/// 1. **A lease has one holder.** Of callers that ask at the same time, in this process or another on the same store, one gets it.
-///    Leases of different names have nothing to do with each other.
-/// 2. **A lease ends by itself**, at its `until`: a holder that died keeps nobody waiting for longer. To end it earlier its holder
-///    asks for it again until now.
+/// 1. **A lease has one holder.** Of callers that ask at the same time, in this process or another
+///    on the same store, one gets it. Leases of different names have nothing to do with each other.
+/// 2. **A lease ends by itself**, at its `until`: a holder that died keeps nobody waiting for
+///    longer. To end it earlier its holder asks for it again until now.
 /// 3. **Giving space back loses nothing** and may be done at any time, a little at a time.
 pub trait MaintenanceStore: Send + Sync + 'static {
-    /// Takes the lease, if it is free, `holder`'s own, or over at `now`, and keeps it until `until`. `false` if another holds it.
+    /// Takes the lease, if it is free, `holder`'s own, or over at `now`, and keeps it until
+    /// `until`. `false` if another holds it.
     fn acquire_lease(
         &self,
         name: &'static str,
@@ -25,7 +26,8 @@ pub trait MaintenanceStore: Send + Sync + 'static {
         until: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Gives at most `limit_pages` of free space back to the system; 0 only looks how much there is.
+    /// Gives at most `limit_pages` of free space back to the system; 0 only looks how much there
+    /// is.
     fn reclaim_space(&self, limit_pages: usize) -> impl Future<Output = Result<ReclaimedSpace>> + Send;
 }
 

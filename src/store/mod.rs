@@ -1,14 +1,14 @@
-//! Where everything is kept: the contracts [`SessionStore`], [`ActivityStore`], [`ConsentStore`], [`PreferenceStore`] and the others, and
-//! the stores.
+//! Where everything is kept: the contracts [`SessionStore`], [`ActivityStore`], [`ConsentStore`],
+//! [`PreferenceStore`] and the others, and the stores.
 //!
 //! | store | for |
 //! |---|---|
 #![cfg_attr(feature = "sqlite", doc = "| [`SqliteStore`] | one machine, any number of processes: the default |")]
 //! | [`MemoryStore`] | tests and throw-away data; the reference for how a store behaves |
 //!
-//! A guestbook is built on a [`Store`], which is all of them. Your own store implements all, or those of sessions: a [`SplitStore`]
-//! completes it.
-//! It is right when the conformance suite `store::testing` (feature `testing`) passes on it.
+//! A guestbook is built on a [`Store`], which is all of them. Your own store implements all, or
+//! those of sessions: a [`SplitStore`] completes it. It is right when the conformance suite
+//! `store::testing` (feature `testing`) passes on it.
 
 mod activity;
 mod aggregate;
@@ -68,37 +68,42 @@ use crate::{
 ///
 /// # Contract
 ///
-/// A session has one [`SessionId`] for all its life and one [`SessionKey`] at a time. It is **live** at `now` if it is
-/// stored and not [expired](SessionHead::is_expired) at `now`.
+/// A session has one [`SessionId`] for all its life and one [`SessionKey`] at a time. It is
+/// **live** at `now` if it is stored and not [expired](SessionHead::is_expired) at `now`.
 ///
-/// 1. **What has ended stays ended.** Only [`insert`](Self::insert) and [`rotate`](Self::rotate) make a session;
-///    `apply` and `touch` on one that is not live at `now` change nothing and say so.
-/// 2. **Every verb is atomic**, also against other processes on the same store: all of it happens or none, and a
-///    reader never sees half.
-/// 3. **Changes are merged by key**, on what is stored when they arrive ([`Changes::merge`]), never on what the caller
-///    had read. Two callers that set different keys both win.
-/// 4. **An answer is a promise.** When `insert`, `apply`, `rotate`, `delete` or `revoke` answer with success, a crash
-///    of the process does not undo it; what a crash of the machine may undo, the store documents. `touch` promises nothing.
+/// 1. **What has ended stays ended.** Only [`insert`](Self::insert) and [`rotate`](Self::rotate)
+///    make a session; `apply` and `touch` on one that is not live at `now` change nothing and say
+///    so.
+/// 2. **Every verb is atomic**, also against other processes on the same store: all of it happens
+///    or none, and a reader never sees half.
+/// 3. **Changes are merged by key**, on what is stored when they arrive ([`Changes::merge`]), never
+///    on what the caller had read. Two callers that set different keys both win.
+/// 4. **An answer is a promise.** When `insert`, `apply`, `rotate`, `delete` or `revoke` answer
+///    with success, a crash of the process does not undo it; what a crash of the machine may undo,
+///    the store documents. `touch` promises nothing.
 /// 5. **A dropped future** may or may not have had its effect, but never half of it.
-/// 6. **A key that has ended is remembered** for at least [`ENDED_MEMORY`]: `load` answers [`Loaded::Ended`], so that a
-///    request that was under way while its session was rotated can be told from one with a forged token. The exception is an
-///    anonymous session that a [revocation](Self::revoke) or a [trim](Self::trim_anonymous) ended: no other token took its
+/// 6. **A key that has ended is remembered** for at least [`ENDED_MEMORY`]: `load` answers
+///    [`Loaded::Ended`], so that a request that was under way while its session was rotated can be
+///    told from one with a forged token. The exception is an anonymous session that a
+///    [revocation](Self::revoke) or a [trim](Self::trim_anonymous) ended: no other token took its
 ///    place, so its key becomes [`Loaded::Unknown`] and its client may begin a new session at once.
-/// 7. **Realms do not mix.** [`load`](Self::load) answers [`Loaded::OtherRealm`] for a key of another realm, live or
-///    ended; caps, lists and revocations see the sessions of one realm, apart from those that name all. The bound on
-///    anonymous sessions is that of the store.
-/// 8. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying later may help, never a
-///    made-up "no such session".
+/// 7. **Realms do not mix.** [`load`](Self::load) answers [`Loaded::OtherRealm`] for a key of
+///    another realm, live or ended; caps, lists and revocations see the sessions of one realm,
+///    apart from those that name all. The bound on anonymous sessions is that of the store.
+/// 8. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying
+///    later may help, never a made-up "no such session".
 ///
 /// Time is an argument; a store never asks the clock.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Stores a new session under `key`, and ends others of the same user and realm if `cap` or `epoch` says so.
+    /// Stores a new session under `key`, and ends others of the same user and realm if `cap` or
+    /// `epoch` says so.
     ///
     /// # Errors
     ///
     /// [`Conflict`](crate::ErrorKind::Conflict) if the key or the id is taken,
     /// [`SessionLimit`](crate::ErrorKind::SessionLimit) if `cap` refuses,
-    /// [`CredentialsChanged`](crate::ErrorKind::CredentialsChanged) if `epoch` refuses. Nothing is stored then.
+    /// [`CredentialsChanged`](crate::ErrorKind::CredentialsChanged) if `epoch` refuses. Nothing is
+    /// stored then.
     fn insert(
         &self,
         key: SessionKey,
@@ -111,11 +116,13 @@ pub trait SessionStore: Send + Sync + 'static {
     /// What is stored under `key` for `realm`, expired or not: the caller judges.
     fn load(&self, key: SessionKey, realm: Realm) -> impl Future<Output = Result<Loaded>> + Send;
 
-    /// Merges `changes` into the data of the live session `id`. A rotation meanwhile does not matter.
+    /// Merges `changes` into the data of the live session `id`. A rotation meanwhile does not
+    /// matter.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](crate::ErrorKind::TooLarge) if the merged data exceeds `limits`. Nothing is changed then.
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) if the merged data exceeds `limits`. Nothing is
+    /// changed then.
     fn apply(
         &self,
         id: SessionId,
@@ -124,18 +131,20 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Applied>> + Send;
 
-    /// Sets `last_seen` of the live session `id` to `now` if it is earlier. `false` if the session is not live.
+    /// Sets `last_seen` of the live session `id` to `now` if it is earlier. `false` if the session
+    /// is not live.
     fn touch(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
     /// Gives a live session a new key, and with a head of another id a new identity (a login).
     ///
-    /// The stored data with `rotation.changes` in it goes along. The old key is over when this answers.
-    /// `None` if the session is not live, is of another realm than the new head, or its key is no longer the one the
-    /// caller knows.
+    /// The stored data with `rotation.changes` in it goes along. The old key is over when this
+    /// answers. `None` if the session is not live, is of another realm than the new head, or its
+    /// key is no longer the one the caller knows.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert) and [`apply`](Self::apply). The old session is as it was then.
+    /// As for [`insert`](Self::insert) and [`apply`](Self::apply). The old session is as it was
+    /// then.
     fn rotate(
         &self,
         rotation: Rotation,
@@ -147,7 +156,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Ends the session `id`, whatever its key is now. The key, or `None` if nothing was stored.
     fn delete(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionKey>>> + Send;
 
-    /// The live sessions of `user` in `realm`, or in every realm if it is `None`, at most `limit`, the last seen first.
+    /// The live sessions of `user` in `realm`, or in every realm if it is `None`, at most `limit`,
+    /// the last seen first.
     fn list(
         &self,
         user: UserId,
@@ -156,25 +166,29 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
 
-    /// What the live session `id` holds, whatever its key is; `None` if it is not live. It is no use of the session.
+    /// What the live session `id` holds, whatever its key is; `None` if it is not live. It is no
+    /// use of the session.
     fn session_data(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionData>>> + Send;
 
     /// Ends the sessions that `revocation` names. How many there were.
     fn revoke(&self, revocation: Revocation, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
 
-    /// If anonymous sessions exceed `bound`, ends the least recently used of them (by `last_seen`, then by when they were stored)
-    /// until they are within [`bound.low()`](AnonymousBound::low); at most `limit`, and never the last one. Returns what is stored
-    /// then. Their keys are not remembered.
+    /// If anonymous sessions exceed `bound`, ends the least recently used of them (by `last_seen`,
+    /// then by when they were stored) until they are within [`bound.low()`](AnonymousBound::low);
+    /// at most `limit`, and never the last one. Returns what is stored then. Their keys are not
+    /// remembered.
     ///
-    /// It is called after each few anonymous sessions, so a store keeps count and does not look at all sessions.
+    /// It is called after each few anonymous sessions, so a store keeps count and does not look at
+    /// all sessions.
     fn trim_anonymous(
         &self,
         bound: AnonymousBound,
         limit: usize,
     ) -> impl Future<Output = Result<AnonymousTotal>> + Send;
 
-    /// Removes at most `limit` sessions that are expired at `now`, and the memory of keys that ended longer than
-    /// [`ENDED_MEMORY`] ago. How many sessions were removed: less than `limit` means that none is left.
+    /// Removes at most `limit` sessions that are expired at `now`, and the memory of keys that
+    /// ended longer than [`ENDED_MEMORY`] ago. How many sessions were removed: less than `limit`
+    /// means that none is left.
     fn delete_expired(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 }
 
@@ -231,7 +245,8 @@ pub struct Rotation {
     pub key: SessionKey,
     /// The key from now on.
     pub new_key: SessionKey,
-    /// The head from now on. With another id the old session has ended and a new one begins with its data.
+    /// The head from now on. With another id the old session has ended and a new one begins with
+    /// its data.
     pub head: SessionHead,
     /// Changes to the data that belong to the same step.
     pub changes: Changes,
@@ -246,12 +261,14 @@ pub enum Revocation {
     One(Realm, UserId, SessionId),
     /// All sessions of a user in a realm but one.
     Others(Realm, UserId, SessionId),
-    /// All sessions of a user in a realm. A [`CredentialStore`] raises the user's epoch in the same step.
+    /// All sessions of a user in a realm. A [`CredentialStore`] raises the user's epoch in the same
+    /// step.
     User(Realm, UserId),
-    /// All sessions of a realm, anonymous ones too. A [`CredentialStore`] raises everybody's epoch in the same step.
+    /// All sessions of a realm, anonymous ones too. A [`CredentialStore`] raises everybody's epoch
+    /// in the same step.
     All(Realm),
-    /// All sessions of a user in every realm, because the user is erased. A [`CredentialStore`] forgets the user's
-    /// epochs in the same step.
+    /// All sessions of a user in every realm, because the user is erased. A [`CredentialStore`]
+    /// forgets the user's epochs in the same step.
     Erased(UserId),
 }
 

@@ -16,8 +16,10 @@ use crate::{
 ///
 /// # Contract
 ///
-/// 1. **Changes are merged key by key**, on what is stored when they arrive: two callers that change different keys both win.
-/// 2. **Each change that changes something raises the version by one**; one that changes nothing does not.
+/// 1. **Changes are merged key by key**, on what is stored when they arrive: two callers that
+///    change different keys both win.
+/// 2. **Each change that changes something raises the version by one**; one that changes nothing
+///    does not.
 /// 3. **Every verb is atomic**, and its answer a promise: a crash of the process does not undo it.
 /// 4. **A dropped future** may or may not have had its effect, but never half of it.
 pub trait PreferenceStore: Send + Sync + 'static {
@@ -28,7 +30,8 @@ pub trait PreferenceStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](crate::ErrorKind::TooLarge) if the result exceeds the limit of the schema. Nothing is changed then.
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) if the result exceeds the limit of the schema.
+    /// Nothing is changed then.
     fn change_preferences(
         &self,
         user: UserId,
@@ -36,7 +39,8 @@ pub trait PreferenceStore: Send + Sync + 'static {
         expected: Option<u64>,
     ) -> impl Future<Output = Result<PreferenceChange>> + Send;
 
-    /// As [`change_preferences`](Self::change_preferences), and records that it was a correction: the note is stored with the change.
+    /// As [`change_preferences`](Self::change_preferences), and records that it was a correction:
+    /// the note is stored with the change.
     ///
     /// # Errors
     ///

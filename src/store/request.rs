@@ -16,18 +16,22 @@ use crate::{
 /// # Contract
 ///
 /// 1. **A user has one open request of a kind**: filing another gives that one back.
-/// 2. **A change is one of what the caller knows**: it is refused if the version is another one by now.
-/// 3. **Who confirms to be erased is restricted** in the same transaction, and whoever takes that back no longer is:
-///    [`PrivacyRequest::restriction`].
-/// 4. **An erasure answers** the open request for it: in part when what is left is held, in full when nothing is left. In that same
-///    step the user's name and words go from all their requests: [`PrivacyRequest::evict_user`].
-/// 5. **Every verb is atomic**, with the note that records it; one that changes nothing is not noted. An answer is a promise.
+/// 2. **A change is one of what the caller knows**: it is refused if the version is another one by
+///    now.
+/// 3. **Who confirms to be erased is restricted** in the same transaction, and whoever takes that
+///    back no longer is: [`PrivacyRequest::restriction`].
+/// 4. **An erasure answers** the open request for it: in part when what is left is held, in full
+///    when nothing is left. In that same step the user's name and words go from all their requests:
+///    [`PrivacyRequest::evict_user`].
+/// 5. **Every verb is atomic**, with the note that records it; one that changes nothing is not
+///    noted. An answer is a promise.
 pub trait PrivacyRequestStore: Send + Sync + 'static {
     /// Files a request, or finds the open one of this user and kind.
     ///
     /// # Errors
     ///
-    /// [`UserErased`](ErrorKind::UserErased) if the user is; [`InvalidInput`](ErrorKind::InvalidInput) if the request names no user.
+    /// [`UserErased`](ErrorKind::UserErased) if the user is;
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the request names no user.
     fn file_request(
         &self,
         request: PrivacyRequest,
@@ -38,7 +42,8 @@ pub trait PrivacyRequestStore: Send + Sync + 'static {
     /// The request with this id.
     fn privacy_request(&self, id: RequestId) -> impl Future<Output = Result<Option<PrivacyRequest>>> + Send;
 
-    /// Stores a request in place of its version `expected`. `false` if there is none of this id and version.
+    /// Stores a request in place of its version `expected`. `false` if there is none of this id and
+    /// version.
     fn change_request(
         &self,
         request: PrivacyRequest,

@@ -28,10 +28,12 @@ use crate::{
     time::Timestamp,
 };
 
-/// Two stores as one: sessions in the first, everything else in the second. A request that is not cached asks both.
+/// Two stores as one: sessions in the first, everything else in the second. A request that is not
+/// cached asks both.
 ///
-/// Epochs of credentials are kept in the second store, and compared at each load as well: a session that should
-/// have ended is not served although the first store could not end it, or has forgotten that it did.
+/// Epochs of credentials are kept in the second store, and compared at each load as well: a session
+/// that should have ended is not served although the first store could not end it, or has forgotten
+/// that it did.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, store::{MemoryStore, SplitStore}};

@@ -16,7 +16,8 @@ use crate::{
     model::activity::{ActivityFilter, HistoryPage, HistoryQuery},
 };
 
-/// The activities of a guestbook, for what is done outside the recording of them. A clone is another handle.
+/// The activities of a guestbook, for what is done outside the recording of them. A clone is
+/// another handle.
 ///
 /// Events are visible here once they are stored, which is some 50 ms after they happened; call
 /// [`Guestbook::flush`](crate::Guestbook::flush) first where that matters.
@@ -45,8 +46,8 @@ impl Activities {
         Self { runtime, objections }
     }
 
-    /// A page of history, for the person whose events these are and for administrators. What others may see is
-    /// [`history_for_others`](Self::history_for_others).
+    /// A page of history, for the person whose events these are and for administrators. What others
+    /// may see is [`history_for_others`](Self::history_for_others).
     ///
     /// # Errors
     ///
@@ -57,12 +58,14 @@ impl Activities {
 
     /// A page of history that may be shown to others, on a public profile, say.
     ///
-    /// Events of users whose data is [restricted](crate::privacy::Rights::restrict) are left out, and events under a purpose that the
-    /// person refuses or objects to. So a page may have fewer events than its limit, or none, and still a next one.
+    /// Events of users whose data is [restricted](crate::privacy::Rights::restrict) are left out,
+    /// and events under a purpose that the person refuses or objects to. So a page may have fewer
+    /// events than its limit, or none, and still a next one.
     ///
     /// # Errors
     ///
-    /// As for [`history`](Self::history). [`ErrorKind::TooLarge`] if the query names no user and more persons refuse a purpose than
+    /// As for [`history`](Self::history). [`ErrorKind::TooLarge`] if the query names no user and
+    /// more persons refuse a purpose than
     /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out).
     pub async fn history_for_others(&self, query: HistoryQuery) -> Result<HistoryPage> {
         let exclusion = match &query.filter.user {

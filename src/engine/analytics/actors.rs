@@ -1,4 +1,5 @@
-//! Whose an event is: the one place that follows visitors across their login. The rule is in the docs of [`AnalyticsActor`].
+//! Whose an event is: the one place that follows visitors across their login. The rule is in the
+//! docs of [`AnalyticsActor`].
 
 use std::collections::HashMap;
 
@@ -12,7 +13,8 @@ pub(super) type Numbers<K, V> = HashMap<K, V, RandomState>;
 pub(super) struct Actors {
     kind: AnalyticsActor,
     follows_logins: bool,
-    /// Those with a small key, by it, from 1 on; 0 has not come. To hash them took a tenth of a question.
+    /// Those with a small key, by it, from 1 on; 0 has not come. To hash them took a tenth of a
+    /// question.
     near: Vec<u32>,
     far: Numbers<u64, u32>,
     /// Of each actor, whether there are events of a user, and of a visitor who was not logged in.

@@ -24,17 +24,20 @@ use crate::{
 
 /// # Behaviour
 ///
-/// Only events of the range are looked at: a visit that began before it begins with the first of them. The events that count are those
-/// of [`AnalyticsRules`](super::AnalyticsRules).
+/// Only events of the range are looked at: a visit that began before it begins with the first of
+/// them. The events that count are those of [`AnalyticsRules`](super::AnalyticsRules).
 ///
-/// Whose events belong together says [`AnalyticsActor`](crate::analytics::AnalyticsActor): by default a person, who is followed across a login.
+/// Whose events belong together says [`AnalyticsActor`](crate::analytics::AnalyticsActor): by
+/// default a person, who is followed across a login.
 ///
-/// These questions have no table of answers: each looks at every event of its range that counts, from one snapshot, some three
-/// million a second, and keeps 16 bytes of each that matters. Other readers and the writer are not held up.
+/// These questions have no table of answers: each looks at every event of its range that counts,
+/// from one snapshot, some three million a second, and keeps 16 bytes of each that matters. Other
+/// readers and the writer are not held up.
 ///
-/// All of them fail with [`InvalidInput`](ErrorKind::InvalidInput), naming the parameter, if the question makes no sense;
-/// [`TooLarge`](ErrorKind::TooLarge), naming the limit, if there is too much to look at: an answer is never cut in silence;
-/// [`Timeout`](ErrorKind::Timeout) after [`AnalyticsRules::time_limit`](super::AnalyticsRules::time_limit); and with what the store
+/// All of them fail with [`InvalidInput`](ErrorKind::InvalidInput), naming the parameter, if the
+/// question makes no sense; [`TooLarge`](ErrorKind::TooLarge), naming the limit, if there is too
+/// much to look at: an answer is never cut in silence; [`Timeout`](ErrorKind::Timeout) after
+/// [`AnalyticsRules::time_limit`](super::AnalyticsRules::time_limit); and with what the store
 /// reports.
 impl Analytics {
     /// How many of those who come in within `range` come how far: see [`Funnel`].
@@ -155,9 +158,10 @@ impl Analytics {
         self.marks(looked_at, actor, matcher, Which { keeps_all: false, entries: 1 }, fold).await
     }
 
-    /// The variant that a subject gets: [`Experiment::variant_of`]. Who logs in is another subject: within a request,
-    /// [`Session::variant_of`](crate::Session::variant_of) gives the same variant before and after. It records nothing: record the exposure where the subject meets
-    /// the variant.
+    /// The variant that a subject gets: [`Experiment::variant_of`]. Who logs in is another subject:
+    /// within a request, [`Session::variant_of`](crate::Session::variant_of) gives the same variant
+    /// before and after. It records nothing: record the exposure where the subject meets the
+    /// variant.
     ///
     /// # Errors
     ///

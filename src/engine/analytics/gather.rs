@@ -22,8 +22,8 @@ use crate::{
 };
 
 impl Analytics {
-    /// What becomes of the events that `scan` means: each is `add`ed to the state, and `fold` makes the answer of it, on a thread
-    /// for such things.
+    /// What becomes of the events that `scan` means: each is `add`ed to the state, and `fold` makes
+    /// the answer of it, on a thread for such things.
     pub(super) async fn answer<T, A>(
         &self,
         scan: Scan,

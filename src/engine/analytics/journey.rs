@@ -16,9 +16,10 @@ impl Analytics {
     /// The longest [`journey`](Self::journey).
     pub const MAX_JOURNEY: usize = 500;
 
-    /// The last `limit` events of a user within `range`, of one session if that is given, by time and sequence: see [`Journey`]. The last
-    /// ones are those recorded last. In SQLite it takes some 5 microseconds an event, however long the history is; where `session` is
-    /// given, 50 microseconds for each 1,024 events among which the session has one.
+    /// The last `limit` events of a user within `range`, of one session if that is given, by time
+    /// and sequence: see [`Journey`]. The last ones are those recorded last. In SQLite it takes
+    /// some 5 microseconds an event, however long the history is; where `session` is given, 50
+    /// microseconds for each 1,024 events among which the session has one.
     ///
     /// ```
     /// use tower_guestbook::{
@@ -43,8 +44,9 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if `limit` is not 1 to [`MAX_JOURNEY`](Self::MAX_JOURNEY); what the store
-    /// reports; [`Timeout`](ErrorKind::Timeout) if it does not answer.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if `limit` is not 1 to
+    /// [`MAX_JOURNEY`](Self::MAX_JOURNEY); what the store reports; [`Timeout`](ErrorKind::Timeout)
+    /// if it does not answer.
     pub async fn journey(
         &self,
         user: UserId,

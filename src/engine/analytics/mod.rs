@@ -27,7 +27,8 @@ use crate::{
     store::{AggregateQuery, Exclusion, Scan},
 };
 
-/// Answers about what was recorded. Its questions, and what exactly they mean, are in [`analysis`](crate::analytics). A clone is another handle.
+/// Answers about what was recorded. Its questions, and what exactly they mean, are in
+/// [`analysis`](crate::analytics). A clone is another handle.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,33 +46,41 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// Each answer is exact. Events of users whose processing is [restricted](crate::privacy::Rights::restrict), or who object to it, do
-/// not count: see [`AnalyticsRules`]. Events that are stored or deleted meanwhile may or may not count. A range is half-open, days and hours are those of a [`Zone`](crate::analytics::Zone).
+/// Each answer is exact. Events of users whose processing is
+/// [restricted](crate::privacy::Rights::restrict), or who object to it, do not count: see
+/// [`AnalyticsRules`]. Events that are stored or deleted meanwhile may or may not count. A range is
+/// half-open, days and hours are those of a [`Zone`](crate::analytics::Zone).
 ///
 /// # What an answer costs
 ///
-/// - An **overview**, a **series**, **active users** and a **report** of all events are put together from hours and days that the store has
-///   summed up in the background ([`roll_up`](Analytics::roll_up)), and from the events of what it has not: the last hour or two. Their time grows
-///   with the number of days in the range, not with what is kept beside. So are series and active users of one event type, one route or one
-///   kind of device. With [`MemoryStore`](crate::store::MemoryStore), with other filters, and for series by the minute they look at each
-///   event.
-/// - **Behaviour** (funnels, patterns, paths, cohorts) is read from the events of the range; a summary, a report and a journey of one user
-///   from theirs.
+/// - An **overview**, a **series**, **active users** and a **report** of all events are put
+///   together from hours and days that the store has summed up in the background
+///   ([`roll_up`](Analytics::roll_up)), and from the events of what it has not: the last hour or
+///   two. Their time grows with the number of days in the range, not with what is kept beside. So
+///   are series and active users of one event type, one route or one kind of device. With
+///   [`MemoryStore`](crate::store::MemoryStore), with other filters, and for series by the minute
+///   they look at each event.
+/// - **Behaviour** (funnels, patterns, paths, cohorts) is read from the events of the range; a
+///   summary, a report and a journey of one user from theirs.
 ///
 /// # How many at a time
 ///
-/// Questions share room for [so many events](AnalyticsRules::events_at_a_time) (20 million). Each takes as much of it as the
-/// store says that it will look at, at most ([`AnalyticsStore::at_most`](crate::store::AnalyticsStore::at_most)), and gives
-/// it back with its memory when it is answered, or when its task has ended after the asker went away. Whoever finds no room waits in
-/// line, and after [a while](AnalyticsRules::max_wait) gets [`Unavailable`](ErrorKind::Unavailable): a 503 with
-/// `Retry-After`. Ask [on behalf of](Analytics::on_behalf_of) a user where users ask themselves: one question at a time.
+/// Questions share room for [so many events](AnalyticsRules::events_at_a_time) (20 million). Each
+/// takes as much of it as the store says that it will look at, at most
+/// ([`AnalyticsStore::at_most`](crate::store::AnalyticsStore::at_most)), and gives it back with its
+/// memory when it is answered, or when its task has ended after the asker went away. Whoever finds
+/// no room waits in line, and after [a while](AnalyticsRules::max_wait) gets
+/// [`Unavailable`](ErrorKind::Unavailable): a 503 with `Retry-After`. Ask [on behalf
+/// of](Analytics::on_behalf_of) a user where users ask themselves: one question at a time.
 ///
 /// # Too many events
 ///
-/// An answer looks at so many events one by one as [`AnalyticsRules`] say; an overview, a series, a summary or a report at two million.
-/// With more it is [`TooLarge`](ErrorKind::TooLarge). An overview, a series, active users and a system report of a store that rolls up
-/// fall back to what is rolled up then, and name the stretches that are not in the figures:
-/// [`Overview::unread`](crate::analytics::Overview::unread). So a flood of events keeps nobody from their report.
+/// An answer looks at so many events one by one as [`AnalyticsRules`] say; an overview, a series, a
+/// summary or a report at two million. With more it is [`TooLarge`](ErrorKind::TooLarge). An
+/// overview, a series, active users and a system report of a store that rolls up fall back to what
+/// is rolled up then, and name the stretches that are not in the figures:
+/// [`Overview::unread`](crate::analytics::Overview::unread). So a flood of events keeps nobody from
+/// their report.
 #[derive(Clone)]
 pub struct Analytics {
     inner: Arc<Inner>,
@@ -92,10 +101,12 @@ impl Analytics {
         Self { inner: Arc::new(Inner { runtime, rules, objections, turns }), asker: None }
     }
 
-    /// A handle whose questions are this user's, wherever in the process they are asked: one of them is answered at a time,
-    /// and the others wait for it as for room. So nobody who asks much keeps dashboards and other users waiting.
+    /// A handle whose questions are this user's, wherever in the process they are asked: one of
+    /// them is answered at a time, and the others wait for it as for room. So nobody who asks much
+    /// keeps dashboards and other users waiting.
     ///
-    /// It is about who asks, not about whom they ask: use it for the pages on which users see their own figures.
+    /// It is about who asks, not about whom they ask: use it for the pages on which users see their
+    /// own figures.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
@@ -149,7 +160,8 @@ impl Analytics {
         }
     }
 
-    /// What counts, if a store may know a quicker way to it: everything of `range` but some types, or what has one thing in common.
+    /// What counts, if a store may know a quicker way to it: everything of `range` but some types,
+    /// or what has one thing in common.
     async fn counting(&self, range: Range, filter: &EventFilter) -> Result<Option<AggregateQuery>> {
         let Some(only) = filter.slice() else { return Ok(None) };
         let rules = &self.inner.rules;
@@ -159,7 +171,8 @@ impl Analytics {
         Ok(Some(AggregateQuery { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
     }
 
-    /// An answer that the store may know a quicker way to, if there is room for it and it comes in time.
+    /// An answer that the store may know a quicker way to, if there is room for it and it comes in
+    /// time.
     async fn told<T, A>(
         &self,
         range: Range,
@@ -186,7 +199,8 @@ impl Analytics {
         in_time.map_err(|late| Error::new(ErrorKind::Timeout, "the question took too long").with_source(late))?
     }
 
-    /// Whose events do not count: those whom the rules name, and whom [`AnalyticsRules`] leave out by themselves.
+    /// Whose events do not count: those whom the rules name, and whom [`AnalyticsRules`] leave out
+    /// by themselves.
     async fn exclusion(&self) -> Result<Vec<Exclusion>> {
         let mut exclusion = self.inner.objections.exclusion(&self.inner.runtime).await?;
         exclusion.push(Exclusion::new(self.inner.rules.except_users.iter().cloned().map(Into::into)));

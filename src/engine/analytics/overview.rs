@@ -14,11 +14,12 @@ use crate::{
 };
 
 impl Analytics {
-    /// What happened in `range`, of those events that `filter` means. The lists have at most `limit` entries, hours and days are
-    /// those of `zone`.
+    /// What happened in `range`, of those events that `filter` means. The lists have at most
+    /// `limit` entries, hours and days are those of `zone`.
     ///
-    /// Who wants several of its lists asks for it once. The methods that give one list read less where the store has days and hours
-    /// summed up; elsewhere they make the same pass over the events.
+    /// Who wants several of its lists asks for it once. The methods that give one list read less
+    /// where the store has days and hours summed up; elsewhere they make the same pass over the
+    /// events.
     ///
     /// ```
     /// use tower_guestbook::{
@@ -37,8 +38,8 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](ErrorKind::TooLarge) if there are more events than [`AnalyticsRules`] let one answer look at; what the store
-    /// reports.
+    /// [`TooLarge`](ErrorKind::TooLarge) if there are more events than [`AnalyticsRules`] let one
+    /// answer look at; what the store reports.
     pub async fn overview(
         &self,
         range: Range,

@@ -18,7 +18,8 @@ const ENTRIES: usize = 10;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Analytics {
-    /// A user in a few figures: what is kept of them, until and with this moment. Who has never been here has zeros.
+    /// A user in a few figures: what is kept of them, until and with this moment. Who has never
+    /// been here has zeros.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
@@ -50,7 +51,8 @@ impl Analytics {
         Ok(UserReport::new(now, summary, overview))
     }
 
-    /// What happened in the 24 hours that end right before `now`; the ten most frequent of each list.
+    /// What happened in the 24 hours that end right before `now`; the ten most frequent of each
+    /// list.
     ///
     /// # Errors
     ///

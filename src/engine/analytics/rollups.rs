@@ -19,12 +19,15 @@ const LEASE_TIME: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Analytics {
-    /// Sums up what is over, so that later questions need not look at its events: hours ten minutes after their end, days of their
-    /// hours. A guestbook does that by itself, [as often as the rules say](super::AnalyticsRules::roll_up_every); this does it now, until there is nothing left to do.
+    /// Sums up what is over, so that later questions need not look at its events: hours ten minutes
+    /// after their end, days of their hours. A guestbook does that by itself, [as often as the
+    /// rules say](super::AnalyticsRules::roll_up_every); this does it now, until there is nothing
+    /// left to do.
     ///
-    /// Answers are the same before and after, and in between; only their speed differs. It reads each event once, some two million in a
-    /// second, in steps between which others have their turn; the first time, that is everything that is kept.
-    /// A late event, a deletion or an erasure undoes it for the hours that it touches.
+    /// Answers are the same before and after, and in between; only their speed differs. It reads
+    /// each event once, some two million in a second, in steps between which others have their
+    /// turn; the first time, that is everything that is kept. A late event, a deletion or an
+    /// erasure undoes it for the hours that it touches.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, store::SqliteStore};
@@ -40,8 +43,8 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if somebody does it already, here or in another process; what the store reports. What was
-    /// summed up until then stays.
+    /// [`Conflict`](ErrorKind::Conflict) if somebody does it already, here or in another process;
+    /// what the store reports. What was summed up until then stays.
     pub async fn roll_up(&self) -> Result<()> {
         let inner = &self.inner;
         let holder = uuid_of(inner.runtime.clock.now())?;
@@ -66,8 +69,9 @@ impl Analytics {
         }
     }
 
-    /// Compares what is summed up with the events: all of it is reckoned anew. What is wrong should never be; if it is, it
-    /// is a bug, or the file is damaged, and [`rebuild_rollups`](Self::rebuild_rollups) mends it.
+    /// Compares what is summed up with the events: all of it is reckoned anew. What is wrong should
+    /// never be; if it is, it is a bug, or the file is damaged, and
+    /// [`rebuild_rollups`](Self::rebuild_rollups) mends it.
     ///
     /// # Errors
     ///
@@ -76,7 +80,8 @@ impl Analytics {
         self.inner.runtime.store.check_rollups(self.everything().await?).await
     }
 
-    /// Forgets what is summed up, and sums everything up anew. Questions that are asked meanwhile look at events.
+    /// Forgets what is summed up, and sums everything up anew. Questions that are asked meanwhile
+    /// look at events.
     ///
     /// # Errors
     ///

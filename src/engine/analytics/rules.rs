@@ -17,23 +17,31 @@ use crate::{
 ///
 /// # Which events count
 ///
-/// All that are stored, but for those that are left out here, and those that were stored for another reason. Where
-/// [consent](crate::GuestbookBuilder::consent) is configured, an event type that has a purpose of its own
-/// ([`ConsentRules::event_purpose`](crate::consent::ConsentRules::event_purpose)) is left out if nobody is asked for that purpose: if it is
-/// none, as with logins and logouts, which keep accounts safe, or one whose [mode](Mode) is `Necessary`. Who was not asked whether
-/// they may be counted is not counted by what is known anyway. Where nobody is asked about activity as a whole, such types are like
-/// all others and count. [`count_types`](Self::count_types) says that a type counts nevertheless.
+/// All that are stored, but for those that are left out here, and those that were stored for
+/// another reason. Where [consent](crate::GuestbookBuilder::consent) is configured, an event type
+/// that has a purpose of its own
+/// ([`ConsentRules::event_purpose`](crate::consent::ConsentRules::event_purpose)) is left out if
+/// nobody is asked for that purpose: if it is none, as with logins and logouts, which keep accounts
+/// safe, or one whose [mode](Mode) is `Necessary`. Who was not asked whether they may be counted is
+/// not counted by what is known anyway. Where nobody is asked about activity as a whole, such types
+/// are like all others and count. [`count_types`](Self::count_types) says that a type counts
+/// nevertheless.
 ///
 /// # Who is left out
 ///
-/// Users who are named here, and whose processing is [restricted](crate::privacy::Rights::restrict). Where
-/// [consent](crate::GuestbookBuilder::consent) is configured, also whoever refuses a purpose that events fall under (GDPR, Articles 7(3) and
-/// 21), with what was recorded under it before: a user who refuses, with what they did as a visitor before they logged in, or a visitor. Events under
-/// another purpose, or under none, count as before. It is as it is at the moment of the question: who agrees again counts again.
+/// Users who are named here, and whose processing is
+/// [restricted](crate::privacy::Rights::restrict). Where
+/// [consent](crate::GuestbookBuilder::consent) is configured, also whoever refuses a purpose that
+/// events fall under (GDPR, Articles 7(3) and 21), with what was recorded under it before: a user
+/// who refuses, with what they did as a visitor before they logged in, or a visitor. Events under
+/// another purpose, or under none, count as before. It is as it is at the moment of the question:
+/// who agrees again counts again.
 ///
-/// A mere denial, where nothing is recorded before somebody agrees, leaves nothing to be left out, and so is not looked at.
+/// A mere denial, where nothing is recorded before somebody agrees, leaves nothing to be left out,
+/// and so is not looked at.
 ///
-/// What the guestbook does in the background (retention, erasure, consent) is no event, so there is nothing to leave out.
+/// What the guestbook does in the background (retention, erasure, consent) is no event, so there is
+/// nothing to leave out.
 ///
 /// A question that names a type that does not count is refused: 0 would be a wrong answer.
 ///
@@ -73,7 +81,8 @@ pub struct AnalyticsRules {
 }
 
 impl AnalyticsRules {
-    /// All types count; a question takes a minute at most and looks at 20 million events; what is over is summed up every five minutes.
+    /// All types count; a question takes a minute at most and looks at 20 million events; what is
+    /// over is summed up every five minutes.
     pub fn new() -> Self {
         Self {
             except_types: Vec::new(),
@@ -102,44 +111,48 @@ impl AnalyticsRules {
         self
     }
 
-    /// The types of events that programs make by themselves: what a page fetches, a heartbeat. They do not count as an
-    /// interaction: they do not end a page, add nothing to the length of a visit, and a visit with one page view and such
-    /// events is a bounce. Default: `api_call`. An empty list says that all types count. What is rolled up is rolled up anew
-    /// after a change.
+    /// The types of events that programs make by themselves: what a page fetches, a heartbeat. They
+    /// do not count as an interaction: they do not end a page, add nothing to the length of a
+    /// visit, and a visit with one page view and such events is a bounce. Default: `api_call`. An
+    /// empty list says that all types count. What is rolled up is rolled up anew after a change.
     pub fn passive_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.passive_types = types.into_iter().collect();
         self
     }
 
-    /// Counts events of these types although nobody is asked about them: you have another ground to.
+    /// Counts events of these types although nobody is asked about them: you have another ground
+    /// to.
     pub fn count_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.counted = types.into_iter().collect();
         self
     }
 
-    /// Whether a person is followed across a login, see [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). Default: yes. If
-    /// not, what a visitor did before is another person's.
+    /// Whether a person is followed across a login, see
+    /// [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). Default: yes. If not,
+    /// what a visitor did before is another person's.
     pub fn follow_logins(mut self, follow: bool) -> Self {
         self.follow_logins = follow;
         self
     }
 
-    /// How long a question may take, in all. Default: a minute. One that looks at every event takes a second for some three million
-    /// of them.
+    /// How long a question may take, in all. Default: a minute. One that looks at every event takes
+    /// a second for some three million of them.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// How many events a question may keep in memory while it is answered; each takes some 24 bytes, for a moment. With more the answer
-    /// is [`TooLarge`](ErrorKind::TooLarge). Default: 20 million.
+    /// How many events a question may keep in memory while it is answered; each takes some 24
+    /// bytes, for a moment. With more the answer is [`TooLarge`](ErrorKind::TooLarge). Default: 20
+    /// million.
     pub fn max_events(mut self, events: usize) -> Self {
         self.max_events = events;
         self
     }
 
-    /// How many events all questions together may look at at a time, see [`Analytics`](super::Analytics). One question that looks at more
-    /// waits until there is no other. With 24 bytes an event this bounds what analytics take: 480 MB with the default of 20
+    /// How many events all questions together may look at at a time, see
+    /// [`Analytics`](super::Analytics). One question that looks at more waits until there is no
+    /// other. With 24 bytes an event this bounds what analytics take: 480 MB with the default of 20
     /// million.
     pub fn events_at_a_time(mut self, events: usize) -> Self {
         self.events_at_a_time = events;
@@ -153,15 +166,17 @@ impl AnalyticsRules {
         self
     }
 
-    /// How many persons may be left out because they are restricted or refuse a purpose; with more each question is answered with
-    /// [`TooLarge`](ErrorKind::TooLarge), rather than with figures that count them. Their names are read for each question: some ten
-    /// microseconds and 100 bytes each, for a moment. Default: 100,000.
+    /// How many persons may be left out because they are restricted or refuse a purpose; with more
+    /// each question is answered with [`TooLarge`](ErrorKind::TooLarge), rather than with figures
+    /// that count them. Their names are read for each question: some ten microseconds and 100 bytes
+    /// each, for a moment. Default: 100,000.
     pub fn max_left_out(mut self, persons: usize) -> Self {
         self.max_left_out = persons;
         self
     }
 
-    /// How often what is over is [summed up](super::Analytics::roll_up) in the background; `None` for never. Default: every five minutes.
+    /// How often what is over is [summed up](super::Analytics::roll_up) in the background; `None`
+    /// for never. Default: every five minutes.
     pub fn roll_up_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.roll_up_every = interval.into();
         self

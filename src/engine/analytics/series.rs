@@ -24,7 +24,8 @@ impl Analytics {
         Ok(self.parts(range, Zone::UTC, EventFilter::new(), 0, OverviewParts::NONE).await?.active_users)
     }
 
-    /// Events and active users of each `period` that `range` touches, also of those in which nothing happened.
+    /// Events and active users of each `period` that `range` touches, also of those in which
+    /// nothing happened.
     ///
     /// ```
     /// use tower_guestbook::{
@@ -43,8 +44,8 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if there are more than 10,000 periods in the range; as for
-    /// [`overview`](Self::overview).
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if there are more than 10,000 periods in the
+    /// range; as for [`overview`](Self::overview).
     pub async fn activity_series(
         &self,
         range: Range,
@@ -64,8 +65,8 @@ impl Analytics {
         self.compute(move || buckets.finish()).await
     }
 
-    /// Daily, weekly and monthly active users of each day that `range` touches, and how many come again. It also reads the 29 days
-    /// before, as they belong to the first month.
+    /// Daily, weekly and monthly active users of each day that `range` touches, and how many come
+    /// again. It also reads the 29 days before, as they belong to the first month.
     ///
     /// # Errors
     ///

@@ -15,7 +15,8 @@ use crate::{
 
 /// How many events may be looked at at a time, and one question at a time for each user who asks.
 ///
-/// Whoever asks waits in line: the questions of one user for each other, then all for room, in the order in which they came.
+/// Whoever asks waits in line: the questions of one user for each other, then all for room, in the
+/// order in which they came.
 pub(super) struct Turns {
     room: Arc<Semaphore>,
     /// All of the room.
@@ -43,7 +44,8 @@ impl Turns {
         Self { room: Arc::new(Semaphore::new(whole as usize)), whole, asking: Mutex::default(), max_wait }
     }
 
-    /// Waits for room for a question about so many events; one that needs more than there is gets all of it.
+    /// Waits for room for a question about so many events; one that needs more than there is gets
+    /// all of it.
     pub(super) async fn turn(&self, asker: Option<&UserId>, events: u64) -> Result<Turn> {
         let turn = async {
             let own = match asker {

@@ -27,9 +27,11 @@ pub enum Live {
     Missed(u64),
 }
 
-/// Events as they are stored by this process. Ends when the recorder is shut down; dropping it ends the subscription.
+/// Events as they are stored by this process. Ends when the recorder is shut down; dropping it ends
+/// the subscription.
 ///
-/// A bounded number of events waits for the reader. One that is too slow misses the newest, and is told how many.
+/// A bounded number of events waits for the reader. One that is too slow misses the newest, and is
+/// told how many.
 #[derive(Debug)]
 pub struct Subscription {
     events: mpsc::Receiver<(u64, Arc<Activity>)>,

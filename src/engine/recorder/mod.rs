@@ -1,4 +1,5 @@
-//! [`Recorder`] and [`Worker`]: a bounded queue that takes events without waiting, and a task that stores them in batches.
+//! [`Recorder`] and [`Worker`]: a bounded queue that takes events without waiting, and a task that
+//! stores them in batches.
 
 mod live;
 mod metrics;
@@ -45,7 +46,8 @@ use crate::{
 
 /// Takes events and passes them on to a [`Worker`]. A clone is another handle to the same queue.
 ///
-/// A guestbook makes both and runs the worker. [`Recorder::pair`] gives the worker to a caller who wants to run it.
+/// A guestbook makes both and runs the worker. [`Recorder::pair`] gives the worker to a caller who
+/// wants to run it.
 ///
 /// # What happens when
 ///
@@ -62,8 +64,8 @@ use crate::{
 /// | the process is killed | events that were queued and not durable are lost (50 ms of them); what is in the spool is stored at the next start; nothing is stored twice |
 /// | `shutdown` | what is queued is stored or spooled until the deadline; the report says what was not |
 ///
-/// At any time `offered` = `written` + `duplicates` + `dropped` + `refused` + `lost` + what is queued + what is in the spool
-/// ([`RecorderStats`]).
+/// At any time `offered` = `written` + `duplicates` + `dropped` + `refused` + `lost` + what is
+/// queued + what is in the spool ([`RecorderStats`]).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -121,11 +123,13 @@ impl Recorder {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// A recorder and the worker that stores its events in `store`. Nothing is stored until the worker runs.
+    /// A recorder and the worker that stores its events in `store`. Nothing is stored until the
+    /// worker runs.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if a setting is impossible or the spool's directory cannot be used.
+    /// [`ErrorKind::Configuration`] if a setting is impossible or the spool's directory cannot be
+    /// used.
     pub fn pair<S: ActivityStore>(store: Arc<S>, settings: RecorderSettings, clock: Clock) -> Result<(Self, Worker)> {
         Self::pair_dynamic(store, settings, clock)
     }
@@ -148,7 +152,8 @@ impl Recorder {
         Ok((Self { inner: Arc::new(Inner { shared, settings, clock, phase }) }, worker))
     }
 
-    /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event is dropped and counted.
+    /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event
+    /// is dropped and counted.
     pub fn record(&self, event: Event) -> Tracked {
         self.count_offered();
         let queue = &self.inner.shared.queue;
@@ -172,13 +177,15 @@ impl Recorder {
         }
     }
 
-    /// Stores an event. It is in the store when this returns [`Stored`](Tracked::Stored), as durably as the store can;
-    /// [`Withheld`](Tracked::Withheld) if the store has nothing of the user, as they are erased or their data is restricted.
+    /// Stores an event. It is in the store when this returns [`Stored`](Tracked::Stored), as
+    /// durably as the store can; [`Withheld`](Tracked::Withheld) if the store has nothing of the
+    /// user, as they are erased or their data is restricted.
     ///
     /// # Errors
     ///
-    /// What the store reports; then the event is not stored. [`ErrorKind::Timeout`] if the store or the queue takes longer
-    /// than the store timeout; then it may be stored later. [`ErrorKind::Unavailable`] after a shutdown.
+    /// What the store reports; then the event is not stored. [`ErrorKind::Timeout`] if the store or
+    /// the queue takes longer than the store timeout; then it may be stored later.
+    /// [`ErrorKind::Unavailable`] after a shutdown.
     pub async fn record_durable(&self, event: Event) -> Result<Tracked> {
         let (caller, answer) = oneshot::channel();
         self.ask(Message::Durable(event, caller), answer).await
@@ -188,21 +195,24 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// As for [`record_durable`](Self::record_durable), if part of it could not be stored. It may be in the spool then.
+    /// As for [`record_durable`](Self::record_durable), if part of it could not be stored. It may
+    /// be in the spool then.
     pub async fn flush(&self) -> Result<()> {
         let (caller, answer) = oneshot::channel();
         self.ask(Message::Flush(caller), answer).await
     }
 
-    /// Events as they are stored, those that `filter` means, from now on; the first may have happened a moment before.
+    /// Events as they are stored, those that `filter` means, from now on; the first may have
+    /// happened a moment before.
     ///
-    /// The subscription ends when the recorder is shut down. A server that waits for open connections before it shuts the
-    /// recorder down must end its streams itself: `examples/full_app/live.rs` shows how.
+    /// The subscription ends when the recorder is shut down. A server that waits for open
+    /// connections before it shuts the recorder down must end its streams itself:
+    /// `examples/full_app/live.rs` shows how.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if there are as many subscriptions as the settings allow. They are limited as a whole: limit
-    /// those of one user where users open them.
+    /// [`ErrorKind::Unavailable`] if there are as many subscriptions as the settings allow. They
+    /// are limited as a whole: limit those of one user where users open them.
     pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
         self.inner.shared.subscribers.subscribe(filter, self.inner.settings.subscription_queue)
     }
@@ -212,8 +222,9 @@ impl Recorder {
         self.inner.shared.counters.snapshot(self.queued() as u64)
     }
 
-    /// Takes no more events, stores what is queued until `deadline` has passed, and says what could not be stored.
-    /// What is left then goes to the spool, if there is one. Later calls give the same report.
+    /// Takes no more events, stores what is queued until `deadline` has passed, and says what could
+    /// not be stored. What is left then goes to the spool, if there is one. Later calls give the
+    /// same report.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline;
         self.inner.phase.send_if_modified(|phase| {
@@ -253,7 +264,8 @@ impl Recorder {
         self.inner.shared.queue.try_take_place().then(|| Permit { recorder: self.clone(), is_used: false })
     }
 
-    /// A place in the queue, waited for so long. `None` if there is none; then the event will be dropped.
+    /// A place in the queue, waited for so long. `None` if there is none; then the event will be
+    /// dropped.
     pub(crate) async fn reserve(&self, at_most: Duration) -> Option<Permit> {
         let taken = tokio::time::timeout(at_most, self.inner.shared.queue.take_place()).await;
         taken.is_ok_and(|taken| taken).then(|| Permit { recorder: self.clone(), is_used: false })
@@ -285,7 +297,8 @@ impl Recorder {
         }
     }
 
-    /// Something was not recorded as it happened, because its purpose is not allowed or the user's data is restricted.
+    /// Something was not recorded as it happened, because its purpose is not allowed or the user's
+    /// data is restricted.
     pub(crate) fn withhold(&self, is_restricted: bool) {
         self.inner.shared.counters.withheld.fetch_add(1, Ordering::Relaxed);
         let (reason, bit) = if is_restricted { ("restricted", TOLD_RESTRICTED) } else { ("consent", TOLD_CONSENT) };
@@ -300,7 +313,8 @@ impl Recorder {
         }
     }
 
-    /// An event belongs to no request that the activity layer saw, or the router's template is not known.
+    /// An event belongs to no request that the activity layer saw, or the router's template is not
+    /// known.
     pub(crate) fn tell_no_route(&self, has_request: bool) {
         let (reason, bit) = if has_request { ("template", TOLD_NO_TEMPLATE) } else { ("request", TOLD_NO_REQUEST) };
         if self.is_told_first(bit) {

@@ -1,11 +1,13 @@
 //! [`Queue`]: events on their way from requests to the worker, in memory that is used again and again.
 //!
-//! Not a channel of `tokio`: that allocates its blocks where events come in and frees them where they go out. Memory that
-//! wanders from thread to thread is cold, and made requests under full load a tenth slower.
+//! Not a channel of `tokio`: that allocates its blocks where events come in and frees them where
+//! they go out. Memory that wanders from thread to thread is cold, and made requests under full
+//! load a tenth slower.
 //!
-//! It is shared fairly. While less than half of it is taken, that costs nothing: nobody counts. Beyond that, the events of each
-//! origin are counted until the worker fetches what waits, and none gets more than its share. Security events have places of
-//! their own beside the queue for when it is full.
+//! It is shared fairly. While less than half of it is taken, that costs nothing: nobody counts.
+//! Beyond that, the events of each origin are counted until the worker fetches what waits, and none
+//! gets more than its share. Security events have places of their own beside the queue for when it
+//! is full.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -54,7 +56,8 @@ pub(super) struct Queue {
     reserve: usize,
     /// With so many messages it is crowded.
     crowded: usize,
-    /// So many events of one origin are added while it is crowded, and so many when there are only places of the reserve.
+    /// So many events of one origin are added while it is crowded, and so many when there are only
+    /// places of the reserve.
     share: u32,
     reserve_share: u32,
     /// How many messages there are, those that the worker has fetched but not taken included.
@@ -70,7 +73,8 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     messages: VecDeque<Message>,
-    /// How many of them each origin has added while the queue was crowded. Of origins only a hash with a random seed is kept.
+    /// How many of them each origin has added while the queue was crowded. Of origins only a hash
+    /// with a random seed is kept.
     added: HashMap<u64, u32, RandomState>,
     hasher: RandomState,
 }
@@ -106,7 +110,8 @@ impl Queue {
         }
     }
 
-    /// Takes a place now, if one is free. It must be [used](Self::push) or [given back](Self::give_back).
+    /// Takes a place now, if one is free. It must be [used](Self::push) or [given
+    /// back](Self::give_back).
     pub(super) fn try_take_place(&self) -> bool {
         self.places.try_acquire().map(|permit| permit.forget()).is_ok()
     }
@@ -137,8 +142,8 @@ impl Queue {
         self.places.add_permits(left);
     }
 
-    /// Adds a message, for which the caller has taken a place. `false`, and the place is given back, if the queue is closed, or
-    /// crowded and the origin of the event has had its share.
+    /// Adds a message, for which the caller has taken a place. `false`, and the place is given
+    /// back, if the queue is closed, or crowded and the origin of the event has had its share.
     pub(super) fn push(&self, message: Message, permit: PermitKind) -> bool {
         let mut waiting = self.waiting();
         // Under the lock: what is added is seen by whoever closes.
@@ -198,7 +203,8 @@ impl Queue {
         }
     }
 
-    /// Moves messages into `batch` until it has `limit`, from what was fetched before and from what waits.
+    /// Moves messages into `batch` until it has `limit`, from what was fetched before and from what
+    /// waits.
     pub(super) fn take(&self, fetched: &mut Fetched, batch: &mut Vec<Message>, limit: usize) {
         while batch.len() < limit {
             if fetched.0.is_empty() {
@@ -226,7 +232,8 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Whether an event may be added while the queue is crowded; counts it then. Who waits for an answer waits for a place, too.
+    /// Whether an event may be added while the queue is crowded; counts it then. Who waits for an
+    /// answer waits for a place, too.
     fn has_room(&mut self, message: &Message, permit: PermitKind, share: u32) -> bool {
         let Message::Event(event) = message else { return true };
         if permit == PermitKind::Waited {
@@ -240,7 +247,8 @@ impl Waiting {
     }
 }
 
-/// Whose events are counted together. Sessions and visitors are not told apart: a stranger can have any number of them.
+/// Whose events are counted together. Sessions and visitors are not told apart: a stranger can have
+/// any number of them.
 #[derive(Hash)]
 enum Origin<'a> {
     User(&'a UserId),

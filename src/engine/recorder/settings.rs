@@ -45,8 +45,9 @@ pub enum Overload {
     /// Its event is dropped and counted; the request notices nothing.
     #[default]
     DropNewest,
-    /// The request waits for a place in the queue before its handler runs, at most so long; then its event is dropped and
-    /// counted. Places are given in the order of asking, whatever share of the queue a user has. Explicit events of [`track`](crate::Tracker::track) never wait.
+    /// The request waits for a place in the queue before its handler runs, at most so long; then
+    /// its event is dropped and counted. Places are given in the order of asking, whatever share of
+    /// the queue a user has. Explicit events of [`track`](crate::Tracker::track) never wait.
     Wait(Duration),
 }
 
@@ -73,23 +74,24 @@ impl RecorderSettings {
 
     /// How many events may wait. Default: 8,192. With the largest allowed data that is 64 MiB.
     ///
-    /// Once half of the places are taken, each user, or for strangers each network, gets at most a sixteenth of the queue until
-    /// the worker has fetched what waits: nobody's flood takes the places of all others. Strangers whose network is unknown
-    /// count as one. Events without a request and without a user, which are the application's own, are not limited.
+    /// Once half of the places are taken, each user, or for strangers each network, gets at most a
+    /// sixteenth of the queue until the worker has fetched what waits: nobody's flood takes the
+    /// places of all others. Strangers whose network is unknown count as one. Events without a
+    /// request and without a user, which are the application's own, are not limited.
     pub fn queue(mut self, events: usize) -> Self {
         self.queue = events;
         self
     }
 
-    /// How many [security events](crate::activity::EventTypes::security) may wait beside the queue when it is full. Default: 1,024; each
-    /// user or network gets a sixteenth of them.
+    /// How many [security events](crate::activity::EventTypes::security) may wait beside the queue
+    /// when it is full. Default: 1,024; each user or network gets a sixteenth of them.
     pub fn security_queue(mut self, events: usize) -> Self {
         self.security_queue = events;
         self
     }
 
-    /// How many events make a batch, and how long the first of them waits for others. Default: 1,024 and 50 ms, which is
-    /// also how many milliseconds of events a crash can lose.
+    /// How many events make a batch, and how long the first of them waits for others. Default:
+    /// 1,024 and 50 ms, which is also how many milliseconds of events a crash can lose.
     pub fn batch(mut self, events: usize, age: Duration) -> Self {
         self.batch = events;
         self.batch_age = age;
@@ -102,36 +104,39 @@ impl RecorderSettings {
         self
     }
 
-    /// How often a batch is tried before it is spooled or lost, and the pause after the first failure, which doubles
-    /// each time. Default: 5 attempts, 100 ms.
+    /// How often a batch is tried before it is spooled or lost, and the pause after the first
+    /// failure, which doubles each time. Default: 5 attempts, 100 ms.
     pub fn retry(mut self, attempts: u32, first_pause: Duration) -> Self {
         self.attempts = attempts;
         self.first_pause = first_pause;
         self
     }
 
-    /// How long the store may take for a batch, and how long a durable event may take in all. Default: 5 seconds.
+    /// How long the store may take for a batch, and how long a durable event may take in all.
+    /// Default: 5 seconds.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
-    /// Keeps what the store does not take in a file of this directory, up to so many bytes, until the store takes it.
-    /// The directory is made if it is not there; several processes may share it. Default: none.
+    /// Keeps what the store does not take in a file of this directory, up to so many bytes, until
+    /// the store takes it. The directory is made if it is not there; several processes may share
+    /// it. Default: none.
     ///
-    /// The file holds events as JSON lines: the same personal data as the store. On Unix only its owner can
-    /// read it, unless [`file_mode`](Self::file_mode) says otherwise.
+    /// The file holds events as JSON lines: the same personal data as the store. On Unix only its
+    /// owner can read it, unless [`file_mode`](Self::file_mode) says otherwise.
     ///
-    /// A file of the spool that cannot be read three times in a row is put aside: its events count as lost,
-    /// an error event names it, and the next start tries it again.
+    /// A file of the spool that cannot be read three times in a row is put aside: its events count
+    /// as lost, an error event names it, and the next start tries it again.
     pub fn spool(mut self, directory: impl Into<PathBuf>, max_bytes: u64) -> Self {
         self.spool = Some((directory.into(), max_bytes));
         self
     }
 
-    /// Who may read and write the files of the spool that are made, as permission bits of Unix, whatever the
-    /// mask of the process: 0o640, say, for a group. A directory that is made lets in whoever can read. What is
-    /// there keeps its mode; if others can read it, a warning says so. Default: 0o600.
+    /// Who may read and write the files of the spool that are made, as permission bits of Unix,
+    /// whatever the mask of the process: 0o640, say, for a group. A directory that is made lets in
+    /// whoever can read. What is there keeps its mode; if others can read it, a warning says so.
+    /// Default: 0o600.
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.mode = FileMode::new(mode);
         self
@@ -149,7 +154,8 @@ impl RecorderSettings {
         self
     }
 
-    /// How many subscriptions there may be, and how many events wait for a slow one. Default: 1,024 and 256.
+    /// How many subscriptions there may be, and how many events wait for a slow one. Default: 1,024
+    /// and 256.
     pub fn subscriptions(mut self, subscriptions: usize, events: usize) -> Self {
         self.subscribers = subscriptions;
         self.subscription_queue = events;

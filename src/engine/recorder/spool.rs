@@ -1,7 +1,8 @@
 //! [`Spool`]: what the store does not take, as JSON lines in a bounded file, until it does.
 //!
-//! Each process writes a file of its own, locked for as long as the process lives. At the start the files that nobody
-//! holds any more are adopted. A line that a crash cut off was never acknowledged, and is left out.
+//! Each process writes a file of its own, locked for as long as the process lives. At the start the
+//! files that nobody holds any more are adopted. A line that a crash cut off was never
+//! acknowledged, and is left out.
 
 use std::{
     collections::VecDeque,
@@ -111,8 +112,8 @@ impl Spool {
         chunk.map(Some)
     }
 
-    /// Takes the first file away if it could not be read several times in a row: its path and how many entries it has. It stays
-    /// on the disk, for the next process that opens the spool.
+    /// Takes the first file away if it could not be read several times in a row: its path and how
+    /// many entries it has. It stays on the disk, for the next process that opens the spool.
     pub(super) fn give_up_unreadable(&mut self) -> Option<(PathBuf, u64)> {
         if self.first()?.failures < MAX_FAILURES {
             return None;

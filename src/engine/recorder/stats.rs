@@ -7,7 +7,8 @@ use std::{
 
 use serde::Serialize;
 
-/// Counts since the start of the recorder. They are read one by one, so while events come they fit each other only nearly.
+/// Counts since the start of the recorder. They are read one by one, so while events come they fit
+/// each other only nearly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RecorderStats {
@@ -15,7 +16,8 @@ pub struct RecorderStats {
     pub offered: u64,
     /// Stored, from the queue or from the spool.
     pub written: u64,
-    /// Not stored because they were stored already: by an attempt whose answer was late, or before a crash.
+    /// Not stored because they were stored already: by an attempt whose answer was late, or before
+    /// a crash.
     pub duplicates: u64,
     /// Dropped because the queue was full or the recorder shut down.
     pub dropped: u64,

@@ -28,9 +28,10 @@ pub enum Tracked {
     Queued,
     /// It is in the store.
     Stored,
-    /// It is not recorded, or only as a count that names nobody: its purpose is not allowed, or the user's data is restricted or
-    /// erased.
+    /// It is not recorded, or only as a count that names nobody: its purpose is not allowed, or the
+    /// user's data is restricted or erased.
     Withheld,
-    /// It is lost: the queue is full, the user or network has its share of the queue, or the recorder is shut down.
+    /// It is lost: the queue is full, the user or network has its share of the queue, or the
+    /// recorder is shut down.
     Dropped,
 }

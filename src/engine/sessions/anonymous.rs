@@ -1,5 +1,5 @@
-//! Keeps anonymous sessions within their [limits](AnonymousLimits): asks the store as rarely as it can, and refuses networks
-//! that have used up their share.
+//! Keeps anonymous sessions within their [limits](AnonymousLimits): asks the store as rarely as it
+//! can, and refuses networks that have used up their share.
 
 use std::{
     net::IpAddr,
@@ -36,7 +36,8 @@ struct Room {
     warned_at: Option<Timestamp>,
 }
 
-/// What a network has used up lately, in units of one session, or one byte, and one millisecond: nothing is rounded.
+/// What a network has used up lately, in units of one session, or one byte, and one millisecond:
+/// nothing is rounded.
 #[derive(Clone, Copy, Debug)]
 struct Used {
     at: Timestamp,
@@ -47,7 +48,8 @@ struct Used {
 /// The share of a network is given back in this time.
 const SPAN: Duration = Duration::from_secs(600);
 
-/// So many networks are remembered. Whoever asked least recently is forgotten first, and begins anew.
+/// So many networks are remembered. Whoever asked least recently is forgotten first, and begins
+/// anew.
 const NETWORKS: NonZeroUsize = NonZeroUsize::new(10_000).expect("more than none");
 
 /// The most sessions that one step ends, and the most steps at a time: the rest is for the next.
@@ -75,7 +77,8 @@ impl AnonymousSessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RateLimited`] if it is crowded and their network has used up its share. Nothing is counted then.
+    /// [`ErrorKind::RateLimited`] if it is crowded and their network has used up its share. Nothing
+    /// is counted then.
     pub(super) fn admit(&self, address: Option<IpAddr>, sessions: u64, bytes: u64, now: Timestamp) -> Result<()> {
         let Some(network) = address.filter(is_of_a_client).map(TruncatedAddress::from) else { return Ok(()) };
         let AnonymousLimits { network_sessions, network_bytes, .. } = self.limits;

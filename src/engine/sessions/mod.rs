@@ -28,13 +28,15 @@ use crate::{
     time::Timestamp,
 };
 
-/// The sessions of a guestbook, for what is done outside a request: administration, account changes, maintenance.
+/// The sessions of a guestbook, for what is done outside a request: administration, account
+/// changes, maintenance.
 ///
-/// They are those of the guestbook's [realm](crate::GuestbookBuilder::realm); sessions of other realms in the same
-/// store are neither listed nor ended.
+/// They are those of the guestbook's [realm](crate::GuestbookBuilder::realm); sessions of other
+/// realms in the same store are neither listed nor ended.
 ///
 /// A clone is another handle to the same. Each method asks the store, and fails with
-/// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if it does not answer.
+/// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if it does not
+/// answer.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
@@ -53,7 +55,8 @@ pub struct Sessions {
 struct Inner {
     runtime: Runtime,
     cache: SessionCache,
-    /// Keys of no session in whose place somebody logged in: a late request that brought one starts no session.
+    /// Keys of no session in whose place somebody logged in: a late request that brought one starts
+    /// no session.
     replaced: Cache<SessionKey, ()>,
     /// If there is anything to know of a guest beside the session.
     profiles: Option<Profiles>,
@@ -146,7 +149,8 @@ impl Sessions {
 
     /// Ends all sessions of a user, for example when the account is disabled. How many there were.
     ///
-    /// Raises the user's [epoch](CredentialEpoch) in the same step: a login with an epoch that was read before is refused.
+    /// Raises the user's [epoch](CredentialEpoch) in the same step: a login with an epoch that was
+    /// read before is refused.
     ///
     /// # Errors
     ///
@@ -166,8 +170,8 @@ impl Sessions {
         self.end(Revocation::All(self.realm())).await
     }
 
-    /// Returns the current [epoch](CredentialEpoch) of a user: read it before the stored password hash is read, and
-    /// pass it to the login.
+    /// Returns the current [epoch](CredentialEpoch) of a user: read it before the stored password
+    /// hash is read, and pass it to the login.
     ///
     /// It is read from the store, never from a cache.
     ///
@@ -178,8 +182,9 @@ impl Sessions {
         self.inner.runtime.tasks.within(self.inner.runtime.store.credential_epoch(self.realm(), user.clone())).await
     }
 
-    /// Raises the [epoch](CredentialEpoch) of a user and ends all their sessions: for a password that is changed where
-    /// the user is not logged in, by a reset or by an administrator. How many sessions there were.
+    /// Raises the [epoch](CredentialEpoch) of a user and ends all their sessions: for a password
+    /// that is changed where the user is not logged in, by a reset or by an administrator. How many
+    /// sessions there were.
     ///
     /// Call it after the new hash is stored. Where the user changes it in a session of their own,
     /// [`Session::credentials_changed`](crate::Session::credentials_changed) keeps that session.
@@ -191,7 +196,8 @@ impl Sessions {
         self.revoke_user(user).await
     }
 
-    /// Removes what is expired from the store, in small steps. The guestbook does this by itself; how many were removed.
+    /// Removes what is expired from the store, in small steps. The guestbook does this by itself;
+    /// how many were removed.
     ///
     /// # Errors
     ///
@@ -240,7 +246,8 @@ impl Sessions {
         }
     }
 
-    /// What the store has under `key`, and in the same trip of the guest, who is `visitor` if nobody is logged in.
+    /// What the store has under `key`, and in the same trip of the guest, who is `visitor` if
+    /// nobody is logged in.
     pub(crate) async fn find(&self, key: &SessionKey, visitor: Option<VisitorId>) -> Result<Found> {
         let ticket = self.inner.cache.ticket(key);
         let (loaded, account) = match &self.inner.profiles {
@@ -281,7 +288,8 @@ impl Sessions {
         Ok(Found { finding: Finding::Live(record), account })
     }
 
-    /// Records a request. The answer does not wait for it: a touch that is lost costs a minute of idle time.
+    /// Records a request. The answer does not wait for it: a touch that is lost costs a minute of
+    /// idle time.
     fn touch(&self, key: &SessionKey, mut record: Arc<SessionRecord>, now: Timestamp) -> Arc<SessionRecord> {
         Arc::make_mut(&mut record).head.last_seen = now;
         cache::touch(&self.inner.cache, key, now);
@@ -311,7 +319,8 @@ impl Sessions {
         self.inner.replaced.put(key, (), self.now(), self.inner.replaced.ticket(&key));
     }
 
-    /// Whether a browser that brought `key` has been logged in since, by this process and less than a minute ago.
+    /// Whether a browser that brought `key` has been logged in since, by this process and less than
+    /// a minute ago.
     pub(crate) fn is_replaced(&self, key: &SessionKey) -> bool {
         self.inner.replaced.get(key, self.now()).is_some()
     }
@@ -346,7 +355,8 @@ impl Sessions {
             .await
     }
 
-    /// Applies the changes that a request from `address` made to a session, which it knows as `record`.
+    /// Applies the changes that a request from `address` made to a session, which it knows as
+    /// `record`.
     pub(crate) async fn apply(
         &self,
         key: SessionKey,
@@ -373,7 +383,8 @@ impl Sessions {
                 let applied = sessions.inner.runtime.store.apply(id, changes, limits, now).await;
                 sessions.inner.cache.remove(&key);
                 if let Ok(Applied::Merged { key: current, record }) = &applied {
-                    // Another request may have rotated the session and read it under its new key meanwhile.
+                    // Another request may have rotated the session and read it under its new key
+                    // meanwhile.
                     sessions.inner.cache.remove(current);
                     let growth = record.data.bytes().saturating_sub(before) as u64;
                     if record.head.user.is_none() && growth > 0 {
@@ -385,14 +396,15 @@ impl Sessions {
             .await
     }
 
-    /// Notes that the cookie with `key` is sent again. `false` if it must not be sent: the session is over or has another key by
-    /// now, or a parallel request sends it.
+    /// Notes that the cookie with `key` is sent again. `false` if it must not be sent: the session
+    /// is over or has another key by now, or a parallel request sends it.
     pub(crate) async fn renew(&self, key: SessionKey, record: &SessionRecord) -> Result<bool> {
         let changes = note_renewal(&record.data, self.now())?;
         match self.apply(key, record, changes, None).await {
             Ok(Applied::Merged { key: current, .. }) => Ok(current == key),
             Ok(Applied::Mismatch(_) | Applied::Ended) => Ok(false),
-            // There is no room to note it: the user stays logged in all the same, and the cookie is sent more often.
+            // There is no room to note it: the user stays logged in all the same, and the cookie is
+            // sent more often.
             Err(error) if error.kind() == ErrorKind::TooLarge => {
                 Ok(matches!(self.reload(&key).await?, Loaded::Found(_)))
             }
@@ -474,7 +486,8 @@ impl Sessions {
         Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
     }
 
-    /// Anonymous sessions have so much more in them. `address`: whose share it is, if nobody has counted it yet.
+    /// Anonymous sessions have so much more in them. `address`: whose share it is, if nobody has
+    /// counted it yet.
     async fn grew(&self, bytes: u64, address: Option<IpAddr>, now: Timestamp) {
         let anonymous = &self.inner.anonymous;
         // It is stored, so it is too late for a refusal.
@@ -487,7 +500,8 @@ impl Sessions {
         self.inner.cache.remove_where(|record| record.head.user.as_ref() == Some(user));
     }
 
-    /// Fails as the store does if `user` has as many sessions as the policy allows, `current` not counted.
+    /// Fails as the store does if `user` has as many sessions as the policy allows, `current` not
+    /// counted.
     ///
     /// # Errors
     ///

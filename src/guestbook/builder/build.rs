@@ -39,8 +39,8 @@ impl<S: Store> GuestbookBuilder<S> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`], naming the setting, if a setting is impossible, contradicts another one, or if
-    /// there is no Tokio runtime to run the background tasks.
+    /// [`ErrorKind::Configuration`], naming the setting, if a setting is impossible, contradicts
+    /// another one, or if there is no Tokio runtime to run the background tasks.
     pub fn build(self) -> Result<Guestbook> {
         let tokio = tokio::runtime::Handle::try_current().map_err(|error| {
             wrong("build() needs a Tokio runtime: call it inside #[tokio::main]").with_source(error)
@@ -188,7 +188,8 @@ fn consents(
     Ok(Consents::new(runtime.clone(), profiles.clone(), settings))
 }
 
-/// How long what is kept. A login that is remembered may ask for a longer session than the usual one.
+/// How long what is kept. A login that is remembered may ask for a longer session than the usual
+/// one.
 fn periods(rules: &RetentionRules, session: Duration, tombstone_retention: Duration) -> Vec<RetentionPeriod> {
     let of_activities = rules.periods().into_iter();
     let others = [

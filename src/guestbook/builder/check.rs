@@ -6,8 +6,8 @@ use super::{DAY, GuestbookBuilder};
 use crate::{error::Result, guestbook::wrong, http::ClientAddress};
 
 impl<S> GuestbookBuilder<S> {
-    /// Fails with [`Configuration`](crate::ErrorKind::Configuration), naming the setting, if a setting is impossible or
-    /// contradicts another one.
+    /// Fails with [`Configuration`](crate::ErrorKind::Configuration), naming the setting, if a
+    /// setting is impossible or contradicts another one.
     pub(super) fn check(&self) -> Result<()> {
         self.settings.lifetime.check().map_err(|_| {
             wrong("session_lifetime() needs an idle time of at least 1 ms and at most the absolute one")

@@ -10,7 +10,8 @@ use foldhash::fast::RandomState;
 use super::crawlers::is_crawler;
 use crate::model::client::{Agent, DeviceClass};
 
-/// A bounded memory of user agents. When it is full it starts anew: browsers send few different texts.
+/// A bounded memory of user agents. When it is full it starts anew: browsers send few different
+/// texts.
 #[derive(Debug, Default)]
 pub(super) struct Agents {
     known: RwLock<HashMap<Box<[u8]>, Agent, RandomState>>,

@@ -13,8 +13,8 @@ use super::recording::Recording;
 use crate::model::activity::Outcome;
 
 pin_project! {
-    /// The body of a response that went through the activity layer: that of the inner service, frame by frame, with
-    /// nothing buffered.
+    /// The body of a response that went through the activity layer: that of the inner service,
+    /// frame by frame, with nothing buffered.
     #[derive(Debug)]
     pub struct ActivityBody<R> {
         #[pin]

@@ -1,9 +1,10 @@
 //! [`is_crawler`]: whether a `User-Agent` is a program's that no person sits at.
 //!
-//! `iscrawl` looks for words such as `bot`. They also stand in the names of phones (Cubot, ID bot, Spider 8), which it
-//! takes for crawlers; and browsers that a program drives say nothing of the kind, which it takes for people. Both are
-//! told apart here, before it is asked. The names are those that occur in the collections of user agents that Matomo's
-//! device-detector, isbot and crawler-user-agents test with.
+//! `iscrawl` looks for words such as `bot`. They also stand in the names of phones (Cubot, ID bot,
+//! Spider 8), which it takes for crawlers; and browsers that a program drives say nothing of the
+//! kind, which it takes for people. Both are told apart here, before it is asked. The names are
+//! those that occur in the collections of user agents that Matomo's device-detector, isbot and
+//! crawler-user-agents test with.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -13,7 +14,8 @@ pub(super) fn is_crawler(text: &str) -> bool {
     DRIVEN.iter().any(|word| small.contains(word)) || says_crawler(&without_device(&small))
 }
 
-/// Browsers that a program drives, and tools that load pages in order to measure or to picture them.
+/// Browsers that a program drives, and tools that load pages in order to measure or to picture
+/// them.
 const DRIVEN: &[&str] = &[
     "headless",
     "lighthouse",
@@ -48,8 +50,8 @@ const DRIVEN: &[&str] = &[
     "google favicon",
 ];
 
-/// What is no crawler's although it sounds like one: makers of phones and of television sets, a bank's browser, and what has
-/// an at sign and is no address of mail.
+/// What is no crawler's although it sounds like one: makers of phones and of television sets, a
+/// bank's browser, and what has an at sign and is no address of mail.
 const PEOPLE: &[&str] = &["cubot", "botech", "caboto", "ecosia android@", "ecosia ios@", "@calendar=", "@taobao"];
 
 /// The text without the name of the device that it runs on, which is no product's.
@@ -61,8 +63,8 @@ fn without_device(small: &str) -> String {
     PEOPLE.iter().fold(rest.into_owned(), |rest, name| rest.replace(name, ""))
 }
 
-/// What stands before and after the device in `Mozilla/5.0 (Linux; Android 8.0.0; CUBOT_X18 Build/O00623; wv) AppleWebKit/…`.
-/// `None` if a crawler has put its own name or address there.
+/// What stands before and after the device in `Mozilla/5.0 (Linux; Android 8.0.0; CUBOT_X18
+/// Build/O00623; wv) AppleWebKit/…`. `None` if a crawler has put its own name or address there.
 fn android_device(small: &str) -> Option<(&str, &str)> {
     let engine = small.find(") applewebkit/").filter(|_| small.starts_with("mozilla/5.0 ("))?;
     let system = small[..engine].find("android")?;
@@ -76,8 +78,8 @@ fn android_device(small: &str) -> Option<(&str, &str)> {
     is_device.then_some((before, after))
 }
 
-/// The detector keeps verdicts by address and by the first and last bytes of a text, in which two texts can agree. So
-/// each text gets an end of its own.
+/// The detector keeps verdicts by address and by the first and last bytes of a text, in which two
+/// texts can agree. So each text gets an end of its own.
 fn says_crawler(text: &str) -> bool {
     thread_local!(static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
     let number = CALLS.replace(CALLS.get().wrapping_add(1));

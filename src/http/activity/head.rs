@@ -16,7 +16,8 @@ pub struct RequestHead<'a> {
     pub extensions: &'a Extensions,
 }
 
-/// A request that was answered, as [`ActivityRules::classify`](super::ActivityRules::classify) sees it.
+/// A request that was answered, as [`ActivityRules::classify`](super::ActivityRules::classify) sees
+/// it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Answered<'a> {

@@ -14,22 +14,25 @@ use crate::{
 };
 
 /// Records each request once, when its response has ended. Made by
-/// [`Guestbook::activity_layer`](crate::Guestbook::activity_layer); [`Guestbook::layer`](crate::Guestbook::layer) puts it
-/// inside the session layer, so that it knows who is there. What the session layer answers itself, a 503 while the store is
-/// out of reach, leaves no trace then.
+/// [`Guestbook::activity_layer`](crate::Guestbook::activity_layer);
+/// [`Guestbook::layer`](crate::Guestbook::layer) puts it inside the session layer, so that it knows
+/// who is there. What the session layer answers itself, a 503 while the store is out of reach,
+/// leaves no trace then.
 ///
-/// A trace is written when the body ends, fails, or is dropped because the client left; when the service answers with an
-/// error or panics; never twice. The body is passed on as it is, frame by frame. Nothing is written where
-/// [`ActivityRules`] leave a request out.
+/// A trace is written when the body ends, fails, or is dropped because the client left; when the
+/// service answers with an error or panics; never twice. The body is passed on as it is, frame by
+/// frame. Nothing is written where [`ActivityRules`] leave a request out.
 ///
-/// Where consent is configured, a trace is written only if the guest's decisions allow it, as of the request's arrival and with what
-/// the request itself decided. Without the session layer nobody knows them, and nothing is written.
+/// Where consent is configured, a trace is written only if the guest's decisions allow it, as of
+/// the request's arrival and with what the request itself decided. Without the session layer nobody
+/// knows them, and nothing is written.
 ///
-/// In axum, put it on the router with `Router::layer`: there it sees the route's template. Wrapped around the whole
-/// router from outside it does not; [`ActivityRules::routes`](ActivityRules::routes) or a
-/// [`RouteTemplate`](super::RouteTemplate) tells it then. Of a path without a template only the segments are recorded that
-/// are literals of a declared route or [`path_words`](ActivityRules::path_words): everything else is `:id`, as it may be a
-/// secret. If it is answered with 401, 403, 404 or 405 it is recorded as `:unmatched`.
+/// In axum, put it on the router with `Router::layer`: there it sees the route's template. Wrapped
+/// around the whole router from outside it does not;
+/// [`ActivityRules::routes`](ActivityRules::routes) or a [`RouteTemplate`](super::RouteTemplate)
+/// tells it then. Of a path without a template only the segments are recorded that are literals of
+/// a declared route or [`path_words`](ActivityRules::path_words): everything else is `:id`, as it
+/// may be a secret. If it is answered with 401, 403, 404 or 405 it is recorded as `:unmatched`.
 #[derive(Clone)]
 pub struct ActivityLayer {
     shared: Arc<Shared>,

@@ -8,8 +8,9 @@ use crate::{model::client::TruncatedAddress, time::Timestamp};
 
 /// A bounded set of names, with a bound for the names that one network introduces.
 ///
-/// When a bound is reached, new names are refused for the rest of the day (UTC) on which the set was begun.
-/// After that the first name without room empties the set: names that are still in use come back at once.
+/// When a bound is reached, new names are refused for the rest of the day (UTC) on which the set
+/// was begun. After that the first name without room empties the set: names that are still in use
+/// come back at once.
 #[derive(Debug)]
 pub(super) struct Names {
     names: HashSet<Arc<str>, RandomState>,

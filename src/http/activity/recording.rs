@@ -22,7 +22,8 @@ use crate::{
     time::Stopwatch,
 };
 
-/// A trace that is not complete yet. It is handed over to the recorder by [`end`](Self::end), or when it is dropped.
+/// A trace that is not complete yet. It is handed over to the recorder by [`end`](Self::end), or
+/// when it is dropped.
 pub(super) struct Recording {
     shared: Arc<Shared>,
     context: Option<RequestContext>,
@@ -149,8 +150,8 @@ impl Recording {
     }
 }
 
-/// While a service or a body runs, its recording is a local variable of ours: so a panic drops it at once, and only then
-/// the thread is panicking.
+/// While a service or a body runs, its recording is a local variable of ours: so a panic drops it
+/// at once, and only then the thread is panicking.
 impl Drop for Recording {
     fn drop(&mut self) {
         self.end(if std::thread::panicking() {
@@ -169,7 +170,8 @@ impl fmt::Debug for Recording {
     }
 }
 
-/// How many bytes the server will take from the body. Of some responses it takes none, whatever they have.
+/// How many bytes the server will take from the body. Of some responses it takes none, whatever
+/// they have.
 fn expected_bytes<R: Body>(method: Method, response: &Response<R>) -> Option<u64> {
     let status = response.status();
     let bodiless = method == Method::Head

@@ -17,8 +17,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// The template of a route, for servers whose router the layer does not know: put it into the extensions of the request
-/// before the layer, or of the response. A template is a name that the application has given: never make it of a path.
+/// The template of a route, for servers whose router the layer does not know: put it into the
+/// extensions of the request before the layer, or of the response. A template is a name that the
+/// application has given: never make it of a path.
 ///
 /// ```
 /// use tower_guestbook::http::RouteTemplate;
@@ -47,7 +48,8 @@ pub(super) enum Named {
     New,
 }
 
-/// The names of routes. Those of the application are never renamed by what strangers ask for: they are apart.
+/// The names of routes. Those of the application are never renamed by what strangers ask for: they
+/// are apart.
 #[derive(Debug)]
 pub(super) struct Routes {
     declared: Declared,
@@ -117,7 +119,8 @@ impl Routes {
         }
     }
 
-    /// The name under which a row of a request from this network is recorded. A new one is taken in.
+    /// The name under which a row of a request from this network is recorded. A new one is taken
+    /// in.
     pub(super) fn take(
         &self,
         name: &Arc<str>,

@@ -14,20 +14,25 @@ use crate::{
 ///
 /// # Left out
 ///
-/// Each of these can be switched on, and is counted ([`ActivityLayer::skipped`](super::ActivityLayer::skipped)):
+/// Each of these can be switched on, and is counted
+/// ([`ActivityLayer::skipped`](super::ActivityLayer::skipped)):
 ///
 /// - `OPTIONS`;
-/// - static files: `GET` and `HEAD` below [`static_prefixes`](Self::static_prefixes) (`/static/`, `/assets/`), with a usual
-///   file extension, or that a browser wants as an image, style, script, font, sound or film (`Sec-Fetch-Dest`);
+/// - static files: `GET` and `HEAD` below [`static_prefixes`](Self::static_prefixes) (`/static/`,
+///   `/assets/`), with a usual file extension, or that a browser wants as an image, style, script,
+///   font, sound or film (`Sec-Fetch-Dest`);
 /// - health checks: [`health_paths`](Self::health_paths) and what is below them;
 /// - what a browser fetches ahead (`Sec-Purpose`, `Purpose` or `X-Moz` with `prefetch`);
-/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. Whoever is logged in is no bot;
-/// - referrer spam: requests with a referrer that is [excluded](Self::exclude_referrers), unless somebody is logged in.
+/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. Whoever is
+///   logged in is no bot;
+/// - referrer spam: requests with a referrer that is [excluded](Self::exclude_referrers), unless
+///   somebody is logged in.
 ///
 /// # What kind of event it is
 ///
-/// A `page_view` is a `GET` with status 2xx whose response is `text/html` and that no script asked for (`Sec-Fetch-Dest` is
-/// `document` or a frame, or absent). Everything else is an `api_call`. [`classify`](Self::classify) replaces this rule.
+/// A `page_view` is a `GET` with status 2xx whose response is `text/html` and that no script asked
+/// for (`Sec-Fetch-Dest` is `document` or a frame, or absent). Everything else is an `api_call`.
+/// [`classify`](Self::classify) replaces this rule.
 ///
 /// ```
 /// use tower_guestbook::activity::{ActivityRules, EventType};
@@ -137,22 +142,23 @@ impl ActivityRules {
         self
     }
 
-    /// Which paths, and what is below them, serve machines. Default: `/health /healthz /livez /readyz /metrics
-    /// /favicon.ico /robots.txt /.well-known`.
+    /// Which paths, and what is below them, serve machines. Default: `/health /healthz /livez
+    /// /readyz /metrics /favicon.ico /robots.txt /.well-known`.
     pub fn health_paths<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.health_paths = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The keys of the query string whose values are recorded, as `query` in the data, at most 100 bytes of each.
-    /// Default: none; `utm_*` are always recorded. Never list a key that may carry a secret.
+    /// The keys of the query string whose values are recorded, as `query` in the data, at most 100
+    /// bytes of each. Default: none; `utm_*` are always recorded. Never list a key that may carry a
+    /// secret.
     pub fn query_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.query_keys = keys.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The request headers that are recorded, as `headers` in the data, at most 200 bytes of each. Default: none.
-    /// `build()` refuses those that carry secrets.
+    /// The request headers that are recorded, as `headers` in the data, at most 200 bytes of each.
+    /// Default: none. `build()` refuses those that carry secrets.
     pub fn headers<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.header_names = names.into_iter().map(Into::into).collect();
         self
@@ -164,28 +170,31 @@ impl ActivityRules {
         self
     }
 
-    /// Decides in place of the built-in detector whether a request of somebody who is not logged in is a bot's.
+    /// Decides in place of the built-in detector whether a request of somebody who is not logged in
+    /// is a bot's.
     pub fn bot_detector(mut self, hook: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.is_bot = Some(Arc::new(hook));
         self
     }
 
-    /// Changes the event before the handler runs: adds data, sets a visitor, removes the network. Type, user, session
-    /// and response are filled in later. It must not block, and must not add secrets.
+    /// Changes the event before the handler runs: adds data, sets a visitor, removes the network.
+    /// Type, user, session and response are filled in later. It must not block, and must not add
+    /// secrets.
     pub fn enrich(mut self, hook: impl Fn(RequestHead<'_>, &mut Event) + Send + Sync + 'static) -> Self {
         self.enrich = Some(Arc::new(hook));
         self
     }
 
-    /// Names the kind of event; `None` leaves it out. Runs when the head of the response is there. Without a response
-    /// (the client left, the handler panicked) the event is an `api_call`.
+    /// Names the kind of event; `None` leaves it out. Runs when the head of the response is there.
+    /// Without a response (the client left, the handler panicked) the event is an `api_call`.
     pub fn classify(mut self, hook: impl Fn(Answered<'_>) -> Option<EventType> + Send + Sync + 'static) -> Self {
         self.classify = Some(Arc::new(hook));
         self
     }
 
-    /// Which share of sessions is recorded, from 0 to 1: all requests of a session or none. Where there is no session,
-    /// network and agent take its place. Explicit events are always recorded. Default: 1.
+    /// Which share of sessions is recorded, from 0 to 1: all requests of a session or none. Where
+    /// there is no session, network and agent take its place. Explicit events are always recorded.
+    /// Default: 1.
     pub fn sample_rate(mut self, rate: f64) -> Self {
         self.sample_rate = rate;
         self
@@ -230,10 +239,12 @@ impl ActivityRules {
         Some(if page { EventType::PAGE_VIEW } else { EventType::API_CALL })
     }
 
-    /// The templates of routes, for servers whose router the layer does not know, in axum's syntax: `/users/{id}`,
-    /// `/files/{*path}`. A path that one of them matches is recorded as that template. Default: none.
+    /// The templates of routes, for servers whose router the layer does not know, in axum's syntax:
+    /// `/users/{id}`, `/files/{*path}`. A path that one of them matches is recorded as that
+    /// template. Default: none.
     ///
-    /// axum's `MatchedPath` and a [`RouteTemplate`](super::RouteTemplate) come first; neither needs this.
+    /// axum's `MatchedPath` and a [`RouteTemplate`](super::RouteTemplate) come first; neither needs
+    /// this.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, activity::ActivityRules, store::MemoryStore};
@@ -251,46 +262,49 @@ impl ActivityRules {
         self
     }
 
-    /// The segments that are kept of a path without a template. All other segments are recorded as `:id`, because they
-    /// may be names or secrets. The literal segments of [`routes`](Self::routes) and of templates that the layer has seen
-    /// are kept as well. Segments are compared byte by byte. Default: none.
+    /// The segments that are kept of a path without a template. All other segments are recorded as
+    /// `:id`, because they may be names or secrets. The literal segments of
+    /// [`routes`](Self::routes) and of templates that the layer has seen are kept as well. Segments
+    /// are compared byte by byte. Default: none.
     pub fn path_words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.declared.word_texts = words.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The number of different paths without a template that are recorded under their own name; further ones are
-    /// `:other` until the next day (UTC). Default: 10,000.
+    /// The number of different paths without a template that are recorded under their own name;
+    /// further ones are `:other` until the next day (UTC). Default: 10,000.
     ///
-    /// One network (/24, /48) introduces at most a quarter of these names: a client that invents paths cannot use up all
-    /// of them. Templates do not count and always keep their name. A path without a template that is answered with 401,
-    /// 403, 404 or 405 is `:unmatched` and does not count either.
+    /// One network (/24, /48) introduces at most a quarter of these names: a client that invents
+    /// paths cannot use up all of them. Templates do not count and always keep their name. A path
+    /// without a template that is answered with 401, 403, 404 or 405 is `:unmatched` and does not
+    /// count either.
     pub fn route_capacity(mut self, routes: usize) -> Self {
         self.route_capacity = routes;
         self
     }
 
-    /// The hosts of the site itself, which are never recorded as referrers: `shop.example`, or `*.shop.example` for all
-    /// hosts below. Default: only the `Host` of the request.
+    /// The hosts of the site itself, which are never recorded as referrers: `shop.example`, or
+    /// `*.shop.example` for all hosts below. Default: only the `Host` of the request.
     ///
-    /// A proxy that rewrites `Host` hides the host that the browser asked for. Current browsers say that a request comes
-    /// from the same origin (`Sec-Fetch-Site`). Proxies that
-    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may name the host in `Forwarded` or
-    /// `X-Forwarded-Host`. List the hosts here for older browsers and other proxies.
+    /// A proxy that rewrites `Host` hides the host that the browser asked for. Current browsers say
+    /// that a request comes from the same origin (`Sec-Fetch-Site`). Proxies that
+    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may name the host in
+    /// `Forwarded` or `X-Forwarded-Host`. List the hosts here for older browsers and other proxies.
     pub fn own_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.referrers.own.texts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether a leading `www.` is ignored: `www.news.example` is recorded as `news.example`, and the site's own host is
-    /// recognised with and without it. Default: no.
+    /// Whether a leading `www.` is ignored: `www.news.example` is recorded as `news.example`, and
+    /// the site's own host is recognised with and without it. Default: no.
     pub fn ignore_www(mut self, ignore: bool) -> Self {
         self.referrers.ignore_www = ignore;
         self
     }
 
-    /// Hosts, each with all hosts below, whose requests are not recorded: referrer spam. Requests of logged-in users are
-    /// recorded without the referrer. Default: only [known spammers](Self::exclude_known_spam).
+    /// Hosts, each with all hosts below, whose requests are not recorded: referrer spam. Requests
+    /// of logged-in users are recorded without the referrer. Default: only [known
+    /// spammers](Self::exclude_known_spam).
     pub fn exclude_referrers<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.referrers.excluded.texts = hosts.into_iter().map(Into::into).collect();
         self

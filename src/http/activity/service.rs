@@ -64,7 +64,8 @@ where
             match recorder.try_reserve() {
                 Some(place) => recording.place = Some(place),
                 None => {
-                    // The clone waits its turn; the service that was polled ready is the one to be called.
+                    // The clone waits its turn; the service that was polled ready is the one to be
+                    // called.
                     let clone = self.inner.clone();
                     let ready = mem::replace(&mut self.inner, clone);
                     let recorder = recorder.clone();
@@ -103,7 +104,8 @@ impl Shared {
         }
     }
 
-    /// Shows the request to its visit, or gives it a tracker, and begins its trace if it leaves one.
+    /// Shows the request to its visit, or gives it a tracker, and begins its trace if it leaves
+    /// one.
     fn begin<B>(self: &Arc<Self>, request: &mut Request<B>) -> Option<Box<Recording>> {
         let head = RequestHead::of(request);
         let facts = Facts::of(head.headers);

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// In the extensions of a response (or of a request before the layer): the activity layer does not record it. Explicit
-/// events are recorded all the same.
+/// In the extensions of a response (or of a request before the layer): the activity layer does not
+/// record it. Explicit events are recorded all the same.
 ///
 /// It is also a layer that puts itself there, for a route:
 ///

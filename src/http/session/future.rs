@@ -25,7 +25,8 @@ use crate::{
 pin_project! {
     /// The response of a [`SessionService`](super::SessionService).
     ///
-    /// Dropped before it is ready, because the client left, say, it saves what the handler changed in the background.
+    /// Dropped before it is ready, because the client left, say, it saves what the handler changed
+    /// in the background.
     pub struct SessionFuture<S, B, R>
     where
         S: Service<Request<B>>,
@@ -45,7 +46,8 @@ pin_project! {
     }
 }
 
-/// What only a request needs that waits for the store: boxed, so that the others do not carry it around.
+/// What only a request needs that waits for the store: boxed, so that the others do not carry it
+/// around.
 struct Loading<S, B> {
     load: BoxFuture<'static, Result<RequestContext>>,
     request: Option<Request<B>>,

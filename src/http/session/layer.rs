@@ -10,10 +10,12 @@ use super::{
 };
 use crate::engine::{preferences::DynPreferences, recorder::Recorder, sessions::Sessions};
 
-/// Gives each request its [`Session`](crate::Session). Made by [`Guestbook::session_layer`](crate::Guestbook::session_layer).
+/// Gives each request its [`Session`](crate::Session). Made by
+/// [`Guestbook::session_layer`](crate::Guestbook::session_layer).
 ///
-/// It goes around any `Service<Request<B>, Response = Response<R>>` that can be cloned. The inner service is called as
-/// it was polled ready; it is cloned only when the store has to be asked first.
+/// It goes around any `Service<Request<B>, Response = Response<R>>` that can be cloned. The inner
+/// service is called as it was polled ready; it is cloned only when the store has to be asked
+/// first.
 #[derive(Clone)]
 pub struct SessionLayer {
     shared: Arc<Shared>,

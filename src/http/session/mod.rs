@@ -1,4 +1,5 @@
-//! The session layer: from a token in the request to a [`Session`](crate::Session) for the handler and back to a cookie.
+//! The session layer: from a token in the request to a [`Session`](crate::Session) for the handler
+//! and back to a cookie.
 
 mod future;
 mod layer;

@@ -98,7 +98,8 @@ impl Shared {
         if self.noticed.twice.take() {
             tracing::warn!("the session layer of a guestbook is applied twice: the inner one does nothing, remove it");
         }
-        // Where the layer of another guestbook is between the two, the innermost counts all the same.
+        // Where the layer of another guestbook is between the two, the innermost counts all the
+        // same.
         extensions.insert(own);
         true
     }
@@ -250,7 +251,8 @@ impl Shared {
     #[inline]
     fn receive(self: Arc<Self>, arriving: Arriving, identity: Identity) -> RequestContext {
         let Arriving { client, visitor, visitor_cookie, is_prefetch, layers, fetch, .. } = arriving;
-        // A late answer must not take away a cookie that the browser has got since: a script's answer removes none.
+        // A late answer must not take away a cookie that the browser has got since: a script's
+        // answer removes none.
         let may_remove = fetch.is_top_level_navigation;
         let removal_due = may_remove && identity.token_status == TokenStatus::Invalid;
         let visitor_cookie = if may_remove { visitor_cookie } else { VisitorCookie::Keep };

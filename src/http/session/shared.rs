@@ -12,16 +12,17 @@ use crate::{
 
 /// What a request gets when its session cannot be loaded, because the store fails or is slow.
 ///
-/// Failing to *save* is always answered with 503: the handler's response would promise what did not happen.
+/// Failing to *save* is always answered with 503: the handler's response would promise what did not
+/// happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnStoreError {
-    /// 503 with `application/problem+json` and `Retry-After`; the handler does not run. Requests without a token are
-    /// not affected. No cookie is touched.
+    /// 503 with `application/problem+json` and `Retry-After`; the handler does not run. Requests
+    /// without a token are not affected. No cookie is touched.
     #[default]
     Refuse,
-    /// The handler runs as if nobody were logged in; whatever it tries to write or to log in fails with
-    /// [`Unavailable`](crate::ErrorKind::Unavailable). No cookie is touched.
+    /// The handler runs as if nobody were logged in; whatever it tries to write or to log in fails
+    /// with [`Unavailable`](crate::ErrorKind::Unavailable). No cookie is touched.
     ContinueWithoutSession,
 }
 
@@ -121,7 +122,8 @@ impl RequestServices for Shared {
         } else if (outcome.consent_read || outcome.read && headers.contains_key(header::CACHE_CONTROL))
             && !is_private(headers)
         {
-            // Where directives contradict each other, caches follow the strictest (RFC 9111, section 4.2.1).
+            // Where directives contradict each other, caches follow the strictest (RFC 9111,
+            // section 4.2.1).
             headers.append(header::CACHE_CONTROL, PRIVATE);
         }
         for cookie in cookie.into_iter().chain(visitor) {

@@ -49,8 +49,9 @@ impl EventData {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`], naming the limit, and [`ErrorKind::InvalidInput`] if the value is no object, cannot be
-    /// written as JSON or contains the character NUL, which not every store can keep.
+    /// [`ErrorKind::TooLarge`], naming the limit, and [`ErrorKind::InvalidInput`] if the value is
+    /// no object, cannot be written as JSON or contains the character NUL, which not every store
+    /// can keep.
     pub fn new<T: Serialize + ?Sized>(value: &T, limits: &EventLimits) -> Result<Self> {
         let rules = Rules { bytes: limits.bytes, depth: limits.depth, allow_nul: false };
         let text = json::write(value, rules).map_err(|error| refusal(error, limits))?;
@@ -60,7 +61,8 @@ impl EventData {
         Ok(Self(text.into()))
     }
 
-    /// From JSON as a client sends it. An integer of more than 64 bits is refused: it would be rounded.
+    /// From JSON as a client sends it. An integer of more than 64 bits is refused: it would be
+    /// rounded.
     ///
     /// # Errors
     ///

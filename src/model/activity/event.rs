@@ -20,8 +20,8 @@ pub struct Event {
     /// When, by the server's clock, at arrival.
     #[serde(rename = "timestamp")]
     pub time: Timestamp,
-    /// When, by the client's own clock, if it said so; at most a day from [`time`](Self::time). Never used for order
-    /// or deletion.
+    /// When, by the client's own clock, if it said so; at most a day from [`time`](Self::time).
+    /// Never used for order or deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_time: Option<Timestamp>,
     /// Who was logged in.
@@ -85,9 +85,10 @@ impl Event {
         self
     }
 
-    /// What is left of an event that is anonymised: its type and origin, the day (UTC), method and route, the class of the status and how the
-    /// exchange ended. Neither who did it, nor anything that rows of one person have in common; also not how long it took and
-    /// how many bytes it had, by which another log would know it again.
+    /// What is left of an event that is anonymised: its type and origin, the day (UTC), method and
+    /// route, the class of the status and how the exchange ended. Neither who did it, nor anything
+    /// that rows of one person have in common; also not how long it took and how many bytes it had,
+    /// by which another log would know it again.
     ///
     /// ```
     /// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}};
@@ -137,8 +138,9 @@ impl Event {
 
 /// The name under which a store knows an event again: who numbered it, and the number.
 ///
-/// A recorder takes a random origin when it starts and counts from 1. A store needs to remember only which ranges of
-/// numbers it has, not every event, and it remembers them after the events themselves are deleted.
+/// A recorder takes a random origin when it starts and counts from 1. A store needs to remember
+/// only which ranges of numbers it has, not every event, and it remembers them after the events
+/// themselves are deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventId {
     /// Who numbered it.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The name of a kind of event: 1 to 64 bytes of `a` to `z`, digits and `_ . : -`, beginning with a letter.
+/// The name of a kind of event: 1 to 64 bytes of `a` to `z`, digits and `_ . : -`, beginning with a
+/// letter.
 ///
 /// Names are few and fixed; what varies belongs into the data. A clone does not allocate.
 ///

@@ -41,7 +41,8 @@ pub struct ActivityFilter {
     pub from: Option<Timestamp>,
     /// Only events before this time.
     pub until: Option<Timestamp>,
-    /// No events of those who are restricted at this time, or whose activities are held. Only a store knows who that is.
+    /// No events of those who are restricted at this time, or whose activities are held. Only a
+    /// store knows who that is.
     pub sparing_restricted: Option<Timestamp>,
     /// No events that are [anonymised](Activity::anonymised). Only a store knows which are.
     pub except_anonymised: bool,
@@ -96,7 +97,8 @@ impl ActivityFilter {
     }
 
     /// No events of those whose data is to be left alone at this time: who are
-    /// [restricted](crate::privacy::Restriction), or whose activities are [held](crate::privacy::LegalHold).
+    /// [restricted](crate::privacy::Restriction), or whose activities are
+    /// [held](crate::privacy::LegalHold).
     pub fn sparing_restricted(mut self, now: Timestamp) -> Self {
         self.sparing_restricted = Some(now);
         self
@@ -108,8 +110,8 @@ impl ActivityFilter {
         self
     }
 
-    /// Whether `event` is meant, as far as the event tells: whether somebody is [spared](Self::sparing_restricted) it does not, nor
-    /// whether it was anonymised.
+    /// Whether `event` is meant, as far as the event tells: whether somebody is
+    /// [spared](Self::sparing_restricted) it does not, nor whether it was anonymised.
     pub fn matches(&self, event: &Event) -> bool {
         self.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
             && self.session.is_none_or(|session| event.session == Some(session))
@@ -121,7 +123,8 @@ impl ActivityFilter {
     }
 }
 
-/// In which order pages come. The order is that in which events were recorded; it never changes afterwards.
+/// In which order pages come. The order is that in which events were recorded; it never changes
+/// afterwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The last recorded first.
@@ -184,7 +187,8 @@ impl HistoryQuery {
         })
     }
 
-    /// The page that `activities` make, which are one more than asked for if there are more. For stores.
+    /// The page that `activities` make, which are one more than asked for if there are more. For
+    /// stores.
     pub fn page(&self, mut activities: Vec<Activity>) -> HistoryPage {
         let more = activities.len() > self.limit;
         activities.truncate(self.limit);

@@ -1,5 +1,5 @@
-//! The noun: what somebody did. Types of events, their data and its limits, the request they belong to, questions about
-//! history. No I/O here.
+//! The noun: what somebody did. Types of events, their data and its limits, the request they belong
+//! to, questions about history. No I/O here.
 
 mod data;
 mod event;

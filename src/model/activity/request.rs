@@ -10,13 +10,14 @@ use crate::model::client::{Agent, TruncatedAddress};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RequestTrace {
-    /// The route's template (`/users/{id}`), or a [normalised](super::normalize_path) path (`/users/:id`).
-    /// `:unmatched` for paths without a template that were not found or not allowed, `:other` for too many of them.
+    /// The route's template (`/users/{id}`), or a [normalised](super::normalize_path) path
+    /// (`/users/:id`). `:unmatched` for paths without a template that were not found or not
+    /// allowed, `:other` for too many of them.
     pub route: Arc<str>,
     /// The method.
     pub method: Method,
-    /// The host that the client came from, if it is not this one: in small letters, without a port and a last dot.
-    /// `:other` if there are too many in a day.
+    /// The host that the client came from, if it is not this one: in small letters, without a port
+    /// and a last dot. `:other` if there are too many in a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referrer: Option<Box<str>>,
     /// The `utm_*` parameters.

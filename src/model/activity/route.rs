@@ -1,10 +1,11 @@
 //! [`normalize_path`]: a name for a path that stays the same when the things in it change.
 
-/// A path in which only the segments stand that are words of the application; every other segment is `:id`.
+/// A path in which only the segments stand that are words of the application; every other segment
+/// is `:id`.
 ///
-/// For servers whose router does not tell the template. What is in a path may be anything: a number, a name, the token of
-/// a link that sets a password. How a segment looks does not tell a token from a word, so nothing is kept by its looks.
-/// At most 8 segments and 200 bytes are kept.
+/// For servers whose router does not tell the template. What is in a path may be anything: a
+/// number, a name, the token of a link that sets a password. How a segment looks does not tell a
+/// token from a word, so nothing is kept by its looks. At most 8 segments and 200 bytes are kept.
 ///
 /// ```
 /// use tower_guestbook::activity::normalize_path;

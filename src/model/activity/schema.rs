@@ -10,8 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The types that the application has registered, each with a check of its data.
 ///
-/// The [well-known](EventType::WELL_KNOWN) types need no registration and may be given a check. Other types are taken
-/// as they come, unless the registry is [closed](Self::closed): do that where clients name the types.
+/// The [well-known](EventType::WELL_KNOWN) types need no registration and may be given a check.
+/// Other types are taken as they come, unless the registry is [closed](Self::closed): do that where
+/// clients name the types.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -59,8 +60,8 @@ impl EventTypes {
         self.insert(name, Arc::new(|json| serde_json::from_str::<T>(json).map(drop).map_err(|error| reason(&error))))
     }
 
-    /// Registers a type whose data `check` judges: with a compiled JSON Schema, say. The message of a refusal must not
-    /// repeat values of the data, as it may be logged.
+    /// Registers a type whose data `check` judges: with a compiled JSON Schema, say. The message of
+    /// a refusal must not repeat values of the data, as it may be logged.
     ///
     /// # Errors
     ///
@@ -73,7 +74,8 @@ impl EventTypes {
         self.insert(name, Arc::new(move |json| check(&read(json)?)))
     }
 
-    /// Names types of security events, beside `login` and `logout`: a change of password, say. They need no registration.
+    /// Names types of security events, beside `login` and `logout`: a change of password, say. They
+    /// need no registration.
     ///
     /// Clients cannot record them ([`Tracker::client`](crate::Tracker::client)), and they have
     /// [room of their own](crate::activity::RecorderSettings::security_queue) in the queue.
@@ -88,7 +90,8 @@ impl EventTypes {
         Ok(self)
     }
 
-    /// Returns whether events of this type are security events: `login`, `logout` and [those named so](Self::security).
+    /// Returns whether events of this type are security events: `login`, `logout` and [those named
+    /// so](Self::security).
     pub fn is_security(&self, event_type: &EventType) -> bool {
         [EventType::LOGIN, EventType::LOGOUT].contains(event_type) || self.security.contains(event_type)
     }

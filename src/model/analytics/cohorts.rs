@@ -14,13 +14,16 @@ use crate::{error::Result, time::Timestamp};
 ///
 /// # Definition
 ///
-/// An actor belongs to the cohort of the period in which their first event *of the range* lies that counts, or their first event of
-/// the kind given with [`begin`](Self::begin). What was before the range is not seen: a user of old looks new if the range begins late.
-/// With [`recurring`](Self::recurring) they belong to the cohort of every period in which they have such an event.
+/// An actor belongs to the cohort of the period in which their first event *of the range* lies that
+/// counts, or their first event of the kind given with [`begin`](Self::begin). What was before the
+/// range is not seen: a user of old looks new if the range begins late. With
+/// [`recurring`](Self::recurring) they belong to the cohort of every period in which they have such
+/// an event.
 ///
-/// The cell n of a cohort c has those of it who have an event that counts, or one of the kind given with [`back`](Self::back), in
-/// the period c + n exactly; with [`unbounded`](Self::unbounded) in c + n or a later one. The cell 0 is all of the cohort, by
-/// definition. A period that is not over, or is cut off by the range, is marked as not complete: what it lacks is no loss.
+/// The cell n of a cohort c has those of it who have an event that counts, or one of the kind given
+/// with [`back`](Self::back), in the period c + n exactly; with [`unbounded`](Self::unbounded) in c
+/// + n or a later one. The cell 0 is all of the cohort, by definition. A period that is not over,
+/// or is cut off by the range, is marked as not complete: what it lacks is no loss.
 ///
 /// # Limits
 ///

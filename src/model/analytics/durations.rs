@@ -16,17 +16,19 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long visits or sessions were, in milliseconds. Only events of the range are looked at; what still goes on counts with
-/// what there is of it.
+/// How long visits or sessions were, in milliseconds. Only events of the range are looked at; what
+/// still goes on counts with what there is of it.
 ///
-/// A **visit** is a run of events of one session (of one user, or else one visitor, where an event has no session), ordered by time
-/// and sequence. A gap of more than 30 minutes ends it, and so does an event more than 24 hours after its first.
-/// A **session** is all events with one session id, whatever gaps there are; where an event has none, its visit.
+/// A **visit** is a run of events of one session (of one user, or else one visitor, where an event
+/// has no session), ordered by time and sequence. A gap of more than 30 minutes ends it, and so
+/// does an event more than 24 hours after its first. A **session** is all events with one session
+/// id, whatever gaps there are; where an event has none, its visit.
 ///
-/// A view of a page and an *interaction* are what somebody does. An interaction is every other event but those of
-/// [passive types](crate::analytics::AnalyticsRules::passive_types): what a page fetches by itself, an `api_call`. The
-/// length is the time from the first view or interaction to the last; without any, from the first event to the last. A
-/// **bounce** has one page view and no interaction, so it lasts 0.
+/// A view of a page and an *interaction* are what somebody does. An interaction is every other
+/// event but those of [passive types](crate::analytics::AnalyticsRules::passive_types): what a page
+/// fetches by itself, an `api_call`. The length is the time from the first view or interaction to
+/// the last; without any, from the first event to the last. A **bounce** has one page view and no
+/// interaction, so it lasts 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Durations {

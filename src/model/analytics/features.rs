@@ -13,8 +13,9 @@ use crate::{error::Result, model::activity::EventType, time::Timestamp};
 
 /// A question: which features are used, by how many?
 ///
-/// A feature is a [label](Labels). Of each the answer has its events, the distinct actors, their share of all actors with an event
-/// that counts in the range, its first and its last use; those with the most actors first, then with the most events, then by label.
+/// A feature is a [label](Labels). Of each the answer has its events, the distinct actors, their
+/// share of all actors with an event that counts in the range, its first and its last use; those
+/// with the most actors first, then with the most events, then by label.
 ///
 /// ```
 /// use tower_guestbook::{
@@ -166,8 +167,9 @@ struct Tally {
 
 /// A question: how many have begun to use a feature, by when?
 ///
-/// For each period that the range touches the answer has the actors whose *first use in the range* lies in it, and the sum of those up
-/// to its end. Uses before the range are not seen: for a true beginning let the range begin where the feature did.
+/// For each period that the range touches the answer has the actors whose *first use in the range*
+/// lies in it, and the sum of those up to its end. Uses before the range are not seen: for a true
+/// beginning let the range begin where the feature did.
 ///
 /// ```
 /// use tower_guestbook::{

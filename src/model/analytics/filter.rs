@@ -66,7 +66,8 @@ impl EventFilter {
         self
     }
 
-    /// If it means all events but some types, `Some(None)`; if only those of one type, route or kind of device, which.
+    /// If it means all events but some types, `Some(None)`; if only those of one type, route or
+    /// kind of device, which.
     pub(crate) fn slice(&self) -> Option<Option<Slice>> {
         let mut rest = self.clone();
         (rest.activities.from, rest.activities.until) = (None, None);

@@ -38,15 +38,16 @@ pub struct JourneyStep {
     /// What else there is to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<EventData>,
-    /// Whether a new [visit](super::visits()) begins here. A visit that had begun before the first step of a journey that is cut is
-    /// taken to have begun with the event before it.
+    /// Whether a new [visit](super::visits()) begins here. A visit that had begun before the first
+    /// step of a journey that is cut is taken to have begun with the event before it.
     pub new_visit: bool,
     /// The time since the event before, in milliseconds; `None` for the first event of all.
     pub gap_ms: Option<u64>,
 }
 
 impl Journey {
-    /// The last `limit` of `activities`, which come in any order; one more than `limit` if there are more.
+    /// The last `limit` of `activities`, which come in any order; one more than `limit` if there
+    /// are more.
     pub(crate) fn of(mut activities: Vec<Activity>, limit: usize) -> Self {
         activities.sort_by_key(|activity| (activity.event.time, activity.sequence));
         let is_cut = activities.len() > limit;

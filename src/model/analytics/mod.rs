@@ -1,5 +1,5 @@
-//! The noun: questions about what was recorded, and their exact answers. No I/O here. Who asks a store is
-//! [`Analytics`](crate::analytics::Analytics).
+//! The noun: questions about what was recorded, and their exact answers. No I/O here. Who asks a
+//! store is [`Analytics`](crate::analytics::Analytics).
 
 mod actor;
 mod cohorts;

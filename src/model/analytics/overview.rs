@@ -23,15 +23,17 @@ use crate::{
 pub struct Overview {
     /// Of which range.
     pub range: Range,
-    /// Stretches of the range that are not in the figures: they have more events than one answer may look at, and are not
-    /// rolled up yet. Empty but after a flood of events, for an hour or two.
+    /// Stretches of the range that are not in the figures: they have more events than one answer
+    /// may look at, and are not rolled up yet. Empty but after a flood of events, for an hour or
+    /// two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
     /// So many events.
     pub events: u64,
     /// Distinct users with at least one event.
     pub active_users: u64,
-    /// Distinct visitors with at least one event for which nobody was logged in. Who logs in counts here and as a user.
+    /// Distinct visitors with at least one event for which nobody was logged in. Who logs in counts
+    /// here and as a user.
     pub visitors: u64,
     /// The first event's time, if there is one.
     pub first_activity: Option<Timestamp>,

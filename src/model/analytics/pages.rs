@@ -21,13 +21,15 @@ pub struct PageViews {
     pub page: String,
     /// So many `page_view` events.
     pub views: u64,
-    /// Distinct users; visitors without an account count by their id, so one who logs in between two views counts as two.
+    /// Distinct users; visitors without an account count by their id, so one who logs in between
+    /// two views counts as two.
     pub unique_users: u64,
     /// Mean time on the page, in milliseconds; `None` if it is known of no view.
     ///
-    /// A page ends with the next page view of the same session (of the same user, or else visitor, where an event has no
-    /// session), or else with the last interaction before a gap of more than 30 minutes between two events. The last page
-    /// without an interaction after it is left out of the mean. What a page fetches by itself does not end it: see
+    /// A page ends with the next page view of the same session (of the same user, or else visitor,
+    /// where an event has no session), or else with the last interaction before a gap of more than
+    /// 30 minutes between two events. The last page without an interaction after it is left out of
+    /// the mean. What a page fetches by itself does not end it: see
     /// [`AnalyticsRules::passive_types`](crate::analytics::AnalyticsRules::passive_types).
     pub average_time_ms: Option<u64>,
 }
@@ -101,7 +103,8 @@ pub(crate) fn page_in(data: &str) -> Option<String> {
     struct Named {
         page: Option<serde_json::Value>,
     }
-    // Most data has none, and to see that takes a hundredth of the time. Stored data has letters unescaped.
+    // Most data has none, and to see that takes a hundredth of the time. Stored data has letters
+    // unescaped.
     if !data.contains("\"page\"") {
         return None;
     }

@@ -15,22 +15,25 @@ use crate::error::Result;
 ///
 /// # Definition
 ///
-/// Views of pages are taken as for [transitions](super::TransitionQuery) and split into [visits](super::visits()). The path of a visit
+/// Views of pages are taken as for [transitions](super::TransitionQuery) and split into
+/// [visits](super::visits()). The path of a visit
 ///
 /// - [`from_beginning`](Self::from_beginning) is all of it, in order;
 /// - [`from_page`](Self::from_page) what follows its *first* view of that page;
 /// - [`to_end`](Self::to_end) is all of it, backwards;
 /// - [`to_page`](Self::to_page) what precedes its *last* view of that page, backwards.
 ///
-/// The answer is the tree of these paths, so many views deep. At each place it has the pages that most visits go on with, by count and
-/// then by name, so many of them; how many go on elsewhere, or deeper than the tree, stands in `other`. At each place
-/// `visits = ends + other +` those of the places below. With [`without_loops`](Self::without_loops) several views of a page in a row are
+/// The answer is the tree of these paths, so many views deep. At each place it has the pages that
+/// most visits go on with, by count and then by name, so many of them; how many go on elsewhere, or
+/// deeper than the tree, stands in `other`. At each place `visits = ends + other +` those of the
+/// places below. With [`without_loops`](Self::without_loops) several views of a page in a row are
 /// one.
 ///
 /// # Limits
 ///
-/// [`MAX_DEPTH`](Self::MAX_DEPTH), [`MAX_WIDTH`](Self::MAX_WIDTH), and [`MAX_PLACES`](Self::MAX_PLACES) different places before the rare
-/// ones are folded: if there are more, the answer is [`TooLarge`](crate::ErrorKind::TooLarge).
+/// [`MAX_DEPTH`](Self::MAX_DEPTH), [`MAX_WIDTH`](Self::MAX_WIDTH), and
+/// [`MAX_PLACES`](Self::MAX_PLACES) different places before the rare ones are folded: if there are
+/// more, the answer is [`TooLarge`](crate::ErrorKind::TooLarge).
 ///
 /// ```
 /// use tower_guestbook::{
@@ -109,7 +112,8 @@ impl PathQuery {
     /// The most places that are counted.
     pub const MAX_PLACES: usize = 1_000_000;
 
-    /// From the beginning of visits: 5 views deep, 10 pages wide, with loops, by [`AnalyticsActor::Person`].
+    /// From the beginning of visits: 5 views deep, 10 pages wide, with loops, by
+    /// [`AnalyticsActor::Person`].
     pub fn from_beginning() -> Self {
         Self { actor: AnalyticsActor::default(), page: None, is_backward: false, depth: 5, width: 10, has_loops: true }
     }

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::time::Timestamp;
 
-/// What is known of a user's activity. As JSON by `serde`, as text by `Display`. It is personal: it names the user.
+/// What is known of a user's activity. As JSON by `serde`, as text by `Display`. It is personal: it
+/// names the user.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct UserReport {
@@ -29,7 +30,8 @@ pub struct UserReport {
     pub visits: Durations,
 }
 
-/// What happened in the 24 hours before it was made. As JSON by `serde`, as text by `Display`. It is personal: it names users.
+/// What happened in the 24 hours before it was made. As JSON by `serde`, as text by `Display`. It
+/// is personal: it names users.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SystemReport {

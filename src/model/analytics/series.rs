@@ -16,10 +16,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ActivitySeries {
-    /// Of which range. What lies outside is in no bucket: the first and the last may be of a part of their period.
+    /// Of which range. What lies outside is in no bucket: the first and the last may be of a part
+    /// of their period.
     pub range: Range,
-    /// Stretches of the range that are not in the figures: they have more events than one answer may look at, and are not
-    /// rolled up yet. Empty but after a flood of events, for an hour or two.
+    /// Stretches of the range that are not in the figures: they have more events than one answer
+    /// may look at, and are not rolled up yet. Empty but after a flood of events, for an hour or
+    /// two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
     /// What one bucket is.
@@ -48,15 +50,17 @@ pub struct Bucket {
 pub struct ActiveUsers {
     /// Of which range. Its days are counted whole, but nothing counts from its end on.
     pub range: Range,
-    /// Stretches of the range that are not in the figures: they have more events than one answer may look at, and are not
-    /// rolled up yet. Empty but after a flood of events, for an hour or two.
+    /// Stretches of the range that are not in the figures: they have more events than one answer
+    /// may look at, and are not rolled up yet. Empty but after a flood of events, for an hour or
+    /// two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
     /// Whose calendar.
     pub zone: Zone,
     /// One for each day that the range touches, in order.
     pub days: Vec<ActiveDay>,
-    /// The mean of the daily active users, divided by the mean of the monthly ones; `None` if nobody was active.
+    /// The mean of the daily active users, divided by the mean of the monthly ones; `None` if
+    /// nobody was active.
     pub stickiness: Option<f64>,
 }
 
@@ -97,7 +101,8 @@ impl Buckets {
         Ok(Self { range, period, zone, starts, events, users })
     }
 
-    /// For [`finish_days`](Self::finish_days): days from 29 before the range on, and what is to be looked at for them.
+    /// For [`finish_days`](Self::finish_days): days from 29 before the range on, and what is to be
+    /// looked at for them.
     pub(crate) fn days(range: Range, zone: Zone) -> Result<(Self, Range)> {
         let mut from = range.from();
         if range.from() < range.until() {

@@ -9,7 +9,8 @@ pub(crate) enum Role {
     View,
     /// Somebody does something.
     Interaction,
-    /// A program does something by itself: the event keeps a visit together, and says nothing about the time spent.
+    /// A program does something by itself: the event keeps a visit together, and says nothing about
+    /// the time spent.
     Passive,
 }
 
@@ -26,8 +27,8 @@ impl Role {
     }
 }
 
-/// Some events of one stream: from the first page view or interaction to the last. If there are neither, from the first
-/// event to the last.
+/// Some events of one stream: from the first page view or interaction to the last. If there are
+/// neither, from the first event to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stay {
     pub(super) first: i64,
@@ -79,8 +80,8 @@ impl Stay {
         self.last.abs_diff(self.first)
     }
 
-    /// How long a page was looked at that was opened at this time and after which no other was; `None` if nothing came
-    /// after it.
+    /// How long a page was looked at that was opened at this time and after which no other was;
+    /// `None` if nothing came after it.
     pub(super) fn rest_after(&self, opened: i64) -> Option<u64> {
         (self.is_active() && self.last > opened).then(|| self.last.abs_diff(opened))
     }

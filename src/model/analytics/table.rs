@@ -55,7 +55,8 @@ pub(super) fn length(millis: Option<u64>) -> String {
     format!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Names come from applications and their clients: none may write a line of its own, or tell the terminal what to do.
+/// Names come from applications and their clients: none may write a line of its own, or tell the
+/// terminal what to do.
 fn printable(text: &str) -> String {
     let harmless = |character: char| match character {
         // What turns the direction of writing is no control character to `char`.

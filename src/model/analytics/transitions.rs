@@ -16,15 +16,17 @@ use crate::error::Result;
 ///
 /// # Definition
 ///
-/// Only views of pages that have a page count: the event's `page`, or else its route. Those of each [`AnalyticsActor`] are split into
-/// [visits](super::visits()). A *transition* is a pair of views that follow each other in a visit; one to the same page is a *loop*, and
-/// [`without_loops`](Self::without_loops) leaves those out. The answer has the most frequent transitions, by count and then by
-/// their pages; what has no place in the list is counted in `other`.
+/// Only views of pages that have a page count: the event's `page`, or else its route. Those of each
+/// [`AnalyticsActor`] are split into [visits](super::visits()). A *transition* is a pair of views
+/// that follow each other in a visit; one to the same page is a *loop*, and
+/// [`without_loops`](Self::without_loops) leaves those out. The answer has the most frequent
+/// transitions, by count and then by their pages; what has no place in the list is counted in
+/// `other`.
 ///
 /// # Limits
 ///
-/// [`MAX_LIMIT`](Self::MAX_LIMIT), and [`MAX_TRANSITIONS`](Self::MAX_TRANSITIONS) different ones: if there are more, the answer is
-/// [`TooLarge`](crate::ErrorKind::TooLarge).
+/// [`MAX_LIMIT`](Self::MAX_LIMIT), and [`MAX_TRANSITIONS`](Self::MAX_TRANSITIONS) different ones:
+/// if there are more, the answer is [`TooLarge`](crate::ErrorKind::TooLarge).
 ///
 /// ```
 /// use tower_guestbook::{
@@ -92,8 +94,9 @@ pub struct Transition {
 
 /// What comes before and after a page.
 ///
-/// Views are entries, loops or come after another page; and they are exits, loops or come before another page:
-/// `views = entries + loops + previous + other_previous = exits + loops + next + other_next`.
+/// Views are entries, loops or come after another page; and they are exits, loops or come before
+/// another page: `views = entries + loops + previous + other_previous = exits + loops + next +
+/// other_next`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PageNeighbours {
@@ -152,7 +155,8 @@ impl TransitionQuery {
         self
     }
 
-    /// Leaves transitions out that lead to where they come from. For a page they are counted on their own anyway.
+    /// Leaves transitions out that lead to where they come from. For a page they are counted on
+    /// their own anyway.
     pub fn without_loops(mut self) -> Self {
         self.has_loops = false;
         self

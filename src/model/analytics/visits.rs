@@ -15,8 +15,9 @@ pub(super) const LONGEST: i64 = 24 * 60 * 60 * 1_000;
 
 /// Which of somebody's events make one visit. The times are in ascending order.
 ///
-/// An event belongs to the visit of the one before unless it comes *more* than [`VISIT_GAP`] after that one or *more* than
-/// [`LONGEST_VISIT`] after the first of that visit. A login session is something else: it may last for weeks and hold many visits.
+/// An event belongs to the visit of the one before unless it comes *more* than [`VISIT_GAP`] after
+/// that one or *more* than [`LONGEST_VISIT`] after the first of that visit. A login session is
+/// something else: it may last for weeks and hold many visits.
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, analytics::visits};

@@ -109,7 +109,8 @@ impl Zone {
     pub fn next(&self, period: Period, time: Timestamp) -> Timestamp {
         let start = self.start_of(period, time);
         let Some(there) = self.there(start) else { return time };
-        // Where a clock goes back by half an hour, an hour has 90 minutes: one span further is still within it.
+        // Where a clock goes back by half an hour, an hour has 90 minutes: one span further is
+        // still within it.
         let mut nexts = (1..=2).map(|count: i64| {
             let span = match period {
                 Period::Minute => jiff::Span::new().minutes(count),

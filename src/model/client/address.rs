@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The network that a client came from: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
+/// The network that a client came from: the first 24 bits of an IPv4 address, the first 48 of an
+/// IPv6 address.
 ///
 /// ```
 /// use tower_guestbook::client::TruncatedAddress;

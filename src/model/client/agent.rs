@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// Browser family and its major version, operating system family and kind of device.
 ///
-/// The table of families is short on purpose: families change slowly, and a rare one would single its user out.
-/// What it does not know is `None`, or [`DeviceClass::Other`].
+/// The table of families is short on purpose: families change slowly, and a rare one would single
+/// its user out. What it does not know is `None`, or [`DeviceClass::Other`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Agent {
@@ -40,8 +40,8 @@ pub enum DeviceClass {
     Other,
 }
 
-/// Browser family and operating system in words, for example "Firefox on Linux": for a person who looks for a session
-/// that is not theirs.
+/// Browser family and operating system in words, for example "Firefox on Linux": for a person who
+/// looks for a session that is not theirs.
 ///
 /// ```
 /// use tower_guestbook::client::Device;

@@ -42,8 +42,9 @@ impl Changes {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the value cannot be written as JSON,
-    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if it has more than 100 levels of nesting.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the value cannot be written
+    /// as JSON, [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if it has more than 100 levels
+    /// of nesting.
     pub fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<()> {
         self.entries.insert(key.into(), Some(encode(value)?.into()));
         Ok(())
@@ -60,7 +61,8 @@ impl Changes {
         self.clear = true;
     }
 
-    /// Lets the changes take effect only if `key` still has the value that it has in `seen`, or is absent as it is there.
+    /// Lets the changes take effect only if `key` still has the value that it has in `seen`, or is
+    /// absent as it is there.
     pub fn expect(&mut self, key: &str, seen: &SessionData) {
         self.expected.insert(key.into(), seen.shared(key).cloned());
     }
@@ -74,7 +76,8 @@ impl Changes {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongType`](crate::ErrorKind::WrongType), naming the key, if the value is not a `T`.
+    /// [`ErrorKind::WrongType`](crate::ErrorKind::WrongType), naming the key, if the value is not a
+    /// `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str, data: Option<&SessionData>) -> Result<Option<T>> {
         let json = match self.entries.get(key) {
             Some(changed) => changed.as_deref(),
@@ -114,7 +117,8 @@ impl Changes {
         self.clear
     }
 
-    /// Removes the values that are set here under keys that begin with `prefix`, and returns them in byte order of their keys.
+    /// Removes the values that are set here under keys that begin with `prefix`, and returns them
+    /// in byte order of their keys.
     pub(crate) fn take_set(&mut self, prefix: &str) -> Vec<(String, String)> {
         let set = self.entries.iter().filter(|(_, value)| value.is_some());
         let wanted: Vec<_> = set.map(|(key, _)| key.clone()).filter(|key| key.starts_with(prefix)).collect();

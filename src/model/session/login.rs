@@ -49,8 +49,8 @@ impl Login {
         self
     }
 
-    /// Sets the epoch that was read before the credentials were verified. The login is refused if the
-    /// epoch was raised since; see [`CredentialEpoch`].
+    /// Sets the epoch that was read before the credentials were verified. The login is refused if
+    /// the epoch was raised since; see [`CredentialEpoch`].
     pub fn epoch(mut self, epoch: CredentialEpoch) -> Self {
         self.epoch = Some(epoch);
         self
@@ -70,21 +70,22 @@ impl fmt::Debug for Login {
 
 /// How often a user's credentials were changed or their sessions ended, in one realm.
 ///
-/// A login takes time: the stored password hash is read, verified, and then a session begins. If the
-/// password is changed in between, that session belongs to somebody who knows the *old* password, and
-/// it would outlive the change. The epoch closes this gap:
+/// A login takes time: the stored password hash is read, verified, and then a session begins. If
+/// the password is changed in between, that session belongs to somebody who knows the *old*
+/// password, and it would outlive the change. The epoch closes this gap:
 ///
-/// 1. Read the epoch with [`Sessions::credential_epoch`](crate::session::Sessions::credential_epoch) **before the
+/// 1. Read the epoch with
+///    [`Sessions::credential_epoch`](crate::session::Sessions::credential_epoch) **before the
 ///    stored hash is read**.
 /// 2. Verify the credentials.
-/// 3. Pass the epoch to the login with [`Login::epoch`]. The store compares it in the transaction that
-///    makes the session, and refuses with
+/// 3. Pass the epoch to the login with [`Login::epoch`]. The store compares it in the transaction
+///    that makes the session, and refuses with
 ///    [`CredentialsChanged`](crate::ErrorKind::CredentialsChanged) if it was raised since.
 ///
 /// When a password changes, store the new hash first, then call
 /// [`Session::credentials_changed`](crate::Session::credentials_changed), or
-/// [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) where the user is not logged
-/// in. Ending all sessions of a user or of everybody raises the epoch as well.
+/// [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) where the user
+/// is not logged in. Ending all sessions of a user or of everybody raises the epoch as well.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
@@ -101,8 +102,8 @@ impl fmt::Debug for Login {
 /// # Logins in two steps
 ///
 /// Read the epoch before the first step and keep it, with the name of the user, in the session data
-/// until the last step: it is written and read as a JSON number. Session data stays in the store, so the
-/// client cannot change it.
+/// until the last step: it is written and read as a JSON number. Session data stays in the store,
+/// so the client cannot change it.
 ///
 /// ```
 /// # use axum::{Router, body::Body, routing::get};

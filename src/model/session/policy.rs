@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long a session lives. Both limits are enforced by the server; the earlier one ends the session.
+/// How long a session lives. Both limits are enforced by the server; the earlier one ends the
+/// session.
 ///
-/// The idle time is at least 1 ms and at most the absolute time: `build()` and logins refuse anything else.
+/// The idle time is at least 1 ms and at most the absolute time: `build()` and logins refuse
+/// anything else.
 ///
-/// The default, 30 minutes idle and 12 hours in all, is what NIST SP 800-63B asks for at AAL3 (idle 15 to 30 minutes,
-/// 12 hours) and stricter than AAL2 (1 hour, 24 hours).
+/// The default, 30 minutes idle and 12 hours in all, is what NIST SP 800-63B asks for at AAL3 (idle
+/// 15 to 30 minutes, 12 hours) and stricter than AAL2 (1 hour, 24 hours).
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,7 +55,8 @@ impl Lifetime {
 
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if a session of this lifetime would be over as it begins, or could never go unused.
+    /// [`ErrorKind::InvalidInput`] if a session of this lifetime would be over as it begins, or
+    /// could never go unused.
     pub(crate) fn check(&self) -> Result<()> {
         if self.idle >= Duration::from_millis(1) && self.idle <= self.absolute {
             return Ok(());
@@ -62,15 +65,17 @@ impl Lifetime {
         Err(Error::new(ErrorKind::InvalidInput, problem))
     }
 
-    /// How often at most a request is recorded as activity: every 60 seconds, or every twentieth of a short idle time.
+    /// How often at most a request is recorded as activity: every 60 seconds, or every twentieth of
+    /// a short idle time.
     ///
-    /// So a session ends between `idle - touch_interval` and `idle` after its last request, never later.
+    /// So a session ends between `idle - touch_interval` and `idle` after its last request, never
+    /// later.
     pub fn touch_interval(&self) -> Duration {
         Duration::from_secs(60).min(self.idle / 20)
     }
 
-    /// How often at most a persistent cookie is sent again with a new `Max-Age`: once a day, or every quarter of an idle time
-    /// that is shorter than four days.
+    /// How often at most a persistent cookie is sent again with a new `Max-Age`: once a day, or
+    /// every quarter of an idle time that is shorter than four days.
     ///
     /// So the browser keeps the cookie until up to one such interval before the session ends.
     pub fn renewal_interval(&self) -> Duration {

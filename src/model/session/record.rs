@@ -19,7 +19,8 @@ pub struct SessionHead {
     pub realm: Realm,
     /// Who is logged in; `None` for an anonymous session.
     pub user: Option<UserId>,
-    /// The epoch of the user's credentials that the session was made in; 0 for an anonymous session.
+    /// The epoch of the user's credentials that the session was made in; 0 for an anonymous
+    /// session.
     pub epoch: CredentialEpoch,
     /// When the session began. A login begins a new one.
     pub created_at: Timestamp,

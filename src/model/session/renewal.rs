@@ -3,7 +3,8 @@
 use super::{changes::Changes, data::SessionData, record::SessionRecord};
 use crate::{error::Result, time::Timestamp};
 
-/// Where a session remembers when its cookie was last renewed: a key that applications cannot write.
+/// Where a session remembers when its cookie was last renewed: a key that applications cannot
+/// write.
 const RENEWED_AT: &str = "guestbook.renewed_at";
 
 /// Whether the cookie of a session is due for a new Max-Age at `now`.

@@ -25,7 +25,8 @@ impl Session {
         self.log_in(Login::new(user)).await
     }
 
-    /// Logs `user` in for `lifetime`, for example [`Lifetime::remembered`]. See [`log_in`](Self::log_in).
+    /// Logs `user` in for `lifetime`, for example [`Lifetime::remembered`]. See
+    /// [`log_in`](Self::log_in).
     ///
     /// # Errors
     ///
@@ -38,20 +39,24 @@ impl Session {
         self.log_in(Login::new(user).lifetime(lifetime)).await
     }
 
-    /// Logs a user in, on the terms of `login`: for how long, and in which [epoch](CredentialEpoch) of their credentials.
+    /// Logs a user in, on the terms of `login`: for how long, and in which [epoch](CredentialEpoch)
+    /// of their credentials.
     ///
-    /// A new session begins, with a new token, a new id and the data of the one before, which ends: its token stops
-    /// working at once, so a token that somebody planted is worth nothing. It is stored when this returns.
-    /// With the activity layer a `login` is recorded. Where consent is configured, what the visitor decided before is merged
-    /// into the account's decisions, most restrictively by default.
+    /// A new session begins, with a new token, a new id and the data of the one before, which ends:
+    /// its token stops working at once, so a token that somebody planted is worth nothing. It is
+    /// stored when this returns. With the activity layer a `login` is recorded. Where consent is
+    /// configured, what the visitor decided before is merged into the account's decisions, most
+    /// restrictively by default.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if the id breaks the rules of [`UserId`], or the lifetime those of [`Lifetime`];
-    /// [`ErrorKind::CredentialsChanged`] if the epoch was raised since it was read: ask the user to log in again;
-    /// [`ErrorKind::SessionLimit`] if the user has too many sessions and the policy is to refuse; and what the store
-    /// reports. Nobody is logged in then that was not before. If it is the store that fails, the decisions of the visitor
-    /// may have moved to the account all the same: it is what they decided, and the user had proved who they are.
+    /// [`ErrorKind::InvalidInput`] if the id breaks the rules of [`UserId`], or the lifetime those
+    /// of [`Lifetime`]; [`ErrorKind::CredentialsChanged`] if the epoch was raised since it was
+    /// read: ask the user to log in again; [`ErrorKind::SessionLimit`] if the user has too many
+    /// sessions and the policy is to refuse; and what the store reports. Nobody is logged in then
+    /// that was not before. If it is the store that fails, the decisions of the visitor may have
+    /// moved to the account all the same: it is what they decided, and the user had proved who they
+    /// are.
     pub async fn log_in(&self, login: Login) -> Result<()> {
         let (user, lifetime, epoch) = login.into_parts()?;
         let lifetime = lifetime.unwrap_or_else(|| self.context.default_lifetime());
@@ -61,7 +66,8 @@ impl Session {
         if let Some(epoch) = epoch
             && self.context.sessions().credential_epoch(&user).await? != epoch
         {
-            // The store compares once more. Here it keeps what the visitor decided from being linked to the account.
+            // The store compares once more. Here it keeps what the visitor decided from being
+            // linked to the account.
             return Err(credentials_changed());
         }
         self.check_room(&user).await?;
@@ -74,8 +80,8 @@ impl Session {
         Ok(())
     }
 
-    /// The store compares once more. Here it keeps the decisions of a visitor from being linked to an account that
-    /// nobody is logged in to afterwards.
+    /// The store compares once more. Here it keeps the decisions of a visitor from being linked to
+    /// an account that nobody is logged in to afterwards.
     async fn check_room(&self, user: &UserId) -> Result<()> {
         if !self.context.is_to_be_linked() {
             return Ok(());
@@ -112,7 +118,8 @@ impl Session {
                 Err(error) => return Err(self.refused(error, changes)),
             }
         }
-        // Without a session before, or with one that a parallel request ended, the user has proved who they are all the same.
+        // Without a session before, or with one that a parallel request ended, the user has proved
+        // who they are all the same.
         self.context.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))?;
         let stale = self.context.state().stale.clone();
         if let Some(key) = stale {
@@ -130,8 +137,8 @@ impl Session {
         error
     }
 
-    /// Logs out: the session and its data are over, in the store, when this returns. The cookie is removed.
-    /// With the activity layer a `logout` is recorded, if somebody was logged in.
+    /// Logs out: the session and its data are over, in the store, when this returns. The cookie is
+    /// removed. With the activity layer a `logout` is recorded, if somebody was logged in.
     ///
     /// # Errors
     ///
@@ -165,18 +172,20 @@ impl Session {
         self.context.sessions().end(Revocation::Others(self.context.sessions().realm(), user, id)).await
     }
 
-    /// Tells that the user has changed their password or other credentials, in this session. Ends all their other
-    /// sessions; how many there were.
+    /// Tells that the user has changed their password or other credentials, in this session. Ends
+    /// all their other sessions; how many there were.
     ///
-    /// Call it after the new hash is stored. In one step the [epoch](CredentialEpoch) of the user is raised, the other
-    /// sessions end, and this session gets a new token, as [`rotate`](Self::rotate) does, and the new epoch. A login
-    /// that verified the old password meanwhile is refused if it passed the [epoch](Login::epoch) that it had read.
+    /// Call it after the new hash is stored. In one step the [epoch](CredentialEpoch) of the user
+    /// is raised, the other sessions end, and this session gets a new token, as
+    /// [`rotate`](Self::rotate) does, and the new epoch. A login that verified the old password
+    /// meanwhile is refused if it passed the [epoch](Login::epoch) that it had read.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Ended`] if a parallel request rotated or ended this session, or if the head of the response is out
-    /// so that the new token could not reach the client: all sessions of the user have ended then, this one too. Also
-    /// if nobody is logged in: use [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) there. And
+    /// [`ErrorKind::Ended`] if a parallel request rotated or ended this session, or if the head of
+    /// the response is out so that the new token could not reach the client: all sessions of the
+    /// user have ended then, this one too. Also if nobody is logged in: use
+    /// [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) there. And
     /// what the store reports: repeat it then, or sessions made with the old password go on.
     pub async fn credentials_changed(&self) -> Result<u64> {
         let (user, _) = self.user_and_id()?;
@@ -210,7 +219,8 @@ impl Session {
         Ok(ended)
     }
 
-    /// The live sessions of the user, the last seen first, at most 1,000; the one of this request is marked.
+    /// The live sessions of the user, the last seen first, at most 1,000; the one of this request
+    /// is marked.
     ///
     /// # Errors
     ///
@@ -234,12 +244,14 @@ impl Session {
         Ok(ended)
     }
 
-    /// Gives the session a new token; the old one stops working at once. Do it when the privileges of the user change.
-    /// Id and data stay, and what parallel requests still write to them is kept.
+    /// Gives the session a new token; the old one stops working at once. Do it when the privileges
+    /// of the user change. Id and data stay, and what parallel requests still write to them is
+    /// kept.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Ended`] if there is no session, or a parallel request rotated or ended it; what the store reports.
+    /// [`ErrorKind::Ended`] if there is no session, or a parallel request rotated or ended it; what
+    /// the store reports.
     pub async fn rotate(&self) -> Result<()> {
         self.check_head()?;
         let (current, changes) = self.take_current()?;
@@ -251,8 +263,8 @@ impl Session {
         }
     }
 
-    /// Asks the store whether the session is still live: for a connection that outlives its request, such as a
-    /// WebSocket. Loads what other requests wrote meanwhile.
+    /// Asks the store whether the session is still live: for a connection that outlives its
+    /// request, such as a WebSocket. Loads what other requests wrote meanwhile.
     ///
     /// # Errors
     ///
@@ -272,8 +284,8 @@ impl Session {
         }
     }
 
-    /// Moves the session to a new token and `head`. The number of other sessions that ended with it; `None` if the
-    /// session is over or was moved by a parallel request.
+    /// Moves the session to a new token and `head`. The number of other sessions that ended with
+    /// it; `None` if the session is over or was moved by a parallel request.
     async fn move_to(
         &self,
         from: &Current,

@@ -11,10 +11,12 @@ use crate::{
 };
 
 impl Session {
-    /// Removes `key` and returns its value, atomically against all other requests: of parallel requests exactly one gets the
-    /// value. Use it for values that may be used once, such as the state of an OAuth login. `None` if the key is absent.
+    /// Removes `key` and returns its value, atomically against all other requests: of parallel
+    /// requests exactly one gets the value. Use it for values that may be used once, such as the
+    /// state of an OAuth login. `None` if the key is absent.
     ///
-    /// Other pending changes are stored with it. If the store does not answer in time, the value may be gone.
+    /// Other pending changes are stored with it. If the store does not answer in time, the value
+    /// may be gone.
     ///
     /// # Errors
     ///
@@ -42,8 +44,9 @@ impl Session {
         Ok(taken)
     }
 
-    /// Removes the keys that begin with `prefix` and returns them with their values as JSON, in byte order. Each is returned to
-    /// one of all parallel requests. The store is asked only if this request sees such a key in it.
+    /// Removes the keys that begin with `prefix` and returns them with their values as JSON, in
+    /// byte order. Each is returned to one of all parallel requests. The store is asked only if
+    /// this request sees such a key in it.
     pub(in crate::request) async fn take_all(&self, prefix: &str) -> Result<Vec<(String, String)>> {
         self.context.mark(READ);
         let mut taken = self.take_stored(prefix).await?;

@@ -8,16 +8,18 @@ use crate::{
 };
 
 impl Session {
-    /// The variant of an experiment for the guest of this session: the same before and after a login.
+    /// The variant of an experiment for the guest of this session: the same before and after a
+    /// login.
     ///
-    /// The first time that somebody asks who is not logged in, a random key is put into the session's data, and the variant is
-    /// [that of the key](Experiment::variant_of_key); a login keeps the data. A user whose session has no such key gets
-    /// [their own variant](Experiment::variant_of), on each of their devices. So a user may see two variants if they have
-    /// met an experiment on one device before they logged in there, and on another one after: they are counted as
-    /// [mixed](crate::analytics::ExperimentReport::mixed).
+    /// The first time that somebody asks who is not logged in, a random key is put into the
+    /// session's data, and the variant is [that of the key](Experiment::variant_of_key); a login
+    /// keeps the data. A user whose session has no such key gets [their own
+    /// variant](Experiment::variant_of), on each of their devices. So a user may see two variants
+    /// if they have met an experiment on one device before they logged in there, and on another one
+    /// after: they are counted as [mixed](crate::analytics::ExperimentReport::mixed).
     ///
-    /// The key makes a session, with its cookie, for whoever has none: ask where consent allows that. It records nothing:
-    /// record the exposure where the guest meets the variant.
+    /// The key makes a session, with its cookie, for whoever has none: ask where consent allows
+    /// that. It records nothing: record the exposure where the guest meets the variant.
     ///
     /// ```
     /// use axum::{Router, routing::get};

@@ -18,7 +18,8 @@ pub(super) struct Anonymous {
     begun: u64,
 }
 
-/// When a session was last used; of those at the same time the one that was stored first comes first.
+/// When a session was last used; of those at the same time the one that was stored first comes
+/// first.
 type Place = (Timestamp, u64);
 
 #[derive(Debug)]

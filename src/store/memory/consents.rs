@@ -178,8 +178,8 @@ impl Consents {
         decided.chain(self.links.values())
     }
 
-    /// Deletes at most `limit` records of a subject, and the subject with its last one; but not the link of a visitor through which
-    /// there is something to be found. How many records there were.
+    /// Deletes at most `limit` records of a subject, and the subject with its last one; but not the
+    /// link of a visitor through which there is something to be found. How many records there were.
     pub(super) fn evict(&mut self, subject: &Subject, limit: usize, keep_link: bool) -> usize {
         let mut left = limit;
         self.records.retain(|record| {

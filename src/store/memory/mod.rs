@@ -38,10 +38,11 @@ use crate::{
 
 /// Everything in memory, gone with the process: for tests, and for data that may be lost.
 ///
-/// It is the reference for how a [`Store`] behaves, written to be read rather than to be
-/// fast: one lock, and listing looks at every session, history at every activity. It holds a bounded number of either
-/// (default 100,000). When it is full and no session in it is expired, a new one takes the place of the least recently used
-/// anonymous one; if there is none, it is refused with [`ErrorKind::StorageFull`].
+/// It is the reference for how a [`Store`] behaves, written to be read rather than to be fast: one
+/// lock, and listing looks at every session, history at every activity. It holds a bounded number
+/// of either (default 100,000). When it is full and no session in it is expired, a new one takes
+/// the place of the least recently used anonymous one; if there is none, it is refused with
+/// [`ErrorKind::StorageFull`].
 ///
 /// ```
 /// use tower_guestbook::store::MemoryStore;
@@ -63,7 +64,8 @@ struct State {
     sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
     keys: HashMap<SessionKey, SessionId>,
     anonymous: Anonymous,
-    /// Keys that were valid a moment ago: in which realm, since when they are not, and whether somebody was logged in.
+    /// Keys that were valid a moment ago: in which realm, since when they are not, and whether
+    /// somebody was logged in.
     ended: HashMap<SessionKey, (Realm, Timestamp, bool)>,
     epochs: Epochs,
     preferences: HashMap<UserId, StoredPreferences>,
@@ -99,7 +101,8 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change below is made after all that can fail, so a poisoned state is still a whole one.
+        // Every change below is made after all that can fail, so a poisoned state is still a whole
+        // one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

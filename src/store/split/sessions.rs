@@ -1,4 +1,5 @@
-//! The sessions of a [`SplitStore`]: kept in one store, checked against erasures and epochs in the other.
+//! The sessions of a [`SplitStore`]: kept in one store, checked against erasures and epochs in the
+//! other.
 
 use super::SplitStore;
 use crate::{
@@ -88,7 +89,8 @@ impl<S: SessionStore, R: ErasureStore + CredentialStore> SessionStore for SplitS
     }
 
     async fn revoke(&self, revocation: Revocation, now: Timestamp) -> Result<u64> {
-        // The epoch first: if the second step fails, no session that should have ended is served any more.
+        // The epoch first: if the second step fails, no session that should have ended is served
+        // any more.
         match &revocation {
             Revocation::User(realm, user) => {
                 self.records.raise_credential_epoch(realm.clone(), Some(user.clone())).await?;
@@ -123,9 +125,10 @@ impl<S: Send + Sync + 'static, R: CredentialStore> CredentialStore for SplitStor
 impl<S: SessionStore, R: ErasureStore + CredentialStore> SplitStore<S, R> {
     /// Checks the user of a new session and settles its epoch.
     ///
-    /// Two stores have no transaction in common. A login that is under way while its user is struck out may get a
-    /// session, which [`erase_some`](ErasureStore::erase_some) ends; one that is under way while the epoch is raised
-    /// is found by [`confirm`](Self::confirm), or by the next [`load`](SessionStore::load).
+    /// Two stores have no transaction in common. A login that is under way while its user is struck
+    /// out may get a session, which [`erase_some`](ErasureStore::erase_some) ends; one that is
+    /// under way while the epoch is raised is found by [`confirm`](Self::confirm), or by the next
+    /// [`load`](SessionStore::load).
     async fn admit(&self, head: &mut SessionHead, rule: EpochRule) -> Result<()> {
         let Some(user) = head.user.clone() else {
             head.epoch = CredentialEpoch::default();
@@ -146,7 +149,8 @@ impl<S: SessionStore, R: ErasureStore + CredentialStore> SplitStore<S, R> {
         Ok(())
     }
 
-    /// Ends the other sessions if the rule says so, and ends the new one if its epoch was raised meanwhile.
+    /// Ends the other sessions if the rule says so, and ends the new one if its epoch was raised
+    /// meanwhile.
     async fn confirm(&self, mut started: Started, rule: EpochRule, now: Timestamp) -> Result<Started> {
         let head = &started.record.head;
         let Some(user) = &head.user else { return Ok(started) };

@@ -120,7 +120,8 @@ impl SqliteStore {
         self.inner.readers.read_elsewhere(move |database| read(database, &stopped)).await
     }
 
-    /// Forgets what was summed up for others than who are left out now. All of it is looked at for that, so only when they change.
+    /// Forgets what was summed up for others than who are left out now. All of it is looked at for
+    /// that, so only when they change.
     async fn refit(&self, counting: &AggregateQuery) -> Result<()> {
         let wanted = (counting.exclusion.clone(), counting.except_types.clone(), counting.passive_types.clone());
         let fitted = || self.inner.fitted.lock().unwrap_or_else(PoisonError::into_inner);

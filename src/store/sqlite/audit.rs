@@ -1,5 +1,5 @@
-//! The verbs of [`AuditStore`](crate::store::AuditStore) in SQL. The triggers are no defence against somebody who may change the
-//! schema; they are one against mistakes, ours and others'.
+//! The verbs of [`AuditStore`](crate::store::AuditStore) in SQL. The triggers are no defence
+//! against somebody who may change the schema; they are one against mistakes, ours and others'.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -203,7 +203,8 @@ const THEIRS: &str = "
     ORDER BY 1 LIMIT ?2";
 const ERASE: &str = "DELETE FROM audit_payloads WHERE sequence = ?1";
 
-/// Erases at most `limit` payloads of entries whose subject or actor somebody is. Whether that was all.
+/// Erases at most `limit` payloads of entries whose subject or actor somebody is. Whether that was
+/// all.
 pub(super) fn erase(database: &Connection, whose: Pseudonym, limit: usize) -> Result<bool> {
     // One more shows whether there are more.
     let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);

@@ -1,4 +1,5 @@
-//! Opening a connection: settings that are asserted, the schema that is brought up to date, errors that are told apart.
+//! Opening a connection: settings that are asserted, the schema that is brought up to date, errors
+//! that are told apart.
 
 use std::{
     thread,
@@ -21,7 +22,8 @@ use crate::{
 /// Marks a database as ours: "gbok" in ASCII.
 const APPLICATION_ID: i64 = 0x67_62_6f_6b;
 
-/// How many compiled statements a connection keeps: all of this crate have room, and take some 2 MB at most.
+/// How many compiled statements a connection keeps: all of this crate have room, and take some 2 MB
+/// at most.
 const STATEMENTS: usize = 256;
 
 /// Opens the connection that writes, and makes or upgrades the database with it.
@@ -41,7 +43,8 @@ pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
     migrate(&mut database)?;
     assert_is(&database, "auto_vacuum", 2)?;
     set_synchronous(&database, settings.durability)?;
-    // Batches of activities change the same pages again and again: fewer checkpoints copy them less often.
+    // Batches of activities change the same pages again and again: fewer checkpoints copy them less
+    // often.
     set(&database, "wal_autocheckpoint", "4000")?;
     set(&database, "cache_size", "-32768")?;
     // A log that a long transaction blew up shrinks again.
@@ -75,7 +78,8 @@ fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result
     }
     database.busy_timeout(busy_timeout).sql()?;
     database.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Otherwise SQLite compiles a statement again for each new value that is bound to a parameter of its WHERE.
+    // Otherwise SQLite compiles a statement again for each new value that is bound to a parameter
+    // of its WHERE.
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).sql()?;
     set(&database, "secure_delete", "ON")?;
     assert_is(&database, "secure_delete", 1)?;
@@ -86,7 +90,8 @@ fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result
 
 /// The version of our schema in the file, 0 for a new one. Nothing is written before this is known.
 ///
-/// All is read in one transaction, or a file that another process is just making would look like somebody else's.
+/// All is read in one transaction, or a file that another process is just making would look like
+/// somebody else's.
 fn check_ours(database: &Connection) -> Result<i64> {
     database.execute_batch("SAVEPOINT reading").sql()?;
     let read = || -> Result<(i64, i64, i64)> {
@@ -113,7 +118,8 @@ fn check_ours(database: &Connection) -> Result<i64> {
     Ok(version)
 }
 
-/// Another process that opens the file at the same time holds a lock for which SQLite does not always wait by itself.
+/// Another process that opens the file at the same time holds a lock for which SQLite does not
+/// always wait by itself.
 fn switch_to_wal(database: &Connection, timeout: Duration) -> Result<()> {
     let deadline = Instant::now() + timeout;
     loop {

@@ -1,4 +1,5 @@
-//! The verbs of [`CredentialStore`] in SQL: two counters, of the user and of the realm, whose sum is the epoch.
+//! The verbs of [`CredentialStore`] in SQL: two counters, of the user and of the realm, whose sum
+//! is the epoch.
 
 use rusqlite::{Connection, params};
 

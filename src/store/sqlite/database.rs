@@ -46,7 +46,8 @@ impl Database {
         Self { connection, interned: RefCell::default() }
     }
 
-    /// The ids of names that were looked up before. Within a transaction only: nobody else can change them then.
+    /// The ids of names that were looked up before. Within a transaction only: nobody else can
+    /// change them then.
     pub(super) fn interned(&self) -> Result<RefMut<'_, Interned>> {
         let version = self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).sql()?;
         let mut interned = self.interned.borrow_mut();

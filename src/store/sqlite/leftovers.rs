@@ -50,8 +50,9 @@ const POSITION: &str = "SELECT looked_through FROM erasures WHERE id = ?1";
 const SET_POSITION: &str = "UPDATE erasures SET looked_through = ?2 WHERE id = ?1";
 const OWN: &str = "SELECT sequence FROM erasure_rows WHERE erasure = ?1 AND sequence > ?2 ORDER BY sequence";
 
-/// Looks through some more rows for the names, when all rows of the erasure are deleted or anonymised. Names that nobody else has
-/// are gone at the end of it, and anonymised rows that have them.
+/// Looks through some more rows for the names, when all rows of the erasure are deleted or
+/// anonymised. Names that nobody else has are gone at the end of it, and anonymised rows that have
+/// them.
 pub(super) fn clear(database: &Database, erasure: ErasureId, limit: usize) -> Result<Cleared> {
     let id = erasure.as_uuid().as_bytes().as_slice();
     let mut names = Names::default();
@@ -87,7 +88,8 @@ const ROWS: &str = "
     WHERE r.erasure = ?1 ORDER BY r.sequence LIMIT ?2";
 const REMOVE_ROWS: &str = "DELETE FROM erasure_rows WHERE erasure = ?1 AND sequence <= ?2";
 
-/// Deletes anonymised rows that have one of the names, and forgets whose the others were, at most `limit`.
+/// Deletes anonymised rows that have one of the names, and forgets whose the others were, at most
+/// `limit`.
 fn clear_rows(database: &Database, id: &[u8], names: &Names, limit: usize) -> Result<Cleared> {
     let (mut last, mut count, mut singular) = (None, 0, Vec::new());
     let mut statement = database.prepare_cached(ROWS).sql()?;

@@ -2,23 +2,23 @@
 //!
 //! # Files and settings
 //!
-//! Write-ahead log, so that readers and the writer do not wait for each other; `secure_delete`, so that what is
-//! deleted is overwritten; `auto_vacuum=INCREMENTAL`, foreign keys, `STRICT` tables. Each connection asserts its
-//! settings when it opens. The file is this crate's own: it is marked with an `application_id`, and another
-//! program's database is refused rather than changed. On Unix only its owner can read it, unless
-//! [`file_mode`](SqliteStoreBuilder::file_mode) says otherwise.
+//! Write-ahead log, so that readers and the writer do not wait for each other; `secure_delete`, so
+//! that what is deleted is overwritten; `auto_vacuum=INCREMENTAL`, foreign keys, `STRICT` tables.
+//! Each connection asserts its settings when it opens. The file is this crate's own: it is marked
+//! with an `application_id`, and another program's database is refused rather than changed. On Unix
+//! only its owner can read it, unless [`file_mode`](SqliteStoreBuilder::file_mode) says otherwise.
 //!
 //! # Writing
 //!
-//! One thread writes. What waits when it is free goes into one transaction, each operation in a savepoint of its
-//! own, and each caller is answered after that transaction is committed (group commit): parallel writers share the
-//! wait for the disk. With [`Durability::Full`], the default, an answered write survives a power failure; touches
-//! promise nothing and are never waited for.
+//! One thread writes. What waits when it is free goes into one transaction, each operation in a
+//! savepoint of its own, and each caller is answered after that transaction is committed (group
+//! commit): parallel writers share the wait for the disk. With [`Durability::Full`], the default,
+//! an answered write survives a power failure; touches promise nothing and are never waited for.
 //!
 //! # Reading
 //!
-//! A read is a prepared lookup of a few microseconds, done in place on the calling thread: a hop to another thread
-//! takes longer than the read. On a slow or remote disk choose [`Reads::Blocking`].
+//! A read is a prepared lookup of a few microseconds, done in place on the calling thread: a hop to
+//! another thread takes longer than the read. On a slow or remote disk choose [`Reads::Blocking`].
 //!
 //! # When something is wrong
 //!
@@ -138,7 +138,8 @@ pub enum Durability {
     /// A power failure (`synchronous=FULL`).
     #[default]
     Full,
-    /// A crash of the process; the last writes before a power failure may be undone (`synchronous=NORMAL`).
+    /// A crash of the process; the last writes before a power failure may be undone
+    /// (`synchronous=NORMAL`).
     Normal,
 }
 
@@ -179,12 +180,14 @@ impl SqliteStore {
         }
     }
 
-    /// Finishes what is queued, moves the write-ahead log into the database and closes the file. Later writes fail
-    /// with [`ErrorKind::Unavailable`]. Without it, the last handle that is dropped lets the writer finish in the background.
+    /// Finishes what is queued, moves the write-ahead log into the database and closes the file.
+    /// Later writes fail with [`ErrorKind::Unavailable`]. Without it, the last handle that is
+    /// dropped lets the writer finish in the background.
     ///
     /// # Errors
     ///
-    /// What SQLite reports of the last checkpoint. Nothing is lost then; the log stays beside the database.
+    /// What SQLite reports of the last checkpoint. Nothing is lost then; the log stays beside the
+    /// database.
     pub async fn close(&self) -> Result<()> {
         self.inner.watch.stop();
         let closed = self.inner.writer.close().await;
@@ -194,8 +197,8 @@ impl SqliteStore {
 }
 
 impl SqliteStoreBuilder {
-    /// How long to wait for another process that holds the lock. Default: 3 seconds; keep it below the guestbook's
-    /// store timeout, or callers learn "timeout" instead of "locked".
+    /// How long to wait for another process that holds the lock. Default: 3 seconds; keep it below
+    /// the guestbook's store timeout, or callers learn "timeout" instead of "locked".
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.settings.busy_timeout = timeout;
         self
@@ -213,7 +216,8 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How many connections for reading are kept open. Default: 4; more are opened when needed and closed again.
+    /// How many connections for reading are kept open. Default: 4; more are opened when needed and
+    /// closed again.
     pub fn read_connections(mut self, connections: usize) -> Self {
         self.settings.read_connections = connections;
         self
@@ -231,9 +235,10 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Who may read and write the database when it is made, as permission bits of Unix, whatever the mask of
-    /// the process: 0o640, say, for a group that copies it. Its log and the index of that (`-wal` and `-shm`)
-    /// get the same. A file that is there keeps its mode; one that others can read is warned of. Default: 0o600.
+    /// Who may read and write the database when it is made, as permission bits of Unix, whatever
+    /// the mask of the process: 0o640, say, for a group that copies it. Its log and the index of
+    /// that (`-wal` and `-shm`) get the same. A file that is there keeps its mode; one that others
+    /// can read is warned of. Default: 0o600.
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.settings.mode = FileMode::new(mode);
         self
@@ -245,9 +250,10 @@ impl SqliteStoreBuilder {
     ///
     /// [`NotADatabase`](ErrorKind::NotADatabase), [`NewerSchema`](ErrorKind::NewerSchema),
     /// [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull),
-    /// [`Unavailable`](ErrorKind::Unavailable) if it is locked, [`Configuration`](ErrorKind::Configuration) if the
-    /// file cannot be opened, for example because its directory does not exist, or if the path is one of
-    /// SQLite's names for a database in memory: that is what [`MemoryStore`](crate::store::MemoryStore) is for.
+    /// [`Unavailable`](ErrorKind::Unavailable) if it is locked,
+    /// [`Configuration`](ErrorKind::Configuration) if the file cannot be opened, for example
+    /// because its directory does not exist, or if the path is one of SQLite's names for a database
+    /// in memory: that is what [`MemoryStore`](crate::store::MemoryStore) is for.
     pub fn open(self) -> Result<SqliteStore> {
         if is_in_memory(&self.settings.path) {
             let context = "the database has no file of its own: give SqliteStore a path, \

@@ -1,4 +1,5 @@
-//! Which tables hold data of persons, and what erases it. A test fails when a column that looks like it stands in none of them.
+//! Which tables hold data of persons, and what erases it. A test fails when a column that looks
+//! like it stands in none of them.
 
 /// A table, what of a person it holds, and what erases it.
 const PERSONAL: &[(&str, &str, &str)] = &[

@@ -1,7 +1,8 @@
 //! [`Presence`]: whether the database's file is still where it was opened.
 //!
-//! SQLite goes on with a file that was moved or deleted, as an open file does not need its name: all that is
-//! written then is lost with the process. `SQLITE_FCNTL_HAS_MOVED` would say so, but only through unsafe code.
+//! SQLite goes on with a file that was moved or deleted, as an open file does not need its name:
+//! all that is written then is lost with the process. `SQLITE_FCNTL_HAS_MOVED` would say so, but
+//! only through unsafe code.
 
 use std::{
     fs, io,
@@ -59,7 +60,8 @@ impl Presence {
         Ok(())
     }
 
-    /// Looks for the files, which are not missed if nobody uses them any more: the last connection removes the log.
+    /// Looks for the files, which are not missed if nobody uses them any more: the last connection
+    /// removes the log.
     fn look(&self, watched: &Weak<()>) {
         let is_there = |(path, expected): &(PathBuf, Identity)| match identity(path) {
             Ok(found) => found == *expected,

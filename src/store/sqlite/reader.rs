@@ -36,8 +36,9 @@ impl Readers {
         &self.pool.settings
     }
 
-    /// Runs `read`, a few microseconds of work, in place. Only when somebody holds the database exclusively, which
-    /// readers of a write-ahead log hardly ever see, it moves to a thread that may wait.
+    /// Runs `read`, a few microseconds of work, in place. Only when somebody holds the database
+    /// exclusively, which readers of a write-ahead log hardly ever see, it moves to a thread that
+    /// may wait.
     pub(super) async fn read<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,

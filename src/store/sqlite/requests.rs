@@ -1,4 +1,5 @@
-//! The verbs of [`PrivacyRequestStore`](crate::store::PrivacyRequestStore) in SQL: one row a request.
+//! The verbs of [`PrivacyRequestStore`](crate::store::PrivacyRequestStore) in SQL: one row a
+//! request.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -136,7 +137,8 @@ fn store(database: &Connection, request: &PrivacyRequest) -> Result<()> {
     Ok(())
 }
 
-/// What a page asks for, beside through what it is found. Every parameter stands in every statement.
+/// What a page asks for, beside through what it is found. Every parameter stands in every
+/// statement.
 macro_rules! list {
     ($source:literal, $condition:literal) => {
         concat!(

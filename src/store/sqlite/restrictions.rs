@@ -54,7 +54,8 @@ pub(super) fn stored(since: i64, reason: String) -> Result<Restriction> {
     Ok(Restriction::new(Timestamp::from_millis(since), reason))
 }
 
-// CROSS JOIN: a few are restricted. In the order of names SQLite would look through all users for them.
+// CROSS JOIN: a few are restricted. In the order of names SQLite would look through all users for
+// them.
 const USERS: &str = "
     SELECT u.external FROM restrictions r CROSS JOIN users u ON u.id = r.user ORDER BY u.external LIMIT ?1";
 

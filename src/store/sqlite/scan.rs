@@ -1,4 +1,5 @@
-//! The verb of [`AnalyticsStore`](crate::store::AnalyticsStore) in SQL: rows as they lie in the table, names looked up once.
+//! The verb of [`AnalyticsStore`](crate::store::AnalyticsStore) in SQL: rows as they lie in the
+//! table, names looked up once.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -90,8 +91,9 @@ fn names(database: &Connection, sql: &str) -> Result<Names> {
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql()?.collect::<rusqlite::Result<_>>().sql()
 }
 
-/// The rows of some blocks side by side: a bounded range, so it has no limit beside that. Columns come in the order of the table.
-/// Types that are not meant are mostly left out here, as to hand a row over takes longer than to pass it by.
+/// The rows of some blocks side by side: a bounded range, so it has no limit beside that. Columns
+/// come in the order of the table. Types that are not meant are mostly left out here, as to hand a
+/// row over takes longer than to pass it by.
 fn rows_sql(scan: &Scan) -> String {
     let only = |wanted, column| if wanted { column } else { "NULL" };
     format!(
@@ -320,7 +322,8 @@ fn segments(database: &Connection) -> Result<RangeInclusive<i64>> {
     Ok(first >> shift..=last >> shift)
 }
 
-// Every parameter stands in every statement. There is one row for 1,024 events, so there is no limit.
+// Every parameter stands in every statement. There is one row for 1,024 events, so there is no
+// limit.
 const BLOCKS: &str = "
     SELECT b.block FROM activity_blocks b
     WHERE b.max_time >= :from AND b.min_time < :until AND (b.types & :type_bits) <> 0

@@ -1,4 +1,5 @@
-//! The verbs of [`SessionStore`](crate::store::SessionStore) in SQL. Each runs inside the writer's transaction, or reads.
+//! The verbs of [`SessionStore`](crate::store::SessionStore) in SQL. Each runs inside the writer's
+//! transaction, or reads.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -196,8 +197,8 @@ pub(super) fn end_others(
     Ok(others)
 }
 
-/// The condition of a revocation, its parameters from ?2 on, once to remember the keys of logged-in sessions and once to delete
-/// the rows.
+/// The condition of a revocation, its parameters from ?2 on, once to remember the keys of logged-in
+/// sessions and once to delete the rows.
 macro_rules! revocation {
     ($condition:literal) => {
         (
@@ -378,7 +379,8 @@ fn read_head(row: &Row<'_>) -> Result<SessionHead> {
     Ok(head)
 }
 
-/// Settles the epoch of a new session, in the transaction that makes it. The other sessions that end with it.
+/// Settles the epoch of a new session, in the transaction that makes it. The other sessions that
+/// end with it.
 fn admit_epoch(
     database: &Connection,
     head: &mut SessionHead,

@@ -1,5 +1,6 @@
-//! The verbs of [`ErasureStore`](crate::store::ErasureStore) in SQL. A row of `erasures` is a tombstone from the moment it is
-//! there; the user's name stands in it only as long as there is something left to erase.
+//! The verbs of [`ErasureStore`](crate::store::ErasureStore) in SQL. A row of `erasures` is a
+//! tombstone from the moment it is there; the user's name stands in it only as long as there is
+//! something left to erase.
 
 use rusqlite::{Connection, params};
 
@@ -262,8 +263,8 @@ pub(super) fn evict(database: &Connection, now: Timestamp, limit: usize) -> Resu
     database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([now.as_millis(), limit])).sql()
 }
 
-/// Outside a transaction. Free pages were overwritten when they became free (`secure_delete`); the log has the images before.
-/// `false` if a reader holds part of it.
+/// Outside a transaction. Free pages were overwritten when they became free (`secure_delete`); the
+/// log has the images before. `false` if a reader holds part of it.
 pub(super) fn scrub(database: &Database) -> Result<bool> {
     log::truncate_log(database)
 }

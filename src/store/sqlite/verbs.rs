@@ -209,10 +209,12 @@ impl ErasureStore for SqliteStore {
         note: AuditNote,
         now: Timestamp,
     ) -> Result<Erasure> {
-        // What a power failure undoes is done again: the row of the erasure is in the same transaction.
+        // What a power failure undoes is done again: the row of the erasure is in the same
+        // transaction.
         let step = move |database: &Database| subjects::erase_some(database, id, limit, activities, &note, now);
         let erasure = self.inner.writer.run_exclusive(false, step).await?;
-        // Otherwise the writer would have to move it, while others wait; and much at once would hold up their commits.
+        // Otherwise the writer would have to move it, while others wait; and much at once would
+        // hold up their commits.
         self.inner.readers.read_elsewhere(log::move_log).await?;
         Ok(erasure)
     }

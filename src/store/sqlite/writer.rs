@@ -68,7 +68,8 @@ struct Worker {
     synchronous: Durability,
 }
 
-/// So many operations share a transaction at most: a batch must not keep its first caller waiting for long.
+/// So many operations share a transaction at most: a batch must not keep its first caller waiting
+/// for long.
 const BATCH: usize = 256;
 
 impl Writer {
@@ -83,8 +84,9 @@ impl Writer {
         Ok(Self { queue: sender })
     }
 
-    /// Queues `operation` and waits for the commit of its transaction. Once queued, it happens whether or not anybody
-    /// waits. `durable`: the disk is waited for, if the store is set to do that.
+    /// Queues `operation` and waits for the commit of its transaction. Once queued, it happens
+    /// whether or not anybody waits. `durable`: the disk is waited for, if the store is set to do
+    /// that.
     pub(super) async fn run<T, F>(&self, durable: bool, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -93,8 +95,9 @@ impl Writer {
         self.queue(durable, TransactionMode::Others, operation).await
     }
 
-    /// As [`run`](Self::run), in a transaction of its own. For what changes many pages: a savepoint, which operations
-    /// that share a transaction need, copies each of them first, and that takes half of the time.
+    /// As [`run`](Self::run), in a transaction of its own. For what changes many pages: a
+    /// savepoint, which operations that share a transaction need, copies each of them first, and
+    /// that takes half of the time.
     pub(super) async fn run_exclusive<T, F>(&self, durable: bool, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -213,7 +216,8 @@ where
         self.company == TransactionMode::NoTransaction
     }
 
-    /// An operation that fails undoes itself; only what makes the transaction impossible is an error here.
+    /// An operation that fails undoes itself; only what makes the transaction impossible is an
+    /// error here.
     fn run(&mut self, database: &Database) -> Result<()> {
         let Some(operation) = self.operation.take() else { return Ok(()) };
         let run = AssertUnwindSafe(|| operation(database));

@@ -240,7 +240,8 @@ pub(super) async fn discarding_takes_the_oldest_in_chunks<S: ActivityStore>(stor
     assert!(left.iter().copied().eq((31..=50).map(at)));
 }
 
-/// Long enough for several blocks of any kind that a store may keep, with late events and a rare type among them.
+/// Long enough for several blocks of any kind that a store may keep, with late events and a rare
+/// type among them.
 pub(super) async fn history_is_long_and_still_right<S: ActivityStore>(store: Arc<S>) {
     const COUNT: u64 = 6_000;
     let rare = EventType::new("rare").expect("a name");

@@ -1,4 +1,5 @@
-//! Cases for [`AuditStore`]: a trail has no gap, names nobody who is gone, and begins with a checkpoint when it was cut.
+//! Cases for [`AuditStore`]: a trail has no gap, names nobody who is gone, and begins with a
+//! checkpoint when it was cut.
 
 use std::sync::Arc;
 

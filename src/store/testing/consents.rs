@@ -75,8 +75,8 @@ pub(super) async fn history<S: ConsentStore>(store: &S, subject: &Subject) -> Ve
     store.consent_history(subject.clone(), usize::MAX, None).await.expect("readable")
 }
 
-/// The subject's own records in the order of storing, after a look at whether the projection is what they say and each
-/// knows the one before it.
+/// The subject's own records in the order of storing, after a look at whether the projection is
+/// what they say and each knows the one before it.
 pub(super) async fn checked<S: ConsentStore>(store: &S, subject: &Subject) -> Vec<ConsentRecord> {
     let mut records = history(store, subject).await;
     records.retain(|record| record.subject == *subject);

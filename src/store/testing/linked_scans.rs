@@ -1,4 +1,5 @@
-//! A case for [`AnalyticsStore`](super::AnalyticsStore): scans of visitors who were linked to users.
+//! A case for [`AnalyticsStore`](super::AnalyticsStore): scans of visitors who were linked to
+//! users.
 
 use std::{
     ops::ControlFlow,

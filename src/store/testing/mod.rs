@@ -1,8 +1,8 @@
 //! The conformance suite: what every [`Store`] must pass, ours and yours.
 //!
-//! Give it a function that makes a fresh, empty store; it runs each case on one of its own and panics with the name
-//! of the case that fails. Run it on a multi-threaded runtime, or the parallel cases are not parallel. It takes
-//! seconds, never sleeps, and passes its own times to the store.
+//! Give it a function that makes a fresh, empty store; it runs each case on one of its own and
+//! panics with the name of the case that fails. Run it on a multi-threaded runtime, or the parallel
+//! cases are not parallel. It takes seconds, never sleeps, and passes its own times to the store.
 //!
 //! ```
 //! use tower_guestbook::store::{MemoryStore, testing::conformance};
@@ -14,11 +14,13 @@
 //! # }
 //! ```
 //!
-//! [`conformance`] is all of it, for a [`Store`]. A store of one kind only runs [`session_conformance`],
-//! [`activity_conformance`], [`consent_conformance`], [`preference_conformance`], [`maintenance_conformance`],
-//! [`audit_conformance`] or [`analytics_conformance`]; [`subject_conformance`] needs a whole [`Store`], too.
+//! [`conformance`] is all of it, for a [`Store`]. A store of one kind only runs
+//! [`session_conformance`], [`activity_conformance`], [`consent_conformance`],
+//! [`preference_conformance`], [`maintenance_conformance`], [`audit_conformance`] or
+//! [`analytics_conformance`]; [`subject_conformance`] needs a whole [`Store`], too.
 //!
-//! A bug that a backend had is a case that is missing here: add it to the suite, not to the backend's own tests.
+//! A bug that a backend had is a case that is missing here: add it to the suite, not to the
+//! backend's own tests.
 
 mod activities;
 mod anonymised;
@@ -140,7 +142,8 @@ where
     run(preference_cases(), make).await;
 }
 
-/// Runs the cases for [`ErasureStore`](super::ErasureStore), [`RestrictionStore`](super::RestrictionStore) and
+/// Runs the cases for [`ErasureStore`](super::ErasureStore),
+/// [`RestrictionStore`](super::RestrictionStore) and
 /// [`PrivacyRequestStore`](super::PrivacyRequestStore), which need a whole [`Store`].
 ///
 /// # Panics

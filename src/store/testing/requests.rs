@@ -114,7 +114,8 @@ pub(super) async fn lists_name_what_they_name<S: Store>(store: Arc<S>) {
         (RequestQuery::new().kind(RequestKind::Erasure), &[2, 3]),
         (RequestQuery::new().open(), &[1, 2, 3, 4]),
         (RequestQuery::new().user(user_id("ada")).open().kind(RequestKind::Access), &[]),
-        // What was received first is overdue first, but for what was extended and what was answered.
+        // What was received first is overdue first, but for what was extended and what was
+        // answered.
         (RequestQuery::new().overdue_at(late), &[2]),
         (RequestQuery::new().overdue_at(all[2].due_at), &[]),
         (RequestQuery::new().grace_over_at(at(99)), &[]),

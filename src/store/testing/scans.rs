@@ -74,7 +74,8 @@ async fn sequences<S: AnalyticsStore>(store: &S, scan: Scan) -> Vec<u64> {
     all(store, scan).await.iter().map(|seen| seen.sequence).collect()
 }
 
-/// Events of some persons, types, sessions and routes, at times that go up and down; the sequence of each.
+/// Events of some persons, types, sessions and routes, at times that go up and down; the sequence
+/// of each.
 async fn stored<S: AnalyticsStore>(store: &S, count: u64) -> Vec<(u64, Event)> {
     let events: Vec<_> = (0..count).map(event).collect();
     let entries: Vec<_> = (1..).zip(events.iter().cloned()).map(|(number, event)| entry(number, event)).collect();

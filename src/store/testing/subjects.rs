@@ -1,4 +1,5 @@
-//! Cases for [`ErasureStore`](crate::store::ErasureStore): a user is struck out, and nothing of them is left or comes back.
+//! Cases for [`ErasureStore`](crate::store::ErasureStore): a user is struck out, and nothing of
+//! them is left or comes back.
 
 mod steps;
 pub(super) mod tombstones;

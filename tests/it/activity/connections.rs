@@ -1,4 +1,5 @@
-//! The activity layer behind real connections: what a server does with a body, and a client with a connection.
+//! The activity layer behind real connections: what a server does with a body, and a client with a
+//! connection.
 
 use std::time::Duration;
 

@@ -109,7 +109,8 @@ async fn no_secret_and_no_full_address_is_in_any_file() {
     guestbook.flush().await.unwrap();
     let history = guestbook.activities().history(HistoryQuery::new(ActivityFilter::new())).await.unwrap();
     assert_eq!(history.activities.len(), 4, "login, seen and two requests");
-    // While the log is moved into the database, a reader of one file after the other may miss what moves.
+    // While the log is moved into the database, a reader of one file after the other may miss what
+    // moves.
     let kept = async || found(directory.path(), b"kept") && found(directory.path(), b"/login/{code}");
     until(kept).await;
 

@@ -11,7 +11,8 @@ use tower_guestbook::{
 
 const USERS: i64 = 5;
 
-/// Events of some users in turns, the third one only now and then; nobody is logged in in every fifth.
+/// Events of some users in turns, the third one only now and then; nobody is logged in in every
+/// fifth.
 fn entries(from: u64, count: u64) -> Vec<Entry> {
     let entry = |number: u64| {
         let kind = if number.is_multiple_of(3) { EventType::LOGIN } else { EventType::ACTION };

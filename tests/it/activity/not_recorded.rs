@@ -113,7 +113,8 @@ async fn events_without_a_route_template_are_recorded_and_told_once() {
     assert_eq!(events(&guestbook).await.len(), 3);
     assert_eq!(log.text().matches("reason=\"template\"").count(), 1, "{}", log.text());
 
-    // Inside it they have one, and events of a handler that the activity layer does not see have none.
+    // Inside it they have one, and events of a handler that the activity layer does not see have
+    // none.
     let inside = Router::new().route("/page/{id}", get(async || "x")).layer(guestbook.activity_layer());
     ask(&inside, Method::GET, "/page/7", FIREFOX).await;
     let track = async |tracker: Tracker| assert_eq!(tracker.track("seen", &json!({})).unwrap(), Tracked::Queued);
@@ -178,7 +179,8 @@ async fn a_client_event_is_marked_loses_its_query_and_is_no_security_event() {
     ];
     let expected = expected.map(|(kind, data, origin)| (kind.to_owned(), data.to_owned(), origin));
     assert_eq!(all.iter().map(said).collect::<Vec<_>>(), expected);
-    // On its way, in the spool say, and in exports it is marked as well; what the server says needs no mark.
+    // On its way, in the spool say, and in exports it is marked as well; what the server says needs
+    // no mark.
     let json = serde_json::to_value(&all[3]).unwrap();
     assert_eq!(json["origin"], "client");
     assert_eq!(serde_json::from_value::<Event>(json).unwrap(), all[3]);

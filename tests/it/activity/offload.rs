@@ -1,4 +1,5 @@
-//! Activities as Parquet files, read back by the reader of the format, and by DuckDB where it is installed.
+//! Activities as Parquet files, read back by the reader of the format, and by DuckDB where it is
+//! installed.
 
 use std::{path::Path, process::Command};
 
@@ -197,7 +198,8 @@ async fn duckdb_reads_the_files_and_finds_the_same_funnel() {
     };
     let bought = |at, user| event(EventType::PURCHASE, at, Some(user));
     let events = [
-        // One who buys, one who bought before, one a moment too late, one who only looks, one at the last moment.
+        // One who buys, one who bought before, one a moment too late, one who only looks, one at
+        // the last moment.
         [seen(10, "ada"), bought(20, "ada")],
         [bought(10, "ben"), seen(20, "ben")],
         [seen(0, "cleo"), bought(14 * DAY + 1, "cleo")],

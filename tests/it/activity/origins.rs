@@ -72,7 +72,8 @@ async fn a_bad_byte_of_a_stranger_does_not_hide_the_address_that_a_proxy_appende
     assert_eq!(network(two, &[bad, proxy]).await, None, "what is no address is not replaced by another");
 }
 
-/// The referrer of a request to `shop.example` with these headers; `None` for one that is left out, too.
+/// The referrer of a request to `shop.example` with these headers; `None` for one that is left out,
+/// too.
 async fn referrer(guestbook: &Guestbook, headers: &[(&'static str, &str)]) -> Option<String> {
     let host = [("host", "shop.example")].into_iter().filter(|_| !headers.iter().any(|(name, _)| *name == "host"));
     let headers: Vec<_> = host.chain(headers.iter().copied()).map(|(name, value)| (name, value.as_bytes())).collect();

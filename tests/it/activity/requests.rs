@@ -388,7 +388,8 @@ async fn a_panic_is_recorded_once_whoever_catches_it() {
         .layer(guestbook.layer());
     assert!(tokio::spawn(app.clone().oneshot(get_("/panic"))).await.unwrap_err().is_panic());
 
-    // As a layer does that turns panics into answers: the future is dropped some time after the panic.
+    // As a layer does that turns panics into answers: the future is dropped some time after the
+    // panic.
     let mut caught = Box::pin(app.clone().oneshot(get_("/panic")));
     let mut context = Context::from_waker(Waker::noop());
     while catch_unwind(AssertUnwindSafe(|| caught.as_mut().poll(&mut context).is_ready())).is_ok() {}

@@ -100,7 +100,8 @@ async fn an_overview_is_what_was_counted_by_hand() {
     let found = serde_json::to_value(overview(MemoryStore::new(), Zone::UTC).await).unwrap();
     assert_eq!((&found["events"], &found["active_users"], &found["days_active"]), (&json!(5), &json!(2), &json!(1)));
     assert_eq!(found["event_breakdown"], json!({ "login": 1, "page_view": 4 }));
-    // `/a`: ten minutes, then thirty, which is just still a gap within a visit; `/b` is followed by nothing within thirty.
+    // `/a`: ten minutes, then thirty, which is just still a gap within a visit; `/b` is followed by
+    // nothing within thirty.
     let pages = json!([
         { "page": "/a", "views": 3, "unique_users": 2, "average_time_ms": 20 * MINUTE },
         { "page": "/b", "views": 1, "unique_users": 1, "average_time_ms": null },

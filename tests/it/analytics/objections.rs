@@ -52,7 +52,8 @@ async fn decide(guestbook: &Guestbook, who: &Subject, purpose: PurposeId, decisi
     guestbook.consents().unwrap().decide(who, choices, &DecisionContext::default()).await.unwrap();
 }
 
-/// Events and users of an overview, actors with a view, with a purchase, with a login, and steps of the journey of user 1.
+/// Events and users of an overview, actors with a view, with a purchase, with a login, and steps of
+/// the journey of user 1.
 async fn figures(guestbook: &Guestbook) -> [u64; 6] {
     let (analytics, today) = (guestbook.analytics(), range(TODAY.0, TODAY.1));
     let overview = analytics.overview(today, Zone::UTC, EventFilter::new(), 10).await.unwrap();

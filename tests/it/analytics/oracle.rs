@@ -1,6 +1,8 @@
-//! The same answers reckoned a second time, by a program of its own (`tests/oracles/analytics.py`), over many events.
+//! The same answers reckoned a second time, by a program of its own (`tests/oracles/analytics.py`),
+//! over many events.
 //!
-//! Runs wherever there is a `python3` with time zones; with `GUESTBOOK_ORACLES=1` there has to be one.
+//! Runs wherever there is a `python3` with time zones; with `GUESTBOOK_ORACLES=1` there has to be
+//! one.
 
 mod behaviour;
 
@@ -142,8 +144,8 @@ fn line(event: &Event) -> Value {
     })
 }
 
-/// People who come in bursts: with and without account, session, page and request; late, at equal times, and at the very edges of
-/// gaps; some before the range and some after.
+/// People who come in bursts: with and without account, session, page and request; late, at equal
+/// times, and at the very edges of gaps; some before the range and some after.
 fn history(seed: u64, range: Range) -> Vec<Event> {
     let mut dice = Dice(seed);
     let first = range.from().as_millis() - 36 * 24 * 60 * 60_000;
@@ -158,7 +160,8 @@ fn history(seed: u64, range: Range) -> Vec<Event> {
     });
     let mut events: Vec<_> = busy.collect();
     while (events.len() as u64) < EVENTS {
-        // A quarter of the bursts begins in the five weeks before, the others in the range, or somewhat after.
+        // A quarter of the bursts begins in the five weeks before, the others in the range, or
+        // somewhat after.
         let mut time = match dice.below(4) {
             0 => first + dice.below(36 * 24 * 60) as i64 * 60_000,
             _ => range.from().as_millis() + dice.below(length / 60_000 + 600) as i64 * 60_000,

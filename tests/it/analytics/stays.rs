@@ -1,4 +1,5 @@
-//! How long pages are looked at, what is a bounce, and how long visits are: what a page fetches by itself changes none of it.
+//! How long pages are looked at, what is a bounce, and how long visits are: what a page fetches by
+//! itself changes none of it.
 
 use tower_guestbook::{
     Guestbook, Timestamp,
@@ -11,7 +12,8 @@ use super::{at, guestbook, range, session, view};
 
 const DAY: (&str, &str) = ("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
 
-/// Events of one session, by their milliseconds after the beginning of the day: pages by their name, other types by theirs.
+/// Events of one session, by their milliseconds after the beginning of the day: pages by their
+/// name, other types by theirs.
 fn events(number: u128, steps: &[(i64, &str)]) -> Vec<Event> {
     let event = |(millis, what): &(i64, &str)| {
         let mut event = match what.starts_with('/') {

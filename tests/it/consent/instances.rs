@@ -101,7 +101,8 @@ async fn a_login_there_takes_along_what_was_decided_here() {
     assert!(!there.allows("analytics").await && !there.allows("measurement").await, "the no, and not the yes");
     let mut back = at(&a, &there);
     assert!(!back.allows("analytics").await && !back.allows("measurement").await);
-    // A second window that was served here still presents the visitor's cookie: it is a new visitor from now on.
+    // A second window that was served here still presents the visitor's cookie: it is a new visitor
+    // from now on.
     let (spent, of_ada) = (here.visitor(), a.records(&user("ada")).await);
     assert_eq!(of_ada.len(), 3, "two of the visitor, and one that was taken along");
     here.decline("marketing").await;

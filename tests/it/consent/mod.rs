@@ -1,4 +1,5 @@
-//! Consent through HTTP: an application with four purposes, and a browser that keeps several cookies.
+//! Consent through HTTP: an application with four purposes, and a browser that keeps several
+//! cookies.
 
 mod activity;
 mod cookies;

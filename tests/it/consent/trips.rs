@@ -22,7 +22,8 @@ async fn everything(
     Json(json!([session.user_id(), states, consent.allows(PurposeId::MARKETING), preferences.language]))
 }
 
-/// A site with everything configured, a route that asks for everything, and a way to make all caches old.
+/// A site with everything configured, a route that asks for everything, and a way to make all
+/// caches old.
 fn site() -> (Site, FaultyStore) {
     let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());

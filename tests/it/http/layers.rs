@@ -181,7 +181,8 @@ async fn gates_and_layers_look_at_the_guests_of_their_own_guestbook() {
         .layer(inner.guestbook.session_layer())
         .layer(outer.guestbook.session_layer());
     let mut browser = Browser { app, ..outer.browser() };
-    // The innermost session layer is that of the outer guestbook once more: handlers see its guests.
+    // The innermost session layer is that of the outer guestbook once more: handlers see its
+    // guests.
     browser.login("ada").await;
     browser.grant("marketing").await;
     assert_eq!(browser.cookies.keys().map(String::as_str).collect::<Vec<_>>(), ["__Host-session"]);

@@ -1,4 +1,5 @@
-//! No two files import each other, directly or through others. A module and its submodules belong together and do not count.
+//! No two files import each other, directly or through others. A module and its submodules belong
+//! together and do not count.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-/// The modules from top to bottom, seven ranks, and an order inside two of them. Those of one row do not use each other.
+/// The modules from top to bottom, seven ranks, and an order inside two of them. Those of one row
+/// do not use each other.
 const ROWS: &[&[&str]] = &[
     &["lib", "api", "guestbook", "security"],
     &["http"],

@@ -38,7 +38,8 @@ pub(super) fn view() -> PreferenceRules<StandardPreferences> {
     PreferenceRules::standard().unwrap().consent_view("privacy.allow_analytics", PurposeId::ANALYTICS)
 }
 
-/// The view on a purpose that is allowed only where somebody agrees, or as `mode` says; grants need no notice.
+/// The view on a purpose that is allowed only where somebody agrees, or as `mode` says; grants need
+/// no notice.
 fn viewing(mode: Mode) -> (Guestbook, Router, FaultyStore) {
     let store = FaultyStore::default();
     let rules = consent(analytics(mode)).accept_grants_without_notice();

@@ -1,4 +1,5 @@
-//! Any sequence of patches, against a model that is too simple to be wrong: a JSON merge over the defaults.
+//! Any sequence of patches, against a model that is too simple to be wrong: a JSON merge over the
+//! defaults.
 
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Map, Value, json};

@@ -13,7 +13,8 @@ use tower_guestbook::{
 use super::{Browser, app, app_of, rules_of, standard, stored, user};
 use crate::support::{builder, faulty_store::FaultyStore};
 
-/// A later version of the standard preferences: with another default, and a theme and a category more.
+/// A later version of the standard preferences: with another default, and a theme and a category
+/// more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Late {

@@ -1,4 +1,5 @@
-//! Writes to a session that ended while the request ran, or just before: what is not stored is not acknowledged.
+//! Writes to a session that ended while the request ran, or just before: what is not stored is not
+//! acknowledged.
 
 use std::{sync::Arc, time::Duration};
 
@@ -73,7 +74,8 @@ impl Slow {
         Self { app, guestbook, begun, go_on }
     }
 
-    /// Sends `path` with the cookie of `guest`, runs `meanwhile` while it is under way, and returns its answer.
+    /// Sends `path` with the cookie of `guest`, runs `meanwhile` while it is under way, and returns
+    /// its answer.
     async fn during(
         &mut self,
         guest: &TestClient,
@@ -112,7 +114,8 @@ async fn a_write_of_a_logged_in_session_that_ended_is_401<S: Store>(store: S) {
     // A request that writes nothing is none of this one's business.
     assert_eq!(guest.get("/get/a").await.status, StatusCode::OK);
 
-    // A revocation, a new login in the same browser, and a new token that the request does not know.
+    // A revocation, a new login in the same browser, and a new token that the request does not
+    // know.
     guest.ok("/login/ada").await;
     let revoke = async |guestbook: &Guestbook| {
         assert_eq!(guestbook.sessions().revoke_user(&"ada".try_into().unwrap()).await.unwrap(), 1)

@@ -47,7 +47,8 @@ async fn writers_beside_rotations<S: Store>(store: S) {
         for writer in writers {
             let (answer, key) = writer.await.unwrap();
             assert_eq!(answer.set_cookie(), None, "the new cookie must not be overwritten");
-            // Whoever came with a token that was live then is stored; whoever came too late is told.
+            // Whoever came with a token that was live then is stored; whoever came too late is
+            // told.
             match answer.status {
                 StatusCode::OK => assert_eq!(guest.value(&key).await, json!("1"), "{key}"),
                 StatusCode::UNAUTHORIZED => assert_eq!(guest.value(&key).await, json!(null), "{key}"),

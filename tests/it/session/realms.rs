@@ -59,7 +59,8 @@ impl Site {
 }
 
 impl Side {
-    /// Asks as a browser does that opens a page, with `token` in a place where this side looks for one.
+    /// Asks as a browser does that opens a page, with `token` in a place where this side looks for
+    /// one.
     async fn get(&self, path: &str, token: &str, place: Place) -> Answer {
         let (name, value) = match place {
             Place::Cookie => (header::COOKIE, format!("{}={token}", self.cookie)),

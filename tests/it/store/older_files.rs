@@ -1,8 +1,9 @@
 //! Database files of earlier versions are opened, upgraded, and keep what they hold.
 //!
-//! `tests/fixtures/schema-16.db` was written through the public API by the version with that schema: Ada has one remembered
-//! session (its token is [`TOKEN`]), two decisions, preferences, six activities and an open request for access; Bob's
-//! processing is restricted; Eve is erased; an anonymous session holds one value.
+//! `tests/fixtures/schema-16.db` was written through the public API by the version with that
+//! schema: Ada has one remembered session (its token is [`TOKEN`]), two decisions, preferences, six
+//! activities and an open request for access; Bob's processing is restricted; Eve is erased; an
+//! anonymous session holds one value.
 
 use std::{fs, path::Path, time::Duration};
 

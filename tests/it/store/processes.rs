@@ -103,7 +103,8 @@ async fn every_acknowledged_login_survives_a_kill() {
     for round in 0..rounds {
         let mut child = child("child_that_logs_guests_in", &database);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        // A moment that differs from round to round and hits the writer at work, as it never pauses.
+        // A moment that differs from round to round and hits the writer at work, as it never
+        // pauses.
         let moment = 1 + (round * 7919) % 97;
         let acknowledged = |line: &String| line.starts_with("acknowledged ");
         let mut logins: Vec<String> = lines.by_ref().filter(acknowledged).take(moment).collect();
@@ -131,7 +132,8 @@ async fn every_acknowledged_login_survives_a_kill() {
     }
 }
 
-/// A store whose answers cannot be relied on: of three batches one is stored and denied, one is refused.
+/// A store whose answers cannot be relied on: of three batches one is stored and denied, one is
+/// refused.
 struct Unreliable {
     store: SqliteStore,
     calls: AtomicUsize,

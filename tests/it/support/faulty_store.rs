@@ -230,7 +230,8 @@ impl ConsentStore for FaultyStore {
         self.store.notice(hash).await
     }
 
-    /// That it may have to be made first does not make it a write: all but the first caller read it.
+    /// That it may have to be made first does not make it a write: all but the first caller read
+    /// it.
     async fn signing_secret(&self) -> Result<[u8; 32]> {
         self.ask(false).await?;
         self.store.signing_secret().await

@@ -13,8 +13,8 @@ use tracing_subscriber::fmt::MakeWriter;
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Collects what this thread logs until the guard is dropped: the tasks of a current-thread runtime
-    /// log on it, too.
+    /// Collects what this thread logs until the guard is dropped: the tasks of a current-thread
+    /// runtime log on it, too.
     pub(crate) fn capture() -> (Self, DefaultGuard) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();

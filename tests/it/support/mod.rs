@@ -1,4 +1,5 @@
-//! An application with a route for each thing a session can do, and a guest who keeps a cookie like a browser.
+//! An application with a route for each thing a session can do, and a guest who keeps a cookie like
+//! a browser.
 
 pub(crate) mod faulty_store;
 pub(crate) mod log;
@@ -35,7 +36,8 @@ pub(crate) fn note() -> AuditNote {
     AuditNote::new(AuditAction::Rectified, Actor::System, None, AuditKey::new([7; 32]))
 }
 
-/// The [problem](Answer::problem) of a handler that returned an error of a store that is unavailable.
+/// The [problem](Answer::problem) of a handler that returned an error of a store that is
+/// unavailable.
 pub(crate) const HANDLER_UNAVAILABLE: &str = "503 Service Unavailable";
 
 /// Takes out of a database what came after schema 16.
@@ -235,7 +237,8 @@ impl Answer {
         self.set_cookie().is_some_and(|cookie| cookie.starts_with("__Host-session=;") && cookie.contains("Max-Age=0"))
     }
 
-    /// Its status and title as a problem: a title of their own sets the problems of layers apart from an error of a handler.
+    /// Its status and title as a problem: a title of their own sets the problems of layers apart
+    /// from an error of a handler.
     pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header(header::CONTENT_TYPE), Some("application/problem+json"), "{}", self.body);
         format!("{} {}", self.status.as_u16(), self.json()["title"].as_str().unwrap())

@@ -2,8 +2,8 @@
 //!
 //! # What is written
 //!
-//! One file for each day (UTC) of the range that has events, in the layout that DuckDB, ClickHouse and Spark call Hive
-//! partitioning: `DIRECTORY/day=2026-11-25/activities.parquet`. The columns:
+//! One file for each day (UTC) of the range that has events, in the layout that DuckDB, ClickHouse
+//! and Spark call Hive partitioning: `DIRECTORY/day=2026-11-25/activities.parquet`. The columns:
 //!
 //! | column | type | |
 //! |---|---|---|
@@ -22,13 +22,15 @@
 //! | `event_data` | text (JSON) | |
 //! | `origin` | text | `server`, or `client` for what the client says |
 //!
-//! What an event does not have is null. Values are compressed with Snappy, in groups of 65,536 rows; memory holds one group.
+//! What an event does not have is null. Values are compressed with Snappy, in groups of 65,536
+//! rows; memory holds one group.
 //!
 //! Nothing is written of whoever is restricted, and nothing under a purpose that they refuse: as in
 //! [analytics](crate::analytics::AnalyticsRules#who-is-left-out), at the time of the offload.
 //!
-//! A file appears whole or not at all, and replaces the one of an earlier run. A day that has no events any more has no file any
-//! more. **An erasure does not reach files**: offload the days again, or delete them, as the retention of your column store.
+//! A file appears whole or not at all, and replaces the one of an earlier run. A day that has no
+//! events any more has no file any more. **An erasure does not reach files**: offload the days
+//! again, or delete them, as the retention of your column store.
 //!
 //! # The same funnel in DuckDB
 //!
@@ -115,8 +117,8 @@ pub struct Offload {
 pub enum OffloadedUsers {
     /// Not at all.
     Omitted,
-    /// By a keyed hash, the same in each file (see [`Pseudonym`]): they can be counted and followed, but not named. It is still
-    /// personal data.
+    /// By a keyed hash, the same in each file (see [`Pseudonym`]): they can be counted and
+    /// followed, but not named. It is still personal data.
     #[default]
     Pseudonyms,
     /// As they are.
@@ -165,10 +167,10 @@ impl Offload {
         self
     }
 
-    /// Who may read and write the files that are made, as permission bits of Unix, whatever the mask of
-    /// the process: 0o640, say, for a column store that runs as a member of the group. Directories that are
-    /// made let in whoever can read. A file that is replaced keeps its mode; one that others can read
-    /// is warned of. Default: 0o600.
+    /// Who may read and write the files that are made, as permission bits of Unix, whatever the
+    /// mask of the process: 0o640, say, for a column store that runs as a member of the group.
+    /// Directories that are made let in whoever can read. A file that is replaced keeps its mode;
+    /// one that others can read is warned of. Default: 0o600.
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.mode = FileMode::new(mode);
         self
@@ -184,14 +186,16 @@ impl Offload {
 }
 
 impl Activities {
-    /// Writes activities as Parquet files under `directory`, a day at a time; see the [module](self::Offload) for the columns. The
-    /// files that were written, the oldest first.
+    /// Writes activities as Parquet files under `directory`, a day at a time; see the
+    /// [module](self::Offload) for the columns. The files that were written, the oldest first.
     ///
     /// # Errors
     ///
-    /// What the store reports; [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file cannot be written. The days before
-    /// are written then. [`ErrorKind::TooLarge`] if more persons refuse a purpose than
-    /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out). [`ErrorKind::InvalidInput`] if the range is longer than ten years.
+    /// What the store reports; [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file
+    /// cannot be written. The days before are written then. [`ErrorKind::TooLarge`] if more persons
+    /// refuse a purpose than
+    /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out).
+    /// [`ErrorKind::InvalidInput`] if the range is longer than ten years.
     /// [`ErrorKind::Configuration`] if [`Offload::file_mode`] is no mode of a file.
     pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {
         offload.mode.check()?;

@@ -92,7 +92,8 @@ impl Worker {
         })
     }
 
-    /// Stores events until the recorder is shut down, or all its handles are gone and the queue is empty.
+    /// Stores events until the recorder is shut down, or all its handles are gone and the queue is
+    /// empty.
     pub async fn run(mut self) {
         self.replay().await;
         while self.fill().await {

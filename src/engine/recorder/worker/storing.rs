@@ -73,7 +73,8 @@ impl Worker {
         (result, batch.flushes)
     }
 
-    /// Tells those who wait for everything before, what an earlier batch has left in the spool included.
+    /// Tells those who wait for everything before, what an earlier batch has left in the spool
+    /// included.
     pub(super) fn answer(&self, result: Result<()>, flushes: Vec<oneshot::Sender<Result<()>>>) {
         let result = result.and_then(|()| match self.spooled() {
             0 => Ok(()),
@@ -121,7 +122,8 @@ impl Worker {
                 let lag = batch.oldest.map(|oldest| self.clock.now().since(oldest)).unwrap_or_default();
                 counters.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
                 for (permit, waiting) in batch.durable.drain(..) {
-                    // Who waits has not been here before, so what is not stored now was refused by the store.
+                    // Who waits has not been here before, so what is not stored now was refused by
+                    // the store.
                     let is_stored = stored.get(permit).is_some_and(Option::is_some);
                     let _ = waiting.send(Ok(if is_stored { Tracked::Stored } else { Tracked::Withheld }));
                 }
@@ -157,7 +159,8 @@ impl Worker {
         Ok(sequences)
     }
 
-    /// Tells those who wait for durable events. Their events are not tried again, unless the attempt may yet succeed.
+    /// Tells those who wait for durable events. Their events are not tried again, unless the
+    /// attempt may yet succeed.
     fn refuse_durable(&self, batch: &mut Batch, error: &Error) {
         let waiting = mem::take(&mut batch.durable);
         let mut refused: Vec<usize> = Vec::new();
@@ -259,7 +262,8 @@ impl Worker {
         }
     }
 
-    /// Gives up a file of the spool that cannot be read time and again, so that it does not keep the others waiting.
+    /// Gives up a file of the spool that cannot be read time and again, so that it does not keep
+    /// the others waiting.
     async fn put_aside(&self, error: &io::Error) -> bool {
         let Some((Some(given_up), left)) = self.with_spool(|spool| (spool.give_up_unreadable(), spool.len())).await
         else {
@@ -281,7 +285,8 @@ impl Worker {
     async fn with_spool<T: Send + 'static>(&self, work: impl FnOnce(&mut Spool) -> T + Send + 'static) -> Option<T> {
         let spool = self.spool.clone()?;
         let work = move || work(&mut spool.lock().unwrap_or_else(PoisonError::into_inner));
-        // It fails only if the work panics or the runtime is ending; then there is nothing to be said of the spool.
+        // It fails only if the work panics or the runtime is ending; then there is nothing to be
+        // said of the spool.
         tokio::task::spawn_blocking(work).await.ok()
     }
 

@@ -16,8 +16,9 @@ pub struct Interval {
 const Z: f64 = 1.959_963_984_540_054;
 
 impl Interval {
-    /// Of a share: Wilson's score interval without continuity correction (Wilson 1927; method 3 of Newcombe, "Two-sided confidence
-    /// intervals for the single proportion", 1998). `None` of nothing.
+    /// Of a share: Wilson's score interval without continuity correction (Wilson 1927; method 3 of
+    /// Newcombe, "Two-sided confidence intervals for the single proportion", 1998). `None` of
+    /// nothing.
     pub(super) fn of_share(part: u64, whole: u64) -> Option<Self> {
         let (n, x) = (whole as f64, part as f64);
         let root = Z * (Z * Z + 4.0 * x * (1.0 - x / n)).sqrt();
@@ -26,8 +27,9 @@ impl Interval {
         (whole > 0).then(|| Self { low: low.max(0.0), high: high.min(1.0) })
     }
 
-    /// Of `one` minus `other`, each a part and its whole: from the score intervals of both (method 10 of Newcombe, "Interval
-    /// estimation for the difference between independent proportions", 1998). `None` if one is of nothing.
+    /// Of `one` minus `other`, each a part and its whole: from the score intervals of both (method
+    /// 10 of Newcombe, "Interval estimation for the difference between independent proportions",
+    /// 1998). `None` if one is of nothing.
     pub(super) fn of_difference(one: (u64, u64), other: (u64, u64)) -> Option<Self> {
         let (first, second) = (Self::of_share(one.0, one.1)?, Self::of_share(other.0, other.1)?);
         let (p, q) = (one.0 as f64 / one.1 as f64, other.0 as f64 / other.1 as f64);

@@ -29,21 +29,24 @@ use crate::{
 /// point  = first 8 bytes of digest, big-endian, mod sum of weights
 /// ```
 ///
-/// where `subject` is the text `user:` and the user's id, `visitor:` and the visitor's UUID with hyphens, or `key:` and a key of your
-/// own ([`variant_of_key`](Self::variant_of_key)); the variant is the first,
-/// in the order in which they were given, up to which the weights sum to more than `point`. So two experiments are independent of each
-/// other, and raising the weight of the last variant moves nobody between the others only if the sum stays: change weights and
-/// you begin a new experiment, under a new name.
+/// where `subject` is the text `user:` and the user's id, `visitor:` and the visitor's UUID with
+/// hyphens, or `key:` and a key of your own ([`variant_of_key`](Self::variant_of_key)); the variant
+/// is the first, in the order in which they were given, up to which the weights sum to more than
+/// `point`. So two experiments are independent of each other, and raising the weight of the last
+/// variant moves nobody between the others only if the sum stays: change weights and you begin a
+/// new experiment, under a new name.
 ///
 /// Who logs in is another subject, with another variant as often as not. `Session::variant_of`
 /// gives the same one before and after the login.
 ///
 /// # What came of it
 ///
-/// When a subject meets its variant, record an event (the *exposure*): by default of the type `experiment_viewed` with the
-/// fields `experiment` and `variant`. Only subjects with an exposure in the range count, whatever the assignment says: who never saw it
-/// says nothing about it. A subject *converts* if the goal comes after the first exposure, by time and sequence, at most `window` later.
-/// Subjects exposed to several variants, or to one that is not declared, are counted apart and not compared.
+/// When a subject meets its variant, record an event (the *exposure*): by default of the type
+/// `experiment_viewed` with the fields `experiment` and `variant`. Only subjects with an exposure
+/// in the range count, whatever the assignment says: who never saw it says nothing about it. A
+/// subject *converts* if the goal comes after the first exposure, by time and sequence, at most
+/// `window` later. Subjects exposed to several variants, or to one that is not declared, are
+/// counted apart and not compared.
 ///
 /// ```
 /// use tower_guestbook::{
@@ -82,8 +85,8 @@ impl Experiment {
     /// The longest window: 366 days.
     pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-    /// An experiment without variants yet: exposures of the type `experiment_viewed`, 14 days to reach `goal`,
-    /// [`AnalyticsActor::Person`].
+    /// An experiment without variants yet: exposures of the type `experiment_viewed`, 14 days to
+    /// reach `goal`, [`AnalyticsActor::Person`].
     pub fn new(name: impl Into<String>, goal: FunnelStep) -> Self {
         Self {
             name: name.into(),
@@ -101,7 +104,8 @@ impl Experiment {
         self
     }
 
-    /// The type of the event that says that a subject met its variant. Default: `experiment_viewed`.
+    /// The type of the event that says that a subject met its variant. Default:
+    /// `experiment_viewed`.
     pub fn exposure(mut self, event_type: EventType) -> Self {
         self.exposure = event_type;
         self
@@ -123,8 +127,8 @@ impl Experiment {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming what is wrong, if there are fewer than two variants, too many, two of one
-    /// name, or weights that sum to nothing.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming what is wrong, if there are fewer
+    /// than two variants, too many, two of one name, or weights that sum to nothing.
     pub fn variant_of(&self, subject: &Subject) -> Result<&str> {
         self.variant_at(&match subject {
             Subject::User(user) => format!("user:{}", user.as_str()),
@@ -132,7 +136,8 @@ impl Experiment {
         })
     }
 
-    /// The variant of a key of your own that stays the same while people change: of a device, or of a household.
+    /// The variant of a key of your own that stays the same while people change: of a device, or of
+    /// a household.
     ///
     /// # Errors
     ///

@@ -12,8 +12,9 @@ use crate::{
     time::{Timestamp, to_millis},
 };
 
-/// What came of an [`Experiment`]. It names no winner: look at the [interval](VariantReport::difference), at [`note`](Self::note) and
-/// at [`ratio`](Self::ratio), and decide how long it runs before it begins, not when a number looks good.
+/// What came of an [`Experiment`]. It names no winner: look at the
+/// [interval](VariantReport::difference), at [`note`](Self::note) and at [`ratio`](Self::ratio),
+/// and decide how long it runs before it begins, not when a number looks good.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ExperimentReport {
@@ -25,9 +26,10 @@ pub struct ExperimentReport {
     pub mixed: u64,
     /// So many met a variant that is not declared, or an unnamed one; they are not compared.
     pub unknown: u64,
-    /// Number of subjects of the variants who logged in on the way: they have events as a visitor and as a user, and are
-    /// followed, see [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). If `mixed` is large beside it, the variant changes
-    /// at the login: see `Session::variant_of`.
+    /// Number of subjects of the variants who logged in on the way: they have events as a visitor
+    /// and as a user, and are followed, see
+    /// [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). If `mixed` is large
+    /// beside it, the variant changes at the login: see `Session::variant_of`.
     pub changed_identity: u64,
     /// So many subjects of the variants have not converted and may still.
     pub open: u64,
@@ -64,7 +66,8 @@ pub struct VariantReport {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SampleNote {
-    /// In some variant fewer than 100 subjects, or fewer than 10 who converted or who did not: the difference says next to nothing.
+    /// In some variant fewer than 100 subjects, or fewer than 10 who converted or who did not: the
+    /// difference says next to nothing.
     TooFew,
     /// Enough for the interval to mean something. Whether it is narrow enough is for you to say.
     Usable,
@@ -76,13 +79,14 @@ pub enum SampleNote {
 pub struct SampleRatio {
     /// The statistic, over the variants with a weight.
     pub chi_squared: f64,
-    /// Whether chance would do this in fewer than 1 of 1,000 experiments, or somebody was exposed to a variant without weight: then
-    /// something is wrong with the exposures, and the rates cannot be compared.
+    /// Whether chance would do this in fewer than 1 of 1,000 experiments, or somebody was exposed
+    /// to a variant without weight: then something is wrong with the exposures, and the rates
+    /// cannot be compared.
     pub mismatch: bool,
 }
 
-/// The 99.9th percentiles of the chi-squared distribution with 1 to 9 degrees of freedom (NIST/SEMATECH e-Handbook of Statistical
-/// Methods, 1.3.6.7.4).
+/// The 99.9th percentiles of the chi-squared distribution with 1 to 9 degrees of freedom
+/// (NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4).
 const CRITICAL: [f64; 9] = [10.828, 13.816, 16.266, 18.467, 20.515, 22.458, 24.322, 26.125, 27.877];
 
 impl SampleRatio {
@@ -113,8 +117,8 @@ struct Tally {
 }
 
 impl Experiment {
-    /// The answer of `marks`, which come in the order of their sequence: the first bit is set for an exposure, whose branch is the
-    /// variant, the second for the goal.
+    /// The answer of `marks`, which come in the order of their sequence: the first bit is set for
+    /// an exposure, whose branch is the variant, the second for the goal.
     pub(crate) fn report(
         &self,
         range: Range,
@@ -279,7 +283,8 @@ mod tests {
         assert_eq!(report((49, 1), (50, 1)).ratio, None);
         let (uneven, even) =
             (report((1_000, 1), (1_150, 1)).ratio.unwrap(), report((1_000, 1), (1_140, 1)).ratio.unwrap());
-        // 75²/1075 · 2 = 10.47 and 70²/1070 · 2 = 9.16 are below 10.828; 80²/1080 · 2 = 11.85 is not.
+        // 75²/1075 · 2 = 10.47 and 70²/1070 · 2 = 9.16 are below 10.828; 80²/1080 · 2 = 11.85 is
+        // not.
         assert!(!uneven.mismatch && !even.mismatch && (uneven.chi_squared - 10.465).abs() < 0.001);
         assert!(report((1_000, 1), (1_160, 1)).ratio.unwrap().mismatch);
     }

@@ -90,8 +90,8 @@ impl Walker {
         Walk { chain, is_excluded, last_entry: entries.map(|mark| mark.time) }
     }
 
-    /// For each length the chain that began last: if any can go on, it can. From the longest to the shortest, so that an
-    /// event serves one step.
+    /// For each length the chain that began last: if any can go on, it can. From the longest to the
+    /// shortest, so that an event serves one step.
     fn ordered(&self, marks: &[Mark]) -> Chain {
         let mut chains = [Chain::default(); 10];
         let mut best = Chain::default();

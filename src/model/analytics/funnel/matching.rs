@@ -28,8 +28,9 @@ pub struct FunnelStep {
 
 /// What the data of an event must have: a field with a value, or a field at all.
 ///
-/// A field is a key of the object, or a JSON pointer (RFC 6901) if it begins with `/`. A value equals one of the same type only: the
-/// number 1 is not the text "1"; 1 and 1.0 are two values. A field that is `null` exists.
+/// A field is a key of the object, or a JSON pointer (RFC 6901) if it begins with `/`. A value
+/// equals one of the same type only: the number 1 is not the text "1"; 1 and 1.0 are two values. A
+/// field that is `null` exists.
 #[derive(Clone, PartialEq)]
 #[must_use]
 pub struct DataFilter {
@@ -52,7 +53,8 @@ impl FunnelStep {
         self
     }
 
-    /// Whether an event of this type with this data is meant. Data that is no JSON passes no filter.
+    /// Whether an event of this type with this data is meant. Data that is no JSON passes no
+    /// filter.
     pub fn matches(&self, event_type: &EventType, data: Option<&str>) -> bool {
         let value = || data.and_then(|data| serde_json::from_str(data).ok());
         self.event_type == *event_type && (self.filters.is_empty() || self.passes(value().as_ref()))

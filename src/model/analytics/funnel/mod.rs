@@ -23,14 +23,16 @@ use crate::error::Result;
 ///
 /// # Definition
 ///
-/// Of each [`AnalyticsActor`] all events that count are ordered by time and, where that is the same, by sequence. A *chain* is a list of events
-/// e1, e2, … ej of one actor, each later in that order than the one before, where ei matches the step i, and the time of each is at
-/// most `window` after that of e1: to the millisecond, and from the first step, not from the one before. One event serves one step,
-/// also where two steps are alike. e1 lies in the range that is asked for; the others may come after its end.
+/// Of each [`AnalyticsActor`] all events that count are ordered by time and, where that is the
+/// same, by sequence. A *chain* is a list of events e1, e2, … ej of one actor, each later in that
+/// order than the one before, where ei matches the step i, and the time of each is at most `window`
+/// after that of e1: to the millisecond, and from the first step, not from the one before. One
+/// event serves one step, also where two steps are alike. e1 lies in the range that is asked for;
+/// the others may come after its end.
 ///
-/// An actor came as far as their longest chain. The first chain that got so far tells how long each step took; if several
-/// were complete with the same event, the one that began last; of those, the one whose later steps, beginning with the last, are
-/// earliest.
+/// An actor came as far as their longest chain. The first chain that got so far tells how long each
+/// step took; if several were complete with the same event, the one that began last; of those, the
+/// one whose later steps, beginning with the last, are earliest.
 ///
 /// | [`FunnelOrder`] | then |
 /// |---|---|
@@ -38,16 +40,19 @@ use crate::error::Result;
 /// | `Strict` | no other event of the actor lies between them that counts |
 /// | `Any` | the chain is of events that match so many different steps, in any order; who did j of them came to stage j |
 ///
-/// An event that matches an [exclusion](Self::exclude), lies between the first and the last of that chain and is none of it takes the
-/// actor out: they are counted as excluded and nowhere else. An actor who did not come to the end, but whose last entry is not
-/// yet `window` ago, is *open*: they may still come.
+/// An event that matches an [exclusion](Self::exclude), lies between the first and the last of that
+/// chain and is none of it takes the actor out: they are counted as excluded and nowhere else. An
+/// actor who did not come to the end, but whose last entry is not yet `window` ago, is *open*: they
+/// may still come.
 ///
-/// A stage's conversion is its actors by those of the stage before, or of the first; where those are none, it is `None`.
+/// A stage's conversion is its actors by those of the stage before, or of the first; where those
+/// are none, it is `None`.
 ///
 /// # Limits
 ///
 /// [`MAX_STEPS`](Self::MAX_STEPS), [`MAX_STEPS_IN_ANY_ORDER`](Self::MAX_STEPS_IN_ANY_ORDER),
-/// [`MAX_EXCLUSIONS`](Self::MAX_EXCLUSIONS), [`MAX_WINDOW`](Self::MAX_WINDOW), [`MAX_BRANCHES`](Self::MAX_BRANCHES).
+/// [`MAX_EXCLUSIONS`](Self::MAX_EXCLUSIONS), [`MAX_WINDOW`](Self::MAX_WINDOW),
+/// [`MAX_BRANCHES`](Self::MAX_BRANCHES).
 ///
 /// ```
 /// use std::time::Duration;
@@ -146,7 +151,8 @@ impl Funnel {
         self
     }
 
-    /// Also tells apart by this field of the data of e1: a key, or a JSON pointer (RFC 6901) if it begins with `/`.
+    /// Also tells apart by this field of the data of e1: a key, or a JSON pointer (RFC 6901) if it
+    /// begins with `/`.
     pub fn breakdown(mut self, field: impl Into<String>) -> Self {
         self.breakdown = Some(field.into());
         self

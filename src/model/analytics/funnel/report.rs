@@ -26,8 +26,8 @@ pub struct FunnelReport {
     pub excluded: u64,
     /// So many came in, did not come to the end and may still.
     pub open: u64,
-    /// The same for each value of the field that tells apart, the most frequent first, then by value, those without last. Empty
-    /// if none was asked for.
+    /// The same for each value of the field that tells apart, the most frequent first, then by
+    /// value, those without last. Empty if none was asked for.
     pub branches: Vec<FunnelBranch>,
 }
 
@@ -35,7 +35,8 @@ pub struct FunnelReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FunnelStage {
-    /// The type of the step; in any order of the step at this place of the list, whichever was done.
+    /// The type of the step; in any order of the step at this place of the list, whichever was
+    /// done.
     pub event_type: String,
     /// So many actors came here.
     pub actors: u64,
@@ -45,7 +46,8 @@ pub struct FunnelStage {
     pub from_previous: Option<f64>,
     /// The share of the first stage; `None` if nobody was there.
     pub from_first: Option<f64>,
-    /// The time from the stage before, in milliseconds, that at least half of the actors did not exceed.
+    /// The time from the stage before, in milliseconds, that at least half of the actors did not
+    /// exceed.
     pub median_ms: Option<u64>,
     /// Its mean.
     pub mean_ms: Option<f64>,

@@ -1,5 +1,5 @@
-//! Sequences with anything between: PrefixSpan with pseudo-projection (Pei et al., "PrefixSpan: Mining Sequential Patterns
-//! Efficiently by Prefix-Projected Pattern Growth", 2001).
+//! Sequences with anything between: PrefixSpan with pseudo-projection (Pei et al., "PrefixSpan:
+//! Mining Sequential Patterns Efficiently by Prefix-Projected Pattern Growth", 2001).
 
 use std::collections::HashMap;
 
@@ -28,7 +28,8 @@ struct Growth {
 }
 
 impl Growth {
-    /// Finds what begins with the prefix; `rests` is what comes in each visit after the first place where the prefix is complete.
+    /// Finds what begins with the prefix; `rests` is what comes in each visit after the first place
+    /// where the prefix is complete.
     fn grow(&mut self, rests: &[&[u32]]) -> Result<()> {
         let mut support: HashMap<u32, (u64, usize), RandomState> = HashMap::default();
         for (number, rest) in rests.iter().enumerate() {

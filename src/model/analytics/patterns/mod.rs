@@ -17,19 +17,22 @@ use crate::{error::Result, model::activity::EventType};
 ///
 /// # Definition
 ///
-/// The events of each [`AnalyticsActor`] are split into [visits](super::visits()), and each event gets its [label](Labels). A *pattern* is a
-/// sequence of labels, from 2 to [`longest`](Self::longest). A visit has it if the labels stand in it side by side in that order;
-/// with [`gapped`](Self::gapped), if they stand in it in that order, whatever lies between. The *support* of a pattern is the number
-/// of visits that have it, however often. The answer has the patterns with the largest support; of those with the same, the longer
-/// ones first, then by their labels.
+/// The events of each [`AnalyticsActor`] are split into [visits](super::visits()), and each event
+/// gets its [label](Labels). A *pattern* is a sequence of labels, from 2 to
+/// [`longest`](Self::longest). A visit has it if the labels stand in it side by side in that order;
+/// with [`gapped`](Self::gapped), if they stand in it in that order, whatever lies between. The
+/// *support* of a pattern is the number of visits that have it, however often. The answer has the
+/// patterns with the largest support; of those with the same, the longer ones first, then by their
+/// labels.
 ///
-/// Gapped patterns are those with at least the asked-for support (PrefixSpan; Pei et al. 2001): without such a floor there are more
-/// of them than can be counted.
+/// Gapped patterns are those with at least the asked-for support (PrefixSpan; Pei et al. 2001):
+/// without such a floor there are more of them than can be counted.
 ///
 /// # Limits
 ///
-/// [`MAX_LENGTH`](Self::MAX_LENGTH), [`MAX_LIMIT`](Self::MAX_LIMIT), and [`MAX_PATTERNS`](Self::MAX_PATTERNS) different patterns:
-/// if there are more, the answer is [`TooLarge`](crate::ErrorKind::TooLarge).
+/// [`MAX_LENGTH`](Self::MAX_LENGTH), [`MAX_LIMIT`](Self::MAX_LIMIT), and
+/// [`MAX_PATTERNS`](Self::MAX_PATTERNS) different patterns: if there are more, the answer is
+/// [`TooLarge`](crate::ErrorKind::TooLarge).
 ///
 /// ```
 /// use tower_guestbook::{
@@ -98,7 +101,8 @@ impl PatternQuery {
     /// The most different patterns that are counted.
     pub const MAX_PATTERNS: usize = 2_000_000;
 
-    /// The 20 most common patterns of 2 to 4 events, by [`Labels::Pages`] and [`AnalyticsActor::Person`].
+    /// The 20 most common patterns of 2 to 4 events, by [`Labels::Pages`] and
+    /// [`AnalyticsActor::Person`].
     pub fn new() -> Self {
         Self {
             longest: 4,
@@ -147,7 +151,8 @@ impl PatternQuery {
         self
     }
 
-    /// Lets anything lie between the events of a pattern, and finds those that at least so many visits have; at least 1.
+    /// Lets anything lie between the events of a pattern, and finds those that at least so many
+    /// visits have; at least 1.
     pub fn gapped(mut self, min_support: u64) -> Self {
         self.min_support = Some(min_support);
         self

@@ -13,7 +13,8 @@ pub(super) fn count(visits: &Visits, longest: usize) -> Result<Vec<(Vec<u32>, u6
 }
 
 pub(super) fn count_up_to(visits: &Visits, longest: usize, most: usize) -> Result<Vec<(Vec<u32>, u64)>> {
-    // The support, and the last visit that was counted for it; keys are slices of the labels themselves.
+    // The support, and the last visit that was counted for it; keys are slices of the labels
+    // themselves.
     let mut found: HashMap<&[u32], (u64, usize), RandomState> = HashMap::default();
     for (number, visit) in visits.iter().enumerate() {
         for begin in 0..visit.len() {

@@ -33,7 +33,8 @@ pub(crate) trait Lookups {
 }
 
 impl Merged {
-    /// The overview; `None` if the quarters of an hour are not those of the zone's clock, as long ago in some places.
+    /// The overview; `None` if the quarters of an hour are not those of the zone's clock, as long
+    /// ago in some places.
     pub(crate) fn overview(mut self, ask: &OverviewAsk, lookups: &impl Lookups) -> Result<Option<Overview>> {
         let Some((hours, days)) = clock(&self.counts.quarters, &ask.zone) else { return Ok(None) };
         let open = self.runs.take_open();
@@ -126,7 +127,8 @@ fn look_closer(run: &Run, visits: &mut Visits, names: &mut Names, lookups: &impl
     Ok(())
 }
 
-/// Those with the most events. Only they are looked up, and those who have as many as the last of them.
+/// Those with the most events. Only they are looked up, and those who have as many as the last of
+/// them.
 fn top(tally: &Tally, limit: usize, lookups: &impl Lookups) -> Result<Vec<UserEvents>> {
     let mut users: Vec<_> = tally.users().map(|(user, events)| (events, user)).collect();
     let Some(last) = limit.min(users.len()).checked_sub(1) else { return Ok(Vec::new()) };

@@ -32,7 +32,8 @@ impl Attendance {
         self
     }
 
-    /// For [`active_users`](Self::active_users): days from 29 before the range on, and what is to be looked at for them.
+    /// For [`active_users`](Self::active_users): days from 29 before the range on, and what is to
+    /// be looked at for them.
     pub(crate) fn days(range: Range, zone: Zone) -> Result<(Self, Range)> {
         let (days, wider) = Buckets::days(range, zone)?;
         Ok((Self::of(days), wider))

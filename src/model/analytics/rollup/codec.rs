@@ -85,7 +85,8 @@ impl<'a> Reader<'a> {
         Ok((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 
-    /// How many follow; not more than there are bytes left, so that nothing is reserved for a damaged number.
+    /// How many follow; not more than there are bytes left, so that nothing is reserved for a
+    /// damaged number.
     pub(super) fn count(&mut self) -> Result<usize> {
         let count = self.number()?;
         usize::try_from(count).ok().filter(|count| *count <= self.0.len()).ok_or_else(damaged)

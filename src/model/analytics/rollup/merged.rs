@@ -103,7 +103,8 @@ impl Merged {
         Ok(())
     }
 
-    /// An event of the next stretch, in any order, until [`end_at`](Self::end_at) says that it is over.
+    /// An event of the next stretch, in any order, until [`end_at`](Self::end_at) says that it is
+    /// over.
     pub(crate) fn add(&mut self, event: &Counted<'_>, leaving: &Leaving) -> Result<()> {
         if leaving.types.contains(&event.event_type) {
             self.counts.types_excluded.insert(event.event_type);
@@ -204,7 +205,8 @@ impl Merged {
         self.until = until;
     }
 
-    /// All of it as a rollup, whole: at most a few days. The same must have been left out all the time.
+    /// All of it as a rollup, whole: at most a few days. The same must have been left out all the
+    /// time.
     pub(crate) fn finalize(mut self, leaving: &Leaving) -> Rollup {
         self.counts.exclusion = self.counts.groups(&self.people, leaving);
         let open = self.runs.take_open();

@@ -2,20 +2,23 @@
 //!
 //! # What is kept
 //!
-//! Counts, sets of people as bitmaps, how long visits were, and of what lies near the edges of the stretch enough to put it together
-//! with its neighbours: two rollups that follow each other make exactly the one of both stretches together. Nobody is named; people
-//! are the store's numbers. Who is struck out is taken out by making the rollup anew from what is left. A sketch that estimates
+//! Counts, sets of people as bitmaps, how long visits were, and of what lies near the edges of the
+//! stretch enough to put it together with its neighbours: two rollups that follow each other make
+//! exactly the one of both stretches together. Nobody is named; people are the store's numbers. Who
+//! is struck out is taken out by making the rollup anew from what is left. A sketch that estimates
 //! distinct people would be smaller, but could not forget anybody.
 //!
 //! # Runs
 //!
-//! A *run* is what somebody did without a break of more than half an hour. Runs that come near an edge are kept as such, with their
-//! first and last moment and page, as they may go on on the other side. All others are visits already; only their lengths are kept.
-//! A visit ends after 24 hours even without a break: of a run that is longer, one has to look at the events themselves.
+//! A *run* is what somebody did without a break of more than half an hour. Runs that come near an
+//! edge are kept as such, with their first and last moment and page, as they may go on on the other
+//! side. All others are visits already; only their lengths are kept. A visit ends after 24 hours
+//! even without a break: of a run that is longer, one has to look at the events themselves.
 //!
 //! # Another format
 //!
-//! Whoever changes what is kept, or what it means, appends a migration to the store that forgets all rollups: they are made anew.
+//! Whoever changes what is kept, or what it means, appends a migration to the store that forgets
+//! all rollups: they are made anew.
 
 mod answer;
 mod attendance;
@@ -128,7 +131,8 @@ impl Rollup {
         codec::Reader::new(&self.parts[part as usize])
     }
 
-    /// Whether it is what it would be if it were made now, leaving these out. Needs the counts, and the people if persons are left out.
+    /// Whether it is what it would be if it were made now, leaving these out. Needs the counts, and
+    /// the people if persons are left out.
     pub(crate) fn is_made_for(&self, leaving: &Leaving) -> Result<bool> {
         let counts = counts::Counts::read(self.part(Part::Counts))?;
         let are_counted = |types: &BTreeSet<u32>| types.is_disjoint(&leaving.types);
@@ -146,7 +150,8 @@ impl Rollup {
         Ok(counts.groups(&people, leaving) == counts.exclusion)
     }
 
-    /// The events, and the users who were there. Needs the counts and the people; of some events, their part.
+    /// The events, and the users who were there. Needs the counts and the people; of some events,
+    /// their part.
     pub(crate) fn attendance(&self, only: Option<&Only>) -> Result<(u64, RoaringBitmap)> {
         if let Some(only) = only {
             return slices::Slices::of(self.part(only.part), &only.numbers);

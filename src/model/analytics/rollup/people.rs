@@ -42,7 +42,8 @@ impl People {
     }
 }
 
-/// Distinct people. Many sets are united in one go, in a third of the time that one after the other takes.
+/// Distinct people. Many sets are united in one go, in a third of the time that one after the other
+/// takes.
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
     own: RoaringBitmap,
@@ -73,7 +74,8 @@ impl Crowd {
     }
 }
 
-/// How many events each user has. Numbers of users lie close together, so they are counted in chunks.
+/// How many events each user has. Numbers of users lie close together, so they are counted in
+/// chunks.
 #[derive(Debug, Default)]
 pub(super) struct Tally(HashMap<u32, Box<[u64; CHUNK]>, RandomState>);
 

@@ -117,7 +117,8 @@ impl Runs {
         Self { from, head: Vec::new(), tail: HashMap::default(), long: Vec::new(), visits: Visits::default() }
     }
 
-    /// Goes on with the runs of a later stretch that ends at `until`, in the order of their beginnings.
+    /// Goes on with the runs of a later stretch that ends at `until`, in the order of their
+    /// beginnings.
     pub(super) fn append(&mut self, runs: impl IntoIterator<Item = Run>, until: i64, pages: &mut RolledPages) {
         let mut before = std::mem::take(&mut self.tail);
         for mut run in runs {

@@ -10,14 +10,15 @@ use crate::{
     model::analytics::{durations::Lengths, stay::Stay},
 };
 
-/// How long each session was there. Numbers of sessions lie close together, so they are kept in chunks: not too large ones, as old
-/// sessions come back one by one.
+/// How long each session was there. Numbers of sessions lie close together, so they are kept in
+/// chunks: not too large ones, as old sessions come back one by one.
 #[derive(Debug, Default)]
 pub(super) struct SessionSpans(HashMap<u32, Box<[Option<Stay>; CHUNK]>, RandomState>);
 
 const CHUNK: usize = 128;
 
-/// In the column of lengths: where the [`code`](Stay::code) stands. The bits below have room for six days.
+/// In the column of lengths: where the [`code`](Stay::code) stands. The bits below have room for
+/// six days.
 const CODE_SHIFT: u32 = 29;
 
 impl SessionSpans {

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{error::Result, model::activity::ActivityFilter, store::sqlite::database::Database};
 
-/// Added to the schema. There is nothing to rewrite: of a block of before nobody knows yet, so it is looked through once.
+/// Added to the schema. There is nothing to rewrite: of a block of before nobody knows yet, so it
+/// is looked through once.
 pub(in crate::store::sqlite) const SCHEMA: &str = "
     ALTER TABLE activities ADD COLUMN anonymised INTEGER;
     -- The bits of the types of rows that are not anonymised; more of them than there are cost time but no answer.
@@ -32,7 +33,8 @@ pub(in crate::store::sqlite) fn anonymise(database: &Database, filter: &Activity
     }
 }
 
-/// As [`anonymise`], and adds the names that occur in the rows, and the first and the last of rows that are side by side.
+/// As [`anonymise`], and adds the names that occur in the rows, and the first and the last of rows
+/// that are side by side.
 pub(in crate::store::sqlite) fn anonymise_noting(
     database: &Database,
     numbers: &Numbers,

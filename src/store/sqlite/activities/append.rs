@@ -192,7 +192,8 @@ const REMEMBER_RANGE: &str = "
     INSERT INTO recorded_events (origin, first, last) VALUES (?1, ?2, ?3)
     ON CONFLICT (origin, first) DO UPDATE SET last = excluded.last";
 
-/// Claims `count` numbers from `id` on: marks those that are new, and makes one range of them and what touches them.
+/// Claims `count` numbers from `id` on: marks those that are new, and makes one range of them and
+/// what touches them.
 fn claim_run(database: &Connection, id: EventId, count: u64, is_new: &mut Vec<bool>) -> Result<()> {
     let number = |number| {
         i64::try_from(number)

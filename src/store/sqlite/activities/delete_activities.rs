@@ -108,7 +108,8 @@ pub(in crate::store::sqlite) fn delete_anonymised(database: &Database, sequences
 }
 
 impl Gone {
-    /// At most `limit` of the rows that are meant, the oldest first. Adds the names that occur in them.
+    /// At most `limit` of the rows that are meant, the oldest first. Adds the names that occur in
+    /// them.
     pub(super) fn of(database: &Database, numbers: &Numbers, limit: usize, names: &mut Names) -> Result<Self> {
         let mut all = Self::default();
         let columns = ("a.sequence, a.user, a.session, a.visitor, a.type, a.route, a.time", "");
@@ -138,7 +139,8 @@ impl Gone {
         self.changed.add_midnights();
     }
 
-    /// Has the tables say what is left in the blocks, when the rows are gone or nobody's. How many rows they were.
+    /// Has the tables say what is left in the blocks, when the rows are gone or nobody's. How many
+    /// rows they were.
     pub(super) fn narrow(self, database: &Database) -> Result<usize> {
         rollups::invalidate(database, &self.changed)?;
         let mut sessions = BTreeSet::new();
@@ -171,8 +173,8 @@ impl Gone {
     }
 }
 
-/// Takes those sessions out of `gone` that still have rows in the block, and adds the places that users still have. What is left
-/// there, if anything is.
+/// Takes those sessions out of `gone` that still have rows in the block, and adds the places that
+/// users still have. What is left there, if anything is.
 fn keep_those_left(database: &Connection, block: i64, gone: &mut Persons) -> Result<Option<Left>> {
     let mut statement = database.prepare_cached(LEFT_IN_BLOCK).sql()?;
     let mut rows = statement.query([block]).sql()?;

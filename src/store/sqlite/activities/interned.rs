@@ -19,7 +19,8 @@ use crate::{
     },
 };
 
-/// So many users are remembered, then they are looked up anew. Most of those who are active come again.
+/// So many users are remembered, then they are looked up anew. Most of those who are active come
+/// again.
 const MANY: usize = 131_072;
 
 /// So many names of another kind. Sessions end; a smaller table is faster.
@@ -61,7 +62,8 @@ impl Interned {
         id(&mut self.types, event_type, SOME, || TYPES.intern(database, [event_type.as_str()]))
     }
 
-    /// `None` if the user is struck out or restricted. Whoever does that to somebody has this forgotten.
+    /// `None` if the user is struck out or restricted. Whoever does that to somebody has this
+    /// forgotten.
     pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<Option<i64>> {
         if let Some(id) = self.users.get(user) {
             return Ok(Some(*id));
@@ -75,7 +77,8 @@ impl Interned {
         id(&mut self.users, user, MANY, || USERS.intern(database, [user.as_str()])).map(Some)
     }
 
-    /// Whether what the visitor does while nobody is logged in is not stored, as they were linked to somebody who is restricted.
+    /// Whether what the visitor does while nobody is logged in is not stored, as they were linked
+    /// to somebody who is restricted.
     pub(super) fn is_restricted(&mut self, database: &Connection, visitor: &VisitorId) -> Result<bool> {
         Ok(self.has_restricted(database)? && restrictions::has_visitor(database, visitor)?)
     }

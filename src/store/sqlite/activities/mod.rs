@@ -2,9 +2,10 @@
 //!
 //! # What costs what
 //!
-//! A row holds numbers: names that repeat (users, sessions, types, routes, agents) are interned. No index has an entry for
-//! each row, as that would cost every insert and half a row of disk. Instead rows are counted in *blocks* of 1,024, and
-//! small tables say what occurs in which block; a block is then looked through, which takes some 50 microseconds.
+//! A row holds numbers: names that repeat (users, sessions, types, routes, agents) are interned. No
+//! index has an entry for each row, as that would cost every insert and half a row of disk. Instead
+//! rows are counted in *blocks* of 1,024, and small tables say what occurs in which block; a block
+//! is then looked through, which takes some 50 microseconds.
 //!
 //! | question | answered through |
 //! |---|---|
@@ -13,11 +14,13 @@
 //! | of a time, of a type, all | `activity_blocks`: which times and types occur in a block |
 //! | by sequence | the table itself |
 //!
-//! Users come in any order, so a table of all users would be written all over: the more history, the more pages each
-//! batch changes. With the segment in front, a batch changes only pages of the current segment, however long the history is.
+//! Users come in any order, so a table of all users would be written all over: the more history,
+//! the more pages each batch changes. With the segment in front, a batch changes only pages of the
+//! current segment, however long the history is.
 //!
-//! When rows of a block are deleted or anonymised, these tables are narrowed to what is left of it. For each block they also say
-//! which types have rows that are not anonymised, so that no run looks through the others again.
+//! When rows of a block are deleted or anonymised, these tables are narrowed to what is left of it.
+//! For each block they also say which types have rows that are not anonymised, so that no run looks
+//! through the others again.
 
 mod anonymise;
 mod append;
@@ -41,8 +44,8 @@ pub(super) use self::{
     places::SCHEMA as PLACES_SCHEMA,
 };
 
-/// Added to the schema of sessions. There are no foreign keys: ids come from [`Interned`] within the transaction, and a
-/// check of five parents per row would cost a fifth of the speed.
+/// Added to the schema of sessions. There are no foreign keys: ids come from [`Interned`] within
+/// the transaction, and a check of five parents per row would cost a fifth of the speed.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE event_types (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE routes (
@@ -128,7 +131,8 @@ pub(super) const BLOCK_SHIFT: u32 = 10;
 /// Blocks with the same `block >> SEGMENT_SHIFT` are one segment.
 pub(super) const SEGMENT_SHIFT: u32 = 8;
 
-/// The bit of a type in `activity_blocks.types`. Types beyond 63 share bits, which costs time but no answer.
+/// The bit of a type in `activity_blocks.types`. Types beyond 63 share bits, which costs time but
+/// no answer.
 pub(super) fn type_bit(id: i64) -> i64 {
     1 << (id % 63)
 }

@@ -1,7 +1,8 @@
 //! Names that nothing refers to any more.
 //!
-//! A type, or the path of a request that no route matched, may say something about a person. There is no index that tells which
-//! rows have a name, so one has to look; what was looked through stays so, as rows are only added at the end.
+//! A type, or the path of a request that no route matched, may say something about a person. There
+//! is no index that tells which rows have a name, so one has to look; what was looked through stays
+//! so, as rows are only added at the end.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,8 @@ use crate::{
     store::sqlite::{database::Database, sql::Sql},
 };
 
-/// Numbers of names that occur in some rows. Agents are not among them: they are families from a list.
+/// Numbers of names that occur in some rows. Agents are not among them: they are families from a
+/// list.
 #[derive(Debug, Default)]
 pub(in crate::store::sqlite) struct Names {
     pub(in crate::store::sqlite) types: BTreeSet<i64>,
@@ -37,8 +39,8 @@ pub(in crate::store::sqlite) struct Looked {
     pub(in crate::store::sqlite) is_all: bool,
 }
 
-/// Takes the names out that occur in at most `limit` rows after the row `after`, but for the rows in `own`, which has those after it in
-/// their order.
+/// Takes the names out that occur in at most `limit` rows after the row `after`, but for the rows
+/// in `own`, which has those after it in their order.
 pub(in crate::store::sqlite) fn keep_unused(
     database: &Connection,
     names: &mut Names,

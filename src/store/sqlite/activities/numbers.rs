@@ -102,7 +102,8 @@ impl Numbers {
     }
 }
 
-/// Nobody is to be left alone if there is neither restriction nor hold: then a question costs what it costs without.
+/// Nobody is to be left alone if there is neither restriction nor hold: then a question costs what
+/// it costs without.
 fn spared_at(database: &Connection, filter: &ActivityFilter) -> Result<Option<i64>> {
     match filter.sparing_restricted {
         Some(now) if restrictions::are_any(database)? || holds::are_any(database)? => Ok(Some(now.as_millis())),

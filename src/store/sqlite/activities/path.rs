@@ -66,7 +66,8 @@ impl Path {
         let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
         let within = match self {
             Self::Visitor | Self::Stranger => "AND a.sequence BETWEEN :low AND :high",
-            // With the plus SQLite cannot take the wide range for the bounds of each search, instead of the block.
+            // With the plus SQLite cannot take the wide range for the bounds of each search,
+            // instead of the block.
             _ => {
                 "AND b.block BETWEEN :low >> 10 AND :high >> 10 \
                  AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 \
@@ -74,7 +75,8 @@ impl Path {
             }
         };
         let except = except_sql(except);
-        // Every parameter stands in every statement: that is what the conditions are for that say nothing.
+        // Every parameter stands in every statement: that is what the conditions are for that say
+        // nothing.
         format!(
             "SELECT {columns} FROM {source} {joins} WHERE {condition} {within} \
              AND (:type IS NULL OR a.type = :type) {except}AND (:type_bits = :type_bits) \

@@ -1,4 +1,5 @@
-//! Where in its block each row of a user is, so that their history is found without looking through blocks.
+//! Where in its block each row of a user is, so that their history is found without looking through
+//! blocks.
 
 use std::ops::RangeInclusive;
 
@@ -12,8 +13,8 @@ use super::{
 };
 use crate::{error::Result, model::activity::Order, store::sqlite::sql::Sql};
 
-/// Two bytes, big-endian, for each row: what its sequence is beyond the first of the block. `NULL` where the block was begun by a
-/// version that did not know places: then it is looked through.
+/// Two bytes, big-endian, for each row: what its sequence is beyond the first of the block. `NULL`
+/// where the block was begun by a version that did not know places: then it is looked through.
 pub(in crate::store::sqlite) const SCHEMA: &str = "
     ALTER TABLE activity_user_blocks ADD COLUMN places BLOB;
 ";
@@ -25,10 +26,12 @@ pub(super) fn push(places: &mut Vec<u8>, sequence: i64) {
 
 const LAST: i64 = (1 << BLOCK_SHIFT) - 1;
 
-/// A user who has more rows than this in a block is looked for in all of it: to go to each row takes longer.
+/// A user who has more rows than this in a block is looked for in all of it: to go to each row
+/// takes longer.
 const MANY: usize = 32;
 
-/// As [`matching::matching`], for the history of a user that nothing but session, time and type narrows.
+/// As [`matching::matching`], for the history of a user that nothing but session, time and type
+/// narrows.
 pub(super) fn matching(
     database: &Connection,
     user: i64,
@@ -106,7 +109,8 @@ fn rest_of(segment: Option<i64>, first: i64, order: Order, range: &RangeInclusiv
     }
 }
 
-/// The blocks in which a user occurs, of a segment or of a session. There is one row for each, so there is no limit.
+/// The blocks in which a user occurs, of a segment or of a session. There is one row for each, so
+/// there is no limit.
 fn blocks_sql(has_session: bool, order: Order) -> String {
     let (source, condition) = if has_session {
         (

@@ -29,9 +29,10 @@ const DELETE_SUBJECT: &str = "DELETE FROM consent_subjects WHERE id = ?1";
 
 const CLEAR_SUBJECT: &str = "UPDATE consent_subjects SET standings = '{}' WHERE id = ?1";
 
-/// Deletes at most `limit` records of a user and of visitors that were linked to them, and each subject with its last one; with
-/// `keep_links` they stay, with nothing in them, as there is something to be found through them. How many records there were:
-/// less than `limit` means that none is left.
+/// Deletes at most `limit` records of a user and of visitors that were linked to them, and each
+/// subject with its last one; with `keep_links` they stay, with nothing in them, as there is
+/// something to be found through them. How many records there were: less than `limit` means that
+/// none is left.
 pub(in crate::store::sqlite) fn erase(
     database: &Connection,
     user: &UserId,

@@ -1,5 +1,5 @@
-//! The verbs of [`ConsentStore`](crate::store::ConsentStore) in SQL: records that are only added, and one row for each subject
-//! that says where it stands.
+//! The verbs of [`ConsentStore`](crate::store::ConsentStore) in SQL: records that are only added,
+//! and one row for each subject that says where it stands.
 
 mod erasing;
 mod linking;

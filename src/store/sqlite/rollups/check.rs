@@ -22,7 +22,8 @@ pub(in crate::store::sqlite) fn days(database: &Connection) -> Result<BTreeSet<i
     Ok(hours.into_iter().chain(days).map(|period| period.span().0.div_euclid(super::DAY)).collect())
 }
 
-/// Sums a day up anew, with all its hours, and compares. What was made for others who are left out is not compared.
+/// Sums a day up anew, with all its hours, and compares. What was made for others who are left out
+/// is not compared.
 pub(in crate::store::sqlite) fn check(
     database: &Connection,
     day: i64,

@@ -42,7 +42,8 @@ const SETTLED: i64 = 10 * 60 * 1_000;
 /// So many blocks are read for one batch, unless one hour has more.
 const BLOCKS: usize = 256;
 
-/// The newest hours that are over and not summed up; if there are none, the newest day whose hours are.
+/// The newest hours that are over and not summed up; if there are none, the newest day whose hours
+/// are.
 pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> Result<Option<Batch>> {
     let snapshot = database.unchecked_transaction().sql()?;
     let over = now.as_millis().saturating_sub(SETTLED).div_euclid(HOUR);

@@ -1,21 +1,26 @@
-//! Hours and days summed up, so that a question about months reads a few thousand small rows instead of every event.
+//! Hours and days summed up, so that a question about months reads a few thousand small rows
+//! instead of every event.
 //!
 //! # When
 //!
-//! An hour is summed up ("sealed") some time after it is over, in the background, from its rows; a day from its hours. Until then
-//! its rows are read. Whoever changes rows of a sealed hour (a late event, a deletion, an erasure) deletes what the hour and its day
-//! were summed up to, in the same transaction: it is never there beside rows that it does not sum up. So nothing is to be kept up
-//! to date while events are stored, and who is erased is in no rollup from the moment in which the rows are gone.
+//! An hour is summed up ("sealed") some time after it is over, in the background, from its rows; a
+//! day from its hours. Until then its rows are read. Whoever changes rows of a sealed hour (a late
+//! event, a deletion, an erasure) deletes what the hour and its day were summed up to, in the same
+//! transaction: it is never there beside rows that it does not sum up. So nothing is to be kept up
+//! to date while events are stored, and who is erased is in no rollup from the moment in which the
+//! rows are gone.
 //!
 //! # Claims
 //!
-//! Rows are read by a reader, as that takes long, and the writer goes on meanwhile. Before, a row in `rollups` claims the hour: it
-//! is deleted by the same rule. If it is still there afterwards, nothing has changed.
+//! Rows are read by a reader, as that takes long, and the writer goes on meanwhile. Before, a row
+//! in `rollups` claims the hour: it is deleted by the same rule. If it is still there afterwards,
+//! nothing has changed.
 //!
 //! # Who is left out
 //!
-//! Some users and types do not count, and that may change. A rollup knows who was left out and who was not; if it is not what the
-//! question needs, it is as if it were not there, and it is made anew by and by.
+//! Some users and types do not count, and that may change. A rollup knows who was left out and who
+//! was not; if it is not what the question needs, it is as if it were not there, and it is made
+//! anew by and by.
 
 mod check;
 mod finalize;
@@ -64,7 +69,8 @@ const HOUR: i64 = 60 * 60 * 1_000;
 const DAY: i64 = 24 * HOUR;
 
 impl Period {
-    /// The hour that has a moment; the first or the last that there can be if it is out of all bounds.
+    /// The hour that has a moment; the first or the last that there can be if it is out of all
+    /// bounds.
     fn holding(time: i64) -> Self {
         Self::Hour(time.div_euclid(HOUR).clamp(0, DAYS - 1))
     }
@@ -172,7 +178,8 @@ fn read_parts(database: &Connection, period: Period, parts: &[Part]) -> Result<R
 
 const SEALED: &str = "SELECT period FROM rollups WHERE sealed AND period BETWEEN ?1 AND ?2 ORDER BY period";
 
-/// The periods between two that are summed up. Each is an hour or a day of what was recorded, so there is no limit.
+/// The periods between two that are summed up. Each is an hour or a day of what was recorded, so
+/// there is no limit.
 fn finalized(database: &Connection, first: Period, last: Period) -> Result<Vec<Period>> {
     let mut statement = database.prepare_cached(SEALED).sql()?;
     let numbers = statement.query_map([first.number(), last.number()], |row| row.get(0)).sql()?;

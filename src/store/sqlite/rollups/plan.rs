@@ -19,8 +19,8 @@ pub(super) struct ProfileState {
 }
 
 impl ProfileState {
-    /// Pieces of `[from, until)` in order, without a gap, as large as they can be. None has one of the `cuts`, which are in order,
-    /// within it.
+    /// Pieces of `[from, until)` in order, without a gap, as large as they can be. None has one of
+    /// the `cuts`, which are in order, within it.
     pub(super) fn pieces(&self, from: i64, until: i64, cuts: &[i64]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut at = from;

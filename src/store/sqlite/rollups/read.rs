@@ -160,8 +160,8 @@ impl<'a> Source<'a> {
         Ok(Self { database, reader, leaving, max_events, seen: Cell::new(0), too_many_in, has_rollups })
     }
 
-    /// What `gather` makes of the pieces, without those whose rows are too many; which they are. If nothing is left but rows,
-    /// there is nothing to fall back to.
+    /// What `gather` makes of the pieces, without those whose rows are too many; which they are. If
+    /// nothing is left but rows, there is nothing to fall back to.
     fn gather<T>(&self, gather: impl Fn(&[(i64, i64)]) -> Result<T>) -> Result<(T, Vec<Range>)> {
         let mut unread = Vec::new();
         loop {
@@ -189,8 +189,8 @@ impl<'a> Source<'a> {
         Error::new(ErrorKind::TooLarge, context)
     }
 
-    /// Shows what `[from, until)` is put together from, in order. Where `show` says that what is summed up is not what it needs, what
-    /// is smaller is shown instead.
+    /// Shows what `[from, until)` is put together from, in order. Where `show` says that what is
+    /// summed up is not what it needs, what is smaller is shown instead.
     fn each_piece(
         &self,
         from: i64,

@@ -65,7 +65,8 @@ impl<'a> Rows<'a> {
         Ok(Self { database, stopped, page_view, routes, devices })
     }
 
-    /// Calls `each` for the rows of `[from, until)`, in the order of their sequence. `blocks` are those of this time and perhaps more.
+    /// Calls `each` for the rows of `[from, until)`, in the order of their sequence. `blocks` are
+    /// those of this time and perhaps more.
     pub(super) fn each(
         &self,
         blocks: &[Block],

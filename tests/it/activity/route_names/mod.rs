@@ -1,4 +1,5 @@
-//! Under which name a path is recorded: never a secret in it, and never another's because a stranger has made up paths.
+//! Under which name a path is recorded: never a secret in it, and never another's because a
+//! stranger has made up paths.
 
 use axum::{
     Router,

@@ -1,4 +1,5 @@
-//! The odd cases: nothing, one, the same time, the wrong time, the same again, somebody who logs in.
+//! The odd cases: nothing, one, the same time, the wrong time, the same again, somebody who logs
+//! in.
 
 use std::time::Duration;
 

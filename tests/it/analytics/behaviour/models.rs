@@ -153,7 +153,8 @@ proptest! {
             .window(std::time::Duration::from_secs(window as u64 * 60))
             .order(order)
             .actor(actor);
-        // Later than anything of the window there is nothing to look at: what lies between must be in the scan.
+        // Later than anything of the window there is nothing to look at: what lies between must be
+        // in the scan.
         let looked_at = events.iter().filter(|event| {
             let end = at(until).after(std::time::Duration::from_secs(window as u64 * 60));
             let is_a_step = ["page_view", "purchase"].contains(&event.event_type.as_str());

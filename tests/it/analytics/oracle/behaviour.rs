@@ -1,4 +1,5 @@
-//! Behaviour against DuckDB and pandas (`tests/oracles/behaviour.py`), where `GUESTBOOK_ORACLES=1` says that they are installed.
+//! Behaviour against DuckDB and pandas (`tests/oracles/behaviour.py`), where `GUESTBOOK_ORACLES=1`
+//! says that they are installed.
 
 mod questions;
 
@@ -159,8 +160,9 @@ fn line(event: &Event) -> Value {
     })
 }
 
-/// Bursts of what people do in a shop, some of them before and after the range, some late, many at equal times, some just within a
-/// gap or a window and some a millisecond beyond; visitors log in on the way.
+/// Bursts of what people do in a shop, some of them before and after the range, some late, many at
+/// equal times, some just within a gap or a window and some a millisecond beyond; visitors log in
+/// on the way.
 fn history(seed: u64, range: Range) -> Vec<Event> {
     let mut dice = Dice(seed * 1_000);
     let first = range.from().as_millis() - 3 * 24 * 60 * MINUTE;

@@ -95,7 +95,8 @@ impl Browser {
         self.act(selector, "value", &json!({ "text": text })).await;
     }
 
-    /// Does something with the element that `selector` finds. Where the page has put another one in its place meanwhile, that.
+    /// Does something with the element that `selector` finds. Where the page has put another one in
+    /// its place meanwhile, that.
     async fn act(&self, selector: &str, action: &str, body: &Value) {
         const ATTEMPTS: u32 = 10;
         for attempt in 1.. {
@@ -138,7 +139,8 @@ impl Browser {
         self.command(Method::POST, "goog/cdp/execute", body).await;
     }
 
-    /// What is in a file, waiting until the browser has written it: under another name, but a small one in its place, too.
+    /// What is in a file, waiting until the browser has written it: under another name, but a small
+    /// one in its place, too.
     async fn downloaded(&self, file: &Path) -> Vec<u8> {
         let written = async {
             while !std::fs::metadata(file).is_ok_and(|file| file.len() > 0) {

@@ -1,4 +1,5 @@
-//! What follows from what somebody decided: cookies, gates, signals, records, and what becomes of it at a login.
+//! What follows from what somebody decided: cookies, gates, signals, records, and what becomes of
+//! it at a login.
 
 use super::{
     consent::{all, consent_state},

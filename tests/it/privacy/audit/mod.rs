@@ -1,4 +1,5 @@
-//! The audit trail: what is recorded, what is found when somebody changed it, and what an erasure leaves of it.
+//! The audit trail: what is recorded, what is found when somebody changed it, and what an erasure
+//! leaves of it.
 
 mod daily;
 mod processes;

@@ -50,7 +50,8 @@ async fn a_byte_that_is_changed_in_any_column_is_found_where_it_is() {
                         bytes[byte] ^= bit as u8;
                         Sql::Blob(bytes)
                     }
-                    // SQLite keeps bytes that are no UTF-8 in a text, if it is told that they are one.
+                    // SQLite keeps bytes that are no UTF-8 in a text, if it is told that they are
+                    // one.
                     Sql::Text(text) => {
                         let mut bytes = text.clone().into_bytes();
                         bytes[byte] ^= bit as u8;

@@ -273,7 +273,8 @@ async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_tho
         assert!(stay.iter().all(|name| seen.contains(name.as_bytes())), "the others are there");
         left
     };
-    // When SQLite splits a page it now and then leaves a copy in the unused part, which `secure_delete` does not know of.
+    // When SQLite splits a page it now and then leaves a copy in the unused part, which
+    // `secure_delete` does not know of.
     let left = look();
     println!("copies left: {left}");
     assert!(left <= USERS / 100, "{left} copies are left");
@@ -284,7 +285,8 @@ async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_tho
 #[tokio::test]
 async fn a_reader_holds_up_the_overwriting_and_the_next_sweep_makes_up_for_it() {
     let place = Place::new();
-    // Whoever waited for the reader, who does not end before they are done, would wait for so long, and fail.
+    // Whoever waited for the reader, who does not end before they are done, would wait for so long,
+    // and fail.
     let forever = Duration::from_secs(600);
     let (store, word) = (SqliteStore::builder(place.database()).busy_timeout(forever).open().unwrap(), needle());
     let (builder, _clock) = support::builder(store.clone());

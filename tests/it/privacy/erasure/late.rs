@@ -1,4 +1,5 @@
-//! What comes in late: queued or spooled before, flushed or replayed after; a login that crosses the erasure.
+//! What comes in late: queued or spooled before, flushed or replayed after; a login that crosses
+//! the erasure.
 
 use axum::http::StatusCode;
 use tower_guestbook::{activity::Recorder, privacy::ErasedActivities, store::ErasureStore};
@@ -15,7 +16,8 @@ async fn an_event_that_was_queued_before_and_comes_after_is_not_stored() {
         recorder.record(event("ada", &format!("hers {number}")));
         recorder.record(event("bob", &format!("his {number}")));
     }
-    // Nobody stores anything yet; another process strikes her out meanwhile, and erases what there is: nothing.
+    // Nobody stores anything yet; another process strikes her out meanwhile, and erases what there
+    // is: nothing.
     let erasure = store.store.begin_erasure(user("ada"), START, support::note(), START).await.unwrap();
     assert!(
         store

@@ -1,4 +1,5 @@
-//! Users who are struck out: nothing of them is left in any file, whatever happens meanwhile, and nothing of others is missing.
+//! Users who are struck out: nothing of them is left in any file, whatever happens meanwhile, and
+//! nothing of others is missing.
 
 mod anonymised;
 mod export;
@@ -246,7 +247,8 @@ fn routes(guestbook: &Guestbook) -> Router {
                 tracker.track(kind.as_str(), &json!({ "value": value })).map(drop)
             }),
         )
-        // An application that makes names of routes of what is in paths: their erasure must find that, too.
+        // An application that makes names of routes of what is in paths: their erasure must find
+        // that, too.
         .fallback(async |uri: axum::http::Uri| (axum::Extension(RouteTemplate::new(uri.path())), "something else"))
         .layer(guestbook.layer())
 }

@@ -35,7 +35,8 @@ async fn both(guestbook: &Guestbook) -> Vec<Copy> {
     both
 }
 
-/// A site where Ada has asked for a copy, and where a source has a row of hers on each of three pages.
+/// A site where Ada has asked for a copy, and where a source has a row of hers on each of three
+/// pages.
 async fn site() -> Guestbook {
     let (builder, _clock) = rules(MemoryStore::new());
     let guestbook = builder.personal_data(Rows::new("orders", 3)).build().unwrap();

@@ -1,4 +1,5 @@
-//! Consent of somebody who is logged in: the same decisions, the same notices, the same proof as everywhere.
+//! Consent of somebody who is logged in: the same decisions, the same notices, the same proof as
+//! everywhere.
 
 use super::*;
 

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Method, path, body, status for who may, and whether the login must be recent. `{open}` is a request of the user,
-/// `{erasure}` one to be erased, `{token}` what confirms it.
+/// Method, path, body, status for who may, and whether the login must be recent. `{open}` is a
+/// request of the user, `{erasure}` one to be erased, `{token}` what confirms it.
 const ENDPOINTS: &[(&str, &str, &str, u16, bool)] = &[
     ("GET", "/export", "", 200, false),
     ("DELETE", "/delete", "", 200, true),

@@ -49,7 +49,8 @@ fn user(name: &str) -> UserId {
     UserId::try_from(name).unwrap()
 }
 
-/// A table of the application that users may correct. It takes an address, refuses one that is no text, and else understands nothing.
+/// A table of the application that users may correct. It takes an address, refuses one that is no
+/// text, and else understands nothing.
 #[derive(Clone, Default)]
 struct Addresses(Arc<Mutex<HashMap<UserId, String>>>);
 
@@ -171,7 +172,8 @@ impl Site {
         Caller { app: self.app.clone(), cookie: None, origin: None }
     }
 
-    /// What is kept of two users, as far as somebody could have changed it. Whatever is noted in the audit trail shows as well.
+    /// What is kept of two users, as far as somebody could have changed it. Whatever is noted in
+    /// the audit trail shows as well.
     async fn state(&self) -> Value {
         let mut all = json!({ "trail": self.guestbook.audit().head().await.unwrap() });
         for name in ["ada", "bob"] {

@@ -154,7 +154,8 @@ async fn an_erasure_is_confirmed_with_the_token_that_went_out_and_taken_back_in_
 #[tokio::test(start_paused = true)]
 async fn a_confirmed_erasure_cannot_be_taken_back_when_its_grace_is_over() {
     let site = Site::new(MemoryStore::new());
-    // The sweep at the start is over before there is anything to erase, and the next one does not come.
+    // The sweep at the start is over before there is anything to erase, and the next one does not
+    // come.
     tokio::time::advance(Duration::from_millis(2)).await;
     for _ in 0..10 {
         tokio::task::yield_now().await;

@@ -1,4 +1,5 @@
-//! What users may demand beside a copy and an erasure: to be left alone, to be heard, to be corrected, to think better of it.
+//! What users may demand beside a copy and an erasure: to be left alone, to be heard, to be
+//! corrected, to think better of it.
 
 mod confirming;
 mod correcting;

@@ -145,7 +145,8 @@ async fn what_was_answered_is_kept_for_three_years_without_the_words_of_whoever_
     let filed =
         one.rights().file_request(&user("adaxyzzy"), RequestKind::Access, Some("I am plughtwisty")).await.unwrap();
     one.rights().reject_request(filed.request.id, "plughtwisty is known for that").await.unwrap();
-    // The first sweep may just be moving the log into the database: then each file is looked at when they are in the other.
+    // The first sweep may just be moving the log into the database: then each file is looked at
+    // when they are in the other.
     support::until(async || place.has("adaxyzzy") && place.has("plughtwisty")).await;
     assert!(one.rights().erase(&user("adaxyzzy")).await.unwrap().is_clean);
     assert!(!place.has("adaxyzzy") && !place.has("plughtwisty"), "in no file");

@@ -28,7 +28,8 @@ use crate::support::{
     minutes, on_each_store,
 };
 
-/// An application with one user, whose password is kept in clear: only the order of steps matters here.
+/// An application with one user, whose password is kept in clear: only the order of steps matters
+/// here.
 struct Site {
     guestbook: Guestbook,
     app: Router,

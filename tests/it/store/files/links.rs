@@ -53,7 +53,8 @@ async fn a_journal_that_is_written_anew_follows_no_link_and_leaves_nothing_besid
     for until in [10, 20] {
         journal.append(entry(until)).await.unwrap();
     }
-    // What a process has left that died when it wrote the journal anew, and a link with such a name.
+    // What a process has left that died when it wrote the journal anew, and a link with such a
+    // name.
     fs::write(place.at("erasures.0123456789abcdef.new"), "half").unwrap();
     symlink(place.at("victim"), place.at("erasures.0123456789abcde0.new")).unwrap();
     assert_eq!(journal.delete_expired(Timestamp::from_millis(10)).await.unwrap(), 1);

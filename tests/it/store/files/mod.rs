@@ -1,4 +1,5 @@
-//! The files that a guestbook makes: their names, who may read them, and what happens when they are replaced or gone.
+//! The files that a guestbook makes: their names, who may read them, and what happens when they are
+//! replaced or gone.
 
 #[cfg(unix)]
 mod links;

@@ -44,7 +44,8 @@ impl Place {
         Ok(self.guestbook.sessions().list(&UserId::from(1)).await?.len())
     }
 
-    /// It takes a second at most, in which nothing can be asserted: whoever opens another connection is refused before.
+    /// It takes a second at most, in which nothing can be asserted: whoever opens another
+    /// connection is refused before.
     async fn wait(&self, is_there: bool) {
         loop {
             match self.guestbook.health().await {

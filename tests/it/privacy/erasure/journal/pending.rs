@@ -1,4 +1,5 @@
-//! An erasure, or the end of one, that the journal or the store does not answer in time: it is pending until it is decided.
+//! An erasure, or the end of one, that the journal or the store does not answer in time: it is
+//! pending until it is decided.
 
 use axum::http::{HeaderMap, Method};
 use tower_guestbook::{
