@@ -13,19 +13,19 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     Rights,
-    about::{About, unwritable},
-    parts::{MakePart, Parts},
-    watched::{Watch, Watched},
+    guarded_export::{ErasureWatch, GuardedExport},
+    part_stream::{PartSource, PartStream},
+    processing_info::ProcessingInfo,
+    user_data::{RightsStatus, SCHEMA_VERSION, consent, unwritable},
 };
 use crate::{
     error::Result,
     id::{UserId, VisitorId},
     model::{
-        activity::{ActivityFilter, Cursor, HistoryPage, HistoryQuery, Order},
-        consent::{ConsentId, ConsentRecord, Subject},
-        privacy::{AuditRow, LegalHold, PrivacyRequest, RequestKind, Restriction},
+        activity::Cursor,
+        consent::ConsentId,
+        privacy::{AuditRow, RequestKind},
     },
-    store::RequestQuery,
     time::Timestamp,
 };
 
@@ -57,10 +57,10 @@ use crate::{
 /// | `audit` | what the [audit trail](crate::privacy) has about the user, this export included |
 /// | `sources` | by name, the rows of each [source](super::PersonalData) of the application |
 pub struct Export {
-    parts: Parts<Watched<Exporter>>,
+    parts: PartStream<GuardedExport<ExportWriter>>,
 }
 
-struct Exporter {
+struct ExportWriter {
     rights: Rights,
     user: UserId,
     next: Next,
@@ -96,42 +96,31 @@ struct Head {
     user_id: UserId,
     export_date: Timestamp,
     #[serde(flatten)]
-    about: About,
+    about: ProcessingInfo,
     sessions: Vec<Box<RawValue>>,
     preferences: Value,
     #[serde(flatten)]
-    demanded: Demanded,
+    demanded: RightsStatus,
 }
-
-/// What the user has demanded, and what keeps it from being done.
-#[derive(Serialize)]
-pub(super) struct Demanded {
-    restriction: Option<Restriction>,
-    holds: Vec<LegalHold>,
-    requests: Vec<PrivacyRequest>,
-}
-
-/// The version of the document.
-pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// So many records come at a time.
 const PAGE: usize = 1_000;
 
 impl Export {
     pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
-        let watch = Watch::begin(&rights, &user).await?;
+        let watch = ErasureWatch::begin(&rights, &user).await?;
         let head = Head {
             schema_version: SCHEMA_VERSION,
             user_id: user.clone(),
             export_date: rights.inner.runtime.clock.now(),
-            about: rights.about(&user).await?,
+            about: rights.processing_info(&user).await?,
             sessions: rights.sessions_of(&user).await?,
             preferences: rights.preferences_of(&user).await?,
-            demanded: rights.demanded_by(&user).await?,
+            demanded: rights.rights_status(&user).await?,
         };
         let next = Next::Head(Box::new(head));
-        let export = Exporter { rights, user, next, visitors: Vec::new(), has_any: false };
-        Ok(Self { parts: Parts::of(Watched { export, watch }) })
+        let export = ExportWriter { rights, user, next, visitors: Vec::new(), has_any: false };
+        Ok(Self { parts: PartStream::of(GuardedExport { export, watch }) })
     }
 
     /// The next part; `None` after the last.
@@ -148,7 +137,7 @@ impl Stream for Export {
     }
 }
 
-impl MakePart for Exporter {
+impl PartSource for ExportWriter {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         let mut out = Vec::new();
         match std::mem::replace(&mut self.next, Next::Nothing) {
@@ -206,7 +195,7 @@ impl MakePart for Exporter {
     }
 }
 
-impl Exporter {
+impl ExportWriter {
     fn next_list(&mut self, out: &mut Vec<u8>, between: &[u8], next: Next) -> Next {
         out.extend_from_slice(between);
         self.has_any = false;
@@ -241,68 +230,6 @@ impl Exporter {
         }
         Ok(())
     }
-}
-
-impl Rights {
-    pub(super) async fn demanded_by(&self, user: &UserId) -> Result<Demanded> {
-        let requests = RequestQuery::new().user(user.clone()).limit(RequestQuery::MAX_LIMIT);
-        Ok(Demanded {
-            restriction: self.restriction_of(user).await?,
-            holds: self.holds_of(user).await?,
-            requests: self.requests(requests).await?,
-        })
-    }
-
-    /// A page of decisions, and where the next one begins. Adds the visitors who were linked to the user.
-    pub(super) async fn consent_page(
-        &self,
-        user: &UserId,
-        before: Option<ConsentId>,
-        limit: usize,
-        visitors: &mut Vec<VisitorId>,
-    ) -> Result<(Vec<ConsentRecord>, Option<ConsentId>)> {
-        let history = self.inner.runtime.store.consent_history(Subject::User(user.clone()), limit, before);
-        let records = self.inner.runtime.tasks.within(history).await?;
-        let last = records.last().map(|record| record.id).filter(|_| records.len() == limit);
-        for record in &records {
-            if let Subject::Visitor(visitor) = record.subject
-                && !visitors.contains(&visitor)
-            {
-                visitors.push(visitor);
-            }
-        }
-        Ok((records, last))
-    }
-
-    /// A page of events, of the user or of a visitor who was linked to them.
-    pub(super) async fn activity_page(
-        &self,
-        user: &UserId,
-        visitor: Option<VisitorId>,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<HistoryPage> {
-        let filter = ActivityFilter::new();
-        let query = HistoryQuery::new(match visitor {
-            None => filter.user(user.clone()),
-            Some(visitor) => filter.visitor(visitor),
-        });
-        let query = query.order(Order::OldestFirst).limit(limit);
-        let query = after.map_or(query.clone(), |after| query.after(after));
-        let mut page = self.inner.runtime.tasks.within(self.inner.runtime.store.history(query)).await?;
-        // Others may have logged in to the same browser, and the user's own are there already.
-        page.activities.retain(|activity| visitor.is_none() || activity.event.user.is_none());
-        Ok(page)
-    }
-}
-
-/// A record as it is exported: with who decided, the user or a visitor that was linked to them.
-pub(super) fn consent(record: &ConsentRecord) -> serde_json::Result<Value> {
-    let mut value = serde_json::to_value(record)?;
-    if let (Value::Object(value), Subject::Visitor(visitor)) = (&mut value, &record.subject) {
-        value.insert("visitor_id".into(), serde_json::to_value(visitor)?);
-    }
-    Ok(value)
 }
 
 impl fmt::Debug for Export {

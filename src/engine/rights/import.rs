@@ -3,7 +3,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
-use super::{Rights, export::SCHEMA_VERSION};
+use super::{Rights, user_data::SCHEMA_VERSION};
 use crate::{
     engine::consents::Consents,
     error::{Error, ErrorKind, Result},
@@ -40,12 +40,12 @@ struct Document {
     preferences: Map<String, Value>,
     /// The last stored first.
     #[serde(default)]
-    consent: Vec<Brought>,
+    consent: Vec<ImportedDecision>,
 }
 
 /// A decision of the document.
 #[derive(Deserialize)]
-struct Brought {
+struct ImportedDecision {
     purpose: String,
     visitor_id: Option<IgnoredAny>,
     #[serde(flatten)]
@@ -121,7 +121,7 @@ impl Rights {
         let (subject, now) = (Subject::User(user.clone()), self.inner.runtime.clock.now());
         let patch = self.patch_of(document.preferences)?;
         let (own, of_visitors): (Vec<_>, Vec<_>) =
-            document.consent.into_iter().partition(|brought| brought.visitor_id.is_none());
+            document.consent.into_iter().partition(|decisions| decisions.visitor_id.is_none());
         let records = self.records_of(&subject, own, now)?;
         let imported =
             ImportReport { decisions: records.len(), preferences: patch.is_some(), left_behind: of_visitors.len() };
@@ -162,7 +162,12 @@ impl Rights {
     }
 
     /// The decisions as they are recorded, in the order of storing.
-    fn records_of(&self, subject: &Subject, brought: Vec<Brought>, now: Timestamp) -> Result<Vec<ConsentRecord>> {
+    fn records_of(
+        &self,
+        subject: &Subject,
+        decisions: Vec<ImportedDecision>,
+        now: Timestamp,
+    ) -> Result<Vec<ConsentRecord>> {
         let purposes = self.inner.config.register.consents.as_ref().map(Consents::purposes);
         let find = |name: &str| {
             let id = PurposeId::new(name).ok()?;
@@ -170,18 +175,18 @@ impl Rights {
             (purpose.mode_under(Regime::Strictest) != Mode::Necessary).then_some((id, purpose))
         };
         let mut unknown: Vec<_> =
-            brought.iter().map(|one| one.purpose.as_str()).filter(|name| find(name).is_none()).collect();
+            decisions.iter().map(|one| one.purpose.as_str()).filter(|name| find(name).is_none()).collect();
         if !unknown.is_empty() {
             unknown.sort_unstable();
             unknown.dedup();
             return Err(invalid(format!("nothing is decided here about the purposes {}", named(&unknown))));
         }
-        let known = brought.iter().rev().filter_map(|one| find(&one.purpose).map(|found| (one, found)));
+        let known = decisions.iter().rev().filter_map(|one| find(&one.purpose).map(|found| (one, found)));
         known.map(|(one, (id, purpose))| one.record(subject, id, purpose, now)).collect()
     }
 }
 
-impl Brought {
+impl ImportedDecision {
     fn record(&self, subject: &Subject, id: PurposeId, purpose: &Purpose, now: Timestamp) -> Result<ConsentRecord> {
         let ConsentState { decision, notice_version, gpc_present, dnt_present, since, valid_until } =
             self.consent_state;

@@ -2,52 +2,56 @@
 //! (16), erased (17) or left alone (18), and that processing for a purpose ends (21); and the [requests](Rights::file_request) for that, which are to be
 //! answered within a month (12).
 
-mod about;
 #[cfg(feature = "zip")]
 mod archive;
-mod confirming;
-mod correcting;
-mod deciding;
-mod erasing;
+mod decision;
+mod erasure;
+mod erasure_request;
+mod erasure_state;
 mod export;
+mod guarded_export;
 mod import;
-mod journal;
+mod journal_guard;
+mod lifting;
 #[cfg(feature = "metrics")]
 mod metrics;
-mod noting;
-mod parts;
+mod objection;
+mod part_stream;
+mod personal_data;
+mod processing_info;
+mod processing_records;
+mod processing_register;
 mod receipt;
-mod records;
+mod rectification;
+mod replay;
 mod requests;
-mod restricting;
-mod source;
-mod watched;
+mod restriction;
+mod user_data;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 #[cfg(feature = "zip")]
 pub use self::archive::ExportArchive;
-use self::deciding::Liftings;
-pub(crate) use self::{about::ProcessingRegister, journal::JournalGuard};
 pub use self::{
-    about::RetentionPeriod,
-    confirming::ErasureRequest,
-    correcting::RectificationReport,
-    deciding::ErasureState,
+    erasure_request::ErasureRequest,
+    erasure_state::ErasureState,
     export::Export,
     import::ImportReport,
-    journal::ReplayReport,
-    records::{ProcessingRecord, ProcessingRecords},
-    source::{ExportedPage, PersonalData, PersonalDataDescription, PersonalDataFuture},
+    personal_data::{ExportedPage, PersonalData, PersonalDataDescription, PersonalDataFuture},
+    processing_records::{ProcessingRecord, ProcessingRecords},
+    processing_register::RetentionPeriod,
+    receipt::ErasureReceipt,
+    rectification::RectificationReport,
+    replay::ReplayReport,
 };
+pub(crate) use self::{journal_guard::JournalGuard, processing_register::ProcessingRegister};
 use crate::{
     engine::{
         audit::AuditTrail, pending::PendingErasures, profiles::Profiles, recorder::Recorder, runtime::Runtime,
@@ -55,7 +59,7 @@ use crate::{
     },
     error::Result,
     id::UserId,
-    model::privacy::{Actor, AuditAction, ErasedActivities, Erasure, ErasureId, ReceiptSignature},
+    model::privacy::{Actor, AuditAction, AuditNote, ErasedActivities, ErasureId},
 };
 
 /// The rights of users. A clone is another handle.
@@ -132,7 +136,8 @@ struct Inner {
     parts: RightsParts,
     config: RightsConfig,
     secret: OnceCell<[u8; 32]>,
-    liftings: Mutex<Liftings>,
+    /// The users whose erasure is to be lifted and is not lifted yet.
+    liftings: Mutex<HashMap<UserId, Actor>>,
     /// The erasures that this process is at.
     running: Mutex<HashSet<ErasureId>>,
     /// Whether residue may be left: of an erasure that nobody could clean up after, perhaps before this process.
@@ -165,42 +170,6 @@ pub(crate) struct RightsConfig {
     pub(crate) activities: ErasedActivities,
     /// Where erasures are remembered outside the store.
     pub(crate) journal_guard: Option<JournalGuard>,
-}
-
-/// What became of an erasure. It names nobody, and it is signed: it can be written as JSON, handed out, and
-/// [verified](Rights::verify_receipt) years later, by whoever has the store.
-///
-/// The signature proves that this service said so, to itself: it is a MAC, for which the store's secret is needed. It is over
-/// all members but itself, whatever their order in the JSON; members that a receipt does not have are not read and not signed.
-///
-/// ```
-/// use tower_guestbook::{Guestbook, UserId, privacy::ErasureReceipt, store::MemoryStore};
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
-/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-/// let receipt = guestbook.rights().erase(&UserId::try_from("ada")?).await?;
-/// let json = serde_json::to_string(&receipt).unwrap();
-///
-/// let mut handed_back: ErasureReceipt = serde_json::from_str(&json).unwrap();
-/// assert!(guestbook.rights().verify_receipt(&handed_back).await?);
-/// handed_back.erasure.erased.activities += 1;
-/// assert!(!guestbook.rights().verify_receipt(&handed_back).await?);
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ErasureReceipt {
-    /// The erasure, with what was erased.
-    #[serde(flatten)]
-    pub erasure: Erasure,
-    /// How many rows each source of the application has erased.
-    pub sources: Vec<(String, u64)>,
-    /// Whether the store has overwritten what it deleted. In SQLite: deleted rows are overwritten and the log is empty. A copy of a
-    /// row that SQLite moved within the file long before may be left in the unused part of a page (seen once, of names); only
-    /// `VACUUM` while nobody else uses the file rules that out.
-    pub is_clean: bool,
-    /// The signature of all the rest.
-    pub signature: ReceiptSignature,
 }
 
 impl Rights {
@@ -248,7 +217,7 @@ impl Rights {
     /// What the store reports. What goes wrong later is the last part of the stream.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
         self.inner.runtime.tasks.within(self.opened()).await?;
-        self.catch_up().await;
+        self.flush_recorder().await;
         self.note_export(user, "json").await?;
         Export::new(self.clone(), user.clone()).await
     }
@@ -261,9 +230,15 @@ impl Rights {
     #[cfg(feature = "zip")]
     pub async fn export_archive(&self, user: &UserId) -> Result<ExportArchive> {
         self.inner.runtime.tasks.within(self.opened()).await?;
-        self.catch_up().await;
+        self.flush_recorder().await;
         self.note_export(user, "zip").await?;
         ExportArchive::new(self.clone(), user.clone()).await
+    }
+
+    /// The one place where notes are made, and so where everything that changes something waits until the journal is replayed.
+    pub(super) async fn note(&self, action: AuditAction, actor: Actor, user: &UserId) -> Result<AuditNote> {
+        self.inner.runtime.tasks.within(self.opened()).await?;
+        self.inner.parts.audit.note(action, actor, Some(user)).await
     }
 
     async fn note_export(&self, user: &UserId, format: &str) -> Result<()> {

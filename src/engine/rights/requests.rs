@@ -47,7 +47,7 @@ impl Rights {
             Some(message) => request.message(message)?,
             None => request,
         };
-        self.file_as_it_is(request, self.actor.clone()).await
+        self.store_request(request, self.actor.clone()).await
     }
 
     /// The request with this id.
@@ -139,7 +139,7 @@ impl Rights {
         Ok(())
     }
 
-    pub(super) async fn file_as_it_is(&self, request: PrivacyRequest, actor: Actor) -> Result<FiledRequest> {
+    pub(super) async fn store_request(&self, request: PrivacyRequest, actor: Actor) -> Result<FiledRequest> {
         let Some(user) = request.user() else { return Err(no_such_request()) };
         let note = self.note(AuditAction::RequestFiled, actor, user).await?.detail(detail(&request));
         self.inner

@@ -18,11 +18,10 @@ use serde_json::{Map, Value};
 use self::files::{FileInfo, Files, file_name};
 use super::{
     Rights,
-    about::About,
-    about::unwritable,
-    export::{SCHEMA_VERSION, consent},
-    parts::{MakePart, Parts},
-    watched::{Watch, Watched},
+    guarded_export::{ErasureWatch, GuardedExport},
+    part_stream::{PartSource, PartStream},
+    processing_info::ProcessingInfo,
+    user_data::{SCHEMA_VERSION, consent, unwritable},
 };
 use crate::{
     error::{ErrorKind, Result},
@@ -62,21 +61,21 @@ use crate::{
 /// The same data gives the same bytes at the same `export_date`, but for the exports in `audit.ndjson`. All files have that date, in
 /// UTC.
 pub struct ExportArchive {
-    parts: Parts<Watched<Archivist>>,
+    parts: PartStream<GuardedExport<ArchiveWriter>>,
 }
 
-struct Archivist {
+struct ArchiveWriter {
     rights: Rights,
     user: UserId,
     date: Timestamp,
-    about: Option<About>,
+    about: Option<ProcessingInfo>,
     files: Files,
     next: Next,
     /// The visitors who were linked to the user: those of whom there is a decision.
     visitors: Vec<VisitorId>,
     /// The names of files in `sources`.
     names: BTreeSet<String>,
-    incomplete: Vec<Missing>,
+    incomplete: Vec<IncompleteSource>,
 }
 
 /// What comes next.
@@ -98,7 +97,7 @@ enum Format {
 
 /// What a source could not give.
 #[derive(Serialize)]
-struct Missing {
+struct IncompleteSource {
     name: String,
     reason: String,
 }
@@ -109,9 +108,9 @@ struct Manifest<'a> {
     user_id: &'a UserId,
     export_date: Timestamp,
     #[serde(flatten)]
-    about: Option<About>,
+    about: Option<ProcessingInfo>,
     files: &'a [FileInfo],
-    incomplete: &'a [Missing],
+    incomplete: &'a [IncompleteSource],
 }
 
 /// So many records come at a time: a few milliseconds to compress.
@@ -121,13 +120,13 @@ const README: &str = include_str!("readme.txt");
 
 impl ExportArchive {
     pub(super) async fn new(rights: Rights, user: UserId) -> Result<Self> {
-        let watch = Watch::begin(&rights, &user).await?;
+        let watch = ErasureWatch::begin(&rights, &user).await?;
         let date = rights.inner.runtime.clock.now();
-        let about = Some(rights.about(&user).await?);
+        let about = Some(rights.processing_info(&user).await?);
         let (files, visitors, names) = (Files::new(date), Vec::new(), BTreeSet::new());
         let (next, incomplete) = (Next::Whole, Vec::new());
-        let export = Archivist { rights, user, date, about, files, next, visitors, names, incomplete };
-        Ok(Self { parts: Parts::of(Watched { export, watch }) })
+        let export = ArchiveWriter { rights, user, date, about, files, next, visitors, names, incomplete };
+        Ok(Self { parts: PartStream::of(GuardedExport { export, watch }) })
     }
 
     /// The next part; `None` after the last.
@@ -144,7 +143,7 @@ impl Stream for ExportArchive {
     }
 }
 
-impl MakePart for Archivist {
+impl PartSource for ArchiveWriter {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Nothing => {
@@ -159,7 +158,7 @@ impl MakePart for Archivist {
                 self.files.write(README.as_bytes(), 0)?;
                 let preferences = self.rights.preferences_of(&self.user).await?;
                 self.document("preferences.json", &preferences)?;
-                let demanded = self.rights.demanded_by(&self.user).await?;
+                let demanded = self.rights.rights_status(&self.user).await?;
                 self.document("rights.json", &serde_json::to_value(demanded).map_err(unwritable)?)?;
                 self.files.begin("sessions.ndjson", Some(0), None)?;
                 let sessions = self.rights.sessions_of(&self.user).await?;
@@ -213,7 +212,7 @@ impl MakePart for Archivist {
                     Err(error) => {
                         tracing::warn!(error = %error.chain(), "a source failed: an export lacks what it keeps");
                         let name = self.rights.inner.parts.sources[source].name().to_owned();
-                        self.incomplete.push(Missing { name, reason: reason(error.kind()) });
+                        self.incomplete.push(IncompleteSource { name, reason: reason(error.kind()) });
                         self.begin_source(source + 1)?
                     }
                 };
@@ -237,7 +236,7 @@ impl MakePart for Archivist {
     }
 }
 
-impl Archivist {
+impl ArchiveWriter {
     fn begin_consent(&mut self, name: &str, format: Format) -> Result<Next> {
         self.begin_rows(name, format, None)?;
         Ok(Next::Consent { format, before: None })

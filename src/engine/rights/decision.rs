@@ -3,32 +3,16 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::task::JoinHandle;
 
-use super::{Rights, journal::JournalGuard};
+use super::{JournalGuard, Rights};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
     model::privacy::{
-        Actor, AuditAction, AuditNote, Erasure, JournalEntry, PrivacyRequest, Pseudonym, RequestKind, RequestStep,
+        AuditAction, AuditNote, Erasure, JournalEntry, PrivacyRequest, Pseudonym, RequestKind, RequestStep,
     },
 };
-
-/// How far an erasure is that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ErasureState {
-    /// Nobody is erased under this pseudonym, as far as this process knows.
-    None,
-    /// It is not decided yet, or under way. It is tried until it is done.
-    Pending,
-    /// All is erased but what is [held](Rights::place_hold).
-    Partial,
-    /// All is erased.
-    Done,
-}
 
 /// What an attempt needs, read before it can have any effect.
 #[derive(Clone)]
@@ -39,51 +23,18 @@ struct Attempt {
 }
 
 /// Why an attempt has failed.
-struct Failure {
-    error: Error,
+pub(super) struct Failure {
+    pub(super) error: Error,
     /// Whether it is known that nothing was written.
-    is_certain: bool,
+    pub(super) is_certain: bool,
     /// What the journal has.
     entered: Option<Box<Erasure>>,
 }
 
 /// An attempt that takes longer than this many store timeouts is left to itself and another one is made.
-const PATIENCE: u32 = 12;
+const MAX_TIMEOUTS: u32 = 12;
 
 impl Rights {
-    /// How far the erasure is whose answer had this pseudonym: for a user who cannot log in any more to ask.
-    ///
-    /// What is pending only here, because neither the journal nor the store answers, another process or the next start does
-    /// not know of: there it is [`None`](ErasureState::None).
-    ///
-    /// # Errors
-    ///
-    /// What the store reports.
-    pub async fn erasure_state(&self, pseudonym: Pseudonym) -> Result<ErasureState> {
-        if self.inner.parts.pending.has(pseudonym) {
-            return Ok(ErasureState::Pending);
-        }
-        let known = async {
-            self.opened().await?;
-            self.inner.runtime.store.tombstone(pseudonym).await
-        };
-        Ok(match self.inner.runtime.tasks.within(known).await? {
-            None => ErasureState::None,
-            Some(erasure) if erasure.finished_at.is_some() => ErasureState::Done,
-            Some(erasure) if erasure.is_partial() => ErasureState::Partial,
-            Some(_) => ErasureState::Pending,
-        })
-    }
-
-    /// The pseudonym of a user, by which the [state](Self::erasure_state) of their erasure can be asked for.
-    ///
-    /// # Errors
-    ///
-    /// What the store reports.
-    pub async fn pseudonym(&self, user: &UserId) -> Result<Pseudonym> {
-        Ok(Pseudonym::of(user, self.secret().await?))
-    }
-
     /// Strikes the user out, or says that this is pending.
     pub(super) async fn decide_erasure(&self, user: &UserId) -> Result<Erasure> {
         let pending = &self.inner.parts.pending;
@@ -102,7 +53,7 @@ impl Rights {
             Ok(outcome) => self.decided(&attempt, outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic)))),
             Err(elapsed) => {
                 self.put_off(&attempt);
-                tokio::spawn(self.clone().wait_for(attempt, deciding, timeout.saturating_mul(PATIENCE)));
+                tokio::spawn(self.clone().wait_for(attempt, deciding, timeout.saturating_mul(MAX_TIMEOUTS)));
                 Err(undecided(Error::new(ErrorKind::Timeout, "no answer in time").with_source(elapsed)))
             }
         }
@@ -120,19 +71,6 @@ impl Rights {
             if let Err(error) = self.by(actor).lift_erasure(&user).await {
                 tracing::warn!(error = %error.chain(), "a user who is to be let in again is not yet");
             }
-        }
-    }
-
-    /// Lets a user in again, or says that this is pending.
-    pub(super) async fn begin_lifting(&self, user: &UserId, note: AuditNote) -> Result<bool> {
-        if self.inner.parts.pending.contains(user) {
-            return Err(Error::new(ErrorKind::Conflict, "the erasure is pending: wait until it is decided"));
-        }
-        let (rights, user) = (self.clone(), user.clone());
-        let mut deciding = tokio::spawn(async move { rights.decide_lifting(user, note).await });
-        match tokio::time::timeout(self.inner.runtime.tasks.timeout(), &mut deciding).await {
-            Ok(outcome) => outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic).error)),
-            Err(elapsed) => Err(undecided(Error::new(ErrorKind::Timeout, "no answer in time").with_source(elapsed))),
         }
     }
 
@@ -200,7 +138,7 @@ impl Rights {
             tracing::warn!("an erasure could not be decided in time: it is pending, and tried until it is decided");
             let (rights, user) = (self.clone(), attempt.user.clone());
             tokio::spawn(async move {
-                if let Err(error) = rights.make_lasting(&user).await
+                if let Err(error) = rights.file_pending_request(&user).await
                     // It was decided meanwhile.
                     && error.kind() != ErrorKind::UserErased
                 {
@@ -211,9 +149,9 @@ impl Rights {
     }
 
     /// Files a confirmed request without a grace: it restricts the user, and whichever process sweeps next erases them.
-    async fn make_lasting(&self, user: &UserId) -> Result<()> {
+    async fn file_pending_request(&self, user: &UserId) -> Result<()> {
         let request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, self.inner.runtime.clock.now())?;
-        let filed = self.file_as_it_is(request, self.actor.clone()).await?;
+        let filed = self.store_request(request, self.actor.clone()).await?;
         if filed.request.grace_until().is_some() {
             return Ok(());
         }
@@ -234,7 +172,7 @@ impl Rights {
             }
         };
         let finished = match self.decided(&attempt, outcome) {
-            Ok(erasure) => self.go_on(attempt.user, erasure).await.map(drop),
+            Ok(erasure) => self.continue_erasure(attempt.user, erasure).await.map(drop),
             Err(error) => Err(error),
         };
         match finished {
@@ -244,41 +182,9 @@ impl Rights {
             }
         }
     }
-
-    async fn decide_lifting(&self, user: UserId, note: AuditNote) -> Result<bool> {
-        let inner = &self.inner;
-        let mut is_entered = false;
-        if let Some(journal_guard) = &inner.config.journal_guard
-            && let Some(erasure) = inner.runtime.tasks.within(inner.runtime.store.erasure_of(user.clone())).await?
-            && erasure.finished_at.is_some()
-        {
-            let entry = JournalEntry::lifted(&erasure, inner.runtime.clock.now());
-            match enter(journal_guard, entry).await.map_err(Failure::of_write) {
-                Ok(()) => is_entered = true,
-                Err(failure) if failure.is_certain => return Err(failure.error),
-                Err(failure) => return Err(self.put_off_lifting(user, failure.error)),
-            }
-        }
-        let lifted = inner
-            .runtime
-            .store
-            .lift_erasure(user.clone(), note, inner.runtime.clock.now())
-            .await
-            .map_err(Failure::of_write);
-        lifted.map_err(|failure| match is_entered || !failure.is_certain {
-            // The journal has it: the next start would let them in.
-            true => self.put_off_lifting(user, failure.error),
-            false => failure.error,
-        })
-    }
-
-    fn put_off_lifting(&self, user: UserId, error: Error) -> Error {
-        self.liftings().insert(user, self.actor.clone());
-        undecided(error)
-    }
 }
 
-async fn enter(journal_guard: &JournalGuard, entry: JournalEntry) -> Result<()> {
+pub(super) async fn enter(journal_guard: &JournalGuard, entry: JournalEntry) -> Result<()> {
     journal_guard.append(entry).await
 }
 
@@ -289,19 +195,19 @@ impl Failure {
     }
 
     /// An error says that nothing was written, unless it says that it does not know.
-    fn of_write(error: Error) -> Self {
+    pub(super) fn of_write(error: Error) -> Self {
         let is_certain = !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Pending);
         Self { error, is_certain, entered: None }
     }
 
-    fn of_panic(panic: tokio::task::JoinError) -> Self {
+    pub(super) fn of_panic(panic: tokio::task::JoinError) -> Self {
         let error = Error::new(ErrorKind::Internal, "striking a user out panicked").with_source(panic);
         Self { error, is_certain: false, entered: None }
     }
 }
 
 /// It may happen yet, and it is seen to that it is known whether it does.
-fn undecided(error: Error) -> Error {
+pub(super) fn undecided(error: Error) -> Error {
     Error::new(ErrorKind::Pending, "it is not known yet whether it happened: it is tried until it is")
         .with_source(error)
 }
@@ -311,12 +217,10 @@ fn under_way() -> Error {
 }
 
 /// An erasure that has begun, and met an error.
-pub(super) fn gone_on_with(error: Error) -> Error {
+pub(super) fn to_pending(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Pending => error,
         _ => Error::new(ErrorKind::Pending, "the user is struck out; the erasure is gone on with by the next sweep")
             .with_source(error),
     }
 }
-
-pub(super) type Liftings = std::collections::HashMap<UserId, Actor>;

@@ -4,13 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::Rights;
 use crate::{
-    engine::consents::Consents,
     error::{Error, ErrorKind, Result},
     id::UserId,
-    model::{
-        consent::{Choices, ConsentStates, Decision, DecisionContext, DecisionMethod, PurposeId, Subject},
-        privacy::{AuditAction, RequestKind},
-    },
+    model::privacy::{AuditAction, RequestKind},
 };
 
 /// What became of [`Rights::rectify`].
@@ -24,52 +20,6 @@ pub struct RectificationReport {
 }
 
 impl Rights {
-    /// The user objects to these purposes (GDPR, Article 21): from now on they are not allowed, whatever was granted before. Where
-    /// the user stands then. An open [request](Self::file_request) for it is completed.
-    ///
-    /// # Errors
-    ///
-    /// [`Configuration`](ErrorKind::Configuration) without [consent](crate::GuestbookBuilder::consent); as for
-    /// [`Consents::decide`](crate::consent::Consents::decide).
-    pub async fn object<P: Into<PurposeId>>(
-        &self,
-        user: &UserId,
-        purposes: impl IntoIterator<Item = P>,
-    ) -> Result<ConsentStates> {
-        self.object_in(user, purposes, &DecisionContext::default()).await
-    }
-
-    /// The user takes an objection to this purpose back. Where they stand then; `None` if there was no objection.
-    ///
-    /// What needs no consent is allowed again. For what does, this is no consent: it is not allowed until the user
-    /// [agrees](crate::consent::Consents::decide) to it.
-    ///
-    /// # Errors
-    ///
-    /// As for [`object`](Self::object).
-    pub async fn withdraw_objection(
-        &self,
-        user: &UserId,
-        purpose: impl Into<PurposeId>,
-    ) -> Result<Option<ConsentStates>> {
-        self.consents()?.withdraw_objection(&Subject::User(user.clone()), &purpose.into()).await
-    }
-
-    /// As [`object`](Self::object), in a request of which more is known.
-    pub(crate) async fn object_in<P: Into<PurposeId>>(
-        &self,
-        user: &UserId,
-        purposes: impl IntoIterator<Item = P>,
-        circumstances: &DecisionContext,
-    ) -> Result<ConsentStates> {
-        let consents = self.consents()?;
-        let object = |choices: Choices, purpose: P| choices.decide(purpose, Decision::Objected);
-        let choices = purposes.into_iter().fold(Choices::new(DecisionMethod::Api), object);
-        let consent_states = consents.decide(&Subject::User(user.clone()), choices, circumstances).await?;
-        self.settle(user, &[RequestKind::Objection]).await;
-        Ok(consent_states)
-    }
-
     /// Corrects data of the user (GDPR, Article 16). `patch` has the shape of an [export](Self::export): a member `preferences`, a patch of
     /// them (RFC 7396), and `sources`, with a member for each [source](super::PersonalData) that is to be corrected, in whatever form the source
     /// understands. What happened, and what was decided, is not corrected. An open [request](Self::file_request) for it is completed, if
@@ -104,7 +54,7 @@ impl Rights {
             let named = |error| (Some(format!("sources.{}", source.name())), error);
             let is_corrected = source.rectify(user.clone(), patch.clone()).await.map_err(named)?;
             if is_corrected {
-                let detail = json!({ "source": source.name(), "fields": some_names(patch) });
+                let detail = json!({ "source": source.name(), "fields": bounded_names(patch) });
                 let noted =
                     self.inner.parts.audit.record(AuditAction::Rectified, self.actor.clone(), Some(user), detail).await;
                 noted.map_err(|error| (None, error))?;
@@ -126,12 +76,6 @@ impl Rights {
         let note = self.note(AuditAction::Rectified, self.actor.clone(), user).await?;
         let note = note.detail(json!({ "preferences": keys }));
         all.rectify(user.clone(), patch.clone(), note, self.inner.runtime.clock.now()).await
-    }
-
-    fn consents(&self) -> Result<&Consents> {
-        self.inner.config.register.consents.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "object(): there are no purposes: consent() is not configured")
-        })
     }
 
     /// What a patch names, if all of it can be corrected at all.
@@ -172,7 +116,7 @@ fn names(patch: &Value, above: &str, found: &mut Vec<String>) {
 }
 
 /// As [`names`], so many and so long that an entry of the trail can hold them.
-fn some_names(patch: &Value) -> Vec<String> {
+fn bounded_names(patch: &Value) -> Vec<String> {
     let mut found = Vec::new();
     names(patch, "", &mut found);
     found.truncate(100);
@@ -201,9 +145,9 @@ mod tests {
     #[test]
     fn of_a_source_the_trail_is_told_no_more_names_than_it_can_hold() {
         let patch = (0..1_000).map(|number| (format!("{number}{}", "\u{1f600}".repeat(100)), json!(1))).collect();
-        let found = some_names(&Value::Object(patch));
+        let found = bounded_names(&Value::Object(patch));
         assert_eq!((found.len(), found[0].chars().count()), (100, 30));
         assert!(serde_json::to_vec(&found).unwrap().len() < 16 * 1_024);
-        assert!(some_names(&json!("a word")).is_empty());
+        assert!(bounded_names(&json!("a state")).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! [`Parts`]: a stream of bytes that are made part by part, each when it is asked for.
+//! [`PartStream`]: a stream of bytes that are made part by part, each when it is asked for.
 
 use std::{
     future::Future,
@@ -12,13 +12,13 @@ use futures_core::Stream;
 use crate::{error::Result, store::dyn_store::BoxFuture};
 
 /// Somebody who makes parts.
-pub(super) trait MakePart: Send + 'static {
+pub(super) trait PartSource: Send + 'static {
     /// The next part, perhaps empty; `None` after the last.
     fn part(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
 }
 
 /// The parts, without the empty ones. After an error there is nothing more.
-pub(super) struct Parts<M> {
+pub(super) struct PartStream<M> {
     state: State<M>,
 }
 
@@ -28,7 +28,7 @@ enum State<M> {
     Done,
 }
 
-impl<M: MakePart> Parts<M> {
+impl<M: PartSource> PartStream<M> {
     pub(super) fn of(maker: M) -> Self {
         Self { state: State::Idle(Box::new(maker)) }
     }
@@ -38,7 +38,7 @@ impl<M: MakePart> Parts<M> {
     }
 }
 
-impl<M: MakePart> Stream for Parts<M> {
+impl<M: PartSource> Stream for PartStream<M> {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {

@@ -52,7 +52,7 @@ impl Rights {
         let now = self.inner.runtime.clock.now();
         let mut request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, now)?;
         let token = request.ask(now)?;
-        let filed = self.file_as_it_is(request, Actor::User(user.clone())).await?;
+        let filed = self.store_request(request, Actor::User(user.clone())).await?;
         if !filed.is_duplicate {
             return Ok(ErasureRequest { request: filed.request, token: Some(token), is_duplicate: false });
         }

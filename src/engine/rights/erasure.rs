@@ -1,15 +1,12 @@
 //! Striking somebody out: begun, gone on with, cleaned up after.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use super::{
-    ErasureReceipt, Rights,
-    deciding::{Liftings, gone_on_with},
-};
+use super::{ErasureReceipt, Rights, decision::to_pending};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -109,7 +106,7 @@ impl Rights {
             // What is queued is erased and counted rather than left out; if this fails, it is left out.
             let _ = rights.inner.parts.recorder.flush().await;
             let erasure = rights.decide_erasure(&user).await?;
-            rights.go_on(user, erasure).await.map_err(gone_on_with)
+            rights.continue_erasure(user, erasure).await.map_err(to_pending)
         });
         erasing.await.map_err(|panic| Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic))?
     }
@@ -125,19 +122,6 @@ impl Rights {
             self.inner.runtime.store.erasure_of(user.clone()).await
         };
         self.inner.runtime.tasks.within(known).await
-    }
-
-    /// Lets a user in again who was erased. `false` if they were not.
-    ///
-    /// # Errors
-    ///
-    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; [`Pending`](ErrorKind::Pending) if the journal or the store
-    /// did not answer in time, or the journal has it and the store does not: they are let in as soon as it is known, by the next
-    /// sweep at the latest, or by the next start. With any other error they stay out.
-    pub async fn lift_erasure(&self, user: &UserId) -> Result<bool> {
-        self.inner.runtime.tasks.within(self.opened()).await?;
-        let note = self.inner.parts.audit.note(AuditAction::Lifted, self.actor.clone(), Some(user)).await?;
-        self.begin_lifting(user, note).await
     }
 
     /// Goes on with erasures that a crash or an error interrupted, or of which something was [held](Self::place_hold) that no longer is, and begins those that were
@@ -159,7 +143,7 @@ impl Rights {
             if erasure.is_partial() && self.is_held(&user, &erasure).await? {
                 continue;
             }
-            match self.go_on(user, erasure).await {
+            match self.continue_erasure(user, erasure).await {
                 Ok(receipt) => finished += u64::from(receipt.erasure.finished_at.is_some()),
                 Err(error) => {
                     tracing::warn!(error = %error.chain(), "an erasure could not be finished");
@@ -196,7 +180,7 @@ impl Rights {
         Ok(erasure.retained.iter().all(|retained| is_held(retained.class)))
     }
 
-    pub(super) async fn go_on(&self, user: UserId, mut erasure: Erasure) -> Result<ErasureReceipt> {
+    pub(super) async fn continue_erasure(&self, user: UserId, mut erasure: Erasure) -> Result<ErasureReceipt> {
         let (inner, ended) = (&self.inner, erasure.erased.sessions);
         let _running = Running::new(self, erasure.id);
         inner.is_dirty.store(true, Ordering::Release);
@@ -235,7 +219,7 @@ impl Rights {
     }
 
     /// What happened a moment ago belongs to an export.
-    pub(super) async fn catch_up(&self) {
+    pub(super) async fn flush_recorder(&self) {
         if let Err(error) = self.inner.parts.recorder.flush().await {
             tracing::warn!(%error, "an export may lack the last events");
         }
@@ -253,7 +237,7 @@ impl Rights {
     }
 
     /// Who is to be let in again and is not yet.
-    pub(super) fn liftings(&self) -> MutexGuard<'_, Liftings> {
+    pub(super) fn liftings(&self) -> MutexGuard<'_, HashMap<UserId, Actor>> {
         self.inner.liftings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

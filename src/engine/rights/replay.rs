@@ -1,30 +1,19 @@
-//! Erasures that are remembered outside the store, and done again when the store has forgotten them.
+//! The replay of the erasure journal: erasures that a restored backup does not know are done again.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::Rights;
+use super::{JournalGuard, Rights};
 use crate::{
-    engine::erasure_journal::{DynJournal, OnMissingJournal},
+    engine::erasure_journal::OnMissingJournal,
     error::{Error, ErrorKind, Result},
-    gate::Gate,
     id::UserId,
     model::privacy::{
         Actor, AuditAction, AuditNote, Erasure, ErasureId, JournalEntry, JournalKind, Pseudonym, StoreFingerprint,
     },
 };
-
-/// A journal, and the gate at which everybody waits until it is replayed.
-pub(crate) struct JournalGuard {
-    journal: Box<dyn DynJournal>,
-    /// What becomes of a journal that the store has had and that is not there.
-    missing: OnMissingJournal,
-    gate: Gate,
-    /// One replay at a time.
-    turn: tokio::sync::Mutex<()>,
-}
 
 /// What a [replay](Rights::replay_journal) did. It names nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,17 +34,6 @@ struct JournalState {
     last: JournalEntry,
     /// The erasures that are lifted.
     lifted: Vec<ErasureId>,
-}
-
-impl JournalGuard {
-    pub(crate) fn new(journal: Box<dyn DynJournal>, missing: OnMissingJournal, gate: Gate) -> Self {
-        Self { journal, missing, gate, turn: tokio::sync::Mutex::default() }
-    }
-
-    /// However long it takes: what is dropped may be written all the same.
-    pub(super) async fn append(&self, entry: JournalEntry) -> Result<()> {
-        self.journal.append(entry).await
-    }
 }
 
 impl Rights {
@@ -80,39 +58,6 @@ impl Rights {
             Some(journal_guard) if !journal_guard.gate.is_open() => self.replay().await.map(drop),
             _ => Ok(()),
         }
-    }
-
-    /// Waits until the journal is replayed, or until it is known that it cannot be for now.
-    pub(crate) async fn opened(&self) -> Result<()> {
-        match &self.inner.config.journal_guard {
-            Some(journal_guard) => journal_guard.gate.opened().await,
-            None => Ok(()),
-        }
-    }
-
-    /// Whether the journal is replayed, and the store of everything but sessions answers.
-    pub(crate) async fn health(&self) -> Result<()> {
-        let answered = async {
-            self.opened().await?;
-            self.inner.runtime.store.journal_since().await
-        };
-        self.inner.runtime.tasks.within(answered).await.map(drop)
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.inner.config.journal_guard.as_ref().is_none_or(|journal_guard| journal_guard.gate.is_open())
-    }
-
-    /// Forgets entries that do not matter any longer.
-    pub(super) async fn delete_entries(&self) -> Result<()> {
-        if let Some(journal_guard) = &self.inner.config.journal_guard {
-            self.inner
-                .runtime
-                .tasks
-                .within(journal_guard.journal.delete_expired(self.inner.runtime.clock.now()))
-                .await?;
-        }
-        Ok(())
     }
 
     async fn replay(&self) -> Result<ReplayReport> {
@@ -153,30 +98,30 @@ impl Rights {
         if is_first {
             inner.runtime.tasks.within(inner.runtime.store.begin_journal(now)).await?;
         }
-        let words = self.read_journal(journal_guard).await?;
-        let (total, mut missing) = (words.len(), HashMap::new());
-        for (number, (pseudonym, word)) in words.into_iter().enumerate() {
+        let states = self.read_journal(journal_guard).await?;
+        let (total, mut missing) = (states.len(), HashMap::new());
+        for (number, (pseudonym, state)) in states.into_iter().enumerate() {
             if number % PROGRESS == 0 && total > PROGRESS {
                 tracing::info!(compared = number, of = total, "the erasure journal is compared with the store");
             }
-            if !word.last.is_in_force(now) {
+            if !state.last.is_in_force(now) {
                 continue;
             }
             let known = inner.runtime.tasks.within(inner.runtime.store.tombstone(pseudonym)).await?;
-            match (word.last.kind, known) {
+            match (state.last.kind, known) {
                 (JournalKind::Erased, known) => {
                     report.checked += 1;
                     if known.is_none() {
-                        missing.insert(pseudonym, word.last);
+                        missing.insert(pseudonym, state.last);
                     }
                 }
-                (JournalKind::Lifted, Some(known)) if word.lifted.contains(&known.id) => {
-                    report.lifted += u64::from(self.lift(known).await?);
+                (JournalKind::Lifted, Some(known)) if state.lifted.contains(&known.id) => {
+                    report.lifted += u64::from(self.finish_lifting(known).await?);
                 }
                 (JournalKind::Lifted, _) => {}
             }
         }
-        report.erased_again = self.begin_erasure_again(&mut missing, &secret).await?;
+        report.erased_again = self.erase_again(&mut missing, &secret).await?;
         // Only now: what has a tombstone is not looked for again, should this be interrupted.
         report.tombstones_restored = self.restore_tombstones(&missing).await?;
         Ok(report)
@@ -203,28 +148,28 @@ impl Rights {
         for _ in 0..ATTEMPTS {
             match self.read_journal_once(journal_guard).await {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
-                words => return words,
+                states => return states,
             }
         }
         Err(Error::new(ErrorKind::Unavailable, "entries of the erasure journal are being forgotten all the time"))
     }
 
     async fn read_journal_once(&self, journal_guard: &JournalGuard) -> Result<HashMap<Pseudonym, JournalState>> {
-        let (mut words, mut from, mut announced) = (HashMap::<Pseudonym, JournalState>::new(), None, 0);
+        let (mut states, mut from, mut announced) = (HashMap::<Pseudonym, JournalState>::new(), None, 0);
         loop {
             let page = self.inner.runtime.tasks.within(journal_guard.journal.read(from, PAGE)).await?;
             for entry in page.entries {
-                let word = words.entry(entry.pseudonym).or_insert(JournalState { last: entry, lifted: Vec::new() });
+                let state = states.entry(entry.pseudonym).or_insert(JournalState { last: entry, lifted: Vec::new() });
                 if entry.kind == JournalKind::Lifted {
-                    word.lifted.extend([word.last.id, entry.id]);
+                    state.lifted.extend([state.last.id, entry.id]);
                 }
-                word.last = entry;
+                state.last = entry;
             }
             match page.next {
                 Some(next) => from = Some(next),
-                None => return Ok(words),
+                None => return Ok(states),
             }
-            let read = words.len();
+            let read = states.len();
             if read >= announced + PROGRESS {
                 announced = read;
                 tracing::info!(
@@ -236,11 +181,7 @@ impl Rights {
     }
 
     /// Looks for the names of those who are missing and strikes them out; who is found is missing no more.
-    async fn begin_erasure_again(
-        &self,
-        missing: &mut HashMap<Pseudonym, JournalEntry>,
-        secret: &[u8; 32],
-    ) -> Result<u64> {
+    async fn erase_again(&self, missing: &mut HashMap<Pseudonym, JournalEntry>, secret: &[u8; 32]) -> Result<u64> {
         let (inner, before) = (&self.inner, missing.len());
         let mut after = None;
         while !missing.is_empty() {
@@ -283,11 +224,11 @@ impl Rights {
 
     /// Lifts an erasure that the journal says is lifted. One that was under way when the backup was made is finished first, as
     /// what it has left is data of before. `false` if that does not work: they stay out until the next start.
-    async fn lift(&self, erasure: Erasure) -> Result<bool> {
+    async fn finish_lifting(&self, erasure: Erasure) -> Result<bool> {
         let (inner, id) = (&self.inner, erasure.id);
         let note = self.replay_note(AuditAction::Lifted, erasure.pseudonym).await?;
         if let Some(user) = erasure.user.clone()
-            && let Err(error) = self.go_on(user, erasure).await
+            && let Err(error) = self.continue_erasure(user, erasure).await
         {
             tracing::warn!(error = %error.chain(), "an erasure that is lifted could not be finished");
             return Ok(false);

@@ -1,8 +1,8 @@
-//! [`Watched`]: an export that ends with an error when its user is erased meanwhile.
+//! [`GuardedExport`]: an export that ends with an error when its user is erased meanwhile.
 
 use bytes::Bytes;
 
-use super::{Rights, parts::MakePart};
+use super::{Rights, part_stream::PartSource};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -10,19 +10,19 @@ use crate::{
 };
 
 /// What was known of a user's erasure when their export began.
-pub(super) struct Watch {
+pub(super) struct ErasureWatch {
     rights: Rights,
     user: UserId,
     erasure: Option<Erasure>,
 }
 
 /// An export, and the watch over it.
-pub(super) struct Watched<M> {
+pub(super) struct GuardedExport<M> {
     pub(super) export: M,
-    pub(super) watch: Watch,
+    pub(super) watch: ErasureWatch,
 }
 
-impl Watch {
+impl ErasureWatch {
     /// To be called before anything is read.
     pub(super) async fn begin(rights: &Rights, user: &UserId) -> Result<Self> {
         let erasure = rights.erasure_of(user).await?;
@@ -41,7 +41,7 @@ impl Watch {
     }
 }
 
-impl<M: MakePart> MakePart for Watched<M> {
+impl<M: PartSource> PartSource for GuardedExport<M> {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         // After the last part the request is answered, so an erasure that comes then is too late to matter.
         let part = match self.export.part().await? {
