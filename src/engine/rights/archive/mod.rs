@@ -1,6 +1,6 @@
 //! [`ExportArchive`]: all that is kept of a user, as a ZIP file.
 
-mod csv;
+mod csv_rows;
 mod files;
 
 use std::{
@@ -15,7 +15,10 @@ use futures_core::Stream;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use self::files::{FileInfo, Files, file_name};
+use self::{
+    csv_rows::CsvRows,
+    files::{FileInfo, Files, file_name},
+};
 use super::{
     Rights,
     guarded_export::{ErasureWatch, GuardedExport},
@@ -170,7 +173,7 @@ impl PartSource for ArchiveWriter {
                 self.rows(format, records.iter().map(consent))?;
                 self.next = match (last, format) {
                     (Some(last), format) => Next::Consent { format, before: Some(last) },
-                    (None, Format::Lines) => self.begin_consent("consent.csv", Format::Csv(csv::CONSENT))?,
+                    (None, Format::Lines) => self.begin_consent("consent.csv", Format::Csv(csv_rows::CONSENT))?,
                     (None, Format::Csv(_)) => self.begin_activities("activities.ndjson", Format::Lines)?,
                 };
             }
@@ -184,7 +187,9 @@ impl PartSource for ArchiveWriter {
                     (None, format) if index < self.visitors.len() => {
                         Next::Activities { format, visitor: Some(index), after: None }
                     }
-                    (None, Format::Lines) => self.begin_activities("activities.csv", Format::Csv(csv::ACTIVITIES))?,
+                    (None, Format::Lines) => {
+                        self.begin_activities("activities.csv", Format::Csv(csv_rows::ACTIVITIES))?
+                    }
                     (None, Format::Csv(_)) => {
                         self.begin_rows("audit.ndjson", Format::Lines, None)?;
                         Next::Audit { after: 0 }
@@ -260,7 +265,11 @@ impl ArchiveWriter {
         self.files.begin(name, Some(0), source)?;
         match format {
             Format::Lines => Ok(()),
-            Format::Csv(columns) => self.files.write(&csv::header(columns), 0),
+            Format::Csv(columns) => {
+                let mut rows = CsvRows::new(columns);
+                rows.header()?;
+                self.files.write(&rows.into_bytes()?, 0)
+            }
         }
     }
 
@@ -274,23 +283,39 @@ impl ArchiveWriter {
         format: Format,
         values: impl Iterator<Item = serde_json::Result<T>>,
     ) -> Result<()> {
-        let (mut out, mut rows) = (Vec::new(), 0);
-        for value in values {
-            let value = value.map_err(unwritable)?;
-            match format {
-                Format::Lines => {
-                    serde_json::to_writer(&mut out, &value).map_err(unwritable)?;
-                    out.push(b'\n');
-                }
-                Format::Csv(columns) => {
-                    let value = serde_json::to_value(&value).map_err(unwritable)?;
-                    csv::row(&mut out, columns, value.as_object().unwrap_or(&Map::new()));
-                }
-            }
-            rows += 1;
-        }
-        self.files.write(&out, rows)
+        let mut count = 0;
+        let counted = values.map(|value| {
+            count += 1;
+            value.map_err(unwritable)
+        });
+        let bytes = match format {
+            Format::Lines => json_lines(counted)?,
+            Format::Csv(columns) => csv_lines(columns, counted)?,
+        };
+        self.files.write(&bytes, count)
     }
+}
+
+/// One JSON value a line.
+fn json_lines<T: Serialize>(values: impl Iterator<Item = Result<T>>) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut out, &value?).map_err(unwritable)?;
+        out.push(b'\n');
+    }
+    Ok(out)
+}
+
+fn csv_lines<T: Serialize>(
+    columns: &'static [&'static str],
+    values: impl Iterator<Item = Result<T>>,
+) -> Result<Vec<u8>> {
+    let mut rows = CsvRows::new(columns);
+    for value in values {
+        let value = serde_json::to_value(value?).map_err(unwritable)?;
+        rows.row(value.as_object().unwrap_or(&Map::new()))?;
+    }
+    rows.into_bytes()
 }
 
 /// Why a source is incomplete: nothing of its error but the kind, as its words may be personal.

@@ -1,6 +1,11 @@
 //! Rows as CSV (RFC 4180), for spreadsheets.
 
+use std::borrow::Cow;
+
+use csv::{Terminator, Writer, WriterBuilder};
 use serde_json::{Map, Value};
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// The columns of `activities.csv`: all members that an event can have.
 pub(super) const ACTIVITIES: &[&str] = &[
@@ -42,41 +47,53 @@ pub(super) const CONSENT: &[&str] = &[
     "previous",
 ];
 
-/// The line with the names.
-pub(super) fn header(columns: &[&str]) -> Vec<u8> {
-    (columns.join(",") + "\r\n").into_bytes()
+/// The rows of a file, as they are written: lines end in CRLF, and a field is quoted only if it must be.
+pub(super) struct CsvRows {
+    columns: &'static [&'static str],
+    writer: Writer<Vec<u8>>,
 }
 
-/// A row: text as it is, numbers and yes or no as in JSON, nothing for null, and what has parts as JSON text.
-pub(super) fn row(out: &mut Vec<u8>, columns: &[&str], value: &Map<String, Value>) {
-    for (index, column) in columns.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        match value.get(*column) {
-            None | Some(Value::Null) => {}
-            Some(Value::String(text)) => field(out, text),
-            Some(Value::Number(number)) => out.extend_from_slice(number.to_string().as_bytes()),
-            Some(value) => field(out, &value.to_string()),
-        }
+impl CsvRows {
+    pub(super) fn new(columns: &'static [&'static str]) -> Self {
+        Self { columns, writer: WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new()) }
     }
-    out.extend_from_slice(b"\r\n");
+
+    /// Writes the header: the names of the columns.
+    pub(super) fn header(&mut self) -> Result<()> {
+        self.writer.write_record(self.columns).map_err(unwritable)
+    }
+
+    /// Writes a row. Text is written as it is, numbers and booleans as in JSON, null as an empty field, arrays and
+    /// objects as JSON text.
+    pub(super) fn row(&mut self, value: &Map<String, Value>) -> Result<()> {
+        let fields = self.columns.iter().map(|column| match value.get(*column) {
+            None | Some(Value::Null) => Cow::Borrowed(""),
+            Some(Value::String(text)) => guarded(text.into()),
+            // A negative number is no formula.
+            Some(Value::Number(number)) => number.to_string().into(),
+            Some(value) => guarded(value.to_string().into()),
+        });
+        let fields: Vec<_> = fields.collect();
+        self.writer.write_record(fields.iter().map(|field| field.as_bytes())).map_err(unwritable)
+    }
+
+    /// Returns the bytes that were written.
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>> {
+        self.writer.into_inner().map_err(|error| unwritable(error.into_error().into()))
+    }
 }
 
-/// A text. One that a spreadsheet would take for a formula, as it begins with `=`, `+`, `-`, `@`, a tab or a line break, gets an
-/// apostrophe before it: what somebody else wrote must not be run when a user opens the file.
-fn field(out: &mut Vec<u8>, text: &str) {
-    let guard =
-        if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) { "'" } else { "" };
-    if !text.contains([',', '"', '\r', '\n']) {
-        out.extend_from_slice(guard.as_bytes());
-        out.extend_from_slice(text.as_bytes());
-        return;
+/// Puts an apostrophe before a text that a spreadsheet would run as a formula: one that begins with `=`, `+`, `-`, `@`,
+/// a tab or a line break. Other people may have written the text that a user opens.
+fn guarded(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
+        return format!("'{text}").into();
     }
-    out.push(b'"');
-    out.extend_from_slice(guard.as_bytes());
-    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
-    out.push(b'"');
+    text
+}
+
+fn unwritable(error: csv::Error) -> Error {
+    Error::new(ErrorKind::Internal, "a record cannot be written as CSV").with_source(error)
 }
 
 #[cfg(test)]
@@ -85,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        engine::rights::export::consent,
+        engine::rights::user_data::consent,
         id::{SessionId, UserId, VisitorId},
         model::{
             activity::{Activity, Event, EventData, EventLimits, EventType, Outcome, RequestTrace, ResponseTrace},
@@ -98,13 +115,13 @@ mod tests {
     };
 
     fn line(value: Value) -> String {
-        let mut out = Vec::new();
-        row(&mut out, &["a", "b"], value.as_object().unwrap());
-        String::from_utf8(out).unwrap()
+        let mut rows = CsvRows::new(&["a", "b"]);
+        rows.row(value.as_object().unwrap()).unwrap();
+        String::from_utf8(rows.into_bytes().unwrap()).unwrap()
     }
 
     #[test]
-    fn fields_are_quoted_where_the_rfc_asks_for_it() {
+    fn row_quotes_only_fields_with_a_comma_a_quote_or_a_line_break() {
         for (value, expected) in [
             (json!({}), ","),
             (json!({ "a": null, "b": "" }), ","),
@@ -115,11 +132,13 @@ mod tests {
         ] {
             assert_eq!(line(value), format!("{expected}\r\n"));
         }
-        assert_eq!(header(&["a", "b"]), b"a,b\r\n");
+        let mut rows = CsvRows::new(&["a", "b"]);
+        rows.header().unwrap();
+        assert_eq!(rows.into_bytes().unwrap(), b"a,b\r\n");
     }
 
     #[test]
-    fn no_text_is_a_formula() {
+    fn row_puts_an_apostrophe_before_a_formula() {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "=HYPERLINK(\"http://x\",\"y\")", "\n=1", "＝1"] {
             let line = line(json!({ "a": text }));
             assert!(line.trim_start_matches('"').starts_with('\''), "{line}");
@@ -128,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn every_member_has_a_column() {
+    fn columns_cover_every_member_of_an_activity_and_of_a_consent_record() {
         let (user, visitor, now) = (UserId::from(7), VisitorId::generate().unwrap(), Timestamp::from_millis(1));
         let mut event = Event::new(EventType::ACTION, now).with_client_time(now);
         (event.user, event.visitor) = (Some(user), Some(visitor));
