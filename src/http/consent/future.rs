@@ -1,4 +1,4 @@
-//! [`ConsentFuture`]: the response, without the cookies that must not be set.
+//! [`ConsentFuture`]: the response future of the consent layer.
 
 use std::{
     fmt,
@@ -11,11 +11,11 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::{cookies::OptionalCookies, rules::ConsentEnforcement};
+use super::{cookie_policy::OptionalCookies, enforcement::ConsentEnforcement};
 use crate::request::RequestContext;
 
 pin_project! {
-    /// The response of a [`ConsentService`](super::ConsentService).
+    /// The response future of [`ConsentService`](super::ConsentService).
     pub struct ConsentFuture<F> {
         #[pin]
         future: F,
@@ -23,7 +23,7 @@ pin_project! {
     }
 }
 
-/// The rules, whose response it is, and which optional cookies the request carried.
+/// The policy, the context of the request, and the optional cookies that the request carried.
 type Watch = (Arc<ConsentEnforcement>, Option<RequestContext>, OptionalCookies);
 
 impl<F> ConsentFuture<F> {

@@ -1,21 +1,25 @@
-//! Consent at the door: the rules, the layer that keeps cookies out, the gate, and the signal's support file.
+//! The HTTP side of consent: rules, the consent layer, the gate and the support file of Global Privacy Control.
 
-mod cookies;
+mod consent_request;
+mod cookie_policy;
+mod cookie_removals;
+mod enforcement;
 mod future;
-mod gate;
-mod gpc;
+mod gpc_support;
+mod jurisdictions;
 mod layer;
-mod path;
-mod removal;
+mod local_path;
+mod require_consent;
 mod rules;
 
-pub(crate) use self::rules::{ConsentEnforcement, ConsentRequest};
+pub(crate) use self::{consent_request::ConsentRequest, enforcement::ConsentEnforcement};
 pub use self::{
-    cookies::UndeclaredCookies,
+    cookie_policy::UndeclaredCookies,
     future::ConsentFuture,
-    gate::{RequireConsent, RequireConsentFuture, RequireConsentService},
-    gpc::GpcSupport,
+    gpc_support::GpcSupport,
+    jurisdictions::Jurisdictions,
     layer::{ConsentLayer, ConsentService},
-    path::local_path,
-    rules::{ConsentRules, Jurisdictions},
+    local_path::local_path,
+    require_consent::{RequireConsent, RequireConsentFuture, RequireConsentService},
+    rules::ConsentRules,
 };

@@ -132,7 +132,7 @@ impl Shared {
         let (mut visitor, mut visitor_cookie) = (None, VisitorCookie::Keep);
         let mut is_prefetch = false;
         if let Some(consent) = &self.consent {
-            consent.look(RequestHead::of(request), &mut client);
+            consent.read_request(RequestHead::of(request), &mut client);
             let (token, cookie) = consent.visitor(headers);
             (visitor, visitor_cookie) = (token.map(Visitor::from), cookie);
             is_prefetch = client.signals.gpc && headers.get("sec-purpose").is_some();

@@ -1,32 +1,33 @@
-//! [`Removals`]: has a browser remove cookies.
+//! [`CookieRemovals`]: `Set-Cookie` lines that remove cookies from a browser.
 
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::model::consent::{PurposeCookie, is_host_prefixed, is_secure_prefixed};
 
-/// The cookies that a response removes, each with all that identifies it and none twice.
+/// The cookies that a response removes, each with the attributes that identify it, without duplicates.
 #[derive(Debug)]
-pub(super) struct Removals<'a> {
-    /// The domains that cookies may have been set with where their declarations name none.
+pub(super) struct CookieRemovals<'a> {
+    /// The domains for cookies whose declaration names none.
     domains: &'a [String],
     lines: Vec<String>,
     bytes: usize,
 }
 
-/// Proxies take heads of 4 to 8 KiB. What is too much is removed by a later response.
+/// The most bytes to add to a response, as proxies accept heads of 4 to 8 KiB. A later response removes the rest.
 const MAX_BYTES: usize = 4_096;
 
-impl<'a> Removals<'a> {
+impl<'a> CookieRemovals<'a> {
     pub(super) fn new(domains: &'a [String]) -> Self {
         Self { domains, lines: Vec::new(), bytes: 0 }
     }
 
-    /// Adds the cookie `name`, set as `declared` says. A browser tells cookies apart by name, domain, path and partition.
+    /// Adds the cookie `name` with the attributes of `declared`. Browsers identify a cookie by name, domain, path and
+    /// partition.
     pub(super) fn add(&mut self, name: &[u8], declared: &PurposeCookie) {
-        // What is no text would be written differently from what the browser has.
+        // A name that is not UTF-8 cannot be repeated exactly.
         let Ok(text) = std::str::from_utf8(name) else { return };
         let attributes = match declared.is_partitioned() {
-            // Without SameSite=None a browser takes it for Lax, and refuses it inside a page of another site.
+            // Without SameSite=None browsers assume Lax, and refuse the cookie in a frame of another site.
             true => "; SameSite=None; Secure; Partitioned",
             false if is_secure_prefixed(name) => "; Secure",
             false => "",
@@ -49,7 +50,7 @@ impl<'a> Removals<'a> {
         }
     }
 
-    /// Writes them into the head of a response. Whether there are any.
+    /// Adds the lines to the headers of a response. Returns whether there are any.
     pub(super) fn write(self, headers: &mut HeaderMap) -> bool {
         let is_any = !self.lines.is_empty();
         for line in self.lines {
@@ -74,7 +75,7 @@ mod tests {
 
     fn removed(declared: PurposeCookie, names: &[&str], domains: &[&str]) -> Vec<String> {
         let domains: Vec<String> = domains.iter().map(|domain| (*domain).to_owned()).collect();
-        let mut removals = Removals::new(&domains);
+        let mut removals = CookieRemovals::new(&domains);
         names.iter().for_each(|name| removals.add(name.as_bytes(), &declared));
         let mut headers = HeaderMap::new();
         removals.write(&mut headers);
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_repeats_all_that_identifies_a_cookie() {
+    fn add_repeats_path_domain_and_partition_of_the_declaration() {
         let cookie = |name| PurposeCookie::new(name);
         assert_eq!(removed(cookie("a"), &["a", "a"], &[]), ["a=; Path=/; Max-Age=0"]);
         assert_eq!(
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_two_prefixes_of_the_standard_are_prefixes() {
+    fn add_follows_the_rules_of_host_and_secure_prefixes() {
         let all = PurposeCookie::new("__*").path("/shop");
         let names = ["__Host-a", "__host-b", "__Secure-c", "__SECURE-d", "__utma", "__Host_e"];
         assert_eq!(
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_makes_up_does_not_make_a_response_long() {
+    fn add_limits_the_bytes_of_a_response() {
         let names: Vec<String> = (0..200).map(|number| format!("ads_{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let long = "x".repeat(5_000);

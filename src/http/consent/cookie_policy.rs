@@ -1,4 +1,4 @@
-//! [`CookiePolicy`]: which cookies may pass.
+//! [`CookiePolicy`]: which cookies pass the consent layer.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::removal::Removals;
+use super::cookie_removals::CookieRemovals;
 use crate::{
     error::{Error, ErrorKind, Result},
     http::fetch_metadata::FetchMetadata,
@@ -15,40 +15,40 @@ use crate::{
     request::RequestContext,
 };
 
-/// What becomes of cookies that no purpose declares.
+/// What to do with cookies that no purpose declares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UndeclaredCookies {
-    /// They are kept out, both ways, and a warning names them: nobody has said that they are allowed. The default.
+    /// Removes them from requests and responses, with a warning that names them. The default.
     #[default]
     Remove,
-    /// They pass.
+    /// Lets them pass.
     Pass,
 }
 
-/// Which cookies may pass: those of this crate, and those of purposes that are allowed.
+/// Which cookies pass: those of this crate, and those of allowed purposes.
 #[derive(Debug)]
 pub(super) struct CookiePolicy {
     own: [String; 2],
     declared: Vec<Declared>,
     undeclared: UndeclaredCookies,
     domains: Vec<String>,
-    /// Undeclared cookies that a warning has named.
+    /// Undeclared cookies that a warning has named already.
     warned: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
 struct Declared {
     cookie: PurposeCookie,
-    /// `None`: always allowed.
+    /// `None` for cookies that are always allowed.
     purpose: Option<PurposeId>,
 }
 
-/// The cookies of a request that depend on what somebody decided, each name once.
+/// The cookies of a request that depend on decisions, each name once.
 #[derive(Debug, Default)]
 pub(super) struct OptionalCookies {
     cookies: Vec<OptionalCookie>,
-    /// Read only if it counts.
+    /// Read only if a cookie was removed from the request.
     fetch: FetchMetadata,
 }
 
@@ -58,24 +58,24 @@ struct OptionalCookie {
     was_allowed: bool,
 }
 
-/// What a cookie is, for one visit.
+/// The status of a cookie for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CookieStatus {
-    /// It passes for everybody.
+    /// It always passes.
     Exempt,
-    /// It passes because of what somebody decided.
+    /// It passes because its purpose is allowed.
     Allowed,
-    /// It does not pass because of what somebody decided, or did not.
-    Unallowed,
-    /// Nobody has said what it is for.
+    /// It does not pass because its purpose is not allowed.
+    Disallowed,
+    /// No purpose declares it.
     Undeclared,
 }
 
-/// A warning for each of so many names; a program that makes up names gets no more.
+/// The number of names to warn of, as a client can make up any number.
 const MAX_WARNED: usize = 64;
 
-/// So many names of a request are remembered until its response; a program that makes up names gets no more removed. The others
-/// are kept out all the same.
+/// The number of cookies of a request that its response can remove, as a client can make up any number. All are removed from
+/// the request.
 const MAX_CARRIED: usize = 64;
 
 impl CookiePolicy {
@@ -86,7 +86,7 @@ impl CookiePolicy {
         domains: Vec<String>,
     ) -> Result<Self> {
         if !domains.iter().all(|domain| is_cookie_domain(domain)) {
-            return Err(Error::new(ErrorKind::Configuration, "cookie_domains() are host names"));
+            return Err(Error::new(ErrorKind::Configuration, "cookie_domains() must be host names"));
         }
         let declared = purposes.iter().flat_map(|(id, purpose)| {
             let purpose_id = (purpose.mode_under(Regime::Strictest) != Mode::Necessary).then(|| id.clone());
@@ -97,16 +97,16 @@ impl CookiePolicy {
         Ok(Self { own, declared: declared.collect(), undeclared, domains, warned: Mutex::default() })
     }
 
-    /// Takes cookies that must not pass out of a request. Those that are there because of a decision, or in spite of one.
+    /// Removes disallowed cookies from a request. Returns the cookies that depend on decisions.
     pub(super) fn clean_request(&self, headers: &mut HeaderMap, context: Option<&RequestContext>) -> OptionalCookies {
         let mut carried = OptionalCookies::default();
         let mut removed = false;
         for line in headers.get_all(header::COOKIE) {
             for pair in pairs(line.as_bytes()) {
-                match self.kind(name(pair), context) {
+                match self.status(name(pair), context) {
                     CookieStatus::Exempt => {}
                     CookieStatus::Allowed => carried.add(name(pair), true),
-                    CookieStatus::Unallowed => {
+                    CookieStatus::Disallowed => {
                         carried.add(name(pair), false);
                         removed = true;
                     }
@@ -121,7 +121,8 @@ impl CookiePolicy {
         carried
     }
 
-    /// Takes cookies that must not be set out of a response, and has those of `carried` removed that are not allowed any more.
+    /// Removes disallowed cookies from a response, and removes those of `carried` from the browser that are no longer
+    /// allowed.
     pub(super) fn clean_response(
         &self,
         headers: &mut HeaderMap,
@@ -134,10 +135,10 @@ impl CookiePolicy {
             let before = all.len();
             let passes = |cookie: &HeaderValue| {
                 let name = name(cookie.as_bytes());
-                match self.kind(name, context) {
+                match self.status(name, context) {
                     CookieStatus::Exempt => (true, false),
                     CookieStatus::Allowed => (true, true),
-                    CookieStatus::Unallowed => (false, true),
+                    CookieStatus::Disallowed => (false, true),
                     CookieStatus::Undeclared => (self.passes_undeclared(name, "response"), false),
                 }
             };
@@ -164,11 +165,11 @@ impl CookiePolicy {
         }
     }
 
-    /// Has the browser remove cookies that are not allowed any more. Whether there were any.
+    /// Removes cookies from the browser that are no longer allowed. Returns whether there were any.
     ///
-    /// Those that this request took the permission from go with its response. Those that came although they were not allowed go
-    /// when a person opens a page: a late answer to a script would take away what was allowed and set meanwhile, and a cookie
-    /// that does not go, because of a domain that nobody declared, would make every response uncacheable.
+    /// If this request withdrew the permission, its response removes the cookies. Cookies that were disallowed before are
+    /// removed when a person opens a page: a late response to a script could remove a cookie that was allowed and set in the
+    /// meantime, and a cookie that stays, because its domain is not declared, would make every response uncacheable.
     fn remove_from_browser(
         &self,
         headers: &mut HeaderMap,
@@ -176,17 +177,17 @@ impl CookiePolicy {
         carried: &OptionalCookies,
     ) -> bool {
         let has_changed = context.has_changed_consent();
-        // While nobody can say what was decided, cookies are kept out and not removed: whoever agreed keeps them.
+        // While decisions are unknown, cookies are blocked but not removed: the person may have agreed.
         if carried.cookies.is_empty() && !has_changed || context.is_consent_unknown() {
             return false;
         }
-        let mut removals = Removals::new(&self.domains);
+        let mut removals = CookieRemovals::new(&self.domains);
         for cookie in &carried.cookies {
             let is_due = |declared: &Declared| {
                 let in_frames = carried.fetch.is_navigation && declared.cookie.is_partitioned();
                 cookie.was_allowed || carried.fetch.is_top_level_navigation || in_frames
             };
-            if self.kind(&cookie.name, Some(context)) == CookieStatus::Unallowed {
+            if self.status(&cookie.name, Some(context)) == CookieStatus::Disallowed {
                 for declared in self.declarations(&cookie.name).filter(|declared| is_due(declared)) {
                     removals.add(&cookie.name, &declared.cookie);
                 }
@@ -200,7 +201,7 @@ impl CookiePolicy {
                 let name = cookie.name().as_bytes();
                 if is_elsewhere
                     && context.has_lost(purpose)
-                    && self.kind(name, Some(context)) == CookieStatus::Unallowed
+                    && self.status(name, Some(context)) == CookieStatus::Disallowed
                 {
                     removals.add(name, cookie);
                 }
@@ -209,20 +210,20 @@ impl CookiePolicy {
         removals.write(headers)
     }
 
-    fn kind(&self, name: &[u8], context: Option<&RequestContext>) -> CookieStatus {
+    fn status(&self, name: &[u8], context: Option<&RequestContext>) -> CookieStatus {
         if self.own.iter().any(|own| own.as_bytes() == name) {
             return CookieStatus::Exempt;
         }
-        let mut kind = CookieStatus::Undeclared;
+        let mut status = CookieStatus::Undeclared;
         for declared in self.declarations(name) {
             let Some(purpose) = &declared.purpose else { return CookieStatus::Exempt };
             let verdict = context.and_then(|context| context.verdict(purpose));
             if verdict.is_some_and(|verdict| verdict.is_allowed()) {
                 return CookieStatus::Allowed;
             }
-            kind = CookieStatus::Unallowed;
+            status = CookieStatus::Disallowed;
         }
-        kind
+        status
     }
 
     fn declarations(&self, name: &[u8]) -> impl Iterator<Item = &Declared> {
@@ -239,7 +240,7 @@ impl CookiePolicy {
         let name = String::from_utf8_lossy(name);
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.len() < MAX_WARNED && warned.insert(name.chars().take(64).collect()) {
-            tracing::warn!(%name, of, "a cookie that no purpose declares is removed: declare it, or let such cookies pass");
+            tracing::warn!(%name, of, "removed a cookie that no purpose declares: declare it, or set UndeclaredCookies::Pass");
         }
         false
     }
@@ -248,9 +249,9 @@ impl CookiePolicy {
         let mut kept: Vec<u8> = Vec::new();
         for line in headers.get_all(header::COOKIE) {
             for pair in pairs(line.as_bytes()) {
-                let passes = match self.kind(name(pair), context) {
+                let passes = match self.status(name(pair), context) {
                     CookieStatus::Exempt | CookieStatus::Allowed => true,
-                    CookieStatus::Unallowed => false,
+                    CookieStatus::Disallowed => false,
                     CookieStatus::Undeclared => self.undeclared == UndeclaredCookies::Pass,
                 };
                 if passes {
@@ -283,7 +284,7 @@ fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
 }
 
-/// What stands before the first equals sign, in a `Cookie` as in a `Set-Cookie`.
+/// Returns the part before the first equals sign, of a `Cookie` pair or a `Set-Cookie` line.
 fn name(pair: &[u8]) -> &[u8] {
     let end = pair.iter().position(|byte| matches!(byte, b'=' | b';')).unwrap_or(pair.len());
     pair[..end].trim_ascii()

@@ -1,4 +1,4 @@
-//! [`RequireConsent`]: a gate for what cannot be served without consent.
+//! [`RequireConsent`]: a gate for routes that need consent.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use serde_json::json;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{local_path, rules::ConsentEnforcement};
+use super::{enforcement::ConsentEnforcement, local_path};
 use crate::{
     http::{
         body::ResponseBody,
@@ -25,52 +25,84 @@ use crate::{
     request::RequestContext,
 };
 
-/// Lets a request pass only if its guest allows a purpose. Made by [`Guestbook::require_consent`](crate::Guestbook::require_consent).
+/// A layer that lets a request pass only if a purpose is allowed. Made by
+/// [`Guestbook::require_consent`](crate::Guestbook::require_consent).
 ///
-/// # Consent required
+/// # Examples
 ///
-/// This is what the `type` of its problem (RFC 9457) leads to. `purposes` are the purposes that are missing, `version` is that of the
-/// notice to be agreed to, `manage_url` the page where that is done.
-///
-/// | what | a browser that wants a page (`GET`, `HEAD`) | everything else |
-/// |---|---|---|
-/// | the purpose is not allowed | 303 to the [consent page](super::ConsentRules::consent_page), the way back in `return`, the purpose in `purpose` | 403, `application/problem+json` with `purposes`, `version`, `manage_url` |
-/// | the store could not be asked | 503 with `Retry-After` | 503 with `Retry-After` |
-/// | the place is [blocked](crate::consent::Jurisdiction::blocked) | 451 | 451 |
-/// | there is no session layer outside | 403 | 403 |
-/// | it is a CORS preflight | 403 | 403 |
-///
-/// Every answer, of the gate or of what is behind it, says `Vary: Sec-GPC, Cookie` and `Cache-Control: private`. Where there is
-/// no session layer to say the first, the refusal is the same for everybody, and not kept: `no-store`.
-///
-/// # CORS
-///
-/// A browser sends a preflight before a request of another origin, without cookies: nobody can have agreed to anything in it. A
-/// gate refuses preflights, whatever else it would do, and never calls what is behind it. Put the CORS layer outside of the gate
-/// and of [`Guestbook::layer`](crate::Guestbook::layer): it answers preflights itself, and adds its headers to the gate's refusals,
-/// so that scripts of the other origin can read them. There is an [example](crate::http#cors).
+/// The gate refuses until the visitor has agreed to the notice.
 ///
 /// ```
 /// use std::time::Duration;
-/// use axum::{Router, http::StatusCode, routing::get};
+/// use axum::{Router, body::Body, http::{Request, StatusCode, header}, routing::{get, post}};
+/// use tower::ServiceExt;
 /// use tower_guestbook::{
-///     Guestbook,
-///     consent::{Category, ConsentRules, Purpose, PurposeId, Purposes},
+///     Consent, Guestbook,
+///     consent::{Category, Choices, ConsentRules, DecisionMethod, Notice, Purpose, PurposeId, Purposes},
 ///     store::MemoryStore,
 /// };
 ///
+/// async fn prompt(consent: Consent) -> tower_guestbook::Result<String> {
+///     Ok(consent.prompt("en").await?.snapshot)
+/// }
+///
+/// async fn agree(consent: Consent, snapshot: String) -> tower_guestbook::Result<()> {
+///     let choices = Choices::new(DecisionMethod::Custom).grant(PurposeId::MARKETING).notice(snapshot);
+///     consent.decide(choices).await
+/// }
+///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
-/// let marketing = Purpose::new("marketing", Category::Marketing).expiry(Duration::from_secs(180 * 86_400));
-/// let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build()?);
+/// let marketing =
+///     Purpose::new(PurposeId::MARKETING, Category::Marketing).expiry(Duration::from_secs(180 * 86_400));
+/// let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build()?)
+///     .notice(Notice::new(PurposeId::MARKETING, 1, "en", "We show you offers that fit you.")?);
 /// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
+///
+/// let offers = get(|| async { "for you" }).layer(guestbook.require_consent(PurposeId::MARKETING)?);
 /// let app: Router = Router::new()
-///     .route("/offers", get(|| async { "for you" }).layer(guestbook.require_consent(PurposeId::MARKETING)?))
+///     .route("/offers", offers)
+///     .route("/consent", get(prompt).post(agree))
 ///     .layer(guestbook.layer());
-/// # use tower::ServiceExt;
-/// let response = app.oneshot(http::Request::get("/offers").body(axum::body::Body::empty()).unwrap()).await.unwrap();
-/// assert_eq!(response.status(), StatusCode::FORBIDDEN);
+///
+/// let offers = || Request::get("/offers");
+/// let refused = app.clone().oneshot(offers().body(Body::empty()).unwrap()).await.unwrap();
+/// assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+///
+/// let shown = app.clone().oneshot(Request::get("/consent").body(Body::empty()).unwrap()).await.unwrap();
+/// let agreed = app.clone().oneshot(Request::post("/consent").body(shown.into_body()).unwrap()).await.unwrap();
+/// let cookie = agreed.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+///
+/// let request = offers().header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+/// assert_eq!(app.oneshot(request).await.unwrap().status(), StatusCode::OK);
 /// # Ok(()) }
 /// ```
+///
+/// # Consent required
+///
+/// The `type` of the problem (RFC 9457) links to this section. `purposes` names the missing purpose, `version` is the version
+/// of its notice, and `manage_url` is the page where the person can agree.
+///
+/// | case | answer |
+/// |---|---|
+/// | the purpose is not allowed | 403, `application/problem+json` |
+/// | there is no session layer outside | the same, and an error is logged |
+/// | the store is unavailable | 503 with `Retry-After` |
+/// | the place is [blocked](crate::consent::Jurisdiction::blocked) | 451 |
+/// | a CORS preflight | 403 |
+///
+/// In the first two cases a browser that opens a page with `GET` or `HEAD` is redirected with 303 to the
+/// [consent page](super::ConsentRules::consent_page), if there is one. The query parameter `return` is the path to return to,
+/// and `purpose` the missing purpose.
+///
+/// All responses of the gate and of the service behind it have `Vary: Sec-GPC, Cookie` and `Cache-Control: private`. Without a
+/// session layer, which adds `Vary`, the refusal is the same for all clients and is not cached: `no-store`.
+///
+/// # CORS
+///
+/// Browsers send a preflight without cookies before a cross-origin request, so it carries no consent. A gate refuses all
+/// preflights and never passes them to the service behind it. Place the CORS layer outside the gate and
+/// [`Guestbook::layer`](crate::Guestbook::layer): it answers preflights itself, and adds its headers to the refusals of the
+/// gate, so that scripts of the other origin can read them. There is an [example](crate::http#cors).
 #[derive(Clone)]
 #[must_use]
 pub struct RequireConsent {
@@ -83,7 +115,7 @@ struct Shared {
     enforcement: Arc<ConsentEnforcement>,
 }
 
-/// The service that [`RequireConsent`] makes.
+/// The service of [`RequireConsent`].
 #[derive(Clone)]
 pub struct RequireConsentService<S> {
     inner: S,
@@ -92,7 +124,7 @@ pub struct RequireConsentService<S> {
 }
 
 pin_project! {
-    /// The response of a [`RequireConsentService`]: that of the inner service, or a refusal.
+    /// The response future of [`RequireConsentService`]: the response of the inner service, or a refusal.
     pub struct RequireConsentFuture<F> {
         #[pin]
         gate: Gate<F>,
@@ -118,11 +150,11 @@ impl RequireConsent {
         Self { shared: Arc::new(Shared { purpose, enforcement }), passes_preflights: false }
     }
 
-    /// Lets CORS preflights pass, whoever sends them: for routes behind the gate that answer them themselves. Default: they are
-    /// refused, and the CORS layer goes outside.
+    /// Lets all CORS preflights pass, for routes behind the gate that answer them. Default: preflights are refused, and the
+    /// CORS layer goes outside.
     ///
-    /// **Warning:** a preflight carries no cookies, and so no consent. A handler behind the gate that does not look at the method,
-    /// such as one of axum's `any` or a fallback, then gives its answer to everybody who sends `OPTIONS` with two headers.
+    /// **Warning:** a preflight carries no cookies, and so no consent. A handler that ignores the method, such as axum's `any`
+    /// or a fallback, then answers every client that sends `OPTIONS` with two headers.
     pub fn pass_preflights(mut self) -> Self {
         self.passes_preflights = true;
         self
@@ -164,7 +196,7 @@ where
 }
 
 impl Shared {
-    /// The visit of this guestbook.
+    /// Returns the context that this guestbook has made for the request.
     fn context<'a, B>(&self, request: &'a Request<B>) -> Option<&'a RequestContext> {
         RequestContext::find(request.extensions(), |context| context.decides_by(&self.enforcement.consents))
     }
@@ -177,10 +209,13 @@ impl Shared {
         Refusal::Problem(Problem::PREFLIGHT)
     }
 
-    /// Why the request must not pass.
+    /// Returns why the request must not pass, if so.
     fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
         let Some(context) = self.context(request) else {
-            tracing::error!(purpose = self.purpose.as_str(), "a gate has no session layer outside: it stays closed");
+            tracing::error!(
+                purpose = self.purpose.as_str(),
+                "require_consent() has no session layer outside: it refuses all requests"
+            );
             return Some(self.required(request));
         };
         context.depends_on_consent();
@@ -194,7 +229,7 @@ impl Shared {
         if context.is_consent_unknown() {
             return Some(Refusal::Problem(Problem::CONSENT_UNAVAILABLE));
         }
-        tracing::debug!(purpose = self.purpose.as_str(), why = ?verdict.map(|verdict| verdict.reason()), "a gate stays closed");
+        tracing::debug!(purpose = self.purpose.as_str(), reason = ?verdict.map(|verdict| verdict.reason()), "consent required");
         Some(self.required(request))
     }
 
@@ -205,7 +240,7 @@ impl Shared {
                 let join = if page.contains('?') { '&' } else { '?' };
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 query.append_pair("purpose", self.purpose.as_str());
-                // A nested router has cut the path of the request: the layer outside saw all of it.
+                // Nested routers shorten the path of the request; the session layer saw all of it.
                 let seen = self.context(request).and_then(RequestContext::target);
                 let target = seen.or_else(|| request.uri().path_and_query()).map_or("/", PathAndQuery::as_str);
                 query.append_pair("return", local_path(target).unwrap_or("/"));
@@ -250,12 +285,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().gate.project() {
             GateProjection::Open { future } => Ok(ready!(future.poll(cx))?.map(ResponseBody::inner)),
-            GateProjection::Closed { refusal } => Ok(refusal.take().expect("a refusal is ready once").response()),
+            GateProjection::Closed { refusal } => {
+                Ok(refusal.take().expect("a future is not polled after completion").response())
+            }
         })
     }
 }
 
-/// Whether a person follows a link: only they can do something with a page. A browser says so itself; others ask for HTML.
+/// Returns whether a person opens a page. Browsers say so in `Sec-Fetch-Mode`; older ones ask for HTML.
 fn wants_a_page(method: &Method, headers: &HeaderMap) -> bool {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return false;

@@ -1,4 +1,4 @@
-//! [`GpcSupport`]: the file that says that the signal is honoured.
+//! [`GpcSupport`]: the service for `/.well-known/gpc.json`.
 
 use std::{
     convert::Infallible,
@@ -15,14 +15,22 @@ use crate::{
     http::body::{NoBody, ResponseBody},
 };
 
-/// Answers `/.well-known/gpc.json` (Global Privacy Control, section 4): this site honours the signal.
+/// A service for `/.well-known/gpc.json` (Global Privacy Control, section 4), which declares that this site honours the signal.
+///
+/// # Examples
 ///
 /// ```
-/// use axum::Router;
+/// use axum::{Router, body::{Body, to_bytes}};
+/// use tower::ServiceExt;
 /// use tower_guestbook::consent::GpcSupport;
 ///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let app: Router = Router::new().route_service("/.well-known/gpc.json", GpcSupport::new("2026-11-25")?);
-/// # let _ = app; Ok::<(), tower_guestbook::Error>(())
+///
+/// let request = http::Request::get("/.well-known/gpc.json").body(Body::empty()).unwrap();
+/// let body = app.oneshot(request).await.unwrap().into_body();
+/// assert_eq!(to_bytes(body, 100).await.unwrap(), r#"{"gpc":true,"lastUpdate":"2026-11-25"}"#);
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct GpcSupport {
@@ -30,14 +38,14 @@ pub struct GpcSupport {
 }
 
 impl GpcSupport {
-    /// Since `last_update`, a date like `2026-11-25`, it has been so.
+    /// Creates the service. `last_update` is the date of the declaration, such as `2026-11-25`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if that is no date.
+    /// [`ErrorKind::Configuration`] if it is not a date.
     pub fn new(last_update: &str) -> Result<Self> {
         if !is_date(last_update) {
-            return Err(Error::new(ErrorKind::Configuration, "the date of gpc.json is written as 2026-11-25"));
+            return Err(Error::new(ErrorKind::Configuration, "the date of gpc.json has the form 2026-11-25"));
         }
         Ok(Self { json: format!(r#"{{"gpc":true,"lastUpdate":"{last_update}"}}"#).into() })
     }
