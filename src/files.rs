@@ -34,7 +34,7 @@ impl FileMode {
         Err(Error::new(ErrorKind::Configuration, context))
     }
 
-    /// Whoever can read a file can enter its directory.
+    /// The same for a directory: a reader of its files can enter it.
     const fn of_directory(self) -> u32 {
         self.0 | (self.0 & 0o444) >> 2
     }
@@ -117,7 +117,7 @@ pub(crate) fn warn_if_open(path: &Path, mode: FileMode) {
     }
 }
 
-/// So many files are warned of.
+/// The number of files that a warning names.
 const MAX_WARNED: usize = 1_000;
 
 /// A file that takes the place of another one when it is whole. One that is dropped before is
@@ -241,5 +241,5 @@ fn set_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// So often another process may take a new file for an abandoned one.
+/// How many times another process may take a new file for an abandoned one.
 const ATTEMPTS: u32 = 5;

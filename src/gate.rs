@@ -14,7 +14,7 @@ pub(crate) struct Gate {
 
 enum State {
     Closed,
-    /// The last attempt failed; whoever comes is told at once.
+    /// The last attempt failed; callers get the error at once.
     Failed(Error),
     Open,
 }

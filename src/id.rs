@@ -170,7 +170,7 @@ impl From<Uuid> for VisitorId {
 }
 
 /// The secret that a visitor's cookie holds: 122 random bits, 32 hexadecimal digits on the wire.
-/// Whoever has it can decide as that visitor, so only what is made from it is stored and shown.
+/// Its holder can decide as that visitor, so only what is made from it is stored and shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct VisitorToken(Uuid);
 

@@ -1,4 +1,4 @@
-//! JSON that is written within limits, so that whoever stored it can read it again.
+//! JSON that is written within limits, so that it can be read again.
 
 use std::io;
 

@@ -156,14 +156,14 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// So late at most [`Clock::arrival`] notices that the wall clock was set.
+/// How late [`Clock::arrival`] notices that the wall clock was set, at most.
 const WALL_CLOCK_AGE: Duration = Duration::from_millis(100);
 
 /// When the process first asked for the time.
 static START: OnceLock<Instant> = OnceLock::new();
-/// So many milliseconds the wall clock is ahead of those since the start.
+/// The wall clock minus the time since the start, in milliseconds.
 static AHEAD: AtomicI64 = AtomicI64::new(0);
-/// From so many milliseconds after the start on the wall clock is asked again.
+/// When the wall clock is asked again, in milliseconds since the start.
 static ASK_AGAIN: AtomicI64 = AtomicI64::new(0);
 
 /// The beginning of something, by a clock that is never set back.

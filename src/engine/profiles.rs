@@ -53,7 +53,7 @@ pub(crate) struct Memo {
     values: Mutex<Vec<(u32, Arc<dyn Any + Send + Sync>)>>,
 }
 
-/// So many values are remembered. A browser asks for one, or for a few in turn.
+/// The number of values that are remembered. A browser asks for one, or for a few in turn.
 const MEMO: usize = 8;
 
 impl Profiles {

@@ -46,12 +46,12 @@ struct Used {
 }
 
 impl RateLimit {
-    /// So many requests at once, and as many again in each span of this length.
+    /// Allows a number of requests at once, and as many again in each span of this length.
     pub const fn new(requests: u32, per: Duration) -> Self {
         Self { requests, per }
     }
 
-    /// So many requests at once, and as many again in each minute.
+    /// Allows a number of requests at once, and as many again in each minute.
     pub const fn per_minute(requests: u32) -> Self {
         Self::new(requests, Duration::from_secs(60))
     }

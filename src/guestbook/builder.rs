@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 #[cfg(doc)]
 use super::Guestbook;
 #[cfg(doc)]
-use crate::engine::{rights::Rights, runtime::Runtime};
+use crate::engine::rights::Rights;
 use crate::{
     engine::{
         analytics::AnalyticsRules,
@@ -309,7 +309,7 @@ impl<S: Store> GuestbookBuilder<S> {
     }
 
     /// Begins a new [journal](Self::erasure_journal) where the store has had one that is not there
-    /// any more. For one start, when the old one is lost for good: whoever it kept out would come
+    /// any more. For one start, when the old one is lost for good: erased users would come
     /// back with a backup of before their erasure. Default: nobody is served then.
     pub fn accept_new_journal(mut self) -> Self {
         self.missing_journal = OnMissingJournal::Begin;

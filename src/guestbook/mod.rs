@@ -131,13 +131,13 @@ impl Guestbook {
         self.inner.preferences.as_ref()?.as_any().downcast_ref()
     }
 
-    /// A service that gives whoever is logged in a copy of their data: for a route inside the
+    /// A service that gives the logged-in user a copy of their data: for a route inside the
     /// session layer.
     pub fn export_service(&self) -> ExportService {
         self.inner.export_service.clone()
     }
 
-    /// A service that strikes out whoever is logged in: for a route inside the session layer.
+    /// A service that erases the logged-in user: for a route inside the session layer.
     pub fn erasure_service(&self) -> ErasureService {
         ErasureService::new(self.inner.rights.clone())
     }
@@ -172,7 +172,7 @@ impl Guestbook {
         self.privacy_service().router()
     }
 
-    /// What users may demand: a copy of their data, and to be struck out.
+    /// What users may demand: a copy of their data, and to be erased.
     pub fn rights(&self) -> &Rights {
         &self.inner.rights
     }

@@ -70,7 +70,7 @@ impl CrossOriginGuardLayer {
         Ok(Self { layer })
     }
 
-    /// Lets the requests pass that `predicate` names, whoever sends them: for webhooks, which prove
+    /// Lets the requests pass that `predicate` names, from any origin: for webhooks, which prove
     /// themselves otherwise. A second predicate replaces the first.
     #[must_use]
     pub fn insecure_bypass(self, predicate: impl Fn(&Method, &Uri) -> bool + Send + Sync + 'static) -> Self {

@@ -80,7 +80,7 @@ impl RequireRecentLogin {
         Self { max_age, passes_preflights: false }
     }
 
-    /// Lets CORS preflights pass, whoever sends them: for routes behind the gate that answer them
+    /// Lets all CORS preflights pass: for routes behind the gate that answer them
     /// themselves. Default: they are refused, and the CORS layer goes outside.
     ///
     /// **Warning:** a preflight carries no cookies, and so no login. A handler behind the gate that

@@ -47,7 +47,7 @@ pub(crate) trait RequestServices: Send + Sync {
     fn write_headers(&self, headers: &mut HeaderMap, outcome: Outcome);
 }
 
-/// What became of the session, for the head of the response.
+/// The state of the session, for the head of the response.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) cookie: CookieChange,

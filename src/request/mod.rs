@@ -299,7 +299,8 @@ impl State {
         }
     }
 
-    /// Whoever was here goes: what they decided stays with them, and the browser is nobody's.
+    /// Forgets the user of this request: what they decided stays with them, and the browser is
+    /// nobody's.
     fn depart(&mut self) {
         self.keep_arrival();
         let account = mem::take(&mut self.account);

@@ -59,12 +59,13 @@ impl State {
         self.current.as_ref().is_some_and(|current| current.record.head.user.is_some())
     }
 
-    /// Whether nothing of whoever did this is to be recorded.
+    /// Whether nothing of this person is to be recorded.
     fn is_restricted(&self, event: &Event) -> bool {
         self.account_of(event).account().is_some_and(|account| account.account().restriction.is_some())
     }
 
-    /// By whose decisions an event is judged: a logout is the deed of whoever was there before it.
+    /// By whose decisions an event is judged: a logout is an act of the user who was there before
+    /// it.
     fn account_of(&self, event: &Event) -> &ProfileState {
         let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());
         let is_of_another = event.user.as_ref().is_some_and(|user| Some(user) != present);

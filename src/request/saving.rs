@@ -81,7 +81,7 @@ impl RequestContext {
         }
     }
 
-    /// Tells the client, and caches on the way, what became of the session.
+    /// Writes the state of the session into the response's head, for the client and for caches.
     pub(crate) fn finish(&self, headers: &mut HeaderMap) {
         let state = self.state();
         let max_age = |record: &SessionRecord| {
@@ -239,9 +239,9 @@ impl RequestContext {
     }
 }
 
-/// Whoever held the visit last is gone: the client left, the handler panicked, or a streaming body
-/// has ended. What is still unsaved is saved in the background, unless there is no session that it
-/// could belong to.
+/// The last holder of the context is gone: the client left, the handler panicked, or a streaming
+/// body has ended. What is still unsaved is saved in the background, unless there is no session
+/// that it could belong to.
 impl Drop for Inner {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);

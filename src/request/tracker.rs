@@ -26,8 +26,8 @@ use crate::{
 ///
 /// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under
 /// overload the event is dropped and counted, which is no error.
-/// [`track_durable`](Self::track_durable) returns when the event is stored. Both return what became
-/// of the event.
+/// [`track_durable`](Self::track_durable) returns when the event is stored. Both return the fate of
+/// the event.
 ///
 /// Record what a client names through [`client`](Self::client): it refuses security events and
 /// marks the others.

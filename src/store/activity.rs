@@ -26,7 +26,7 @@ use crate::{
 /// 6. **A dropped future** may or may not have had its effect, but never half of it.
 pub trait ActivityStore: Send + Sync + 'static {
     /// Stores those of `entries` that are new. For each the sequence it got, or `None` if it was
-    /// known, or its user is [struck out](super::ErasureStore).
+    /// known, or its user is [erased](super::ErasureStore).
     fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> impl Future<Output = Result<Vec<Option<u64>>>> + Send;
 
     /// A page of history, ordered by sequence.

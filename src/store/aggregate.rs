@@ -1,4 +1,4 @@
-//! [`AggregateQuery`]: what counts, for answers that a store may have summed up.
+//! [`AggregateQuery`]: what counts, for queries that a store may answer from rollups.
 
 use std::fmt;
 
@@ -69,7 +69,7 @@ impl AggregateQuery {
         self
     }
 
-    /// Looks at so many events one by one, at most.
+    /// Limits the number of events read one by one.
     pub fn max_events(mut self, events: usize) -> Self {
         self.max_events = events;
         self
@@ -112,7 +112,7 @@ impl OverviewParts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RollupCheck {
-    /// So many hours and days are summed up, and were compared.
+    /// Number of rolled up hours and days that were compared.
     pub checked: u64,
     /// Those that are not what the events say.
     pub wrong: Vec<Range>,

@@ -35,15 +35,15 @@ use crate::{
 /// 5. **Others go on.** A scan neither waits for writers nor do they wait for it. `each` is called
 ///    outside any lock that they need.
 ///
-/// # Summing up
+/// # Rolling up
 ///
 /// A store may know a quicker way to an answer than to look at each event: it may keep hours and
-/// days summed up ("rollups"). All verbs about that have a default that knows none: the caller
+/// days rolled up ("rollups"). All methods about that have a default that knows none: the caller
 /// looks at the events then.
 ///
 /// 6. **An answer is exact.** It is what the events say that are stored at that moment; what was
-///    summed up of others is not used.
-/// 7. **Nobody outlives their events.** What was summed up of an event is gone when the event is:
+///    rolled up of others is not used.
+/// 7. **Nobody outlives their events.** What was rolled up of an event is gone when the event is:
 ///    in the same step.
 pub trait AnalyticsStore: ActivityStore {
     /// Calls `each` with every event that `scan` means.
@@ -90,20 +90,20 @@ pub trait AnalyticsStore: ActivityStore {
         ready(Ok(None))
     }
 
-    /// Sums up some of what is over at `now`, for later answers about what counts; the range does
-    /// not matter. `false` if there is nothing left to sum up.
+    /// Rolls up some of what is over at `now`, for later answers about what counts; the range does
+    /// not matter. `false` if there is nothing left to roll up.
     fn roll_up(&self, counting: AggregateQuery, now: Timestamp) -> impl Future<Output = Result<bool>> + Send {
         let _ = (counting, now);
         ready(Ok(false))
     }
 
-    /// Compares everything that is summed up with the events.
+    /// Compares everything that is rolled up with the events.
     fn check_rollups(&self, counting: AggregateQuery) -> impl Future<Output = Result<RollupCheck>> + Send {
         let _ = counting;
         ready(Ok(RollupCheck::default()))
     }
 
-    /// Forgets everything that is summed up; the events stay.
+    /// Forgets everything that is rolled up; the events stay.
     fn delete_rollups(&self) -> impl Future<Output = Result<()>> + Send {
         ready(Ok(()))
     }
@@ -219,7 +219,7 @@ impl Scan {
         self
     }
 
-    /// Shows to whom visitors are linked, too. Whoever is linked to a user who is left out, is left
+    /// Shows to whom visitors are linked, too. A visitor who is linked to an excluded user is left
     /// out.
     pub fn links(mut self) -> Self {
         self.has_links = true;

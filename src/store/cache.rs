@@ -25,9 +25,9 @@ use crate::{
 /// A cache of what a store says. An entry is used for `max_age` after it was read from the store,
 /// so that this is also the time within which a change by another process is noticed.
 ///
-/// Nothing that this process changed is served again: whoever wants to [`put`](Self::put) what it
-/// read takes a [`Ticket`] before it asks the store, and every [`remove`](Self::remove) since then
-/// makes the ticket worthless.
+/// Nothing that this process changed is served again: a task that wants to [`put`](Self::put) what
+/// it read takes a [`Ticket`] before it asks the store, and every [`remove`](Self::remove) since
+/// then makes the ticket worthless.
 pub(crate) struct Cache<K: CacheKey, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
     hasher: K::Hasher,

@@ -19,7 +19,7 @@ use crate::{
 ///    the transaction that makes a session, and raises the epoch in the transaction of a
 ///    [`Revocation::User`](super::Revocation::User) or [`Revocation::All`](super::Revocation::All).
 /// 4. The epoch of a user who is erased is forgotten with their sessions. Nothing is stored for a
-///    user who is struck out.
+///    user who is erased.
 pub trait CredentialStore: Send + Sync + 'static {
     /// The current epoch of `user` in `realm`.
     fn credential_epoch(&self, realm: Realm, user: UserId) -> impl Future<Output = Result<CredentialEpoch>> + Send;

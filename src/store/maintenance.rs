@@ -34,8 +34,8 @@ pub trait MaintenanceStore: Send + Sync + 'static {
 /// What [`MaintenanceStore::reclaim_space`] has done. A store without pages has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReclaimedSpace {
-    /// So many pages were given back.
+    /// Number of pages that were given back.
     pub freed: u64,
-    /// So many pages are free and still the store's.
+    /// Number of free pages that the store still has.
     pub left: u64,
 }

@@ -74,7 +74,7 @@ use crate::{
 /// 1. **What has ended stays ended.** Only [`insert`](Self::insert) and [`rotate`](Self::rotate)
 ///    make a session; `apply` and `touch` on one that is not live at `now` change nothing and say
 ///    so.
-/// 2. **Every verb is atomic**, also against other processes on the same store: all of it happens
+/// 2. **Every method is atomic**, also against other processes on the same store: all of it happens
 ///    or none, and a reader never sees half.
 /// 3. **Changes are merged by key**, on what is stored when they arrive ([`Changes::merge`]), never
 ///    on what the caller had read. Two callers that set different keys both win.
@@ -211,7 +211,7 @@ pub enum Loaded {
     Unknown,
 }
 
-/// What became of [`SessionStore::apply`].
+/// The result of [`SessionStore::apply`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// The changes are stored.

@@ -89,7 +89,7 @@ pub struct RequestQuery {
     pub grace_over_at: Option<Timestamp>,
     /// Only those after this one.
     pub after: Option<RequestId>,
-    /// So many at most.
+    /// The most requests of a page.
     pub limit: usize,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Identities {
     seen: Vec<Seen>,
 }
 
-/// So many keys are looked up without a hash: 16 MiB at most.
+/// Number of keys that are looked up without a hash: 16 MiB at most.
 const NEAR: u64 = 1 << 22;
 
 impl Actors {

@@ -1,4 +1,4 @@
-//! What people do: funnels, patterns, transitions, paths, features, cohorts, experiments.
+//! Behaviour: funnels, patterns, transitions, paths, features, cohorts, experiments.
 
 use std::time::Duration;
 
@@ -175,7 +175,7 @@ fn views() -> Option<Vec<EventType>> {
     Some(vec![EventType::PAGE_VIEW])
 }
 
-/// The range and what may come so long after its last moment; nothing if there is none.
+/// The range, extended past its end by `after`.
 fn longer(range: Range, window: Duration) -> Result<Range> {
     let is_empty = range.from() == range.until();
     Range::new(range.from(), if is_empty { range.until() } else { range.until().after(window) })

@@ -27,8 +27,9 @@ use crate::{
     store::{AggregateQuery, Exclusion, Scan},
 };
 
-/// Answers about what was recorded. Its questions, and what exactly they mean, are in
-/// [`analysis`](crate::analytics). A clone is another handle.
+/// Answers queries about recorded activity. A clone is another handle.
+///
+/// The queries and their exact definitions are in [`analytics`](crate::analytics).
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,41 +47,70 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
+/// Events are queued before they are stored. To query an event right after it was tracked, call
+/// [`Guestbook::flush`](crate::Guestbook::flush) first:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{
+///     Clock, Guestbook, Timestamp, UserId,
+///     activity::{Event, EventType},
+///     analytics::{Funnel, FunnelStep, Range},
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+/// let guestbook = Guestbook::builder(MemoryStore::new()).clock(clock.clone()).build()?;
+/// for event_type in [EventType::PAGE_VIEW, EventType::BUTTON_CLICK] {
+///     let mut event = Event::new(event_type, clock.now());
+///     event.user = Some(UserId::from(7));
+///     guestbook.recorder().record(event);
+///     clock.advance(Duration::from_secs(1));
+/// }
+/// guestbook.flush().await?;
+///
+/// let funnel = Funnel::new([FunnelStep::new(EventType::PAGE_VIEW), FunnelStep::new(EventType::BUTTON_CLICK)]);
+/// let range = Range::last(Duration::from_secs(3600), clock.now());
+/// let report = guestbook.analytics().funnel(range, funnel).await?;
+/// assert_eq!(report.stages[1].actors, 1);
+/// # Ok(()) }
+/// ```
+///
 /// Each answer is exact. Events of users whose processing is
 /// [restricted](crate::privacy::Rights::restrict), or who object to it, do not count: see
-/// [`AnalyticsRules`]. Events that are stored or deleted meanwhile may or may not count. A range is
-/// half-open, days and hours are those of a [`Zone`](crate::analytics::Zone).
+/// [`AnalyticsRules`]. Events that are stored or deleted during a query may or may not count. A
+/// range is half-open; days and hours are those of a [`Zone`](crate::analytics::Zone).
 ///
-/// # What an answer costs
+/// # Cost
 ///
-/// - An **overview**, a **series**, **active users** and a **report** of all events are put
-///   together from hours and days that the store has summed up in the background
-///   ([`roll_up`](Analytics::roll_up)), and from the events of what it has not: the last hour or
-///   two. Their time grows with the number of days in the range, not with what is kept beside. So
-///   are series and active users of one event type, one route or one kind of device. With
-///   [`MemoryStore`](crate::store::MemoryStore), with other filters, and for series by the minute
-///   they look at each event.
-/// - **Behaviour** (funnels, patterns, paths, cohorts) is read from the events of the range; a
-///   summary, a report and a journey of one user from theirs.
+/// - **Overviews, series, active users and reports** of all events are put together from hours and
+///   days that the store has rolled up in the background ([`roll_up`](Analytics::roll_up)), and
+///   from the events of the last hour or two. Their time grows with the number of days in the
+///   range, not with the length of the history. This holds for one event type, one route or one
+///   kind of device as well. With [`MemoryStore`](crate::store::MemoryStore), with other filters,
+///   and for series by the minute they read each event.
+/// - **Behaviour** (funnels, patterns, paths, cohorts) reads the events of the range. A summary, a
+///   report or a journey of one user reads that user's events.
 ///
-/// # How many at a time
+/// # Parallel queries
 ///
-/// Questions share room for [so many events](AnalyticsRules::events_at_a_time) (20 million). Each
-/// takes as much of it as the store says that it will look at, at most
-/// ([`AnalyticsStore::at_most`](crate::store::AnalyticsStore::at_most)), and gives it back with its
-/// memory when it is answered, or when its task has ended after the asker went away. Whoever finds
-/// no room waits in line, and after [a while](AnalyticsRules::max_wait) gets
-/// [`Unavailable`](ErrorKind::Unavailable): a 503 with `Retry-After`. Ask [on behalf
-/// of](Analytics::on_behalf_of) a user where users ask themselves: one question at a time.
+/// All queries share room for [a number of events](AnalyticsRules::events_at_a_time), 20 million by
+/// default. A query takes as much room as the store says it will read at most
+/// ([`AnalyticsStore::at_most`](crate::store::AnalyticsStore::at_most)). It gives the room back
+/// when it is answered, or when its task has ended after the caller left. A query that finds no
+/// room waits in line. After [`max_wait`](AnalyticsRules::max_wait) it fails with
+/// [`Unavailable`](ErrorKind::Unavailable), a 503 with `Retry-After`. On pages where users query
+/// their own data, ask [on behalf of](Analytics::on_behalf_of) the user: one query at a time.
 ///
 /// # Too many events
 ///
-/// An answer looks at so many events one by one as [`AnalyticsRules`] say; an overview, a series, a
-/// summary or a report at two million. With more it is [`TooLarge`](ErrorKind::TooLarge). An
-/// overview, a series, active users and a system report of a store that rolls up fall back to what
-/// is rolled up then, and name the stretches that are not in the figures:
-/// [`Overview::unread`](crate::analytics::Overview::unread). So a flood of events keeps nobody from
-/// their report.
+/// A query reads at most [`max_events`](AnalyticsRules::max_events) events; an overview, a series,
+/// a summary or a report at most two million. Beyond that it fails with
+/// [`TooLarge`](ErrorKind::TooLarge). On a store with rollups, an overview, a series, active users
+/// and a system report use the rollups instead, and name the stretches that are missing from the
+/// figures: [`Overview::unread`](crate::analytics::Overview::unread). A flood of events does not
+/// cost anybody their report.
 #[derive(Clone)]
 pub struct Analytics {
     inner: Arc<Inner>,
@@ -101,12 +131,12 @@ impl Analytics {
         Self { inner: Arc::new(Inner { runtime, rules, objections, turns }), asker: None }
     }
 
-    /// A handle whose questions are this user's, wherever in the process they are asked: one of
-    /// them is answered at a time, and the others wait for it as for room. So nobody who asks much
-    /// keeps dashboards and other users waiting.
+    /// Returns a handle whose queries belong to `user`: one of them runs at a time in this process,
+    /// the others wait in line.
     ///
-    /// It is about who asks, not about whom they ask: use it for the pages on which users see their
-    /// own figures.
+    /// Use it for pages on which users see their own figures. A user who asks often then keeps
+    /// neither dashboards nor other users waiting. The name says who asks, not whose events are
+    /// read.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
@@ -123,14 +153,14 @@ impl Analytics {
         Self { inner: self.inner.clone(), asker: Some(user.clone()) }
     }
 
-    /// Waits for room for a question that looks at the events of `scan`, at most `max` of them.
+    /// Waits for room for a query that reads the events of `scan`, at most `max` of them.
     async fn turn(&self, scan: Scan, max: usize) -> Result<Turn> {
         let inner = &self.inner;
         let events = inner.runtime.tasks.within(inner.runtime.store.at_most(scan)).await?.min(max as u64);
         inner.turns.turn(self.asker.as_ref(), events).await
     }
 
-    /// Shows each event that counts, in the order of history.
+    /// Calls `look` with each event that counts, in the order of history.
     async fn each(&self, range: Range, filter: &EventFilter, mut look: impl FnMut(&Activity) + Send) -> Result<()> {
         let inner = &self.inner;
         let (mut seen, max) = (0, inner.rules.max_events.min(OVERVIEW));
@@ -148,7 +178,7 @@ impl Analytics {
             let page = inner.runtime.tasks.within(inner.runtime.store.history(query.clone())).await?;
             seen += page.activities.len();
             if seen > max {
-                let context = format!("an answer looks at {max} events at most: ask for a shorter range");
+                let context = format!("a query reads at most {max} events: use a shorter range");
                 return Err(Error::new(ErrorKind::TooLarge, context));
             }
             let meant = page.activities.iter().filter(|activity| wanted.matches(&activity.event));
@@ -160,8 +190,8 @@ impl Analytics {
         }
     }
 
-    /// What counts, if a store may know a quicker way to it: everything of `range` but some types,
-    /// or what has one thing in common.
+    /// Returns the aggregate query, if a store may answer it from rollups: everything of `range`
+    /// but some types, or what has one property in common.
     async fn counting(&self, range: Range, filter: &EventFilter) -> Result<Option<AggregateQuery>> {
         let Some(only) = filter.slice() else { return Ok(None) };
         let rules = &self.inner.rules;
@@ -171,8 +201,7 @@ impl Analytics {
         Ok(Some(AggregateQuery { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
     }
 
-    /// An answer that the store may know a quicker way to, if there is room for it and it comes in
-    /// time.
+    /// Returns the answer of a store that may use rollups, if there is room and it comes in time.
     async fn told<T, A>(
         &self,
         range: Range,
@@ -193,21 +222,21 @@ impl Analytics {
         }
     }
 
-    /// An answer of the store, if it comes in time.
+    /// Returns the answer of the store, if it comes in time.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         let in_time = tokio::time::timeout(self.inner.rules.time_limit, answer).await;
-        in_time.map_err(|late| Error::new(ErrorKind::Timeout, "the question took too long").with_source(late))?
+        in_time.map_err(|late| Error::new(ErrorKind::Timeout, "the query took too long").with_source(late))?
     }
 
-    /// Whose events do not count: those whom the rules name, and whom [`AnalyticsRules`] leave out
-    /// by themselves.
+    /// Returns the people whose events do not count: those that the rules name, and those that
+    /// restriction or a refused purpose excludes.
     async fn exclusion(&self) -> Result<Vec<Exclusion>> {
         let mut exclusion = self.inner.objections.exclusion(&self.inner.runtime).await?;
         exclusion.push(Exclusion::new(self.inner.rules.except_users.iter().cloned().map(Into::into)));
         Ok(exclusion)
     }
 
-    /// What computes for long over what was gathered, not in the way of requests.
+    /// Runs a long computation on a thread where it does not block requests.
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| {
@@ -216,7 +245,7 @@ impl Analytics {
     }
 }
 
-/// So many events an overview looks at, at most: it keeps some 100 bytes of each.
+/// The most events an overview reads: it keeps some 100 bytes of each.
 const OVERVIEW: usize = 2_000_000;
 
 impl fmt::Debug for Analytics {

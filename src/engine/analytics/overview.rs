@@ -18,7 +18,7 @@ impl Analytics {
     /// `limit` entries, hours and days are those of `zone`.
     ///
     /// Who wants several of its lists asks for it once. The methods that give one list read less
-    /// where the store has days and hours summed up; elsewhere they make the same pass over the
+    /// where the store has rolled up days and hours; elsewhere they make the same pass over the
     /// events.
     ///
     /// ```

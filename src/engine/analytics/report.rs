@@ -13,7 +13,7 @@ use crate::{
     time::{Timestamp, to_millis},
 };
 
-/// The lists of a report have at most so many entries.
+/// The most entries of each list of a report.
 const ENTRIES: usize = 10;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

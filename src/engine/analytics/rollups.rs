@@ -1,4 +1,4 @@
-//! Summing up what is over, in the background.
+//! Rollups in the background.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Of several processes on one store, one sums up.
+/// Of several processes on one store, one rolls up.
 const LEASE: &str = "rollups";
 const LEASE_TIME: Duration = Duration::from_secs(60);
 
@@ -19,15 +19,16 @@ const LEASE_TIME: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Analytics {
-    /// Sums up what is over, so that later questions need not look at its events: hours ten minutes
-    /// after their end, days of their hours. A guestbook does that by itself, [as often as the
-    /// rules say](super::AnalyticsRules::roll_up_every); this does it now, until there is nothing
-    /// left to do.
+    /// Rolls up what is over, so that later queries need not read its events: hours ten minutes
+    /// after their end, then days from their hours.
     ///
-    /// Answers are the same before and after, and in between; only their speed differs. It reads
-    /// each event once, some two million in a second, in steps between which others have their
-    /// turn; the first time, that is everything that is kept. A late event, a deletion or an
-    /// erasure undoes it for the hours that it touches.
+    /// A guestbook does this in the background, [as often as the rules
+    /// say](super::AnalyticsRules::roll_up_every). This method does it now, until nothing is left.
+    ///
+    /// Answers are the same before and after; only their speed differs. Each event is read once,
+    /// about two million per second, in steps with pauses for others. The first time, that is the
+    /// whole history. A late event, a deletion or an erasure invalidates the rollups of the hours
+    /// that it touches.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, store::SqliteStore};
@@ -43,8 +44,8 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if somebody does it already, here or in another process;
-    /// what the store reports. What was summed up until then stays.
+    /// [`Conflict`](ErrorKind::Conflict) if a rollup is running, here or in another process; and
+    /// what the store reports. What was rolled up until then stays.
     pub async fn roll_up(&self) -> Result<()> {
         let inner = &self.inner;
         let holder = uuid_of(inner.runtime.clock.now())?;
@@ -54,7 +55,7 @@ impl Analytics {
             if lease_ends.is_none_or(|end: Timestamp| now.after(LEASE_TIME / 2) >= end) {
                 let until = now.after(LEASE_TIME);
                 if !inner.runtime.tasks.within(inner.runtime.store.acquire_lease(LEASE, holder, now, until)).await? {
-                    return Err(Error::new(ErrorKind::Conflict, "events are being summed up already"));
+                    return Err(Error::new(ErrorKind::Conflict, "a rollup is running already"));
                 }
                 lease_ends = Some(until);
             }
@@ -69,9 +70,10 @@ impl Analytics {
         }
     }
 
-    /// Compares what is summed up with the events: all of it is reckoned anew. What is wrong should
-    /// never be; if it is, it is a bug, or the file is damaged, and
-    /// [`rebuild_rollups`](Self::rebuild_rollups) mends it.
+    /// Recomputes all rollups from the events and compares.
+    ///
+    /// A difference is a bug or a damaged file; [`rebuild_rollups`](Self::rebuild_rollups) repairs
+    /// it.
     ///
     /// # Errors
     ///
@@ -80,8 +82,7 @@ impl Analytics {
         self.inner.runtime.store.check_rollups(self.everything().await?).await
     }
 
-    /// Forgets what is summed up, and sums everything up anew. Questions that are asked meanwhile
-    /// look at events.
+    /// Deletes all rollups and makes them anew. Queries read events meanwhile.
     ///
     /// # Errors
     ///
@@ -91,7 +92,8 @@ impl Analytics {
         self.roll_up().await
     }
 
-    /// [`roll_up`](Self::roll_up), again and again; an error is reported and tried again next time.
+    /// Calls [`roll_up`](Self::roll_up) at the interval of the rules. An error is logged, and the
+    /// next tick tries again.
     pub(crate) async fn roll_up_by_itself(self) {
         let Some(interval) = self.inner.rules.roll_up_every else { return };
         // Not at once: a start has enough to do.
@@ -101,8 +103,8 @@ impl Analytics {
             ticks.tick().await;
             match self.roll_up().await {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Conflict => tracing::debug!("another process sums up"),
-                Err(error) => tracing::warn!(error = %error.chain(), "events could not be summed up"),
+                Err(error) if error.kind() == ErrorKind::Conflict => tracing::debug!("another process rolls up"),
+                Err(error) => tracing::warn!(error = %error.chain(), "events could not be rolled up"),
             }
         }
     }

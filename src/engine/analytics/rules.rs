@@ -1,4 +1,4 @@
-//! [`AnalyticsRules`]: which events count, and how much one question may cost.
+//! [`AnalyticsRules`]: which events count, and what a query may cost.
 
 use std::{fmt, time::Duration};
 
@@ -13,37 +13,31 @@ use crate::{
     },
 };
 
-/// Which events count, and how much one question may cost.
+/// Which events count, and what a query may cost.
 ///
-/// # Which events count
+/// # Events that count
 ///
-/// All that are stored, but for those that are left out here, and those that were stored for
-/// another reason. Where [consent](crate::GuestbookBuilder::consent) is configured, an event type
-/// that has a purpose of its own
-/// ([`ConsentRules::event_purpose`](crate::consent::ConsentRules::event_purpose)) is left out if
-/// nobody is asked for that purpose: if it is none, as with logins and logouts, which keep accounts
-/// safe, or one whose [mode](Mode) is `Necessary`. Who was not asked whether they may be counted is
-/// not counted by what is known anyway. Where nobody is asked about activity as a whole, such types
-/// are like all others and count. [`count_types`](Self::count_types) says that a type counts
-/// nevertheless.
+/// All stored events count, except for the types that are excluded here and those that were
+/// recorded for another reason. Where [consent](crate::GuestbookBuilder::consent) is configured and
+/// activity as a whole needs consent, an event type with a purpose of its own
+/// ([`ConsentRules::event_purpose`](crate::consent::ConsentRules::event_purpose)) does not count if
+/// nobody is asked for that purpose: logins and logouts, for example, which keep accounts safe, or
+/// a purpose whose [mode](Mode) is `Necessary`. [`count_types`](Self::count_types) counts such a
+/// type all the same.
 ///
-/// # Who is left out
+/// # People who are excluded
 ///
-/// Users who are named here, and whose processing is
-/// [restricted](crate::privacy::Rights::restrict). Where
-/// [consent](crate::GuestbookBuilder::consent) is configured, also whoever refuses a purpose that
-/// events fall under (GDPR, Articles 7(3) and 21), with what was recorded under it before: a user
-/// who refuses, with what they did as a visitor before they logged in, or a visitor. Events under
-/// another purpose, or under none, count as before. It is as it is at the moment of the question:
-/// who agrees again counts again.
+/// - Users that are named here.
+/// - Users whose processing is [restricted](crate::privacy::Rights::restrict).
+/// - Where consent is configured, users and visitors who refuse a purpose that events fall under
+///   (GDPR, Articles 7(3) and 21). Their earlier events under that purpose do not count either,
+///   including what a user did as a visitor before logging in. Events under another purpose, or
+///   under none, count.
 ///
-/// A mere denial, where nothing is recorded before somebody agrees, leaves nothing to be left out,
-/// and so is not looked at.
+/// What holds is the state at the time of the query: a user who agrees again counts again. A denial
+/// excludes nothing where nothing was recorded before consent.
 ///
-/// What the guestbook does in the background (retention, erasure, consent) is no event, so there is
-/// nothing to leave out.
-///
-/// A question that names a type that does not count is refused: 0 would be a wrong answer.
+/// A query that names a type that does not count is refused, because 0 would be a wrong answer.
 ///
 /// ```
 /// use tower_guestbook::{
@@ -81,8 +75,8 @@ pub struct AnalyticsRules {
 }
 
 impl AnalyticsRules {
-    /// All types count; a question takes a minute at most and looks at 20 million events; what is
-    /// over is summed up every five minutes.
+    /// Returns the defaults: all event types count, a query times out after one minute and reads at
+    /// most 20 million events, rollups run every five minutes.
     pub fn new() -> Self {
         Self {
             except_types: Vec::new(),
@@ -99,90 +93,90 @@ impl AnalyticsRules {
         }
     }
 
-    /// Leaves events of these types out.
+    /// Excludes events of these types.
     pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.except_types = types.into_iter().collect();
         self
     }
 
-    /// Leaves events of these users out: the staff, a monitoring.
+    /// Excludes events of these users: the staff, a monitoring service.
     pub fn except_users(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
         self.except_users = users.into_iter().collect();
         self
     }
 
-    /// The types of events that programs make by themselves: what a page fetches, a heartbeat. They
-    /// do not count as an interaction: they do not end a page, add nothing to the length of a
-    /// visit, and a visit with one page view and such events is a bounce. Default: `api_call`. An
-    /// empty list says that all types count. What is rolled up is rolled up anew after a change.
+    /// Sets the types of events that programs cause without a person: what a page fetches, a
+    /// heartbeat.
+    ///
+    /// They do not count as an interaction. They do not end a page view, they add nothing to the
+    /// length of a visit, and a visit with one page view and only such events is a bounce. Default:
+    /// `api_call`. An empty list makes all types count. After a change, rollups are made anew.
     pub fn passive_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.passive_types = types.into_iter().collect();
         self
     }
 
-    /// Counts events of these types although nobody is asked about them: you have another ground
-    /// to.
+    /// Counts events of these types although nobody is asked about them, because there is another
+    /// legal basis.
     pub fn count_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.counted = types.into_iter().collect();
         self
     }
 
-    /// Whether a person is followed across a login, see
+    /// Sets whether a person is followed across a login, see
     /// [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). Default: yes. If not,
-    /// what a visitor did before is another person's.
+    /// the visitor before the login is another person.
     pub fn follow_logins(mut self, follow: bool) -> Self {
         self.follow_logins = follow;
         self
     }
 
-    /// How long a question may take, in all. Default: a minute. One that looks at every event takes
-    /// a second for some three million of them.
+    /// Limits the time of a query. Default: one minute. A query that reads every event takes a
+    /// second for about three million.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// How many events a question may keep in memory while it is answered; each takes some 24
-    /// bytes, for a moment. With more the answer is [`TooLarge`](ErrorKind::TooLarge). Default: 20
-    /// million.
+    /// Limits the number of events that a query keeps in memory, about 24 bytes each. Beyond it the
+    /// query fails with [`TooLarge`](ErrorKind::TooLarge). Default: 20 million.
     pub fn max_events(mut self, events: usize) -> Self {
         self.max_events = events;
         self
     }
 
-    /// How many events all questions together may look at at a time, see
-    /// [`Analytics`](super::Analytics). One question that looks at more waits until there is no
-    /// other. With 24 bytes an event this bounds what analytics take: 480 MB with the default of 20
-    /// million.
+    /// Limits the number of events that all queries read at the same time, see
+    /// [`Analytics`](super::Analytics). A query that reads more waits until no other runs. This
+    /// bounds the memory of analytics: 480 MB with the default of 20 million.
     pub fn events_at_a_time(mut self, events: usize) -> Self {
         self.events_at_a_time = events;
         self
     }
 
-    /// How long a question waits for room, before its time begins; then it is refused as
+    /// Limits how long a query waits for room before its time begins. Then it fails with
     /// [`Unavailable`](ErrorKind::Unavailable), a 503 with `Retry-After`. Default: 10 seconds.
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// How many persons may be left out because they are restricted or refuse a purpose; with more
-    /// each question is answered with [`TooLarge`](ErrorKind::TooLarge), rather than with figures
-    /// that count them. Their names are read for each question: some ten microseconds and 100 bytes
-    /// each, for a moment. Default: 100,000.
+    /// Limits the number of people who are excluded because they are restricted or refuse a
+    /// purpose. Beyond it each query fails with [`TooLarge`](ErrorKind::TooLarge), rather than
+    /// counting them. Their names are read for each query: about ten microseconds and 100 bytes
+    /// each. Default: 100,000.
     pub fn max_left_out(mut self, persons: usize) -> Self {
         self.max_left_out = persons;
         self
     }
 
-    /// How often what is over is [summed up](super::Analytics::roll_up) in the background; `None`
-    /// for never. Default: every five minutes.
+    /// Sets how often rollups [run](super::Analytics::roll_up) in the background; `None` for never.
+    /// Default: every five minutes.
     pub fn roll_up_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.roll_up_every = interval.into();
         self
     }
 
-    /// Checks the rules, and leaves out what was stored without asking.
+    /// Checks the rules, and excludes the types that were recorded without consent.
     pub(crate) fn check(mut self, consent: Option<&ConsentSettings>) -> Result<Self> {
         if self.time_limit.is_zero() || self.max_events == 0 || self.events_at_a_time == 0 {
             let context = "analytics(): time_limit(), max_events() and events_at_a_time() must be more than zero";

@@ -1,4 +1,4 @@
-//! [`Turns`]: how many questions are answered at a time.
+//! [`Turns`]: how many queries run at a time.
 
 use std::{
     collections::HashMap,
@@ -13,10 +13,8 @@ use crate::{
     id::UserId,
 };
 
-/// How many events may be looked at at a time, and one question at a time for each user who asks.
-///
-/// Whoever asks waits in line: the questions of one user for each other, then all for room, in the
-/// order in which they came.
+/// Bounds the number of events that queries read at a time, and runs one query at a time for each
+/// user. Queries wait in line, in the order in which they came.
 pub(super) struct Turns {
     room: Arc<Semaphore>,
     /// All of the room.
@@ -26,16 +24,16 @@ pub(super) struct Turns {
     max_wait: Duration,
 }
 
-/// Room for one question. It is given back when the last clone is dropped.
+/// Room for one query. It is given back when the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct Turn {
     _held: Arc<(Option<OwnedSemaphorePermit>, OwnedSemaphorePermit)>,
 }
 
-/// So many events are one permit.
+/// Number of events that one permit stands for.
 const EVENTS: u64 = 1_000;
 
-/// A question weighs at least as much as one of so many events, whatever it is about.
+/// The least weight of a query, in events.
 const LEAST: u64 = 50_000;
 
 impl Turns {
@@ -44,8 +42,8 @@ impl Turns {
         Self { room: Arc::new(Semaphore::new(whole as usize)), whole, asking: Mutex::default(), max_wait }
     }
 
-    /// Waits for room for a question about so many events; one that needs more than there is gets
-    /// all of it.
+    /// Waits for room for a query that reads `events` events. A query that needs more than there is
+    /// gets all of it.
     pub(super) async fn turn(&self, asker: Option<&UserId>, events: u64) -> Result<Turn> {
         let turn = async {
             let own = match asker {
@@ -56,7 +54,7 @@ impl Turns {
             Ok(Turn { _held: Arc::new((own, room)) })
         };
         tokio::time::timeout(self.max_wait, turn).await.map_err(|late| {
-            let problem = "too many questions to analytics at a time: ask again later";
+            let problem = "too many analytics queries at a time: try again later";
             Error::new(ErrorKind::Unavailable, problem).with_source(late)
         })?
     }

@@ -23,7 +23,8 @@ use crate::{
 pub enum Live {
     /// An event that was just stored.
     Activity(Arc<Activity>),
-    /// So many events were left out here, because the reader was too slow. They are in the history.
+    /// Number of events that were skipped here because the reader was too slow. The history has
+    /// them.
     Missed(u64),
 }
 

@@ -57,7 +57,7 @@ use crate::{
 /// | the queue is full (8,192) | [`record`](Recorder::record) drops the event and counts it, or with [`Overload::Wait`] requests wait for a place before their handler runs; [`record_durable`](Recorder::record_durable) waits |
 /// | the queue is half full | each user, or for strangers each network, gets a share of the rest; more is dropped and counted ([`queue`](RecorderSettings::queue)) |
 /// | a security event (`login`, `logout`, and [your own](crate::activity::EventTypes::security)) finds the queue full | it takes one of the places that are [reserved](RecorderSettings::security_queue) |
-/// | the store fails or does not answer | whoever waits for a durable event is told; the others are tried again, five times with growing pauses; the queue fills meanwhile |
+/// | the store fails or does not answer | a caller that waits for a durable event gets the error; the others are tried again, five times with growing pauses; the queue fills meanwhile |
 /// | it goes on failing | the batch goes to the [spool](RecorderSettings::spool), a bounded file, from where it is stored once the store is back; without a spool it is lost, counted, and an error event says so |
 /// | the spool is full, or its disk | lost, counted, an error event |
 /// | the store says that a batch is wrong (`InvalidInput`, `TooLarge`) | lost, counted, an error event: waiting would not help |

@@ -146,7 +146,7 @@ impl Queue {
     /// back, if the queue is closed, or crowded and the origin of the event has had its share.
     pub(super) fn push(&self, message: Message, permit: PermitKind) -> bool {
         let mut waiting = self.waiting();
-        // Under the lock: what is added is seen by whoever closes.
+        // Under the lock: a closing task sees what was added.
         let is_refused = self.is_closed.load(Ordering::Acquire)
             || (self.length.load(Ordering::Relaxed) >= self.crowded
                 && !waiting.has_room(&message, permit, self.share_of(permit)));
@@ -208,7 +208,7 @@ impl Queue {
     pub(super) fn take(&self, fetched: &mut Fetched, batch: &mut Vec<Message>, limit: usize) {
         while batch.len() < limit {
             if fetched.0.is_empty() {
-                // Whoever adds waits for no longer than this.
+                // The task that adds waits for no longer than this.
                 let mut waiting = self.waiting();
                 mem::swap(&mut waiting.messages, &mut fetched.0);
                 if !waiting.added.is_empty() {

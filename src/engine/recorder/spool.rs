@@ -248,7 +248,7 @@ fn count_lines(reader: impl Read) -> io::Result<u64> {
     }
 }
 
-/// So often in a row a file may be unreadable before it is given up.
+/// The number of failed reads in a row after which a file is given up.
 const MAX_FAILURES: u32 = 3;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! [`Tracked`]: what became of an event.
+//! [`Tracked`]: the fate of an event.
 
 use serde::Serialize;
 
-/// What became of an event that was tracked.
+/// What happened to a tracked event.
 ///
 /// ```
 /// use tower_guestbook::{

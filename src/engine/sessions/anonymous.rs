@@ -48,15 +48,15 @@ struct Used {
 /// The share of a network is given back in this time.
 const SPAN: Duration = Duration::from_secs(600);
 
-/// So many networks are remembered. Whoever asked least recently is forgotten first, and begins
-/// anew.
+/// The number of networks that are remembered. The one that asked least recently goes first, and
+/// begins anew.
 const NETWORKS: NonZeroUsize = NonZeroUsize::new(10_000).expect("more than none");
 
 /// The most sessions that one step ends, and the most steps at a time: the rest is for the next.
 const STEP: usize = 256;
 const STEPS: usize = 8;
 
-/// So many processes may share a store before what they add unasked exceeds the bound.
+/// The number of processes that may share a store before what they add unasked exceeds the bound.
 const PROCESSES: u64 = 8;
 
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
@@ -105,7 +105,7 @@ impl AnonymousSessions {
         Ok(())
     }
 
-    /// So much was stored: keeps the store within the bound.
+    /// Keeps the store within the bound after something was stored.
     pub(super) async fn added(&self, store: &dyn DynStore, sessions: u64, bytes: u64, now: Timestamp) {
         if self.takes(sessions, bytes) {
             return;

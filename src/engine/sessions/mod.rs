@@ -99,7 +99,7 @@ pub(crate) struct Found {
 /// A list shows no more sessions than this.
 const LIST_LIMIT: usize = 1_000;
 
-/// So many logins of browsers with a stale cookie are remembered for a minute.
+/// The number of logins with a stale cookie that are remembered, for a minute.
 const REPLACED_KEYS: usize = 4_096;
 
 /// How many expired sessions one transaction removes.

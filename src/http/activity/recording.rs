@@ -109,7 +109,7 @@ impl Recording {
         event.response = Some(ResponseTrace::new(self.status, latency, self.bytes, outcome));
         let context = self.context.take();
         if let Some(context) = context.as_ref().filter(|_| event.user.is_none()) {
-            // Whoever logged in just now did this, too.
+            // The user who logged in just now did this, too.
             let (user, session) = context.who();
             if user.is_some() || event.session.is_none() {
                 (event.user, event.session) = (user, session);

@@ -153,7 +153,7 @@ impl KnownReferrers {
     }
 }
 
-/// So many different referrers are told apart in a day.
+/// The number of referrers that are told apart in a day.
 const MAX_REFERRERS: usize = 10_000;
 
 /// Whether a URL is one of this very host: the usual case, told without taking it apart.

@@ -23,7 +23,7 @@ use crate::{
 ///   font, sound or film (`Sec-Fetch-Dest`);
 /// - health checks: [`health_paths`](Self::health_paths) and what is below them;
 /// - what a browser fetches ahead (`Sec-Purpose`, `Purpose` or `X-Moz` with `prefetch`);
-/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. Whoever is
+/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. A user who is
 ///   logged in is no bot;
 /// - referrer spam: requests with a referrer that is [excluded](Self::exclude_referrers), unless
 ///   somebody is logged in.

@@ -212,7 +212,7 @@ impl Shared {
     }
 }
 
-/// Whoever is logged in is no bot, whatever the program is called.
+/// A logged-in user is no bot, whatever the program is called.
 fn person(mut agent: Agent) -> Agent {
     if agent.device == DeviceClass::Bot {
         agent.device = DeviceClass::Other;

@@ -77,7 +77,7 @@ pub struct CohortRetention {
 pub struct Cohort {
     /// When the period begins.
     pub from: Timestamp,
-    /// So many they are.
+    /// Number of actors in the cohort.
     pub size: u64,
     /// Who came back, from this period on.
     pub cells: Vec<CohortCell>,
@@ -87,7 +87,7 @@ pub struct Cohort {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CohortCell {
-    /// So many.
+    /// Number of actors.
     pub actors: u64,
     /// Their share of the cohort; `None` if nobody is in it.
     pub share: Option<f64>,

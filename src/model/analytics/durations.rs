@@ -32,7 +32,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Durations {
-    /// So many.
+    /// Number of visits.
     pub count: u64,
     /// Number of bounces among them: one page view and no interaction.
     pub bounces: u64,

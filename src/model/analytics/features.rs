@@ -51,9 +51,9 @@ pub struct FeatureQuery {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FeatureUsage {
-    /// So many distinct actors had an event of the types that were asked for.
+    /// Number of distinct actors with an event of the queried types.
     pub active: u64,
-    /// So many different features there are.
+    /// Number of distinct features.
     pub different: u64,
     /// The most used ones.
     pub features: Vec<Feature>,
@@ -65,9 +65,9 @@ pub struct FeatureUsage {
 pub struct Feature {
     /// Its label.
     pub label: String,
-    /// So many events.
+    /// Number of events.
     pub events: u64,
-    /// So many distinct actors.
+    /// Number of distinct actors.
     pub actors: u64,
     /// Their share of those who were active.
     pub share: Option<f64>,
@@ -104,7 +104,7 @@ impl FeatureQuery {
         self
     }
 
-    /// So many features at most. Default: 50.
+    /// Limits the number of features. Default: 50.
     pub fn limit(mut self, features: usize) -> Self {
         self.limit = features;
         self
@@ -206,9 +206,9 @@ pub struct AdoptionQuery {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Adoption {
-    /// So many distinct actors had an event that counts.
+    /// Number of distinct actors with an event that counts.
     pub active: u64,
-    /// So many of them used the feature.
+    /// Number of them that used the feature.
     pub adopters: u64,
     /// Their share.
     pub share: Option<f64>,
@@ -222,9 +222,9 @@ pub struct Adoption {
 pub struct AdoptionPeriod {
     /// When it begins.
     pub from: Timestamp,
-    /// So many used the feature for the first time.
+    /// Number of actors that used the feature for the first time.
     pub adopters: u64,
-    /// So many have until its end.
+    /// Number of actors that have used it by the end of the period.
     pub total: u64,
     /// Whether all of it is in the range and over.
     pub complete: bool,

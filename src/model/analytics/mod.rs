@@ -1,4 +1,4 @@
-//! The noun: questions about what was recorded, and their exact answers. No I/O here. Who asks a
+//! Plain data for analytics: queries, and reports as answers. No I/O here. Who asks a
 //! store is [`Analytics`](crate::analytics::Analytics).
 
 mod actor;

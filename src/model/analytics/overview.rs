@@ -28,7 +28,7 @@ pub struct Overview {
     /// two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
-    /// So many events.
+    /// Number of events.
     pub events: u64,
     /// Distinct users with at least one event.
     pub active_users: u64,
@@ -39,7 +39,7 @@ pub struct Overview {
     pub first_activity: Option<Timestamp>,
     /// The last event's time, if there is one.
     pub last_activity: Option<Timestamp>,
-    /// On so many days of the zone something happened.
+    /// Number of days, in the zone, with an event.
     pub days_active: u64,
     /// Events of each type.
     pub event_breakdown: BTreeMap<String, u64>,
@@ -69,7 +69,7 @@ pub struct Overview {
 pub struct Count {
     /// Its name.
     pub name: String,
-    /// So often.
+    /// Number of times.
     pub count: u64,
 }
 
@@ -79,7 +79,7 @@ pub struct Count {
 pub struct UserEvents {
     /// Who.
     pub user_id: UserId,
-    /// So many events.
+    /// Number of events.
     pub events: u64,
 }
 

@@ -19,7 +19,7 @@ use crate::{
 pub struct PageViews {
     /// Its name.
     pub page: String,
-    /// So many `page_view` events.
+    /// Number of `page_view` events.
     pub views: u64,
     /// Distinct users; visitors without an account count by their id, so one who logs in between
     /// two views counts as two.
@@ -29,7 +29,7 @@ pub struct PageViews {
     /// A page ends with the next page view of the same session (of the same user, or else visitor,
     /// where an event has no session), or else with the last interaction before a gap of more than
     /// 30 minutes between two events. The last page without an interaction after it is left out of
-    /// the mean. What a page fetches by itself does not end it: see
+    /// the mean. What a page fetches does not end it: see
     /// [`AnalyticsRules::passive_types`](crate::analytics::AnalyticsRules::passive_types).
     pub average_time_ms: Option<u64>,
 }

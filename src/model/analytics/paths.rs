@@ -78,11 +78,11 @@ pub struct Paths {
     pub page: Option<String>,
     /// Whether paths are read backwards.
     pub backward: bool,
-    /// So many visits have a path.
+    /// Number of visits with a path.
     pub visits: u64,
-    /// So many of them have nothing after it.
+    /// Number of these visits that end here.
     pub ends: u64,
-    /// So many go on elsewhere.
+    /// Number of these visits that continue with another page.
     pub other: u64,
     /// What comes next.
     pub next: Vec<PathPlace>,
@@ -94,11 +94,11 @@ pub struct Paths {
 pub struct PathPlace {
     /// The page.
     pub page: String,
-    /// So many visits come here.
+    /// Number of visits that come here.
     pub visits: u64,
-    /// So many of them have nothing after it.
+    /// Number of these visits that end here.
     pub ends: u64,
-    /// So many go on elsewhere, or deeper than the tree.
+    /// Number of these visits that continue with another page, or deeper than the tree.
     pub other: u64,
     /// What comes next.
     pub next: Vec<PathPlace>,
@@ -133,13 +133,13 @@ impl PathQuery {
         Self { page: Some(page.into()), ..Self::to_end() }
     }
 
-    /// So many views after the first place. Default: 5.
+    /// Limits the depth: the number of views after the first. Default: 5.
     pub fn depth(mut self, views: usize) -> Self {
         self.depth = views;
         self
     }
 
-    /// So many pages at each place. Default: 10.
+    /// Limits the number of pages at each place. Default: 10.
     pub fn width(mut self, pages: usize) -> Self {
         self.width = pages;
         self

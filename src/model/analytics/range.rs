@@ -1,4 +1,6 @@
-//! [`Range`]: from when to when.
+//! [`Range`]: a span of time.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -7,7 +9,18 @@ use crate::{
     time::Timestamp,
 };
 
-/// A span of time, half-open: `from` belongs to it, `until` does not.
+/// A half-open span of time: `from` belongs to it, `until` does not.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{Timestamp, analytics::Range};
+///
+/// let now = Timestamp::from_millis(1_800_000_000_000);
+/// let day = Range::last(Duration::from_secs(86_400), now);
+/// assert!(day.contains(day.from()) && !day.contains(now));
+/// assert_eq!(day, Range::new(now.before(Duration::from_secs(86_400)), now)?);
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Range {
     from: Timestamp,
@@ -15,7 +28,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// From `from` to before `until`; empty if they are the same.
+    /// Makes the range from `from` to before `until`; it is empty if they are equal.
     ///
     /// # Errors
     ///
@@ -27,17 +40,22 @@ impl Range {
         Ok(Self { from, until })
     }
 
-    /// Its beginning.
+    /// Makes the range of the last `duration` before `now`.
+    pub fn last(duration: Duration, now: Timestamp) -> Self {
+        Self { from: now.before(duration), until: now }
+    }
+
+    /// Returns the beginning.
     pub const fn from(self) -> Timestamp {
         self.from
     }
 
-    /// Its end, which is not in it.
+    /// Returns the end, which is not part of the range.
     pub const fn until(self) -> Timestamp {
         self.until
     }
 
-    /// Whether the moment lies in it.
+    /// Whether `time` lies in the range.
     pub fn contains(self, time: Timestamp) -> bool {
         self.from <= time && time < self.until
     }

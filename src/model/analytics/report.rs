@@ -40,7 +40,7 @@ pub struct SystemReport {
     /// Stretches that are not in the figures, see [`Overview::unread`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
-    /// So many events.
+    /// Number of events.
     pub activities_24h: u64,
     /// Distinct users.
     pub active_users_24h: u64,

@@ -38,7 +38,7 @@ pub struct ActivitySeries {
 pub struct Bucket {
     /// When the period began.
     pub start: Timestamp,
-    /// So many events.
+    /// Number of events.
     pub events: u64,
     /// Distinct users with at least one event.
     pub active_users: u64,
@@ -89,7 +89,7 @@ pub(crate) struct Buckets {
     users: Vec<HashSet<UserId>>,
 }
 
-/// So many periods at most.
+/// The most periods of a series.
 pub(crate) const MAX_BUCKETS: usize = 10_000;
 pub(super) const WEEK: usize = 7;
 pub(super) const MONTH: usize = 30;
@@ -159,7 +159,7 @@ impl ActiveUsers {
     }
 }
 
-/// The distinct users of the last so many days.
+/// The distinct users of a sliding number of days.
 struct Window<'a> {
     length: usize,
     days: VecDeque<&'a HashSet<UserId>>,

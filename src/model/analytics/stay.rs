@@ -9,7 +9,7 @@ pub(crate) enum Role {
     View,
     /// Somebody does something.
     Interaction,
-    /// A program does something by itself: the event keeps a visit together, and says nothing about
+    /// A program acts, not a person: the event keeps a visit together, and says nothing about
     /// the time spent.
     Passive,
 }

@@ -13,9 +13,9 @@ use crate::{id::UserId, time::Timestamp};
 pub struct UserSummary {
     /// Who.
     pub user_id: UserId,
-    /// So many events.
+    /// Number of events.
     pub total_activities: u64,
-    /// So many sessions: see [`Durations`](super::Durations).
+    /// Number of visits: see [`Durations`](super::Durations).
     pub total_sessions: u64,
     /// The mean length of the sessions, in milliseconds; `None` without any.
     pub average_session_ms: Option<u64>,
@@ -23,7 +23,7 @@ pub struct UserSummary {
     pub first_seen: Option<Timestamp>,
     /// The last event's time, if there is one.
     pub last_activity: Option<Timestamp>,
-    /// On so many days in UTC something happened.
+    /// Number of days (UTC) with an event.
     pub days_active: u64,
     /// Events of each type.
     pub event_breakdown: BTreeMap<String, u64>,

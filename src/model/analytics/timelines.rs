@@ -51,7 +51,7 @@ pub(crate) struct Names {
     numbers: HashMap<Box<str>, u32, RandomState>,
 }
 
-/// So many different labels, pages or values one question may have.
+/// The most distinct labels, pages or values of one query.
 pub const MAX_NAMES: usize = 100_000;
 
 impl Names {

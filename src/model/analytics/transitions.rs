@@ -68,13 +68,13 @@ pub struct TransitionQuery {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Transitions {
-    /// So many visits were looked at.
+    /// Number of visits read.
     pub visits: u64,
-    /// So many transitions there were.
+    /// Number of transitions.
     pub total: u64,
     /// The most frequent ones.
     pub transitions: Vec<Transition>,
-    /// So many were others.
+    /// Number of transitions that are not listed.
     pub other: u64,
 }
 
@@ -86,7 +86,7 @@ pub struct Transition {
     pub from: String,
     /// The page that they went to.
     pub to: String,
-    /// So often.
+    /// Number of times.
     pub count: u64,
     /// The mean time between the two views, in milliseconds.
     pub mean_ms: f64,
@@ -102,21 +102,21 @@ pub struct Transition {
 pub struct PageNeighbours {
     /// The page.
     pub page: String,
-    /// So often it was seen.
+    /// Number of views.
     pub views: u64,
-    /// So many visits began with it.
+    /// Number of visits that began with it.
     pub entries: u64,
-    /// So many visits ended with it.
+    /// Number of visits that ended with it.
     pub exits: u64,
-    /// So often it was seen again at once.
+    /// Number of times it was viewed again at once.
     pub loops: u64,
     /// The pages before it, the most frequent first, then by name.
     pub previous: Vec<PageCount>,
-    /// So often another page was before it.
+    /// Number of times another page came before it.
     pub other_previous: u64,
     /// The pages after it, in the same order.
     pub next: Vec<PageCount>,
-    /// So often another page was after it.
+    /// Number of times another page came after it.
     pub other_next: u64,
 }
 
@@ -126,7 +126,7 @@ pub struct PageNeighbours {
 pub struct PageCount {
     /// The page.
     pub page: String,
-    /// So often.
+    /// Number of times.
     pub count: u64,
     /// The share of all views of the page that was asked for.
     pub share: Option<f64>,
@@ -149,7 +149,7 @@ impl TransitionQuery {
         self
     }
 
-    /// So many transitions at most; of a page so many before and after. Default: 50.
+    /// Limits the number of transitions; for one page, of those before it and of those after it. Default: 50.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 /// A gap of more than this ends a visit.
 pub const VISIT_GAP: Duration = Duration::from_secs(30 * 60);
 
-/// So long after its first event a visit ends at the latest.
+/// The longest visit, from its first event.
 pub const LONGEST_VISIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) const GAP: i64 = 30 * 60 * 1_000;

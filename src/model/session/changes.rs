@@ -28,7 +28,7 @@ pub struct Changes {
     expected: BTreeMap<Box<str>, Option<Arc<str>>>,
 }
 
-/// What became of [`Changes::merge`].
+/// The result of [`Changes::merge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merge {
     /// The data with the changes in it.

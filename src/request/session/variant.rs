@@ -18,8 +18,8 @@ impl Session {
     /// if they have met an experiment on one device before they logged in there, and on another one
     /// after: they are counted as [mixed](crate::analytics::ExperimentReport::mixed).
     ///
-    /// The key makes a session, with its cookie, for whoever has none: ask where consent allows
-    /// that. It records nothing: record the exposure where the guest meets the variant.
+    /// The key makes a session, with its cookie, for a client that has none: ask where consent
+    /// allows that. It records nothing: record the exposure where the guest meets the variant.
     ///
     /// ```
     /// use axum::{Router, routing::get};

@@ -15,7 +15,7 @@ pub(super) struct Trail {
     checkpoint: Option<AuditCheckpoint>,
 }
 
-/// So many entries there can be.
+/// The most entries there can be.
 const CAPACITY: usize = 100_000;
 
 impl AuditStore for MemoryStore {

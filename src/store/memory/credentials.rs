@@ -52,7 +52,7 @@ impl State {
         Ok(others)
     }
 
-    /// Somebody who is struck out has no session and no epoch, and gets none.
+    /// Somebody who is erased has no session and no epoch, and gets none.
     pub(super) fn raise_epoch(&mut self, realm: &Realm, user: Option<&UserId>) -> Result<()> {
         match user {
             Some(user) if self.erasure(user)?.is_some() => {}

@@ -1,4 +1,4 @@
-//! The verbs of [`AnalyticsStore`]: looking through rows, and what they are summed up to.
+//! The methods of [`AnalyticsStore`]: looking through rows, and what they are rolled up to.
 
 use std::{
     cell::RefCell,
@@ -23,7 +23,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// For whom everything that is summed up was found to be right the last time.
+/// For whom everything that is rolled up was found to be right the last time.
 pub(super) type Fitted = Mutex<Option<(Vec<Exclusion>, Vec<EventType>, Vec<EventType>)>>;
 
 impl AnalyticsStore for SqliteStore {
@@ -120,7 +120,7 @@ impl SqliteStore {
         self.inner.readers.read_elsewhere(move |database| read(database, &stopped)).await
     }
 
-    /// Forgets what was summed up for others than who are left out now. All of it is looked at for
+    /// Forgets what was rolled up for others than who are left out now. All of it is looked at for
     /// that, so only when they change.
     async fn refit(&self, counting: &AggregateQuery) -> Result<()> {
         let wanted = (counting.exclusion.clone(), counting.except_types.clone(), counting.passive_types.clone());

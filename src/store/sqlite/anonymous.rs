@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) const SCHEMA: &str = "
-    -- The data comes last: whoever wants what stands before it does not read it.
+    -- The data comes last: a query of the other columns does not read it.
     CREATE TABLE new_sessions (
         id INTEGER PRIMARY KEY,
         public_id BLOB NOT NULL UNIQUE,

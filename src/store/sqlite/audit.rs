@@ -1,4 +1,4 @@
-//! The verbs of [`AuditStore`](crate::store::AuditStore) in SQL. The triggers are no defence
+//! The methods of [`AuditStore`](crate::store::AuditStore) in SQL. The triggers are no defence
 //! against somebody who may change the schema; they are one against mistakes, ours and others'.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};

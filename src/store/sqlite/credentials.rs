@@ -1,4 +1,4 @@
-//! The verbs of [`CredentialStore`] in SQL: two counters, of the user and of the realm, whose sum
+//! The methods of [`CredentialStore`] in SQL: two counters, of the user and of the realm, whose sum
 //! is the epoch.
 
 use rusqlite::{Connection, params};
@@ -68,7 +68,7 @@ const RAISE_REALM: &str = "
     INSERT INTO realm_epochs (realm, epoch) VALUES (?1, 1)
     ON CONFLICT (realm) DO UPDATE SET epoch = epoch + 1";
 
-/// Somebody who is struck out has no session and no epoch, and gets none.
+/// Somebody who is erased has no session and no epoch, and gets none.
 pub(super) fn raise(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
     let raised = match user {
         Some(user) if tombstones::of_user(database, user)?.is_some() => Ok(0),

@@ -113,5 +113,5 @@ fn clear_rows(database: &Database, id: &[u8], names: &Names, limit: usize) -> Re
 const TYPE: i64 = 0;
 const ROUTE: i64 = 1;
 
-/// So many rows are looked at in the time that it takes to delete one.
+/// The number of rows that are read in the time that it takes to delete one.
 const LOOKS: usize = 100;

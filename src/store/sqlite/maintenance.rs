@@ -1,4 +1,4 @@
-//! The verbs of [`MaintenanceStore`](crate::store::MaintenanceStore) in SQL.
+//! The methods of [`MaintenanceStore`](crate::store::MaintenanceStore) in SQL.
 
 use rusqlite::{Connection, params};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! The verbs of [`PreferenceStore`](crate::store::PreferenceStore) in SQL: one row a user.
+//! The methods of [`PreferenceStore`](crate::store::PreferenceStore) in SQL: one row a user.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

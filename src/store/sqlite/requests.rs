@@ -1,4 +1,4 @@
-//! The verbs of [`PrivacyRequestStore`](crate::store::PrivacyRequestStore) in SQL: one row a
+//! The methods of [`PrivacyRequestStore`](crate::store::PrivacyRequestStore) in SQL: one row a
 //! request.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};

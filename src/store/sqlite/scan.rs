@@ -1,4 +1,4 @@
-//! The verb of [`AnalyticsStore`](crate::store::AnalyticsStore) in SQL: rows as they lie in the
+//! The method of [`AnalyticsStore`](crate::store::AnalyticsStore) in SQL: rows as they lie in the
 //! table, names looked up once.
 
 use std::{

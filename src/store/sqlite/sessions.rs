@@ -1,5 +1,5 @@
-//! The verbs of [`SessionStore`](crate::store::SessionStore) in SQL. Each runs inside the writer's
-//! transaction, or reads.
+//! The methods of [`SessionStore`](crate::store::SessionStore) in SQL. Each runs inside the
+//! writer's transaction, or reads.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;

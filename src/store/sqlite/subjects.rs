@@ -1,4 +1,4 @@
-//! The verbs of [`ErasureStore`](crate::store::ErasureStore) in SQL. A row of `erasures` is a
+//! The methods of [`ErasureStore`](crate::store::ErasureStore) in SQL. A row of `erasures` is a
 //! tombstone from the moment it is there; the user's name stands in it only as long as there is
 //! something left to erase.
 

@@ -43,7 +43,7 @@ pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Option<Era
     }
 }
 
-/// For each verb that would store something for a user, in its transaction.
+/// For each method that would store something for a user, in its transaction.
 pub(super) fn check_not_erased(database: &Connection, user: &UserId) -> Result<()> {
     match of_user(database, user)? {
         Some(_) => Err(user_erased()),

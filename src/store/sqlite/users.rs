@@ -11,13 +11,13 @@ use crate::{
 
 const INTERN: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
 
-/// Gives the user a number, if they have none yet and are not struck out.
+/// Gives the user a number, if they have none yet and are not erased.
 pub(super) fn intern(database: &Connection, user: &UserId) -> Result<()> {
     tombstones::check_not_erased(database, user)?;
     intern_regardless(database, user)
 }
 
-/// Gives the user a number, if they have none yet, whether or not they are struck out.
+/// Gives the user a number, if they have none yet, whether or not they are erased.
 pub(super) fn intern_regardless(database: &Connection, user: &UserId) -> Result<()> {
     database.prepare_cached(INTERN).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The contracts, verb by verb: which connection does what.
+//! The contracts, method by method: which connection does what.
 
 use std::sync::Arc;
 

@@ -68,7 +68,7 @@ struct Worker {
     synchronous: Durability,
 }
 
-/// So many operations share a transaction at most: a batch must not keep its first caller waiting
+/// The most operations that share a transaction: a batch must not keep its first caller waiting
 /// for long.
 const BATCH: usize = 256;
 
@@ -160,7 +160,7 @@ impl Worker {
             if let Some(caller) = close {
                 let checkpoint = log::checkpoint(&self.database);
                 drop(self);
-                // Whoever asked for it may have left.
+                // The caller may have left.
                 let _ = caller.send(checkpoint);
                 return;
             }

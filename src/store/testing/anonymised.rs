@@ -194,7 +194,7 @@ pub(super) async fn an_erasure_can_leave_rows_of_nobody<S: Store>(store: Arc<S>)
     }
 }
 
-pub(super) async fn whoever_goes_on_with_an_erasure_may_decide_otherwise<S: Store>(store: Arc<S>) {
+pub(super) async fn another_process_that_continues_an_erasure_may_use_another_rule<S: Store>(store: Arc<S>) {
     let batch = (0..12).map(|number| event(Some(["ada", "bob"][number % 2]), None));
     subjects::append(&*store, entries(1, batch)).await;
     let begun = begin_erasure(&*store, "ada").await;

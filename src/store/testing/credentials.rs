@@ -64,7 +64,7 @@ pub(super) async fn an_epoch_is_of_one_user_and_realm_and_goes_up<S: Store>(stor
     assert_eq!(raise(&*store, Realm::default(), Some("1")).await.number(), 1);
     assert_eq!(raise(&*store, Realm::default(), Some("1")).await.number(), 2);
     assert_eq!(all().await, [2, 0, 0]);
-    assert_eq!(raise(&*store, Realm::default(), None).await.number(), 1, "of whoever has none of their own");
+    assert_eq!(raise(&*store, Realm::default(), None).await.number(), 1, "of a user without an epoch of their own");
     assert_eq!(all().await, [3, 1, 0]);
     raise(&*store, admins(), Some("1")).await;
     assert_eq!(all().await, [3, 1, 1]);

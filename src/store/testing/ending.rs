@@ -14,7 +14,7 @@ use crate::{
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Whether a session is refused by every verb at `now`, and stays as it is.
+/// Whether a session is refused by every method at `now`, and stays as it is.
 async fn is_over<S: SessionStore>(store: &S, stored: &super::Stored, now: crate::time::Timestamp) -> bool {
     let before = store.load(stored.key, Realm::default()).await.expect("readable");
     let applied = set(store, stored.id(), &[("late", "write")], now).await.expect("answered");

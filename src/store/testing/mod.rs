@@ -436,7 +436,7 @@ list! {
         whatever_the_order_nothing_of_an_erased_user_gets_in;
     anonymised:
         an_erasure_can_leave_rows_of_nobody
-        whoever_goes_on_with_an_erasure_may_decide_otherwise
+        another_process_that_continues_an_erasure_may_use_another_rule
         activities_that_are_held_or_restricted_are_not_anonymised;
     refusals:
         who_is_erased_refuses_nothing_any_more;

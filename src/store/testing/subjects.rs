@@ -1,4 +1,4 @@
-//! Cases for [`ErasureStore`](crate::store::ErasureStore): a user is struck out, and nothing of
+//! Cases for [`ErasureStore`](crate::store::ErasureStore): a user is erased, and nothing of
 //! them is left or comes back.
 
 mod steps;

@@ -113,7 +113,7 @@ async fn check<S: AnalyticsStore>(store: &S, counting: AggregateQuery) {
     assert!(found.is_none_or(|found| found == expected), "active users are not what the events say");
 }
 
-/// Sums up until there is nothing left to do.
+/// Rolls up until there is nothing left to do.
 async fn roll_up<S: AnalyticsStore>(store: &S, counting: &AggregateQuery, now: Timestamp) {
     for _ in 0..1_000 {
         if !store.roll_up(counting.clone(), now).await.expect("summed up") {
@@ -204,7 +204,7 @@ pub(super) async fn who_is_left_out_is_left_out_of_what_is_summed_up<S: Analytic
         counting().except_types([EventType::PURCHASE, EventType::LOGOUT]),
         counting(),
     ];
-    // Whatever it was summed up for before.
+    // Whatever it was rolled up for before.
     for rolled_up in &questions {
         roll_up(&*store, rolled_up, now).await;
         assert_eq!(store.check_rollups(rolled_up.clone()).await.expect("compared").wrong, []);

@@ -25,7 +25,7 @@
 //! What an event does not have is null. Values are compressed with Snappy, in groups of 65,536
 //! rows; memory holds one group.
 //!
-//! Nothing is written of whoever is restricted, and nothing under a purpose that they refuse: as in
+//! Nothing is written of restricted users, and nothing under a purpose that they refuse: as in
 //! [analytics](crate::analytics::AnalyticsRules#who-is-left-out), at the time of the offload.
 //!
 //! A file appears whole or not at all, and replaces the one of an earlier run. A day that has no
@@ -146,7 +146,7 @@ struct Names {
     known: HashMap<UserId, String>,
 }
 
-/// So many names are kept at a time.
+/// The number of names that are kept at a time.
 const KNOWN: usize = 100_000;
 
 impl Offload {
@@ -169,7 +169,7 @@ impl Offload {
 
     /// Who may read and write the files that are made, as permission bits of Unix, whatever the
     /// mask of the process: 0o640, say, for a column store that runs as a member of the group.
-    /// Directories that are made let in whoever can read. A file that is replaced keeps its mode;
+    /// Directories that are made can be entered by everybody who can read. A file that is replaced keeps its mode;
     /// one that others can read is warned of. Default: 0o600.
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.mode = FileMode::new(mode);
@@ -269,7 +269,7 @@ fn history(filter: ActivityFilter) -> HistoryQuery {
     HistoryQuery::new(filter).order(Order::OldestFirst).limit(HistoryQuery::MAX_LIMIT)
 }
 
-/// So many rows make a group.
+/// The number of rows of a group.
 const GROUP: usize = 65_536;
 
 /// Ten years.

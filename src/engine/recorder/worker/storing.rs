@@ -31,7 +31,7 @@ struct Batch {
 }
 
 impl Worker {
-    /// Stores what is in the inbox, or says what became of it; and to whom else that is to be said.
+    /// Stores the inbox, or reports what happened to it, to callers and subscribers.
     pub(super) async fn store_inbox(&mut self) -> (Result<()>, Vec<oneshot::Sender<Result<()>>>) {
         let mut batch = self.take_batch();
         let mut attempt = 1;
@@ -81,7 +81,7 @@ impl Worker {
             _ => Err(Error::new(ErrorKind::Unavailable, "some events wait in the spool until the store takes them")),
         });
         for flush in flushes {
-            // Whoever asked may have left.
+            // The caller may have left.
             let _ = flush.send(result.as_ref().copied().map_err(Error::without_source));
         }
     }

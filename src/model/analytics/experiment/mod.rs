@@ -98,7 +98,7 @@ impl Experiment {
         }
     }
 
-    /// Adds a variant that so many of all get. The first one is what the others are compared with.
+    /// Adds a variant with its weight. The first one is the control that the others are compared with.
     pub fn variant(mut self, name: impl Into<String>, weight: u32) -> Self {
         self.variants.push((name.into(), weight));
         self

@@ -22,16 +22,16 @@ pub struct ExperimentReport {
     pub range: Range,
     /// The variants, in the order in which they were given.
     pub variants: Vec<VariantReport>,
-    /// So many subjects met several variants; they are not compared.
+    /// Number of subjects that met several variants; they are not compared.
     pub mixed: u64,
-    /// So many met a variant that is not declared, or an unnamed one; they are not compared.
+    /// Number of subjects that met an undeclared or unnamed variant; they are not compared.
     pub unknown: u64,
     /// Number of subjects of the variants who logged in on the way: they have events as a visitor
     /// and as a user, and are followed, see
     /// [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). If `mixed` is large
     /// beside it, the variant changes at the login: see `Session::variant_of`.
     pub changed_identity: u64,
-    /// So many subjects of the variants have not converted and may still.
+    /// Number of subjects that have not converted and still have time to.
     pub open: u64,
     /// Whether there are enough of them to say anything.
     pub note: SampleNote,
@@ -47,9 +47,9 @@ pub struct VariantReport {
     pub name: String,
     /// Its weight.
     pub weight: u32,
-    /// So many subjects were exposed to it, and to no other.
+    /// Number of subjects exposed to this variant and no other.
     pub subjects: u64,
-    /// So many of them converted.
+    /// Number of them that converted.
     pub conversions: u64,
     /// Their share.
     pub rate: Option<f64>,
@@ -109,7 +109,7 @@ impl SampleRatio {
     }
 }
 
-/// What became of a variant while subjects are looked at.
+/// The counts of a variant while subjects are read.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     subjects: u64,

@@ -22,9 +22,9 @@ pub struct FunnelReport {
     pub range: Range,
     /// The stages, one for each step.
     pub stages: Vec<FunnelStage>,
-    /// So many actors did something excluded.
+    /// Number of actors with an excluded event.
     pub excluded: u64,
-    /// So many came in, did not come to the end and may still.
+    /// Number of actors that entered, did not finish, and still have time to.
     pub open: u64,
     /// The same for each value of the field that tells apart, the most frequent first, then by
     /// value, those without last. Empty if none was asked for.
@@ -38,9 +38,9 @@ pub struct FunnelStage {
     /// The type of the step; in any order of the step at this place of the list, whichever was
     /// done.
     pub event_type: String,
-    /// So many actors came here.
+    /// Number of actors that reached this stage.
     pub actors: u64,
-    /// So many of the stage before did not; 0 for the first.
+    /// Number of actors lost since the previous stage; 0 for the first stage.
     pub dropped: u64,
     /// The share of the stage before; `None` for the first, and if nobody was there.
     pub from_previous: Option<f64>,

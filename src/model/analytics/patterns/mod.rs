@@ -73,9 +73,9 @@ pub struct PatternQuery {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CommonPatterns {
-    /// So many visits were looked at.
+    /// Number of visits read.
     pub visits: u64,
-    /// So many different patterns there are.
+    /// Number of distinct patterns.
     pub different: u64,
     /// The most common ones.
     pub patterns: Vec<Pattern>,
@@ -87,7 +87,7 @@ pub struct CommonPatterns {
 pub struct Pattern {
     /// The labels in their order.
     pub labels: Vec<String>,
-    /// So many visits have it.
+    /// Number of visits that have it.
     pub visits: u64,
     /// That in percent of all visits.
     pub percent: f64,
@@ -115,13 +115,13 @@ impl PatternQuery {
         }
     }
 
-    /// Patterns of so many events at most. Default: 4.
+    /// Limits the length of a pattern, in events. Default: 4.
     pub fn longest(mut self, events: usize) -> Self {
         self.longest = events;
         self
     }
 
-    /// So many patterns at most. Default: 20.
+    /// Limits the number of patterns. Default: 20.
     pub fn limit(mut self, patterns: usize) -> Self {
         self.limit = patterns;
         self

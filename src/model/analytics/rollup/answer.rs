@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct OverviewAsk {
     pub(crate) range: Range,
     pub(crate) zone: Zone,
-    /// So many entries of each list.
+    /// Number of entries of each list.
     pub(crate) limit: usize,
 }
 

@@ -104,7 +104,7 @@ impl Persons {
         }
     }
 
-    /// Whoever an event is of.
+    /// The person of an event.
     pub(super) fn insert(&mut self, event: &Counted<'_>) {
         match (event.user, event.visitor) {
             (Some(user), _) => _ = self.users.insert(user),

@@ -1,11 +1,11 @@
-//! [`Rollup`]: a stretch of time summed up, so that a question about months does not read every event of them.
+//! [`Rollup`]: the aggregates of an hour or a day, so that a query over months need not read its events.
 //!
 //! # What is kept
 //!
 //! Counts, sets of people as bitmaps, how long visits were, and of what lies near the edges of the
 //! stretch enough to put it together with its neighbours: two rollups that follow each other make
 //! exactly the one of both stretches together. Nobody is named; people are the store's numbers. Who
-//! is struck out is taken out by making the rollup anew from what is left. A sketch that estimates
+//! is erased is taken out by making the rollup anew from what is left. A sketch that estimates
 //! distinct people would be smaller, but could not forget anybody.
 //!
 //! # Runs
@@ -17,7 +17,7 @@
 //!
 //! # Another format
 //!
-//! Whoever changes what is kept, or what it means, appends a migration to the store that forgets
+//! A change of what is kept, or what it means, appends a migration to the store that forgets
 //! all rollups: they are made anew.
 
 mod answer;
@@ -47,7 +47,7 @@ pub(crate) use self::{
 };
 use crate::{error::Result, model::client::DeviceClass};
 
-/// A stretch of time summed up, as a store keeps it.
+/// The aggregates of an hour or a day, as a store keeps them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rollup {
     /// The first millisecond.

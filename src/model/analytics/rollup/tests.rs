@@ -236,7 +236,7 @@ proptest! {
         let made = rollup(&events, 0, 3 * DAY);
         prop_assert!(made.is_made_for(&leaving()).unwrap());
 
-        // Whoever is left out of a type more that has events here.
+        // A person is excluded from one more type that has events here.
         let mut more = leaving();
         more.leave_out(Persons { users: [user].into(), visitors: [visitor].into() }, &kinds);
         let is_there = |event: &&Small| match event.user {

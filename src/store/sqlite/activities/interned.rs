@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// So many users are remembered, then they are looked up anew. Most of those who are active come
-/// again.
+/// The number of users that are remembered; then they are looked up anew. Most of those who are
+/// active come again.
 const MANY: usize = 131_072;
 
-/// So many names of another kind. Sessions end; a smaller table is faster.
+/// The number of other names that are remembered. Sessions end; a smaller table is faster.
 const SOME: usize = 16_384;
 
 /// How to find a name and how to add it.
@@ -62,7 +62,7 @@ impl Interned {
         id(&mut self.types, event_type, SOME, || TYPES.intern(database, [event_type.as_str()]))
     }
 
-    /// `None` if the user is struck out or restricted. Whoever does that to somebody has this
+    /// `None` if the user is erased or restricted. An erasure or restriction has this
     /// forgotten.
     pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<Option<i64>> {
         if let Some(id) = self.users.get(user) {

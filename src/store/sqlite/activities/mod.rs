@@ -1,4 +1,4 @@
-//! The verbs of [`ActivityStore`](crate::store::ActivityStore) in SQL.
+//! The methods of [`ActivityStore`](crate::store::ActivityStore) in SQL.
 //!
 //! # What costs what
 //!

@@ -1,4 +1,4 @@
-//! Decisions of somebody who is struck out.
+//! Decisions of somebody who is erased.
 
 use rusqlite::Connection;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! The verbs of [`ConsentStore`](crate::store::ConsentStore) in SQL: records that are only added,
+//! The methods of [`ConsentStore`](crate::store::ConsentStore) in SQL: records that are only added,
 //! and one row for each subject that says where it stands.
 
 mod erasing;

@@ -1,4 +1,4 @@
-//! Comparing what was summed up with the rows.
+//! Comparing what was rolled up with the rows.
 
 use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
@@ -15,7 +15,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The days of which something is summed up.
+/// The days of which something is rolled up.
 pub(in crate::store::sqlite) fn days(database: &Connection) -> Result<BTreeSet<i64>> {
     let hours = finalized(database, Period::Hour(0), Period::Hour(DAYS - 1))?;
     let days = finalized(database, Period::Day(0), Period::Day(DAYS - 1))?;

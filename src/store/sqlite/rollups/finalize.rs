@@ -1,4 +1,4 @@
-//! Summing up what is over.
+//! Rolling up what is over.
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
@@ -18,7 +18,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is to be summed up next.
+/// What is to be rolled up next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store::sqlite) enum Batch {
     /// Hours of one day, in order.
@@ -36,13 +36,13 @@ impl Batch {
     }
 }
 
-/// An hour is over for so long before it is summed up: events may wait in a queue.
+/// An hour is over for so long before it is rolled up: events may wait in a queue.
 const SETTLED: i64 = 10 * 60 * 1_000;
 
-/// So many blocks are read for one batch, unless one hour has more.
+/// The number of blocks that are read for one batch, unless one hour has more.
 const BLOCKS: usize = 256;
 
-/// The newest hours that are over and not summed up; if there are none, the newest day whose hours
+/// The newest hours that are over and not rolled up; if there are none, the newest day whose hours
 /// are.
 pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> Result<Option<Batch>> {
     let snapshot = database.unchecked_transaction().sql()?;
@@ -73,7 +73,8 @@ pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> R
     Ok(Some(Batch::Hours(hours)))
 }
 
-/// The last hour of the intervals, which are in the order of their beginnings, that is not sealed.
+/// The last hour of the intervals, which are in the order of their beginnings, that is not
+/// finalized.
 fn newest_without(recorded: &[(i64, i64)], is_sealed: impl Fn(i64) -> bool) -> Option<i64> {
     // Intervals overlap: each hour is looked at once.
     let mut merged: Vec<(i64, i64)> = Vec::new();
@@ -107,7 +108,7 @@ pub(in crate::store::sqlite) fn claim(database: &Connection, hours: &[i64], clai
     Ok(())
 }
 
-/// What a batch was summed up to, and what must still be so when it is stored.
+/// What a batch was rolled up to, and what must still be so when it is stored.
 pub(in crate::store::sqlite) struct Summed {
     rollups: Vec<(Period, Rollup)>,
     /// The hours it is made of, with their claims.
@@ -143,7 +144,7 @@ pub(in crate::store::sqlite) fn roll_up_period(
     }
 }
 
-/// What the rows of these hours are summed up to.
+/// What the rows of these hours are rolled up to.
 pub(super) fn from_rows(
     database: &Connection,
     hours: &[i64],
@@ -181,7 +182,7 @@ const SEAL: &str = "
 const STORE_PART: &str = "
     INSERT INTO rollup_parts (place, state) VALUES (?1, ?2) ON CONFLICT (place) DO UPDATE SET state = excluded.state";
 
-/// Stores what was summed up, unless something has changed since. How many periods were stored.
+/// Stores what was rolled up, unless something has changed since. How many periods were stored.
 pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) -> Result<usize> {
     let (Some((first, claim)), Some((last, _))) = (summed.made_of.first(), summed.made_of.last()) else { return Ok(0) };
     let now = claims(database, *first, *last)?;

@@ -1,12 +1,12 @@
-//! Hours and days summed up, so that a question about months reads a few thousand small rows
+//! Hours and days rolled up, so that a question about months reads a few thousand small rows
 //! instead of every event.
 //!
 //! # When
 //!
-//! An hour is summed up ("sealed") some time after it is over, in the background, from its rows; a
-//! day from its hours. Until then its rows are read. Whoever changes rows of a sealed hour (a late
-//! event, a deletion, an erasure) deletes what the hour and its day were summed up to, in the same
-//! transaction: it is never there beside rows that it does not sum up. So nothing is to be kept up
+//! An hour is rolled up ("finalized") some time after it is over, in the background, from its rows;
+//! a day from its hours. Until then its rows are read. A change of rows of a finalized hour (a late
+//! event, a deletion, an erasure) deletes what the hour and its day were rolled up to, in the same
+//! transaction: it is never there beside rows that it does not roll up. So nothing is to be kept up
 //! to date while events are stored, and who is erased is in no rollup from the moment in which the
 //! rows are gone.
 //!
@@ -136,7 +136,7 @@ impl Lateness {
 const REOPEN: &str = "DELETE FROM rollups WHERE period = ?1";
 const FORGET_PART: &str = "DELETE FROM rollup_parts WHERE place = ?1";
 
-/// What was summed up of these hours is no more so.
+/// What was rolled up of these hours is no more so.
 pub(super) fn invalidate(database: &Connection, changed: &Changed) -> Result<()> {
     for hour in &changed.0 {
         evict(database, Period::Hour(*hour))?;
@@ -155,14 +155,14 @@ fn evict(database: &Connection, period: Period) -> Result<()> {
 
 const FORGET_ALL: &str = "DELETE FROM rollups; DELETE FROM rollup_parts";
 
-/// As if nothing had ever been summed up.
+/// As if nothing had ever been rolled up.
 pub(super) fn evict_all(database: &Connection) -> Result<()> {
     database.execute_batch(FORGET_ALL).sql()
 }
 
 const STATE: &str = "SELECT state FROM rollup_parts WHERE place = ?1";
 
-/// Reads some parts of what a period was summed up to.
+/// Reads some parts of what a period was rolled up to.
 fn read_parts(database: &Connection, period: Period, parts: &[Part]) -> Result<Rollup> {
     let (from, until) = period.span();
     let mut rollup = Rollup::unread(from, until);
@@ -178,7 +178,7 @@ fn read_parts(database: &Connection, period: Period, parts: &[Part]) -> Result<R
 
 const SEALED: &str = "SELECT period FROM rollups WHERE sealed AND period BETWEEN ?1 AND ?2 ORDER BY period";
 
-/// The periods between two that are summed up. Each is an hour or a day of what was recorded, so
+/// The periods between two that are rolled up. Each is an hour or a day of what was recorded, so
 /// there is no limit.
 fn finalized(database: &Connection, first: Period, last: Period) -> Result<Vec<Period>> {
     let mut statement = database.prepare_cached(SEALED).sql()?;

@@ -5,13 +5,13 @@ use super::Period;
 /// A stretch of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// What it was summed up to.
+    /// What it was rolled up to.
     Sealed(Period),
     /// Its rows, from the first millisecond to before the second.
     Rows(i64, i64),
 }
 
-/// What is summed up, in order.
+/// What is rolled up, in order.
 #[derive(Debug, Default)]
 pub(super) struct ProfileState {
     pub(super) days: Vec<Period>,

@@ -1,4 +1,4 @@
-//! Answers from what is summed up, and from rows where nothing is.
+//! Answers from what is rolled up, and from rows where nothing is.
 
 use std::{cell::Cell, sync::atomic::AtomicBool};
 
@@ -138,11 +138,11 @@ struct Source<'a> {
     reader: Rows<'a>,
     leaving: Leaving,
     max_events: usize,
-    /// So many rows were looked at.
+    /// Number of rows read.
     seen: Cell<usize>,
     /// The stretch in which there were too many of them.
     too_many_in: Cell<Option<(i64, i64)>>,
-    /// Whether anything was summed up.
+    /// Whether anything was rolled up.
     has_rollups: Cell<bool>,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Source<'a> {
     }
 
     /// Shows what `[from, until)` is put together from, in order. Where `show` says that what is
-    /// summed up is not what it needs, what is smaller is shown instead.
+    /// rolled up is not what it needs, what is smaller is shown instead.
     fn each_piece(
         &self,
         from: i64,
@@ -230,7 +230,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// What a period was summed up to, if it is still what it would be now.
+    /// What a period was rolled up to, if it is still what it would be now.
     fn rollup(&self, period: Period, parts: &[Part]) -> Result<Option<Rollup>> {
         let rollup = read_parts(self.database, period, parts)?;
         match rollup.is_made_for(&self.leaving) {
@@ -329,7 +329,7 @@ impl Lookups for Source<'_> {
     }
 }
 
-/// What is summed up between two moments.
+/// What is rolled up between two moments.
 fn known(database: &Connection, from: i64, until: i64) -> Result<ProfileState> {
     let (first, last) = (Period::holding(from), Period::holding(until));
     let day = |hour: Period| Period::Day(hour.span().0.div_euclid(super::DAY));

@@ -24,7 +24,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Until when whoever is struck out here stays out.
+/// Until when an erased user stays out.
 pub(super) const UNTIL: Timestamp = Timestamp::from_millis(START.as_millis() + 1_000_000);
 
 /// What is kept of somebody.
@@ -145,7 +145,7 @@ pub(super) fn assert_user_erased<T: std::fmt::Debug>(result: Result<T>) {
     assert_eq!(result.expect_err("it is not stored").kind(), ErrorKind::UserErased);
 }
 
-/// Tries each verb that would store something of the user.
+/// Tries each method that would store something of the user.
 pub(super) async fn assert_nothing_is_stored<S: Store>(store: &S, name: &str, first: u64) {
     let stranger =
         start_with(store, SessionRecord { head: head(None, START), data: data(&[("cart", "3")]) }, START).await;
