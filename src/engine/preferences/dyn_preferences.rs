@@ -51,7 +51,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     fn check(&self, overrides: &Overrides) -> Result<Patch> {
-        self.inner.rules.schema.patch_of(&Overrides::default(), overrides)
+        self.inner.rules.schema.patch_from(&Overrides::default(), overrides)
     }
 
     fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>> {

@@ -350,14 +350,14 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     async fn fill(&self, user: UserId, from_session: Overrides) -> Result<()> {
         // The session may be from before a change of the schema.
-        let from_session = self.inner.rules.schema.right_of(&from_session);
+        let from_session = self.inner.rules.schema.valid_part(&from_session);
         for _ in 0..ATTEMPTS {
             let stored = self.inner.runtime.tasks.within(self.inner.runtime.store.preferences(user.clone())).await?;
-            let missing = from_session.without_those_of(&stored.overrides);
+            let missing = from_session.without_keys_of(&stored.overrides);
             if missing.is_empty() {
                 return Ok(());
             }
-            let patch = self.inner.rules.schema.patch_of(&stored.overrides, &missing)?;
+            let patch = self.inner.rules.schema.patch_from(&stored.overrides, &missing)?;
             match self.change(&user, patch, Some(stored.version)).await {
                 Err(error) if error.kind() == ErrorKind::VersionMismatch => {}
                 result => return result.map(drop),

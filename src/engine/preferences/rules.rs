@@ -136,7 +136,7 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
     pub(crate) fn check(self, consents: Option<&Consents>) -> Result<CheckedRules<T>> {
         let mut schema = self.schema;
         let negotiated = self.language.iter().map(|(path, _)| path).chain(&self.color_scheme);
-        negotiated.for_each(|path| schema.keep(path));
+        negotiated.for_each(|path| schema.store_default_at(path));
         let override_of = |path: &str, value: Value| -> Result<(Vec<String>, Overrides)> {
             let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
             let overrides = Overrides::of(&keys, value);

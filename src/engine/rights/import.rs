@@ -119,7 +119,7 @@ impl Rights {
         self.inner.runtime.tasks.within(self.opened()).await?;
         let document = read(document)?;
         let (subject, now) = (Subject::User(user.clone()), self.inner.runtime.clock.now());
-        let patch = self.patch_of(document.preferences)?;
+        let patch = self.patch_from(document.preferences)?;
         let (own, of_visitors): (Vec<_>, Vec<_>) =
             document.consent.into_iter().partition(|decisions| decisions.visitor_id.is_none());
         let records = self.records_of(&subject, own, now)?;
@@ -148,7 +148,7 @@ impl Rights {
         if self.inner.runtime.tasks.within(history).await?.is_empty() { Ok(()) } else { Err(conflict()) }
     }
 
-    fn patch_of(&self, preferences: Map<String, Value>) -> Result<Option<Patch>> {
+    fn patch_from(&self, preferences: Map<String, Value>) -> Result<Option<Patch>> {
         if preferences.is_empty() {
             return Ok(None);
         }

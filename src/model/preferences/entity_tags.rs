@@ -1,4 +1,4 @@
-//! [`EntityTags`]: the entity tags that a request names.
+//! [`EntityTags`]: the entity tags of a conditional request.
 
 use std::str::FromStr;
 
@@ -6,11 +6,12 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The entity tags of `If-Match` or `If-None-Match` (RFC 9110, sections 13.1.1 and 13.1.2).
+/// The entity tags of an `If-Match` or `If-None-Match` header (RFC 9110, sections 13.1.1 and 13.1.2).
 ///
-/// One tag that matches suffices. A tag is compared as a whole, and a comma inside its quotes is a part of it. `*` matches
-/// every tag. A header that is not well-formed matches nothing: a conditional change is refused then, and a conditional read
-/// gets the whole answer.
+/// One matching tag suffices, and `*` matches every tag. A comma inside the quotes is part of a tag. A malformed header
+/// matches nothing: a conditional change is then refused, and a conditional read gets the full response.
+///
+/// # Examples
 ///
 /// ```
 /// use http::{HeaderMap, header};
@@ -24,44 +25,46 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert!(tags.match_weakly(r#""two""#));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntityTags(Named);
+pub struct EntityTags(Tags);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Named {
+enum Tags {
     Any,
-    /// Weak or not, and what is between the quotes.
-    These(Vec<(bool, Vec<u8>)>),
+    /// Whether the tag is weak, and the text between its quotes.
+    List(Vec<(bool, Vec<u8>)>),
 }
 
 impl EntityTags {
-    /// The tags of `If-Match`; `None` if there is no such header.
+    /// Returns the tags of `If-Match`; `None` without that header.
+    ///
+    /// The result is what [`Preferences::update`](crate::Preferences::update) takes.
     pub fn if_match(headers: &HeaderMap) -> Option<Self> {
         Self::from_headers(headers, header::IF_MATCH)
     }
 
-    /// The tags of `If-None-Match`; `None` if there is no such header.
+    /// Returns the tags of `If-None-Match`; `None` without that header.
     pub fn if_none_match(headers: &HeaderMap) -> Option<Self> {
         Self::from_headers(headers, header::IF_NONE_MATCH)
     }
 
-    /// Whether one of them is this tag, by the strong comparison of `If-Match`: no weak tag matches.
+    /// Returns whether one of the tags matches by strong comparison, as `If-Match` requires: a weak tag never matches.
     pub fn match_strongly(&self, etag: &str) -> bool {
         match &self.0 {
-            Named::Any => true,
-            Named::These(tags) => opaque(etag)
+            Tags::Any => true,
+            Tags::List(tags) => opaque(etag)
                 .is_some_and(|(is_weak, etag)| !is_weak && tags.iter().any(|(is_weak, tag)| !is_weak && tag == etag)),
         }
     }
 
-    /// Whether one of them is this tag, by the weak comparison of `If-None-Match`.
+    /// Returns whether one of the tags matches by weak comparison, as for `If-None-Match`.
     pub fn match_weakly(&self, etag: &str) -> bool {
         match &self.0 {
-            Named::Any => true,
-            Named::These(tags) => opaque(etag).is_some_and(|(_, etag)| tags.iter().any(|(_, tag)| tag == etag)),
+            Tags::Any => true,
+            Tags::List(tags) => opaque(etag).is_some_and(|(_, etag)| tags.iter().any(|(_, tag)| tag == etag)),
         }
     }
 
-    /// Several lines are one list (RFC 9110, section 5.3).
+    /// Joins several header lines into one list (RFC 9110, section 5.3).
     fn from_headers(headers: &HeaderMap, name: HeaderName) -> Option<Self> {
         let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes()).collect();
         if lines.is_empty() {
@@ -74,34 +77,34 @@ impl EntityTags {
 impl FromStr for EntityTags {
     type Err = Error;
 
-    /// The tags of a list as a header has it.
+    /// Parses the value of a header.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if it is neither `*` nor a list of entity tags.
+    /// [`ErrorKind::InvalidInput`] if the text is neither `*` nor a list of entity tags.
     fn from_str(list: &str) -> Result<Self> {
         match parse(list.as_bytes()) {
-            Named::These(tags) if tags.is_empty() => {
-                Err(Error::new(ErrorKind::InvalidInput, "this is no list of entity tags"))
+            Tags::List(tags) if tags.is_empty() => {
+                Err(Error::new(ErrorKind::InvalidInput, "the text is neither `*` nor a list of entity tags"))
             }
-            named => Ok(Self(named)),
+            tags => Ok(Self(tags)),
         }
     }
 }
 
-fn parse(list: &[u8]) -> Named {
+fn parse(list: &[u8]) -> Tags {
     if list.trim_ascii() == b"*" {
-        return Named::Any;
+        return Tags::Any;
     }
-    Named::These(tags(list).unwrap_or_default())
+    Tags::List(tags(list).unwrap_or_default())
 }
 
-/// The tags of a list; `None` if it is not well-formed.
+/// Parses a list of tags; `None` if it is malformed.
 fn tags(mut rest: &[u8]) -> Option<Vec<(bool, Vec<u8>)>> {
     let mut found = Vec::new();
     loop {
         rest = rest.trim_ascii_start();
-        // A list may have empty elements (RFC 9110, section 5.6.1.2).
+        // A list may contain empty elements (RFC 9110, section 5.6.1.2).
         while let Some(after) = rest.strip_prefix(b",") {
             rest = after.trim_ascii_start();
         }
@@ -115,7 +118,7 @@ fn tags(mut rest: &[u8]) -> Option<Vec<(bool, Vec<u8>)>> {
         let inner = quoted.strip_prefix(b"\"")?;
         let end = inner.iter().position(|byte| *byte == b'"')?;
         let (tag, after) = (&inner[..end], inner[end + 1..].trim_ascii_start());
-        if !tag.iter().all(|byte| is_of_a_tag(*byte)) || !(after.is_empty() || after.starts_with(b",")) {
+        if !tag.iter().all(|byte| is_etagc(*byte)) || !(after.is_empty() || after.starts_with(b",")) {
             return None;
         }
         found.push((is_weak, tag.to_vec()));
@@ -123,12 +126,12 @@ fn tags(mut rest: &[u8]) -> Option<Vec<(bool, Vec<u8>)>> {
     }
 }
 
-/// The characters of a tag (`etagc`).
-fn is_of_a_tag(byte: u8) -> bool {
+/// Returns whether a byte may occur between the quotes (`etagc`).
+fn is_etagc(byte: u8) -> bool {
     byte == 0x21 || (0x23..=0x7e).contains(&byte) || byte >= 0x80
 }
 
-/// Whether a tag is weak, and what is between its quotes.
+/// Returns whether a tag is weak, and the text between its quotes.
 fn opaque(etag: &str) -> Option<(bool, &[u8])> {
     let (is_weak, quoted) = match etag.strip_prefix("W/") {
         Some(quoted) => (true, quoted),

@@ -1,5 +1,4 @@
-//! The noun: what somebody likes. A schema with defaults, the few values that differ from them, and what a browser asks for.
-//! No I/O here.
+//! Plain data for preferences: a schema with defaults, overrides of them, and what a browser asks for. No I/O.
 
 mod entity_tags;
 mod negotiate;

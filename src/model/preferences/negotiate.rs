@@ -1,19 +1,18 @@
-//! What a browser asks for before anybody has chosen: a language and a colour scheme.
-//!
-//! There is no maintained crate for the lookup of RFC 4647 over a header: those that there are leave the weights out, or
-//! filter, which answers with several languages.
+//! Content negotiation for preferences: language and colour scheme.
 
-/// A colour scheme, as `Sec-CH-Prefers-Color-Scheme` names it.
+/// A colour scheme of `Sec-CH-Prefers-Color-Scheme`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum ColorScheme {
     Light,
     Dark,
 }
 
 impl ColorScheme {
-    /// What `Sec-CH-Prefers-Color-Scheme` says: an item of structured fields (RFC 8941). Chromium sends a token, `dark`;
-    /// the draft of the header has a string, `"dark"`. Both are understood, and parameters are ignored.
+    /// Parses the value of `Sec-CH-Prefers-Color-Scheme`, an item of structured fields (RFC 8941).
+    ///
+    /// Chromium sends a token, `dark`; the draft of the header specifies a string, `"dark"`. Both are accepted, and parameters
+    /// are ignored.
     ///
     /// ```
     /// use tower_guestbook::preferences::ColorScheme;
@@ -35,11 +34,13 @@ impl ColorScheme {
     }
 }
 
-/// So many ranges of a header are looked at. A browser sends a handful.
+/// The number of language ranges to read from a header. Browsers send a few.
 const MAX_RANGES: usize = 32;
 
-/// The one of `supported` that fits `Accept-Language` best: the lookup of RFC 4647, section 3.4, in the order of the weights.
-/// `None` if none fits, or only `*` does: then the default is as good as any.
+/// Returns the supported language that fits an `Accept-Language` header best: the lookup of RFC 4647, section 3.4, in the order
+/// of the weights.
+///
+/// `None` if no language fits, or only `*` does: use the default then. At most 32 language ranges of the header are read.
 ///
 /// ```
 /// use tower_guestbook::preferences::lookup_language;
@@ -54,7 +55,7 @@ pub fn lookup_language<'a, L: AsRef<str>>(header: &str, supported: &'a [L]) -> O
     lookup_language_index(header, supported).map(|index| supported[index].as_ref())
 }
 
-/// As [`lookup_language`], and answers which one it is.
+/// As [`lookup_language`], but returns the index. No maintained crate implements this lookup with weights.
 pub(crate) fn lookup_language_index<L: AsRef<str>>(header: &str, supported: &[L]) -> Option<usize> {
     let mut ranges: [Range<'_>; MAX_RANGES] = [(b"", 0); MAX_RANGES];
     let mut count = 0;
@@ -63,7 +64,7 @@ pub(crate) fn lookup_language_index<L: AsRef<str>>(header: &str, supported: &[L]
         count += 1;
     }
     let ranges = &mut ranges[..count];
-    // Stable: of the same weight the first wins.
+    // A stable sort: the first of equal weights wins.
     ranges.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
     let refused = ranges.iter().position(|(_, weight)| *weight == 0).unwrap_or(count);
     let (accepted, refused) = ranges.split_at(refused);
@@ -89,7 +90,7 @@ fn range(element: &[u8]) -> Option<Range<'_>> {
     (!range.is_empty() && range.iter().all(allowed)).then_some((range, weight))
 }
 
-/// A qvalue of RFC 9110: `0` or `1`, with at most three decimals.
+/// Parses a qvalue (RFC 9110): `0` or `1`, with at most three decimals.
 fn qvalue(text: &[u8]) -> Option<u16> {
     let (whole, decimals) = text.split_first()?;
     let decimals = match decimals.split_first() {
@@ -109,7 +110,7 @@ fn qvalue(text: &[u8]) -> Option<u16> {
     }
 }
 
-/// Takes subtags from the end of `range` until it is one of `supported`.
+/// Removes subtags from the end of `range` until it is one of `supported`.
 fn look_up<L: AsRef<str>>(range: &[u8], supported: &[L], refused: &[Range<'_>]) -> Option<usize> {
     let mut range = range;
     loop {
@@ -120,7 +121,7 @@ fn look_up<L: AsRef<str>>(range: &[u8], supported: &[L], refused: &[Range<'_>]) 
             return Some(index);
         }
         range = &range[..range.iter().rposition(|byte| *byte == b'-')?];
-        // A single character introduces an extension and says nothing without it.
+        // A single character introduces an extension and is removed with it.
         if let [shorter @ .., b'-', _] = range {
             range = shorter;
         }
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn from_header_reads_a_token_a_string_and_nothing_that_is_neither() {
+    fn from_header_accepts_a_token_or_a_string() {
         use ColorScheme::{Dark, Light};
         for (value, expected) in [
             (b"dark".as_slice(), Some(Dark)),
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lookup_follows_weights_order_and_subtags() {
+    fn lookup_language_follows_weights_order_and_subtags() {
         let supported = ["en", "en-GB", "de", "zh-Hant", "pt-BR"];
         for (header, expected) in [
             ("", None),
@@ -183,6 +184,6 @@ mod tests {
             assert_eq!(lookup_language(header, &supported), expected, "{header}");
         }
         let long = format!("{}de", "fr,".repeat(100_000));
-        assert_eq!(lookup_language(&long, &supported), None, "the first ranges only");
+        assert_eq!(lookup_language(&long, &supported), None, "only the first 32 ranges are read");
     }
 }

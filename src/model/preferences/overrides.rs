@@ -1,23 +1,38 @@
-//! [`Overrides`]: the values that differ from the defaults.
+//! [`Overrides`]: the preferences that differ from the defaults.
 
 use serde_json::{Map, Value};
 
-use super::patch::{Changes, Patch, WHOLE, apply};
+use super::patch::{Changes, Patch, REPLACES, apply};
 use crate::{
     error::{Error, ErrorKind, Result},
     json::{self, MAX_DEPTH},
 };
 
-/// Preferences that somebody has set: a JSON object of categories and keys, without those that are at their default.
+/// The preferences that a user has set: a JSON object of categories and keys, without those that are at their default.
 ///
-/// Two things are not plain values. A null says that what the default has under this key is taken away: an entry of a map,
-/// the value of an option. An object with an empty key stands for itself, and nothing of the default shows through: another
-/// variant of an enum, say.
+/// Two values have a special meaning:
+///
+/// - Null removes a value of the default: an entry of a map, the value of an option.
+/// - An object with an empty key replaces the object of the default instead of being merged into it, for example another
+///   variant of an enum.
+///
+/// # Examples
+///
+/// ```
+/// use serde_json::json;
+/// use tower_guestbook::preferences::{Overrides, Schema, StandardPreferences};
+///
+/// let schema = Schema::<StandardPreferences>::new()?;
+/// let dark = schema.merge(&Overrides::default(), &json!({ "theme": "dark", "language": "en" }))?;
+/// assert_eq!(dark.to_json(), r#"{"theme":"dark"}"#, "English is the default");
+/// assert_eq!(Overrides::from_json(dark.to_json().as_bytes())?, dark);
+/// # Ok::<(), tower_guestbook::Error>(())
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Overrides(Map<String, Value>);
 
 impl Overrides {
-    /// Reads what [`to_json`](Self::to_json) wrote.
+    /// Parses the output of [`to_json`](Self::to_json).
     ///
     /// # Errors
     ///
@@ -28,17 +43,17 @@ impl Overrides {
         })
     }
 
-    /// One JSON object, its keys in byte order.
+    /// Returns one JSON object with its keys in byte order.
     pub fn to_json(&self) -> String {
         Value::Object(self.0.clone()).to_string()
     }
 
-    /// Whether everything is at its default.
+    /// Returns whether everything is at its default.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The value at a path of keys, if it is set.
+    /// Returns the value at a path of keys, if it is set.
     pub fn get<K: AsRef<str>>(&self, path: &[K]) -> Option<&Value> {
         let (last, above) = path.split_last()?;
         let mut map = &self.0;
@@ -48,11 +63,11 @@ impl Overrides {
         map.get(last.as_ref())
     }
 
-    /// These overrides with `patch` in them.
+    /// Returns these overrides with `patch` applied.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] if they exceed the schema's limit then, or have more than 100 levels of nesting.
+    /// [`ErrorKind::TooLarge`] if the result exceeds the limit of the schema or has more than 100 levels of nesting.
     pub fn with(&self, patch: &Patch) -> Result<Self> {
         let changed = self.changed(&patch.changes);
         if !changed.0.values().all(|value| json::is_within(value, MAX_DEPTH - 1)) {
@@ -70,12 +85,12 @@ impl Overrides {
         Self(map)
     }
 
-    /// These overrides with those of `layer` over them.
+    /// Returns these overrides with those of `layer` on top.
     pub(super) fn under(&self, layer: &Self) -> Self {
         fn over(target: &mut Map<String, Value>, layer: &Map<String, Value>) {
             for (key, value) in layer {
                 match (target.get_mut(key), value) {
-                    (Some(Value::Object(target)), Value::Object(layer)) if !layer.contains_key(WHOLE) => {
+                    (Some(Value::Object(target)), Value::Object(layer)) if !layer.contains_key(REPLACES) => {
                         over(target, layer);
                     }
                     _ => {
@@ -89,13 +104,13 @@ impl Overrides {
         Self(map)
     }
 
-    /// Each override that is a value, a null or an object that stands for itself, with its path.
+    /// Returns each override that is a value, a null or a replacing object, with its path.
     pub(super) fn leaves(&self) -> Vec<(Vec<String>, &Value)> {
         fn collect<'a>(map: &'a Map<String, Value>, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, &'a Value)>) {
             for (key, value) in map {
                 path.push(key.clone());
                 match value {
-                    Value::Object(inner) if !inner.is_empty() && !inner.contains_key(WHOLE) => {
+                    Value::Object(inner) if !inner.is_empty() && !inner.contains_key(REPLACES) => {
                         collect(inner, path, found);
                     }
                     value => found.push((path.clone(), value)),
@@ -108,7 +123,7 @@ impl Overrides {
         found
     }
 
-    /// One value at a path of keys.
+    /// Creates overrides with one value at a path of keys.
     pub(crate) fn of(path: &[String], value: Value) -> Self {
         let nested =
             path.iter().rev().fold(value, |value, key| Value::Object([(key.clone(), value)].into_iter().collect()));
@@ -118,13 +133,13 @@ impl Overrides {
         }
     }
 
-    /// These overrides but for the keys that `others` have.
-    pub(crate) fn without_those_of(&self, others: &Self) -> Self {
+    /// Returns these overrides without the keys of `others`.
+    pub(crate) fn without_keys_of(&self, others: &Self) -> Self {
         fn rest(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> Map<String, Value> {
             let left = ours.iter().filter_map(|(key, value)| match (value, theirs.get(key)) {
                 (value, None) => Some((key.clone(), value.clone())),
                 (Value::Object(ours), Some(Value::Object(theirs)))
-                    if !ours.contains_key(WHOLE) && !theirs.contains_key(WHOLE) =>
+                    if !ours.contains_key(REPLACES) && !theirs.contains_key(REPLACES) =>
                 {
                     let left = rest(ours, theirs);
                     (!left.is_empty()).then(|| (key.clone(), left.into()))
@@ -140,7 +155,7 @@ impl Overrides {
         Value::Object(self.0.clone())
     }
 
-    /// How many bytes they take in memory, about.
+    /// Returns the approximate size in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
         fn of(value: &Value) -> usize {
             64 + match value {
@@ -170,12 +185,12 @@ impl From<Overrides> for Map<String, Value> {
     }
 }
 
-/// More levels could be stored and not be read again.
+/// The parser could not read deeper values again.
 pub(super) fn too_deep() -> Error {
     Error::new(ErrorKind::TooLarge, format!("preferences have at most {MAX_DEPTH} levels of nesting"))
 }
 
-/// Redacted: what somebody likes is personal.
+/// Redacted: preferences are personal data.
 impl std::fmt::Debug for Overrides {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Overrides").field("categories", &self.0.len()).finish()

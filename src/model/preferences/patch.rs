@@ -1,11 +1,13 @@
-//! [`Patch`]: a checked change of overrides.
+//! [`Patch`]: a validated change of overrides.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// A change of preferences that a [`Schema`](super::Schema) has checked, so that a store can apply it key by key to whatever
-/// is stored by then: two tabs that change different keys lose nothing.
+/// A change of preferences that a [`Schema`](super::Schema) has validated.
+///
+/// A store applies it key by key to the overrides that are stored at that time, so parallel changes of different keys are
+/// both kept.
 #[derive(Clone, PartialEq)]
 pub struct Patch {
     pub(super) changes: Changes,
@@ -14,23 +16,23 @@ pub struct Patch {
 
 pub(super) type Changes = BTreeMap<String, Change>;
 
-/// What happens to the override of one key.
+/// The change of one override.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
-    /// The override goes, and the default takes effect.
+    /// Removes the override, so the default takes effect.
     Reset,
-    /// The override becomes this: a value, null where the default is taken away, an object that stands for itself.
-    Put(Value),
-    /// Changes below this key.
-    Within(Changes),
+    /// Sets the override: a value, null to remove the default, or a replacing object.
+    Set(Value),
+    /// Changes overrides below this key.
+    Nested(Changes),
 }
 
 impl Change {
-    /// This change at a path of keys.
+    /// Returns the changes that make this change at a path of keys.
     pub(super) fn at(self, path: &[String]) -> Changes {
         let Some((last, above)) = path.split_last() else { return Changes::new() };
         let innermost = Changes::from([(last.clone(), self)]);
-        above.iter().rev().fold(innermost, |changes, key| Changes::from([(key.clone(), Self::Within(changes))]))
+        above.iter().rev().fold(innermost, |changes, key| Changes::from([(key.clone(), Self::Nested(changes))]))
     }
 }
 
@@ -41,10 +43,10 @@ pub(super) fn apply(overrides: &mut Map<String, Value>, changes: &Changes) {
             Change::Reset => {
                 overrides.remove(key);
             }
-            Change::Put(value) => {
+            Change::Set(value) => {
                 overrides.insert(key.clone(), value.clone());
             }
-            Change::Within(changes) => {
+            Change::Nested(changes) => {
                 let before = overrides.remove(key);
                 let mut inner = match &before {
                     Some(Value::Object(inner)) => inner.clone(),
@@ -52,7 +54,7 @@ pub(super) fn apply(overrides: &mut Map<String, Value>, changes: &Changes) {
                 };
                 apply(&mut inner, changes);
                 match before {
-                    // Nothing below was set, so nothing is reset there.
+                    // The override is no object, so there is nothing to reset below it.
                     Some(before) if inner.is_empty() && !before.is_object() => overrides.insert(key.clone(), before),
                     _ if inner.is_empty() => None,
                     _ => overrides.insert(key.clone(), inner.into()),
@@ -62,23 +64,23 @@ pub(super) fn apply(overrides: &mut Map<String, Value>, changes: &Changes) {
     }
 }
 
-/// An override that stands for itself: nothing of a default shows through.
-pub(super) fn whole(value: Value) -> Value {
+/// Marks an object as replacing the default instead of being merged into it.
+pub(super) fn replacing(value: Value) -> Value {
     match value {
         Value::Object(mut map) => {
-            map.insert(WHOLE.into(), Value::Bool(true));
+            map.insert(REPLACES.into(), Value::Bool(true));
             Value::Object(map)
         }
         value => value,
     }
 }
 
-/// Redacted, as [`Overrides`](super::Overrides).
+/// Redacted: preferences are personal data.
 impl std::fmt::Debug for Patch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Patch").field("categories", &self.changes.len()).finish()
     }
 }
 
-/// The key of an object that stands for itself. No preference has an empty name.
-pub(super) const WHOLE: &str = "";
+/// The key that marks an object as replacing the default. No preference has an empty name.
+pub(super) const REPLACES: &str = "";

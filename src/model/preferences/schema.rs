@@ -1,7 +1,7 @@
-//! [`Schema`]: what preferences there are, what they default to, which values are right.
+//! [`Schema`]: the keys, defaults and validation of preferences.
 
 mod change;
-mod losses;
+mod removable;
 mod target;
 
 use std::marker::PhantomData;
@@ -9,32 +9,33 @@ use std::marker::PhantomData;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use self::losses::{Loss, Losses};
+use self::removable::{RemovableDefaults, Removal};
 use super::{
     Overrides, Patch,
     overrides::too_deep,
-    patch::WHOLE,
-    patch::{Change, Changes},
+    patch::{Change, Changes, REPLACES},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     json::{self, MAX_DEPTH},
 };
 
-/// The preferences of an application: a struct whose fields are the categories, with `Default` and serde.
+/// The schema of an application's preferences: a struct with `Default` and serde, whose fields are the categories.
 ///
-/// What the struct does not read back is an unknown key and is refused, unless [unknown keys](Self::allow_unknown_keys) are
-/// allowed: then it is kept for others who know it.
+/// A key that the struct does not read back is unknown, and a change of it is refused. With
+/// [`allow_unknown_keys`](Self::allow_unknown_keys) it is kept instead, for programs that know it.
 ///
-/// # What null does
+/// # Null in a patch
 ///
-/// A change is a merge patch (RFC 7396) of the value that takes effect. Null removes what the struct can do without: an
-/// entry of a map, the value of an option. That is remembered even if the default has such an entry. Every other key, a field
-/// that must have a value, is set back to its default by null. To set any key back, use `reset`.
+/// A change is a merge patch (RFC 7396) of the effective value. Null removes an optional value: an entry of a map, the value
+/// of an option. The removal is stored even if the default has such an entry. Null resets every other key, a field that must
+/// have a value, to its default. To reset any key, use [`reset`](Self::reset).
 ///
 /// A patch with one variant of an enum replaces another variant: `{"digest":{"Weekly":{"day":1}}}` needs no
-/// `"Daily":null`. That goes for enums as serde writes them by default; of a tagged or untagged enum, remove with null the
-/// fields that the new variant does not have.
+/// `"Daily":null`. This holds for enums with serde's default representation. For tagged and untagged enums, set the fields
+/// that the new variant does not have to null.
+///
+/// # Examples
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -66,152 +67,155 @@ use crate::{
 ///
 /// # Numbers
 ///
-/// JSON numbers are kept as integers of 64 bits or as floating-point numbers. An integer that has more bits is refused, and
-/// not rounded: send it as text.
+/// JSON numbers are stored as 64-bit integers or as floating-point numbers. A larger integer is refused instead of rounded:
+/// send it as text.
 #[derive(Clone, Debug)]
 pub struct Schema<T> {
     defaults: Map<String, Value>,
-    /// What of the defaults can be taken away.
-    losses: Losses,
+    /// The values of the defaults that null removes.
+    removable: RemovableDefaults,
     allow_unknown: bool,
     max_bytes: usize,
-    /// Where a value is kept even if it is the default.
-    kept: Vec<Vec<String>>,
+    /// The paths where a value is stored even if it is the default.
+    stored_defaults: Vec<Vec<String>>,
     kind: PhantomData<fn() -> T>,
 }
 
-/// Preferences as they take effect.
+/// Effective preferences: the defaults with overrides on top.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effective<T> {
-    /// The value: defaults, with what is set in them.
+    /// The value.
     pub value: T,
-    /// The keys whose stored values are no longer right, and are at their default instead: `category.key`.
+    /// The keys (`category.key`) whose stored values are no longer valid, so their defaults take effect.
     pub ignored: Vec<String>,
 }
 
 impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
-    /// The schema of `T`, with at most 16 KiB of overrides and no unknown keys.
+    /// Creates the schema of `T`, with at most 16 KiB of overrides and no unknown keys.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if the default of `T` is no JSON object, or cannot be read back.
+    /// [`ErrorKind::Configuration`] if the default of `T` does not serialise to a JSON object, or does not deserialise again.
     pub fn new() -> Result<Self> {
         let wrong = |problem: &str| Error::new(ErrorKind::Configuration, problem);
         let defaults = serde_json::to_value(T::default())
-            .map_err(|error| wrong("the default preferences cannot be written as JSON").with_source(error))?;
-        serde_json::from_value::<T>(defaults.clone())
-            .map_err(|error| wrong("the default preferences cannot be read back").with_source(error))?;
+            .map_err(|error| wrong("the default preferences do not serialise to JSON").with_source(error))?;
+        serde_json::from_value::<T>(defaults.clone()).map_err(|error| {
+            wrong("the default preferences do not deserialise from their own JSON").with_source(error)
+        })?;
         match defaults {
             Value::Object(defaults) => Ok(Self {
-                losses: losses::of::<T>(&defaults),
+                removable: removable::of::<T>(&defaults),
                 defaults,
                 allow_unknown: false,
                 max_bytes: 16 * 1024,
-                kept: Vec::new(),
+                stored_defaults: Vec::new(),
                 kind: PhantomData,
             }),
-            _ => Err(wrong("preferences are a struct with named fields")),
+            _ => Err(wrong("the type of preferences must be a struct with named fields")),
         }
     }
 
-    /// Keeps keys that `T` does not know, for others who do: an older program, say, beside a newer one.
+    /// Keeps keys that `T` does not know, for programs that do, for example during a rolling update. Default: such keys are
+    /// refused.
     #[must_use]
     pub fn allow_unknown_keys(mut self) -> Self {
         self.allow_unknown = true;
         self
     }
 
-    /// How many bytes the overrides of one user may take, as JSON. Default: 16,384.
+    /// Limits the overrides of one user, in bytes of JSON. Default: 16,384.
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// Keeps the value at this path even if it is the default: where something else takes effect as long as nobody has chosen,
-    /// who chooses the default has chosen.
-    pub(crate) fn keep(&mut self, path: &str) {
-        self.kept.push(path.split('.').map(str::to_owned).collect());
+    /// Stores the value at this path even if it is the default. Needed where a negotiated value applies until the user chooses:
+    /// choosing the default is a choice, too.
+    pub(crate) fn store_default_at(&mut self, path: &str) {
+        self.stored_defaults.push(path.split('.').map(str::to_owned).collect());
     }
 
-    /// The defaults, as JSON.
+    /// Returns the defaults as JSON.
     pub fn defaults(&self) -> &Map<String, Value> {
         &self.defaults
     }
 
-    /// `overrides` with `patch` in them (RFC 7396): see [`Schema`] for what null does; a value that is the default resets. All
-    /// of it or nothing.
+    /// Returns `overrides` with a merge patch (RFC 7396) applied, all or nothing.
+    ///
+    /// A value that equals the default removes the override. See [`Schema`] for null.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`], naming the key, if it is unknown or its value is not right;
-    /// [`ErrorKind::TooLarge`] if the overrides exceed the limit.
+    /// [`ErrorKind::InvalidInput`], with the key, if a key is unknown or a value is invalid; [`ErrorKind::TooLarge`] if the result
+    /// exceeds the limit.
     pub fn merge(&self, overrides: &Overrides, patch: &Value) -> Result<Overrides> {
         overrides.with(&self.patch_over(overrides, patch)?)
     }
 
-    /// `patch`, checked as if nothing were set, for a store to apply.
+    /// Validates `patch` against the defaults, for a store to apply.
     ///
     /// # Errors
     ///
-    /// As for [`merge`](Self::merge), the size aside.
+    /// As for [`merge`](Self::merge), except for the size.
     pub fn patch(&self, patch: &Value) -> Result<Patch> {
         self.patch_over(&Overrides::default(), patch)
     }
 
-    /// `patch`, checked together with what is set already: values may be right, or wrong, only together.
+    /// Validates `patch` together with the current overrides, as some values are valid only in combination.
     ///
     /// # Errors
     ///
-    /// As for [`merge`](Self::merge), the size aside.
+    /// As for [`merge`](Self::merge), except for the size.
     pub fn patch_over(&self, overrides: &Overrides, patch: &Value) -> Result<Patch> {
         if !json::is_within(patch, MAX_DEPTH) {
             return Err(too_deep());
         }
         let Value::Object(patch) = patch else {
-            return Err(Error::new(ErrorKind::InvalidInput, "preferences are a JSON object"));
+            return Err(Error::new(ErrorKind::InvalidInput, "preferences must be a JSON object"));
         };
-        // What is stored may be from before a change of the schema.
-        Ok(self.patch_with(self.changes_for(&self.effective_overrides(overrides), patch)?))
+        // The stored overrides may be older than the schema.
+        Ok(self.patch_with(self.changes_of(&self.effective_overrides(overrides), patch)?))
     }
 
-    /// The patch that sets the key or the category at `path` back to its default.
+    /// Returns the patch that resets the key or category at `path` to its default.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if a key of the path is empty, or if the default does not go together with what is set.
+    /// [`ErrorKind::InvalidInput`] if a key of the path is empty, or if the default is incompatible with other overrides.
     pub fn reset(&self, overrides: &Overrides, path: &str) -> Result<Patch> {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
         if path.iter().any(String::is_empty) {
             return Err(change::bad_key());
         }
         let changes = Change::Reset.at(&path);
-        self.read(&self.effective_overrides(overrides).changed(&changes)).map_err(|_| change::not_together())?;
+        self.read(&self.effective_overrides(overrides).changed(&changes)).map_err(|_| change::incompatible())?;
         Ok(self.patch_with(changes))
     }
 
-    /// The patch that sets what is set in `layer`, over `overrides`.
-    pub(crate) fn patch_of(&self, overrides: &Overrides, layer: &Overrides) -> Result<Patch> {
+    /// Returns the patch that applies the overrides of `layer` to `overrides`.
+    pub(crate) fn patch_from(&self, overrides: &Overrides, layer: &Overrides) -> Result<Patch> {
         let mut changes = Changes::new();
         let (marked, plain): (Vec<_>, Vec<_>) =
-            layer.leaves().into_iter().partition(|(_, value)| value.is_null() || is_whole(value));
-        let right = self.effective_overrides(overrides);
+            layer.leaves().into_iter().partition(|(_, value)| value.is_null() || is_replacing(value));
+        let valid = self.effective_overrides(overrides);
         let plain = plain
             .iter()
             .fold(Overrides::default(), |all, (path, value)| all.under(&Overrides::of(path, (*value).clone())));
         let plain: Map<String, Value> = plain.into();
         if !plain.is_empty() {
-            changes = self.changes_for(&right, &plain)?;
+            changes = self.changes_of(&valid, &plain)?;
         }
         for (path, value) in marked {
             let alone = Overrides::of(&path, value.clone());
-            if !self.holds(&alone) {
-                return Err(change::wrong(&path, "the value is not right"));
+            if !self.is_effective(&alone) {
+                return Err(change::wrong(&path, "the value is invalid"));
             }
-            change::join(&mut changes, Change::Put(value.clone()).at(&path));
+            change::join(&mut changes, Change::Set(value.clone()).at(&path));
         }
-        self.read(&right.changed(&changes)).map_err(|_| change::not_together())?;
+        self.read(&valid.changed(&changes)).map_err(|_| change::incompatible())?;
         Ok(self.patch_with(changes))
     }
 
@@ -219,36 +223,49 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         Patch { changes, max_bytes: self.max_bytes }
     }
 
-    /// Those of `overrides` that take effect.
+    /// Returns those of `overrides` that take effect.
     fn effective_overrides(&self, overrides: &Overrides) -> Overrides {
         if self.read(overrides).is_ok() {
             return overrides.clone();
         }
-        overrides.leaves().into_iter().fold(Overrides::default(), |right, (path, leaf)| {
-            let with = right.under(&Overrides::of(&path, leaf.clone()));
-            if self.read(&with).is_ok() { with } else { right }
+        overrides.leaves().into_iter().fold(Overrides::default(), |valid, (path, leaf)| {
+            let with = valid.under(&Overrides::of(&path, leaf.clone()));
+            if self.read(&with).is_ok() { with } else { valid }
         })
     }
 
-    /// `overrides` without those of its values that are not right, or not any more.
-    pub(crate) fn right_of(&self, overrides: &Overrides) -> Overrides {
+    /// Returns `overrides` without invalid values.
+    pub(crate) fn valid_part(&self, overrides: &Overrides) -> Overrides {
         let each = overrides.leaves().into_iter().map(|(path, value)| Overrides::of(&path, value.clone()));
-        each.filter(|leaf| self.holds(leaf)).fold(Overrides::default(), |right, leaf| right.under(&leaf))
+        each.filter(|leaf| self.is_effective(leaf)).fold(Overrides::default(), |valid, leaf| valid.under(&leaf))
     }
 
-    /// What takes effect: the defaults, and over them each of `layers`, the last one last. A stored value that is not right
-    /// any more does not count; it is never an error.
+    /// Returns the effective preferences: the defaults with each of `layers` on top, in this order.
+    ///
+    /// A stored value that is no longer valid is ignored and reported in [`Effective::ignored`]. It is never an error.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tower_guestbook::preferences::{Overrides, Schema, StandardPreferences, Theme};
+    ///
+    /// let schema = Schema::<StandardPreferences>::new()?;
+    /// let stored = Overrides::from_json(br#"{"theme":"dark","language":7}"#)?;
+    /// let effective = schema.effective(&[&stored]);
+    /// assert_eq!((effective.value.theme, effective.value.language.as_str()), (Theme::Dark, "en"));
+    /// assert_eq!(effective.ignored, ["language"]);
+    /// # Ok::<(), tower_guestbook::Error>(())
+    /// ```
     pub fn effective(&self, layers: &[&Overrides]) -> Effective<T> {
         let whole = layers.iter().fold(Overrides::default(), |whole, layer| whole.under(layer));
         if let Ok(value) = self.read(&whole) {
             return Effective { value, ignored: Vec::new() };
         }
-        // Each on top of those that are right: of values that do not fit together the first ones count, and all others stay.
-        let (mut right, mut value, mut ignored) = (Overrides::default(), T::default(), Vec::new());
+        // Each on top of the valid ones: of incompatible values the first ones count, and all others stay.
+        let (mut valid, mut value, mut ignored) = (Overrides::default(), T::default(), Vec::new());
         for (path, leaf) in whole.leaves() {
-            let with = right.under(&Overrides::of(&path, leaf.clone()));
+            let with = valid.under(&Overrides::of(&path, leaf.clone()));
             match self.read(&with) {
-                Ok(read) => (right, value) = (with, read),
+                Ok(read) => (valid, value) = (with, read),
                 Err(_) => ignored.push(path.join(".")),
             }
         }
@@ -256,11 +273,11 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     }
 
     fn read(&self, overrides: &Overrides) -> Result<T, serde_json::Error> {
-        serde_json::from_value(self.whole(overrides).into())
+        serde_json::from_value(self.with_defaults(overrides).into())
     }
 
-    /// The defaults with `overrides` over them.
-    fn whole(&self, overrides: &Overrides) -> Map<String, Value> {
+    /// Returns the defaults with `overrides` on top.
+    fn with_defaults(&self, overrides: &Overrides) -> Map<String, Value> {
         let mut whole = self.defaults.clone();
         self.overlay(&mut whole, overrides.as_map(), &mut Vec::new());
         whole
@@ -270,15 +287,15 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         for (key, value) in overrides {
             path.push(key.clone());
             match value {
-                Value::Null => match self.losses.get(path) {
-                    Some(Loss::Removed) => drop(target.remove(key)),
-                    Some(Loss::Null) => drop(target.insert(key.clone(), Value::Null)),
-                    // There is nothing to take away any more.
+                Value::Null => match self.removable.get(path) {
+                    Some(Removal::Key) => drop(target.remove(key)),
+                    Some(Removal::Null) => drop(target.insert(key.clone(), Value::Null)),
+                    // The default has no such value any more.
                     None => {}
                 },
-                Value::Object(inner) if inner.contains_key(WHOLE) => {
+                Value::Object(inner) if inner.contains_key(REPLACES) => {
                     let mut inner = inner.clone();
-                    inner.remove(WHOLE);
+                    inner.remove(REPLACES);
                     target.insert(key.clone(), inner.into());
                 }
                 Value::Object(inner) => {
@@ -297,9 +314,9 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     }
 }
 
-/// Whether an override stands for itself.
-fn is_whole(value: &Value) -> bool {
-    value.as_object().is_some_and(|map| map.contains_key(WHOLE))
+/// Returns whether an override replaces the object of the default.
+fn is_replacing(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| map.contains_key(REPLACES))
 }
 
 fn at<'a, K: AsRef<str>>(map: &'a Map<String, Value>, path: &[K]) -> Option<&'a Value> {
@@ -311,7 +328,7 @@ fn at<'a, K: AsRef<str>>(map: &'a Map<String, Value>, path: &[K]) -> Option<&'a 
     map.get(last.as_ref())
 }
 
-/// `map` with `value` at a path whose objects are made where there are none; without, if there is no value.
+/// Returns `map` with `value` at a path, creating missing objects; without the key if `value` is `None`.
 fn with(mut map: Map<String, Value>, path: &[String], value: Option<Value>) -> Map<String, Value> {
     let Some((last, above)) = path.split_last() else { return map };
     let mut inner = &mut map;

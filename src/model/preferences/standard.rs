@@ -1,26 +1,29 @@
-//! [`StandardPreferences`]: a schema for applications that want no other.
+//! [`StandardPreferences`]: a ready-made schema.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// Theme, language, notifications, privacy.
+/// Ready-made preferences: theme, language, notifications, privacy.
+///
+/// For [`PreferenceRules::standard`](crate::preferences::PreferenceRules::standard). Applications with other preferences define
+/// a struct of their own for [`Schema`](super::Schema).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StandardPreferences {
-    /// Default: light.
+    /// The theme. Default: light.
     pub theme: Theme,
-    /// A language tag (BCP 47). Default: `en`.
+    /// The language, a tag of BCP 47. Default: `en`.
     #[serde(deserialize_with = "language_tag")]
     pub language: String,
-    /// By what ways the user wants to hear of news.
+    /// The channels for notifications.
     pub notifications: Notifications,
-    /// What others may see and what may be done with the user's data.
+    /// The visibility and use of the user's data.
     pub privacy: Privacy,
 }
 
-/// Light, dark, or as the system is.
+/// A theme: light, dark, or that of the operating system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Theme {
     #[default]
     Light,
@@ -28,40 +31,41 @@ pub enum Theme {
     System,
 }
 
-/// By what ways the user wants to hear of news. Default: e-mail only.
+/// The channels for notifications. Default: e-mail only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Notifications {
     pub email: bool,
     pub push: bool,
     pub sms: bool,
 }
 
-/// What others may see and what may be done with the user's data.
+/// The visibility and use of the user's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Privacy {
-    /// Whether everybody sees the profile. Default: no.
+    /// Whether the profile is public. Default: no.
     pub profile_public: bool,
-    /// Whether others see what the user does. Default: yes.
+    /// Whether others see the user's activity. Default: yes.
     pub show_activity: bool,
-    /// Whether the user's activity may be analysed. Default: yes. Make it a [view on
-    /// consent](crate::preferences::PreferenceRules::consent_view), which says what is allowed; by itself nothing acts on it.
+    /// Whether the user's activity may be analysed. Default: yes.
+    ///
+    /// The value alone has no effect. Make it a [view on consent](crate::preferences::PreferenceRules::consent_view).
     pub allow_analytics: bool,
 }
 
-/// Who looks at somebody's profile.
+/// Who views a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Viewer {
-    /// The user.
+    /// The owner of the profile.
     Owner,
-    /// Everybody else.
+    /// Anybody else.
     Other,
 }
 
 impl Theme {
-    /// The name, as it is stored.
+    /// Returns the name as it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Light => "light",
@@ -72,7 +76,7 @@ impl Theme {
 }
 
 impl Privacy {
-    /// Whether this viewer sees the profile.
+    /// Returns whether this viewer sees the profile.
     ///
     /// ```
     /// use tower_guestbook::preferences::{Privacy, Viewer};
@@ -87,7 +91,7 @@ impl Privacy {
         viewer == Viewer::Owner || self.profile_public
     }
 
-    /// Whether this viewer sees what the user does: part of the profile, and hidden with it.
+    /// Returns whether this viewer sees the user's activity, which is part of the profile and hidden with it.
     pub fn shows_activity_to(self, viewer: Viewer) -> bool {
         viewer == Viewer::Owner || (self.profile_public && self.show_activity)
     }
@@ -116,7 +120,7 @@ impl Default for Privacy {
     }
 }
 
-/// The shape of a tag of BCP 47: subtags of 1 to 8 letters and digits, the first of letters only.
+/// Checks the form of a tag of BCP 47: subtags of 1 to 8 letters and digits, the first of letters only.
 fn language_tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let tag = String::deserialize(deserializer)?;
     let is_subtag =

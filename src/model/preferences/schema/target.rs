@@ -1,19 +1,19 @@
-//! What a merge patch (RFC 7396) makes of the value that takes effect.
+//! The effective value after a merge patch (RFC 7396).
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Loss, Schema, at, with};
+use super::{Removal, Schema, at, with};
 
-/// What null does to a key of the defaults that cannot be taken away by itself.
+/// The meaning of null for a required key of the defaults.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Nulls {
-    SetBack,
+    Reset,
     Remove,
 }
 
 impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
-    /// The object at `path` of `doc` with `patch` in it.
+    /// Returns the object at `path` of `doc` with `patch` applied.
     pub(super) fn target(
         &self,
         doc: &Map<String, Value>,
@@ -24,9 +24,9 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
             true => doc.clone(),
             false => at(doc, path).and_then(Value::as_object).cloned().unwrap_or_default(),
         };
-        let set_back = self.merged(doc, before.clone(), path, patch, Nulls::SetBack);
+        let reset = self.merged(doc, before.clone(), path, patch, Nulls::Reset);
         if path.is_empty() {
-            return set_back;
+            return reset;
         }
         let removed =
             patch.values().any(Value::is_null).then(|| self.merged(doc, before.clone(), path, patch, Nulls::Remove));
@@ -36,20 +36,20 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
                 break;
             }
             let candidates = [
-                (Some(&set_back), Nulls::SetBack),
+                (Some(&reset), Nulls::Reset),
                 (removed.as_ref(), Nulls::Remove),
-                (other_variant.as_ref(), Nulls::SetBack),
+                (other_variant.as_ref(), Nulls::Reset),
             ];
             for (candidate, nulls) in candidates {
                 let Some(candidate) = candidate else { continue };
                 let whole = with(doc.clone(), path, Some(candidate.clone().into()));
                 let written = Self::written(whole);
-                if written.is_some_and(|written| took(&written, path, patch, nulls, !is_strict)) {
+                if written.is_some_and(|written| has_effect(&written, path, patch, nulls, !is_strict)) {
                     return candidate.clone();
                 }
             }
         }
-        set_back
+        reset
     }
 
     fn merged(
@@ -63,9 +63,9 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         for (key, value) in patch {
             path.push(key.clone());
             match value {
-                Value::Null => match (at(&self.defaults, path), self.losses.get(path)) {
-                    (Some(_), Some(Loss::Null)) => drop(target.insert(key.clone(), Value::Null)),
-                    (Some(default), None) if nulls == Nulls::SetBack => {
+                Value::Null => match (at(&self.defaults, path), self.removable.get(path)) {
+                    (Some(_), Some(Removal::Null)) => drop(target.insert(key.clone(), Value::Null)),
+                    (Some(default), None) if nulls == Nulls::Reset => {
                         target.insert(key.clone(), default.clone());
                     }
                     _ => drop(target.remove(key)),
@@ -81,7 +81,7 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         target
     }
 
-    /// The object of another variant, if what stands at `path` is an enum: an object with one key, the variant's.
+    /// Returns the object of another variant if the value at `path` is an enum: an object with the variant as its only key.
     fn other_variant(
         doc: &Map<String, Value>,
         before: &Map<String, Value>,
@@ -93,14 +93,14 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         if before.len() != 1 || before.contains_key(variant) {
             return None;
         }
-        // A name that no variant has: of all types only an enum says that it knows no such variant.
+        // A name that no variant has: only an enum reports an unknown variant.
         let probe = Map::from_iter([("\u{1}".to_owned(), Value::Null)]);
         let refused = serde_json::from_value::<T>(with(doc.clone(), path, Some(probe.into())).into()).err()?;
         let is_enum = refused.to_string().starts_with("unknown variant");
         is_enum.then(|| Map::from_iter([(variant.clone(), without_nulls(value))]))
     }
 
-    /// What the struct writes after it has read `whole`.
+    /// Returns what the struct serialises to after it has deserialised `whole`.
     pub(super) fn written(whole: Map<String, Value>) -> Option<Map<String, Value>> {
         match serde_json::from_value::<T>(whole.into()).and_then(serde_json::to_value).ok()? {
             Value::Object(written) => Some(written),
@@ -109,8 +109,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     }
 }
 
-/// Whether what the struct wrote shows what `patch` set at `path`, and for [`Nulls::Remove`] no more what it removed.
-fn took(
+/// Returns whether the serialised struct shows what `patch` set at `path` and, for [`Nulls::Remove`], not what it removed.
+fn has_effect(
     written: &Map<String, Value>,
     path: &[String],
     patch: &Map<String, Value>,
@@ -121,16 +121,16 @@ fn took(
         let path: Vec<String> = path.iter().chain([key]).cloned().collect();
         let now = at(written, &path);
         match value {
-            Value::Null => nulls == Nulls::SetBack || now.is_none_or(Value::is_null),
+            Value::Null => nulls == Nulls::Reset || now.is_none_or(Value::is_null),
             _ if now.is_none() => allow_unknown,
             Value::Object(inner) if inner.is_empty() => now.is_some_and(Value::is_object),
-            Value::Object(inner) => took(written, &path, inner, Nulls::SetBack, allow_unknown),
+            Value::Object(inner) => has_effect(written, &path, inner, Nulls::Reset, allow_unknown),
             _ => true,
         }
     })
 }
 
-/// A value as a merge patch makes it out of nothing.
+/// Returns the result of a merge patch on a missing value.
 pub(super) fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => {

@@ -1,4 +1,4 @@
-//! What a schema makes of patches and of what is stored.
+//! Patches and stored values under a schema.
 
 mod together;
 
@@ -16,7 +16,7 @@ fn schema() -> Schema<StandardPreferences> {
 }
 
 #[test]
-fn only_what_differs_from_the_defaults_is_kept() {
+fn merge_keeps_only_what_differs_from_the_defaults() {
     let schema = schema();
     let whole = serde_json::to_value(StandardPreferences::default()).unwrap();
     assert!(schema.merge(&Overrides::default(), &whole).unwrap().is_empty());
@@ -27,7 +27,7 @@ fn only_what_differs_from_the_defaults_is_kept() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_nothing_of_the_patch_is_kept() {
+fn merge_names_the_invalid_key_and_applies_nothing() {
     let schema = schema();
     for (patch, key) in [
         (json!({ "theme": "needle" }), "theme"),
@@ -51,7 +51,7 @@ fn what_is_wrong_is_named_and_nothing_of_the_patch_is_kept() {
 }
 
 #[test]
-fn unknown_keys_are_kept_where_they_are_allowed_and_change_nothing() {
+fn allow_unknown_keys_keeps_unknown_keys_without_effect() {
     let schema = schema().allow_unknown_keys();
     let kept = schema.merge(&Overrides::default(), &json!({ "new": { "key": [1] }, "theme": "dark" })).unwrap();
     assert_eq!(kept.get(&["new", "key"]), Some(&json!([1])));
@@ -60,7 +60,7 @@ fn unknown_keys_are_kept_where_they_are_allowed_and_change_nothing() {
 }
 
 #[test]
-fn stored_values_that_are_not_right_any_more_fall_back_to_their_default() {
+fn effective_ignores_stored_values_that_are_no_longer_valid() {
     let stored = br#"{"theme":"sepia","language":"eo","notifications":{"email":"maybe","sms":true}}"#;
     let effective = schema().effective(&[&Overrides::from_json(stored).unwrap()]);
     assert_eq!(effective.ignored, ["notifications.email", "theme"]);
@@ -69,7 +69,7 @@ fn stored_values_that_are_not_right_any_more_fall_back_to_their_default() {
 }
 
 #[test]
-fn the_last_layer_wins_key_by_key() {
+fn effective_takes_each_key_from_the_last_layer() {
     let schema = schema();
     let layer = |patch| schema.merge(&Overrides::default(), &patch).unwrap();
     let negotiated = layer(json!({ "language": "fr", "theme": "dark" }));
@@ -86,7 +86,7 @@ struct Odd {
 }
 
 #[test]
-fn nulls_and_empty_objects_are_good_defaults() {
+fn schema_accepts_null_and_empty_objects_as_defaults() {
     let schema = Schema::<Odd>::new().unwrap();
     assert_eq!(schema.effective(&[]).value, Odd::default());
     let set = schema.merge(&Overrides::default(), &json!({ "maybe": 7, "free": { "a": 1 }, "list": [1, 2] })).unwrap();
@@ -110,13 +110,13 @@ fn patch() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn patches_of_different_keys_lose_nothing_in_any_order(patches in prop::collection::vec(patch(), 0..12)) {
+    fn merge_of_patches_in_any_order_loses_no_key(patches in prop::collection::vec(patch(), 0..12)) {
         let schema = schema();
         let mut chosen = Overrides::default();
         let mut expected = StandardPreferences::default();
         for patch in &patches {
             chosen = schema.merge(&chosen, patch).unwrap();
-            // Written straight from the words: null is the default, everything else the value.
+            // Derived from the documentation: null is the default, everything else the value.
             if let Some(theme) = patch.get("theme") {
                 expected.theme = serde_json::from_value(theme.clone()).unwrap_or_default();
             }

@@ -1,4 +1,4 @@
-//! Values that are right or wrong only together.
+//! Values that are valid only in combination.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Hours {
 }
 
 #[test]
-fn values_are_right_or_wrong_together() {
+fn merge_validates_values_together() {
     let schema = Schema::<Settings>::new().unwrap();
     let none = Overrides::default();
     let evening = schema.merge(&none, &json!({ "quiet": { "from": 18, "to": 20 } })).unwrap();
@@ -73,9 +73,9 @@ fn values_are_right_or_wrong_together() {
     let late = schema.merge(&evening, &json!({ "quiet": { "to": 22 } })).unwrap();
     assert_eq!(schema.effective(&[&late]).value.quiet, Hours { from: 18, to: 22 });
     for (before, patch, named) in [
-        (&none, json!({ "quiet": { "from": 16, "to": 10 } }), "together"),
+        (&none, json!({ "quiet": { "from": 16, "to": 10 } }), "incompatible"),
         (&none, json!({ "quiet": { "from": 18 } }), "quiet.from"),
-        (&evening, json!({ "quiet": { "to": null } }), "together"),
+        (&evening, json!({ "quiet": { "to": null } }), "incompatible"),
     ] {
         let error = schema.merge(before, &patch).unwrap_err();
         assert!(error.kind() == ErrorKind::InvalidInput && error.to_string().contains(named), "{patch}: {error}");
