@@ -1,4 +1,4 @@
-//! [`DynPreferences`]: what can be done with preferences without knowing their type.
+//! [`DynPreferences`]: preferences without their type.
 
 use std::any::Any;
 
@@ -17,23 +17,24 @@ use crate::{
     time::Timestamp,
 };
 
-/// What the layers need of preferences whose type they do not know.
+/// The operations on preferences that do not depend on their type.
 pub(crate) trait DynPreferences: Send + Sync {
-    /// To be turned into what it is.
+    /// Returns the value for downcasting.
     fn as_any(&self) -> &dyn Any;
 
-    /// Whether pages cannot do without the browser's colour scheme.
+    /// Returns whether the colour scheme is a critical client hint.
     fn is_scheme_critical(&self) -> bool;
 
-    /// Fills what the user has not set with what was set before they logged in.
+    /// Stores preferences that were set before the login, for the keys that the user has not set.
     fn adopt(&self, user: UserId, from_session: Overrides) -> BoxFuture<'_, Result<()>>;
 
-    /// What was set elsewhere, checked as if nothing were set here.
+    /// Validates overrides from elsewhere against the defaults.
     fn check(&self, overrides: &Overrides) -> Result<Patch>;
 
-    /// Stores what was checked, if the version is still the expected one.
+    /// Stores a validated patch if the version is still the expected one.
     fn store(&self, user: UserId, patch: Patch, expected: u64) -> BoxFuture<'_, Result<()>>;
-    /// Applies a patch that corrects what is stored. The version then.
+
+    /// Applies a patch that rectifies stored preferences, and returns the new version.
     fn rectify(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> BoxFuture<'_, Result<u64>>;
 }
 
@@ -59,6 +60,6 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     fn rectify(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> BoxFuture<'_, Result<u64>> {
-        Box::pin(self.correct(user, patch, note, now))
+        Box::pin(self.rectify_stored(user, patch, note, now))
     }
 }

@@ -1,9 +1,9 @@
-//! Preferences that are not right (GDPR, Article 16).
+//! Rectification of preferences (GDPR, Article 16).
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Edit, SplitEdit, UserPreferences, mismatch, overrides};
+use super::{Edit, UserPreferences, edit::SplitEdit, mismatch, overrides};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::UserId,
@@ -13,13 +13,22 @@ use crate::{
 };
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
-    /// Applies a patch, and has it noted in the same transaction. The version then.
-    pub(super) async fn correct(&self, user: UserId, patch: Value, note: AuditNote, now: Timestamp) -> Result<u64> {
-        let account = self.load(&user).await?;
+    /// Applies a patch and stores the audit note in the same transaction. Returns the new version.
+    pub(super) async fn rectify_stored(
+        &self,
+        user: UserId,
+        patch: Value,
+        note: AuditNote,
+        now: Timestamp,
+    ) -> Result<u64> {
+        let profile = self.load(&user).await?;
         let SplitEdit { patch, decisions } =
-            self.split(Edit::Patch(&patch), &overrides(&account), &account, self.verdict_inputs())?;
+            self.split(Edit::Patch(&patch), &overrides(&profile), &profile, self.verdict_inputs())?;
         if !decisions.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, "a decision is not corrected: it is made anew"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "a decision about consent cannot be rectified: make a new decision",
+            ));
         }
         let (store, profiles) = (self.inner.runtime.store.clone(), self.inner.profiles.clone());
         let change = async move {

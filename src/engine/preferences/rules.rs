@@ -1,4 +1,4 @@
-//! [`PreferenceRules`]: the schema of an application, and where values come from that nobody has set.
+//! [`PreferenceRules`]: the schema of an application, with negotiation and consent views.
 
 use std::sync::Mutex;
 
@@ -15,18 +15,41 @@ use crate::{
     },
 };
 
-/// The schema of an application's preferences, and where values come from that nobody has set.
+/// The schema of an application's preferences, with negotiation and consent views.
 ///
-/// A key is named by its path: `theme`, `privacy.allow_analytics`.
+/// A path names a key: `theme`, `privacy.allow_analytics`. The rules are checked in
+/// [`build`](crate::GuestbookBuilder::build).
+///
+/// # Examples
 ///
 /// ```
-/// use tower_guestbook::{consent::PurposeId, preferences::PreferenceRules};
+/// use std::time::Duration;
+/// use tower_guestbook::{
+///     Guestbook, UserId,
+///     consent::{Category, ConsentRules, Notice, Purpose, PurposeId, Purposes},
+///     preferences::{PreferenceRules, StandardPreferences},
+///     store::MemoryStore,
+/// };
 ///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let analytics =
+///     Purpose::new(PurposeId::ANALYTICS, Category::Analytics).expiry(Duration::from_secs(180 * 86_400));
+/// let consent = ConsentRules::new(Purposes::builder().purpose(analytics).build()?)
+///     .notice(Notice::new(PurposeId::ANALYTICS, 1, "en", "We count which pages are read.")?);
 /// let rules = PreferenceRules::standard()?
 ///     .negotiate_language("language", ["en", "de", "zh-Hant"])
 ///     .negotiate_color_scheme("theme")
 ///     .consent_view("privacy.allow_analytics", PurposeId::ANALYTICS);
-/// # let _ = rules; Ok::<(), tower_guestbook::Error>(())
+/// let guestbook = Guestbook::builder(MemoryStore::new()).consent(consent).preferences(rules).build()?;
+///
+/// // The default of `allow_analytics` is true, but the view shows that Ada has not agreed.
+/// let preferences = guestbook.preferences::<StandardPreferences>().unwrap();
+/// assert!(!preferences.get(&UserId::try_from("ada")?).await?.value.privacy.allow_analytics);
+///
+/// // build() checks that the keys exist.
+/// let wrong = PreferenceRules::standard()?.negotiate_language("speech", ["en"]);
+/// assert!(Guestbook::builder(MemoryStore::new()).preferences(wrong).build().is_err());
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -38,7 +61,7 @@ pub struct PreferenceRules<T> {
     views: Vec<(String, PurposeId)>,
 }
 
-/// The rules, checked and worked out.
+/// The rules after the check, in the form in which they are applied.
 #[derive(Debug)]
 pub(crate) struct CheckedRules<T> {
     pub(super) schema: Schema<T>,
@@ -53,7 +76,7 @@ pub(super) struct LanguageNegotiation {
     pub(super) path: Vec<String>,
     tags: Vec<String>,
     overrides: Vec<Overrides>,
-    /// What browsers asked for recent, and what they get: there are few headers, and each comes with many requests.
+    /// Recent headers with their results: few headers differ, and each comes with many requests.
     recent: Mutex<Vec<(HeaderValue, Option<u8>)>>,
 }
 
@@ -64,17 +87,17 @@ pub(super) struct ColorSchemes {
     dark: Overrides,
 }
 
-/// A key that shows a decision.
+/// A key that shows whether a purpose is allowed.
 #[derive(Debug)]
 pub(super) struct ConsentView {
     pub(super) path: Vec<String>,
     pub(super) purpose: PurposeId,
 }
 
-/// What a browser asks for, as one small number.
+/// The values that a browser asks for. Small, as it is part of the key of a cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Negotiated {
-    /// Which of the languages, counted from 1.
+    /// The language, counted from 1; 0 for none.
     pub(super) language: u8,
     pub(super) scheme: Option<ColorScheme>,
 }
@@ -82,24 +105,24 @@ pub(crate) struct Negotiated {
 const COLOR_SCHEME: HeaderName = HeaderName::from_static("sec-ch-prefers-color-scheme");
 
 impl PreferenceRules<StandardPreferences> {
-    /// The rules for [`StandardPreferences`].
+    /// Creates rules for [`StandardPreferences`].
     ///
     /// # Errors
     ///
-    /// None that a released version gives.
+    /// None in practice: the schema is fixed.
     pub fn standard() -> Result<Self> {
         Schema::new().map(Self::new)
     }
 }
 
 impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
-    /// This schema, and nothing but its defaults for what nobody has set.
+    /// Creates rules for this schema, without negotiation and consent views.
     pub fn new(schema: Schema<T>) -> Self {
         Self { schema, language: None, color_scheme: None, is_scheme_critical: false, views: Vec::new() }
     }
 
-    /// Takes the value at `path` from `Accept-Language`, as long as nobody has set it: the one of these languages, at most
-    /// 250, that fits best (RFC 4647, lookup).
+    /// Negotiates the value at `path` from `Accept-Language` until the user sets it: the one of these languages, at most 250,
+    /// that fits best (RFC 4647, lookup).
     pub fn negotiate_language<L: Into<String>>(
         mut self,
         path: impl Into<String>,
@@ -109,25 +132,30 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
         self
     }
 
-    /// Takes the value at `path`, `light` or `dark`, from `Sec-CH-Prefers-Color-Scheme`, as long as nobody has set it.
+    /// Negotiates the value at `path`, `light` or `dark`, from `Sec-CH-Prefers-Color-Scheme` until the user sets it.
     ///
-    /// A browser sends this header once a page has asked for it (`Accept-CH`), so it does not come with the very first
-    /// request: see [`critical_color_scheme`](Self::critical_color_scheme).
+    /// Browsers send this header only after a page has requested it (`Accept-CH`), so not with the first request: see
+    /// [`critical_color_scheme`](Self::critical_color_scheme).
     pub fn negotiate_color_scheme(mut self, path: impl Into<String>) -> Self {
         self.color_scheme = Some(path.into());
         self
     }
 
-    /// Whether pages (`text/html`) that depend on the colour scheme say that they cannot do without it (`Critical-CH`):
-    /// a browser that can tell it and has not asks for the page once more, at once, before it shows anything. So the first
-    /// page of a visitor is right from its first byte. It reaches the handler twice then, and is recorded twice. Default: no.
+    /// Sets whether the colour scheme is a critical client hint (`Critical-CH`) of HTML pages that depend on it.
+    ///
+    /// A browser that supports the hint and has not sent it repeats the request immediately, before it shows anything. The
+    /// first page of a visitor then has the right colours, but the handler is called twice, and two requests are recorded.
+    /// Default: no.
     pub fn critical_color_scheme(mut self, critical: bool) -> Self {
         self.is_scheme_critical = critical;
         self
     }
 
-    /// Makes the value at `path`, yes or no, a view on consent: it shows whether the purpose is allowed, and whoever writes it
-    /// decides about the purpose. Nothing is stored beside the decision. At most 16 such keys.
+    /// Makes the boolean at `path` a view on consent: reading it shows whether the purpose is allowed, and writing it makes a
+    /// decision about the purpose.
+    ///
+    /// Only the decision is stored. There can be at most 16 consent views. Setting one to true is a grant, which needs the
+    /// snapshot of a prompt: see [`Preferences::notice`](crate::Preferences::notice).
     pub fn consent_view(mut self, path: impl Into<String>, purpose: impl Into<PurposeId>) -> Self {
         self.views.push((path.into(), purpose.into()));
         self
@@ -140,9 +168,9 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
         let override_of = |path: &str, value: Value| -> Result<(Vec<String>, Overrides)> {
             let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
             let overrides = Overrides::of(&keys, value);
-            schema
-                .patch(&overrides.to_value())
-                .map_err(|error| wrong(&format!("{path:?} cannot have each of its values")).with_source(error))?;
+            schema.patch(&overrides.to_value()).map_err(|error| {
+                wrong(&format!("{path:?} does not accept all of the values that it can get")).with_source(error)
+            })?;
             Ok((keys, overrides))
         };
         let language = match self.language {
@@ -166,7 +194,7 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
             None => None,
         };
         if self.views.len() > 16 {
-            return Err(wrong("there are at most 16 views on consent"));
+            return Err(wrong("there are more than 16 calls of consent_view()"));
         }
         let mut views = Vec::new();
         for (path, purpose) in self.views {
@@ -177,12 +205,12 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
             let declared = consents.and_then(|consents| consents.purposes().get(&purpose));
             if declared.is_some_and(|declared| declared.mode_under(Regime::Strictest) == Mode::Necessary) {
                 return Err(wrong(&format!(
-                    "consent_view({path:?}): the purpose is necessary, there is nothing to decide"
+                    "consent_view({path:?}): the purpose is necessary, so there is nothing to decide"
                 )));
             }
             let (keys, _) = override_of(&path, true.into())?;
             if views.iter().any(|view: &ConsentView| view.path == keys) {
-                return Err(wrong(&format!("consent_view({path:?}): there are two of them")));
+                return Err(wrong(&format!("consent_view({path:?}) is called twice")));
             }
             override_of(&path, false.into())?;
             views.push(ConsentView { path: keys, purpose });
@@ -192,7 +220,7 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
 }
 
 impl<T> CheckedRules<T> {
-    /// What a browser with these headers asks for.
+    /// Returns the values that a browser with these headers asks for.
     pub(super) fn negotiate(&self, headers: &HeaderMap) -> Negotiated {
         let language = self.language.as_ref().and_then(|languages| languages.negotiate(headers));
         let scheme = self.color_scheme.as_ref();
@@ -200,7 +228,7 @@ impl<T> CheckedRules<T> {
         Negotiated { language: language.unwrap_or_default(), scheme }
     }
 
-    /// The layers that come from what a browser asks for.
+    /// Returns the overrides of negotiated values.
     pub(super) fn layers(&self, negotiated: Negotiated) -> impl Iterator<Item = &Overrides> {
         let language = self
             .language
@@ -223,7 +251,7 @@ impl LanguageNegotiation {
             let all = [first, second].into_iter().chain(lines).filter_map(|line| line.to_str().ok());
             return self.look_up(&all.collect::<Vec<_>>().join(","));
         }
-        // Whoever would have to wait is faster without.
+        // Parsing is faster than waiting for the lock.
         let Ok(mut recent) = self.recent.try_lock() else { return self.look_up(first.to_str().ok()?) };
         if let Some((_, known)) = recent.iter().find(|(header, _)| header == first) {
             return *known;
@@ -233,7 +261,7 @@ impl LanguageNegotiation {
             if recent.len() >= REMEMBERED_HEADERS {
                 recent.remove(0);
             }
-            // A copy: the header may be a part of a larger buffer.
+            // A copy, as the header may be part of a larger buffer.
             recent.extend(HeaderValue::from_bytes(first.as_bytes()).map(|header| (header, found)));
         }
         found
@@ -244,19 +272,19 @@ impl LanguageNegotiation {
     }
 }
 
-/// So many headers are remembered, of at most so many bytes each.
+/// The number of headers to remember, and the longest one in bytes.
 const REMEMBERED_HEADERS: usize = 16;
 const MAX_REMEMBERED_BYTES: usize = 256;
 
 impl Negotiated {
-    /// A number for it and for what the views show.
-    pub(super) fn number(self, shown: u16) -> u32 {
+    /// Returns the cache key of these values and the values of the consent views.
+    pub(super) fn number(self, view_bits: u16) -> u32 {
         let scheme = match self.scheme {
             None => 0,
             Some(ColorScheme::Light) => 1,
             Some(ColorScheme::Dark) => 2,
         };
-        u32::from(self.language) | scheme << 8 | u32::from(shown) << 16
+        u32::from(self.language) | scheme << 8 | u32::from(view_bits) << 16
     }
 }
 
