@@ -1,5 +1,7 @@
-//! What cannot be cancelled: an entry of the journal, a transaction of the store. If one does not answer in time, it is not known
-//! whether it happened; it is waited for and tried again until it is, and nobody is told before that nothing has happened.
+//! The beginning of an erasure, which cannot be cancelled: an entry of the journal and a
+//! transaction of the store. If one does not answer in time, it is not known whether it happened.
+//! It is waited for and retried until it is known; the caller gets a pending error, never one that
+//! says nothing happened.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::{
     },
 };
 
-/// What an attempt needs, read before it can have any effect.
+/// The input of an attempt, read before the attempt has any effect.
 #[derive(Clone)]
 struct Attempt {
     user: UserId,
@@ -22,20 +24,20 @@ struct Attempt {
     note: AuditNote,
 }
 
-/// Why an attempt has failed.
+/// Why an attempt failed.
 pub(super) struct Failure {
     pub(super) error: Error,
-    /// Whether it is known that nothing was written.
+    /// Whether it is certain that nothing was written.
     pub(super) is_certain: bool,
-    /// What the journal has.
+    /// The erasure that the journal has.
     entered: Option<Box<Erasure>>,
 }
 
-/// An attempt that takes longer than this many store timeouts is left to itself and another one is made.
+/// Store timeouts that an attempt may take before it is abandoned and another one is made.
 const MAX_TIMEOUTS: u32 = 12;
 
 impl Rights {
-    /// Strikes the user out, or says that this is pending.
+    /// Begins the erasure of the user, or returns a pending error.
     pub(super) async fn decide_erasure(&self, user: &UserId) -> Result<Erasure> {
         let pending = &self.inner.parts.pending;
         let attempt = match self.prepare(user).await {
@@ -46,41 +48,46 @@ impl Rights {
             return Err(under_way());
         }
         let (rights, deciding) = (self.clone(), attempt.clone());
-        // Not one of the tasks that a shutdown waits for: the journal or the store decides without us.
+        // Not one of the tasks that a shutdown waits for: the journal or the store finishes without them.
         let mut deciding = tokio::spawn(async move { rights.decide(&deciding).await });
         let timeout = self.inner.runtime.tasks.timeout();
         match tokio::time::timeout(timeout, &mut deciding).await {
             Ok(outcome) => self.decided(&attempt, outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic)))),
             Err(elapsed) => {
-                self.put_off(&attempt);
+                self.defer(&attempt);
                 tokio::spawn(self.clone().wait_for(attempt, deciding, timeout.saturating_mul(MAX_TIMEOUTS)));
-                Err(undecided(Error::new(ErrorKind::Timeout, "no answer in time").with_source(elapsed)))
+                Err(undecided(
+                    Error::new(ErrorKind::Timeout, "the journal or the store did not answer in time")
+                        .with_source(elapsed),
+                ))
             }
         }
     }
 
-    /// Tries those again that are not decided, and lets those in whose readmission is entered and not done.
+    /// Retries erasures that are not decided, and liftings that the journal has and the store does
+    /// not.
     pub(super) async fn settle_undecided(&self) {
         for (user, actor) in self.inner.parts.pending.waiting() {
             if let Err(error) = self.by(actor).erase(&user).await {
-                tracing::warn!(error = %error.chain(), "an erasure that is pending is tried again with the next sweep");
+                tracing::warn!(error = %error.chain(), "an erasure is pending; the next sweep tries again");
             }
         }
         let liftings = std::mem::take(&mut *self.liftings());
         for (user, actor) in liftings {
             if let Err(error) = self.by(actor).lift_erasure(&user).await {
-                tracing::warn!(error = %error.chain(), "a user who is to be let in again is not yet");
+                tracing::warn!(error = %error.chain(), "an erasure could not be lifted; the next sweep tries again");
             }
         }
     }
 
-    /// Reads only.
+    /// Reads what an attempt needs, and changes nothing.
     async fn prepare(&self, user: &UserId) -> Result<Attempt> {
         let note = self.inner.parts.audit.note(AuditAction::ErasureBegan, self.actor.clone(), Some(user)).await?;
         Ok(Attempt { user: user.clone(), pseudonym: self.pseudonym(user).await?, note })
     }
 
-    /// Strikes the user out: in the journal first, so that nobody is told what a backup could undo. However long it takes.
+    /// Begins the erasure in the journal, then in the store: what is acknowledged outlives a
+    /// restored backup. Waits as long as it takes.
     async fn decide(&self, attempt: &Attempt) -> Result<Erasure, Failure> {
         let (inner, Attempt { user, pseudonym, note }) = (&self.inner, attempt.clone());
         let now = inner.runtime.clock.now();
@@ -98,7 +105,7 @@ impl Rights {
                     .await
                     .map_err(Failure::of_read)?;
                 if let Some(known) = known {
-                    // The journal may be younger than the erasure.
+                    // The journal may have begun after the erasure.
                     enter(journal_guard, JournalEntry::erased(&known)).await.map_err(Failure::of_write)?;
                     return Ok(known);
                 }
@@ -109,7 +116,7 @@ impl Rights {
         };
         let entered = Some(Box::new(erasure.clone()));
         let remembered = inner.runtime.store.restore_erasure(erasure, note, now).await;
-        // The journal has it: the next start would do it, so it is not to be told that nothing has happened.
+        // The journal has the entry and the next start would erase the user, so the outcome is not certain.
         remembered.map_err(|error| Failure { error, is_certain: false, entered })
     }
 
@@ -122,33 +129,35 @@ impl Rights {
             }
             Err(Failure { error, is_certain: true, .. }) if !pending.contains(user) => Err(error),
             Err(Failure { error, entered, .. }) => {
-                self.put_off(attempt);
+                self.defer(attempt);
                 pending.end_turn(user, entered.map(|entered| *entered));
                 Err(undecided(error))
             }
         }
     }
 
-    /// From now on the user is refused here, and as soon as the store can be written they are restricted everywhere.
-    fn put_off(&self, attempt: &Attempt) {
+    /// Refuses the user in this process from now on, and restricts them in all others as soon as
+    /// the store can be written.
+    fn defer(&self, attempt: &Attempt) {
         let is_new = !self.inner.parts.pending.contains(&attempt.user);
         self.inner.parts.pending.put_off(&attempt.user, attempt.pseudonym, self.actor.clone());
         self.evict_cached(&attempt.user);
         if is_new {
-            tracing::warn!("an erasure could not be decided in time: it is pending, and tried until it is decided");
+            tracing::warn!("an erasure could not be decided in time; it is pending and is retried");
             let (rights, user) = (self.clone(), attempt.user.clone());
             tokio::spawn(async move {
                 if let Err(error) = rights.file_pending_request(&user).await
-                    // It was decided meanwhile.
+                    // The erasure was decided meanwhile.
                     && error.kind() != ErrorKind::UserErased
                 {
-                    tracing::warn!(error = %error.chain(), "an erasure is pending in this process only");
+                    tracing::warn!(error = %error.chain(), "only this process knows of a pending erasure: the store could not be written");
                 }
             });
         }
     }
 
-    /// Files a confirmed request without a grace: it restricts the user, and whichever process sweeps next erases them.
+    /// Files a confirmed request without a grace period: it restricts the user, and the next sweep
+    /// of any process erases them.
     async fn file_pending_request(&self, user: &UserId) -> Result<()> {
         let request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, self.inner.runtime.clock.now())?;
         let filed = self.store_request(request, self.actor.clone()).await?;
@@ -161,7 +170,7 @@ impl Rights {
         self.change(filed.request.id, self.actor.clone(), confirm).await.map(drop)
     }
 
-    /// Waits for an attempt that is late, and goes on with the erasure.
+    /// Waits for an attempt that is late, then continues the erasure.
     async fn wait_for(self, attempt: Attempt, mut deciding: JoinHandle<Result<Erasure, Failure>>, at_most: Duration) {
         let outcome = match tokio::time::timeout(at_most, &mut deciding).await {
             Ok(outcome) => outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic))),
@@ -176,9 +185,9 @@ impl Rights {
             Err(error) => Err(error),
         };
         match finished {
-            Ok(()) => tracing::info!("an erasure that was pending is done"),
+            Ok(()) => tracing::info!("a pending erasure is done"),
             Err(error) => {
-                tracing::warn!(error = %error.chain(), "an erasure that is pending is gone on with by the next sweep");
+                tracing::warn!(error = %error.chain(), "an erasure is pending; the next sweep continues it");
             }
         }
     }
@@ -189,38 +198,36 @@ pub(super) async fn enter(journal_guard: &JournalGuard, entry: JournalEntry) -> 
 }
 
 impl Failure {
-    /// Of something that changes nothing.
+    /// The failure of a read, which changed nothing.
     fn of_read(error: Error) -> Self {
         Self { error, is_certain: true, entered: None }
     }
 
-    /// An error says that nothing was written, unless it says that it does not know.
+    /// The failure of a write. Nothing was written unless the error says that it is not known.
     pub(super) fn of_write(error: Error) -> Self {
         let is_certain = !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Pending);
         Self { error, is_certain, entered: None }
     }
 
     pub(super) fn of_panic(panic: tokio::task::JoinError) -> Self {
-        let error = Error::new(ErrorKind::Internal, "striking a user out panicked").with_source(panic);
+        let error = Error::new(ErrorKind::Internal, "the erasure panicked").with_source(panic);
         Self { error, is_certain: false, entered: None }
     }
 }
 
-/// It may happen yet, and it is seen to that it is known whether it does.
+/// The error while it is not known whether something happened.
 pub(super) fn undecided(error: Error) -> Error {
-    Error::new(ErrorKind::Pending, "it is not known yet whether it happened: it is tried until it is")
-        .with_source(error)
+    Error::new(ErrorKind::Pending, "not decided in time: it is retried until it is decided").with_source(error)
 }
 
 fn under_way() -> Error {
-    Error::new(ErrorKind::Pending, "it is under way already")
+    Error::new(ErrorKind::Pending, "an erasure of this user is under way")
 }
 
-/// An erasure that has begun, and met an error.
+/// The error of an erasure that has begun.
 pub(super) fn to_pending(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Pending => error,
-        _ => Error::new(ErrorKind::Pending, "the user is struck out; the erasure is gone on with by the next sweep")
-            .with_source(error),
+        _ => Error::new(ErrorKind::Pending, "the erasure has begun; the next sweep continues it").with_source(error),
     }
 }

@@ -1,4 +1,5 @@
-//! An erasure in two steps: somebody asks for it and confirms that, and may think better of it for some days.
+//! An erasure in two steps: the user requests it and confirms it, and may cancel it during a grace
+//! period.
 
 use super::{Rights, requests::no_such_request};
 use crate::{
@@ -8,46 +9,48 @@ use crate::{
     store::RequestQuery,
 };
 
-/// What became of [`Rights::request_erasure`].
+/// The result of [`Rights::request_erasure`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ErasureRequest {
     /// The request.
     pub request: PrivacyRequest,
-    /// What is to be sent to the user and to come back with [`Rights::confirm_erasure`]; it holds for a day, and one that was sent before
-    /// no longer does. `None` if the user has confirmed already.
+    /// The token to send to the user, who presents it with [`Rights::confirm_erasure`]. It is valid
+    /// for a day and replaces earlier tokens. `None` if the user has confirmed already.
     pub token: Option<ConfirmationToken>,
     /// Whether the request was open before.
     pub is_duplicate: bool,
 }
 
 impl Rights {
-    /// The user asks to be erased. Nothing happens until they confirm that with the token, which the application sends to them on a
-    /// way that only they can read.
+    /// Files a request of the user to be erased. Nothing else happens until the user confirms it
+    /// with the token, which the application sends over a channel that only the user can read.
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tower_guestbook::{Clock, Guestbook, Timestamp, UserId, privacy::RestrictionReason, store::MemoryStore};
+    /// use tower_guestbook::{
+    ///     Clock, Guestbook, Timestamp, UserId, privacy::RestrictionReason, store::MemoryStore,
+    /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
     /// let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
     /// let guestbook = Guestbook::builder(MemoryStore::new()).clock(clock.clone()).build()?;
     /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);
     /// let asked = rights.request_erasure(&ada).await?;
-    /// // … the token goes to her by mail, and comes back:
+    /// // … the token goes to her by mail and comes back:
     /// rights.confirm_erasure(asked.request.id, &asked.token.unwrap()).await?;
     /// let restriction = rights.restriction_of(&ada).await?.unwrap();
     /// assert_eq!(restriction.reason, RestrictionReason::ErasurePending);
     ///
     /// clock.advance(Duration::from_secs(7 * 86_400));
-    /// rights.resume_erasures().await?; // The guestbook does this by itself.
+    /// rights.resume_erasures().await?; // The guestbook calls this with each sweep.
     /// assert!(rights.erasure_of(&ada).await?.unwrap().finished_at.is_some());
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`UserErased`](ErrorKind::UserErased) if the user was erased; what the store reports.
+    /// [`UserErased`](ErrorKind::UserErased) if the user was erased. The errors of the store.
     pub async fn request_erasure(&self, user: &UserId) -> Result<ErasureRequest> {
         let now = self.inner.runtime.clock.now();
         let mut request = PrivacyRequest::receive(user.clone(), RequestKind::Erasure, now)?;
@@ -68,13 +71,15 @@ impl Rights {
         Ok(ErasureRequest { request, token, is_duplicate: true })
     }
 
-    /// The user confirms that they want to be erased. They are [restricted](Self::restrict) at once, and erased when the
-    /// [grace](crate::GuestbookBuilder::erasure_grace) is over, but no later than the request is due. A login meanwhile does not cancel that.
+    /// Confirms a request for erasure. The user is [restricted](Self::restrict) at once and erased
+    /// when the [grace period](crate::GuestbookBuilder::erasure_grace) is over, but no later than
+    /// the request is due. A login does not cancel the erasure.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request, the token is not the last that was made for it, is older than a day or was used,
-    /// or five wrong ones were tried: nobody learns which. What the store reports.
+    /// [`InvalidInput`](ErrorKind::InvalidInput), without a distinction, if there is no such
+    /// request, or the token is not the last one that was made for it, is older than a day or was
+    /// used, or five wrong ones were tried. The errors of the store.
     pub async fn confirm_erasure(&self, id: RequestId, token: &ConfirmationToken) -> Result<PrivacyRequest> {
         let Some(user) = self.request(id).await?.and_then(|request| request.user().cloned()) else {
             return Err(no_such_request());
@@ -96,17 +101,19 @@ impl Rights {
         if is_right { Ok(request) } else { Err(no_such_request()) }
     }
 
-    /// The user thinks better of it: the request is cancelled, and what it restricted no longer is.
+    /// Cancels a request for erasure and lifts the restriction that came with its confirmation.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request of this user; [`Conflict`](ErrorKind::Conflict) if it is not open any
-    /// more, the grace is over, or the erasure has begun; what the store reports.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the user has no such request.
+    /// [`Conflict`](ErrorKind::Conflict) if it is closed, the grace period is over or the erasure
+    /// has begun. The errors of the store.
     pub async fn cancel_erasure(&self, user: &UserId, id: RequestId) -> Result<PrivacyRequest> {
         self.cancel_if(user, id, |kind| kind == RequestKind::Erasure).await
     }
 
-    /// The user takes a request back, of whatever kind; that for an erasure as [`cancel_erasure`](Self::cancel_erasure) does.
+    /// Cancels a request of any kind; one for erasure as [`cancel_erasure`](Self::cancel_erasure)
+    /// does.
     ///
     /// # Errors
     ///
@@ -131,12 +138,13 @@ impl Rights {
         self.change(id, Actor::User(user.clone()), cancel).await
     }
 
-    /// Erases whose grace is over. How many, and the first error.
+    /// Erases the users whose grace period is over. Returns the number of finished erasures and the
+    /// first error.
     pub(super) async fn erase_confirmed(&self) -> (u64, Option<Error>) {
         let (mut finished, mut failed) = (0, None);
         let query = RequestQuery::new().grace_over_at(self.inner.runtime.clock.now());
         let mut query = query.limit(PAGE);
-        // Those that fail are passed over, or they would hold up the others.
+        // A request that fails is skipped, so that it does not block the others.
         loop {
             let requests = match self.requests(query.clone()).await {
                 Ok(requests) => requests,
@@ -148,7 +156,7 @@ impl Rights {
                 match self.erase_one(&request).await {
                     Ok(is_finished) => finished += u64::from(is_finished),
                     Err(error) => {
-                        tracing::warn!(error = %error.chain(), "an erasure that was confirmed met an error");
+                        tracing::warn!(error = %error.chain(), "a confirmed erasure failed; the next sweep tries again");
                         failed = failed.or(Some(error));
                     }
                 }
@@ -161,7 +169,7 @@ impl Rights {
 
     async fn erase_one(&self, request: &PrivacyRequest) -> Result<bool> {
         let Some(user) = request.user() else { return Ok(false) };
-        // One that has begun is gone on with like any other.
+        // An erasure that has begun is continued like any other.
         if self.erasure_of(user).await?.is_some() {
             return Ok(false);
         }

@@ -5,30 +5,30 @@ use serde::Serialize;
 use super::Rights;
 use crate::{error::Result, id::UserId, model::privacy::Pseudonym};
 
-/// How far an erasure is that was asked for.
+/// How far an erasure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErasureState {
-    /// Nobody is erased under this pseudonym, as far as this process knows.
+    /// No erasure is known under this pseudonym in this process.
     None,
-    /// It is not decided yet, or under way. It is tried until it is done.
+    /// The erasure is not decided yet, or under way. It is retried until it is done.
     Pending,
-    /// All is erased but what is [held](Rights::place_hold).
+    /// Everything is erased except data under a [hold](Rights::place_hold).
     Partial,
-    /// All is erased.
+    /// Everything is erased.
     Done,
 }
 
 impl Rights {
-    /// How far the erasure is whose answer had this pseudonym: for a user who cannot log in any more to ask.
+    /// Returns how far the erasure with this pseudonym is: for users who can no longer log in.
     ///
-    /// What is pending only here, because neither the journal nor the store answers, another process or the next start does
-    /// not know of: there it is [`None`](ErasureState::None).
+    /// While neither the journal nor the store answers, only this process knows of a pending
+    /// erasure. Other processes, and the next start, return [`None`](ErasureState::None) for it.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn erasure_state(&self, pseudonym: Pseudonym) -> Result<ErasureState> {
         if self.inner.parts.pending.has(pseudonym) {
             return Ok(ErasureState::Pending);
@@ -45,11 +45,11 @@ impl Rights {
         })
     }
 
-    /// The pseudonym of a user, by which the [state](Self::erasure_state) of their erasure can be asked for.
+    /// Returns the pseudonym of a user, for [`erasure_state`](Self::erasure_state).
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn pseudonym(&self, user: &UserId) -> Result<Pseudonym> {
         Ok(Pseudonym::of(user, self.secret().await?))
     }

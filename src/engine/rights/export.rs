@@ -1,4 +1,4 @@
-//! [`Export`]: all that is kept of a user, part by part.
+//! [`Export`]: the data of a user as one JSON document.
 
 use std::{
     fmt,
@@ -29,33 +29,45 @@ use crate::{
     time::Timestamp,
 };
 
-/// All that is kept of a user, as one JSON document, part by part: a [`Stream`] of bytes. Memory holds one part.
+/// All data of a user as one JSON document: a [`Stream`] of bytes that holds one part in memory.
 ///
-/// The same data gives the same document, but for `export_date`, what follows from the date, and the exports in `audit`. Times are milliseconds since 1970.
-/// There is no token, no hash of one, and nothing of others.
+/// The same data gives the same document, except for `export_date`, what follows from that date,
+/// and the exports in `audit`. Times are milliseconds since 1970. The document has no tokens, no
+/// hashes of tokens, and no data of other users.
 ///
-/// If the user is erased meanwhile, the stream ends with [`UserErased`](ErrorKind::UserErased) instead of the end of the
-/// document, so that nobody takes a part for the whole, and no request counts as answered.
+/// If the user is erased meanwhile, the stream ends with
+/// [`UserErased`](crate::ErrorKind::UserErased) before the document does, and no request counts as
+/// answered.
 ///
-/// Its members, in this order:
+/// The members, in this order:
 ///
-/// | member | what |
-/// |---|---|
-/// | `schema_version` | 1. Whoever reads the document asks for this first; new members do not change it |
-/// | `user_id` | whose data it is |
-/// | `export_date` | when it was made |
-/// | `controller` | who is responsible, as [`GuestbookBuilder::controller`](crate::GuestbookBuilder::controller) says; or null |
-/// | `purposes` | each [purpose](crate::consent::Purpose) as it is declared (`id`, `category`, `basis`, `mode`, `lenient_mode`, `notice_version`, `expiry_seconds`, `cookies`, `sells_or_shares`, and of [`Processing`](crate::consent::Processing) what is set), with `retention`: how long events are kept that fall under it; and where the user stands: `allowed`, `why`, `ask` (a [`Verdict`](crate::consent::Verdict)), `consent_state` (the last decision, or null) |
-/// | `retention` | how long what is kept: [`RetentionPeriod`](super::RetentionPeriod)s |
-/// | `sessions` | those that are live, as a [`SessionInfo`](crate::session::SessionInfo) without `current`, with their `data`: the application's keys and values, null for [secret](crate::GuestbookBuilder::secret_session_keys) ones |
-/// | `preferences` | what the user has set, by category and key |
-/// | `restriction` | since when and why processing is [restricted](crate::privacy::Restriction), or null |
-/// | `holds` | what is [held](crate::privacy::LegalHold), and why |
-/// | `requests` | the first 1,000 [requests](crate::privacy::PrivacyRequest) of the user |
-/// | `consent` | each [decision](crate::consent::ConsentRecord), the last stored first; that of a visitor who was linked to the user names a `visitor_id` |
-/// | `activities` | each [event](crate::activity::Activity), in the order of recording, then those of linked visitors from before the login |
-/// | `audit` | what the [audit trail](crate::privacy) has about the user, this export included |
-/// | `sources` | by name, the rows of each [source](super::PersonalData) of the application |
+/// - `schema_version`: 1. Read it first. New members do not change it.
+/// - `user_id`: the user.
+/// - `export_date`: when the document was made.
+/// - `controller`: who is responsible, from
+///   [`GuestbookBuilder::controller`](crate::GuestbookBuilder::controller), or null.
+/// - `purposes`: each [purpose](crate::consent::Purpose) as it is declared (`id`, `category`,
+///   `basis`, `mode`, `lenient_mode`, `notice_version`, `expiry_seconds`, `cookies`,
+///   `sells_or_shares`, and what is set of [`Processing`](crate::consent::Processing));
+///   `retention`, the periods of its events; and the consent state of the user: `allowed`, `why`,
+///   `ask` (a [`Verdict`](crate::consent::Verdict)) and `standing` (the last decision, or null).
+/// - `retention`: how long each class of data is kept, as
+///   [`RetentionPeriod`](super::RetentionPeriod)s.
+/// - `sessions`: the live sessions, as [`SessionInfo`](crate::session::SessionInfo) without
+///   `current`, with their `data`: the application's keys and values, null for
+///   [secret](crate::GuestbookBuilder::secret_session_keys) ones.
+/// - `preferences`: what the user has set, by category and key.
+/// - `restriction`: since when and why processing is [restricted](crate::privacy::Restriction), or
+///   null.
+/// - `holds`: the [legal holds](crate::privacy::LegalHold).
+/// - `requests`: the first 1,000 [requests](crate::privacy::PrivacyRequest) of the user.
+/// - `consent`: each [decision](crate::consent::ConsentRecord), the last stored first. A decision
+///   of a visitor who was linked to the user has a `visitor_id`.
+/// - `activities`: each [event](crate::activity::Activity) in the order of recording, then the
+///   events of linked visitors from before the login.
+/// - `audit`: the entries of the [audit trail](crate::privacy::AuditTrail) about the user, this
+///   export included.
+/// - `sources`: the rows of each [source](super::PersonalData) of the application, by name.
 pub struct Export {
     parts: PartStream<GuardedExport<ExportWriter>>,
 }
@@ -64,17 +76,17 @@ struct ExportWriter {
     rights: Rights,
     user: UserId,
     next: Next,
-    /// The visitors who were linked to the user: those of whom there is a decision.
+    /// The visitors who were linked to the user, known from their decisions.
     visitors: Vec<VisitorId>,
-    /// Whether the list that is being written has an element already.
+    /// Whether the list that is being written has an element.
     has_any: bool,
 }
 
-/// What comes next.
+/// The part that comes next.
 enum Next {
     Head(Box<Head>),
     Consent(Option<ConsentId>),
-    /// Of the user, then of each visitor who was linked to them: what they did before they logged in.
+    /// The events of the user, then those of each linked visitor from before the login.
     Activities {
         visitor: Option<usize>,
         after: Option<Cursor>,
@@ -89,7 +101,7 @@ enum Next {
     Nothing,
 }
 
-/// What comes before the lists.
+/// The part before the lists.
 #[derive(Serialize)]
 struct Head {
     schema_version: u32,
@@ -103,7 +115,7 @@ struct Head {
     demanded: RightsStatus,
 }
 
-/// So many records come at a time.
+/// Records read at a time.
 const PAGE: usize = 1_000;
 
 impl Export {
@@ -123,7 +135,7 @@ impl Export {
         Ok(Self { parts: PartStream::of(GuardedExport { export, watch }) })
     }
 
-    /// The next part; `None` after the last.
+    /// Returns the next part, or `None` after the last.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         self.parts.next().await
     }
@@ -142,13 +154,13 @@ impl PartSource for ExportWriter {
         let mut out = Vec::new();
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Nothing => {
-                // Whoever asked for a copy has all of it.
+                // The user has the whole copy.
                 self.rights.settle(&self.user, &[RequestKind::Access, RequestKind::Portability]).await;
                 return Ok(None);
             }
             Next::Head(head) => {
                 let head = serde_json::to_vec(&head).map_err(unwritable)?;
-                // The object goes on.
+                // Without the closing brace: the lists follow.
                 out.extend_from_slice(&head[..head.len() - 1]);
                 out.extend_from_slice(b",\"consent\":[");
                 self.next = Next::Consent(None);

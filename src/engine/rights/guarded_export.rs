@@ -1,4 +1,4 @@
-//! [`GuardedExport`]: an export that ends with an error when its user is erased meanwhile.
+//! [`GuardedExport`]: an export that fails when its user is erased meanwhile.
 
 use bytes::Bytes;
 
@@ -9,41 +9,39 @@ use crate::{
     model::privacy::Erasure,
 };
 
-/// What was known of a user's erasure when their export began.
+/// The user's erasure, as it was when their export began.
 pub(super) struct ErasureWatch {
     rights: Rights,
     user: UserId,
     erasure: Option<Erasure>,
 }
 
-/// An export, and the watch over it.
+/// An export that checks the watch after each part.
 pub(super) struct GuardedExport<M> {
     pub(super) export: M,
     pub(super) watch: ErasureWatch,
 }
 
 impl ErasureWatch {
-    /// To be called before anything is read.
+    /// Begins the watch. Call it before anything is read.
     pub(super) async fn begin(rights: &Rights, user: &UserId) -> Result<Self> {
         let erasure = rights.erasure_of(user).await?;
         Ok(Self { rights: rights.clone(), user: user.clone(), erasure })
     }
 
-    /// To be called after something was read and before it is handed out: what was read may be a part of what there was.
+    /// Fails if the user was erased since. Call it after a read and before its result is handed
+    /// out: the result may be incomplete.
     async fn check(&self) -> Result<()> {
         if self.rights.erasure_of(&self.user).await? == self.erasure {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::UserErased,
-            "the user was erased while their export was under way: it is not complete",
-        ))
+        Err(Error::new(ErrorKind::UserErased, "the user was erased during their export, which is not complete"))
     }
 }
 
 impl<M: PartSource> PartSource for GuardedExport<M> {
     async fn part(&mut self) -> Result<Option<Bytes>> {
-        // After the last part the request is answered, so an erasure that comes then is too late to matter.
+        // After the last part the export is complete; a later erasure does not matter.
         let part = match self.export.part().await? {
             Some(part) => part,
             None => return Ok(None),

@@ -1,4 +1,4 @@
-//! [`Rights::import`]: taking over what somebody brings along from another service (GDPR, Article 20).
+//! [`Rights::import`]: data that a user brings from another service (GDPR, Article 20).
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
@@ -19,31 +19,31 @@ use crate::{
     time::Timestamp,
 };
 
-/// What an import has taken over.
+/// The result of [`Rights::import`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
-    /// How many decisions.
+    /// The number of decisions that were imported.
     pub decisions: usize,
-    /// Whether there were preferences.
+    /// Whether preferences were imported.
     pub preferences: bool,
-    /// Decisions that visitors had made before they logged in: they stay behind. What of them counts for the account is among its
-    /// own decisions, as it was recorded at the login.
+    /// The number of decisions that were not imported because visitors made them before they logged
+    /// in. Those that count for the account are among its own decisions, recorded at the login.
     pub left_behind: usize,
 }
 
-/// Of an export's document what is taken over. All the rest is not looked at.
+/// The members of an exported document that are imported. All others are ignored.
 #[derive(Deserialize)]
 struct Document {
     schema_version: u32,
     #[serde(default)]
     preferences: Map<String, Value>,
-    /// The last stored first.
+    /// The last stored decision first.
     #[serde(default)]
     consent: Vec<ImportedDecision>,
 }
 
-/// A decision of the document.
+/// A decision in the document.
 #[derive(Deserialize)]
 struct ImportedDecision {
     purpose: String,
@@ -54,25 +54,30 @@ struct ImportedDecision {
     proof: Proof,
 }
 
-/// A document has at most so many bytes, and so many decisions.
+/// The limits of a document.
 const MAX_BYTES: usize = 64 << 20;
 const MAX_DECISIONS: usize = 10_000;
 
-/// A text of a proof has at most so many bytes.
+/// The longest text of a proof, in bytes.
 const MAX_TEXT: usize = 200;
 
 impl Rights {
-    /// Takes the preferences and the decisions of an [`Export`](super::Export)'s document over into an account that has none.
+    /// Imports the preferences and the decisions of an [`Export`](super::Export) into an account
+    /// that has none.
     ///
-    /// A decision is recorded with the method [`Import`](DecisionMethod::Import) and with all of its proof but the session and the way in which it
-    /// was made. It keeps its time, so it counts as long as it would have, and no longer than the purpose allows here; a grant
-    /// for another version of the notice does not count, as ever. The text of a notice is not taken over, its hash is.
+    /// Each decision is recorded with the method [`Import`](DecisionMethod::Import) and with its
+    /// proof, except the session and the original method. It keeps its time: it is valid as long as
+    /// it would have been, and no longer than the purpose allows here. A grant for another version
+    /// of the notice does not count. Of a notice only the hash is imported.
     ///
-    /// An export of the account afterwards is **equal in what was taken over**: the same `preferences`, and in `consent` the same
-    /// decisions of the account in the same order, each with the same `purpose`, `decision`, `since` and `notice_version`.
+    /// A later export of the account equals the document in what was imported: the same
+    /// `preferences`, and in `consent` the same decisions in the same order, each with the same
+    /// `purpose`, `decision`, `since` and `notice_version`.
     ///
-    /// Nobody else may change the account meanwhile. Everything is checked before anything is stored; then preferences are stored,
-    /// then all decisions at once, and the [audit trail](crate::privacy) records that. If the store fails in between, the same import can be done again.
+    /// Nothing else may change the account during the import. Everything is checked first. Then
+    /// preferences are stored, then all decisions at once; the [audit
+    /// trail](crate::privacy::AuditTrail) records the import. If the store fails in between, the
+    /// import can be repeated.
     ///
     /// ```
     /// use std::time::Duration;
@@ -86,8 +91,9 @@ impl Rights {
     /// };
     ///
     /// fn service() -> Result<Guestbook> {
-    ///     let analytics = Purpose::new("analytics", Category::Analytics).expiry(Duration::from_secs(180 * 86_400));
-    ///     let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?);
+    ///     let purpose = Purpose::new("analytics", Category::Analytics);
+    ///     let purpose = purpose.expiry(Duration::from_secs(180 * 86_400));
+    ///     let rules = ConsentRules::new(Purposes::builder().purpose(purpose).build()?);
     ///     Guestbook::builder(MemoryStore::new()).consent(rules).build()
     /// }
     ///
@@ -111,10 +117,13 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](ErrorKind::TooLarge) if the document has more than 64 MiB or 10,000 decisions, or the preferences are too large;
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is no document of an export, or of another `schema_version`, if it has a
-    /// time that has not come yet, or naming the purposes, or the key of the preferences, that are not known here;
-    /// [`Conflict`](ErrorKind::Conflict) if the account has decisions or other preferences; what the store reports.
+    /// - [`TooLarge`](ErrorKind::TooLarge) if the document has more than 64 MiB or 10,000
+    ///   decisions, or the preferences are too large.
+    /// - [`InvalidInput`](ErrorKind::InvalidInput) if the document is not an export, has another
+    ///   `schema_version` or a time in the future, or has purposes or preferences that are unknown
+    ///   here; the error names them.
+    /// - [`Conflict`](ErrorKind::Conflict) if the account has decisions, or other preferences.
+    /// - The errors of the store.
     pub async fn import(&self, user: &UserId, document: &[u8]) -> Result<ImportReport> {
         self.inner.runtime.tasks.within(self.opened()).await?;
         let document = read(document)?;
@@ -153,10 +162,10 @@ impl Rights {
             return Ok(None);
         }
         let Some(here) = &self.inner.config.register.preferences else {
-            return Err(invalid("the document has preferences, and there are none here".into()));
+            return Err(invalid("the document has preferences, which are not configured here".into()));
         };
         let patch = here.check(&Overrides::from(preferences))?;
-        // It must have room before anything is stored.
+        // The size is checked before anything is stored.
         Overrides::default().with(&patch)?;
         Ok(Some(patch))
     }
@@ -179,7 +188,10 @@ impl Rights {
         if !unknown.is_empty() {
             unknown.sort_unstable();
             unknown.dedup();
-            return Err(invalid(format!("nothing is decided here about the purposes {}", named(&unknown))));
+            return Err(invalid(format!(
+                "the document has purposes that are unknown or necessary here: {}",
+                named(&unknown)
+            )));
         }
         let known = decisions.iter().rev().filter_map(|one| find(&one.purpose).map(|found| (one, found)));
         known.map(|(one, (id, purpose))| one.record(subject, id, purpose, now)).collect()
@@ -191,7 +203,7 @@ impl ImportedDecision {
         let ConsentState { decision, notice_version, gpc_present, dnt_present, since, valid_until } =
             self.consent_state;
         if since > now || self.proof.given_at > now || since < Timestamp::default() || notice_version == 0 {
-            return Err(invalid("a decision of the document cannot have been made like this: time or version".into()));
+            return Err(invalid("a decision of the document has an impossible time or notice version".into()));
         }
         let texts = [&self.proof.language, &self.proof.source, &self.proof.place, &self.proof.actor];
         if texts.into_iter().flatten().any(|text| text.len() > MAX_TEXT) {
@@ -205,7 +217,7 @@ impl ImportedDecision {
         }
         let mut proof = self.proof.clone();
         proof.method = DecisionMethod::Import;
-        // A session of another service is none here.
+        // A session of another service means nothing here.
         proof.session = None;
         ConsentRecord::new(subject.clone(), id, consent_state, proof)
     }
@@ -215,10 +227,10 @@ fn read(document: &[u8]) -> Result<Document> {
     if document.len() > MAX_BYTES {
         return Err(Error::new(ErrorKind::TooLarge, format!("a document has at most {MAX_BYTES} bytes")));
     }
-    // What is wrong there may be personal: only the place is told.
+    // The error may contain personal data: only its position is reported.
     let document: Document = serde_json::from_slice(document).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        invalid(format!("this is no document of an export: line {line}, column {column}"))
+        invalid(format!("the document is not an export: line {line}, column {column}"))
     })?;
     if document.schema_version != SCHEMA_VERSION {
         return Err(invalid(format!("only documents with the schema_version {SCHEMA_VERSION} are read")));
@@ -229,18 +241,18 @@ fn read(document: &[u8]) -> Result<Document> {
     Ok(document)
 }
 
-/// Names for an error, the first few of them; what cannot be a name is not repeated.
+/// The first names for an error. A name that is not valid is not repeated.
 fn named(names: &[&str]) -> String {
     let name = |name: &&str| match PurposeId::new(name) {
         Ok(id) => format!("{:?}", id.as_str()),
-        Err(_) => "(an impossible name)".to_owned(),
+        Err(_) => "(an invalid name)".to_owned(),
     };
     let more = if names.len() > 10 { " and others" } else { "" };
     names.iter().take(10).map(name).collect::<Vec<_>>().join(", ") + more
 }
 
 fn conflict() -> Error {
-    Error::new(ErrorKind::Conflict, "the account has decisions or preferences already: an import needs an empty one")
+    Error::new(ErrorKind::Conflict, "the account has decisions or preferences: an import needs an empty account")
 }
 
 fn invalid(problem: String) -> Error {

@@ -8,10 +8,10 @@ use crate::{
     model::privacy::JournalEntry,
 };
 
-/// A journal, and the gate at which everybody waits until it is replayed.
+/// The erasure journal, and the gate where requests wait until it is replayed.
 pub(crate) struct JournalGuard {
     pub(super) journal: Box<dyn DynJournal>,
-    /// What becomes of a journal that the store has had and that is not there.
+    /// What to do when the journal that the store had is missing.
     pub(super) missing: OnMissingJournal,
     pub(super) gate: Gate,
     /// One replay at a time.
@@ -23,14 +23,14 @@ impl JournalGuard {
         Self { journal, missing, gate, turn: tokio::sync::Mutex::default() }
     }
 
-    /// However long it takes: what is dropped may be written all the same.
+    /// Appends an entry, without a timeout: an append that is dropped may be written all the same.
     pub(super) async fn append(&self, entry: JournalEntry) -> Result<()> {
         self.journal.append(entry).await
     }
 }
 
 impl Rights {
-    /// Waits until the journal is replayed, or until it is known that it cannot be for now.
+    /// Waits until the journal is replayed, or until the replay has failed.
     pub(crate) async fn opened(&self) -> Result<()> {
         match &self.inner.config.journal_guard {
             Some(journal_guard) => journal_guard.gate.opened().await,
@@ -38,7 +38,7 @@ impl Rights {
         }
     }
 
-    /// Whether the journal is replayed, and the store of everything but sessions answers.
+    /// Checks that the journal is replayed and that the store answers, apart from sessions.
     pub(crate) async fn health(&self) -> Result<()> {
         let answered = async {
             self.opened().await?;
@@ -51,7 +51,7 @@ impl Rights {
         self.inner.config.journal_guard.as_ref().is_none_or(|journal_guard| journal_guard.gate.is_open())
     }
 
-    /// Forgets entries that do not matter any longer.
+    /// Deletes entries of the journal that are no longer needed.
     pub(super) async fn delete_entries(&self) -> Result<()> {
         if let Some(journal_guard) = &self.inner.config.journal_guard {
             self.inner

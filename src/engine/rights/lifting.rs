@@ -11,29 +11,33 @@ use crate::{
 };
 
 impl Rights {
-    /// Lets a user in again who was erased. `false` if they were not.
+    /// Lifts the erasure of a user, so that they can log in again. Returns `false` if the user was
+    /// not erased.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way; [`Pending`](ErrorKind::Pending) if the journal or the store
-    /// did not answer in time, or the journal has it and the store does not: they are let in as soon as it is known, by the next
-    /// sweep at the latest, or by the next start. With any other error they stay out.
+    /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
+    /// [`Pending`](ErrorKind::Pending) if the journal or the store did not answer in time, or the
+    /// journal has it and the store does not: the next sweep or the next start tries again. With
+    /// any other error the user stays erased.
     pub async fn lift_erasure(&self, user: &UserId) -> Result<bool> {
         self.inner.runtime.tasks.within(self.opened()).await?;
         let note = self.inner.parts.audit.note(AuditAction::Lifted, self.actor.clone(), Some(user)).await?;
         self.begin_lifting(user, note).await
     }
 
-    /// Lets a user in again, or says that this is pending.
+    /// Lifts the erasure, or returns a pending error.
     pub(super) async fn begin_lifting(&self, user: &UserId, note: AuditNote) -> Result<bool> {
         if self.inner.parts.pending.contains(user) {
-            return Err(Error::new(ErrorKind::Conflict, "the erasure is pending: wait until it is decided"));
+            return Err(Error::new(ErrorKind::Conflict, "the erasure is pending: it can be lifted when it is done"));
         }
         let (rights, user) = (self.clone(), user.clone());
         let mut deciding = tokio::spawn(async move { rights.lift(user, note).await });
         match tokio::time::timeout(self.inner.runtime.tasks.timeout(), &mut deciding).await {
             Ok(outcome) => outcome.unwrap_or_else(|panic| Err(Failure::of_panic(panic).error)),
-            Err(elapsed) => Err(undecided(Error::new(ErrorKind::Timeout, "no answer in time").with_source(elapsed))),
+            Err(elapsed) => Err(undecided(
+                Error::new(ErrorKind::Timeout, "the journal or the store did not answer in time").with_source(elapsed),
+            )),
         }
     }
 
@@ -58,7 +62,7 @@ impl Rights {
             .await
             .map_err(Failure::of_write);
         lifted.map_err(|failure| match is_entered || !failure.is_certain {
-            // The journal has it: the next start would let them in.
+            // The journal has the entry, so the next start lifts the erasure.
             true => self.defer_lifting(user, failure.error),
             false => failure.error,
         })

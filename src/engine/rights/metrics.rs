@@ -1,10 +1,10 @@
-//! What the `metrics` facade is told of requests, with feature `metrics`.
+//! The metrics of requests, with feature `metrics`.
 
 use super::Rights;
 use crate::error::Result;
 
 impl Rights {
-    /// Counts the requests.
+    /// Sets the gauges of requests.
     pub(crate) async fn report_requests(&self) -> Result<()> {
         let counts = self.request_counts().await?;
         metrics::gauge!("guestbook_requests_open").set(counts.open as f64);

@@ -1,6 +1,4 @@
-//! [`Rights`]: what people may demand of those who keep their data: a copy of it (GDPR, Articles 15 and 20), that it is corrected
-//! (16), erased (17) or left alone (18), and that processing for a purpose ends (21); and the [requests](Rights::file_request) for that, which are to be
-//! answered within a month (12).
+//! [`Rights`]: the privacy rights of users, exercised and answered.
 
 #[cfg(feature = "zip")]
 mod archive;
@@ -62,7 +60,12 @@ use crate::{
     model::privacy::{Actor, AuditAction, AuditNote, ErasedActivities, ErasureId},
 };
 
-/// The rights of users. A clone is another handle.
+/// The privacy rights of users (GDPR, Articles 12 to 21).
+/// [`Guestbook::rights`](crate::Guestbook::rights) returns it; a clone is another handle.
+///
+/// Each method acts on one user. The audit trail records what was done, in the name of the actor
+/// that [`by`](Self::by) sets. [The page of the module](crate::privacy) maps each right to its
+/// method and its HTTP endpoint.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
@@ -83,51 +86,88 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// # What an erasure does, and when something goes wrong
+/// # What an erasure does
 ///
-/// | step | what | if the process dies after it |
-/// |---|---|---|
-/// | 0 | with a [journal](crate::privacy): the erasure is entered there, on the disk | the next start strikes the user out |
-/// | 1 | the user is struck out: a tombstone is stored and their sessions end, in one transaction. From now on every verb of the store refuses to keep anything of them | the next start goes on |
-/// | 2 | caches forget them; what waits in the recorder's queue goes to the store, which leaves it out | |
-/// | 3 | each [source](PersonalData) of the application erases | it is asked again |
-/// | 4 | rows are deleted, some hundred at a time, so that others get their turn; activities are [anonymised](crate::GuestbookBuilder::erased_activities) instead, if you say so | goes on where it was |
-/// | 5 | with the last row the name goes; the tombstone keeps a keyed hash of it and the counts | nothing is left to do |
-/// | 6 | the store overwrites residue. If a reader holds it up, the [receipt](ErasureReceipt) says so, and the next sweep tries again | the next start does |
+/// [`erase`](Self::erase) erases one user: sessions, preferences, consent records and activities,
+/// those of visitors who were linked to the user, and the data of the application that is
+/// registered as [`PersonalData`]. It takes these steps, in this order:
 ///
-/// A restored backup does not know who was erased since. With an [erasure journal](crate::GuestbookBuilder::erasure_journal) they are
-/// erased again before anybody is served; without one [`Rights::erase`] is to be called again for each of them.
+/// 1. **The journal entry.** With an [erasure journal](crate::privacy::ErasureJournal), the erasure
+///    is written there. The entry is on the disk before the next step begins.
+/// 2. **The tombstone.** One transaction stores a tombstone and ends the user's sessions. From now
+///    on the store refuses to keep anything of the user, and they cannot log in.
+/// 3. **Caches and queues.** Caches drop the user. Events that still wait in the recorder's queue
+///    go to the store, which leaves them out.
+/// 4. **The application's data.** Each [`PersonalData`] source erases its rows.
+/// 5. **The rows.** The store deletes the user's rows, at most 400 in a step, so that other writers
+///    get their turn. Activities are deleted, or
+///    [anonymised](crate::GuestbookBuilder::erased_activities) if you configure that.
+/// 6. **The name.** With the last row the user's id is deleted. In the same step an open request
+///    for erasure is answered, and the user's name and words disappear from all their requests.
+/// 7. **The residue.** The store overwrites what it deleted. If readers block that for a second,
+///    the [receipt](ErasureReceipt) says so and the next sweep tries again.
 ///
-/// # What happens when
+/// The receipt counts what was erased. It is signed and names nobody, so the user may keep it as
+/// proof.
 ///
-/// | what | then |
-/// |---|---|
-/// | something of the user is [held](Rights::place_hold) | the rest is erased, the receipt and the request say what is left; it is gone on with when that is released or over |
-/// | the user [confirmed](Rights::confirm_erasure) to be erased | they are restricted in the same transaction, and erased by the first sweep after the grace, in whichever process |
-/// | they [cancel](Rights::cancel_erasure) | the restriction is lifted in the same transaction |
-/// | somebody restricts them or lifts that meanwhile | they stay restricted: that of the erasure is neither replaced nor lifted, and comes when another one is lifted |
-/// | the journal or the store does not answer in time | the erasure is pending: the user is refused in this process at once, and restricted in the others as soon as the store can be written; it is tried by each sweep until it is done. [`Rights::erasure_state`] says how far it is |
-/// | the process dies meanwhile | the next start finishes it if the journal or the store has it; if neither has, nothing has happened |
-/// | a request cannot be closed after what it asked for was done | that stays done, a warning says so, and the request stays open |
+/// # What an erasure keeps
+///
+/// - **The tombstone**: a keyed hash of the user's id, times and counts. It is kept for 400 days
+///   unless [`tombstone_retention`](crate::GuestbookBuilder::tombstone_retention) says otherwise;
+///   the entry in the journal is kept as long.
+/// - **Entries of the audit trail**: what was done and when, under keyed hashes. The payloads,
+///   which name people, are erased.
+/// - **Requests**: that the user made them and that they were answered.
+/// - **Data under a [legal hold](Self::place_hold)**: the receipt and the request say what was kept
+///   and why. It is erased when the hold is released or ends.
+/// - **Anonymised activities**, if you configure them. Read [`ErasedActivities`] first.
+///
+/// The guestbook cannot reach backups, replicas, snapshots of the file system or logs of the
+/// application. Events in a [spool](crate::activity::RecorderSettings::spool) stay there until the
+/// store takes them; then it leaves them out, and the file is removed.
+///
+/// # When an erasure is interrupted
+///
+/// An erasure that was accepted is finished, whatever fails in between:
+///
+/// - **The process stops before step 1** (before step 2 without a journal): nothing has happened.
+/// - **The process stops after step 1**: the next start erases the user.
+/// - **The process stops after step 2**: the next start continues where the erasure stopped.
+///   Sources are asked again.
+/// - **The journal or the store does not answer in time**: [`erase`](Self::erase) returns
+///   [`Pending`](crate::ErrorKind::Pending). This process refuses the user at once; other processes
+///   restrict the user as soon as the store can be written. Each sweep tries again until the
+///   erasure is done. [`erasure_state`](Self::erasure_state) says how far it is.
+/// - **A backup is restored**: it does not know the erasures that came after it. With an [erasure
+///   journal](crate::privacy::ErasureJournal) the users are erased again before anybody is served.
+///   Without one, call [`erase`](Self::erase) again for each of them.
+/// - **A request cannot be closed** after its erasure: the erasure stands, a warning is logged, and
+///   the request stays open.
+///
+/// # Erasures that the user confirms
+///
+/// [`request_erasure`](Self::request_erasure) returns a token for the user. With it:
+///
+/// - [`confirm_erasure`](Self::confirm_erasure) restricts the user in the same transaction. The
+///   first sweep after the [grace period](crate::GuestbookBuilder::erasure_grace), 7 days by
+///   default, erases the user, in any process.
+/// - [`cancel_erasure`](Self::cancel_erasure) lifts that restriction, in the same transaction as
+///   well.
+/// - Nothing else lifts or replaces it. If the user was restricted for another reason before, the
+///   restriction of the erasure takes effect when the other one is lifted.
 ///
 /// # Metrics
 ///
 /// With feature `metrics`, as of the last sweep:
 ///
-/// | name | kind | what |
+/// | name | kind | value |
 /// |---|---|---|
-/// | `guestbook_requests_open` | gauge | requests that are to be answered |
-/// | `guestbook_requests_overdue` | gauge | those of them that should have been answered before |
-///
-/// # What is out of reach
-///
-/// What this crate cannot reach: backups themselves, replicas, snapshots of a file system, logs of the application, events in a
-/// [spool](crate::activity::RecorderSettings::spool) until the store takes them (it
-/// leaves them out then, and the file is removed).
+/// | `guestbook_requests_open` | gauge | requests that are not answered |
+/// | `guestbook_requests_overdue` | gauge | open requests past their deadline |
 #[derive(Clone)]
 pub struct Rights {
     inner: Arc<Inner>,
-    /// In whose name the audit trail records what is done.
+    /// Who acts, for the audit trail.
     actor: Actor,
 }
 
@@ -136,15 +176,15 @@ struct Inner {
     parts: RightsParts,
     config: RightsConfig,
     secret: OnceCell<[u8; 32]>,
-    /// The users whose erasure is to be lifted and is not lifted yet.
+    /// The users whose erasure is to be lifted and is not lifted yet, with the actor who asked.
     liftings: Mutex<HashMap<UserId, Actor>>,
-    /// The erasures that this process is at.
+    /// The erasures that this process is working on.
     running: Mutex<HashSet<ErasureId>>,
-    /// Whether residue may be left: of an erasure that nobody could clean up after, perhaps before this process.
+    /// Whether deleted data may not be overwritten yet, perhaps since before this process.
     is_dirty: AtomicBool,
 }
 
-/// The parts of the guestbook that have something of a user.
+/// The parts of the guestbook that have data of users.
 pub(crate) struct RightsParts {
     pub(crate) profiles: Option<Profiles>,
     pub(crate) sessions: Sessions,
@@ -156,11 +196,11 @@ pub(crate) struct RightsParts {
     pub(crate) sources: Vec<Box<dyn PersonalData>>,
 }
 
-/// How rights are exercised.
+/// The configuration of rights.
 pub(crate) struct RightsConfig {
     /// How long an erased user's id stays refused.
     pub(crate) tombstone_retention: Duration,
-    /// What an export says of the processing.
+    /// What an export says about the processing.
     pub(crate) register: ProcessingRegister,
     /// How long a user may cancel a confirmed erasure.
     pub(crate) grace: Duration,
@@ -168,7 +208,7 @@ pub(crate) struct RightsConfig {
     pub(crate) keep_requests: Duration,
     /// What an erasure makes of activities.
     pub(crate) activities: ErasedActivities,
-    /// Where erasures are remembered outside the store.
+    /// The journal that remembers erasures outside the store.
     pub(crate) journal_guard: Option<JournalGuard>,
 }
 
@@ -191,7 +231,8 @@ impl Rights {
         Self { inner: Arc::new(inner), actor: Actor::System }
     }
 
-    /// The same rights, exercised by `actor`: the [audit trail](crate::privacy) says so. Without it, it says "the system".
+    /// Returns the same rights, exercised by `actor`: the [audit trail](crate::privacy::AuditTrail)
+    /// records that. Default: [`Actor::System`].
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, UserId, privacy::Actor, store::MemoryStore};
@@ -209,12 +250,15 @@ impl Rights {
         Self { inner: self.inner.clone(), actor }
     }
 
-    /// A copy of all that is kept of the user, as one JSON document, part by part: memory does not grow with the data. The audit
-    /// trail records it first.
+    /// Returns a copy of all data of the user, as one JSON document (GDPR, Articles 15 and 20).
+    ///
+    /// The document streams: memory does not grow with the data. The audit trail records the export
+    /// before the first part is read. Reading it to its end completes open
+    /// [requests](Self::file_request) for access and portability.
     ///
     /// # Errors
     ///
-    /// What the store reports. What goes wrong later is the last part of the stream.
+    /// The errors of the store. An error after the beginning is the last item of the stream.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
         self.inner.runtime.tasks.within(self.opened()).await?;
         self.flush_recorder().await;
@@ -222,7 +266,8 @@ impl Rights {
         Export::new(self.clone(), user.clone()).await
     }
 
-    /// As [`export`](Self::export), as a ZIP file: one file of each kind, for people and for programs, and a manifest.
+    /// Returns a copy of all data of the user as a ZIP file, for people and for programs: see
+    /// [`ExportArchive`]. Otherwise as [`export`](Self::export).
     ///
     /// # Errors
     ///
@@ -235,7 +280,8 @@ impl Rights {
         ExportArchive::new(self.clone(), user.clone()).await
     }
 
-    /// The one place where notes are made, and so where everything that changes something waits until the journal is replayed.
+    /// Makes a note for the audit trail. Whatever changes something makes its note here, and so
+    /// waits until the journal is replayed.
     pub(super) async fn note(&self, action: AuditAction, actor: Actor, user: &UserId) -> Result<AuditNote> {
         self.inner.runtime.tasks.within(self.opened()).await?;
         self.inner.parts.audit.note(action, actor, Some(user)).await

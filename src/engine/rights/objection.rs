@@ -12,12 +12,36 @@ use crate::{
 };
 
 impl Rights {
-    /// The user objects to these purposes (GDPR, Article 21): from now on they are not allowed, whatever was granted before. Where
-    /// the user stands then. An open [request](Self::file_request) for it is completed.
+    /// Records the objection of the user to these purposes (GDPR, Article 21). They are not allowed
+    /// from now on, whatever was granted before. Returns the consent states of the user. An open
+    /// [request](Self::file_request) for it is completed.
+    ///
+    /// [Analytics](crate::analytics) leaves out the user's events of these purposes, those from
+    /// before the objection as well.
+    ///
+    /// ```
+    /// use tower_guestbook::{
+    ///     Guestbook, UserId,
+    ///     consent::{Category, ConsentRules, Decision, Purpose, PurposeId, Purposes},
+    ///     store::MemoryStore,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let analytics = Purpose::new("analytics", Category::Analytics);
+    /// let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?);
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
+    /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);
+    ///
+    /// let states = rights.object(&ada, [PurposeId::ANALYTICS]).await?;
+    /// assert_eq!(states.get(&PurposeId::ANALYTICS).unwrap().decision, Decision::Objected);
+    /// assert!(rights.withdraw_objection(&ada, &PurposeId::ANALYTICS).await?.is_some());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) without [consent](crate::GuestbookBuilder::consent); as for
+    /// [`Configuration`](ErrorKind::Configuration) without
+    /// [consent](crate::GuestbookBuilder::consent). Otherwise as for
     /// [`Consents::decide`](crate::consent::Consents::decide).
     pub async fn object<P: Into<PurposeId>>(
         &self,
@@ -27,10 +51,11 @@ impl Rights {
         self.object_in(user, purposes, &DecisionContext::default()).await
     }
 
-    /// The user takes an objection to this purpose back. Where they stand then; `None` if there was no objection.
+    /// Withdraws the objection of the user to this purpose. Returns the consent states of the user,
+    /// or `None` if there was no objection.
     ///
-    /// What needs no consent is allowed again. For what does, this is no consent: it is not allowed until the user
-    /// [agrees](crate::consent::Consents::decide) to it.
+    /// A purpose that needs no consent is allowed again. A purpose that needs consent is not, until
+    /// the user [grants](crate::consent::Consents::decide) it.
     ///
     /// # Errors
     ///
@@ -43,7 +68,7 @@ impl Rights {
         self.consents()?.withdraw_objection(&Subject::User(user.clone()), &purpose.into()).await
     }
 
-    /// As [`object`](Self::object), in a request of which more is known.
+    /// As [`object`](Self::object), with the circumstances of a request.
     pub(crate) async fn object_in<P: Into<PurposeId>>(
         &self,
         user: &UserId,
@@ -60,7 +85,7 @@ impl Rights {
 
     fn consents(&self) -> Result<&Consents> {
         self.inner.config.register.consents.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "object(): there are no purposes: consent() is not configured")
+            Error::new(ErrorKind::Configuration, "object(): consent() is not configured, so there are no purposes")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! [`PartStream`]: a stream of bytes that are made part by part, each when it is asked for.
+//! [`PartStream`]: a stream of bytes whose parts are made on demand.
 
 use std::{
     future::Future,
@@ -11,13 +11,13 @@ use futures_core::Stream;
 
 use crate::{error::Result, store::dyn_store::BoxFuture};
 
-/// Somebody who makes parts.
+/// A source of parts.
 pub(super) trait PartSource: Send + 'static {
-    /// The next part, perhaps empty; `None` after the last.
+    /// Makes the next part, which may be empty; `None` after the last.
     fn part(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
 }
 
-/// The parts, without the empty ones. After an error there is nothing more.
+/// The stream of the parts that are not empty. It ends after an error.
 pub(super) struct PartStream<M> {
     state: State<M>,
 }
@@ -60,7 +60,7 @@ impl<M: PartSource> Stream for PartStream<M> {
             Ok(Some(part)) => {
                 self.state = State::Idle(maker);
                 if part.is_empty() {
-                    // It was work all the same: others get their turn before the next one.
+                    // An empty part was work too: other tasks get their turn before the next one.
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }

@@ -1,4 +1,4 @@
-//! [`PersonalData`]: what the application itself keeps of its users.
+//! [`PersonalData`]: data of users that the application itself keeps.
 
 use std::{future::Future, pin::Pin};
 
@@ -7,16 +7,20 @@ use serde_json::Value;
 
 use crate::{error::Result, id::UserId, model::consent::LegalBasis};
 
-/// A table, a file, another service of the application that keeps data of users. Registered with
-/// [`GuestbookBuilder::personal_data`](crate::GuestbookBuilder::personal_data), it is part of every export and every erasure.
+/// A source of personal data that the application itself keeps: a table, a file, another service.
 ///
-/// Both verbs may be called again after a crash: what is erased already is no error.
+/// Register it with [`GuestbookBuilder::personal_data`](crate::GuestbookBuilder::personal_data).
+/// Each export then has its rows, and each erasure erases them.
+///
+/// [`export`](Self::export) and [`erase`](Self::erase) may be called again after a crash. Erasing a
+/// user of whom nothing is left is no error. An error of `erase` interrupts the erasure, which is
+/// retried by each sweep.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::{Arc, Mutex}};
 /// use tower_guestbook::{
 ///     Guestbook, Result, UserId,
-///     privacy::{PersonalDataFuture, ExportedPage, PersonalData},
+///     privacy::{ExportedPage, PersonalData, PersonalDataFuture},
 ///     store::MemoryStore,
 /// };
 ///
@@ -38,46 +42,54 @@ use crate::{error::Result, id::UserId, model::consent::LegalBasis};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
 /// let ada = UserId::try_from("ada")?;
-/// let addresses = Arc::new(Mutex::new(HashMap::from([(ada.clone(), "12 St James's Square".to_owned())])));
-/// let guestbook = Guestbook::builder(MemoryStore::new()).personal_data(Addresses(addresses.clone())).build()?;
-/// guestbook.rights().erase(&ada).await?;
+/// let rows = HashMap::from([(ada.clone(), "12 St James's Square".to_owned())]);
+/// let addresses = Arc::new(Mutex::new(rows));
+/// let guestbook = Guestbook::builder(MemoryStore::new())
+///     .personal_data(Addresses(addresses.clone()))
+///     .build()?;
+///
+/// let receipt = guestbook.rights().erase(&ada).await?;
+/// assert_eq!(receipt.sources, [("addresses".to_owned(), 1)]);
 /// assert!(addresses.lock().unwrap().is_empty());
 /// # Ok(()) }
 /// ```
 pub trait PersonalData: Send + Sync + 'static {
-    /// Under which name it stands in an export and a receipt.
+    /// Returns the name of the source in exports, receipts and patches.
     fn name(&self) -> &str;
 
-    /// A page of what is kept of the user, counted from 0: as large as memory allows, in an order that does not change.
+    /// Returns a page of the data of the user, counted from 0, in an order that does not change. A
+    /// page must fit into memory.
     fn export(&self, user: UserId, page: usize) -> PersonalDataFuture<'_, ExportedPage>;
 
-    /// Erases what is kept of the user. How many rows there were.
+    /// Erases the data of the user. Returns the number of rows.
     fn erase(&self, user: UserId) -> PersonalDataFuture<'_, u64>;
 
-    /// A page of the users of whom something is kept, counted from 0, in an order that does not change; an empty one is the end.
-    /// Default: none.
+    /// Returns a page of the users of whom the source has data, counted from 0, in an order that
+    /// does not change. An empty page is the end. Default: no users.
     ///
-    /// A [journal](crate::privacy) has no names. When a backup was restored, whoever is to be erased again is recognised among the users
-    /// of the store and those that sources name, and is erased from all sources. A user whom nobody names is not asked for again.
+    /// The [erasure journal](crate::privacy::ErasureJournal) has no names. After a backup was
+    /// restored, users are recognised among those of the store and those that sources list, and are
+    /// erased from all sources. A user whom nobody lists is not erased again.
     fn users(&self, page: usize) -> PersonalDataFuture<'_, Vec<UserId>> {
         let _ = page;
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Corrects what is kept of the user, as `patch` says in whatever form the source understands; see
-    /// [`Rights::rectify`](super::Rights::rectify). `false`, the default, says that it cannot be corrected in this way.
+    /// Corrects the data of the user as `patch` says, in the form that the source understands; see
+    /// [`Rights::rectify`](super::Rights::rectify). Returns `false`, the default, if the source
+    /// cannot be corrected.
     fn rectify(&self, user: UserId, patch: Value) -> PersonalDataFuture<'_, bool> {
         let _ = (user, patch);
         Box::pin(async { Ok(false) })
     }
 
-    /// What a record of processing says of it. Default: the name, and nothing more.
+    /// Returns the description of the source for the record of processing. Default: its name.
     fn describe(&self) -> PersonalDataDescription {
         PersonalDataDescription::new(self.name())
     }
 }
 
-/// What a record of processing (GDPR, Article 30) says of data that the application itself keeps.
+/// The description of a source in the record of processing (GDPR, Article 30).
 ///
 /// ```
 /// use tower_guestbook::{consent::LegalBasis, privacy::PersonalDataDescription};
@@ -94,35 +106,35 @@ pub trait PersonalData: Send + Sync + 'static {
 pub struct PersonalDataDescription {
     /// The name of the source.
     pub name: String,
-    /// What is done, in a sentence.
+    /// The processing, in a sentence.
     pub description: Option<String>,
     /// The legal basis.
     pub basis: Option<LegalBasis>,
-    /// Which kinds of data.
+    /// The categories of data.
     pub data_categories: Vec<String>,
-    /// Of which kinds of people.
+    /// The categories of data subjects.
     pub subject_categories: Vec<String>,
-    /// Who gets the data.
+    /// The recipients of the data.
     pub recipients: Vec<String>,
-    /// To which third countries, and under which safeguards.
+    /// The third countries that get the data, and the safeguards.
     pub transfers: Vec<String>,
-    /// How long it is kept.
+    /// How long the data is kept.
     pub retention: Option<String>,
-    /// How it is kept safe.
+    /// The technical and organisational measures.
     pub security: Option<String>,
 }
 
 impl PersonalDataDescription {
-    /// The name, and nothing more yet.
+    /// Creates a description with a name only.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 }
 
-/// What a source answers, when it is ready.
+/// The future that a [`PersonalData`] source returns.
 pub type PersonalDataFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// A page of an export.
+/// A page of the data of a user.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ExportedPage {
@@ -133,12 +145,12 @@ pub struct ExportedPage {
 }
 
 impl ExportedPage {
-    /// A page that others follow.
+    /// Creates a page that another one follows.
     pub fn with_more(rows: Vec<Value>) -> Self {
         Self { rows, has_more: true }
     }
 
-    /// The last page.
+    /// Creates the last page.
     pub fn last(rows: Vec<Value>) -> Self {
         Self { rows, has_more: false }
     }

@@ -17,7 +17,7 @@ use crate::{
     model::consent::Subject,
 };
 
-/// The members of an export that are not lists of data.
+/// The members of an export about the processing.
 #[derive(Serialize)]
 pub(super) struct ProcessingInfo {
     pub(super) controller: Option<Controller>,
@@ -26,7 +26,7 @@ pub(super) struct ProcessingInfo {
 }
 
 impl Rights {
-    /// What is said of the processing to this user.
+    /// Reads what an export says about the processing to this user.
     pub(super) async fn processing_info(&self, user: &UserId) -> Result<ProcessingInfo> {
         let register = &self.inner.config.register;
         Ok(ProcessingInfo {
@@ -36,7 +36,7 @@ impl Rights {
         })
     }
 
-    /// Each purpose as it is declared, with where the user stands.
+    /// Each purpose as it is declared, with the consent state of the user.
     async fn purposes_of(&self, user: &UserId) -> Result<Vec<Value>> {
         let (Some(consents), Some(profiles)) = (&self.inner.config.register.consents, &self.inner.parts.profiles)
         else {

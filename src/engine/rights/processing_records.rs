@@ -9,57 +9,61 @@ use crate::{
     time::Timestamp,
 };
 
-/// The record of processing activities (GDPR, Article 30), as far as the guestbook knows it: a JSON document by
-/// [`Serialize`]. What it does not know is null or empty, never left out.
+/// The record of processing activities (GDPR, Article 30), as far as the guestbook knows it.
+/// Serialize it as JSON. Unknown values are null or empty, and never left out.
+///
+/// [`Guestbook::processing_records`](crate::Guestbook::processing_records) returns it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ProcessingRecords {
-    /// When it was made.
+    /// When the record was made.
     pub date: Timestamp,
-    /// Who is responsible; `None` if nobody was named.
+    /// The controller; `None` if none is configured.
     pub controller: Option<Controller>,
-    /// The purposes of the application, in the order in which they are declared.
+    /// The purposes of the application, in the order of their declaration.
     pub purposes: Vec<ProcessingRecord>,
-    /// What the guestbook does under no declared purpose, as it needs it.
+    /// The processing of the guestbook itself, under no declared purpose.
     pub guestbook: Vec<ProcessingRecord>,
-    /// What the application itself keeps, as each [source](super::PersonalData) describes it.
+    /// The application's own data, as each [source](super::PersonalData) describes it.
     pub sources: Vec<PersonalDataDescription>,
 }
 
-/// One entry of the record.
+/// An entry of the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ProcessingRecord {
-    /// The purpose, or what the guestbook calls it.
+    /// The id of the purpose, or the name of a part of the guestbook.
     pub id: String,
-    /// What is done.
+    /// The processing, in a sentence.
     pub description: Option<String>,
     /// The legal basis.
     pub basis: LegalBasis,
-    /// Which kinds of data.
+    /// The categories of data.
     pub data_categories: Vec<String>,
-    /// Of which kinds of people.
+    /// The categories of data subjects.
     pub subject_categories: Vec<String>,
-    /// Who gets the data.
+    /// The recipients of the data.
     pub recipients: Vec<String>,
-    /// To which third countries.
+    /// The third countries that get the data.
     pub transfers: Vec<String>,
-    /// How long what is kept.
+    /// How long each class of data is kept.
     pub retention: Vec<RetentionPeriod>,
-    /// How long a decision for it lasts, in seconds; `None` if there is no end, or nothing to decide.
+    /// How long a decision is valid, in seconds; `None` if it does not expire or there is nothing
+    /// to decide.
     pub decision_seconds: Option<u64>,
-    /// How it is kept safe.
+    /// The technical and organisational measures.
     pub security: Option<String>,
 }
 
-/// What the guestbook does by itself: a name, a description, the basis, the kinds of data and of people.
+/// The processing of a part of the guestbook: name, description, legal basis, categories of data
+/// and of data subjects.
 type Own = (&'static str, &'static str, LegalBasis, &'static [&'static str], &'static [&'static str]);
 
 const SESSIONS: Own = (
     "sessions",
-    "Knowing again who is logged in, and keeping what the service holds for the visit",
+    "Recognising logged-in users, and keeping the data of their sessions",
     LegalBasis::Contract,
-    &["account name", "device and browser family", "network", "times of use", "data of the visit"],
+    &["account name", "device and browser family", "network", "times of use", "session data"],
     &["users", "visitors"],
 );
 const ACTIVITIES: Own = (
@@ -73,14 +77,14 @@ const PREFERENCES: Own =
     ("preferences", "Remembering what users have set", LegalBasis::Contract, &["account name", "settings"], &["users"]);
 const CONSENT: Own = (
     "consent",
-    "Proving what was agreed to, declined and withdrawn",
+    "Proving what was granted, declined and withdrawn",
     LegalBasis::LegalObligation,
     &["account name", "decisions with time and notice", "device and browser family", "network"],
     &["users", "visitors"],
 );
 const ERASURES: Own = (
     "erasures",
-    "Keeping people out who were erased, and proving that they were",
+    "Keeping erased users erased, and proving the erasures",
     LegalBasis::LegalObligation,
     &["keyed hash of the account name", "times and counts"],
     &["former users"],
@@ -94,12 +98,12 @@ const AUDIT: Own = (
     &["users", "operators"],
 );
 
-/// What the stores and the layers do for all of it.
+/// The measures of the stores and the layers.
 const SECURITY: &str = "Tokens are stored as hashes only; addresses are truncated before they are stored; deleted rows are overwritten \
     where the store can; nothing is kept longer than its period.";
 
 impl Rights {
-    /// The record of processing activities.
+    /// Returns the record of processing activities.
     pub fn processing_records(&self) -> ProcessingRecords {
         let (register, inner) = (&self.inner.config.register, &self.inner);
         let purposes = register.consents.iter().flat_map(|consents| consents.purposes().iter());

@@ -12,24 +12,26 @@ use crate::{
     model::{activity::EventType, consent::PurposeId},
 };
 
-/// How the guestbook is set up, as far as rights need to know.
+/// The configuration that exports and records of processing describe.
 pub(crate) struct ProcessingRegister {
     pub(crate) controller: Option<Controller>,
     pub(crate) consents: Option<Consents>,
     pub(crate) preferences: Option<Arc<dyn DynPreferences>>,
     pub(crate) periods: Vec<RetentionPeriod>,
-    /// Keys of session data whose values no export shows.
+    /// Keys of session data whose values no export has.
     pub(crate) secret_session_keys: Vec<String>,
 }
 
-/// How long what is kept: a time limit of Article 30(1)(f), and of Article 15(1)(d).
+/// How long a class of data is kept: a time limit by Article 30(1)(f) and Article 15(1)(d) of the
+/// GDPR.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RetentionPeriod {
-    /// What: `activities` are all that have no class of their own, `activities:login` those of one type, and there are `audit`,
-    /// `sessions`, `preferences`, `consent` and `erasures`. A login may ask for a longer session than this.
+    /// The class: `activities` for all types of events without a rule of their own,
+    /// `activities:login` for one type; or `audit`, `sessions`, `preferences`, `consent` or
+    /// `erasures`. A login may ask for a longer session than this.
     pub class: String,
-    /// For how long at most, in seconds; `None` is until the user is erased.
+    /// The period in seconds; `None` until the user is erased.
     pub keep_seconds: Option<u64>,
 }
 
@@ -45,7 +47,7 @@ impl ProcessingRegister {
         let settings = self.consents.as_ref().map(Consents::settings);
         let is_under = |of_type: &EventType| settings.and_then(|settings| settings.purpose_of(of_type)) == purpose;
         let has_own = |of_type: &EventType| self.periods.iter().any(|period| type_of(period).as_ref() == Some(of_type));
-        // The general period is that of all types that have none of their own, whatever their purpose.
+        // The general period applies to all types without a period of their own, of any purpose.
         let named = settings.iter().flat_map(|settings| &settings.event_purposes).map(|(of_type, _)| of_type);
         let is_general_under = settings.and_then(|settings| settings.activity.as_ref()) == purpose
             || named.clone().any(|of_type| is_under(of_type) && !has_own(of_type));
@@ -57,11 +59,11 @@ impl ProcessingRegister {
     }
 }
 
-/// Of which type the events of a class are, if it has events of one type only.
+/// The type of events of a class that has events of one type only.
 fn type_of(period: &RetentionPeriod) -> Option<EventType> {
     let of_type = period.class.strip_prefix(ACTIVITIES)?.strip_prefix(':')?;
     EventType::try_from(of_type).ok()
 }
 
-/// The class of events without a class of their own.
+/// The class of events whose type has no rule of its own.
 const ACTIVITIES: &str = "activities";

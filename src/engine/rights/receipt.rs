@@ -9,11 +9,14 @@ use crate::{
     model::privacy::{Erasure, ReceiptSignature},
 };
 
-/// What became of an erasure. It names nobody, and it is signed: it can be written as JSON, handed out, and
-/// [verified](Rights::verify_receipt) years later, by whoever has the store.
+/// The signed proof of an erasure. It names nobody.
 ///
-/// The signature proves that this service said so, to itself: it is a MAC, for which the store's secret is needed. It is over
-/// all members but itself, whatever their order in the JSON; members that a receipt does not have are not read and not signed.
+/// A receipt can be written as JSON and handed out. Years later [`Rights::verify_receipt`] verifies
+/// it, on the same store.
+///
+/// The signature is a MAC with a key that is made from the store's secret. It proves to this
+/// service that it made the receipt; others cannot verify it. It covers all members of the receipt
+/// but itself, in any order. Members of the JSON that a receipt does not have are ignored.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, UserId, privacy::ErasureReceipt, store::MemoryStore};
@@ -32,27 +35,32 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ErasureReceipt {
-    /// The erasure, with what was erased.
+    /// The erasure and the number of rows that it erased.
     #[serde(flatten)]
     pub erasure: Erasure,
-    /// How many rows each source of the application has erased.
+    /// The name of each source of the application and the number of rows that it erased.
     pub sources: Vec<(String, u64)>,
-    /// Whether the store has overwritten what it deleted. In SQLite: deleted rows are overwritten and the log is empty. A copy of a
-    /// row that SQLite moved within the file long before may be left in the unused part of a page (seen once, of names); only
-    /// `VACUUM` while nobody else uses the file rules that out.
+    /// Whether the store has overwritten what it deleted. In SQLite: deleted rows are overwritten
+    /// and the log is empty.
+    ///
+    /// SQLite may have moved a row within the file long before. A copy of such a row can remain in
+    /// the unused part of a page (seen once, of names); only `VACUUM` while nobody else uses the
+    /// file rules that out.
     pub is_clean: bool,
-    /// The signature of all the rest.
+    /// The signature of all other members.
     pub signature: ReceiptSignature,
 }
 
 impl Rights {
-    /// Whether this service, or another one on the same store, made this receipt, and nothing in it was changed since.
+    /// Returns whether this service made the receipt, or another one on the same store, and nothing
+    /// in it was changed.
     ///
-    /// The store's secret must still be the one of then: a new database knows no old receipts.
+    /// A receipt can be verified as long as the store keeps its secret. A new database has a new
+    /// one.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn verify_receipt(&self, receipt: &ErasureReceipt) -> Result<bool> {
         Ok(receipt.signature.is_of(&members(receipt)?, self.secret().await?))
     }
@@ -70,7 +78,7 @@ impl Rights {
     }
 }
 
-/// What is signed: all that is written, so that a member that is added one day is signed too.
+/// The signed members: all that are written, so that members of later versions are signed too.
 fn members(receipt: &ErasureReceipt) -> Result<Map<String, Value>> {
     match serde_json::to_value(receipt).map_err(unwritable)? {
         Value::Object(members) => Ok(members),

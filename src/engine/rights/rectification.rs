@@ -1,4 +1,4 @@
-//! Data that is not right, and processing that somebody does not want.
+//! Rectification of preferences and of the data of sources (GDPR, Article 16).
 
 use serde_json::{Map, Value, json};
 
@@ -9,35 +9,53 @@ use crate::{
     model::privacy::{AuditAction, RequestKind},
 };
 
-/// What became of [`Rights::rectify`].
+/// The result of [`Rights::rectify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RectificationReport {
-    /// The version of the preferences that are stored now, if they were to be corrected.
+    /// The version of the preferences that are stored now, if the patch named preferences.
     pub preferences: Option<u64>,
-    /// Each source of the application that was named, and whether it can be corrected, and was.
+    /// Each source that the patch named, and whether it was corrected.
     pub sources: Vec<(String, bool)>,
 }
 
 impl Rights {
-    /// Corrects data of the user (GDPR, Article 16). `patch` has the shape of an [export](Self::export): a member `preferences`, a patch of
-    /// them (RFC 7396), and `sources`, with a member for each [source](super::PersonalData) that is to be corrected, in whatever form the source
-    /// understands. What happened, and what was decided, is not corrected. An open [request](Self::file_request) for it is completed, if
-    /// everything that was named is correct now.
+    /// Corrects data of the user (GDPR, Article 16). The patch has the shape of an
+    /// [export](Self::export), with one or both of these members:
     ///
-    /// The trail is told which keys of the preferences were changed, and of each source that was corrected which fields the patch names, at
-    /// most a hundred; not from what to what.
+    /// - `preferences`: a patch of the preferences (RFC 7396).
+    /// - `sources`: a member for each [source](super::PersonalData) to correct, in the form that
+    ///   the source understands.
+    ///
+    /// Events and decisions are facts and cannot be corrected. If everything that the patch names
+    /// is corrected, an open [request](Self::file_request) for it is completed. The audit trail
+    /// records the keys that were changed, at most 100 of each source, and no values.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tower_guestbook::{ErrorKind, Guestbook, UserId, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// let patch = json!({ "preferences": { "theme": "dark" } });
+    /// let error = guestbook.rights().rectify(&UserId::from(7), &patch).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Configuration, "this guestbook has no preferences");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if something else is named, there is no such source, or the preferences would not be right; nothing
-    /// is changed then. [`Configuration`](ErrorKind::Configuration) without [preferences](crate::GuestbookBuilder::preferences);
-    /// [`UserErased`](ErrorKind::UserErased); what the store or a source reports: what was corrected before that stays so.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the patch names something else or an unknown
+    /// source, or the preferences would be invalid; nothing is changed then.
+    /// [`Configuration`](ErrorKind::Configuration) without
+    /// [preferences](crate::GuestbookBuilder::preferences). [`UserErased`](ErrorKind::UserErased)
+    /// if the user was erased. The errors of the store or of a source; what was corrected before
+    /// stays corrected.
     pub async fn rectify(&self, user: &UserId, patch: &Value) -> Result<RectificationReport> {
         self.rectify_by_member(user, patch).await.map_err(|(_, error)| error)
     }
 
-    /// As [`rectify`](Self::rectify); an error comes with the member of the patch that it is about.
+    /// As [`rectify`](Self::rectify). An error comes with the member of the patch that it is about.
     pub(crate) async fn rectify_by_member(
         &self,
         user: &UserId,
@@ -78,7 +96,7 @@ impl Rights {
         all.rectify(user.clone(), patch.clone(), note, self.inner.runtime.clock.now()).await
     }
 
-    /// What a patch names, if all of it can be corrected at all.
+    /// Parses a patch, if everything that it names can be corrected.
     fn patch<'a>(&self, patch: &'a Value) -> Result<Patch<'a>> {
         let wrong = |problem| Err(Error::new(ErrorKind::InvalidInput, format!("rectify(): {problem}")));
         let Some(members) = patch.as_object() else { return wrong("a patch is a JSON object") };
@@ -99,14 +117,14 @@ impl Rights {
     }
 }
 
-/// A patch, taken apart.
+/// A parsed patch.
 struct Patch<'a> {
     preferences: Option<&'a Value>,
-    /// Which source, and what it is told.
+    /// The index of each source, and its patch.
     sources: Vec<(usize, &'a Value)>,
 }
 
-/// The paths of all keys in a patch that have a value.
+/// Collects the paths of all keys in a patch that have a value.
 fn names(patch: &Value, above: &str, found: &mut Vec<String>) {
     match patch.as_object().filter(|members| !members.is_empty()) {
         Some(members) => nested(members, above, found),
@@ -115,7 +133,7 @@ fn names(patch: &Value, above: &str, found: &mut Vec<String>) {
     }
 }
 
-/// As [`names`], so many and so long that an entry of the trail can hold them.
+/// As [`names`], with limits that an entry of the audit trail can hold.
 fn bounded_names(patch: &Value) -> Vec<String> {
     let mut found = Vec::new();
     names(patch, "", &mut found);
@@ -135,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_trail_is_told_names_and_no_values() {
+    fn names_collects_keys_and_no_values() {
         let mut found = Vec::new();
         let patch = json!({ "theme": "dark", "notifications": { "email": "ada@example.com", "push": null }, "a": {} });
         names(&patch, "", &mut found);
@@ -143,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_source_the_trail_is_told_no_more_names_than_it_can_hold() {
+    fn bounded_names_fit_into_an_audit_entry() {
         let patch = (0..1_000).map(|number| (format!("{number}{}", "\u{1f600}".repeat(100)), json!(1))).collect();
         let found = bounded_names(&Value::Object(patch));
         assert_eq!((found.len(), found[0].chars().count()), (100, 30));

@@ -15,21 +15,22 @@ use crate::{
     },
 };
 
-/// What a [replay](Rights::replay_journal) did. It names nobody.
+/// The result of [`Rights::replay_journal`]. It names nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ReplayReport {
-    /// How many users the journal keeps out.
+    /// The number of users who are erased by the journal.
     pub checked: u64,
-    /// How many of them were in the store, or in a source that [names](crate::privacy::PersonalData::users) its users, and are struck out again.
+    /// The number of them who were found again, in the store or in a source that
+    /// [lists](crate::privacy::PersonalData::users) its users, and are erased again.
     pub erased_again: u64,
-    /// How many nobody knew, so that only their tombstone was missing.
+    /// The number of them who were found nowhere, so that only their tombstone was restored.
     pub tombstones_restored: u64,
-    /// How many had a tombstone although they were let in again since.
+    /// The number of users whose tombstone was removed because their erasure had been lifted.
     pub lifted: u64,
 }
 
-/// What a journal says of one user, when all of it is read.
+/// The state of one user after all entries of the journal.
 struct JournalState {
     last: JournalEntry,
     /// The erasures that are lifted.
@@ -37,22 +38,24 @@ struct JournalState {
 }
 
 impl Rights {
-    /// Compares the store with the [journal](crate::privacy) and does again what the store does not know of, because a backup of before
-    /// was restored: users are struck out and erased, with the id and the times that the erasure had, tombstones are restored, and
-    /// who was let in again since is let in. Done again it changes nothing; interrupted, it goes on.
+    /// Compares the store with the [erasure journal](crate::privacy::ErasureJournal) and repeats
+    /// what the store does not know because a backup was restored. Users are erased again, with the
+    /// id and the times of the original erasure; tombstones are restored; erasures that were lifted
+    /// are lifted. A second replay changes nothing; an interrupted one can be repeated.
     ///
-    /// The guestbook does this by itself at its start; [`ready`](crate::Guestbook::ready) waits for it. Without a journal there is nothing to do.
+    /// The guestbook replays the journal at its start, and [`ready`](crate::Guestbook::ready) waits
+    /// for it. Without a journal nothing happens.
     ///
     /// # Errors
     ///
-    /// What the journal, the store or a source reports. Until a replay has succeeded nobody is served.
+    /// The errors of the journal, the store or a source. Nobody is served before a replay succeeds.
     pub async fn replay_journal(&self) -> Result<ReplayReport> {
         let report = self.replay().await?;
         self.resume_erasures().await?;
         Ok(report)
     }
 
-    /// Replays the journal if that is still to be done, without waiting for rows to be deleted.
+    /// Replays the journal if that was not done yet, without waiting for rows to be deleted.
     pub(crate) async fn make_ready(&self) -> Result<()> {
         match &self.inner.config.journal_guard {
             Some(journal_guard) if !journal_guard.gate.is_open() => self.replay().await.map(drop),
@@ -73,11 +76,11 @@ impl Rights {
                         erased_again,
                         tombstones_restored,
                         lifted,
-                        "the store did not know of all erasures: it was restored from a backup, or a process died"
+                        "erasures were repeated from the journal: the store was restored from a backup, or a process died"
                     );
                 }
                 if let Err(error) = self.delete_entries().await {
-                    tracing::warn!(error = %error.chain(), "old entries of the erasure journal could not be forgotten");
+                    tracing::warn!(error = %error.chain(), "expired entries of the erasure journal could not be deleted");
                 }
                 Ok(report)
             }
@@ -122,12 +125,13 @@ impl Rights {
             }
         }
         report.erased_again = self.erase_again(&mut missing, &secret).await?;
-        // Only now: what has a tombstone is not looked for again, should this be interrupted.
+        // Last, because a user with a tombstone is not searched again after an interruption.
         report.tombstones_restored = self.restore_tombstones(&missing).await?;
         Ok(report)
     }
 
-    /// In large steps: one for each would take longer than all the rest.
+    /// Restores tombstones in large steps: one for each user would take longer than the rest of the
+    /// replay.
     async fn restore_tombstones(&self, missing: &HashMap<Pseudonym, JournalEntry>) -> Result<u64> {
         let (inner, now, mut restored) = (&self.inner, self.inner.runtime.clock.now(), 0);
         let tombstones: Vec<_> = missing.values().map(|entry| entry.erasure(None, now)).collect();
@@ -143,7 +147,7 @@ impl Rights {
         Ok(restored)
     }
 
-    /// The last word of the journal on each user.
+    /// The state of each user in the journal.
     async fn read_journal(&self, journal_guard: &JournalGuard) -> Result<HashMap<Pseudonym, JournalState>> {
         for _ in 0..ATTEMPTS {
             match self.read_journal_once(journal_guard).await {
@@ -151,7 +155,7 @@ impl Rights {
                 states => return states,
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, "entries of the erasure journal are being forgotten all the time"))
+        Err(Error::new(ErrorKind::Unavailable, "the erasure journal changed during each attempt to read it"))
     }
 
     async fn read_journal_once(&self, journal_guard: &JournalGuard) -> Result<HashMap<Pseudonym, JournalState>> {
@@ -172,15 +176,13 @@ impl Rights {
             let read = states.len();
             if read >= announced + PROGRESS {
                 announced = read;
-                tracing::info!(
-                    users = read,
-                    "the erasure journal is being read: nobody is served before it is replayed"
-                );
+                tracing::info!(users = read, "reading the erasure journal; nobody is served before it is replayed");
             }
         }
     }
 
-    /// Looks for the names of those who are missing and strikes them out; who is found is missing no more.
+    /// Searches the names of missing users and begins their erasure. Users who are found are
+    /// removed from `missing`.
     async fn erase_again(&self, missing: &mut HashMap<Pseudonym, JournalEntry>, secret: &[u8; 32]) -> Result<u64> {
         let (inner, before) = (&self.inner, missing.len());
         let mut after = None;
@@ -222,15 +224,16 @@ impl Rights {
         Ok(())
     }
 
-    /// Lifts an erasure that the journal says is lifted. One that was under way when the backup was made is finished first, as
-    /// what it has left is data of before. `false` if that does not work: they stay out until the next start.
+    /// Lifts an erasure that the journal says is lifted. If it was under way when the backup was
+    /// made, it is finished first, because the remaining data is older. `false` if that fails: the
+    /// user stays erased until the next start.
     async fn finish_lifting(&self, erasure: Erasure) -> Result<bool> {
         let (inner, id) = (&self.inner, erasure.id);
         let note = self.replay_note(AuditAction::Lifted, erasure.pseudonym).await?;
         if let Some(user) = erasure.user.clone()
             && let Err(error) = self.continue_erasure(user, erasure).await
         {
-            tracing::warn!(error = %error.chain(), "an erasure that is lifted could not be finished");
+            tracing::warn!(error = %error.chain(), "a lifted erasure could not be finished; the user stays erased until the next start");
             return Ok(false);
         }
         inner.runtime.tasks.within(inner.runtime.store.lift_erasure_by_id(id, note, inner.runtime.clock.now())).await
@@ -243,11 +246,11 @@ impl Rights {
     }
 }
 
-/// So many entries or names are read at a time.
+/// Entries or names read at a time.
 const PAGE: usize = 1_000;
 
-/// A long replay says how far it is each time that this many users are done.
+/// A long replay logs its progress after this many users.
 const PROGRESS: usize = 10_000;
 
-/// So often the journal is read again from its beginning, because another process has removed entries.
+/// Times the journal is read again from its beginning because another process removed entries.
 const ATTEMPTS: u32 = 5;

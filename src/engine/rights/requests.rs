@@ -1,4 +1,4 @@
-//! Requests of users, until they are answered (GDPR, Article 12).
+//! The requests of users, from filing to answer (GDPR, Article 12).
 
 use serde_json::{Value, json};
 
@@ -10,17 +10,23 @@ use crate::{
     store::{FiledRequest, RequestCounts, RequestQuery},
 };
 
-/// So often a parallel change may come first.
+/// Times a change is retried because a parallel change came first.
 pub(super) const ATTEMPTS: usize = 8;
 
 impl Rights {
-    /// Files a request. It is due in a month; if one of this kind is open already, that one is given back.
+    /// Files a request of the user, due in one month. If a request of this kind is open, returns
+    /// that one.
     ///
-    /// What is done for a user while they are known, [`export`](Self::export) or [`restrict`](Self::restrict), say, completes an open
-    /// request for it by itself.
+    /// A method that does what was requested completes the open request: [`export`](Self::export)
+    /// for access and portability, [`restrict`](Self::restrict), [`rectify`](Self::rectify),
+    /// [`object`](Self::object) and [`erase`](Self::erase) for their kind.
     ///
     /// ```
-    /// use tower_guestbook::{Guestbook, UserId, privacy::{RequestKind, RequestState}, store::{MemoryStore, RequestQuery}};
+    /// use tower_guestbook::{
+    ///     Guestbook, UserId,
+    ///     privacy::{RequestKind, RequestState},
+    ///     store::{MemoryStore, RequestQuery},
+    /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
     /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
@@ -39,8 +45,9 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if the message is empty or longer than 1,000 bytes; [`UserErased`](ErrorKind::UserErased) if the
-    /// user was erased; what the store reports.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the message is empty or longer than 1,000
+    /// bytes. [`UserErased`](ErrorKind::UserErased) if the user was erased. The errors of the
+    /// store.
     pub async fn file_request(&self, user: &UserId, kind: RequestKind, message: Option<&str>) -> Result<FiledRequest> {
         let request = PrivacyRequest::receive(user.clone(), kind, self.inner.runtime.clock.now())?;
         let request = match message {
@@ -50,83 +57,88 @@ impl Rights {
         self.store_request(request, self.actor.clone()).await
     }
 
-    /// The request with this id.
+    /// Returns the request with this id, if there is one.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
         self.inner.runtime.tasks.within(self.inner.runtime.store.privacy_request(id)).await
     }
 
-    /// Requests, the first received first. For the next page ask for those [after](RequestQuery::after) the last.
+    /// Returns requests, the first received first. For the next page, query those
+    /// [after](RequestQuery::after) the last one.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
         self.inner.runtime.tasks.within(self.inner.runtime.store.privacy_requests(query)).await
     }
 
-    /// How many requests there are to answer.
+    /// Returns the number of open and of overdue requests.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn request_counts(&self) -> Result<RequestCounts> {
         self.inner.runtime.tasks.within(self.inner.runtime.store.count_requests(self.inner.runtime.clock.now())).await
     }
 
-    /// Somebody has made sure that the request is the user's.
+    /// Marks a request as verified: somebody made sure that it is the user's.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if that cannot follow; [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request; what
-    /// the store reports.
+    /// [`Conflict`](ErrorKind::Conflict) if the state of the request does not allow this step, see
+    /// [`PrivacyRequest`]. [`InvalidInput`](ErrorKind::InvalidInput) if there is no such request.
+    /// The errors of the store.
     pub async fn verify_request(&self, id: RequestId) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Verify).await
     }
 
-    /// Somebody begins with it.
+    /// Marks a request as in progress.
     ///
     /// # Errors
     ///
-    /// As for [`verify`](Self::verify_request).
+    /// As for [`verify_request`](Self::verify_request).
     pub async fn begin_request(&self, id: RequestId) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Begin).await
     }
 
-    /// It takes two months longer, for this reason, of which the user is to be told: once, and before it is due.
+    /// Extends the deadline of a request by two months (Article 12(3)), once and before it is due.
+    /// The user must be told the reason.
     ///
     /// # Errors
     ///
-    /// As for [`verify`](Self::verify_request); [`InvalidInput`](ErrorKind::InvalidInput) if the reason is empty or longer than 1,000 bytes.
+    /// As for [`verify_request`](Self::verify_request). [`InvalidInput`](ErrorKind::InvalidInput)
+    /// if the reason is empty or longer than 1,000 bytes.
     pub async fn extend_request(&self, id: RequestId, reason: &str) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Extend(reason.into())).await
     }
 
-    /// It is refused, for this reason, of which the user is to be told.
+    /// Rejects a request. The user must be told the reason (Article 12(4)).
     ///
     /// # Errors
     ///
-    /// As for [`extend`](Self::extend_request).
+    /// As for [`extend_request`](Self::extend_request).
     pub async fn reject_request(&self, id: RequestId, reason: &str) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Reject(reason.into())).await
     }
 
-    /// It is answered. Whoever asked must be [verified](Self::verify_request).
+    /// Completes a request. It must be [verified](Self::verify_request) before.
     ///
     /// # Errors
     ///
-    /// As for [`verify`](Self::verify_request).
+    /// As for [`verify_request`](Self::verify_request).
     pub async fn complete_request(&self, id: RequestId) -> Result<PrivacyRequest> {
         self.take_step(id, RequestStep::Complete).await
     }
 
-    /// Completes open requests of these kinds: what they ask for has just been done. That stays so if this fails.
+    /// Completes open requests of these kinds, whose subject has just been done. A failure is only
+    /// logged.
     pub(super) async fn settle(&self, user: &UserId, kinds: &[RequestKind]) {
         if let Err(error) = self.try_settle(user, kinds).await {
-            tracing::warn!(error = %error.chain(), "a request is answered and could not be closed");
+            tracing::warn!(error = %error.chain(), "a request was answered but could not be closed");
         }
     }
 
@@ -153,7 +165,8 @@ impl Rights {
         self.change(id, self.actor.clone(), |request, now| request.step(step.clone(), now).map(|()| true)).await
     }
 
-    /// Changes a request as `change` does, which may be tried anew; `false` from it leaves the request as it is.
+    /// Changes a request as `change` does, which may be called again. `false` from it leaves the
+    /// request unchanged.
     pub(super) async fn change(
         &self,
         id: RequestId,
@@ -168,17 +181,17 @@ impl Rights {
                 return Ok(request);
             }
         }
-        Err(Error::new(ErrorKind::Conflict, "parallel changes of the request came first"))
+        Err(Error::new(ErrorKind::Conflict, "the request was changed in parallel too often"))
     }
 
     async fn store_changed(&self, request: &PrivacyRequest, known: u64, actor: Actor) -> Result<bool> {
-        // Those whose user was erased are closed, and no step leads from there.
+        // Requests of erased users are closed, and no step leads from there.
         let Some(user) = request.user().cloned() else { return Err(no_such_request()) };
         let note = self.note(AuditAction::RequestChanged, actor, &user).await?.detail(detail(request));
         let (rights, request, now) = (self.clone(), request.clone(), self.inner.runtime.clock.now());
         let change = async move {
             let changed = rights.inner.runtime.store.change_request(request, known, note, now).await;
-            // A confirmed erasure restricts.
+            // A confirmed erasure restricts the user.
             rights.evict_profile(&user);
             changed
         };
@@ -186,7 +199,7 @@ impl Rights {
     }
 }
 
-/// What a request is, without the user's words.
+/// A request as the audit trail records it, without the user's words.
 fn detail(request: &PrivacyRequest) -> Value {
     let state = serde_json::to_value(&request.state).unwrap_or_default();
     json!({
@@ -198,5 +211,5 @@ fn detail(request: &PrivacyRequest) -> Value {
 }
 
 pub(super) fn no_such_request() -> Error {
-    Error::new(ErrorKind::InvalidInput, "there is no such request, or it is not to be had with this")
+    Error::new(ErrorKind::InvalidInput, "there is no such request, or the token or the user does not match")
 }

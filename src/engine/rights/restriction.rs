@@ -1,4 +1,4 @@
-//! Data that is kept and not used, or not deleted.
+//! Restriction of processing (GDPR, Article 18) and legal holds (Article 17(3)).
 
 use serde_json::json;
 
@@ -12,17 +12,31 @@ use crate::{
 };
 
 impl Rights {
-    /// Restricts processing of the user's data (GDPR, Article 18), and completes a [request](Self::file_request) for it.
+    /// Restricts the processing of the user's data (GDPR, Article 18) and completes a
+    /// [request](Self::file_request) for it. Returns the restriction that this one replaces.
     ///
-    /// From now on no event of theirs is stored, whatever waits in a queue; purposes that are not necessary are not allowed, here
-    /// at once and in other processes within [`cache_age`](crate::GuestbookBuilder::cache_age); and retention leaves what there is. What held
-    /// before, which this replaces.
+    /// From now on no event of the user is stored, including queued ones. Purposes that are not
+    /// necessary are not allowed: in this process at once, in others within
+    /// [`cache_age`](crate::GuestbookBuilder::cache_age). Retention leaves the user's data.
+    ///
+    /// ```
+    /// use tower_guestbook::{Guestbook, UserId, privacy::RestrictionReason, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);
+    /// assert_eq!(rights.restrict(&ada, RestrictionReason::Accuracy).await?, None);
+    /// assert_eq!(rights.restriction_of(&ada).await?.unwrap().reason, RestrictionReason::Accuracy);
+    /// assert!(rights.lift_restriction(&ada).await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if the user is restricted because they have confirmed to be erased, and
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if that is to be the reason: it comes and goes with the request. [`UserErased`](ErrorKind::UserErased) if
-    /// the user was erased; what the store reports.
+    /// [`Conflict`](ErrorKind::Conflict) if the user is restricted because of a confirmed erasure.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for the reason
+    /// [`ErasurePending`](RestrictionReason::ErasurePending), which only the confirmation sets.
+    /// [`UserErased`](ErrorKind::UserErased) if the user was erased. The errors of the store.
     pub async fn restrict(&self, user: &UserId, reason: RestrictionReason) -> Result<Option<Restriction>> {
         let restriction = Restriction::new(self.inner.runtime.clock.now(), reason);
         let before = self.set_restriction(user, Some(restriction)).await?;
@@ -30,12 +44,15 @@ impl Rights {
         Ok(before)
     }
 
-    /// Lifts a restriction: whoever it was for is to be told before (Article 18(3)). `false` if there was none. Who has confirmed to be
-    /// erased meanwhile is restricted for that from now on.
+    /// Lifts the restriction of the user. Returns `false` if there was none. A user who obtained
+    /// the restriction must be told before (Article 18(3)).
+    ///
+    /// If the user has confirmed an erasure meanwhile, its restriction takes effect now.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if that is why they are restricted: [cancel](Self::cancel_erasure) it instead. What the store reports.
+    /// [`Conflict`](ErrorKind::Conflict) if the user is restricted because of a confirmed erasure:
+    /// [cancel](Self::cancel_erasure) that. The errors of the store.
     pub async fn lift_restriction(&self, user: &UserId) -> Result<bool> {
         if self.restriction_of(user).await?.is_none() {
             return Ok(false);
@@ -43,21 +60,40 @@ impl Rights {
         Ok(self.set_restriction(user, None).await?.is_some())
     }
 
-    /// What restricts the user, if anything does.
+    /// Returns the restriction of the user, if there is one.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn restriction_of(&self, user: &UserId) -> Result<Option<Restriction>> {
         self.inner.runtime.tasks.within(self.inner.runtime.store.restriction_of(user.clone())).await
     }
 
-    /// Holds a class of the user's data, whatever retention and an erasure say (GDPR, Article 17(3)). It replaces what held the class
-    /// before.
+    /// Places a legal hold on a class of the user's data, so that neither retention nor an erasure
+    /// deletes it (GDPR, Article 17(3)). It replaces an earlier hold of the class.
+    ///
+    /// ```
+    /// use tower_guestbook::{
+    ///     Guestbook, Timestamp, UserId,
+    ///     privacy::{HeldClass, LegalHold},
+    ///     store::MemoryStore,
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+    /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);
+    /// let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12/2026", Timestamp::now())?;
+    /// rights.place_hold(&ada, hold).await?;
+    ///
+    /// assert_eq!(rights.holds_of(&ada).await?[0].class, HeldClass::Activities);
+    /// assert!(rights.release_hold(&ada, HeldClass::Activities).await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`UserErased`](ErrorKind::UserErased) if the user was erased and nothing is left; what the store reports.
+    /// [`UserErased`](ErrorKind::UserErased) if the user was erased and nothing is left. The errors
+    /// of the store.
     pub async fn place_hold(&self, user: &UserId, hold: LegalHold) -> Result<()> {
         let detail = json!({ "class": hold.class, "reason": hold.reason, "until": hold.until });
         let note = self.note(AuditAction::HoldPlaced, self.actor.clone(), user).await?.detail(detail);
@@ -68,12 +104,13 @@ impl Rights {
             .await
     }
 
-    /// Releases a class of the user's data. `false` if it was not held. An erasure that had left it is gone on with by the next
-    /// [`resume`](Self::resume_erasures), which the guestbook does by itself, or [`erase`](Self::erase).
+    /// Releases the hold on a class of the user's data. Returns `false` if there was none. The next
+    /// [`resume_erasures`](Self::resume_erasures), which the guestbook calls with each sweep,
+    /// erases what an erasure had left.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn release_hold(&self, user: &UserId, class: HeldClass) -> Result<bool> {
         let note =
             self.note(AuditAction::HoldReleased, self.actor.clone(), user).await?.detail(json!({ "class": class }));
@@ -84,11 +121,11 @@ impl Rights {
             .await
     }
 
-    /// What is held of the user, and what was until its time was over.
+    /// Returns the holds on the user's data, expired ones included.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn holds_of(&self, user: &UserId) -> Result<Vec<LegalHold>> {
         self.inner.runtime.tasks.within(self.inner.runtime.store.holds_of(user.clone())).await
     }

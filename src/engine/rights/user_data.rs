@@ -21,10 +21,10 @@ use crate::{
     store::RequestQuery,
 };
 
-/// The version of the document.
+/// The version of the exported document.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
-/// What the user has demanded, and what keeps it from being done.
+/// The requests of a user, and what restricts or holds their data.
 #[derive(Serialize)]
 pub(super) struct RightsStatus {
     restriction: Option<Restriction>,
@@ -33,7 +33,7 @@ pub(super) struct RightsStatus {
 }
 
 impl Rights {
-    /// The live sessions of the user with what they hold.
+    /// Reads the live sessions of the user with their data.
     pub(super) async fn sessions_of(&self, user: &UserId) -> Result<Vec<Box<RawValue>>> {
         let inner = &self.inner;
         let mut sessions = Vec::new();
@@ -43,14 +43,15 @@ impl Rights {
                 .tasks
                 .within(inner.runtime.store.session_data(session.id, inner.runtime.clock.now()))
                 .await?;
-            // It may have ended a moment ago.
+            // The session may have ended a moment ago.
             let Some(data) = data else { continue };
             sessions.push(self.session_with(&session, &data).map_err(unwritable)?);
         }
         Ok(sessions)
     }
 
-    /// A session with its data, as text: what is stored is passed through as it is, so that it can always be exported.
+    /// Writes a session with its data. Stored values are copied as text, so that each of them can
+    /// be exported.
     fn session_with(&self, session: &SessionInfo, data: &SessionData) -> serde_json::Result<Box<RawValue>> {
         #[derive(Serialize)]
         struct Exported<'a> {
@@ -59,7 +60,7 @@ impl Rights {
             data: BTreeMap<&'a str, &'a RawValue>,
         }
         let mut head = object(session)?;
-        // That is said to whoever asks, and nobody's session asks here.
+        // No session is the current one here.
         head.remove("current");
         let secret = &self.inner.config.register.secret_session_keys;
         let is_secret = |name: &str| secret.iter().any(|key| key == name);
@@ -68,7 +69,7 @@ impl Rights {
         to_raw_value(&Exported { session: head, data })
     }
 
-    /// What the user has set.
+    /// Reads the preferences of the user.
     pub(super) async fn preferences_of(&self, user: &UserId) -> Result<Value> {
         let stored = self.inner.runtime.tasks.within(self.inner.runtime.store.preferences(user.clone())).await?;
         Ok(stored.overrides.to_value())
@@ -83,7 +84,8 @@ impl Rights {
         })
     }
 
-    /// A page of decisions, and where the next one begins. Adds the visitors who were linked to the user.
+    /// Reads a page of decisions and where the next one begins. Adds the visitors who were linked
+    /// to the user.
     pub(super) async fn consent_page(
         &self,
         user: &UserId,
@@ -104,7 +106,7 @@ impl Rights {
         Ok((records, last))
     }
 
-    /// A page of events, of the user or of a visitor who was linked to them.
+    /// Reads a page of events of the user, or of a visitor who was linked to them.
     pub(super) async fn activity_page(
         &self,
         user: &UserId,
@@ -120,13 +122,13 @@ impl Rights {
         let query = query.order(Order::OldestFirst).limit(limit);
         let query = after.map_or(query.clone(), |after| query.after(after));
         let mut page = self.inner.runtime.tasks.within(self.inner.runtime.store.history(query)).await?;
-        // Others may have logged in to the same browser, and the user's own are there already.
+        // Other users may have used the same browser, and the user's own events are exported already.
         page.activities.retain(|activity| visitor.is_none() || activity.event.user.is_none());
         Ok(page)
     }
 }
 
-/// A record as it is exported: with who decided, the user or a visitor that was linked to them.
+/// A decision as it is exported: with `visitor_id` if a linked visitor made it.
 pub(super) fn consent(record: &ConsentRecord) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(record)?;
     if let (Value::Object(value), Subject::Visitor(visitor)) = (&mut value, &record.subject) {

@@ -1,4 +1,4 @@
-//! Rows as CSV (RFC 4180), for spreadsheets.
+//! [`CsvRows`]: rows as CSV (RFC 4180), for spreadsheets.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! [`Files`]: the ZIP file as it is written, one file after the other, and what there is to say of each.
+//! [`Files`]: the files of a ZIP file, written one after the other, and their descriptions.
 
 use std::{
     collections::BTreeSet,
@@ -20,9 +20,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// A ZIP file under way. What is written comes out of [`take`](Self::take), compressed.
+/// A ZIP file that is being written. [`take`](Self::take) returns the compressed bytes.
 pub(super) struct Files {
-    /// `None` when it is whole.
+    /// `None` when the file is complete.
     zip: Option<ZipWriter<StreamWriter<Pipe>>>,
     pipe: Pipe,
     options: SimpleFileOptions,
@@ -35,25 +35,25 @@ struct Open {
     hash: Sha256,
 }
 
-/// What the manifest says of a file.
+/// The description of a file in the manifest.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct FileInfo {
     name: String,
-    /// Which source of the application it is of.
+    /// The source of the application.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    /// How many rows; null for what has none.
+    /// The number of rows; null for a file without rows.
     rows: Option<u64>,
     bytes: u64,
     sha256: String,
 }
 
-/// The bytes between the writer, which owns one end, and whoever reads.
+/// The bytes between the writer, which owns one end, and the reader.
 #[derive(Clone, Default)]
 struct Pipe(Arc<Mutex<Vec<u8>>>);
 
 impl Files {
-    /// An empty one. All files have the same date, whenever they are written.
+    /// Begins a ZIP file. All files in it have the same date.
     pub(super) fn new(date: Timestamp) -> Self {
         let pipe = Pipe::default();
         let options = SimpleFileOptions::default()
@@ -63,7 +63,7 @@ impl Files {
         Self { zip: Some(ZipWriter::new_stream(pipe.clone())), pipe, options, open: None, done: Vec::new() }
     }
 
-    /// Begins a file, after the one before is complete. Of one with rows nobody knows how large it becomes.
+    /// Begins a file, after the one before is complete. The size of a file with rows is not known.
     pub(super) fn begin(&mut self, name: &str, rows: Option<u64>, source: Option<&str>) -> Result<()> {
         self.end();
         let options = self.options.large_file(rows.is_some());
@@ -74,7 +74,7 @@ impl Files {
         Ok(())
     }
 
-    /// Writes to the file that is open: so many rows.
+    /// Writes bytes with this number of rows to the open file.
     pub(super) fn write(&mut self, bytes: &[u8], rows: u64) -> Result<()> {
         self.zip()?.write_all(bytes).map_err(broken)?;
         if let Some(open) = &mut self.open {
@@ -85,13 +85,13 @@ impl Files {
         Ok(())
     }
 
-    /// What there is to say of the files so far.
+    /// The descriptions of the files so far.
     pub(super) fn infos(&mut self) -> &[FileInfo] {
         self.end();
         &self.done
     }
 
-    /// Writes the directory, which makes it a ZIP file.
+    /// Writes the central directory, which completes the ZIP file.
     pub(super) fn finish(&mut self) -> Result<()> {
         if let Some(zip) = self.zip.take() {
             zip.finish().map_err(broken)?;
@@ -99,7 +99,7 @@ impl Files {
         Ok(())
     }
 
-    /// What was made since the last time.
+    /// Returns the bytes that were made since the last call.
     pub(super) fn take(&mut self) -> Bytes {
         std::mem::take(&mut *self.pipe.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
     }
@@ -112,7 +112,7 @@ impl Files {
     }
 
     fn zip(&mut self) -> Result<&mut ZipWriter<StreamWriter<Pipe>>> {
-        self.zip.as_mut().ok_or_else(|| Error::new(ErrorKind::Internal, "the archive is complete already"))
+        self.zip.as_mut().ok_or_else(|| Error::new(ErrorKind::Internal, "the archive is already complete"))
     }
 }
 
@@ -127,7 +127,7 @@ impl Write for Pipe {
     }
 }
 
-/// A name for a file that any system can have, and that no file of `taken` has, whatever the case of letters.
+/// A file name that is valid on any system and unique among `taken`, whatever the case of letters.
 pub(super) fn file_name(name: &str, taken: &mut BTreeSet<String>) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c.to_ascii_lowercase() } else { '_' };
     let mut safe: String = name.chars().take(64).map(safe).collect();
@@ -139,13 +139,13 @@ pub(super) fn file_name(name: &str, taken: &mut BTreeSet<String>) -> String {
     names.find(|name| taken.insert(name.clone())).unwrap_or(safe)
 }
 
-/// Names that are no files on Windows, whatever follows after a dot.
+/// Names that are devices on Windows, whatever follows after a dot.
 fn is_device(name: &str) -> bool {
     let numbered = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.len() == 1 && rest != "0");
     matches!(name, "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
 }
 
-/// In UTC; the first one that ZIP knows for what it cannot express.
+/// The time in UTC; the first date of ZIP for a time that ZIP cannot express.
 fn date_time(time: Timestamp) -> DateTime {
     let civil = jiff::Timestamp::from_millisecond(time.as_millis()).map(|time| time.to_zoned(TimeZone::UTC).datetime());
     let part = |part: i8| u8::try_from(part).unwrap_or(0);
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_safe_on_every_system_and_never_the_same() {
+    fn file_name_is_safe_on_every_system_and_unique() {
         let mut taken = BTreeSet::new();
         let mut name = |name: &str| file_name(name, &mut taken);
         assert_eq!(name("orders"), "orders");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_zip_cannot_express_is_its_first_one() {
+    fn date_time_is_the_first_date_of_zip_for_a_time_that_zip_cannot_express() {
         let date = |millis| date_time(Timestamp::from_millis(millis));
         let known = date(1_800_000_000_000);
         assert_eq!((known.year(), known.month(), known.day(), known.hour(), known.minute()), (2027, 1, 15, 8, 0));

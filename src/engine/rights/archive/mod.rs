@@ -1,4 +1,4 @@
-//! [`ExportArchive`]: all that is kept of a user, as a ZIP file.
+//! [`ExportArchive`]: the data of a user as a ZIP file.
 
 mod csv_rows;
 mod files;
@@ -37,32 +37,35 @@ use crate::{
     time::Timestamp,
 };
 
-/// All that is kept of a user, as a ZIP file, part by part: a [`Stream`] of bytes. Memory holds one part, however large the file
-/// becomes, and nothing is written to a disk.
+/// All data of a user as a ZIP file: a [`Stream`] of bytes that holds one part in memory and writes
+/// nothing to a disk.
 ///
-/// The files are, in this order, one JSON value a line in `.ndjson` (members as in [`Export`](super::Export)):
+/// The files, in this order. `.ndjson` has one JSON value a line, with members as in
+/// [`Export`](super::Export):
 ///
-/// | file | what |
-/// |---|---|
-/// | `README.txt` | what the others are, for people |
-/// | `preferences.json` | what the user has set |
-/// | `rights.json` | `restriction`, `holds` and `requests` |
-/// | `sessions.ndjson` | live sessions and their data |
-/// | `consent.ndjson`, `consent.csv` | decisions, the last first |
-/// | `activities.ndjson`, `activities.csv` | events, in the order of recording |
-/// | `audit.ndjson` | what the [audit trail](crate::privacy) has about the user |
-/// | `sources/NAME.ndjson` | one for each [source](super::PersonalData) of the application, its name made safe for any system |
-/// | `manifest.json` | `schema_version`, `user_id`, `export_date`, `controller`, `purposes` and `retention` as in an [`Export`](super::Export); `files`: of each its `name`, `source`, `rows`, `bytes` and `sha256`; and `incomplete` |
+/// - `README.txt`: describes the other files, for people.
+/// - `preferences.json`: what the user has set.
+/// - `rights.json`: `restriction`, `holds` and `requests`.
+/// - `sessions.ndjson`: live sessions and their data.
+/// - `consent.ndjson`, `consent.csv`: decisions, the last first.
+/// - `activities.ndjson`, `activities.csv`: events in the order of recording.
+/// - `audit.ndjson`: the entries of the [audit trail](crate::privacy::AuditTrail) about the user.
+/// - `sources/NAME.ndjson`: one for each [source](super::PersonalData) of the application. The name
+///   is made safe for any system.
+/// - `manifest.json`: `schema_version`, `user_id`, `export_date`, `controller`, `purposes` and
+///   `retention` as in [`Export`](super::Export); `files` with the `name`, `source`, `rows`,
+///   `bytes` and `sha256` of each; and `incomplete`.
 ///
-/// A source that fails does not spoil the rest: its file ends where it failed, and `incomplete` has its `name` and the `reason`,
-/// which is the kind of the error. If the store fails, or the user is erased meanwhile, the stream ends with the error, and what was sent is no ZIP file.
+/// If a source fails, its file ends there, and `incomplete` has its `name` and a `reason`, the kind
+/// of the error. The other files are complete. If the store fails, or the user is erased meanwhile,
+/// the stream ends with the error, and what was sent is not a valid ZIP file.
 ///
-/// CSV is as in RFC 4180: with a line of names, and texts that a spreadsheet would take for a formula (they begin with `=`, `+`,
-/// `-`, `@`, a tab or a line break) with an apostrophe before them. `.ndjson` has them unchanged. What is recorded while the file is made
-/// may be in one of two files and not yet in the other.
+/// CSV is as in RFC 4180, with a header. A text that a spreadsheet would run as a formula (it
+/// begins with `=`, `+`, `-`, `@`, a tab or a line break) gets an apostrophe before it; `.ndjson`
+/// has it unchanged. Data that is recorded during the export may be in one of the two files only.
 ///
-/// The same data gives the same bytes at the same `export_date`, but for the exports in `audit.ndjson`. All files have that date, in
-/// UTC.
+/// The same data gives the same bytes at the same `export_date`, except for the exports in
+/// `audit.ndjson`. All files have that date, in UTC.
 pub struct ExportArchive {
     parts: PartStream<GuardedExport<ArchiveWriter>>,
 }
@@ -74,14 +77,14 @@ struct ArchiveWriter {
     about: Option<ProcessingInfo>,
     files: Files,
     next: Next,
-    /// The visitors who were linked to the user: those of whom there is a decision.
+    /// The visitors who were linked to the user, known from their decisions.
     visitors: Vec<VisitorId>,
     /// The names of files in `sources`.
     names: BTreeSet<String>,
     incomplete: Vec<IncompleteSource>,
 }
 
-/// What comes next.
+/// The part that comes next.
 enum Next {
     Whole,
     Consent { format: Format, before: Option<ConsentId> },
@@ -98,7 +101,7 @@ enum Format {
     Csv(&'static [&'static str]),
 }
 
-/// What a source could not give.
+/// A source that failed.
 #[derive(Serialize)]
 struct IncompleteSource {
     name: String,
@@ -116,7 +119,7 @@ struct Manifest<'a> {
     incomplete: &'a [IncompleteSource],
 }
 
-/// So many records come at a time: a few milliseconds to compress.
+/// Records read at a time: a few milliseconds to compress.
 const PAGE: usize = 250;
 
 const README: &str = include_str!("readme.txt");
@@ -132,7 +135,7 @@ impl ExportArchive {
         Ok(Self { parts: PartStream::of(GuardedExport { export, watch }) })
     }
 
-    /// The next part; `None` after the last.
+    /// Returns the next part, or `None` after the last.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         self.parts.next().await
     }
@@ -150,7 +153,7 @@ impl PartSource for ArchiveWriter {
     async fn part(&mut self) -> Result<Option<Bytes>> {
         match std::mem::replace(&mut self.next, Next::Nothing) {
             Next::Nothing => {
-                // Whoever asked for a copy has all of it.
+                // The user has the whole copy.
                 if self.incomplete.is_empty() {
                     self.rights.settle(&self.user, &[RequestKind::Access, RequestKind::Portability]).await;
                 }
@@ -215,7 +218,7 @@ impl PartSource for ArchiveWriter {
                         }
                     }
                     Err(error) => {
-                        tracing::warn!(error = %error.chain(), "a source failed: an export lacks what it keeps");
+                        tracing::warn!(error = %error.chain(), "a source failed; an export lacks its data");
                         let name = self.rights.inner.parts.sources[source].name().to_owned();
                         self.incomplete.push(IncompleteSource { name, reason: reason(error.kind()) });
                         self.begin_source(source + 1)?
@@ -252,7 +255,7 @@ impl ArchiveWriter {
         Ok(Next::Activities { format, visitor: None, after: None })
     }
 
-    /// Begins the file of a source, or the manifest after the last.
+    /// Begins the file of a source, or the manifest after the last one.
     fn begin_source(&mut self, source: usize) -> Result<Next> {
         let Some(next) = self.rights.inner.parts.sources.get(source) else { return Ok(Next::Manifest) };
         let name = next.name().to_owned();
@@ -318,7 +321,7 @@ fn csv_lines<T: Serialize>(
     rows.into_bytes()
 }
 
-/// Why a source is incomplete: nothing of its error but the kind, as its words may be personal.
+/// Why a source is incomplete: the kind of its error only, as its text may be personal.
 fn reason(kind: ErrorKind) -> String {
     format!("the source failed: {kind:?}")
 }
