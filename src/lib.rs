@@ -1,21 +1,38 @@
-//! Who is here, what they do, what they like and what they agreed to: sessions, activity,
-//! preferences and consent for any Tower service, on a store that is part of the program.
+//! Sessions, activity, consent, preferences and privacy rights for any Tower service.
+//!
+//! A guestbook knows who is here, what they did, what they prefer and what they agreed to, and
+//! erases them on request. It is a set of layers on one store: SQLite embedded by default.
 //!
 //! ```
-//! use axum::{Router, routing::get};
-//! use tower_guestbook::{Guestbook, Session, store::MemoryStore};
+//! use axum::{Json, Router, body::Body, http::{Request, StatusCode}, routing::{get, post}};
+//! use tower::ServiceExt;
+//! use tower_guestbook::{CurrentUserId, Guestbook, Result, Session, store::MemoryStore};
 //!
-//! async fn visits(session: Session) -> tower_guestbook::Result<String> {
-//!     let count = session.update("visits", |count: Option<u64>| Some(count.unwrap_or(0) + 1)).await?;
-//!     Ok(format!("visit number {}", count.unwrap_or(0)))
+//! async fn login(session: Session, Json(password): Json<String>) -> Result<StatusCode> {
+//!     if password != "correct horse" {
+//!         return Ok(StatusCode::UNAUTHORIZED);
+//!     }
+//!     session.login(42).await?;
+//!     Ok(StatusCode::NO_CONTENT)
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! async fn home(CurrentUserId(user): CurrentUserId) -> String {
+//!     format!("user {}", user.as_str())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
 //! let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-//! let app: Router = Router::new().route("/", get(visits)).layer(guestbook.layer());
-//! # use tower::ServiceExt;
-//! # let request = http::Request::get("/").body(axum::body::Body::empty()).unwrap();
-//! # assert!(app.oneshot(request).await.unwrap().headers().contains_key("set-cookie"));
+//! let routes = Router::new().route("/login", post(login)).route("/", get(home));
+//! let app: Router = routes.layer(guestbook.layer());
+//! # let post = Request::post("/login").header("content-type", "application/json");
+//! # let response = app.clone().oneshot(post.body(Body::from("\"correct horse\"")).unwrap()).await.unwrap();
+//! # assert_eq!(response.status(), StatusCode::NO_CONTENT);
+//! # let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+//! # let home = Request::get("/").header("cookie", cookie).body(Body::empty()).unwrap();
+//! # let body = app.clone().oneshot(home).await.unwrap().into_body();
+//! # assert_eq!(axum::body::to_bytes(body, 100).await.unwrap(), "user 42");
+//! let stranger = Request::get("/").body(Body::empty()).unwrap();
+//! assert_eq!(app.oneshot(stranger).await.unwrap().status(), StatusCode::UNAUTHORIZED);
 //! # Ok(()) }
 //! ```
 //!
@@ -24,23 +41,24 @@
 //! ```text
 //! Cookie / Authorization / a named header
 //!   -> http::transport    bytes -> SessionToken (secret) -> SessionKey (its SHA-256)
-//!   -> store::cache       SessionKey -> session, bounded in number, bytes and age; no waiting
+//!   -> store::cache       SessionKey -> session; bounded in number, bytes and age; synchronous
 //!   -> Store              on a miss only: session, consent and preferences in one trip
-//!   -> session::judge     (session, now) -> Keep | Touch | Expire
-//!   -> Visit              put once into the request's extensions
+//!   -> session_status     (session, now) -> Keep | Touch | Expire
+//!   -> RequestContext     put once into the request's extensions
 //!   -> consent::resolve   (purpose, decisions, signals, law, now) -> allowed or not, and why
-//!   -> ConsentLayer       takes out cookies that are not allowed, both ways; RequireConsent closes a gate
-//!   -> handler            Session, Consent, Preferences: views of the Visit; reads do not wait
+//!   -> ConsentLayer       removes cookies that are not allowed, both ways
+//!   -> RequireConsent     refuses a route whose purpose is not allowed
+//!   -> handler            Session, Consent, Preferences: views of the RequestContext
 //!   -> SessionStore       changes, merged key by key, before the response's head
-//!   -> Set-Cookie         only if the client has to learn something
+//!   -> Set-Cookie         only if something changed for the client
 //!
-//! the same request, seen by the activity layer
-//!   -> ActivityRules      does it leave a trace? (static files, health checks, prefetches, bots: no)
-//!   -> RequestTrace       route, method, referring host, families of browser and system, network; nothing else
+//! the same request in the activity layer
+//!   -> ActivityRules      is it recorded? (static files, health checks, prefetches, bots: no)
+//!   -> RequestTrace       route, method, referrer's host, browser and system families, network
 //!   -> handler            Tracker: explicit events, queued or durable
 //!   -> response body      watched to its end, failure or drop, passed on frame by frame
-//!   -> consent            is it allowed, now that the response has ended? otherwise it is left out or unlinked
-//!   -> Recorder           a bounded queue; never waits; what is too much is dropped and counted
+//!   -> consent            is it allowed, now that the response has ended?
+//!   -> Recorder           a bounded queue that never blocks; overload is dropped and counted
 //!   -> ActivityStore      batches, one transaction each; every event once, by its id
 //! ```
 //!

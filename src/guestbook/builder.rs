@@ -37,7 +37,28 @@ use crate::{
     time::Clock,
 };
 
-/// What a [`Guestbook`] is told before it is built. Everything has a default that is safe.
+/// The settings of a [`Guestbook`]. Every setting has a safe default.
+///
+/// [`build`](Self::build) checks all settings at once; its error names the one that is wrong.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_guestbook::{ErrorKind, Guestbook, http::ClientAddress, session::Lifetime, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let hour = Duration::from_secs(3600);
+/// let guestbook = Guestbook::builder(MemoryStore::new())
+///     .session_lifetime(Lifetime::new(hour, 24 * hour))
+///     .client_address(ClientAddress::XForwardedFor { proxies: 1 })
+///     .build()?;
+/// assert!(guestbook.health().await.is_ok());
+///
+/// let wrong = Guestbook::builder(MemoryStore::new()).session_lifetime(Lifetime::new(24 * hour, hour));
+/// let error = wrong.build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Configuration);
+/// assert!(error.to_string().contains("session_lifetime()"));
+/// # Ok(()) }
+/// ```
 #[must_use]
 pub struct GuestbookBuilder<S> {
     store: S,
@@ -127,54 +148,52 @@ impl<S: Store> GuestbookBuilder<S> {
     /// Sets the realm: the kind of accounts that this guestbook serves. Default:
     /// [`Realm::default`].
     ///
-    /// Guestbooks that share a store need a realm each if they know different accounts, such as the
-    /// customers of a shop and its administrators: a session belongs to one realm, and its token is
-    /// unknown to a guestbook of another one, in whatever cookie or header it arrives. Lists,
-    /// limits, revocations and [epochs](crate::session::CredentialEpoch) see the sessions of the
-    /// own realm only.
+    /// Guestbooks that share a store and know different accounts, such as customers and
+    /// administrators, need a realm each. A session belongs to one realm. Its token is unknown to a
+    /// guestbook of another realm, in whatever cookie or header it arrives. Lists, limits,
+    /// revocations and [epochs](crate::session::CredentialEpoch) cover the sessions of the own
+    /// realm only.
     ///
     /// **Everything else is stored by [`UserId`](crate::UserId) alone**: activities, preferences,
-    /// consents, requests, erasures. So ids must be unique in the store: where customer 1 and
+    /// consent, requests, erasures. So ids must be unique in the store. Where customer 1 and
     /// administrator 1 are different people, use ids such as `customer-1` and `admin-1`. Erasing or
     /// exporting a user covers their sessions of every realm.
     ///
-    /// Give each guestbook a cookie of its own with [`cookie`](Self::cookie) where both may see one
-    /// request: a browser keeps one cookie of a name. Module
-    /// [`http`](crate::http#layers-twice-and-two-guestbooks) says what happens otherwise.
-    ///
-    /// Sessions that were stored before realms existed belong to the default realm.
+    /// Give each guestbook a [cookie](Self::cookie) of its own where both see one request; see
+    /// [`http`](crate::http#layers-twice-and-two-guestbooks). Sessions that were stored before
+    /// realms existed belong to the default realm.
     pub fn realm(mut self, realm: Realm) -> Self {
         self.settings.realm = realm;
         self
     }
 
-    /// How long sessions live unless a login says otherwise. Default: 30 minutes idle, 12 hours in
-    /// all.
+    /// Sets how long sessions live unless a login says otherwise. Default: 30 minutes idle, 12
+    /// hours in all.
     pub fn session_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.settings.lifetime = lifetime;
         self
     }
 
-    /// How much one session may hold. Default: 64 KiB in 256 keys of at most 128 bytes.
+    /// Limits the data of one session. Default: 64 KiB in 256 keys of at most 128 bytes.
     pub fn session_limits(mut self, limits: SessionLimits) -> Self {
         self.settings.limits = limits;
         self
     }
 
-    /// How many sessions a user may have. Default: 100, then the oldest ends.
+    /// Limits the sessions of a user. Default: 100, then the oldest ends.
     pub fn sessions_per_user(mut self, cap: SessionCap) -> Self {
         self.settings.cap = cap;
         self
     }
 
-    /// How many sessions of people who are not logged in are kept, and how much is in them.
-    /// Default: 100,000 with 128 MiB, then the least recently used end; see [`AnonymousLimits`].
+    /// Limits the number and the bytes of sessions without a login. Default: 100,000 with 128 MiB,
+    /// then the least recently used end; see [`AnonymousLimits`].
     pub fn anonymous_sessions(mut self, limits: AnonymousLimits) -> Self {
         self.settings.anonymous = limits;
         self
     }
 
-    /// The cookie. Default: `__Host-session; Secure; HttpOnly; SameSite=Lax; Path=/`.
+    /// Sets the session cookie. Default: `__Host-session; Secure; HttpOnly; SameSite=Lax; Path=/`.
     pub fn cookie(mut self, cookie: SessionCookie) -> Self {
         self.cookie = cookie;
         self
@@ -188,38 +207,39 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// Also takes the token from a header of this name, before the cookie.
+    /// Also takes the token from the header `name`, before the cookie.
     pub fn accept_header(mut self, name: impl Into<String>) -> Self {
         self.header = Some(name.into());
         self
     }
 
-    /// Where the client's address comes from. Default: the connection; no header is trusted.
+    /// Sets the source of the client's address. Default: the connection; no header is trusted.
     pub fn client_address(mut self, address: ClientAddress) -> Self {
         self.address = address;
         self
     }
 
-    /// Which requests leave a trace, and what is in it.
+    /// Sets which requests are recorded, and what is recorded of them. Default:
+    /// [`ActivityRules::new`].
     pub fn activity(mut self, rules: ActivityRules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// How events are queued and stored. Default: [`RecorderSettings::new`].
+    /// Sets how events are queued and stored. Default: [`RecorderSettings::new`].
     pub fn recorder(mut self, settings: RecorderSettings) -> Self {
         self.recorder = settings;
         self
     }
 
-    /// The purposes for which consent is asked, and how decisions are enforced. Default: none;
-    /// nothing depends on consent.
+    /// Sets the purposes that need consent, and how decisions are enforced. Default: none; nothing
+    /// depends on consent.
     pub fn consent(mut self, rules: ConsentRules) -> Self {
         self.consent = Some(rules);
         self
     }
 
-    /// What preferences there are. Default: none.
+    /// Sets the preferences of users. Default: none.
     pub fn preferences<T>(mut self, rules: PreferenceRules<T>) -> Self
     where
         T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
@@ -232,138 +252,141 @@ impl<S: Store> GuestbookBuilder<S> {
         self
     }
 
-    /// Adds data of users that the application itself keeps: part of every export and every
+    /// Adds personal data that the application itself keeps: part of every export and every
     /// erasure.
     pub fn personal_data(mut self, source: impl PersonalData) -> Self {
         self.sources.push(Box::new(source));
         self
     }
 
-    /// How long a user who was erased is kept out: longer than the oldest backup that may be
-    /// restored. Default: 400 days.
+    /// Sets how long the id of an erased user stays refused: longer than the age of the oldest
+    /// backup that may be restored. Default: 400 days.
     pub fn tombstone_retention(mut self, duration: Duration) -> Self {
         self.tombstone_retention = duration;
         self
     }
 
-    /// What an erasure makes of the user's activities: nothing is left of them, or rows of nobody
-    /// that still count as views. Read at [`ErasedActivities`] what those tell before you choose
-    /// them. Default: they are deleted.
+    /// Sets what an erasure makes of the user's activities: they are deleted, or anonymised rows
+    /// that still count as views. [`ErasedActivities`] says what those rows still tell. Default:
+    /// deleted.
     pub fn erased_activities(mut self, activities: ErasedActivities) -> Self {
         self.erased_activities = activities;
         self
     }
 
-    /// The key of the [audit trail](crate::privacy): 32 random bytes, kept where the database is
-    /// not. Default: one that is made from the store's secret, which finds accidents, but not
-    /// changes by somebody who has the whole database. It must stay the same.
+    /// Sets the key of the [audit trail](crate::privacy::AuditTrail): 32 random bytes, kept where
+    /// the database is not.
+    ///
+    /// Default: a key made from the store's secret. It finds accidents, but no changes by somebody
+    /// who has the whole database. The key must stay the same.
     pub fn audit_key(mut self, key: [u8; 32]) -> Self {
         self.audit_key = Some(AuditKey::new(key));
         self
     }
 
-    /// How often the guestbook verifies its [audit trail](crate::privacy#by-itself) by itself;
+    /// Sets how often the guestbook verifies its [audit trail](crate::privacy::AuditTrail);
     /// `Duration::MAX` is never. Default: once a day.
     pub fn verify_audit(mut self, interval: Duration) -> Self {
         self.verify_audit = interval;
         self
     }
 
-    /// Who is responsible: named in exports, in the [record of
+    /// Sets the controller (GDPR, Article 4(7)): named in exports, in the [record of
     /// processing](Guestbook::processing_records), and in receipts of consent if
-    /// [`ConsentRules::controller`] names nobody else. Default: nobody.
+    /// [`ConsentRules::controller`] names nobody else. Default: none.
     pub fn controller(mut self, controller: Controller) -> Self {
         self.controller = Some(controller);
         self
     }
 
-    /// Keys of session data whose values are secrets of the service, such as tokens for another
-    /// one: an export names the keys and not the values. Default: none.
+    /// Sets the keys of session data whose values are secrets of the service, such as tokens for
+    /// another one. An export names the keys and not the values. Default: none.
     pub fn secret_session_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.secret_session_keys = keys.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How long a user who has [confirmed](Rights::confirm_erasure) to be erased may think better
-    /// of it; at most 27 days, as the whole must not take longer than a month. Default: 7 days.
+    /// Sets how long a user may cancel an erasure that they [confirmed](Rights::confirm_erasure);
+    /// at most 27 days, because an erasure is due within a month. Default: 7 days.
     pub fn erasure_grace(mut self, duration: Duration) -> Self {
         self.grace = duration;
         self
     }
 
-    /// How long requests of users are kept after they were answered, as proof of that. Default: 3
-    /// years of 365 days.
+    /// Sets how long answered privacy requests are kept as proof. Default: 3 years of 365 days.
     pub fn keep_requests(mut self, duration: Duration) -> Self {
         self.keep_requests = duration;
         self
     }
 
-    /// Remembers erasures outside the store, so that a restored backup brings nobody back; see
-    /// [`journal`](crate::privacy). Default: none.
+    /// Remembers erasures outside the store, so that a restored backup brings no erased user back;
+    /// see [`ErasureJournal`]. Default: none.
     ///
-    /// The guestbook replays it at its start, and asks nothing of the store before: await
+    /// The guestbook replays the journal at its start and asks nothing of the store before: await
     /// [`Guestbook::ready`] before you serve.
     pub fn erasure_journal(mut self, journal: impl ErasureJournal) -> Self {
         self.journal = Some(Box::new(journal));
         self
     }
 
-    /// Begins a new [journal](Self::erasure_journal) where the store has had one that is not there
-    /// any more. For one start, when the old one is lost for good: erased users would come
-    /// back with a backup of before their erasure. Default: nobody is served then.
+    /// Begins a new [journal](Self::erasure_journal) although the store had one that is missing
+    /// now.
+    ///
+    /// Use it for one start, when the old journal is lost for good. Users who were erased after the
+    /// time of a restored backup come back then. Default: nobody is served.
     pub fn accept_new_journal(mut self) -> Self {
         self.missing_journal = OnMissingJournal::Begin;
         self
     }
 
-    /// How often users may exercise their rights over HTTP, and how. Default:
+    /// Sets how users exercise their rights over HTTP, and how often. Default:
     /// [`PrivacyRules::new`].
     pub fn privacy(mut self, rules: PrivacyRules) -> Self {
         self.privacy = rules;
         self
     }
 
-    /// What a request gets whose session cannot be loaded. Default: 503.
+    /// Sets the response to a request whose session cannot be loaded. Default: 503.
     pub fn on_store_error(mut self, policy: OnStoreError) -> Self {
         self.on_store_error = policy;
         self
     }
 
-    /// How long the store may take for one answer. Default: 5 seconds.
+    /// Limits the time of one answer of the store. Default: 5 seconds.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.settings.store_timeout = timeout;
         self
     }
 
-    /// How long a session is served without asking the store again, and so how late another
-    /// process's revocation is noticed at most. Default: 1 second; zero asks for each request. What
+    /// Sets how long a session is served from the cache, and so how late a revocation by another
+    /// process is noticed. Default: 1 second; zero asks the store for each request. A session that
     /// this process ends is over at once.
     pub fn cache_age(mut self, age: Duration) -> Self {
         self.settings.cache_age = age;
         self
     }
 
-    /// How many sessions, and how many bytes of them, are cached. Default: 10,000 and 64 MiB.
+    /// Limits the number of cached sessions, and their bytes. Default: 10,000 and 64 MiB.
     pub fn cache_size(mut self, sessions: usize, bytes: usize) -> Self {
         self.settings.cache_entries = sessions;
         self.settings.cache_bytes = bytes;
         self
     }
 
-    /// How often expired sessions are removed from the store. Default: every minute.
+    /// Sets how often expired sessions are deleted from the store. Default: every minute.
     pub fn sweep_interval(mut self, interval: Duration) -> Self {
         self.sweep_interval = interval;
         self
     }
 
-    /// How long events are kept. Default: [`RetentionRules::new`], 90 days, logins and logouts 365;
-    /// [`RetentionRules::off`] keeps everything.
+    /// Sets how long events are kept. Default: [`RetentionRules::new`], 90 days, logins and logouts
+    /// 365; [`RetentionRules::off`] keeps everything.
     pub fn retention(mut self, rules: RetentionRules) -> Self {
         self.retention = rules;
         self
     }
 
-    /// Which events count in analytics, and how much one question may cost. Default:
+    /// Sets which events count in analytics, and what a query may cost. Default:
     /// [`AnalyticsRules::new`].
     pub fn analytics(mut self, rules: AnalyticsRules) -> Self {
         self.analytics = rules;

@@ -72,24 +72,27 @@ struct Inner {
 }
 
 impl Guestbook {
-    /// Begins a guestbook on `store`.
+    /// Returns the builder of a guestbook on `store`.
     pub fn builder<S: Store>(store: S) -> GuestbookBuilder<S> {
         GuestbookBuilder::new(store)
     }
 
-    /// All layers as one: each request gets its [`Session`](crate::Session) and leaves its trace.
+    /// Returns all layers as one: each request gets its [`Session`](crate::Session), cookies obey
+    /// consent, and the request is recorded.
+    ///
+    /// [`with_cross_origin_guard`](GuestbookLayer::with_cross_origin_guard) adds the guard against
+    /// requests that other sites make in the name of a user.
     pub fn layer(&self) -> GuestbookLayer {
         GuestbookLayer::new(self.session_layer(), self.consent_layer(), self.activity_layer())
     }
 
-    /// The layer that keeps cookies out whose purpose is not allowed. It goes inside the session
-    /// layer. Without [consent](GuestbookBuilder::consent) it lets everything pass.
+    /// Returns the layer that removes cookies whose purpose is not allowed. It goes inside the
+    /// session layer. Without [consent](GuestbookBuilder::consent) everything passes.
     pub fn consent_layer(&self) -> ConsentLayer {
         self.inner.consent_layer.clone()
     }
 
-    /// A gate for what cannot be served without this purpose: a layer for routes, inside the
-    /// session layer.
+    /// Returns a gate for routes that need consent to `purpose`: a layer inside the session layer.
     ///
     /// # Errors
     ///
@@ -104,46 +107,46 @@ impl Guestbook {
         }
     }
 
-    /// The layer that records requests. Inside the session layer it knows who is there; alone it
-    /// records strangers.
+    /// Returns the layer that records requests. Inside the session layer it knows the user; alone
+    /// it records requests without one.
     pub fn activity_layer(&self) -> ActivityLayer {
         self.inner.activity_layer.clone()
     }
 
-    /// The layer that gives each request its [`Session`](crate::Session).
+    /// Returns the layer that gives each request its [`Session`](crate::Session).
     pub fn session_layer(&self) -> SessionLayer {
         self.inner.session_layer.clone()
     }
 
-    /// The sessions, for administration.
+    /// Returns the sessions, for administration.
     pub fn sessions(&self) -> &Sessions {
         &self.inner.sessions
     }
 
-    /// The decisions of everybody, if [consent](GuestbookBuilder::consent) is configured.
+    /// Returns the decisions of all users, if [consent](GuestbookBuilder::consent) is configured.
     pub fn consents(&self) -> Option<&Consents> {
         self.inner.consents.as_ref()
     }
 
-    /// The preferences of everybody, if they are [configured](GuestbookBuilder::preferences) with
-    /// this type.
+    /// Returns the preferences of all users, if they are
+    /// [configured](GuestbookBuilder::preferences) with this type.
     pub fn preferences<T: 'static>(&self) -> Option<&UserPreferences<T>> {
         self.inner.preferences.as_ref()?.as_any().downcast_ref()
     }
 
-    /// A service that gives the logged-in user a copy of their data: for a route inside the
+    /// Returns a service that gives the logged-in user a copy of their data: for a route inside the
     /// session layer.
     pub fn export_service(&self) -> ExportService {
         self.inner.export_service.clone()
     }
 
-    /// A service that erases the logged-in user: for a route inside the session layer.
+    /// Returns a service that erases the logged-in user: for a route inside the session layer.
     pub fn erasure_service(&self) -> ErasureService {
         ErasureService::new(self.inner.rights.clone())
     }
 
-    /// A service that answers whatever a user may ask about their own data, below one prefix:
-    /// inside the session layer. All that come from one guestbook limit users together.
+    /// Returns a service with all privacy rights of the logged-in user, below one prefix, inside
+    /// the session layer. The services of one guestbook share the limits per user.
     pub fn privacy_service(&self) -> PrivacyService {
         self.inner.privacy_service.clone()
     }
@@ -172,12 +175,12 @@ impl Guestbook {
         self.privacy_service().router()
     }
 
-    /// What users may demand: a copy of their data, and to be erased.
+    /// Returns the privacy rights: exports, erasures, restrictions, requests.
     pub fn rights(&self) -> &Rights {
         &self.inner.rights
     }
 
-    /// Who did what to whose data, and whether that was changed since.
+    /// Returns the audit trail: who did what to whose data.
     pub fn audit(&self) -> &AuditTrail {
         &self.inner.audit
     }
@@ -205,43 +208,46 @@ impl Guestbook {
         self.inner.rights.processing_records()
     }
 
-    /// How old events are deleted: reports, and runs at once.
+    /// Returns the retention of events: reports, and runs on demand.
     pub fn retention(&self) -> &Retention {
         &self.inner.retention
     }
 
-    /// What was recorded: history, counts, deletion.
+    /// Returns the recorded activities: history, counts, deletion.
     pub fn activities(&self) -> &Activities {
         &self.inner.activities
     }
 
-    /// Answers about what was recorded.
+    /// Returns the analytics.
     pub fn analytics(&self) -> &Analytics {
         &self.inner.analytics
     }
 
-    /// The recorder: for events that happen outside a request, and for its figures.
+    /// Returns the recorder: for events outside of a request, and for its figures.
     pub fn recorder(&self) -> &Recorder {
         &self.inner.recorder
     }
 
-    /// Waits until the guestbook may be used. Await it before you serve, when you have an [erasure
-    /// journal](GuestbookBuilder::erasure_journal): until that is replayed nothing is asked of the
-    /// store, so that nobody is served who was erased. Without a journal it is ready at once.
+    /// Waits until the guestbook may be used. Await it before you serve if there is an [erasure
+    /// journal](GuestbookBuilder::erasure_journal).
+    ///
+    /// Until the journal is replayed nothing is asked of the store, so no erased user is served.
+    /// Without a journal the guestbook is ready at once.
     ///
     /// # Errors
     ///
-    /// Why the journal could not be replayed. EventVisitor
-    /// [sweep](GuestbookBuilder::sweep_interval) tries again; requests with a session get what
-    /// [`on_store_error`](GuestbookBuilder::on_store_error) says until then.
+    /// Why the journal could not be replayed. Each [sweep](GuestbookBuilder::sweep_interval) tries
+    /// again. Until then, requests with a session get what
+    /// [`on_store_error`](GuestbookBuilder::on_store_error) says.
     pub async fn ready(&self) -> Result<()> {
         self.inner.rights.opened().await
     }
 
-    /// Whether requests can be served now: the [erasure journal](GuestbookBuilder::erasure_journal)
-    /// is replayed, and the store answers, within the [store
-    /// timeout](GuestbookBuilder::store_timeout). For the health check that a load balancer or an
-    /// operator asks; it costs two short reads.
+    /// Checks whether requests can be served now, for the health check of a load balancer.
+    ///
+    /// The [erasure journal](GuestbookBuilder::erasure_journal) must be replayed, and the store
+    /// must answer within the [store timeout](GuestbookBuilder::store_timeout). It costs two short
+    /// reads.
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, store::MemoryStore};
@@ -254,13 +260,15 @@ impl Guestbook {
     ///
     /// # Errors
     ///
-    /// Why the journal is not replayed, or what the store reports: that its file is gone, say.
+    /// Why the journal is not replayed, or what the store reports, for example that its file is
+    /// gone.
     pub async fn health(&self) -> Result<()> {
         self.inner.rights.health().await?;
         self.inner.sessions.health().await
     }
 
-    /// Waits until every event that was queued before is stored.
+    /// Waits until every event that was queued before is stored: before a query in the same
+    /// program, or in a test.
     ///
     /// # Errors
     ///
@@ -269,7 +277,7 @@ impl Guestbook {
         self.inner.recorder.flush().await
     }
 
-    /// Events as this process stores them, those that `filter` means, from now on.
+    /// Returns the events that this process stores from now on and that match `filter`.
     ///
     /// # Errors
     ///
@@ -278,10 +286,11 @@ impl Guestbook {
         self.inner.recorder.subscribe(filter)
     }
 
-    /// Stops the background tasks, after what requests left behind is saved. Call it when the
-    /// server has stopped taking requests. Sessions are bounded by the store timeout; events have
-    /// ten seconds, and the report says what could not be stored. For another deadline call
-    /// [`Recorder::shutdown`] before.
+    /// Stops the background tasks, after everything that requests left behind is saved.
+    ///
+    /// Call it when the server has stopped taking requests. Sessions are bounded by the store
+    /// timeout; events have ten seconds, and the report says what could not be stored. For another
+    /// deadline call [`Recorder::shutdown`] before.
     pub async fn shutdown(&self) -> ShutdownReport {
         self.inner.sweepers.iter().for_each(JoinHandle::abort);
         self.inner.retention.stop();

@@ -195,7 +195,7 @@ pub use self::{
     privacy::{ErasureService, ExportService, PrivacyBody, PrivacyFuture, PrivacyService},
     recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
-    stack::GuestbookLayer,
+    stack::{GuardedGuestbookLayer, GuestbookLayer},
 };
 pub(crate) use self::{
     client::ClientSettings,

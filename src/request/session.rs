@@ -21,37 +21,79 @@ use crate::{
 
 /// The session of a request. A clone is another handle to the same one.
 ///
-/// Reading is synchronous: the layer has loaded the session before the handler runs.
-/// [`insert`](Self::insert), [`remove`](Self::remove) and [`clear`](Self::clear) are collected and
-/// stored, merged key by key with what parallel requests stored, **before the head of the response
-/// goes out**, whatever its status. If the client leaves or the handler panics, they are stored in
-/// the background. The other changes ([`login`](Self::login) and the like) are in the store when
-/// their future is ready.
+/// ```
+/// use axum::{Json, Router, body::Body, routing::{get, post}};
+/// use http::{Request, StatusCode};
+/// use tower::ServiceExt;
+/// use tower_guestbook::{Guestbook, Result, Session, store::MemoryStore};
 ///
-/// A request without a session has a `Session` too; it exists in the store, and its client gets a
-/// cookie, only once something is written or somebody logs in.
+/// async fn login(session: Session) -> Result<()> {
+///     session.login(42).await // after you checked the password
+/// }
 ///
-/// While a body streams, reads and writes go on working, and are stored when the last handle is
-/// dropped or by [`save`](Self::save). They can no longer set a cookie: a session cannot begin
+/// async fn add(session: Session, Json(article): Json<String>) -> Result<()> {
+///     session.update("cart", |cart: Option<Vec<String>>| {
+///         let mut cart = cart.unwrap_or_default();
+///         cart.push(article.clone());
+///         Some(cart)
+///     }).await?;
+///     Ok(())
+/// }
+///
+/// async fn cart(session: Session) -> Result<Json<Vec<String>>> {
+///     Ok(Json(session.get("cart")?.unwrap_or_default()))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let routes = Router::new().route("/login", post(login)).route("/cart", get(cart).post(add));
+/// let app: Router = routes.layer(guestbook.layer());
+///
+/// let response = app.clone().oneshot(Request::post("/login").body(Body::empty()).unwrap()).await.unwrap();
+/// let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+/// let send = |method: &str, body: &'static str| {
+///     let request = Request::builder().method(method).uri("/cart").header("cookie", &cookie);
+///     app.clone().oneshot(request.header("content-type", "application/json").body(Body::from(body)).unwrap())
+/// };
+/// assert_eq!(send("POST", r#""tea""#).await.unwrap().status(), StatusCode::OK);
+/// let body = send("GET", "").await.unwrap().into_body();
+/// assert_eq!(axum::body::to_bytes(body, 100).await.unwrap(), r#"["tea"]"#);
+/// # Ok(()) }
+/// ```
+///
+/// # Reads and writes
+///
+/// Reading is synchronous: the layer loads the session before the handler runs.
+///
+/// [`insert`](Self::insert), [`remove`](Self::remove) and [`clear`](Self::clear) are collected.
+/// They are stored **before the head of the response goes out**, whatever its status, merged key by
+/// key with what parallel requests stored. If the client leaves or the handler panics, they are
+/// stored in the background. The asynchronous changes ([`login`](Self::login),
+/// [`update`](Self::update) and others) are stored when their future is ready.
+///
+/// A request without a session has a `Session` too. It is stored, and its client gets a cookie,
+/// only once something is written or somebody logs in.
+///
+/// While a body streams, reads and writes go on working. They are stored when the last handle is
+/// dropped, or by [`save`](Self::save). They can no longer set a cookie, so a session cannot begin
 /// then.
 ///
-/// # When the session ends meanwhile
+/// # A session that ends during the request
 ///
-/// A session that ends while the request runs stays ended, and [`save`](Self::save) and
-/// [`update`](Self::update) say so with [`ErrorKind::Ended`]. What is only collected meets it when
-/// the head of the response is due:
+/// It stays ended: [`save`](Self::save) and [`update`](Self::update) fail with
+/// [`ErrorKind::Ended`]. Collected changes meet it when the head of the response is due:
 ///
-/// - If somebody was logged in, the answer becomes 401 with `application/problem+json`: the
-///   response of the handler would promise what did not happen.
-/// - If the session was anonymous and got a new token, because somebody logged in, say, the changes
-///   are dropped with a `tracing` event and the response goes out as it is. It sets no cookie: that
-///   one would overwrite the new one.
-/// - If the session was anonymous and is simply gone, the changes begin a new one.
+/// - If a user was logged in, the response becomes 401 with `application/problem+json`: the
+///   handler's response would promise what did not happen.
+/// - If the session was anonymous and got a new token, for example by a login, the changes are
+///   dropped with a `tracing` event and the response goes out unchanged. It sets no cookie, which
+///   would overwrite the new one.
+/// - If the session was anonymous and is gone, the changes begin a new one.
 ///
-/// The same holds for a request that arrives with a token that was valid until less than a minute
-/// ago, or with one that is no session's and in whose place this process logged somebody in since:
-/// its browser may have a new cookie already. Two first writes of a browser without any cookie
-/// begin two sessions, of which it keeps one.
+/// The same holds for a request with a token that was valid until less than a minute ago, and for
+/// one with an unknown token in whose place this process logged somebody in since: the browser may
+/// have a new cookie already. Two first writes of a browser without a cookie begin two sessions;
+/// the browser keeps one.
 #[derive(Clone)]
 pub struct Session {
     context: RequestContext,
@@ -68,19 +110,19 @@ impl Session {
         Self { context }
     }
 
-    /// The session of the request with these extensions; `None` if it did not come through the
-    /// session layer.
+    /// Returns the session of the request with these extensions; `None` if it did not come through
+    /// the session layer.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
         extensions.get::<RequestContext>().map(RequestContext::session)
     }
 
-    /// The value under `key`, changes of this request included.
+    /// Returns the value under `key`, changes of this request included.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::WrongType`], naming the key, if the value is not a `T`: written by another
-    /// version of the application, say. Treat it as absent with `.unwrap_or_default()` if that is
-    /// right.
+    /// version of the application, for example. Treat it as absent with `.unwrap_or_default()`
+    /// where that is right.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.context.mark(READ);
         let state = self.context.state();
@@ -95,16 +137,18 @@ impl Session {
     /// levels of nesting, [`ErrorKind::InvalidInput`] if the value cannot be written as JSON or the
     /// key begins with `guestbook.`, [`ErrorKind::Unavailable`] if the store could not be asked,
     /// [`ErrorKind::Ended`] if there is no session and none can begin. Nothing is changed then.
+    #[doc(alias = "set")]
     pub fn insert<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {
         check_key(key)?;
         self.change(|changes| changes.set(key, value))
     }
 
-    /// Removes `key`; that it is absent is no error and starts no session.
+    /// Removes `key`. An absent key is no error and starts no session.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert), the size aside.
+    /// As for [`insert`](Self::insert), except for the size.
+    #[doc(alias = "unset")]
     pub fn remove(&self, key: &str) -> Result<()> {
         check_key(key)?;
         if self.get::<serde::de::IgnoredAny>(key)?.is_none() && !self.exists() {
@@ -116,11 +160,12 @@ impl Session {
         })
     }
 
-    /// Removes all data, also what parallel requests wrote. Who is logged in stays logged in.
+    /// Removes all data, including what parallel requests wrote. A logged-in user stays logged in.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert), the size aside.
+    /// As for [`insert`](Self::insert), except for the size.
+    #[doc(alias = "flush")]
     pub fn clear(&self) -> Result<()> {
         if !self.exists() {
             self.context.state().changes = Changes::default();
@@ -142,6 +187,7 @@ impl Session {
     ///
     /// As for [`get`](Self::get), [`insert`](Self::insert) and [`save`](Self::save);
     /// [`ErrorKind::Conflict`] after 256 attempts.
+    #[doc(alias = "get_or_insert")]
     pub async fn update<T, F>(&self, key: &str, mut change: F) -> Result<Option<T>>
     where
         T: Serialize + DeserializeOwned,
@@ -207,33 +253,33 @@ impl Session {
         self.context.save(false).await
     }
 
-    /// The public name of the session; `None` as long as it is not stored.
+    /// Returns the public id of the session; `None` as long as it is not stored.
     pub fn id(&self) -> Option<SessionId> {
         self.head(|head| head.id)
     }
 
-    /// Who is logged in.
+    /// Returns the logged-in user.
     pub fn user_id(&self) -> Option<UserId> {
         self.head(|head| head.user.clone()).flatten()
     }
 
-    /// When the session began. A login begins a new one.
+    /// Returns when the session began. A login begins a new one.
     pub fn created_at(&self) -> Option<Timestamp> {
         self.head(|head| head.created_at)
     }
 
-    /// When the session was last used, this request included, to within
+    /// Returns when the session was last used, this request included, to within
     /// [`Lifetime::touch_interval`].
     pub fn last_seen(&self) -> Option<Timestamp> {
         self.head(|head| head.last_seen)
     }
 
-    /// When the session ends if it is not used again.
+    /// Returns when the session ends if it is not used again.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.head(SessionHead::expires_at)
     }
 
-    /// When the user last proved who they are: at [`login`](Self::login).
+    /// Returns when the user last proved who they are: at [`login`](Self::login).
     pub fn authenticated_at(&self) -> Option<Timestamp> {
         self.head(|head| head.authenticated_at).flatten()
     }
@@ -257,7 +303,7 @@ impl Session {
         self.head(|_| ()).is_some()
     }
 
-    /// The application's keys that are there, changes of this request included, in byte order.
+    /// Returns the application's keys, changes of this request included, in byte order.
     pub fn keys(&self) -> Vec<String> {
         let mut keys = self.all_keys();
         keys.retain(|key| !key.starts_with(RESERVED));

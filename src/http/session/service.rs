@@ -128,6 +128,13 @@ impl Shared {
 
     fn arriving<B>(&self, request: &Request<B>, outer: Option<RequestContext>) -> Arriving {
         let mut client = self.client.client(request);
+        if client.address.is_none() && self.noticed.no_address.take() {
+            tracing::warn!(
+                "no address of a client is known, so limits by network do not hold and nothing records a network: in axum \
+                 serve with into_make_service_with_connect_info::<SocketAddr>(), elsewhere put a PeerAddress into the \
+                 request's extensions, and behind a proxy set GuestbookBuilder::client_address()"
+            );
+        }
         let headers = request.headers();
         let (mut visitor, mut visitor_cookie) = (None, VisitorCookie::Keep);
         let mut is_prefetch = false;

@@ -46,6 +46,7 @@ pub(super) struct Noticed {
     pub(super) twice: FirstTime,
     pub(super) shared_cookie: FirstTime,
     pub(super) activity_outside: FirstTime,
+    pub(super) no_address: FirstTime,
 }
 
 /// How the session layer reads requests and answers for a store that fails.

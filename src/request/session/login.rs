@@ -39,24 +39,27 @@ impl Session {
         self.log_in(Login::new(user).lifetime(lifetime)).await
     }
 
-    /// Logs a user in, on the terms of `login`: for how long, and in which [epoch](CredentialEpoch)
-    /// of their credentials.
+    /// Logs a user in on the terms of `login`: the lifetime, and the [epoch](CredentialEpoch) of
+    /// the credentials.
     ///
-    /// A new session begins, with a new token, a new id and the data of the one before, which ends:
-    /// its token stops working at once, so a token that somebody planted is worth nothing. It is
-    /// stored when this returns. With the activity layer a `login` is recorded. Where consent is
-    /// configured, what the visitor decided before is merged into the account's decisions, most
-    /// restrictively by default.
+    /// A new session begins, with a new token, a new id and the data of the session before. The
+    /// session before ends: its token stops working at once, so a planted token is worth nothing
+    /// (session fixation). The new session is stored when this returns.
+    ///
+    /// With the activity layer a `login` is recorded. Where consent is configured, the decisions of
+    /// the visitor are merged into the account's, most restrictively by default.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if the id breaks the rules of [`UserId`], or the lifetime those
-    /// of [`Lifetime`]; [`ErrorKind::CredentialsChanged`] if the epoch was raised since it was
-    /// read: ask the user to log in again; [`ErrorKind::SessionLimit`] if the user has too many
-    /// sessions and the policy is to refuse; and what the store reports. Nobody is logged in then
-    /// that was not before. If it is the store that fails, the decisions of the visitor may have
-    /// moved to the account all the same: it is what they decided, and the user had proved who they
-    /// are.
+    /// - [`ErrorKind::InvalidInput`] if the id breaks the rules of [`UserId`], or the lifetime
+    ///   those of [`Lifetime`].
+    /// - [`ErrorKind::CredentialsChanged`] if the epoch was raised since it was read: ask the user
+    ///   to log in again.
+    /// - [`ErrorKind::SessionLimit`] if the user has too many sessions and the policy is to refuse.
+    /// - What the store reports.
+    ///
+    /// In each case nobody is logged in who was not before. If the store fails, the decisions of
+    /// the visitor may have moved to the account: the user had proved who they are.
     pub async fn log_in(&self, login: Login) -> Result<()> {
         let (user, lifetime, epoch) = login.into_parts()?;
         let lifetime = lifetime.unwrap_or_else(|| self.context.default_lifetime());
@@ -137,12 +140,15 @@ impl Session {
         error
     }
 
-    /// Logs out: the session and its data are over, in the store, when this returns. The cookie is
-    /// removed. With the activity layer a `logout` is recorded, if somebody was logged in.
+    /// Logs out: the session and its data are gone from the store when this returns, and the cookie
+    /// is removed. With the activity layer a `logout` is recorded, if a user was logged in.
     ///
     /// # Errors
     ///
-    /// What the store reports. The session may go on then, so tell the user.
+    /// What the store reports. The session may still be live then, so show the user an error.
+    #[doc(alias = "destroy")]
+    #[doc(alias = "delete")]
+    #[doc(alias = "flush")]
     pub async fn logout(&self) -> Result<()> {
         let current = {
             let mut state = self.context.state();
@@ -159,9 +165,9 @@ impl Session {
         Ok(())
     }
 
-    /// Ends all other sessions of the user. How many there were.
+    /// Ends all other sessions of the user. Returns their number.
     ///
-    /// A login that is under way may still succeed. After a change of password call
+    /// A login in progress may still succeed. After a change of password call
     /// [`credentials_changed`](Self::credentials_changed) instead, which refuses it.
     ///
     /// # Errors
@@ -172,21 +178,22 @@ impl Session {
         self.context.sessions().end(Revocation::Others(self.context.sessions().realm(), user, id)).await
     }
 
-    /// Tells that the user has changed their password or other credentials, in this session. Ends
-    /// all their other sessions; how many there were.
+    /// Tells the guestbook that the user has changed their password or other credentials in this
+    /// session. Ends all their other sessions and returns their number.
     ///
     /// Call it after the new hash is stored. In one step the [epoch](CredentialEpoch) of the user
-    /// is raised, the other sessions end, and this session gets a new token, as
-    /// [`rotate`](Self::rotate) does, and the new epoch. A login that verified the old password
+    /// is raised, the other sessions end, and this session gets a new token, as with
+    /// [`rotate`](Self::rotate), and the new epoch. A login that verified the old password
     /// meanwhile is refused if it passed the [epoch](Login::epoch) that it had read.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Ended`] if a parallel request rotated or ended this session, or if the head of
-    /// the response is out so that the new token could not reach the client: all sessions of the
-    /// user have ended then, this one too. Also if nobody is logged in: use
-    /// [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) there. And
-    /// what the store reports: repeat it then, or sessions made with the old password go on.
+    /// - [`ErrorKind::Ended`] if a parallel request rotated or ended this session, or if the head
+    ///   of the response is out, so that the new token could not reach the client. All sessions of
+    ///   the user have ended then, this one too.
+    /// - [`ErrorKind::Ended`] if nobody is logged in: use
+    ///   [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) there.
+    /// - What the store reports. Repeat it then, or sessions made with the old password go on.
     pub async fn credentials_changed(&self) -> Result<u64> {
         let (user, _) = self.user_and_id()?;
         if self.check_head().is_ok() {
@@ -205,7 +212,7 @@ impl Session {
         }
     }
 
-    /// Ends all sessions of the user, this one too. How many there were.
+    /// Ends all sessions of the user, this one too. Returns their number.
     ///
     /// Raises the [epoch](CredentialEpoch) of the user's credentials in the same step.
     ///
@@ -219,8 +226,8 @@ impl Session {
         Ok(ended)
     }
 
-    /// The live sessions of the user, the last seen first, at most 1,000; the one of this request
-    /// is marked.
+    /// Returns the live sessions of the user, the last seen first, at most 1,000. The one of this
+    /// request is marked.
     ///
     /// # Errors
     ///
@@ -230,7 +237,8 @@ impl Session {
         self.context.sessions().list_as(&user, Some(id)).await
     }
 
-    /// Ends one session of the user. `false` if it was over already or belongs to somebody else.
+    /// Ends one session of the user. Returns `false` if it was over already or belongs to another
+    /// user.
     ///
     /// # Errors
     ///
@@ -244,14 +252,17 @@ impl Session {
         Ok(ended)
     }
 
-    /// Gives the session a new token; the old one stops working at once. Do it when the privileges
-    /// of the user change. Id and data stay, and what parallel requests still write to them is
-    /// kept.
+    /// Gives the session a new token; the old one stops working at once. Call it when the
+    /// privileges of the user change.
+    ///
+    /// Id and data stay, and what parallel requests write to them is kept.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Ended`] if there is no session, or a parallel request rotated or ended it; what
-    /// the store reports.
+    /// [`ErrorKind::Ended`] if there is no session, or a parallel request rotated or ended it; and
+    /// what the store reports.
+    #[doc(alias = "cycle_id")]
+    #[doc(alias = "regenerate")]
     pub async fn rotate(&self) -> Result<()> {
         self.check_head()?;
         let (current, changes) = self.take_current()?;
@@ -263,8 +274,8 @@ impl Session {
         }
     }
 
-    /// Asks the store whether the session is still live: for a connection that outlives its
-    /// request, such as a WebSocket. Loads what other requests wrote meanwhile.
+    /// Asks the store whether the session is still live, and loads what other requests wrote: for a
+    /// connection that outlives its request, such as a WebSocket.
     ///
     /// # Errors
     ///

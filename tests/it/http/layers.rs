@@ -5,14 +5,14 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
     response::Html,
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
 use tower_guestbook::{
-    Guestbook, SessionToken,
+    Guestbook, Session, SessionToken,
     activity::{ActivityFilter, EventType, HistoryQuery},
     consent::{ConsentRules, PurposeId},
-    http::SessionCookie,
+    http::{CrossOriginGuardLayer, PeerAddress, SessionCookie},
     store::MemoryStore,
 };
 
@@ -53,7 +53,9 @@ async fn views(guestbook: &Guestbook) -> Vec<Option<String>> {
 async fn open(app: &Router, path: &str, cookies: &str) -> Answer {
     let request = Request::get(path).header(header::COOKIE, cookies);
     let request = request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
-    send(app, request.body(Body::empty()).unwrap()).await
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(PeerAddress(([203, 0, 113, 77], 40_000).into()));
+    send(app, request).await
 }
 
 #[tokio::test]
@@ -219,4 +221,34 @@ async fn layers_in_the_wrong_order_are_warned_of_once_with_the_fix() {
     }
     assert_eq!(times(&log, "the consent layer has no session layer outside"), 1, "{}", log.text());
     assert_eq!(times(&log, "WARN"), 2, "{}", log.text());
+}
+
+#[tokio::test]
+async fn layer_with_cross_origin_guard_refuses_changes_from_other_sites_before_a_session_begins() {
+    let layer = guestbook().layer().with_cross_origin_guard(CrossOriginGuardLayer::new());
+    let app = Router::new().route("/login", post(async |session: Session| session.login("ada").await)).layer(layer);
+    let login = async |site: &'static str| {
+        let request = Request::post("/login").header("sec-fetch-site", site).body(Body::empty()).unwrap();
+        send(&app, request).await
+    };
+    let refused = login("cross-site").await;
+    assert_eq!((refused.status, refused.cookie()), (StatusCode::FORBIDDEN, None));
+    let accepted = login("same-origin").await;
+    assert_eq!(accepted.status, StatusCode::OK);
+    assert!(accepted.cookie().is_some());
+}
+
+#[tokio::test]
+async fn session_layer_warns_once_when_no_client_address_is_known() {
+    let (log, _guard) = log();
+    let app = pages().layer(guestbook().layer());
+    for _ in 0..3 {
+        send(&app, Request::get("/page").body(Body::empty()).unwrap()).await;
+    }
+    assert_eq!(times(&log, "no address of a client is known"), 1, "{}", log.text());
+    assert_eq!(times(&log, "into_make_service_with_connect_info"), 1, "it names the fix");
+
+    let app = pages().layer(guestbook().layer());
+    open(&app, "/page", "").await;
+    assert_eq!(times(&log, "no address of a client is known"), 1, "there is an address");
 }
