@@ -1,36 +1,67 @@
-//! Consent: [`Consent`] in a handler, [`Consents`] outside a request, purposes, decisions and their proof.
+//! Consent: purposes, notices, decisions and their proof (GDPR, Articles 6, 7 and 21).
 //!
-//! An application declares its [`Purpose`]s once, in a [`Purposes`] registry that checks them. Somebody decides; decisions are
-//! only ever added ([`Decision`], [`ConsentRecord`] with its [`Proof`]), and where they stand is a [`ConsentState`] that can be made
-//! again from them. What was shown is a [`Notice`], kept by its hash.
-//! [`resolve`] says whether a purpose is allowed now, and why: a pure function, whose order of rules is in its docs.
+//! 1. Declare each [`Purpose`] in a [`Purposes`] registry, and give it a [`Notice`]: the text that
+//!    people agree to.
+//! 2. Pass both in [`ConsentRules`] to
+//!    [`GuestbookBuilder::consent`](crate::GuestbookBuilder::consent).
+//! 3. In handlers, [`Consent::allows`] says whether a purpose is allowed, and [`Consent::prompt`]
+//!    and [`Consent::decide`] make a consent banner. There is an [example of a whole
+//!    banner](Consent#examples).
+//! 4. [`ConsentLayer`](crate::http::ConsentLayer) blocks the cookies of purposes that are not
+//!    allowed, and [`RequireConsent`](crate::http::RequireConsent) refuses requests without
+//!    consent.
+//! 5. Outside requests, [`Consents`] records decisions and proves them: history, notices, receipts.
+//!
+//! Decisions are only ever added, as a [`ConsentRecord`] with its [`Proof`]. The current
+//! [`ConsentState`] is derived from them, and [`resolve`] derives the [`Verdict`] from that: a pure
+//! function, whose documentation lists its rules in order.
+//!
+//! # Examples
 //!
 //! ```
 //! use std::time::Duration;
 //! use tower_guestbook::{
-//!     Timestamp,
-//!     consent::{Category, DecisionEvent, Decision, Mode, Purpose, PurposeId, Purposes, Regime, Signals, ConsentState, resolve},
+//!     Guestbook, UserId,
+//!     consent::{
+//!         Category, Choices, ConsentRules, DecisionContext, DecisionMethod, Jurisdiction, Notice, Purpose, PurposeId,
+//!         Purposes, Subject,
+//!     },
+//!     store::MemoryStore,
 //! };
 //!
-//! let day = Duration::from_secs(24 * 60 * 60);
-//! let purposes = Purposes::builder()
-//!     .purpose(Purpose::new("session", Category::Necessary))
-//!     .purpose(Purpose::new("analytics", Category::Analytics).mode(Mode::OptIn).expiry(180 * day))
-//!     .build()?;
-//! let analytics = purposes.get(&PurposeId::ANALYTICS).unwrap();
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! let analytics =
+//!     Purpose::new(PurposeId::ANALYTICS, Category::Analytics).expiry(Duration::from_secs(180 * 86_400));
+//! let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?)
+//!     .notice(Notice::new(PurposeId::ANALYTICS, 1, "en", "We count which pages are read.")?);
+//! let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
+//! let consents = guestbook.consents().expect("consent is configured");
 //!
-//! let start = Timestamp::from_millis(0);
-//! let (quiet, strict) = (Signals::default(), Regime::Strictest);
-//! assert!(!resolve(analytics, None, quiet, strict, start).is_allowed(), "unknown means no");
+//! // Show the prompt, and record the answer with the snapshot of what was shown.
+//! let ada = Subject::User(UserId::try_from("ada")?);
+//! let prompt = consents.prompt(Some(&ada), "en", &Jurisdiction::default()).await?;
+//! assert_eq!(prompt.purposes[0].notice.as_ref().unwrap().text(), "We count which pages are read.");
+//! let yes = Choices::new(DecisionMethod::Custom).grant(PurposeId::ANALYTICS).notice(prompt.snapshot);
+//! consents.decide(&ada, yes, &DecisionContext::default()).await?;
 //!
-//! let granted = ConsentState::after(analytics, &DecisionEvent::new(Decision::Granted, 1, start));
-//! assert!(resolve(analytics, Some(&granted), quiet, strict, start).is_allowed());
-//! assert!(!resolve(analytics, Some(&granted), quiet, strict, start.after(180 * day)).is_allowed(), "it has expired");
-//!
-//! let withdrawn = ConsentState::after(analytics, &DecisionEvent::new(Decision::Withdrawn, 1, start));
-//! assert!(!resolve(analytics, Some(&withdrawn), quiet, strict, start).is_allowed());
-//! # Ok::<(), tower_guestbook::Error>(())
+//! // The record proves which text Ada agreed to.
+//! let record = &consents.history(&ada, 1, None).await?[0];
+//! let notice = consents.notice(record.proof.notice.unwrap()).await?.unwrap();
+//! assert_eq!((notice.version(), notice.language()), (1, "en"));
+//! # Ok(()) }
 //! ```
+//!
+//! # Failures
+//!
+//! - **The store is unavailable:** requests are served with necessary purposes only
+//!   ([`Reason::Unavailable`]), no cookie is removed from browsers, and gates answer 503. A
+//!   decision fails and is not recorded.
+//! - **A notice has changed since the prompt:** a grant fails with
+//!   [`Conflict`](crate::ErrorKind::Conflict); get a new prompt. A refusal is always recorded.
+//! - **Too many decisions of visitors:** they fail with
+//!   [`RateLimited`](crate::ErrorKind::RateLimited); withdrawals never do.
+//! - **A purpose is not declared:** it is never allowed, and
+//!   [`build`](crate::GuestbookBuilder::build) fails if a notice or a rule names it.
 
 pub use crate::{
     engine::consents::*,

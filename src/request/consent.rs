@@ -1,4 +1,4 @@
-//! [`Consent`]: what a handler does with the decisions of its guest.
+//! [`Consent`]: the decisions of the person who sends a request, for handlers.
 
 use std::{
     fmt,
@@ -26,60 +26,114 @@ use crate::{
     store::Profile,
 };
 
-/// What the guest of a request has agreed to. A clone is another handle to the same.
+/// The decisions of the person who sends a request. Clones are handles to the same request.
 ///
-/// The decisions were loaded with the session, before the handler runs: asking is synchronous, some
-/// 50 ns, and never fails. They hold as of the arrival of the request; what this request itself
-/// decides counts at once. Whoever asks makes the response depend on it: it gets `Vary: Sec-GPC,
+/// An extractor of axum, or [`from_extensions`](Self::from_extensions). Decisions are loaded with
+/// the session, before the handler runs: [`allows`](Self::allows) is synchronous, takes about 50 ns
+/// and never fails. Verdicts are as of the arrival of the request; decisions of the request itself
+/// count at once. Reading a verdict makes the response depend on it: it gets `Vary: Sec-GPC,
 /// Cookie` and `Cache-Control: private`.
 ///
-/// Somebody who is not logged in decides as a visitor; the first decision sets a cookie with a
-/// random id, by which the decisions are found again. The decisions themselves are in the store
-/// only: a cookie that is played back, or overtaken by the response to a parallel request, cannot
-/// bring back what was withdrawn.
+/// If the store is unavailable, only necessary purposes are allowed.
 ///
-/// At login the account takes over the visitor's refusals
-/// ([`MergePolicy`](crate::consent::MergePolicy)), the cookie is removed and its secret is used up:
-/// whoever presents it afterwards is a new visitor. After a logout the browser is a new visitor,
-/// too. Two first decisions that a browser sends at the same time are two visitors', of whom it
-/// keeps one: send them one after the other, or as one.
+/// # Visitors
 ///
-/// If the store cannot be asked, only what is necessary is allowed.
+/// A person who is not logged in decides as a visitor. The first decision sets a cookie with a
+/// random token, which identifies the visitor. The decisions themselves are only in the store: a
+/// cookie that is replayed, or that arrives late in a parallel response, cannot bring back a
+/// withdrawn consent.
+///
+/// At login the user takes over the refusals of the visitor
+/// ([`MergePolicy`](crate::consent::MergePolicy)), the cookie is removed, and its token is invalid
+/// afterwards. After a logout the browser is a new visitor. If a browser sends its first two
+/// decisions in parallel, each creates a visitor and the browser keeps one of them: send the
+/// decisions one after the other, or as one.
+///
+/// # Examples
+///
+/// A whole consent banner: the page shows it while [`needs_prompt`](Self::needs_prompt), the prompt
+/// delivers the notice and its snapshot, and the decision returns the snapshot as proof of what was
+/// shown.
 ///
 /// ```
 /// use std::time::Duration;
-/// use axum::{Router, http::StatusCode, routing::{get, post}};
+/// use axum::{Json, Router, body::{Body, to_bytes}, routing::get};
+/// use http::{HeaderMap, Request, header};
+/// use serde::Deserialize;
+/// use serde_json::{Value, json};
+/// use tower::ServiceExt;
 /// use tower_guestbook::{
 ///     Consent, Guestbook,
-///     consent::{Category, Choices, ConsentRules, DecisionMethod, Purpose, PurposeId, Purposes},
+///     consent::{
+///         Category, Choices, ConsentPrompt, ConsentRules, DecisionMethod, Notice, Purpose, PurposeId, Purposes,
+///     },
 ///     store::MemoryStore,
 /// };
 ///
 /// async fn page(consent: Consent) -> &'static str {
-///     if consent.allows(PurposeId::MARKETING) { "with a banner" } else { "without a banner" }
+///     match (consent.allows(PurposeId::MARKETING), consent.needs_prompt()) {
+///         (true, _) => "the page with advertisements",
+///         (false, true) => "the page with the consent banner",
+///         (false, false) => "the page",
+///     }
 /// }
-/// async fn agree(consent: Consent) -> tower_guestbook::Result<StatusCode> {
-///     // `snapshot` comes back with the form that showed the notice: see `Consent::offer`.
-///     let snapshot = consent.prompt("en").await?.snapshot;
-///     let choices = Choices::new(DecisionMethod::Custom).grant(PurposeId::MARKETING).notice(snapshot);
-///     consent.decide(choices).await?;
-///     Ok(StatusCode::NO_CONTENT)
+///
+/// /// The content of the banner: purposes, notices and the snapshot, as JSON.
+/// async fn prompt(consent: Consent, headers: HeaderMap) -> tower_guestbook::Result<Json<ConsentPrompt>> {
+///     let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+///     Ok(Json(consent.prompt(languages.unwrap_or_default()).await?))
+/// }
+///
+/// /// What the form of the banner sends.
+/// #[derive(Deserialize)]
+/// struct Answer {
+///     marketing: bool,
+///     snapshot: String,
+/// }
+///
+/// async fn decide(consent: Consent, Json(answer): Json<Answer>) -> tower_guestbook::Result<()> {
+///     let choices = Choices::new(DecisionMethod::Custom).notice(answer.snapshot).source("banner");
+///     let choices = match answer.marketing {
+///         true => choices.grant(PurposeId::MARKETING),
+///         false => choices.decline(PurposeId::MARKETING),
+///     };
+///     consent.decide(choices).await
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
-/// let marketing = Purpose::new("marketing", Category::Marketing).expiry(Duration::from_secs(180 * 86_400));
-/// let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build()?);
+/// let marketing =
+///     Purpose::new(PurposeId::MARKETING, Category::Marketing).expiry(Duration::from_secs(180 * 86_400));
+/// let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build()?)
+///     .notice(Notice::new(PurposeId::MARKETING, 1, "en", "We show you advertisements that fit you.")?);
 /// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
-/// let app: Router = Router::new().route("/", get(page)).route("/agree", post(agree)).layer(guestbook.layer());
-/// # use tower::ServiceExt;
-/// # let request = http::Request::post("/agree").body(axum::body::Body::empty()).unwrap();
-/// # let response = app.clone().oneshot(request).await.unwrap();
-/// # assert_eq!(response.status(), StatusCode::NO_CONTENT);
-/// # let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-/// # assert!(cookie.starts_with("__Host-consent="));
-/// # let request = http::Request::get("/").header("cookie", cookie).body(axum::body::Body::empty()).unwrap();
-/// # let body = app.oneshot(request).await.unwrap().into_body();
-/// # assert_eq!(axum::body::to_bytes(body, 100).await.unwrap(), "with a banner");
+/// let app: Router = Router::new()
+///     .route("/", get(page))
+///     .route("/consent", get(prompt).post(decide))
+///     .layer(guestbook.layer());
+///
+/// # let text = async |response: http::Response<Body>| {
+/// #     to_bytes(response.into_body(), 10_000).await.unwrap()
+/// # };
+/// // The first page has the banner.
+/// let first = app.clone().oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+/// assert_eq!(text(first).await, "the page with the consent banner");
+///
+/// // The banner shows the notice.
+/// let shown = app.clone().oneshot(Request::get("/consent").body(Body::empty()).unwrap()).await.unwrap();
+/// let banner: Value = serde_json::from_slice(&text(shown).await).unwrap();
+/// assert_eq!(banner["purposes"][0]["notice"]["text"], "We show you advertisements that fit you.");
+///
+/// // The form returns the answer and the snapshot, and the response identifies the visitor.
+/// let answer = json!({ "marketing": true, "snapshot": banner["snapshot"] });
+/// let request = Request::post("/consent").header(header::CONTENT_TYPE, "application/json");
+/// let decided = app.clone().oneshot(request.body(Body::from(answer.to_string())).unwrap()).await.unwrap();
+/// assert!(decided.status().is_success());
+/// let cookie = decided.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+/// assert!(cookie.starts_with("__Host-consent="));
+///
+/// // The purpose is allowed from now on.
+/// let request = Request::get("/").header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+/// assert_eq!(text(app.oneshot(request).await.unwrap()).await, "the page with advertisements");
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -87,16 +141,17 @@ pub struct Consent {
     context: RequestContext,
 }
 
-/// What became of `Sec-GPC: 1`.
+/// The effect of `Sec-GPC: 1` on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GlobalPrivacyControl {
-    /// The browser did not send it.
+    /// The browser did not send the signal.
     NotSent,
-    /// Nothing is sold or shared.
+    /// No purpose that sells or shares data is allowed.
     Honoured,
-    /// The guest has agreed to a purpose that sells or shares while the browser sent it.
+    /// The person has granted a purpose that sells or shares data while the browser sent the
+    /// signal.
     Overridden,
 }
 
@@ -105,29 +160,30 @@ impl Consent {
         Self { context }
     }
 
-    /// The decisions of the request with these extensions; `None` if it did not come through the
-    /// session layer of a guestbook with consent.
+    /// Returns the consent of the request with these extensions; `None` if it did not pass the
+    /// session layer of a guestbook with [consent](crate::GuestbookBuilder::consent).
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
         extensions.get::<RequestContext>().and_then(RequestContext::consent)
     }
 
-    /// Whether this purpose is allowed now. A purpose that is not declared is not.
+    /// Returns whether this purpose is allowed now. A purpose that is not declared is never
+    /// allowed.
     pub fn allows(&self, purpose: impl Into<PurposeId>) -> bool {
         self.verdict(purpose).is_some_and(Verdict::is_allowed)
     }
 
-    /// Whether this purpose is allowed now, and why; `None` if it is not declared.
+    /// Returns whether this purpose is allowed now, and why; `None` if it is not declared.
     pub fn verdict(&self, purpose: impl Into<PurposeId>) -> Option<Verdict> {
         self.context.mark(CONSENT_READ);
         self.context.verdict(&purpose.into())
     }
 
-    /// As [`allows`](Self::allows), as an error for `?`.
+    /// Checks that this purpose is allowed, for use with `?`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ConsentRequired`] if it is not allowed, [`ErrorKind::Unavailable`] if the store
-    /// could not be asked.
+    /// [`ErrorKind::ConsentRequired`] if it is not allowed or not declared;
+    /// [`ErrorKind::Unavailable`] if the store is unavailable.
     pub fn require(&self, purpose: impl Into<PurposeId>) -> Result<()> {
         let purpose = purpose.into();
         if self.allows(&purpose) {
@@ -139,26 +195,26 @@ impl Consent {
         }
     }
 
-    /// Where each purpose stands, as they were declared.
+    /// Returns the state of each purpose, in the order of declaration.
     pub fn states(&self) -> Vec<PurposeState> {
         self.context.mark(CONSENT_READ);
         let state = self.context.state();
         self.consents().purpose_states(&state.account, self.context.verdict_inputs())
     }
 
-    /// Whether there is a purpose that the guest has not decided about and that a decision would
-    /// change: time to show the question.
+    /// Returns whether to show the consent banner: there is a purpose that the person has not
+    /// decided about and that a decision would change.
     pub fn needs_prompt(&self) -> bool {
         self.states().iter().any(|state| state.verdict.needs_prompt())
     }
 
-    /// The purposes that are declared.
+    /// Returns the declared purposes.
     pub fn purposes(&self) -> &Purposes {
         self.consents().purposes()
     }
 
-    /// What became of the browser's signal, which some laws want to be shown (CCPA, section
-    /// 7025(c)(6)).
+    /// Returns the effect of `Sec-GPC`, which some laws require to be displayed (CCPA regulations,
+    /// section 7025(c)(6)).
     pub fn global_privacy_control(&self) -> GlobalPrivacyControl {
         if !self.signals().gpc {
             return GlobalPrivacyControl::NotSent;
@@ -168,30 +224,31 @@ impl Consent {
         if is_overridden { GlobalPrivacyControl::Overridden } else { GlobalPrivacyControl::Honoured }
     }
 
-    /// What the browser signals.
+    /// Returns the signals of the browser.
     pub fn signals(&self) -> Signals {
         self.context.mark(CONSENT_READ);
         self.context.inner.client.signals
     }
 
-    /// The law that holds for this request.
+    /// Returns the law that applies to this request.
     pub fn jurisdiction(&self) -> &Jurisdiction {
         self.context.mark(CONSENT_READ);
         &self.context.inner.client.jurisdiction
     }
 
-    /// Whose decisions they are; `None` for a visitor who has decided nothing.
+    /// Returns the user or the visitor; `None` for a visitor who has decided nothing.
     pub fn subject(&self) -> Option<Subject> {
         self.context.mark(CONSENT_READ);
         let user = self.context.who().0.map(Subject::User);
         user.or_else(|| self.context.known_visitor().map(Subject::Visitor))
     }
 
-    /// What to show to the guest, in a language that `accept_language` asks for. Only this guest
-    /// can answer it: ask for it again after a login.
+    /// Returns the content of a consent banner, in the notice language that fits `accept_language`
+    /// best.
     ///
-    /// Visitors who have decided nothing yet cannot be told apart. An offer to one of them can be
-    /// answered by any visitor who had decided nothing when it was made.
+    /// Only this person can answer the prompt: get a new one after a login. Visitors who have
+    /// decided nothing cannot be told apart, so a prompt for one of them can be answered by any
+    /// visitor who had decided nothing when it was made.
     ///
     /// # Errors
     ///
@@ -200,18 +257,22 @@ impl Consent {
         self.consents().prompt(self.subject().as_ref(), accept_language, self.jurisdiction()).await
     }
 
-    /// Records decisions, all or none. They are stored when this returns, and the rest of this
-    /// request obeys them. A visitor's first decision sets a cookie.
+    /// Records decisions, all or none.
+    ///
+    /// The records are stored when this returns, and the rest of the request obeys them. The first
+    /// decision of a visitor sets a cookie. On an error nothing is stored.
     ///
     /// # Errors
     ///
-    /// As for [`Consents::decide`]; [`ErrorKind::Unavailable`] if the session could not be loaded;
-    /// [`ErrorKind::Ended`] if the cookie of a new visitor can no longer be set, because the head
-    /// of the response is out; [`ErrorKind::RateLimited`] if the visitor, or visitors of the same
-    /// network, have decided [too often](crate::consent::ConsentRules::visitor_decisions).
+    /// - Those of [`Consents::decide`].
+    /// - [`ErrorKind::Unavailable`]: the session could not be loaded.
+    /// - [`ErrorKind::Ended`]: the cookie of a new visitor cannot be set, because the head of the
+    ///   response is sent.
+    /// - [`ErrorKind::RateLimited`]: the visitor, or visitors of the same network, have made [too
+    ///   many decisions](crate::consent::ConsentRules::visitor_decisions).
     pub async fn decide(&self, choices: Choices) -> Result<()> {
         if self.context.state().token_status == TokenStatus::Unavailable {
-            // Somebody may be logged in.
+            // The person may be logged in.
             return Err(unavailable());
         }
         let decision_context = self.context.decision_context();
@@ -223,7 +284,7 @@ impl Consent {
             }
             Some(Subject::Visitor(visitor)) => {
                 match self.decide_as_visitor(visitor, choices.clone(), &decision_context).await {
-                    // A login has used the token up since it was looked at.
+                    // A login has invalidated the token in the meantime.
                     Err(error) if error.kind() == ErrorKind::Ended => {}
                     decided => return decided,
                 }
@@ -258,7 +319,7 @@ impl Consent {
         Ok(())
     }
 
-    /// Takes a grant back, or objects: [`decide`](Self::decide) with nothing but a no.
+    /// Withdraws a grant, or objects to a purpose that needs none. No notice is needed.
     ///
     /// # Errors
     ///
@@ -267,11 +328,12 @@ impl Consent {
         self.decide(Choices::new(DecisionMethod::Custom).decline(purpose)).await
     }
 
-    /// The guest's decisions, the last first; at most `limit`, those before `before`.
+    /// Returns the newest `limit` records of the person, newest first; with `before`, only records
+    /// that were stored before it.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn history(&self, limit: usize, before: Option<ConsentId>) -> Result<Vec<ConsentRecord>> {
         match self.checked_subject()? {
             Some(subject) => self.consents().history(&subject, limit, before).await,
@@ -279,11 +341,11 @@ impl Consent {
         }
     }
 
-    /// A receipt of the guest's decisions; `None` for a visitor who has decided nothing.
+    /// Returns a receipt of the person's decisions; `None` for a visitor who has decided nothing.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn receipt(&self) -> Result<Option<Receipt>> {
         match self.checked_subject()? {
             Some(subject) => self.consents().receipt(&subject).await.map(Some),
@@ -291,7 +353,7 @@ impl Consent {
         }
     }
 
-    /// Whose records may be shown: not those of a visitor whose token may be used up.
+    /// Returns the subject whose records may be shown: not a visitor whose token may be invalid.
     fn checked_subject(&self) -> Result<Option<Subject>> {
         match self.subject() {
             Some(Subject::Visitor(_)) if self.context.is_consent_unknown() => Err(unavailable()),
@@ -299,7 +361,7 @@ impl Consent {
         }
     }
 
-    /// The rest of this request obeys what was decided.
+    /// Makes the rest of this request obey the new states.
     pub(crate) fn decided(&self, consents: ConsentStates) {
         let is_head_sent = self.context.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0;
         let mut state = self.context.state();
@@ -314,22 +376,22 @@ impl Consent {
     }
 
     fn consents(&self) -> &Consents {
-        self.context.inner.services.consents().expect("a consent is made where there are consents")
+        self.context.inner.services.consents().expect("RequestContext::consent makes it only with consents")
     }
 }
 
 impl RequestContext {
-    /// Whether this purpose is allowed now. The response does not depend on it.
+    /// Returns the verdict on a purpose without making the response depend on it.
     pub(crate) fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
         self.inner.services.consents()?.verdict(purpose, &self.state().account, self.verdict_inputs())
     }
 
-    /// Whether this request has decided something, or somebody has come or gone.
+    /// Returns whether this request has made a decision, or has logged somebody in or out.
     pub(crate) fn has_changed_consent(&self) -> bool {
         self.state().at_arrival.is_some()
     }
 
-    /// Whether a purpose was allowed when the request arrived, and is no longer.
+    /// Returns whether a purpose was allowed when the request arrived and no longer is.
     pub(crate) fn has_lost(&self, purpose: &PurposeId) -> bool {
         let Some(consents) = self.inner.services.consents() else { return false };
         let state = self.state();
@@ -338,27 +400,28 @@ impl RequestContext {
         state.at_arrival.as_ref().is_some_and(is_allowed) && !is_allowed(&state.account)
     }
 
-    /// What of this request counts for a verdict.
+    /// Returns the facts of this request that verdicts depend on.
     pub(crate) fn verdict_inputs(&self) -> VerdictInputs {
         let client = &self.inner.client;
         VerdictInputs { signals: client.signals, regime: client.jurisdiction.regime, at: client.arrived_at }
     }
 
-    /// The visitor that the cookie names. `None` if nothing is stored of it, or its token is used
-    /// up: somebody may have planted it, so a decision gets another.
+    /// Returns the visitor of the cookie; `None` if the store has no decision of it or its token is
+    /// invalid. Such a cookie may have been planted by an attacker, so a decision gets a new
+    /// visitor.
     fn known_visitor(&self) -> Option<VisitorId> {
         let state = self.state();
         let has_decided = |account: &Arc<CachedProfile>| !account.account().consents.is_empty();
         state.visitor.filter(|_| state.account.account().is_none_or(has_decided)).map(|visitor| visitor.id)
     }
 
-    /// Whether the store could not be asked what was decided.
+    /// Returns whether the decisions are unknown because the store is unavailable.
     pub(crate) fn is_consent_unknown(&self) -> bool {
         matches!(self.state().account, ProfileState::Unavailable)
     }
 
-    /// The browser of somebody who is logged in signals that their data must not be sold: that
-    /// holds for the account as well.
+    /// Records `Sec-GPC: 1` for the logged-in user, because the signal then holds for the user as
+    /// well.
     pub(crate) fn record_gpc(&self) {
         let (Some(consents), Some(user)) = (self.inner.services.consents(), self.who().0) else { return };
         let account = self.state().account.account().cloned();
@@ -367,21 +430,22 @@ impl RequestContext {
         }
     }
 
-    /// What the client asked for.
+    /// Returns the target of the request, as the session layer saw it.
     pub(crate) fn target(&self) -> Option<&PathAndQuery> {
         self.inner.client.target.as_ref()
     }
 
-    /// Whether what is gated must not be served to the place where the request comes from.
+    /// Returns whether gates must refuse the place of the request.
     pub(crate) fn is_blocked(&self) -> bool {
         self.inner.client.jurisdiction.is_blocked
     }
 
-    /// The response depends on what was decided.
+    /// Makes the response depend on the decisions.
     pub(crate) fn depends_on_consent(&self) {
         self.mark(CONSENT_READ);
     }
 
+    /// Returns what is recorded of this request with a decision.
     pub(crate) fn decision_context(&self) -> DecisionContext {
         let client = &self.inner.client;
         let agent = client.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
@@ -389,7 +453,7 @@ impl RequestContext {
         DecisionContext {
             signals: client.signals,
             jurisdiction: client.jurisdiction.clone(),
-            // A visitor's session would tie what they did before a login to the account.
+            // The session of a visitor would link activity before the login to the user.
             session: session.filter(|_| user.is_some()),
             network: client.address.map(TruncatedAddress::from),
             agent: agent.map(|agent| Agent::from_user_agent(&agent)),
@@ -399,6 +463,6 @@ impl RequestContext {
 
 impl fmt::Debug for Consent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consent").field("visit", &self.context).finish()
+        f.debug_struct("Consent").field("context", &self.context).finish()
     }
 }

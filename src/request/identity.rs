@@ -1,5 +1,4 @@
-//! Who arrives, and what the response is to say: what the session layer and the visit tell each
-//! other.
+//! [`RequestServices`] and [`Identity`]: what the session layer and the request context exchange.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,32 +17,32 @@ use crate::{
     time::Timestamp,
 };
 
-/// What the activity layer saw of a request.
+/// The facts of a request that the activity layer has observed.
 #[derive(Debug)]
 pub(crate) struct ObservedRequest {
     pub(crate) trace: RequestTrace,
     pub(crate) visitor: Option<VisitorId>,
 }
 
-/// What a visit needs of the layer that received it: one pointer for all of it, as each costs every
+/// The services that a request context uses. One trait object, because every pointer costs each
 /// request.
 pub(crate) trait RequestServices: Send + Sync {
-    /// The sessions that the visit's session is one of.
+    /// Returns the session service.
     fn sessions(&self) -> &Sessions;
 
-    /// The names of the cookies of its session and of its visitor.
+    /// Returns the names of the session cookie and of the cookie of the visitor.
     fn cookie_names(&self) -> [Option<&str>; 2];
 
-    /// Where the visit's events go.
+    /// Returns the recorder of events.
     fn recorder(&self) -> &Recorder;
 
-    /// The decisions, if consent is configured.
+    /// Returns the consent service, if consent is configured.
     fn consents(&self) -> Option<&Consents>;
 
-    /// What users like, if preferences are configured.
+    /// Returns the preference service, if preferences are configured.
     fn preferences(&self) -> Option<&dyn DynPreferences>;
 
-    /// Writes what the client and the caches on the way must know into the head of the response.
+    /// Writes the headers for the client and for caches into the head of the response.
     fn write_headers(&self, headers: &mut HeaderMap, outcome: Outcome);
 }
 
@@ -51,20 +50,20 @@ pub(crate) trait RequestServices: Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) cookie: CookieChange,
-    /// Somebody looked at the session: the response depends on it.
+    /// Whether the session was read, so the response depends on it.
     pub(crate) read: bool,
-    /// There is a session.
+    /// Whether there is a session.
     pub(crate) identity: bool,
     pub(crate) visitor: VisitorCookie,
-    /// Somebody looked at a decision, or at what the browser signals: the response depends on it.
+    /// Whether a decision or a signal of the browser was read, so the response depends on it.
     pub(crate) consent_read: bool,
-    /// The response depends on the language that the browser asks for.
+    /// Whether the response depends on `Accept-Language`.
     pub(crate) language: bool,
-    /// The response depends on the colour scheme that the browser asks for.
+    /// Whether the response depends on the colour scheme that the browser asks for.
     pub(crate) scheme: bool,
 }
 
-/// Where a request comes from, as far as a session or a decision remembers it.
+/// The facts of a request that a session or a decision stores.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     pub(crate) user_agent: Option<HeaderValue>,
@@ -72,41 +71,40 @@ pub(crate) struct Client {
     pub(crate) signals: Signals,
     pub(crate) jurisdiction: Jurisdiction,
     pub(crate) arrived_at: Timestamp,
-    /// What the client asked for, if a gate may have to send it back there.
+    /// The target of the request, if a gate may redirect to a consent page.
     pub(crate) target: Option<PathAndQuery>,
 }
 
-/// How a request came to its session.
+/// The status of the session token that a request presents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenStatus {
-    /// It presented no token, or one that is nobody's.
+    /// There is no token, or none of a session.
     Unknown,
-    /// It presented a token that can never let anybody in again: an expired or a malformed one.
+    /// The token is expired or malformed, and can never be valid again.
     Invalid,
-    /// It presented a token that was valid until a moment ago, or its session ended while it ran. A
-    /// parallel request may have a new token already.
+    /// The session ended during the request or just before it. A parallel request may have a new
+    /// token already.
     JustEnded { logged_in: bool },
-    /// The store could not be asked, and the policy is to go on.
+    /// The store is unavailable, and the policy is to continue.
     Unavailable,
-    /// It presented a live session.
+    /// The session is active.
     Live,
 }
 
-/// Who a request turned out to be.
+/// The session and the person of a request.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) token_status: TokenStatus,
     pub(crate) session: Option<(SessionKey, Arc<SessionRecord>)>,
-    /// The token that the client has, if its persistent cookie is due for a new Max-Age.
+    /// The token of the client, if its persistent cookie is due for a new `Max-Age`.
     pub(crate) renewal: Option<SessionToken>,
-    /// The key of the first token that is no session's, if none is.
+    /// The key of the first token without a session, if no token has one.
     pub(crate) stale: Option<Box<SessionKey>>,
-    /// The response takes the session's cookie out of the browser, unless a session begins
-    /// meanwhile.
+    /// Whether the response removes the session cookie, unless a session begins during the request.
     pub(crate) removal_due: bool,
-    /// What is known beside the session: of its user, or else of the visitor.
+    /// The profile of the user, or else of the visitor.
     pub(crate) account: ProfileState,
-    /// Which visitor the request says it is, and by what secret.
+    /// The visitor that the cookie of the request identifies, with its token.
     pub(crate) visitor: Option<Visitor>,
     pub(crate) visitor_cookie: VisitorCookie,
 }
@@ -126,7 +124,7 @@ impl Identity {
     }
 }
 
-/// A visitor and the secret that they are known by.
+/// A visitor and the token that identifies it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visitor {
     pub(crate) id: VisitorId,
@@ -139,7 +137,7 @@ impl From<VisitorToken> for Visitor {
     }
 }
 
-/// What the response is to tell the client about the cookie of its visitor.
+/// The change of the cookie of the visitor by the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VisitorCookie {
     Keep,
@@ -147,7 +145,7 @@ pub(crate) enum VisitorCookie {
     Remove,
 }
 
-/// What the response is to tell the client about its cookie.
+/// The change of the session cookie by the response.
 #[derive(Debug)]
 pub(crate) enum CookieChange {
     Keep,

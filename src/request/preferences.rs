@@ -1,4 +1,4 @@
-//! [`Preferences`]: what a handler sees of what its guest likes.
+//! [`Preferences`]: the preferences of the person who sends a request, for handlers.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -20,17 +20,19 @@ use crate::{
     store::Profile,
 };
 
-/// What the guest of a request likes, as it takes effect. Dereferences to the application's own
+/// The effective preferences of the person who sends a request. Dereferences to the application's
 /// struct.
 ///
-/// Of each key the first that there is: what the user has set, what was set in the session before
-/// anybody logged in, what the browser asks for, the default. It was loaded with the session:
-/// making this waits for nothing. A stored value that is no longer right falls back to its default
-/// and is counted; it is never an error. If the store cannot be asked, the defaults and the
-/// browser's wishes take effect.
+/// Each key has the first value that exists of: the stored preferences of the user, the preferences
+/// of the session before a login, the value that the browser asks for, the default. They are loaded
+/// with the session, so making this value waits for nothing. A stored value that is no longer valid
+/// falls back to its default and is counted; it is never an error. If the store is unavailable, the
+/// defaults and the values that the browser asks for take effect.
 ///
-/// The response gets `Vary` for what it depends on, and `Accept-CH` where the browser's colour
-/// scheme counts.
+/// The response gets `Vary` for everything it depends on, and `Accept-CH` if the colour scheme is
+/// negotiated.
+///
+/// # Examples
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -62,11 +64,11 @@ pub struct Preferences<T> {
     context: RequestContext,
     all: UserPreferences<T>,
     negotiated: Negotiated,
-    seen: Snapshot<T>,
+    snapshot: Snapshot<T>,
     notice: Option<String>,
 }
 
-/// What takes effect, and what it is made of.
+/// The effective preferences and their sources.
 #[derive(Clone)]
 struct Snapshot<T> {
     account: ProfileState,
@@ -74,49 +76,52 @@ struct Snapshot<T> {
     effective: Arc<Effective<T>>,
 }
 
-/// Under which key of the session's data the preferences of somebody stand who is not logged in.
+/// The key of the session data for preferences of a person who is not logged in.
 const SESSION_KEY: &str = "guestbook.preferences";
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> Preferences<T> {
-    /// The preferences of the request with these headers and extensions; `None` if it did not come
-    /// through the session layer of a guestbook with preferences of this type.
+    /// Returns the preferences of the request with these headers and extensions; `None` if it did
+    /// not pass the session layer of a guestbook with preferences of this type.
     pub fn from_parts(headers: &HeaderMap, extensions: &http::Extensions) -> Option<Self> {
         let context = extensions.get::<RequestContext>()?.clone();
         let all = context.inner.services.preferences()?.as_any().downcast_ref::<UserPreferences<T>>()?.clone();
         let negotiated = all.negotiate(headers);
-        let seen = look(&context, &all, negotiated);
-        Some(Self { context, all, negotiated, seen, notice: None })
+        let snapshot = snapshot(&context, &all, negotiated);
+        Some(Self { context, all, negotiated, snapshot, notice: None })
     }
 
-    /// The value.
+    /// Returns the effective value.
     pub fn value(&self) -> &T {
-        &self.seen.effective.value
+        &self.snapshot.effective.value
     }
 
-    /// The keys whose stored values are no longer right, and are at their default instead.
+    /// Returns the keys whose stored values are no longer valid, so their defaults take effect.
     pub fn ignored(&self) -> &[String] {
-        &self.seen.effective.ignored
+        &self.snapshot.effective.ignored
     }
 
-    /// How often the user has changed them; 0 for those who are not logged in.
+    /// Returns the number of changes of the stored preferences; 0 without a login.
     pub fn version(&self) -> u64 {
-        version(&self.seen.account)
+        version(&self.snapshot.account)
     }
 
-    /// A strong entity tag (RFC 9110, section 8.8.3) of the value and of all that it is made of:
-    /// what is stored, what was set in the session, the decisions that views on consent show, the
-    /// defaults. What the browser asks for is a part of it as far as it takes effect.
+    /// Returns a strong entity tag (RFC 9110, section 8.8.3) of the value and of everything that it
+    /// depends on: the stored preferences, those of the session, the decisions that consent views
+    /// show, the defaults, and negotiated values that take effect.
     pub fn etag(&self) -> String {
-        self.all.etag(&self.seen.account, self.seen.session.as_ref(), self.value())
+        self.all.etag(&self.snapshot.account, self.snapshot.session.as_ref(), self.value())
     }
 
-    /// Applies a patch (RFC 7396), see [`UserPreferences::update`]; the value here is the new one
-    /// then. Somebody who is not logged in changes them in the session; at login they fill what the
-    /// account has not set.
+    /// Applies a merge patch (RFC 7396), all or nothing, and updates this value; see
+    /// [`UserPreferences::update`].
     ///
-    /// `expected`: only if one of these tags is the [entity tag](Self::etag) of what takes effect
-    /// now; see [`EntityTags::if_match`]. They are compared with what the store has, and a change
-    /// after the comparison is noticed; a decision about a purpose in that moment is not.
+    /// Without a login the changes are stored in the session. At login they fill the keys that the
+    /// user has not set.
+    ///
+    /// `expected` makes the change conditional: pass [`EntityTags::if_match`] of the request. The
+    /// patch is applied only if one of the tags is the [entity tag](Self::etag) of the current
+    /// content of the store. A change of the preferences after the comparison is detected; a
+    /// decision about a purpose after it is not.
     ///
     /// # Errors
     ///
@@ -125,8 +130,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     ///
     /// # Examples
     ///
-    /// A settings page that two tabs cannot overwrite: the second change answers 412 Precondition
-    /// Failed.
+    /// A settings page on which two tabs cannot overwrite each other's changes: the second one gets
+    /// 412 Precondition Failed.
     ///
     /// ```
     /// use axum::{Json, Router, body::Body, response::AppendHeaders, routing::get};
@@ -174,7 +179,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         self.carry_out(Edit::Patch(patch), expected).await
     }
 
-    async fn carry_out(&mut self, asked: Edit<'_>, expected: Option<EntityTags>) -> Result<()> {
+    async fn carry_out(&mut self, edit: Edit<'_>, expected: Option<EntityTags>) -> Result<()> {
         let (user, mut account) = (self.context.who().0, self.context.state().account.clone());
         if matches!(account, ProfileState::Unavailable) {
             return Err(super::unavailable());
@@ -182,7 +187,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         let visitor = self.context.state().visitor.filter(|_| self.all.has_views());
         let subject = user.clone().map(Subject::User).or(visitor.map(|visitor| Subject::Visitor(visitor.id)));
         if let (Some(_), Some(subject)) = (&expected, &subject) {
-            // Another process may have changed them since this one looked.
+            // Another process may have changed them since this one loaded them.
             account = self.all.load_of(subject).await?;
         }
         let session = self.context.session_overrides();
@@ -190,7 +195,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
             Some(_) => overrides(&account),
             None => session.clone().unwrap_or_default(),
         };
-        let split = self.all.split(asked, &before, &account, self.context.verdict_inputs())?;
+        let split = self.all.split(edit, &before, &account, self.context.verdict_inputs())?;
         if let Some(tags) = &expected {
             let now = self.all.effective(&account, session.as_ref(), self.negotiated, self.context.verdict_inputs());
             if !tags.match_strongly(&self.all.etag(&account, session.as_ref(), &now.value)) {
@@ -202,7 +207,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                 Some(snapshot) => choices.notice(snapshot),
                 None => choices,
             };
-            // What is decided stays decided, so the rest must have room before.
+            // Decisions cannot be undone, so the size of the rest is checked first.
             before.with(&split.patch)?;
             consent.decide(choices).await?;
         }
@@ -228,20 +233,21 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
                 self.context.session().update_any(SESSION_KEY, merged).await?;
             }
         }
-        self.seen = look(&self.context, &self.all, self.negotiated);
+        self.snapshot = snapshot(&self.context, &self.all, self.negotiated);
         Ok(())
     }
 
-    /// What proves which notice was shown, for the next [`update`](Self::update) that says yes
-    /// through a view on consent:
-    /// [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), brought back
-    /// unchanged.
+    /// Sets the proof of which notice was shown, for the next [`update`](Self::update) that grants
+    /// a purpose through a consent view.
+    ///
+    /// `snapshot` is [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), returned
+    /// unchanged by the form.
     pub fn notice(&mut self, snapshot: impl Into<String>) {
         self.notice = Some(snapshot.into());
     }
 
-    /// Sets a key or a category back: `notifications` or `notifications.email`. `expected`: as for
-    /// [`update`](Self::update).
+    /// Resets the key or category at `path` to its default: `notifications.email` or
+    /// `notifications`. For `expected` see [`update`](Self::update).
     ///
     /// # Errors
     ///
@@ -251,8 +257,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 }
 
-/// Looks at what takes effect now, and notes what the response depends on.
-fn look<T>(context: &RequestContext, all: &UserPreferences<T>, negotiated: Negotiated) -> Snapshot<T>
+/// Reads the effective preferences, and makes the response depend on them.
+fn snapshot<T>(context: &RequestContext, all: &UserPreferences<T>, negotiated: Negotiated) -> Snapshot<T>
 where
     T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
 {
@@ -266,7 +272,7 @@ where
 }
 
 impl RequestContext {
-    /// What was set before anybody logged in. Somebody's own session has none.
+    /// Returns the preferences of the session. The session of a logged-in user has none.
     fn session_overrides(&self) -> Option<Overrides> {
         let state = self.state();
         let data = state.current.as_ref().map(|current| &current.record.data);
@@ -274,8 +280,8 @@ impl RequestContext {
         Some(Overrides::from(map))
     }
 
-    /// After a login: what was set before fills what the account has not set, and is the session's
-    /// no more.
+    /// Moves the preferences of the session to the user after a login, for the keys that the user
+    /// has not set.
     pub(super) async fn adopt_preferences(&self, user: &crate::id::UserId) {
         let (Some(all), Some(overrides)) = (self.inner.services.preferences(), self.session_overrides()) else {
             return;
@@ -289,7 +295,7 @@ impl RequestContext {
             Err(error) => Err(error),
         };
         if let Err(error) = adopted {
-            tracing::warn!(%error, "what was set before a login stays in the session");
+            tracing::warn!(%error, "cannot store preferences from before a login: they stay in the session");
         }
     }
 }
@@ -298,13 +304,13 @@ impl<T> Deref for Preferences<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.seen.effective.value
+        &self.snapshot.effective.value
     }
 }
 
-/// Redacted: what somebody likes is personal.
+/// Redacted: preferences are personal data.
 impl<T> fmt::Debug for Preferences<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Preferences").field("visit", &self.context).finish_non_exhaustive()
+        f.debug_struct("Preferences").field("context", &self.context).finish_non_exhaustive()
     }
 }

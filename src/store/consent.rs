@@ -1,4 +1,4 @@
-//! [`ConsentStore`]: the contract of a store of consent.
+//! [`ConsentStore`]: the contract of a store of decisions and notices.
 
 use std::future::Future;
 
@@ -9,37 +9,41 @@ use crate::{
     time::Timestamp,
 };
 
-/// A place where decisions are kept, with their proof.
+/// A store of decisions with their proof, and of notices.
 ///
 /// # Contract
 ///
-/// 1. **Records are only added.** None is ever changed. Where a subject stands is derived: the last
-///    record of each purpose, in the order of storing.
-/// 2. **Projection and records change together**: a reader never sees one without the other, and
-///    [`rebuild_consents`](Self::rebuild_consents) finds nothing to mend.
-/// 3. **Every verb is atomic**, and its answer a promise, as durable as the store can be: neither a
-///    grant nor a withdrawal that was acknowledged is undone by a crash.
-/// 4. **A notice is immutable**: one text for each purpose, version and language, for good.
-/// 5. **A dropped future** may or may not have had its effect, but never half of it.
+/// 1. **Records are only added**, never changed. The state of a subject is derived: the last stored
+///    record of each purpose.
+/// 2. **States and records change together.** A reader never sees one without the other, and
+///    [`rebuild_consents`](Self::rebuild_consents) finds nothing to correct.
+/// 3. **Every method is atomic and durable.** A crash does not undo a grant or a withdrawal that
+///    was acknowledged.
+/// 4. **A notice is immutable**: one text for each purpose, version and language, forever.
+/// 5. **A dropped future** has taken full effect or none.
 pub trait ConsentStore: Send + Sync + 'static {
-    /// Where the subject stands. Nobody who has not decided is known, and no visitor who was
-    /// [linked](Self::link_visitor).
+    /// Returns the states of the subject. They are empty for a subject without decisions and for a
+    /// visitor who was [linked](Self::link_visitor).
     fn consents(&self, subject: Subject) -> impl Future<Output = Result<ConsentStates>> + Send;
 
-    /// Adds those of `records` that are [news](ConsentRecord::is_new_after), in their order, and
-    /// fills in what was before each. Where the subject stands then.
+    /// Adds those of `records` that are [new](ConsentRecord::is_new_after), in their order, and
+    /// sets the preceding record of each. Returns the states after that. On an error nothing is
+    /// stored.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there are none or they are not all of
-    /// one subject, [`Conflict`](crate::ErrorKind::Conflict) if an id is taken,
-    /// [`Ended`](crate::ErrorKind::Ended) if the subject is a visitor who was
-    /// [linked](Self::link_visitor). Nothing is stored then.
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): there are no records, or they have
+    ///   different subjects.
+    /// - [`Conflict`](crate::ErrorKind::Conflict): an id is taken.
+    /// - [`Ended`](crate::ErrorKind::Ended): the subject is a visitor who was
+    ///   [linked](Self::link_visitor).
     fn record_consents(&self, records: Vec<ConsentRecord>) -> impl Future<Output = Result<ConsentStates>> + Send;
 
-    /// The records of the subject, and of visitors that were linked to it, the last stored first;
-    /// at most `limit`, those that were stored before the record `before`: none, if there is no
-    /// such record.
+    /// Returns the newest `limit` records of the subject and of visitors that were linked to it,
+    /// newest first.
+    ///
+    /// With `before`, only records that were stored before this one; none if there is no such
+    /// record.
     fn consent_history(
         &self,
         subject: Subject,
@@ -47,13 +51,13 @@ pub trait ConsentStore: Send + Sync + 'static {
         before: Option<ConsentId>,
     ) -> impl Future<Output = Result<Vec<ConsentRecord>>> + Send;
 
-    /// Links a visitor to the account that they logged in to, and records there what
-    /// [`ConsentStates::merge`] says, with the visitor's proof and the method
-    /// [`Merge`](crate::consent::DecisionMethod::Merge). Where the account stands then.
+    /// Links a visitor to the user that they logged in as. Records the decisions of
+    /// [`ConsentStates::merge`] for the user, with the proof of the visitor and the method
+    /// [`Merge`](crate::consent::DecisionMethod::Merge), and returns the states of the user.
     ///
-    /// A link ends the visitor: their records stay as they are and belong to the history of the
-    /// account, but no record is added to them. A visitor who is linked already changes nothing,
-    /// whoever logs in. One who has decided nothing is not linked.
+    /// A link ends the visitor: its records stay and belong to the history of the user, but no
+    /// record is added to it. Linking a visitor again changes nothing, even for another user. A
+    /// visitor without decisions is not linked.
     fn link_visitor(
         &self,
         visitor: VisitorId,
@@ -62,15 +66,15 @@ pub trait ConsentStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<ConsentStates>> + Send;
 
-    /// Who refuses `purpose`, and visitors who were linked to one of them: each once, at most
-    /// `limit`, in no particular order. Less than `limit` means that these are all.
+    /// Returns the subjects that refuse `purpose`, and the visitors that were linked to one of
+    /// them: each once, at most `limit`, in no particular order. Fewer than `limit` means that
+    /// these are all.
     ///
-    /// Whoever's last decision on it is a no, and who has said more than a denial about it before
-    /// or with that: they have agreed, or object. So something may have been recorded of them. With
-    /// `denied` a denial suffices.
+    /// A subject refuses a purpose if its last decision about it is a refusal, and it has ever
+    /// granted it or objects to it, so that events may have been recorded. With `denied`, a denial
+    /// alone suffices.
     ///
-    /// The time that it takes grows with the number of those who refuse the purpose, and not with
-    /// that of the others.
+    /// The cost grows with the number of refusing subjects, not with the number of all subjects.
     fn refusing_subjects(
         &self,
         purpose: PurposeId,
@@ -78,11 +82,11 @@ pub trait ConsentStore: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Subject>>> + Send;
 
-    /// Makes the projection again from the records. How many subjects stood elsewhere: 0 unless
-    /// somebody else wrote.
+    /// Rebuilds the states of all subjects from the records. Returns the number of subjects whose
+    /// states were wrong: 0 unless another program wrote to the store.
     fn rebuild_consents(&self) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Keeps a notice. That it is there already is no error.
+    /// Stores a notice. Storing the same notice again is no error.
     ///
     /// # Errors
     ///
@@ -90,27 +94,29 @@ pub trait ConsentStore: Send + Sync + 'static {
     /// and language.
     fn publish_notice(&self, notice: Notice) -> impl Future<Output = Result<()>> + Send;
 
-    /// The notice with this text that was published first.
+    /// Returns the notice with this text; the one that was published first, if there are several.
     fn notice(&self, hash: NoticeHash) -> impl Future<Output = Result<Option<Notice>>> + Send;
 
-    /// A secret that was made with the store and that all who use it have in common: it signs what
-    /// a client must bring back unchanged. Whoever reads the store can forge that, and no more.
+    /// Returns the secret of the store, which all of its users share. It signs values that a client
+    /// must return unchanged.
+    ///
+    /// A reader of the store can forge such values, and nothing else.
     fn signing_secret(&self) -> impl Future<Output = Result<[u8; 32]>> + Send;
 }
 
-/// Whose records they are.
+/// Returns the subject of the records.
 pub(super) fn one_subject(records: &[ConsentRecord]) -> Result<Subject> {
     match records {
         [first, rest @ ..] if rest.iter().all(|record| record.subject == first.subject) => Ok(first.subject.clone()),
-        _ => Err(Error::new(ErrorKind::InvalidInput, "records of consent are stored for one subject at a time")),
+        _ => Err(Error::new(ErrorKind::InvalidInput, "consent records are stored for one subject at a time")),
     }
 }
 
 pub(super) fn visitor_ended() -> Error {
-    Error::new(ErrorKind::Ended, "the visitor has logged in: a new visitor decides from now on")
+    Error::new(ErrorKind::Ended, "the visitor has logged in and cannot decide any more: use a new visitor")
 }
 
 pub(super) fn text_changed() -> Error {
-    let context = "a notice has one text for each purpose, version and language: give the new text a new version";
+    let context = "a notice has one text for each purpose, version and language: a new text needs a new version";
     Error::new(ErrorKind::Conflict, context)
 }

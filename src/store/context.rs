@@ -1,4 +1,4 @@
-//! [`Store`]: all that a guestbook needs of a store, and what one request needs of it, in one trip.
+//! [`Store`]: everything that a guestbook needs of a store.
 
 use std::future::Future;
 
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// All that a guestbook needs of a store.
+/// Everything that a guestbook needs of a store.
 ///
-/// The verbs here have a default that asks the parts one after the other. A store that can answer
-/// at once overrides them, as long as the answer is the same.
+/// The methods of this trait have defaults that call the other traits one after the other. A store
+/// that can answer in one trip overrides them, with the same results.
 pub trait Store:
     SessionStore
     + CredentialStore
@@ -33,8 +33,8 @@ pub trait Store:
     + AuditStore
     + AnalyticsStore
 {
-    /// The session under `key` for `realm`, and the profile of its user; of `visitor` if there is
-    /// no user.
+    /// Returns the session under `key` for `realm`, and the profile of its user; without a user,
+    /// the profile of `visitor`.
     fn load_context(
         &self,
         key: SessionKey,
@@ -52,7 +52,7 @@ pub trait Store:
         }
     }
 
-    /// What is kept of a subject beside sessions and activities.
+    /// Returns what is stored of a subject apart from sessions and activities.
     fn profile(&self, subject: Subject) -> impl Future<Output = Result<Profile>> + Send {
         async move {
             let (preferences, restriction) = match &subject {
@@ -66,30 +66,31 @@ pub trait Store:
     }
 }
 
-/// What is kept of a subject beside sessions and activities.
+/// What is stored of a subject apart from sessions and activities.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
-    /// Where they stand.
+    /// The consent states.
     pub consents: ConsentStates,
-    /// What they like; of visitors nothing is kept.
+    /// The preferences. Empty for visitors.
     pub preferences: StoredPreferences,
-    /// Whether processing is restricted.
+    /// The restriction of processing, if there is one.
     pub restriction: Option<Restriction>,
 }
 
-/// What [`Store::load_context`] found.
+/// The result of [`Store::load_context`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadedContext {
     /// The session.
     pub session: Loaded,
-    /// Whose profile it is: the user's of the session, expired or not, or else the visitor's.
+    /// The subject of the profile: the user of the session, even if it has expired, or else the
+    /// visitor.
     pub subject: Option<Subject>,
     /// The profile.
     pub profile: Profile,
 }
 
 impl Loaded {
-    /// Whose profile belongs to it.
+    /// Returns the subject whose profile belongs to the session.
     pub(crate) fn subject(&self, visitor: Option<VisitorId>) -> Option<Subject> {
         match self {
             Self::Found(record) => record.head.user.clone().map(Subject::User),

@@ -12,26 +12,27 @@ use crate::{
     time::Timestamp,
 };
 
-/// A place where users' preferences are kept.
+/// A store of the preferences of users.
 ///
 /// # Contract
 ///
-/// 1. **Changes are merged key by key**, on what is stored when they arrive: two callers that
-///    change different keys both win.
-/// 2. **Each change that changes something raises the version by one**; one that changes nothing
-///    does not.
-/// 3. **Every verb is atomic**, and its answer a promise: a crash of the process does not undo it.
-/// 4. **A dropped future** may or may not have had its effect, but never half of it.
+/// 1. **Changes are merged key by key** into what is stored at that time: parallel changes of
+///    different keys are both kept.
+/// 2. **A change that has an effect raises the version by one**; a change without effect does not.
+/// 3. **Every method is atomic and durable.** A crash of the process does not undo an acknowledged
+///    change.
+/// 4. **A dropped future** has taken full effect or none.
 pub trait PreferenceStore: Send + Sync + 'static {
-    /// What the user has set. A user who has set nothing has no overrides and version 0.
+    /// Returns the overrides of the user. A user who has set nothing has no overrides and version
+    /// 0.
     fn preferences(&self, user: UserId) -> impl Future<Output = Result<StoredPreferences>> + Send;
 
-    /// Applies `patch`, if the version is still the `expected` one, or whatever it is.
+    /// Applies `patch`. With `expected`, only if the version is still this one. On an error nothing
+    /// is changed.
     ///
     /// # Errors
     ///
     /// [`TooLarge`](crate::ErrorKind::TooLarge) if the result exceeds the limit of the schema.
-    /// Nothing is changed then.
     fn change_preferences(
         &self,
         user: UserId,
@@ -39,8 +40,8 @@ pub trait PreferenceStore: Send + Sync + 'static {
         expected: Option<u64>,
     ) -> impl Future<Output = Result<PreferenceChange>> + Send;
 
-    /// As [`change_preferences`](Self::change_preferences), and records that it was a correction:
-    /// the note is stored with the change.
+    /// As [`change_preferences`](Self::change_preferences), for a rectification: stores the audit
+    /// note in the same transaction.
     ///
     /// # Errors
     ///
@@ -55,26 +56,26 @@ pub trait PreferenceStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<PreferenceChange>> + Send;
 }
 
-/// What a user has set, and how often it has changed.
+/// The overrides of a user, with their version.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredPreferences {
-    /// What differs from the defaults.
+    /// The preferences that differ from the defaults.
     pub overrides: Overrides,
-    /// How often it has changed.
+    /// The number of changes.
     pub version: u64,
 }
 
-/// What became of [`PreferenceStore::change_preferences`].
+/// The result of [`PreferenceStore::change_preferences`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum PreferenceChange {
-    /// What is stored now.
+    /// The change was applied; the stored preferences after it.
     Stored(StoredPreferences),
-    /// The version was another one; what is stored. Nothing was changed.
+    /// The version was not the expected one, and nothing was changed; the stored preferences.
     Mismatch(StoredPreferences),
 }
 
 impl StoredPreferences {
-    /// What a store makes of a change to these preferences.
+    /// Returns the result of a change to these preferences, for implementations of a store.
     ///
     /// # Errors
     ///

@@ -23,7 +23,8 @@ pub(crate) struct ExclusionRules {
 #[derive(Clone, Debug)]
 struct RefusablePurpose {
     purpose: PurposeId,
-    /// Whether events are recorded before a decision, so that a first denial can follow some of them.
+    /// Whether events are recorded before a decision, so that a first denial can follow some of
+    /// them.
     recorded_before_decision: bool,
     types: Option<Vec<EventType>>,
     except_types: Vec<EventType>,
@@ -35,7 +36,8 @@ impl ExclusionRules {
         Self { purposes: settings.map(RefusablePurpose::all).unwrap_or_default(), max }
     }
 
-    /// Returns the exclusions: restricted users with all of their events, and subjects that refuse a purpose with its events.
+    /// Returns the exclusions: restricted users with all of their events, and subjects that refuse
+    /// a purpose with its events.
     pub(crate) async fn exclusion(&self, runtime: &Runtime) -> Result<Vec<Exclusion>> {
         let Runtime { store, tasks, .. } = runtime;
         let restricted = tasks.within(store.restricted_users(self.max.saturating_add(1))).await?;
@@ -54,7 +56,8 @@ impl ExclusionRules {
         Ok(all)
     }
 
-    /// Returns the exclusions of one user: all events if processing is restricted, or those of each refused purpose.
+    /// Returns the exclusions of one user: all events if processing is restricted, or those of each
+    /// refused purpose.
     pub(crate) async fn of_user(&self, user: &UserId, runtime: &Runtime) -> Result<Vec<Exclusion>> {
         let Runtime { store, tasks, .. } = runtime;
         let of_user = || Exclusion::new([Subject::User(user.clone())]);

@@ -45,8 +45,8 @@ use crate::{
 
 /// The decisions of all subjects, for work outside a request: administration, imports, proofs.
 ///
-/// From [`Guestbook::consents`](crate::Guestbook::consents). Handlers use [`Consent`](crate::Consent), the view of one
-/// request. Clones are handles to the same service.
+/// From [`Guestbook::consents`](crate::Guestbook::consents). Handlers use
+/// [`Consent`](crate::Consent), the view of one request. Clones are handles to the same service.
 ///
 /// A change takes effect with the next request of this process, and within
 /// [`cache_age`](crate::GuestbookBuilder::cache_age) in other processes.
@@ -138,17 +138,18 @@ impl Consents {
 
     /// Records decisions, all or none, and returns the states after them.
     ///
-    /// The records are stored when this returns, and this process obeys them from then on. A grant needs the snapshot of a
-    /// [prompt](Self::prompt), unless it is an [import](DecisionMethod::Import) or
-    /// [`accept_grants_without_notice`](crate::consent::ConsentRules::accept_grants_without_notice) is set. A refusal needs
-    /// none; an outdated one is ignored. On an error nothing is stored.
+    /// The records are stored when this returns, and this process obeys them from then on. A grant
+    /// needs the snapshot of a [prompt](Self::prompt), unless it is an
+    /// [import](DecisionMethod::Import) or
+    /// [`accept_grants_without_notice`](crate::consent::ConsentRules::accept_grants_without_notice)
+    /// is set. A refusal needs none; an outdated one is ignored. On an error nothing is stored.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](ErrorKind::InvalidInput): there is no choice; a purpose is undeclared, necessary or named twice; or
-    ///   the choices contradict their method.
-    /// - [`Conflict`](ErrorKind::Conflict): a grant has no snapshot, or one that was made for another subject, has expired or
-    ///   shows a notice that is no longer current.
+    /// - [`InvalidInput`](ErrorKind::InvalidInput): there is no choice; a purpose is undeclared,
+    ///   necessary or named twice; or the choices contradict their method.
+    /// - [`Conflict`](ErrorKind::Conflict): a grant has no snapshot, or one that was made for
+    ///   another subject, has expired or shows a notice that is no longer current.
     /// - [`Ended`](ErrorKind::Ended): the subject is a visitor who has logged in since.
     /// - The errors of the store.
     pub async fn decide(
@@ -195,7 +196,8 @@ impl Consents {
         self.record(subject, records).await
     }
 
-    /// Withdraws a grant, or objects to a purpose that needs none. Returns the states after that. No notice is needed.
+    /// Withdraws a grant, or objects to a purpose that needs none. Returns the states after that.
+    /// No notice is needed.
     ///
     /// # Errors
     ///
@@ -209,9 +211,11 @@ impl Consents {
         self.decide(subject, Choices::new(DecisionMethod::Api).decline(purpose), decision_context).await
     }
 
-    /// Returns the newest `limit` records of the subject and of visitors that were linked to it, newest first.
+    /// Returns the newest `limit` records of the subject and of visitors that were linked to it,
+    /// newest first.
     ///
-    /// `before` continues a previous page: only records that were stored before this one are returned.
+    /// `before` continues a previous page: only records that were stored before this one are
+    /// returned.
     ///
     /// # Errors
     ///
@@ -237,10 +241,11 @@ impl Consents {
         Ok(Receipt::new(id, self.now(), subject.clone(), controller, &settings.purposes, &history))
     }
 
-    /// Rebuilds the consent states of all subjects from the records. Returns the number of subjects whose states were wrong: 0
-    /// unless another program wrote to the store.
+    /// Rebuilds the consent states of all subjects from the records. Returns the number of subjects
+    /// whose states were wrong: 0 unless another program wrote to the store.
     ///
-    /// It reads all records, blocks other writes meanwhile, and is not subject to the store timeout.
+    /// It reads all records, blocks other writes meanwhile, and is not subject to the store
+    /// timeout.
     ///
     /// # Errors
     ///
@@ -265,7 +270,8 @@ impl Consents {
         self.record(subject, records).await.map(drop)
     }
 
-    /// Reserves one decision of a visitor within the limits; `None` is a visitor who has decided nothing yet.
+    /// Reserves one decision of a visitor within the limits; `None` is a visitor who has decided
+    /// nothing yet.
     ///
     /// # Errors
     ///
@@ -280,7 +286,8 @@ impl Consents {
         self.inner.limits.reserve(visitor, network, choices, consent_states, self.now())
     }
 
-    /// Links a visitor to the user that they log in as. The token of the visitor is invalid afterwards.
+    /// Links a visitor to the user that they log in as. The token of the visitor is invalid
+    /// afterwards.
     pub(crate) async fn link(&self, visitor: VisitorId, user: UserId) -> Result<()> {
         let (consents, now, policy) = (self.clone(), self.now(), self.inner.settings.merge);
         let link = async move {
@@ -323,7 +330,8 @@ impl Consents {
         }
     }
 
-    /// Returns the verdict on the purpose `id` for a subject with this profile; `None` if it is not declared.
+    /// Returns the verdict on the purpose `id` for a subject with this profile; `None` if it is not
+    /// declared.
     pub(crate) fn verdict(&self, id: &PurposeId, profile: &ProfileState, inputs: VerdictInputs) -> Option<Verdict> {
         let VerdictInputs { signals, regime, at } = inputs;
         let purpose = self.purposes().get(id)?;

@@ -31,16 +31,19 @@ pub(super) struct NoticeSnapshot {
 const MAX_LENGTH: usize = 64 * 1024;
 
 impl NoticeSnapshot {
-    /// Signs the snapshot for `subject`; `None` is a visitor without decisions, who cannot be identified.
+    /// Signs the snapshot for `subject`; `None` is a visitor without decisions, who cannot be
+    /// identified.
     pub(super) fn sign(&self, secret: &[u8; 32], subject: Option<&Subject>) -> String {
         let payload = serde_json::to_vec(self).expect("names and numbers serialise");
         let tag = mac(secret, &payload, subject).finalize().into_bytes();
         format!("{}.{}", BASE64URL.encode(payload), BASE64URL.encode(tag))
     }
 
-    /// Verifies the output of [`sign`](Self::sign) for `subject`, whose states are `consent_states`.
+    /// Verifies the output of [`sign`](Self::sign) for `subject`, whose states are
+    /// `consent_states`.
     ///
-    /// A snapshot for an unidentified visitor is valid for every visitor who had decided nothing when it was served.
+    /// A snapshot for an unidentified visitor is valid for every visitor who had decided nothing
+    /// when it was served.
     ///
     /// # Errors
     ///

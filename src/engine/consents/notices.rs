@@ -16,13 +16,13 @@ use crate::{
 };
 
 impl Consents {
-    /// Returns the content of a consent banner for `subject`, in the notice language that fits `accept_language` (RFC 9110)
-    /// best. `None` is a visitor who has decided nothing yet.
+    /// Returns the content of a consent banner for `subject`, in the notice language that fits
+    /// `accept_language` (RFC 9110) best. `None` is a visitor who has decided nothing yet.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if a notice was published before with another text under the same version, and the
-    /// errors of the store.
+    /// [`Conflict`](ErrorKind::Conflict) if a notice was published before with another text under
+    /// the same version, and the errors of the store.
     pub async fn prompt(
         &self,
         subject: Option<&Subject>,

@@ -7,10 +7,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// The content of a consent banner or page: purposes, notices, and the snapshot that proves what was shown.
+/// The content of a consent banner or page: purposes, notices, and the snapshot that proves what
+/// was shown.
 ///
-/// Made by [`Consent::prompt`](crate::Consent::prompt), where there is an example of a whole banner. It serialises to JSON
-/// for pages that are rendered in the browser.
+/// Made by [`Consent::prompt`](crate::Consent::prompt), where there is an example of a whole
+/// banner. It serialises to JSON for pages that are rendered in the browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConsentPrompt {
@@ -18,10 +19,11 @@ pub struct ConsentPrompt {
     pub purposes: Vec<PromptedPurpose>,
     /// The language of the notices.
     pub language: String,
-    /// Signed proof of what was shown, and to whom. The form returns it unchanged with the decision, for
-    /// [`Choices::notice`](crate::consent::Choices::notice).
+    /// Signed proof of what was shown, and to whom. The form returns it unchanged with the
+    /// decision, for [`Choices::notice`](crate::consent::Choices::notice).
     ///
-    /// A grant is refused if the snapshot was made for somebody else, or for a visitor who has logged in since.
+    /// A grant is refused if the snapshot was made for somebody else, or for a visitor who has
+    /// logged in since.
     pub snapshot: String,
     /// When the snapshot expires. A later grant is refused.
     pub snapshot_expires_at: Timestamp,

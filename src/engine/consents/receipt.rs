@@ -12,8 +12,8 @@ use crate::{
 
 /// A consent receipt: a copy of a person's decisions for that person.
 ///
-/// Sections and fields have the names of ISO/IEC TS 27560:2023, as far as the W3C's guide to it gives them. Times are
-/// milliseconds since 1970.
+/// Sections and fields have the names of ISO/IEC TS 27560:2023, as far as the W3C's guide to it
+/// gives them. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
@@ -25,7 +25,8 @@ pub struct Receipt {
     pub receipt_time: Timestamp,
     /// The person.
     pub pii_principal_id: Subject,
-    /// The controller, if [`ConsentRules::controller`](crate::consent::ConsentRules::controller) names one.
+    /// The controller, if [`ConsentRules::controller`](crate::consent::ConsentRules::controller)
+    /// names one.
     pub pii_controllers: Vec<Controller>,
     /// The purposes with a decision.
     pub pii_processing: Vec<ReceiptPurpose>,

@@ -74,9 +74,9 @@ impl Consents {
 
     /// Withdraws an objection. Returns the states after that, or `None` if there is no objection.
     ///
-    /// A purpose that needs no consent anywhere is allowed again. For other purposes a grant would be a consent that was never
-    /// given, so a denial replaces the objection. The record leaves the browser's signals out: with them, a grant would count
-    /// as given in spite of the signal.
+    /// A purpose that needs no consent anywhere is allowed again. For other purposes a grant would
+    /// be a consent that was never given, so a denial replaces the objection. The record leaves the
+    /// browser's signals out: with them, a grant would count as given in spite of the signal.
     pub(crate) async fn withdraw_objection(&self, subject: &Subject, id: &PurposeId) -> Result<Option<ConsentStates>> {
         let purpose = self.purposes().get(id).ok_or_else(|| undeclared(id))?;
         let consent_states = self.consent_states(subject).await?;

@@ -20,8 +20,8 @@ pub enum DisallowedActivity {
     /// Nothing. The number of skipped events is counted. The default.
     #[default]
     NotWritten,
-    /// An anonymous event: type, route, method, status and time; no user, session, visitor, network, agent, referrer or
-    /// data.
+    /// An anonymous event: type, route, method, status and time; no user, session, visitor,
+    /// network, agent, referrer or data.
     Unlinked,
 }
 

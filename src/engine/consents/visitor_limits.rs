@@ -28,7 +28,8 @@ struct Inner {
 /// The number of visitors and the number of networks to remember. Each takes about 100 bytes.
 const REMEMBERED: usize = 65_536;
 
-/// A reservation of one decision. Dropping it returns the reservation unless it was [committed](Self::commit).
+/// A reservation of one decision. Dropping it returns the reservation unless it was
+/// [committed](Self::commit).
 pub(crate) struct DecisionPermit {
     limits: VisitorLimits,
     visitor: Option<VisitorId>,
@@ -42,7 +43,8 @@ impl VisitorLimits {
         Self { inner: Arc::new(Inner { visitors, networks }) }
     }
 
-    /// Reserves one decision for the network and, if it is known, for the visitor. Withdrawals need no reservation.
+    /// Reserves one decision for the network and, if it is known, for the visitor. Withdrawals need
+    /// no reservation.
     ///
     /// # Errors
     ///
@@ -55,7 +57,8 @@ impl VisitorLimits {
         consent_states: &ConsentStates,
         now: Timestamp,
     ) -> Result<Option<DecisionPermit>> {
-        // Withdrawing is as easy as granting (GDPR, Article 7(3)), and presupposes a grant that was counted.
+        // Withdrawing is as easy as granting (GDPR, Article 7(3)), and presupposes a grant that was
+        // counted.
         let is_no = |choice: &Choice| *choice != Choice::Decision(Decision::Granted);
         let is_granted =
             |id| consent_states.get(id).is_some_and(|consent_state| consent_state.decision == Decision::Granted);

@@ -29,8 +29,8 @@ pub(crate) enum Edit<'a> {
 }
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
-    /// Validates an edit and separates the decisions that change a verdict. `before` are the overrides in the place where the
-    /// patch will be stored.
+    /// Validates an edit and separates the decisions that change a verdict. `before` are the
+    /// overrides in the place where the patch will be stored.
     pub(crate) fn split(
         &self,
         edit: Edit<'_>,

@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
-    /// Returns the effective preferences. From the lowest to the highest priority: defaults, negotiated values, the session, the
-    /// stored overrides, consent views.
+    /// Returns the effective preferences. From the lowest to the highest priority: defaults,
+    /// negotiated values, the session, the stored overrides, consent views.
     pub(crate) fn effective(
         &self,
         profile: &ProfileState,
@@ -67,7 +67,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         })
     }
 
-    /// Returns which negotiated values take effect because nothing is set: language and colour scheme.
+    /// Returns which negotiated values take effect because nothing is set: language and colour
+    /// scheme.
     pub(crate) fn depends_on(&self, profile: &ProfileState, session: Option<&Overrides>) -> (bool, bool) {
         let stored = profile.account().map(|profile| &profile.account().preferences.overrides);
         let is_unset = |path: &[String]| !stored.into_iter().chain(session).any(|layer| layer.get(path).is_some());

@@ -7,8 +7,8 @@ use super::{UserPreferences, overrides, version};
 use crate::{engine::profiles::ProfileState, model::preferences::Overrides};
 
 impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> UserPreferences<T> {
-    /// Returns the entity tag of the effective `value` and of everything that it depends on. It is the same in each process with
-    /// the same defaults.
+    /// Returns the entity tag of the effective `value` and of everything that it depends on. It is
+    /// the same in each process with the same defaults.
     pub(crate) fn etag(&self, profile: &ProfileState, session: Option<&Overrides>, value: &T) -> String {
         // Through a `Value`, whose keys are sorted; those of a hash map are not.
         let json = serde_json::to_value(value).unwrap_or_default();

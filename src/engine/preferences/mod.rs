@@ -40,10 +40,12 @@ use crate::{
     store::{PreferenceChange, StoredPreferences},
 };
 
-/// The preferences of all users, for work outside a request: settings pages of administrators, e-mails, imports.
+/// The preferences of all users, for work outside a request: settings pages of administrators,
+/// e-mails, imports.
 ///
-/// From [`Guestbook::preferences`](crate::Guestbook::preferences). Handlers use [`Preferences`](crate::Preferences), the view of
-/// one request. Clones are handles to the same service.
+/// From [`Guestbook::preferences`](crate::Guestbook::preferences). Handlers use
+/// [`Preferences`](crate::Preferences), the view of one request. Clones are handles to the same
+/// service.
 ///
 /// A change takes effect with the next request of this process, and within
 /// [`cache_age`](crate::GuestbookBuilder::cache_age) in other processes.
@@ -94,10 +96,11 @@ struct Inner<T> {
 pub struct VersionedPreferences<T> {
     /// The value.
     pub value: T,
-    /// The number of changes of the stored preferences, for [`UserPreferences::update`]. Unlike [`etag`](Self::etag), it does
-    /// not change with decisions that consent views show.
+    /// The number of changes of the stored preferences, for [`UserPreferences::update`]. Unlike
+    /// [`etag`](Self::etag), it does not change with decisions that consent views show.
     pub version: u64,
-    /// The entity tag of the value and of everything that it depends on, for [`UserPreferences::update_if`].
+    /// The entity tag of the value and of everything that it depends on, for
+    /// [`UserPreferences::update_if`].
     pub etag: String,
     /// The keys whose stored values are no longer valid, so their defaults take effect.
     pub ignored: Vec<String>,
@@ -128,18 +131,21 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     /// Applies a merge patch (RFC 7396), all or nothing: null resets a key or a category.
     ///
-    /// Parallel changes of other keys are kept. With `expected`, the patch is applied only if the stored version is still this
-    /// one.
+    /// Parallel changes of other keys are kept. With `expected`, the patch is applied only if the
+    /// stored version is still this one.
     ///
-    /// A change of a [consent view](PreferenceRules::consent_view) is recorded as a decision with the method
-    /// [`Api`](DecisionMethod::Api), before the other keys are stored. Allowing a purpose this way
-    /// is a grant without a snapshot, which is refused unless
-    /// [`accept_grants_without_notice`](crate::consent::ConsentRules::accept_grants_without_notice) is set.
+    /// A change of a [consent view](PreferenceRules::consent_view) is recorded as a decision with
+    /// the method [`Api`](DecisionMethod::Api), before the other keys are stored. Allowing a
+    /// purpose this way is a grant without a snapshot, which is refused unless
+    /// [`accept_grants_without_notice`](crate::consent::ConsentRules::accept_grants_without_notice)
+    /// is set.
     ///
     /// # Errors
     ///
-    /// - [`InvalidInput`](ErrorKind::InvalidInput), with the key: a key is unknown or a value is invalid.
-    /// - [`TooLarge`](ErrorKind::TooLarge): the overrides of the user would exceed the limit of the schema.
+    /// - [`InvalidInput`](ErrorKind::InvalidInput), with the key: a key is unknown or a value is
+    ///   invalid.
+    /// - [`TooLarge`](ErrorKind::TooLarge): the overrides of the user would exceed the limit of the
+    ///   schema.
     /// - [`VersionMismatch`](ErrorKind::VersionMismatch): the version is not `expected`.
     /// - The errors of [`Consents::decide`], and of the store.
     pub async fn update(&self, user: &UserId, patch: &Value, expected: Option<u64>) -> Result<VersionedPreferences<T>> {
@@ -151,12 +157,12 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         self.carry_out(user, &profile, split, expected).await
     }
 
-    /// As [`update`](Self::update), but only if `tags` match the [entity tag](VersionedPreferences::etag) of the effective
-    /// preferences.
+    /// As [`update`](Self::update), but only if `tags` match the [entity
+    /// tag](VersionedPreferences::etag) of the effective preferences.
     ///
-    /// A parallel change, a decision that a consent view shows, and a changed default all change the entity tag. The tags are
-    /// compared with the current content of the store. A change of the stored preferences after the comparison is detected; a
-    /// decision after it is not.
+    /// A parallel change, a decision that a consent view shows, and a changed default all change
+    /// the entity tag. The tags are compared with the current content of the store. A change of the
+    /// stored preferences after the comparison is detected; a decision after it is not.
     ///
     /// # Errors
     ///
@@ -186,7 +192,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         self.get(user).await
     }
 
-    /// Resets the key or category at `path` to its default: `notifications.email` or `notifications`.
+    /// Resets the key or category at `path` to its default: `notifications.email` or
+    /// `notifications`.
     ///
     /// # Errors
     ///
@@ -197,8 +204,8 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         self.carry_out(user, &profile, split, None).await
     }
 
-    /// Returns how often a stored value was no longer valid, so its default took effect. Each value counts once each time that
-    /// preferences are read from the store.
+    /// Returns how often a stored value was no longer valid, so its default took effect. Each value
+    /// counts once each time that preferences are read from the store.
     pub fn ignored(&self) -> u64 {
         self.inner.ignored.load(Ordering::Relaxed)
     }

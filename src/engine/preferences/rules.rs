@@ -121,8 +121,8 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
         Self { schema, language: None, color_scheme: None, is_scheme_critical: false, views: Vec::new() }
     }
 
-    /// Negotiates the value at `path` from `Accept-Language` until the user sets it: the one of these languages, at most 250,
-    /// that fits best (RFC 4647, lookup).
+    /// Negotiates the value at `path` from `Accept-Language` until the user sets it: the one of
+    /// these languages, at most 250, that fits best (RFC 4647, lookup).
     pub fn negotiate_language<L: Into<String>>(
         mut self,
         path: impl Into<String>,
@@ -132,30 +132,33 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
         self
     }
 
-    /// Negotiates the value at `path`, `light` or `dark`, from `Sec-CH-Prefers-Color-Scheme` until the user sets it.
+    /// Negotiates the value at `path`, `light` or `dark`, from `Sec-CH-Prefers-Color-Scheme` until
+    /// the user sets it.
     ///
-    /// Browsers send this header only after a page has requested it (`Accept-CH`), so not with the first request: see
-    /// [`critical_color_scheme`](Self::critical_color_scheme).
+    /// Browsers send this header only after a page has requested it (`Accept-CH`), so not with the
+    /// first request: see [`critical_color_scheme`](Self::critical_color_scheme).
     pub fn negotiate_color_scheme(mut self, path: impl Into<String>) -> Self {
         self.color_scheme = Some(path.into());
         self
     }
 
-    /// Sets whether the colour scheme is a critical client hint (`Critical-CH`) of HTML pages that depend on it.
+    /// Sets whether the colour scheme is a critical client hint (`Critical-CH`) of HTML pages that
+    /// depend on it.
     ///
-    /// A browser that supports the hint and has not sent it repeats the request immediately, before it shows anything. The
-    /// first page of a visitor then has the right colours, but the handler is called twice, and two requests are recorded.
-    /// Default: no.
+    /// A browser that supports the hint and has not sent it repeats the request immediately, before
+    /// it shows anything. The first page of a visitor then has the right colours, but the handler
+    /// is called twice, and two requests are recorded. Default: no.
     pub fn critical_color_scheme(mut self, critical: bool) -> Self {
         self.is_scheme_critical = critical;
         self
     }
 
-    /// Makes the boolean at `path` a view on consent: reading it shows whether the purpose is allowed, and writing it makes a
-    /// decision about the purpose.
+    /// Makes the boolean at `path` a view on consent: reading it shows whether the purpose is
+    /// allowed, and writing it makes a decision about the purpose.
     ///
-    /// Only the decision is stored. There can be at most 16 consent views. Setting one to true is a grant, which needs the
-    /// snapshot of a prompt: see [`Preferences::notice`](crate::Preferences::notice).
+    /// Only the decision is stored. There can be at most 16 consent views. Setting one to true is a
+    /// grant, which needs the snapshot of a prompt: see
+    /// [`Preferences::notice`](crate::Preferences::notice).
     pub fn consent_view(mut self, path: impl Into<String>, purpose: impl Into<PurposeId>) -> Self {
         self.views.push((path.into(), purpose.into()));
         self

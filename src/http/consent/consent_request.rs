@@ -13,7 +13,8 @@ use crate::{
     request::{Client, VisitorCookie},
 };
 
-/// What the session layer reads from requests for consent: signals, jurisdiction and the cookie of the visitor.
+/// What the session layer reads from requests for consent: signals, jurisdiction and the cookie of
+/// the visitor.
 pub(crate) struct ConsentRequest {
     pub(crate) consents: Consents,
     pub(crate) cookie: CookieFormat,
@@ -41,7 +42,8 @@ impl ConsentRequest {
         }
     }
 
-    /// Returns the visitor that the request claims to be, and the change of its cookie that follows.
+    /// Returns the visitor that the request claims to be, and the change of its cookie that
+    /// follows.
     pub(crate) fn visitor(&self, headers: &HeaderMap) -> (Option<VisitorToken>, VisitorCookie) {
         let mut cookie = VisitorCookie::Keep;
         for value in self.cookie.values(headers) {

@@ -74,8 +74,8 @@ enum CookieStatus {
 /// The number of names to warn of, as a client can make up any number.
 const MAX_WARNED: usize = 64;
 
-/// The number of cookies of a request that its response can remove, as a client can make up any number. All are removed from
-/// the request.
+/// The number of cookies of a request that its response can remove, as a client can make up any
+/// number. All are removed from the request.
 const MAX_CARRIED: usize = 64;
 
 impl CookiePolicy {
@@ -121,8 +121,8 @@ impl CookiePolicy {
         carried
     }
 
-    /// Removes disallowed cookies from a response, and removes those of `carried` from the browser that are no longer
-    /// allowed.
+    /// Removes disallowed cookies from a response, and removes those of `carried` from the browser
+    /// that are no longer allowed.
     pub(super) fn clean_response(
         &self,
         headers: &mut HeaderMap,
@@ -167,9 +167,10 @@ impl CookiePolicy {
 
     /// Removes cookies from the browser that are no longer allowed. Returns whether there were any.
     ///
-    /// If this request withdrew the permission, its response removes the cookies. Cookies that were disallowed before are
-    /// removed when a person opens a page: a late response to a script could remove a cookie that was allowed and set in the
-    /// meantime, and a cookie that stays, because its domain is not declared, would make every response uncacheable.
+    /// If this request withdrew the permission, its response removes the cookies. Cookies that were
+    /// disallowed before are removed when a person opens a page: a late response to a script could
+    /// remove a cookie that was allowed and set in the meantime, and a cookie that stays, because
+    /// its domain is not declared, would make every response uncacheable.
     fn remove_from_browser(
         &self,
         headers: &mut HeaderMap,
@@ -177,7 +178,8 @@ impl CookiePolicy {
         carried: &OptionalCookies,
     ) -> bool {
         let has_changed = context.has_changed_consent();
-        // While decisions are unknown, cookies are blocked but not removed: the person may have agreed.
+        // While decisions are unknown, cookies are blocked but not removed: the person may have
+        // agreed.
         if carried.cookies.is_empty() && !has_changed || context.is_consent_unknown() {
             return false;
         }

@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::model::consent::{PurposeCookie, is_host_prefixed, is_secure_prefixed};
 
-/// The cookies that a response removes, each with the attributes that identify it, without duplicates.
+/// The cookies that a response removes, each with the attributes that identify it, without
+/// duplicates.
 #[derive(Debug)]
 pub(super) struct CookieRemovals<'a> {
     /// The domains for cookies whose declaration names none.
@@ -13,7 +14,8 @@ pub(super) struct CookieRemovals<'a> {
     bytes: usize,
 }
 
-/// The most bytes to add to a response, as proxies accept heads of 4 to 8 KiB. A later response removes the rest.
+/// The most bytes to add to a response, as proxies accept heads of 4 to 8 KiB. A later response
+/// removes the rest.
 const MAX_BYTES: usize = 4_096;
 
 impl<'a> CookieRemovals<'a> {
@@ -21,13 +23,14 @@ impl<'a> CookieRemovals<'a> {
         Self { domains, lines: Vec::new(), bytes: 0 }
     }
 
-    /// Adds the cookie `name` with the attributes of `declared`. Browsers identify a cookie by name, domain, path and
-    /// partition.
+    /// Adds the cookie `name` with the attributes of `declared`. Browsers identify a cookie by
+    /// name, domain, path and partition.
     pub(super) fn add(&mut self, name: &[u8], declared: &PurposeCookie) {
         // A name that is not UTF-8 cannot be repeated exactly.
         let Ok(text) = std::str::from_utf8(name) else { return };
         let attributes = match declared.is_partitioned() {
-            // Without SameSite=None browsers assume Lax, and refuse the cookie in a frame of another site.
+            // Without SameSite=None browsers assume Lax, and refuse the cookie in a frame of
+            // another site.
             true => "; SameSite=None; Secure; Partitioned",
             false if is_secure_prefixed(name) => "; Secure",
             false => "",

@@ -15,7 +15,8 @@ use crate::{
     http::body::{NoBody, ResponseBody},
 };
 
-/// A service for `/.well-known/gpc.json` (Global Privacy Control, section 4), which declares that this site honours the signal.
+/// A service for `/.well-known/gpc.json` (Global Privacy Control, section 4), which declares that
+/// this site honours the signal.
 ///
 /// # Examples
 ///

@@ -6,7 +6,8 @@ use crate::{http::RequestHead, model::consent::Jurisdiction};
 ///
 /// It runs on the async runtime for every request, so it must not block.
 pub trait Jurisdictions: Send + Sync + 'static {
-    /// Returns the law that applies; `None` if the place is unknown, and then the strictest regime applies.
+    /// Returns the law that applies; `None` if the place is unknown, and then the strictest regime
+    /// applies.
     fn jurisdiction(&self, request: RequestHead<'_>) -> Option<Jurisdiction>;
 }
 

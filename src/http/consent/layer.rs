@@ -15,13 +15,14 @@ use crate::request::RequestContext;
 
 /// A layer that removes cookies whose purpose is not allowed, from requests and from responses.
 ///
-/// Made by [`Guestbook::consent_layer`](crate::Guestbook::consent_layer); [`Guestbook::layer`](crate::Guestbook::layer)
-/// includes it. It also removes cookies from the browser when their purpose is no longer allowed.
+/// Made by [`Guestbook::consent_layer`](crate::Guestbook::consent_layer);
+/// [`Guestbook::layer`](crate::Guestbook::layer) includes it. It also removes cookies from the
+/// browser when their purpose is no longer allowed.
 ///
-/// It reads the decisions from the [`RequestContext`] of the session layer, which goes outside. Without a session layer no
-/// optional cookie passes, and a warning is logged once. It never refuses a request: the page is served without what is
-/// optional. Routes that cannot be served without consent go behind
-/// [`Guestbook::require_consent`](crate::Guestbook::require_consent).
+/// It reads the decisions from the [`RequestContext`] of the session layer, which goes outside.
+/// Without a session layer no optional cookie passes, and a warning is logged once. It never
+/// refuses a request: the page is served without what is optional. Routes that cannot be served
+/// without consent go behind [`Guestbook::require_consent`](crate::Guestbook::require_consent).
 ///
 /// # Examples
 ///

@@ -2,9 +2,11 @@
 
 /// Returns `path` if it is a path of the same origin, as a guard against open redirects.
 ///
-/// Use it on the `return` parameter of a [consent page](crate::consent::ConsentRules::consent_page), which anybody can set.
-/// A local path begins with exactly one slash, has at most 2,048 bytes, and contains no backslash after the slash, no control
-/// character and no white space: browsers ignore some of these and take the rest as another host.
+/// Use it on the `return` parameter of a [consent
+/// page](crate::consent::ConsentRules::consent_page), which anybody can set. A local path begins
+/// with exactly one slash, has at most 2,048 bytes, and contains no backslash after the slash, no
+/// control character and no white space: browsers ignore some of these and take the rest as another
+/// host.
 ///
 /// # Examples
 ///

@@ -1,4 +1,5 @@
-//! The HTTP side of consent: rules, the consent layer, the gate and the support file of Global Privacy Control.
+//! The HTTP side of consent: rules, the consent layer, the gate and the support file of Global
+//! Privacy Control.
 
 mod consent_request;
 mod cookie_policy;

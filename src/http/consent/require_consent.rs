@@ -79,8 +79,9 @@ use crate::{
 ///
 /// # Consent required
 ///
-/// The `type` of the problem (RFC 9457) links to this section. `purposes` names the missing purpose, `version` is the version
-/// of its notice, and `manage_url` is the page where the person can agree.
+/// The `type` of the problem (RFC 9457) links to this section. `purposes` names the missing
+/// purpose, `version` is the version of its notice, and `manage_url` is the page where the person
+/// can agree.
 ///
 /// | case | answer |
 /// |---|---|
@@ -90,19 +91,21 @@ use crate::{
 /// | the place is [blocked](crate::consent::Jurisdiction::blocked) | 451 |
 /// | a CORS preflight | 403 |
 ///
-/// In the first two cases a browser that opens a page with `GET` or `HEAD` is redirected with 303 to the
-/// [consent page](super::ConsentRules::consent_page), if there is one. The query parameter `return` is the path to return to,
-/// and `purpose` the missing purpose.
+/// In the first two cases a browser that opens a page with `GET` or `HEAD` is redirected with 303
+/// to the [consent page](super::ConsentRules::consent_page), if there is one. The query parameter
+/// `return` is the path to return to, and `purpose` the missing purpose.
 ///
-/// All responses of the gate and of the service behind it have `Vary: Sec-GPC, Cookie` and `Cache-Control: private`. Without a
-/// session layer, which adds `Vary`, the refusal is the same for all clients and is not cached: `no-store`.
+/// All responses of the gate and of the service behind it have `Vary: Sec-GPC, Cookie` and
+/// `Cache-Control: private`. Without a session layer, which adds `Vary`, the refusal is the same
+/// for all clients and is not cached: `no-store`.
 ///
 /// # CORS
 ///
-/// Browsers send a preflight without cookies before a cross-origin request, so it carries no consent. A gate refuses all
-/// preflights and never passes them to the service behind it. Place the CORS layer outside the gate and
-/// [`Guestbook::layer`](crate::Guestbook::layer): it answers preflights itself, and adds its headers to the refusals of the
-/// gate, so that scripts of the other origin can read them. There is an [example](crate::http#cors).
+/// Browsers send a preflight without cookies before a cross-origin request, so it carries no
+/// consent. A gate refuses all preflights and never passes them to the service behind it. Place the
+/// CORS layer outside the gate and [`Guestbook::layer`](crate::Guestbook::layer): it answers
+/// preflights itself, and adds its headers to the refusals of the gate, so that scripts of the
+/// other origin can read them. There is an [example](crate::http#cors).
 #[derive(Clone)]
 #[must_use]
 pub struct RequireConsent {
@@ -124,7 +127,8 @@ pub struct RequireConsentService<S> {
 }
 
 pin_project! {
-    /// The response future of [`RequireConsentService`]: the response of the inner service, or a refusal.
+    /// The response future of [`RequireConsentService`]: the response of the inner service, or a
+    /// refusal.
     pub struct RequireConsentFuture<F> {
         #[pin]
         gate: Gate<F>,
@@ -150,11 +154,12 @@ impl RequireConsent {
         Self { shared: Arc::new(Shared { purpose, enforcement }), passes_preflights: false }
     }
 
-    /// Lets all CORS preflights pass, for routes behind the gate that answer them. Default: preflights are refused, and the
-    /// CORS layer goes outside.
+    /// Lets all CORS preflights pass, for routes behind the gate that answer them. Default:
+    /// preflights are refused, and the CORS layer goes outside.
     ///
-    /// **Warning:** a preflight carries no cookies, and so no consent. A handler that ignores the method, such as axum's `any`
-    /// or a fallback, then answers every client that sends `OPTIONS` with two headers.
+    /// **Warning:** a preflight carries no cookies, and so no consent. A handler that ignores the
+    /// method, such as axum's `any` or a fallback, then answers every client that sends `OPTIONS`
+    /// with two headers.
     pub fn pass_preflights(mut self) -> Self {
         self.passes_preflights = true;
         self
@@ -292,7 +297,8 @@ where
     }
 }
 
-/// Returns whether a person opens a page. Browsers say so in `Sec-Fetch-Mode`; older ones ask for HTML.
+/// Returns whether a person opens a page. Browsers say so in `Sec-Fetch-Mode`; older ones ask for
+/// HTML.
 fn wants_a_page(method: &Method, headers: &HeaderMap) -> bool {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return false;

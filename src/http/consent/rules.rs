@@ -88,7 +88,8 @@ pub struct ConsentRules {
 const COOKIE_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 impl ConsentRules {
-    /// Creates rules with the defaults. Activity is recorded under [`PurposeId::ANALYTICS`], if that is declared.
+    /// Creates rules with the defaults. Activity is recorded under [`PurposeId::ANALYTICS`], if
+    /// that is declared.
     pub fn new(purposes: Purposes) -> Self {
         Self {
             settings: ConsentSettings::new(purposes),
@@ -103,14 +104,15 @@ impl ConsentRules {
 
     /// Adds the notice of a purpose in one language. Its version is that of the purpose.
     ///
-    /// Prompts are in the language that fits the visitor best; without a match, in the language of the first notice.
+    /// Prompts are in the language that fits the visitor best; without a match, in the language of
+    /// the first notice.
     pub fn notice(mut self, notice: Notice) -> Self {
         self.settings.notices.push(notice);
         self
     }
 
-    /// Accepts grants that come without the snapshot of a prompt. They do not prove which notice was shown. Default: such
-    /// grants are refused with [`Conflict`](ErrorKind::Conflict).
+    /// Accepts grants that come without the snapshot of a prompt. They do not prove which notice
+    /// was shown. Default: such grants are refused with [`Conflict`](ErrorKind::Conflict).
     pub fn accept_grants_without_notice(mut self) -> Self {
         self.settings.grants_need_a_notice = false;
         self
@@ -122,36 +124,41 @@ impl ConsentRules {
         self
     }
 
-    /// Limits how many decisions are recorded for one visitor, and for all visitors of one network (/24 or /48).
+    /// Limits how many decisions are recorded for one visitor, and for all visitors of one network
+    /// (/24 or /48).
     ///
-    /// Default: 60 at once and 60 an hour for a visitor, 1,000 at once and 1,000 an hour for a network.
+    /// Default: 60 at once and 60 an hour for a visitor, 1,000 at once and 1,000 an hour for a
+    /// network.
     ///
-    /// A decision beyond a limit fails with [`RateLimited`](ErrorKind::RateLimited). Repetitions that add no record do not
-    /// count. Withdrawals of a grant do not count and are never refused. Decisions of logged-in users are not limited. The
-    /// limit of networks needs the address of the client; without it, visitors who send no cookie are not limited. Each
-    /// process counts separately.
+    /// A decision beyond a limit fails with [`RateLimited`](ErrorKind::RateLimited). Repetitions
+    /// that add no record do not count. Withdrawals of a grant do not count and are never refused.
+    /// Decisions of logged-in users are not limited. The limit of networks needs the address of the
+    /// client; without it, visitors who send no cookie are not limited. Each process counts
+    /// separately.
     pub fn visitor_decisions(mut self, per_visitor: RateLimit, per_network: RateLimit) -> Self {
         (self.settings.visitor_limit, self.settings.network_limit) = (per_visitor, per_network);
         self
     }
 
-    /// Sets which decisions of the visitor the user takes over at login. Default: refusals, but no grants.
+    /// Sets which decisions of the visitor the user takes over at login. Default: refusals, but no
+    /// grants.
     pub fn merge(mut self, policy: MergePolicy) -> Self {
         self.settings.merge = policy;
         self
     }
 
-    /// Sets the purpose that activity is recorded under. `None` records it regardless of decisions. Default:
-    /// [`PurposeId::ANALYTICS`], if that is declared.
+    /// Sets the purpose that activity is recorded under. `None` records it regardless of decisions.
+    /// Default: [`PurposeId::ANALYTICS`], if that is declared.
     pub fn activity_purpose(mut self, purpose: Option<PurposeId>) -> Self {
         self.settings.activity = purpose;
         self
     }
 
-    /// Sets the purpose that events of this type are recorded under. `None` records them regardless of decisions.
+    /// Sets the purpose that events of this type are recorded under. `None` records them regardless
+    /// of decisions.
     ///
-    /// Default: the purpose of [`activity_purpose`](Self::activity_purpose); none for logins and logouts, which account
-    /// security needs.
+    /// Default: the purpose of [`activity_purpose`](Self::activity_purpose); none for logins and
+    /// logouts, which account security needs.
     pub fn event_purpose(mut self, event_type: EventType, purpose: Option<PurposeId>) -> Self {
         self.settings.event_purposes.push((event_type, purpose));
         self
@@ -163,13 +170,15 @@ impl ConsentRules {
         self
     }
 
-    /// Sets the controller, for receipts, exports and records of processing. Default: none is named.
+    /// Sets the controller, for receipts, exports and records of processing. Default: none is
+    /// named.
     pub fn controller(mut self, controller: Controller) -> Self {
         self.settings.controller = Some(controller);
         self
     }
 
-    /// Sets how to determine which law applies to a request. Default: the strictest regime for all requests.
+    /// Sets how to determine which law applies to a request. Default: the strictest regime for all
+    /// requests.
     ///
     /// Any client can send a header with a country: use one that your proxy overwrites.
     pub fn jurisdictions(mut self, jurisdictions: impl Jurisdictions) -> Self {
@@ -177,8 +186,9 @@ impl ConsentRules {
         self
     }
 
-    /// Treats `DNT: 1` as a refusal of purposes of [`Category::Analytics`](crate::consent::Category::Analytics). Default: the
-    /// header is ignored, as it is deprecated.
+    /// Treats `DNT: 1` as a refusal of purposes of
+    /// [`Category::Analytics`](crate::consent::Category::Analytics). Default: the header is
+    /// ignored, as it is deprecated.
     pub fn follow_do_not_track(mut self) -> Self {
         self.follows_dnt = true;
         self
@@ -186,15 +196,17 @@ impl ConsentRules {
 
     /// Sets the page where people decide: a path of this origin.
     ///
-    /// [Gates](crate::Guestbook::require_consent) redirect browsers to it, with the path to return to in the query parameter
-    /// `return`. The page must check that parameter with [`local_path`]. The path is the one that the session layer saw:
-    /// place that layer outside nested routers. Default: none; browsers get the same 403 as other clients.
+    /// [Gates](crate::Guestbook::require_consent) redirect browsers to it, with the path to return
+    /// to in the query parameter `return`. The page must check that parameter with [`local_path`].
+    /// The path is the one that the session layer saw: place that layer outside nested routers.
+    /// Default: none; browsers get the same 403 as other clients.
     pub fn consent_page(mut self, path: impl Into<String>) -> Self {
         self.page = Some(path.into());
         self
     }
 
-    /// Sets the name of the visitor's cookie. Default: `__Host-consent`, or `consent` if the session cookie has no prefix.
+    /// Sets the name of the visitor's cookie. Default: `__Host-consent`, or `consent` if the
+    /// session cookie has no prefix.
     ///
     /// Its other attributes are those of the session cookie.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
@@ -202,8 +214,8 @@ impl ConsentRules {
         self
     }
 
-    /// Sets the `Domain` attributes that declared cookies may have been set with. Browsers need them to remove a cookie.
-    /// Default: none; cookies are removed without a `Domain`.
+    /// Sets the `Domain` attributes that declared cookies may have been set with. Browsers need
+    /// them to remove a cookie. Default: none; cookies are removed without a `Domain`.
     pub fn cookie_domains<D: Into<String>>(mut self, domains: impl IntoIterator<Item = D>) -> Self {
         self.cookie_domains = domains.into_iter().map(Into::into).collect();
         self

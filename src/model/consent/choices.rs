@@ -47,8 +47,8 @@ impl Choices {
 
     /// Declines a purpose.
     ///
-    /// It is recorded as a withdrawal after a grant, as an objection if the purpose needs no consent, and as a denial
-    /// otherwise.
+    /// It is recorded as a withdrawal after a grant, as an objection if the purpose needs no
+    /// consent, and as a denial otherwise.
     pub fn decline(self, purpose: impl Into<PurposeId>) -> Self {
         self.with(purpose.into(), Choice::Decline)
     }
@@ -60,7 +60,8 @@ impl Choices {
 
     /// Proves which notice was shown.
     ///
-    /// `snapshot` is [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), returned unchanged by the form.
+    /// `snapshot` is [`ConsentPrompt::snapshot`](crate::consent::ConsentPrompt::snapshot), returned
+    /// unchanged by the form.
     pub fn notice(mut self, snapshot: impl Into<String>) -> Self {
         self.snapshot = Some(snapshot.into());
         self

@@ -15,7 +15,8 @@ use crate::{error::Result, id::uuid_of, time::Timestamp};
 #[serde(transparent)]
 pub struct ConsentId(Uuid);
 
-/// A decision with its proof, as it is stored. Records are never changed; later decisions add records.
+/// A decision with its proof, as it is stored. Records are never changed; later decisions add
+/// records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConsentRecord {
@@ -26,7 +27,8 @@ pub struct ConsentRecord {
     pub subject: Subject,
     /// The purpose.
     pub purpose: PurposeId,
-    /// The state of the purpose after the decision: what was decided, when, and until when it counts.
+    /// The state of the purpose after the decision: what was decided, when, and until when it
+    /// counts.
     #[serde(flatten)]
     pub consent_state: ConsentState,
     /// The proof.
@@ -83,14 +85,15 @@ impl ConsentRecord {
         Ok(Self { id, subject: subject.into(), purpose, consent_state, proof, previous: None })
     }
 
-    /// Returns whether a store adds this record after `last`, the latest record of the same subject and purpose.
+    /// Returns whether a store adds this record after `last`, the latest record of the same subject
+    /// and purpose.
     ///
     /// A store does not add
     ///
-    /// - a signal of the browser ([`DecisionMethod::Gpc`]) after a refusal, or after a decision that was made with the
-    ///   signal: browsers send the signal with every request;
-    /// - a decision that repeats `last` under the same notice within 24 hours. A later repetition is a record of its own and
-    ///   renews the decision.
+    /// - a signal of the browser ([`DecisionMethod::Gpc`]) after a refusal, or after a decision
+    ///   that was made with the signal: browsers send the signal with every request;
+    /// - a decision that repeats `last` under the same notice within 24 hours. A later repetition
+    ///   is a record of its own and renews the decision.
     ///
     /// A record of [`DecisionMethod::Import`] never counts as a repetition.
     pub fn is_new_after(&self, last: Option<&Self>) -> bool {

@@ -34,7 +34,8 @@ impl ConsentState {
         Self { decision, notice_version, gpc_present, dnt_present, since: at, valid_until }
     }
 
-    /// Returns the state of `purpose` after `decisions`, in the order in which they were received; `None` if there is none.
+    /// Returns the state of `purpose` after `decisions`, in the order in which they were received;
+    /// `None` if there is none.
     pub fn rebuild<'a>(purpose: &Purpose, decisions: impl IntoIterator<Item = &'a DecisionEvent>) -> Option<Self> {
         decisions.into_iter().last().map(|last| Self::after(purpose, last))
     }

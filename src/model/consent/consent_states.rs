@@ -29,15 +29,17 @@ pub struct RecordedState {
 
 /// Which decisions of a visitor the user takes over at login.
 ///
-/// Only [`CarryGrants`](Self::CarryGrants) takes over grants. An attacker who can set a cookie in a browser can make it a
-/// visitor that has agreed to everything; under the other policies that does not grant anything for the user.
+/// Only [`CarryGrants`](Self::CarryGrants) takes over grants. An attacker who can set a cookie in a
+/// browser can make it a visitor that has agreed to everything; under the other policies that does
+/// not grant anything for the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MergePolicy {
     /// A refusal replaces a less strict decision of the user. The default.
     #[default]
     MostRestrictive,
-    /// As [`MostRestrictive`](Self::MostRestrictive), and a grant counts if the user has not decided.
+    /// As [`MostRestrictive`](Self::MostRestrictive), and a grant counts if the user has not
+    /// decided.
     CarryGrants,
     /// A refusal counts unless the user has decided later.
     LatestDecision,
@@ -51,7 +53,8 @@ impl ConsentStates {
         self.by_purpose.get(purpose).map(|recorded| &recorded.consent_state)
     }
 
-    /// Returns the state of `purpose` with the record that it comes from; `None` without a decision.
+    /// Returns the state of `purpose` with the record that it comes from; `None` without a
+    /// decision.
     pub fn recorded(&self, purpose: &PurposeId) -> Option<&RecordedState> {
         self.by_purpose.get(purpose)
     }
@@ -71,7 +74,8 @@ impl ConsentStates {
         self.by_purpose.is_empty()
     }
 
-    /// Applies a record as the latest one of its purpose. Returns the id of the record that it replaces.
+    /// Applies a record as the latest one of its purpose. Returns the id of the record that it
+    /// replaces.
     pub fn add(&mut self, record: &ConsentRecord) -> Option<ConsentId> {
         let recorded = RecordedState { consent_state: record.consent_state, record: record.id };
         self.by_purpose.insert(record.purpose.clone(), recorded).map(|before| before.record)

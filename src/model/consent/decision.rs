@@ -6,8 +6,8 @@ use crate::time::Timestamp;
 
 /// A decision about a purpose.
 ///
-/// There are three refusals because they differ in consequence: only a grant can be withdrawn, and an objection also ends
-/// processing that needs no consent.
+/// There are three refusals because they differ in consequence: only a grant can be withdrawn, and
+/// an objection also ends processing that needs no consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
@@ -17,7 +17,8 @@ pub enum Decision {
     Denied,
     /// The person withdrew an earlier grant (GDPR, Article 7(3)).
     Withdrawn,
-    /// The person objected to processing that needs no consent (GDPR, Article 21). It holds until an express grant.
+    /// The person objected to processing that needs no consent (GDPR, Article 21). It holds until
+    /// an express grant.
     Objected,
 }
 
@@ -43,8 +44,8 @@ impl Decision {
         self != Self::Granted
     }
 
-    /// Returns whether this decision is stricter: an objection is stricter than a denial or a withdrawal, and both are
-    /// stricter than a grant.
+    /// Returns whether this decision is stricter: an objection is stricter than a denial or a
+    /// withdrawal, and both are stricter than a grant.
     pub(super) fn is_stricter_than(self, other: Self) -> bool {
         let rank = |decision| match decision {
             Self::Granted => 0,

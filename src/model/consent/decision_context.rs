@@ -8,7 +8,8 @@ use crate::{
 
 /// The request in which a decision is made, as far as it is recorded with the decision.
 ///
-/// Outside a request use `DecisionContext::default()`: no signals, the strictest regime, nothing else known.
+/// Outside a request use `DecisionContext::default()`: no signals, the strictest regime, nothing
+/// else known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecisionContext {
@@ -32,7 +33,8 @@ pub struct Jurisdiction {
     pub regime: Regime,
     /// The place, as it is recorded with a decision: `DE`, `US-CA`.
     pub place: Option<String>,
-    /// Whether [`RequireConsent`](crate::http::RequireConsent) answers 451 (RFC 7725) to requests from this place.
+    /// Whether [`RequireConsent`](crate::http::RequireConsent) answers 451 (RFC 7725) to requests
+    /// from this place.
     pub is_blocked: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Plain data for consent: purposes, notices, decisions and the rule that derives a verdict. No I/O.
+//! Plain data for consent: purposes, notices, decisions and the rule that derives a verdict. No
+//! I/O.
 
 mod category;
 mod choices;

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Mode {
     /// Always allowed. The person cannot decide about it.
     Necessary,
-    /// Allowed until the person objects. For processing that a law exempts from consent, such as simple audience measurement.
+    /// Allowed until the person objects. For processing that a law exempts from consent, such as
+    /// simple audience measurement.
     ExemptWithObjection,
     /// Not allowed until the person agrees.
     OptIn,
@@ -24,8 +25,8 @@ pub enum Mode {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Regime {
-    /// Prior consent, as in the EU. Each purpose follows its [mode](super::Purpose::mode). The default, and the regime of
-    /// requests whose place is unknown.
+    /// Prior consent, as in the EU. Each purpose follows its [mode](super::Purpose::mode). The
+    /// default, and the regime of requests whose place is unknown.
     #[default]
     Strictest,
     /// Opt-out, as in California. A purpose follows its

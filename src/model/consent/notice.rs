@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// The text that people agree to: one for each purpose, version and language.
 ///
 /// A published text is immutable. A changed text needs a new version, on the notice and on the
-/// [purpose](crate::consent::Purpose::notice_version); grants under the old version then no longer count.
+/// [purpose](crate::consent::Purpose::notice_version); grants under the old version then no longer
+/// count.
 ///
 /// # Examples
 ///
@@ -45,8 +46,8 @@ impl Notice {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if the text is empty or longer than 64 KiB, the version is 0, or the language is not a
-    /// language tag.
+    /// [`ErrorKind::InvalidInput`] if the text is empty or longer than 64 KiB, the version is 0, or
+    /// the language is not a language tag.
     pub fn new(
         purpose: impl Into<PurposeId>,
         version: u32,

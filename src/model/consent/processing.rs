@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-/// The entry of a purpose in the record of processing (GDPR, Article 30(1)), apart from its legal basis and time limits.
+/// The entry of a purpose in the record of processing (GDPR, Article 30(1)), apart from its legal
+/// basis and time limits.
 ///
-/// All texts are the application's own, and none is required. A consent prompt shows them, except for the security measures.
+/// All texts are the application's own, and none is required. A consent prompt shows them, except
+/// for the security measures.
 ///
 /// # Examples
 ///
@@ -34,10 +36,12 @@ pub struct Processing {
     /// Recipients of the data, processors included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
-    /// Third countries or international organisations that the data is transferred to, with the safeguards.
+    /// Third countries or international organisations that the data is transferred to, with the
+    /// safeguards.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transfers: Vec<String>,
-    /// Security measures, in general terms. For authorities; never serialised and in no consent prompt.
+    /// Security measures, in general terms. For authorities; never serialised and in no consent
+    /// prompt.
     #[serde(skip)]
     pub security: Option<String>,
 }

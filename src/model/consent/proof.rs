@@ -35,8 +35,8 @@ pub enum DecisionMethod {
 
 /// The evidence of a decision (GDPR, Article 7(1)), apart from the decision itself.
 ///
-/// It follows the same data minimisation as activity: a network instead of an address, families of browser and system instead
-/// of a user agent.
+/// It follows the same data minimisation as activity: a network instead of an address, families of
+/// browser and system instead of a user agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Proof {
@@ -48,7 +48,8 @@ pub struct Proof {
     pub language: Option<String>,
     /// Where the decision was made: a page, an API, an import.
     pub source: Option<String>,
-    /// The place whose law applied, as [`Jurisdiction::place`](super::Jurisdiction::place) names it.
+    /// The place whose law applied, as [`Jurisdiction::place`](super::Jurisdiction::place) names
+    /// it.
     pub place: Option<String>,
     /// The regime that applied.
     pub regime: Regime,

@@ -8,9 +8,9 @@ use super::{Category, LegalBasis, Mode, Processing, PurposeCookie, Regime};
 
 /// A purpose of processing, as the application declares it.
 ///
-/// [`PurposesBuilder::build`](super::PurposesBuilder::build) checks the declaration. The text that people agree to is a
-/// [`Notice`](super::Notice) of the purpose. Register one for each optional purpose: without it, the record of a grant does
-/// not prove what the person agreed to.
+/// [`PurposesBuilder::build`](super::PurposesBuilder::build) checks the declaration. The text that
+/// people agree to is a [`Notice`](super::Notice) of the purpose. Register one for each optional
+/// purpose: without it, the record of a grant does not prove what the person agreed to.
 ///
 /// # Examples
 ///
@@ -57,8 +57,8 @@ pub struct Purpose {
 impl Purpose {
     /// Creates a purpose. The name is a [`PurposeId`](super::PurposeId) or text.
     ///
-    /// A purpose of [`Category::Necessary`] is always allowed, with the contract as its legal basis. Every other purpose
-    /// needs prior consent, and an [`expiry`](Self::expiry).
+    /// A purpose of [`Category::Necessary`] is always allowed, with the contract as its legal
+    /// basis. Every other purpose needs prior consent, and an [`expiry`](Self::expiry).
     pub fn new(name: impl Into<String>, category: Category) -> Self {
         let (basis, mode) = match category {
             Category::Necessary => (LegalBasis::Contract, Mode::Necessary),
@@ -84,7 +84,8 @@ impl Purpose {
         self
     }
 
-    /// Sets the rule that applies until the person decides. Default: opt-in; always allowed for necessary purposes.
+    /// Sets the rule that applies until the person decides. Default: opt-in; always allowed for
+    /// necessary purposes.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
@@ -110,16 +111,19 @@ impl Purpose {
         self
     }
 
-    /// Declares the cookies of this purpose. They are blocked and removed while the purpose is not allowed.
+    /// Declares the cookies of this purpose. They are blocked and removed while the purpose is not
+    /// allowed.
     ///
-    /// A name that ends with `*` stands for all names with this prefix: `_ga*`. A [`PurposeCookie`] also declares the path,
-    /// domain and partition that the cookie is set with. A browser removes a cookie only if all of them match.
+    /// A name that ends with `*` stands for all names with this prefix: `_ga*`. A [`PurposeCookie`]
+    /// also declares the path, domain and partition that the cookie is set with. A browser removes
+    /// a cookie only if all of them match.
     pub fn cookies<C: Into<PurposeCookie>>(mut self, cookies: impl IntoIterator<Item = C>) -> Self {
         self.cookies = cookies.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets whether data is sold or shared for this purpose, in the sense of the CCPA: `Sec-GPC` opts out of it. Default: no.
+    /// Sets whether data is sold or shared for this purpose, in the sense of the CCPA: `Sec-GPC`
+    /// opts out of it. Default: no.
     pub fn sells_or_shares(mut self, sells_or_shares: bool) -> Self {
         self.sells_or_shares = sells_or_shares;
         self
@@ -149,13 +153,15 @@ impl Purpose {
         self
     }
 
-    /// Sets the third countries that the data is transferred to, with the safeguards. Default: none.
+    /// Sets the third countries that the data is transferred to, with the safeguards. Default:
+    /// none.
     pub fn transfers<T: Into<String>>(mut self, countries: impl IntoIterator<Item = T>) -> Self {
         self.processing.transfers = texts(countries);
         self
     }
 
-    /// Describes the security measures in general terms (GDPR, Article 32(1)). No consent prompt shows them.
+    /// Describes the security measures in general terms (GDPR, Article 32(1)). No consent prompt
+    /// shows them.
     pub fn security(mut self, measures: impl Into<String>) -> Self {
         self.processing.security = Some(measures.into());
         self

@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 
 /// A cookie of a purpose, for [`Purpose::cookies`](super::Purpose::cookies).
 ///
-/// Browsers identify a cookie by name, domain, path and partition (RFC 6265bis, section 5.7; CHIPS). They remove a cookie
-/// only if all of them match. Text converts into a cookie with the path `/` and the domains of
+/// Browsers identify a cookie by name, domain, path and partition (RFC 6265bis, section 5.7;
+/// CHIPS). They remove a cookie only if all of them match. Text converts into a cookie with the
+/// path `/` and the domains of
 /// [`ConsentRules::cookie_domains`](crate::consent::ConsentRules::cookie_domains).
 ///
 /// # Examples
@@ -32,29 +33,33 @@ pub struct PurposeCookie {
 }
 
 impl PurposeCookie {
-    /// Creates a cookie with the path `/`. A name that ends with `*` stands for all names with this prefix: `_ga*`.
+    /// Creates a cookie with the path `/`. A name that ends with `*` stands for all names with this
+    /// prefix: `_ga*`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), paths: Vec::new(), domains: Vec::new(), is_partitioned: false }
     }
 
-    /// Declares a `Path` that the cookie is set with. Several calls declare several paths. Default: `/`.
+    /// Declares a `Path` that the cookie is set with. Several calls declare several paths. Default:
+    /// `/`.
     ///
-    /// A request for another path does not carry such a cookie. The response to the request that withdraws the consent
-    /// therefore removes it, whether or not the browser has it. A cookie whose name ends with `*` is removed when the browser
-    /// sends it the next time.
+    /// A request for another path does not carry such a cookie. The response to the request that
+    /// withdraws the consent therefore removes it, whether or not the browser has it. A cookie
+    /// whose name ends with `*` is removed when the browser sends it the next time.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.paths.push(path.into());
         self
     }
 
-    /// Declares a `Domain` that the cookie is set with. Several calls declare several domains. Default: no domain, and the
-    /// domains of [`ConsentRules::cookie_domains`](crate::consent::ConsentRules::cookie_domains).
+    /// Declares a `Domain` that the cookie is set with. Several calls declare several domains.
+    /// Default: no domain, and the domains of
+    /// [`ConsentRules::cookie_domains`](crate::consent::ConsentRules::cookie_domains).
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domains.push(domain.into());
         self
     }
 
-    /// Declares that the cookie is set with `Partitioned`: browsers keep one for each embedding site.
+    /// Declares that the cookie is set with `Partitioned`: browsers keep one for each embedding
+    /// site.
     pub fn partitioned(mut self) -> Self {
         self.is_partitioned = true;
         self
@@ -101,13 +106,14 @@ impl PurposeCookie {
     }
 }
 
-/// Returns whether `domain` is valid in a `Domain` attribute: a host name, with or without a leading dot.
+/// Returns whether `domain` is valid in a `Domain` attribute: a host name, with or without a
+/// leading dot.
 pub(crate) fn is_cookie_domain(domain: &str) -> bool {
     !domain.is_empty() && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 
-/// Returns whether browsers accept a cookie of this name only with `Secure`, without `Domain` and with the path `/`. The
-/// prefix is case-insensitive (RFC 6265bis, section 4.1.3).
+/// Returns whether browsers accept a cookie of this name only with `Secure`, without `Domain` and
+/// with the path `/`. The prefix is case-insensitive (RFC 6265bis, section 4.1.3).
 pub(crate) fn is_host_prefixed(name: &[u8]) -> bool {
     begins_with(name, b"__Host-")
 }

@@ -11,11 +11,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The name of a purpose: 1 to 64 bytes of `a` to `z`, digits, `_` and `-`, beginning with a letter.
+/// The name of a purpose: 1 to 64 bytes of `a` to `z`, digits, `_` and `-`, beginning with a
+/// letter.
 ///
-/// Functions that take a purpose take `impl Into<PurposeId>`: a `PurposeId` or a reference to one. Text does not convert
-/// silently. [`from_static`](Self::from_static) makes a constant that the compiler checks, and [`new`](Self::new) checks
-/// text that arrives at run time.
+/// Functions that take a purpose take `impl Into<PurposeId>`: a `PurposeId` or a reference to one.
+/// Text does not convert silently. [`from_static`](Self::from_static) makes a constant that the
+/// compiler checks, and [`new`](Self::new) checks text that arrives at run time.
 ///
 /// # Examples
 ///
@@ -40,7 +41,8 @@ enum Name {
 }
 
 impl PurposeId {
-    /// What the service itself needs: the usual name for [`Category::Necessary`](super::Category::Necessary).
+    /// What the service itself needs: the usual name for
+    /// [`Category::Necessary`](super::Category::Necessary).
     pub const NECESSARY: Self = Self::from_static("necessary");
     /// Convenience: language, theme, remembered choices.
     pub const FUNCTIONAL: Self = Self::from_static("functional");

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{Category, LegalBasis, Mode, Purpose, PurposeCookie, PurposeId};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The registry of an application's purposes, checked when it is built. Clones are cheap handles to the same registry.
+/// The registry of an application's purposes, checked when it is built. Clones are cheap handles to
+/// the same registry.
 ///
 /// # Examples
 ///
@@ -71,8 +72,9 @@ impl PurposesBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`], with the purpose and the field, if a purpose is declared twice, has an invalid name or
-    /// cookie, lacks a required expiry, or if its fields contradict each other.
+    /// [`ErrorKind::Configuration`], with the purpose and the field, if a purpose is declared
+    /// twice, has an invalid name or cookie, lacks a required expiry, or if its fields contradict
+    /// each other.
     pub fn build(self) -> Result<Purposes> {
         let mut all: Vec<(PurposeId, Purpose)> = Vec::with_capacity(self.purposes.len());
         for purpose in self.purposes {

@@ -3,18 +3,21 @@
 use super::{Category, ConsentState, Decision, Mode, Purpose, Reason, Regime, Signals, Verdict};
 use crate::time::Timestamp;
 
-/// Returns whether `purpose` is allowed at `now`, given the subject's state of it. The first rule that applies decides:
+/// Returns whether `purpose` is allowed at `now`, given the subject's state of it. The first rule
+/// that applies decides:
 ///
 /// 1. a necessary purpose is allowed;
 /// 2. restricted processing, or an objection: not allowed;
 /// 3. a denial or a withdrawal: not allowed;
-/// 4. `Sec-GPC: 1` if the purpose [sells or shares](Purpose::sells_or_shares) data, or `DNT: 1` if it is of
+/// 4. `Sec-GPC: 1` if the purpose [sells or shares](Purpose::sells_or_shares) data, or `DNT: 1` if
+///    it is of
 ///    [`Category::Analytics`]: not allowed, unless a grant was given while the browser sent the signal;
 /// 5. a grant under the current version of the notice that has not expired: allowed;
 /// 6. otherwise the [mode](Mode) decides: opt-in does not allow the purpose, the other modes do.
 ///
-/// A grant that has expired, or was given under another version of the notice, counts as no decision. A grant ends at a
-/// fixed point in time, so setting the clock back does not move its end.
+/// A grant that has expired, or was given under another version of the notice, counts as no
+/// decision. A grant ends at a fixed point in time, so setting the clock back does not move its
+/// end.
 ///
 /// # Examples
 ///

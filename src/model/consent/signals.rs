@@ -13,7 +13,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Sets `gpc` from the values of all `Sec-GPC` headers of a request. A value of exactly `1` counts; others are ignored.
+    /// Sets `gpc` from the values of all `Sec-GPC` headers of a request. A value of exactly `1`
+    /// counts; others are ignored.
     ///
     /// ```
     /// use tower_guestbook::consent::Signals;

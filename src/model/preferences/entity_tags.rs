@@ -6,10 +6,12 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The entity tags of an `If-Match` or `If-None-Match` header (RFC 9110, sections 13.1.1 and 13.1.2).
+/// The entity tags of an `If-Match` or `If-None-Match` header (RFC 9110, sections 13.1.1 and
+/// 13.1.2).
 ///
-/// One matching tag suffices, and `*` matches every tag. A comma inside the quotes is part of a tag. A malformed header
-/// matches nothing: a conditional change is then refused, and a conditional read gets the full response.
+/// One matching tag suffices, and `*` matches every tag. A comma inside the quotes is part of a
+/// tag. A malformed header matches nothing: a conditional change is then refused, and a conditional
+/// read gets the full response.
 ///
 /// # Examples
 ///
@@ -47,7 +49,8 @@ impl EntityTags {
         Self::from_headers(headers, header::IF_NONE_MATCH)
     }
 
-    /// Returns whether one of the tags matches by strong comparison, as `If-Match` requires: a weak tag never matches.
+    /// Returns whether one of the tags matches by strong comparison, as `If-Match` requires: a weak
+    /// tag never matches.
     pub fn match_strongly(&self, etag: &str) -> bool {
         match &self.0 {
             Tags::Any => true,

@@ -1,4 +1,5 @@
-//! Plain data for preferences: a schema with defaults, overrides of them, and what a browser asks for. No I/O.
+//! Plain data for preferences: a schema with defaults, overrides of them, and what a browser asks
+//! for. No I/O.
 
 mod entity_tags;
 mod negotiate;

@@ -11,8 +11,8 @@ pub enum ColorScheme {
 impl ColorScheme {
     /// Parses the value of `Sec-CH-Prefers-Color-Scheme`, an item of structured fields (RFC 8941).
     ///
-    /// Chromium sends a token, `dark`; the draft of the header specifies a string, `"dark"`. Both are accepted, and parameters
-    /// are ignored.
+    /// Chromium sends a token, `dark`; the draft of the header specifies a string, `"dark"`. Both
+    /// are accepted, and parameters are ignored.
     ///
     /// ```
     /// use tower_guestbook::preferences::ColorScheme;
@@ -37,10 +37,11 @@ impl ColorScheme {
 /// The number of language ranges to read from a header. Browsers send a few.
 const MAX_RANGES: usize = 32;
 
-/// Returns the supported language that fits an `Accept-Language` header best: the lookup of RFC 4647, section 3.4, in the order
-/// of the weights.
+/// Returns the supported language that fits an `Accept-Language` header best: the lookup of RFC
+/// 4647, section 3.4, in the order of the weights.
 ///
-/// `None` if no language fits, or only `*` does: use the default then. At most 32 language ranges of the header are read.
+/// `None` if no language fits, or only `*` does: use the default then. At most 32 language ranges
+/// of the header are read.
 ///
 /// ```
 /// use tower_guestbook::preferences::lookup_language;
@@ -55,7 +56,8 @@ pub fn lookup_language<'a, L: AsRef<str>>(header: &str, supported: &'a [L]) -> O
     lookup_language_index(header, supported).map(|index| supported[index].as_ref())
 }
 
-/// As [`lookup_language`], but returns the index. No maintained crate implements this lookup with weights.
+/// As [`lookup_language`], but returns the index. No maintained crate implements this lookup with
+/// weights.
 pub(crate) fn lookup_language_index<L: AsRef<str>>(header: &str, supported: &[L]) -> Option<usize> {
     let mut ranges: [Range<'_>; MAX_RANGES] = [(b"", 0); MAX_RANGES];
     let mut count = 0;

@@ -8,13 +8,14 @@ use crate::{
     json::{self, MAX_DEPTH},
 };
 
-/// The preferences that a user has set: a JSON object of categories and keys, without those that are at their default.
+/// The preferences that a user has set: a JSON object of categories and keys, without those that
+/// are at their default.
 ///
 /// Two values have a special meaning:
 ///
 /// - Null removes a value of the default: an entry of a map, the value of an option.
-/// - An object with an empty key replaces the object of the default instead of being merged into it, for example another
-///   variant of an enum.
+/// - An object with an empty key replaces the object of the default instead of being merged into
+///   it, for example another variant of an enum.
 ///
 /// # Examples
 ///
@@ -67,7 +68,8 @@ impl Overrides {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] if the result exceeds the limit of the schema or has more than 100 levels of nesting.
+    /// [`ErrorKind::TooLarge`] if the result exceeds the limit of the schema or has more than 100
+    /// levels of nesting.
     pub fn with(&self, patch: &Patch) -> Result<Self> {
         let changed = self.changed(&patch.changes);
         if !changed.0.values().all(|value| json::is_within(value, MAX_DEPTH - 1)) {

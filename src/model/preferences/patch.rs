@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 /// A change of preferences that a [`Schema`](super::Schema) has validated.
 ///
-/// A store applies it key by key to the overrides that are stored at that time, so parallel changes of different keys are
-/// both kept.
+/// A store applies it key by key to the overrides that are stored at that time, so parallel changes
+/// of different keys are both kept.
 #[derive(Clone, PartialEq)]
 pub struct Patch {
     pub(super) changes: Changes,

@@ -20,20 +20,22 @@ use crate::{
     json::{self, MAX_DEPTH},
 };
 
-/// The schema of an application's preferences: a struct with `Default` and serde, whose fields are the categories.
+/// The schema of an application's preferences: a struct with `Default` and serde, whose fields are
+/// the categories.
 ///
 /// A key that the struct does not read back is unknown, and a change of it is refused. With
 /// [`allow_unknown_keys`](Self::allow_unknown_keys) it is kept instead, for programs that know it.
 ///
 /// # Null in a patch
 ///
-/// A change is a merge patch (RFC 7396) of the effective value. Null removes an optional value: an entry of a map, the value
-/// of an option. The removal is stored even if the default has such an entry. Null resets every other key, a field that must
-/// have a value, to its default. To reset any key, use [`reset`](Self::reset).
+/// A change is a merge patch (RFC 7396) of the effective value. Null removes an optional value: an
+/// entry of a map, the value of an option. The removal is stored even if the default has such an
+/// entry. Null resets every other key, a field that must have a value, to its default. To reset any
+/// key, use [`reset`](Self::reset).
 ///
-/// A patch with one variant of an enum replaces another variant: `{"digest":{"Weekly":{"day":1}}}` needs no
-/// `"Daily":null`. This holds for enums with serde's default representation. For tagged and untagged enums, set the fields
-/// that the new variant does not have to null.
+/// A patch with one variant of an enum replaces another variant: `{"digest":{"Weekly":{"day":1}}}`
+/// needs no `"Daily":null`. This holds for enums with serde's default representation. For tagged
+/// and untagged enums, set the fields that the new variant does not have to null.
 ///
 /// # Examples
 ///
@@ -67,8 +69,8 @@ use crate::{
 ///
 /// # Numbers
 ///
-/// JSON numbers are stored as 64-bit integers or as floating-point numbers. A larger integer is refused instead of rounded:
-/// send it as text.
+/// JSON numbers are stored as 64-bit integers or as floating-point numbers. A larger integer is
+/// refused instead of rounded: send it as text.
 #[derive(Clone, Debug)]
 pub struct Schema<T> {
     defaults: Map<String, Value>,
@@ -87,7 +89,8 @@ pub struct Schema<T> {
 pub struct Effective<T> {
     /// The value.
     pub value: T,
-    /// The keys (`category.key`) whose stored values are no longer valid, so their defaults take effect.
+    /// The keys (`category.key`) whose stored values are no longer valid, so their defaults take
+    /// effect.
     pub ignored: Vec<String>,
 }
 
@@ -96,7 +99,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if the default of `T` does not serialise to a JSON object, or does not deserialise again.
+    /// [`ErrorKind::Configuration`] if the default of `T` does not serialise to a JSON object, or
+    /// does not deserialise again.
     pub fn new() -> Result<Self> {
         let wrong = |problem: &str| Error::new(ErrorKind::Configuration, problem);
         let defaults = serde_json::to_value(T::default())
@@ -117,8 +121,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         }
     }
 
-    /// Keeps keys that `T` does not know, for programs that do, for example during a rolling update. Default: such keys are
-    /// refused.
+    /// Keeps keys that `T` does not know, for programs that do, for example during a rolling
+    /// update. Default: such keys are refused.
     #[must_use]
     pub fn allow_unknown_keys(mut self) -> Self {
         self.allow_unknown = true;
@@ -132,8 +136,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         self
     }
 
-    /// Stores the value at this path even if it is the default. Needed where a negotiated value applies until the user chooses:
-    /// choosing the default is a choice, too.
+    /// Stores the value at this path even if it is the default. Needed where a negotiated value
+    /// applies until the user chooses: choosing the default is a choice, too.
     pub(crate) fn store_default_at(&mut self, path: &str) {
         self.stored_defaults.push(path.split('.').map(str::to_owned).collect());
     }
@@ -149,8 +153,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`], with the key, if a key is unknown or a value is invalid; [`ErrorKind::TooLarge`] if the result
-    /// exceeds the limit.
+    /// [`ErrorKind::InvalidInput`], with the key, if a key is unknown or a value is invalid;
+    /// [`ErrorKind::TooLarge`] if the result exceeds the limit.
     pub fn merge(&self, overrides: &Overrides, patch: &Value) -> Result<Overrides> {
         overrides.with(&self.patch_over(overrides, patch)?)
     }
@@ -164,7 +168,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         self.patch_over(&Overrides::default(), patch)
     }
 
-    /// Validates `patch` together with the current overrides, as some values are valid only in combination.
+    /// Validates `patch` together with the current overrides, as some values are valid only in
+    /// combination.
     ///
     /// # Errors
     ///
@@ -184,7 +189,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if a key of the path is empty, or if the default is incompatible with other overrides.
+    /// [`ErrorKind::InvalidInput`] if a key of the path is empty, or if the default is incompatible
+    /// with other overrides.
     pub fn reset(&self, overrides: &Overrides, path: &str) -> Result<Patch> {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
         if path.iter().any(String::is_empty) {
@@ -242,7 +248,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
 
     /// Returns the effective preferences: the defaults with each of `layers` on top, in this order.
     ///
-    /// A stored value that is no longer valid is ignored and reported in [`Effective::ignored`]. It is never an error.
+    /// A stored value that is no longer valid is ignored and reported in [`Effective::ignored`]. It
+    /// is never an error.
     ///
     /// ```
     /// use serde_json::json;
@@ -260,7 +267,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         if let Ok(value) = self.read(&whole) {
             return Effective { value, ignored: Vec::new() };
         }
-        // Each on top of the valid ones: of incompatible values the first ones count, and all others stay.
+        // Each on top of the valid ones: of incompatible values the first ones count, and all
+        // others stay.
         let (mut valid, mut value, mut ignored) = (Overrides::default(), T::default(), Vec::new());
         for (path, leaf) in whole.leaves() {
             let with = valid.under(&Overrides::of(&path, leaf.clone()));
@@ -328,7 +336,8 @@ fn at<'a, K: AsRef<str>>(map: &'a Map<String, Value>, path: &[K]) -> Option<&'a 
     map.get(last.as_ref())
 }
 
-/// Returns `map` with `value` at a path, creating missing objects; without the key if `value` is `None`.
+/// Returns `map` with `value` at a path, creating missing objects; without the key if `value` is
+/// `None`.
 fn with(mut map: Map<String, Value>, path: &[String], value: Option<Value>) -> Map<String, Value> {
     let Some((last, above)) = path.split_last() else { return map };
     let mut inner = &mut map;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// Ready-made preferences: theme, language, notifications, privacy.
 ///
-/// For [`PreferenceRules::standard`](crate::preferences::PreferenceRules::standard). Applications with other preferences define
-/// a struct of their own for [`Schema`](super::Schema).
+/// For [`PreferenceRules::standard`](crate::preferences::PreferenceRules::standard). Applications
+/// with other preferences define a struct of their own for [`Schema`](super::Schema).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StandardPreferences {
@@ -51,7 +51,8 @@ pub struct Privacy {
     pub show_activity: bool,
     /// Whether the user's activity may be analysed. Default: yes.
     ///
-    /// The value alone has no effect. Make it a [view on consent](crate::preferences::PreferenceRules::consent_view).
+    /// The value alone has no effect. Make it a [view on
+    /// consent](crate::preferences::PreferenceRules::consent_view).
     pub allow_analytics: bool,
 }
 
@@ -91,7 +92,8 @@ impl Privacy {
         viewer == Viewer::Owner || self.profile_public
     }
 
-    /// Returns whether this viewer sees the user's activity, which is part of the profile and hidden with it.
+    /// Returns whether this viewer sees the user's activity, which is part of the profile and
+    /// hidden with it.
     pub fn shows_activity_to(self, viewer: Viewer) -> bool {
         viewer == Viewer::Owner || (self.profile_public && self.show_activity)
     }
@@ -120,7 +122,8 @@ impl Default for Privacy {
     }
 }
 
-/// Checks the form of a tag of BCP 47: subtags of 1 to 8 letters and digits, the first of letters only.
+/// Checks the form of a tag of BCP 47: subtags of 1 to 8 letters and digits, the first of letters
+/// only.
 fn language_tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let tag = String::deserialize(deserializer)?;
     let is_subtag =

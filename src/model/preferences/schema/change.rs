@@ -38,7 +38,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
             Self::written(self.with_defaults(&overrides.changed(changes))).is_some_and(|now| now == written)
         };
         let fine = self.below(&effect, Some(overrides.as_map()), false, patch, &mut Vec::new());
-        // Key by key if possible, so that a parallel change of another key is kept; otherwise whole categories.
+        // Key by key if possible, so that a parallel change of another key is kept; otherwise whole
+        // categories.
         if let Some(changes) = fine.filter(has_it) {
             return Ok(changes);
         }
@@ -55,8 +56,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         if has_it(&changes) { Ok(changes) } else { Err(incompatible()) }
     }
 
-    /// Returns the changes below `path`; `None` if only replacing the whole object has the effect. `is_own` says that the object
-    /// is not merged with a default.
+    /// Returns the changes below `path`; `None` if only replacing the whole object has the effect.
+    /// `is_own` says that the object is not merged with a default.
     fn below(
         &self,
         effect: &Effect<'_>,
@@ -214,7 +215,8 @@ fn check_form(patch: &Map<String, Value>, path: &mut Vec<String>) -> Result<()> 
     Ok(())
 }
 
-/// Returns whether the JSON parser has rounded an integer of more than 64 bits to a floating-point number.
+/// Returns whether the JSON parser has rounded an integer of more than 64 bits to a floating-point
+/// number.
 fn has_rounded(value: &Value) -> bool {
     const BEYOND_U64: f64 = 18_446_744_073_709_551_616.0;
     const LOWEST_I64: f64 = -9_223_372_036_854_775_808.0;

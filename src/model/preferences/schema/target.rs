@@ -81,7 +81,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
         target
     }
 
-    /// Returns the object of another variant if the value at `path` is an enum: an object with the variant as its only key.
+    /// Returns the object of another variant if the value at `path` is an enum: an object with the
+    /// variant as its only key.
     fn other_variant(
         doc: &Map<String, Value>,
         before: &Map<String, Value>,
@@ -109,7 +110,8 @@ impl<T: Serialize + DeserializeOwned + Default> Schema<T> {
     }
 }
 
-/// Returns whether the serialised struct shows what `patch` set at `path` and, for [`Nulls::Remove`], not what it removed.
+/// Returns whether the serialised struct shows what `patch` set at `path` and, for
+/// [`Nulls::Remove`], not what it removed.
 fn has_effect(
     written: &Map<String, Value>,
     path: &[String],
