@@ -20,6 +20,7 @@ impl Rights {
     /// before the objection as well.
     ///
     /// ```
+    /// use std::time::Duration;
     /// use tower_guestbook::{
     ///     Guestbook, UserId,
     ///     consent::{Category, ConsentRules, Decision, Purpose, PurposeId, Purposes},
@@ -27,7 +28,8 @@ impl Rights {
     /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
-    /// let analytics = Purpose::new("analytics", Category::Analytics);
+    /// let analytics = Purpose::new("analytics", Category::Analytics)
+    ///     .expiry(Duration::from_secs(180 * 86_400));
     /// let rules = ConsentRules::new(Purposes::builder().purpose(analytics).build()?);
     /// let guestbook = Guestbook::builder(MemoryStore::new()).consent(rules).build()?;
     /// let (rights, ada) = (guestbook.rights(), UserId::try_from("ada")?);

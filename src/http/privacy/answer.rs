@@ -1,4 +1,4 @@
-//! What is answered: JSON that nobody keeps, or a [`Refusal`].
+//! [`Answer`]: JSON that is not cached, or a [`Refusal`].
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -14,24 +14,25 @@ use crate::{
 
 pub(super) type Answer = Result<Response<PrivacyBody>, Refusal>;
 
-/// Why nothing was done, or why it is not known whether anything was.
+/// Why nothing was done, or why it is not known whether something was done.
 pub(super) struct Refusal {
     response: Box<Response<PrivacyBody>>,
     is_late: bool,
 }
 
 impl Refusal {
-    /// A member of the body, or a parameter, is not right.
+    /// Refuses a member of the body, or a parameter.
     pub(super) fn naming(problem: Problem, field: &str) -> Self {
         Self::with(problem, json!({ "field": field }))
     }
 
-    /// The same, with what is wrong about it.
+    /// Refuses a member of the body, with the error.
     pub(super) fn explaining(problem: Problem, field: &str, error: &Error) -> Self {
         Self::with(problem, json!({ "field": field, "reason": error.to_string() }))
     }
 
-    /// The answer to a request with this method. A change whose answer is late may happen all the same: a timeout is no failure.
+    /// The response to a request with this method. A change whose answer is late may happen all the
+    /// same, so its outcome is unknown.
     pub(super) fn into_response_to(self, method: &Method) -> Response<PrivacyBody> {
         if self.is_late && !method.is_safe() {
             return problems::UNKNOWN.response_with_extensions(PrivacyBody::whole, json!({ "outcome": "unknown" }));
@@ -50,16 +51,16 @@ impl From<Problem> for Refusal {
     }
 }
 
-/// What the guestbook says. What is wrong with a request was said by whoever knows what it says.
+/// An error of the guestbook. Invalid input is answered by the handlers, which know the field.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error.kind() {
-            // The session of an erased user has ended, too.
+            // The session of an erased user has ended as well.
             ErrorKind::UserErased | ErrorKind::Ended => Problem::LOGIN_REQUIRED.into(),
             ErrorKind::Conflict | ErrorKind::VersionMismatch => problems::CONFLICT.into(),
             ErrorKind::TooLarge => problems::TOO_LARGE.into(),
             kind => {
-                tracing::error!(error = %error.chain(), "a privacy right could not be given");
+                tracing::error!(error = %error.chain(), "a privacy request failed");
                 let is_late = matches!(kind, ErrorKind::Timeout | ErrorKind::Pending);
                 Self { is_late, ..Problem::rights_failed(kind).into() }
             }
@@ -67,8 +68,8 @@ impl From<Error> for Refusal {
     }
 }
 
-/// What is wrong with this member of the body, if it is that; whatever else went wrong otherwise.
-pub(super) fn wrong(field: &str) -> impl FnOnce(Error) -> Refusal + '_ {
+/// Turns an error about invalid input into a refusal of this member of the body.
+pub(super) fn invalid(field: &str) -> impl FnOnce(Error) -> Refusal + '_ {
     move |error| match error.kind() {
         ErrorKind::InvalidInput => Refusal::explaining(problems::FIELD, field, &error),
         _ => error.into(),
@@ -90,7 +91,7 @@ pub(super) fn with_status(status: StatusCode, value: &impl Serialize) -> Answer 
     Ok(response)
 }
 
-/// The answer to `HEAD` is that to `GET`, without its body.
+/// Removes the body of a response to `HEAD`.
 pub(super) fn without_body(method: &Method, mut response: Response<PrivacyBody>) -> Response<PrivacyBody> {
     if *method == Method::HEAD {
         if let Some(length) = response.body().size_hint().exact() {

@@ -1,4 +1,4 @@
-//! [`PrivacyBody`]: an answer in one piece, or an export in many.
+//! [`PrivacyBody`]: a complete answer, or an export that streams.
 
 use std::{
     pin::Pin,
@@ -14,8 +14,8 @@ use crate::{
     http::{NoBody, ResponseBody},
 };
 
-/// The body of an answer about privacy rights. An export that fails half-way, or whose reader is too slow, ends with an error, so
-/// that nobody takes it for complete.
+/// The body of a response of the privacy services. An export that fails, or whose client reads too
+/// slowly, ends with an error, so that nobody takes it for complete.
 #[derive(Debug)]
 pub struct PrivacyBody {
     kind: Kind,
@@ -23,13 +23,13 @@ pub struct PrivacyBody {
 
 #[derive(Debug)]
 enum Kind {
-    Whole(ResponseBody<NoBody>),
+    Complete(ResponseBody<NoBody>),
     Export(PacedExport),
 }
 
 impl PrivacyBody {
     pub(in crate::http) fn whole(bytes: Bytes) -> Self {
-        Self { kind: Kind::Whole(ResponseBody::ours(bytes)) }
+        Self { kind: Kind::Complete(ResponseBody::ours(bytes)) }
     }
 
     pub(super) fn export(export: PacedExport) -> Self {
@@ -43,21 +43,21 @@ impl Body for PrivacyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut self.kind {
-            Kind::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Kind::Complete(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Kind::Export(export) => export.poll_next(cx).map_ok(Frame::data),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Whole(body) => body.is_end_stream(),
+            Kind::Complete(body) => body.is_end_stream(),
             Kind::Export(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Whole(body) => body.size_hint(),
+            Kind::Complete(body) => body.size_hint(),
             Kind::Export(_) => SizeHint::default(),
         }
     }

@@ -8,13 +8,13 @@ use crate::model::{
     privacy::{RequestId, RequestKind},
 };
 
-/// What a path names.
+/// An endpoint of the service, with the parameters of its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Export,
     Erasure,
     Requests,
-    /// The requests of a kind; `None` if there is no such kind.
+    /// The requests of a kind; `None` for an unknown kind.
     OfKind(Option<RequestKind>),
     Request(RequestId),
     Confirmation(RequestId),
@@ -29,7 +29,8 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// The place that a path names: without the prefix, and without decoding anything, as no name here has to be encoded.
+    /// Finds the endpoint of a path without its prefix. Nothing is decoded, as no valid name needs
+    /// encoding.
     pub(super) fn at(path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix('/')?.split('/');
         let endpoint = (segments.next()?, segments.next(), segments.next());
@@ -77,10 +78,10 @@ impl Endpoint {
         }
     }
 
-    /// The methods that can be used here, as `Allow` lists them.
+    /// The allowed methods, as in the header `Allow`.
     pub(super) fn methods(&self) -> &'static str {
         match self {
-            // `HEAD` would make a copy, and record that somebody got one, for nothing.
+            // `HEAD` would make and record an export that nobody receives.
             Self::Export => "GET",
             Self::Erasure => "DELETE, POST",
             Self::Requests | Self::Objections | Self::Receipt | Self::Audit => "GET, HEAD",
@@ -117,7 +118,7 @@ pub(super) const TEMPLATES: [&str; 13] = [
     "/audit",
 ];
 
-/// An id in its one usual form, which no kind looks like.
+/// Parses an id in its canonical form, which no kind resembles.
 fn request_id(text: &str) -> Option<RequestId> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(RequestId::from)
 }
@@ -131,7 +132,7 @@ mod tests {
     const ID: &str = "0199f0e0-7a00-7000-8000-000000000001";
 
     #[test]
-    fn each_path_names_a_place_and_each_place_is_found_by_its_template() {
+    fn at_finds_the_endpoint_of_each_path() {
         let id = RequestId::from(Uuid::try_parse(ID).unwrap());
         for (path, endpoint) in [
             ("/export", Endpoint::Export),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_asked_for_is_nowhere() {
+    fn at_finds_no_endpoint_for_other_paths() {
         let simple = ID.replace('-', "");
         for path in [
             "",

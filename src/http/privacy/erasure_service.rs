@@ -1,4 +1,4 @@
-//! [`ErasureService`].
+//! [`ErasureService`]: the erasure of the logged-in user over HTTP.
 
 use std::{
     convert::Infallible,
@@ -24,18 +24,42 @@ use crate::{
     request::RequestContext,
 };
 
-/// Answers `DELETE` and `POST` by striking out whoever is logged in, for good (GDPR, Article 17). Made by
-/// [`Guestbook::erasure_service`](crate::Guestbook::erasure_service); it goes inside the session layer, and
-/// [`CrossOriginGuardLayer`](crate::http::CrossOriginGuardLayer) belongs around it.
+/// Answers `DELETE` and `POST` by erasing the data of the logged-in user (GDPR, Article 17).
 ///
-/// The user must have logged in a short while ago (default: 5 minutes), or the answer is 401. When it answers with 200 everything is
-/// erased: the body counts what was, the session's cookie is removed, and `Clear-Site-Data` has the browser forget the rest.
+/// [`Guestbook::erasure_service`](crate::Guestbook::erasure_service) returns it. It goes inside the
+/// session layer; put a [`CrossOriginGuardLayer`](crate::http::CrossOriginGuardLayer) around it.
 ///
-/// If the store or the journal does not answer in time, or fails half-way, the answer is 202 with `{"state":"pending"}`: the user is
-/// refused from then on, and the erasure is tried until it is done. As they cannot log in any more, `Location` names where to ask how
-/// far it is: a `GET` of the same path with the `pseudonym` of the answer in the query, `?erasure=…`, answers everybody who knows it
-/// with a `state` of [`ErasureState`](crate::privacy::ErasureState), and 404 if nothing is known of it. A 5xx, by the [kind](ErrorKind::status)
-/// of the failure, says that nothing has happened.
+/// - **200**: everything is erased. The body is the [receipt](crate::privacy::ErasureReceipt), with
+///   the `user_id`. The session's cookie is removed, and `Clear-Site-Data` makes the browser delete
+///   its data of the site.
+/// - **202**, with `{"state":"pending"}`: the store or the journal did not answer in time, or
+///   failed half-way. The user is refused from now on, and the erasure is retried until it is done.
+///   The user cannot log in, so `Location` has the place to ask: a `GET` of the same path with
+///   `?erasure=` and the `pseudonym` of the answer. It returns a `state`, see
+///   [`ErasureState`](crate::privacy::ErasureState), or 404 for an unknown pseudonym.
+/// - **401**: nobody is logged in, or the login is older than 5 minutes, by
+///   [default](Self::max_login_age).
+/// - **405**: another method.
+/// - **5xx**, by the [kind](ErrorKind::status) of the failure: nothing has happened.
+///
+/// ```
+/// use axum::Router;
+/// use tower_guestbook::{Guestbook, http::CrossOriginGuardLayer, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// let app: Router = Router::new()
+///     .route_service("/privacy/erasure", guestbook.erasure_service())
+///     .layer(CrossOriginGuardLayer::new())
+///     .layer(guestbook.layer());
+/// # use axum::body::Body;
+/// # use http::{Request, StatusCode};
+/// # use tower::ServiceExt;
+///
+/// let request = Request::delete("/privacy/erasure").body(Body::empty()).unwrap();
+/// assert_eq!(app.oneshot(request).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct ErasureService {
     rights: Rights,
@@ -47,7 +71,7 @@ impl ErasureService {
         Self { rights, max_login_age: Duration::from_secs(300) }
     }
 
-    /// The pseudonym in the query of a `GET`, for whoever asks how far an erasure is.
+    /// The pseudonym in the query of a `GET` that asks for the state of an erasure.
     pub(in crate::http) fn asks_for_state(method: &Method, uri: &Uri) -> Option<Pseudonym> {
         let is_get = matches!(*method, Method::GET | Method::HEAD);
         let pairs = form_urlencoded::parse(uri.query().filter(|_| is_get)?.as_bytes());
@@ -55,7 +79,7 @@ impl ErasureService {
         serde_json::from_value(Value::String(value.into_owned())).ok()
     }
 
-    /// How long ago the user may have logged in. Default: 5 minutes.
+    /// Sets how long ago the user may have logged in. Default: 5 minutes.
     #[must_use]
     pub fn max_login_age(mut self, age: Duration) -> Self {
         self.max_login_age = age;
@@ -94,9 +118,9 @@ impl<B> Service<Request<B>> for ErasureService {
                 Err(error) if error.kind() == ErrorKind::Pending => return pending(&rights, &user, &error).await,
                 Err(error) => return failed(&error),
             };
-            // It is over already; what is left to do is to tell the browser.
+            // The session has ended already; the browser is told to remove its cookie.
             if let Err(error) = session.logout().await {
-                tracing::warn!(%error, "an erased user's cookie may stay in the browser");
+                tracing::warn!(%error, "the cookie of an erased user may stay in the browser");
             }
             let mut json = serde_json::to_value(&receipt).unwrap_or_default();
             if let Some(json) = json.as_object_mut() {
@@ -118,7 +142,7 @@ impl fmt::Debug for ErasureService {
     }
 }
 
-/// It is not done, and will be.
+/// The answer while the erasure is not done.
 async fn pending(rights: &Rights, user: &UserId, error: &Error) -> Response<PrivacyBody> {
     tracing::warn!(error = %error.chain(), "an erasure is pending");
     let pseudonym = rights.pseudonym(user).await.ok();
@@ -130,12 +154,12 @@ async fn pending(rights: &Rights, user: &UserId, error: &Error) -> Response<Priv
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     headers.insert("clear-site-data", CLEAR_SITE_DATA);
     headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
-    let place = pseudonym.and_then(|pseudonym| HeaderValue::try_from(format!("?{STATE}={pseudonym}")).ok());
-    headers.extend(place.map(|place| (header::LOCATION, place)));
+    let location = pseudonym.and_then(|pseudonym| HeaderValue::try_from(format!("?{STATE}={pseudonym}")).ok());
+    headers.extend(location.map(|location| (header::LOCATION, location)));
     response
 }
 
-/// How far an erasure is.
+/// The state of an erasure.
 async fn state(rights: &Rights, pseudonym: Pseudonym) -> Response<PrivacyBody> {
     match rights.erasure_state(pseudonym).await {
         Ok(ErasureState::None) => problem(Problem::NO_SUCH_ERASURE),
@@ -150,7 +174,7 @@ async fn state(rights: &Rights, pseudonym: Pseudonym) -> Response<PrivacyBody> {
     }
 }
 
-/// The parameter by which the state of an erasure is asked for.
+/// The parameter that asks for the state of an erasure.
 const STATE: &str = "erasure";
 
 const CLEAR_SITE_DATA: HeaderValue = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");

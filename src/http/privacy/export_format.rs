@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use super::paced_export::ExportStream;
 use crate::{engine::rights::Rights, error::Result, id::UserId};
 
-/// In which form somebody gets their data.
+/// The format of an export.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum ExportFormat {
     Json,
@@ -16,7 +16,8 @@ pub(super) enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// What a request asks for: in its query, or else in `Accept`. `None` if the query asks for something that there is not.
+    /// The format that a request asks for: in its query, else in `Accept`. `None` if the query
+    /// names an unknown format.
     pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         let mut pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         match pairs.find(|(name, _)| name == "format") {
@@ -25,7 +26,7 @@ impl ExportFormat {
         }
     }
 
-    /// The whole copy, to be read part by part.
+    /// Begins the export.
     pub(super) async fn copy(self, rights: &Rights, user: &UserId) -> Result<ExportStream> {
         Ok(match self {
             Self::Json => Box::pin(rights.export(user).await?),
@@ -64,7 +65,8 @@ impl ExportFormat {
         Self::Json
     }
 
-    /// Whoever names ZIP gets it, unless they name JSON and like it as well. A `*/*`, as browsers send it, is no wish.
+    /// ZIP if `Accept` names it and prefers it to JSON. A range such as `*/*`, which browsers send,
+    /// does not count.
     #[cfg(feature = "zip")]
     fn accepted(headers: &HeaderMap) -> Self {
         let quality = |wanted: &str| {
@@ -80,7 +82,7 @@ impl ExportFormat {
     }
 }
 
-/// The weight among the parameters of a range (RFC 9110, section 12.4.2); what cannot be read is no wish.
+/// The weight among the parameters of a range (RFC 9110, section 12.4.2); 0 if it cannot be parsed.
 #[cfg(feature = "zip")]
 fn quality_of(parameters: &str) -> f32 {
     let mut parameters = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
@@ -96,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_query_decides_and_then_what_is_accepted() {
+    fn of_reads_the_query_and_then_accept() {
         for (uri, accept, expected) in [
             ("/", "", Some(ExportFormat::Json)),
             ("/", "*/*", Some(ExportFormat::Json)),

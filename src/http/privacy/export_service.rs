@@ -1,4 +1,4 @@
-//! [`ExportService`].
+//! [`ExportService`]: a copy of the data over HTTP.
 
 use std::{
     convert::Infallible,
@@ -20,15 +20,22 @@ use super::{
 };
 use crate::{engine::rights::Rights, http::problem::Problem, model::privacy::Actor, request::RequestContext};
 
-/// Answers `GET` with a copy of all that is kept of whoever is logged in, as a JSON document to be saved (GDPR, Articles 15 and
-/// 20). Made by [`Guestbook::export_service`](crate::Guestbook::export_service); it goes inside the session layer.
+/// Answers `GET` with a copy of all data of the logged-in user, as a JSON file (GDPR, Articles 15
+/// and 20).
 ///
-/// With the feature `zip` there is also a ZIP file, with the same data file by file: for a request with `?format=zip`, or with
-/// an `Accept` that names `application/zip` and prefers it to JSON. `?format=json` is always JSON; another format gets 406.
+/// [`Guestbook::export_service`](crate::Guestbook::export_service) returns it; it goes inside the
+/// session layer. The client cannot name another user.
 ///
-/// The answer streams: memory does not grow with the data. At most 16 are under way at a time; a reader who asks for nothing
-/// for [a minute](Self::max_idle) loses the turn, and the answer ends with an error. Others get 401, another method 405; a user's second export at the
-/// same time 429, and 503 if the store cannot be asked. Nobody can name a user but by being logged in.
+/// With feature `zip` the same data is also available as a ZIP file: for a request with
+/// `?format=zip`, or whose `Accept` names `application/zip` and prefers it to JSON. `?format=json`
+/// is always JSON.
+///
+/// The answer streams: memory does not grow with the data. At most 16 exports run at the same time
+/// in a process. A client that reads nothing for [a minute](Self::max_idle) loses its slot, and the
+/// answer ends with an error.
+///
+/// Other answers: 401 without a login, 405 for another method, 406 for an unknown format, 429 if
+/// the user's export is running or all slots are taken, and 503 if the store does not answer.
 ///
 /// ```
 /// use axum::Router;
@@ -38,11 +45,13 @@ use crate::{engine::rights::Rights, http::problem::Problem, model::privacy::Acto
 /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
 /// let app: Router = Router::new()
 ///     .route_service("/privacy/export", guestbook.export_service())
-///     .route_service("/privacy/erasure", guestbook.erasure_service())
 ///     .layer(guestbook.layer());
+/// # use axum::body::Body;
+/// # use http::{Request, StatusCode};
 /// # use tower::ServiceExt;
-/// # let request = http::Request::get("/privacy/export").body(axum::body::Body::empty()).unwrap();
-/// # assert_eq!(app.oneshot(request).await.unwrap().status(), http::StatusCode::UNAUTHORIZED);
+///
+/// let request = Request::get("/privacy/export").body(Body::empty()).unwrap();
+/// assert_eq!(app.oneshot(request).await.unwrap().status(), StatusCode::UNAUTHORIZED);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -61,8 +70,8 @@ impl ExportService {
         Self { rights, slots: Arc::default(), max_idle: Duration::from_secs(60) }
     }
 
-    /// How long a reader may ask for nothing while there is something to read. What the store takes does not count. Default: 60
-    /// seconds.
+    /// Sets how long a client may read nothing while there is something to read. Waiting for the
+    /// store does not count. Default: 60 seconds.
     #[must_use]
     pub fn max_idle(mut self, idle: Duration) -> Self {
         self.max_idle = idle;

@@ -1,4 +1,4 @@
-//! [`ExportSlots`]: the exports that run at a time.
+//! [`ExportSlots`]: the number of exports that run at the same time.
 
 use std::{
     collections::HashSet,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::id::UserId;
 
-/// Whose export is under way: one of each user, and a few in all.
+/// The slot of a user, until it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct ExportSlots {
     users: Mutex<HashSet<UserId>>,
@@ -20,7 +20,7 @@ pub(super) struct ExportSlot {
     user: UserId,
 }
 
-/// So many exports run at the same time in a process.
+/// The largest number of exports at the same time in a process.
 const MAX_EXPORTS: usize = 16;
 
 impl ExportSlots {

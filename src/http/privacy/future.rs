@@ -13,7 +13,7 @@ use http::Response;
 use super::PrivacyBody;
 use crate::store::dyn_store::BoxFuture;
 
-/// The answer about a right.
+/// The response future of the privacy services.
 pub struct PrivacyFuture {
     answer: BoxFuture<'static, Response<PrivacyBody>>,
 }

@@ -1,4 +1,4 @@
-//! [`Limiter`]: how often a user may ask. Values in, values out; whoever calls it says what time it is.
+//! [`Limiter`]: how many requests a user may make. It does no I/O; the caller provides the time.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -6,16 +6,16 @@ use lru::LruCache;
 
 use crate::{engine::rate::RateLimit, time::Timestamp};
 
-/// Which requests are limited how.
+/// The limits per user.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// All of them.
+    /// The limit of all requests.
     pub(super) requests: RateLimit,
-    /// Those that cost much or cannot be undone, which count among all of them as well.
+    /// The limit of requests that are expensive or cannot be undone. They count as requests, too.
     pub(super) sensitive: RateLimit,
 }
 
-/// A kind of request.
+/// The weight of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
     Usual,
@@ -23,7 +23,7 @@ pub(super) enum Weight {
 }
 
 impl Weight {
-    /// What the limit is called that holds for this kind.
+    /// The name of the limit for this weight.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Usual => "requests",
@@ -32,26 +32,28 @@ impl Weight {
     }
 }
 
-/// Somebody has asked too often.
+/// A request above the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Throttled {
-    /// What they have asked for too often.
+    /// The limit that was reached.
     pub(super) limit: Weight,
-    /// After this time they may ask again.
+    /// The time after which the user may try again.
     pub(super) wait: Duration,
 }
 
-/// What the users have used up lately, of a bounded number of users. Who asked least recently is forgotten first, and
-/// begins anew: nobody is limited by what others do.
+/// What a bounded number of users have used of their limits. When there are more users, the one
+/// with the oldest request is dropped and begins with the full limit, so no user is limited by
+/// others.
 ///
-/// It knows users by a number, so no name is left here of somebody who is erased.
+/// Users are known by a number, so no name of an erased user remains here.
 pub(super) struct Limiter {
     limits: Limits,
     users: LruCache<u64, Used>,
 }
 
-/// How much is used up at a time. A request uses as many units up as its span has milliseconds, and each millisecond gives
-/// as many back as the limit has requests: so nothing is ever rounded.
+/// The used part of the limits. A request uses as many units as the span of the limit has
+/// milliseconds, and each millisecond returns as many units as the limit has requests. So nothing
+/// is rounded.
 #[derive(Clone, Copy, Debug)]
 struct Used {
     at: Timestamp,
@@ -62,17 +64,17 @@ struct Used {
 impl Limiter {
     pub(super) fn new(limits: Limits, capacity: NonZeroUsize) -> Self {
         let mut users = LruCache::unbounded();
-        // Memory comes with the users.
+        // Memory is allocated as users come.
         users.resize(capacity);
         Self { limits, users }
     }
 
-    /// The user asks at `now`. A request that is refused uses nothing up.
-    pub(super) fn ask(&mut self, user: u64, weight: Weight, now: Timestamp) -> Result<(), Throttled> {
+    /// Counts a request of the user at `now`. A refused request uses nothing.
+    pub(super) fn check(&mut self, user: u64, weight: Weight, now: Timestamp) -> Result<(), Throttled> {
         let Limits { requests, sensitive } = self.limits;
         let is_sensitive = weight == Weight::Sensitive;
         let used = self.users.get_or_insert_mut(user, || Used { at: now, requests: 0, sensitive: 0 });
-        // A clock that was set back gives nothing back, and is followed from there.
+        // A clock that was set back returns nothing, and is followed from there.
         let elapsed = now.since(used.at);
         let known = Used {
             at: now,

@@ -1,4 +1,4 @@
-//! Reads the body of a request: bounded in size and time, and strictly.
+//! [`Members`]: the body of a request, bounded in size and time and parsed strictly.
 
 use std::{future::poll_fn, pin::pin, time::Duration};
 
@@ -10,23 +10,23 @@ use serde_json::{Map, Value};
 use super::{answer::Refusal, problems, strict_json};
 use crate::http::problem::Problem;
 
-/// The longest body that is read.
+/// The largest body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// So long a body may take.
+/// The longest time that a body may take.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// A name that nobody knows is repeated up to this length.
+/// An unknown name is repeated in the answer up to this length.
 const MAX_NAME: usize = 64;
 
-/// The members of a body that are not used yet.
+/// The members of a body that were not read yet.
 #[derive(Debug)]
 pub(super) struct Members {
     members: Map<String, Value>,
 }
 
 impl Members {
-    /// Those of a body of JSON; none if it is empty, whatever its type.
+    /// Reads a JSON body. An empty body of any type has no members.
     pub(super) async fn read<B: Body>(headers: &HeaderMap, body: B) -> Result<Self, Refusal> {
         let bytes = tokio::time::timeout(MAX_TIME, whole(body)).await.map_err(|_| problems::TOO_SLOW)??;
         if bytes.is_empty() {
@@ -41,7 +41,7 @@ impl Members {
         }
     }
 
-    /// A text, if it is there; null counts as absent.
+    /// Takes a string member; null counts as absent.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
         match self.members.remove(name) {
             None | Some(Value::Null) => Ok(None),
@@ -50,12 +50,12 @@ impl Members {
         }
     }
 
-    /// A member of whatever type.
+    /// Takes a member of any type.
     pub(super) fn value(&mut self, name: &str) -> Option<Value> {
         self.members.remove(name)
     }
 
-    /// There must be nothing else.
+    /// Fails if there is another member.
     pub(super) fn end(self) -> Result<(), Refusal> {
         match self.members.keys().next() {
             None => Ok(()),
@@ -74,7 +74,7 @@ async fn whole<B: Body>(body: B) -> Result<Vec<u8>, Problem> {
     }
     let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        // Trailers say nothing to us.
+        // Trailers are ignored.
         let Ok(data) = frame.map_err(|_| problems::INCOMPLETE)?.into_data() else { continue };
         if data.remaining() > MAX_BODY - bytes.len() {
             return Err(problems::TOO_LARGE);

@@ -1,4 +1,4 @@
-//! [`PacedExport`]: an export that does not wait for its reader for ever.
+//! [`PacedExport`]: an export with a limit on how long its client may be idle.
 
 use std::{
     fmt,
@@ -15,22 +15,22 @@ use tokio::{task::AbortHandle, time::Instant};
 use super::export_slots::ExportSlot;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The parts of a copy, whatever its format.
+/// The parts of an export of any format.
 pub(super) type ExportStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-/// An export with the turn that it takes. A reader who asks for nothing for too long loses both, so that slow ones cannot keep
-/// others out; when they ask again, they get an error.
+/// An export and its slot. A client that reads nothing for too long loses both, so that slow
+/// clients cannot block others; its next read is an error.
 pub(super) struct PacedExport {
     shared: Arc<Mutex<State>>,
     watch: AbortHandle,
 }
 
 enum State {
-    Going {
+    Running {
         copied: ExportStream,
-        /// The user's turn lasts as long as the export.
+        /// The slot of the user is held as long as the export.
         _slot: ExportSlot,
-        /// Since when the reader could ask for the next part. `None`: they have asked, and the store has not answered.
+        /// Since when the client could read the next part. `None` while the store has not answered.
         idle_since: Option<Instant>,
     },
     TooSlow,
@@ -39,7 +39,7 @@ enum State {
 
 impl PacedExport {
     pub(super) fn new(copied: ExportStream, slot: ExportSlot, max_idle: Duration) -> Self {
-        let going = State::Going { copied, _slot: slot, idle_since: Some(Instant::now()) };
+        let going = State::Running { copied, _slot: slot, idle_since: Some(Instant::now()) };
         let shared = Arc::new(Mutex::new(going));
         let watch = tokio::spawn(watch(Arc::downgrade(&shared), max_idle)).abort_handle();
         Self { shared, watch }
@@ -48,7 +48,7 @@ impl PacedExport {
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
-            State::Going { copied, idle_since, .. } => {
+            State::Running { copied, idle_since, .. } => {
                 let polled = copied.as_mut().poll_next(cx);
                 *idle_since = polled.is_ready().then(Instant::now);
                 if let Poll::Ready(None | Some(Err(_))) = polled {
@@ -77,23 +77,23 @@ impl fmt::Debug for PacedExport {
     }
 }
 
-/// Ends what is idle for too long.
+/// Ends an export whose client is idle for too long.
 async fn watch(shared: Weak<Mutex<State>>, max_idle: Duration) {
     while let Some(until) = shared.upgrade().and_then(|shared| idle_until(&shared, max_idle)) {
         tokio::time::sleep_until(until).await;
     }
 }
 
-/// Until when the reader may be idle; `None` if it is over.
+/// Until when the client may be idle; `None` if the export is over.
 fn idle_until(shared: &Mutex<State>, max_idle: Duration) -> Option<Instant> {
     let now = Instant::now();
     let mut state = match shared.try_lock() {
         Ok(state) => state,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        // A part is being asked for.
+        // A part is being read.
         Err(TryLockError::WouldBlock) => return Some(now + max_idle),
     };
-    let State::Going { idle_since, .. } = &*state else { return None };
+    let State::Running { idle_since, .. } = &*state else { return None };
     let until = idle_since.unwrap_or(now) + max_idle;
     if until <= now {
         *state = State::TooSlow;
@@ -103,5 +103,5 @@ fn idle_until(shared: &Mutex<State>, max_idle: Duration) -> Option<Instant> {
 }
 
 fn too_slow() -> Error {
-    Error::new(ErrorKind::Timeout, "the reader of an export asked for nothing for too long")
+    Error::new(ErrorKind::Timeout, "the client of an export read nothing for too long")
 }

@@ -1,4 +1,4 @@
-//! [`Page`]: which part of a list somebody asks for.
+//! [`Page`]: the part of a list that a request asks for.
 
 use std::str::FromStr;
 
@@ -6,20 +6,20 @@ use http::Uri;
 
 use super::{answer::Refusal, problems};
 
-/// Which part of a list.
+/// The part of a list that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page<T> {
-    /// What the page before ended with.
+    /// The last key of the page before.
     pub(super) after: Option<T>,
-    /// So many at most.
+    /// The largest number of entries.
     pub(super) limit: usize,
 }
 
-/// The longest page, and the one of those who do not ask for another.
+/// The largest limit, and the default.
 pub(super) const MAX_LIMIT: usize = 200;
 
 impl<T: FromStr> Page<T> {
-    /// What the parameters `after` and `limit` say. Others do not matter.
+    /// Reads the parameters `after` and `limit`. Others are ignored.
     pub(super) fn of(uri: &Uri) -> Result<Self, Refusal> {
         let after = parameter(uri, "after")?;
         let limit = parameter(uri, "limit")?.unwrap_or(MAX_LIMIT);
@@ -29,12 +29,13 @@ impl<T: FromStr> Page<T> {
         Ok(Self { after, limit })
     }
 
-    /// So many are asked for, to know whether there is another page.
+    /// The number of entries to read, to know whether there is another page.
     pub(super) fn and_one_more(&self) -> usize {
         self.limit + 1
     }
 
-    /// What the next page comes after, if there is one. The one that is too many goes.
+    /// Removes the entry that is too many. Returns the key after which the next page begins, if
+    /// there is one.
     pub(super) fn next<R, K>(&self, rows: &mut Vec<R>, key: impl Fn(&R) -> K) -> Option<K> {
         let has_more = rows.len() > self.limit;
         rows.truncate(self.limit);
@@ -42,7 +43,7 @@ impl<T: FromStr> Page<T> {
     }
 }
 
-/// A parameter that stands once at most.
+/// Reads a parameter that may be given once.
 pub(super) fn parameter<T: FromStr>(uri: &Uri, name: &str) -> Result<Option<T>, Refusal> {
     let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let mut values = pairs.filter(|(known, _)| known == name).map(|(_, value)| value);

@@ -1,11 +1,11 @@
-//! The same as a router of axum, feature `axum`.
+//! The service as a router of axum, feature `axum`.
 
 use axum::Router;
 
 use super::{PrivacyService, endpoint::TEMPLATES};
 
 impl PrivacyService {
-    /// A route for each path.
+    /// A router with a route for each path.
     pub(crate) fn router<S>(self) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,

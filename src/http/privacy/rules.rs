@@ -1,4 +1,4 @@
-//! [`PrivacyRules`]: how often users may ask, what they must have done before, and how they confirm.
+//! [`PrivacyRules`]: the limits and the checks of [`PrivacyService`](super::PrivacyService).
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -12,7 +12,11 @@ use crate::{
     store::dyn_store::BoxFuture,
 };
 
-/// How often users may exercise their rights over HTTP, and how. Everything has a default that is safe.
+/// The configuration of [`PrivacyService`](crate::http::PrivacyService): limits per user, the age
+/// of a login, other origins, and how users confirm an erasure.
+///
+/// Defaults: 30 requests a minute, 5 of them sensitive, for 10,000 users; a login of the last 5
+/// minutes for an erasure; no other origin; requests for erasure wait for a person.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,15 +34,15 @@ use crate::{
 ///     .cross_origin(CrossOriginGuardLayer::new().allow_origin("https://app.example")?)
 ///     .confirm_erasures_by(async |_user, request, token| {
 ///         let link = format!("https://app.example/erase/{request}#{}", *token.expose_secret());
-///         // … goes to the user by mail.
+///         // … send it to the user by mail.
 ///         assert!(link.len() > 60);
 ///         Ok(())
 ///     });
 /// let guestbook = Guestbook::builder(MemoryStore::new()).privacy(rules).build()?;
 /// # let _ = guestbook.privacy_service();
 ///
-/// let nobody = PrivacyRules::new().requests(RateLimit::per_minute(0));
-/// assert!(Guestbook::builder(MemoryStore::new()).privacy(nobody).build().is_err());
+/// let none = PrivacyRules::new().requests(RateLimit::per_minute(0));
+/// assert!(Guestbook::builder(MemoryStore::new()).privacy(none).build().is_err());
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -56,7 +60,7 @@ pub(super) type SendToken =
     dyn Fn(UserId, RequestId, ConfirmationToken) -> BoxFuture<'static, Result<()>> + Send + Sync;
 
 impl PrivacyRules {
-    /// The defaults.
+    /// Creates the default rules.
     pub fn new() -> Self {
         Self {
             limits: Limits { requests: RateLimit::per_minute(30), sensitive: RateLimit::per_minute(5) },
@@ -68,48 +72,53 @@ impl PrivacyRules {
         }
     }
 
-    /// How often a user may ask for anything. Default: 30 a minute.
+    /// Sets how many requests a user may make. Default: 30 a minute.
     pub fn requests(mut self, limit: RateLimit) -> Self {
         self.limits.requests = limit;
         self
     }
 
-    /// How often a user may try to get an export or to be erased, which counts above as well. Default: 5 a minute.
+    /// Sets how many exports, erasures and confirmations a user may try. They count as requests,
+    /// too. Default: 5 a minute.
     pub fn sensitive_requests(mut self, limit: RateLimit) -> Self {
         self.limits.sensitive = limit;
         self
     }
 
-    /// Of how many users it is remembered how often they have asked, some 100 bytes each. Of more of them who ask at the same time,
-    /// those begin anew who asked least recently. Default: 10,000.
+    /// Sets the number of users whose requests are counted, about 100 bytes each. When there are
+    /// more, the user with the oldest request is dropped and begins with the full limit. Default:
+    /// 10,000.
     pub fn limited_users(mut self, users: usize) -> Self {
         self.users = users;
         self
     }
 
-    /// How long ago a user may have logged in who wants to be erased. Default: 5 minutes.
+    /// Sets how long ago a user may have logged in to erase the account. Default: 5 minutes.
     pub fn max_login_age(mut self, age: Duration) -> Self {
         self.max_login_age = age;
         self
     }
 
-    /// Which other origins may change something. Default: none.
+    /// Sets which other origins may send requests that change something. Default: none.
     pub fn cross_origin(mut self, guard: CrossOriginGuardLayer) -> Self {
         self.guard = guard;
         self
     }
 
-    /// The [sources](crate::privacy::PersonalData) that users may correct by themselves, by name: those whose
-    /// [`rectify`](crate::privacy::PersonalData::rectify) checks what it is told, as it is told what a user sent. Default: none; preferences
-    /// they may always correct.
+    /// Names the [sources](crate::privacy::PersonalData) that users may correct. Their
+    /// [`rectify`](crate::privacy::PersonalData::rectify) receives what a user sent and must
+    /// validate it. Default: none. Users may always correct preferences.
     pub fn correctable_sources<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.correctable = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// An erasure that a user files is one in [two steps](crate::privacy::Rights::request_erasure): `send` brings the token to them, on a way that
-    /// only they can read, and they confirm with it. It has ten seconds. If it fails the answer is 503, and filing again sends another token.
-    /// Default: none; such a request waits for a person to answer it, as those of other kinds do.
+    /// Makes users confirm an erasure that they [request](crate::privacy::Rights::request_erasure):
+    /// `send` brings the token to the user, over a channel that only they can read. Default: none;
+    /// a request for erasure waits for a person, like those of other kinds.
+    ///
+    /// `send` has 10 seconds. If it fails or is late, the answer is 503; filing the request again
+    /// sends another token.
     pub fn confirm_erasures_by<F, Sent>(mut self, send: F) -> Self
     where
         F: Fn(UserId, RequestId, ConfirmationToken) -> Sent + Send + Sync + 'static,
@@ -119,14 +128,14 @@ impl PrivacyRules {
         self
     }
 
-    /// `sources`: the names of those that there are.
+    /// Checks the rules against the names of the registered sources.
     pub(crate) fn check<'a>(&self, sources: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
         let wrong = |problem: &str| Err(Error::new(ErrorKind::Configuration, format!("privacy(): {problem}")));
         if ![self.limits.requests, self.limits.sensitive].into_iter().all(RateLimit::is_possible) || self.users == 0 {
-            return wrong("a limit needs at least one request in 1 ms to 30 days, and one user");
+            return wrong("a limit needs at least one request in a span of 1 ms to 30 days, and one user");
         }
         match self.correctable.iter().find(|name| !sources.clone().any(|known| known == **name)) {
-            Some(name) => wrong(&format!("there is no source {name:?} that users could correct")),
+            Some(name) => wrong(&format!("correctable_sources(): there is no source {name:?}")),
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! [`PrivacyService`].
+//! [`PrivacyService`]: all privacy rights over HTTP.
 
 use std::{
     convert::Infallible,
@@ -33,61 +33,88 @@ use crate::{
     time::Clock,
 };
 
-/// Answers whatever a user may ask about their own data, below one prefix. Made by
-/// [`Guestbook::privacy_service`](crate::Guestbook::privacy_service); it goes inside the session layer. For axum there is
-/// `Guestbook::privacy_router`, feature `axum`, with the same paths.
+/// Serves the privacy rights of the logged-in user, below one prefix.
 ///
-/// | path | methods | what | GDPR |
+/// [`Guestbook::privacy_service`](crate::Guestbook::privacy_service) returns it. It goes inside the
+/// session layer and contains a [`CrossOriginGuard`]. For axum, `Guestbook::privacy_router`
+/// (feature `axum`) has the same paths.
+///
+/// | path | methods | what it does | GDPR |
 /// |---|---|---|---|
-/// | `/export` | `GET` | a copy of the data: [`ExportService`] | 15, 20 |
-/// | `/delete` | `DELETE`, `POST` | erases at once: [`ErasureService`], which also says to a `GET` with `?erasure=` how far that is | 17 |
-/// | `/requests` | `GET` | the user's requests, the first received first | 12 |
-/// | `/requests/{kind}` | `GET`, `POST` | those of a kind; files one, with a `message` if there is something to say. 201, or 200 with the one that is open | 12 |
-/// | `/requests/{id}` | `GET`, `DELETE` | one of them; takes it back | 12, 17 |
-/// | `/requests/{id}/confirmation` | `POST` | confirms an erasure with its `token` | 17 |
-/// | `/restriction` | `GET`, `POST`, `DELETE` | what restricts processing; restricts it, for a `reason`; lifts that | 18 |
-/// | `/objection` | `GET` | the purposes to which the user objects | 21 |
-/// | `/objection/{purpose}` | `POST`, `DELETE` | objects; [takes that back](crate::privacy::Rights::withdraw_objection) | 21 |
-/// | `/rectification` | `PATCH` | corrects `preferences` and `sources`: [`Rights::rectify`] | 16 |
-/// | `/consent` | `GET`, `POST` | where each purpose stands and what to show; decides `choices` by a `method`, with a `notice` | 7 |
-/// | `/consent/receipt` | `GET` | a [receipt](crate::consent::Receipt) | 7(1) |
-/// | `/consent/{purpose}` | `DELETE` | withdraws | 7(3) |
-/// | `/audit` | `GET` | what was done with the user's data, the first first, and by what kind of actor | 5(2), 15 |
+/// | `/export` | `GET` | returns a copy of the data: [`ExportService`] | 15, 20 |
+/// | `/delete` | `DELETE`, `POST` | erases the user at once: [`ErasureService`] | 17 |
+/// | `/delete?erasure=…` | `GET` | returns the state of an erasure, without a login | 17 |
+/// | `/requests` | `GET` | lists requests, the first received first | 12 |
+/// | `/requests/{kind}` | `GET` | lists requests of a kind | 12 |
+/// | `/requests/{kind}` | `POST` | files one: 201, or 200 with the open one | 12 |
+/// | `/requests/{id}` | `GET`, `DELETE` | returns a request; cancels it | 12, 17 |
+/// | `/requests/{id}/confirmation` | `POST` | confirms an erasure | 17 |
+/// | `/restriction` | `GET`, `POST`, `DELETE` | returns, sets or lifts the restriction | 18 |
+/// | `/objection` | `GET` | lists the purposes with an objection | 21 |
+/// | `/objection/{purpose}` | `POST`, `DELETE` | objects; withdraws the objection | 21 |
+/// | `/rectification` | `PATCH` | corrects preferences and sources | 16 |
+/// | `/consent` | `GET`, `POST` | returns consent states and the prompt; decides | 7 |
+/// | `/consent/receipt` | `GET` | returns a [receipt](crate::consent::Receipt) | 7(1) |
+/// | `/consent/{purpose}` | `DELETE` | withdraws consent | 7(3) |
+/// | `/audit` | `GET` | lists the user's audit entries | 5(2), 15 |
 ///
-/// All of it is about whoever is logged in: nobody can name a user, and what is another's does not exist. `HEAD` is answered like
-/// `GET`, but for the export. Lists have at most 200 entries (`limit`), and say in `next` what to send as `after` for the next page.
+/// Every path serves the data of the logged-in user. A client cannot name another user, and what
+/// belongs to another user is answered with 404. `HEAD` is answered like `GET`, except for the
+/// export. Lists have at most 200 entries (`limit`); the value of `next` is what to send as `after`
+/// for the next page.
 ///
-/// # What users may do
+/// # Bodies
 ///
-/// - A **restriction** is the user's right: they may set one for each reason of Article 18(1), `accuracy` (the default), `unlawful`,
-///   `claims` and `objection_pending`, and lift it, whoever has set it. An operator who must keep something places a [hold](Rights::place_hold). While
-///   a confirmed erasure is waiting, its restriction can be neither replaced nor lifted (409): cancel the request.
-/// - An **erasure** that is filed waits for a person; with [`PrivacyRules::confirm_erasures_by`] the user gets a token and confirms by themselves.
-/// - **Corrected** are preferences, and the sources that [`PrivacyRules::correctable_sources`] names.
-/// - **Consent** without a login is the application's own page: see [`Consent`](crate::Consent).
+/// Bodies are JSON objects without unknown members:
 ///
-/// # When it says no
+/// - `POST /requests/{kind}`: `message`, optional.
+/// - `POST /requests/{id}/confirmation`: `token`.
+/// - `POST /restriction`: `reason`, optional: `accuracy` (the default), `unlawful`, `claims` or
+///   `objection_pending`, the reasons of Article 18(1).
+/// - `PATCH /rectification`: `preferences` and `sources`, as for
+///   [`Rights::rectify`](crate::privacy::Rights::rectify).
+/// - `POST /consent`: `choices`, an object with true or false for each purpose; `method` and
+///   `notice`, optional.
 ///
-/// Each refusal is `application/problem+json` (RFC 9457), and changes nothing; but what a rectification has corrected before a source
-/// refused stays so, and after a 503 with `outcome` it is not known.
+/// # What users can change
 ///
-/// | status | when |
-/// |---|---|
-/// | 400 | a parameter, or a kind in the path, is wrong (`field` names it); the body is no JSON object, or a name stands in it twice |
-/// | 401 | nobody is logged in; to be erased and to confirm that: the last login is too long ago |
-/// | 403 | the request would change something and comes from another origin; the token is not right |
-/// | 404 | there is nothing here, or nothing of the user's |
-/// | 405 | not with this method; `Allow` lists the others |
-/// | 406 | the export has no such format |
-/// | 408, 413, 415 | a body takes more than 10 seconds; has more than 64 KiB, or what would be stored is too large; is not `application/json` |
-/// | 409 | it cannot be done in this state, or a parallel change came first; a yes without the notice that was shown |
-/// | 422 | a member of the body is wrong, or unknown: `field` names it |
-/// | 429 | the user has asked too often, and `Retry-After` says for how long to wait; another export of theirs is under way |
-/// | 500, 503, 507 | the store fails, by the [kind](crate::ErrorKind::status) of its error; 503 also if the sender of tokens fails. With the member `outcome`, `unknown`, the answer was late: the change may have been made, or may be made yet. Ask, or ask for it again: twice is as good as once |
+/// - **Restriction**: a user can set and lift it, whoever set it. An operator who must keep data
+///   places a [hold](crate::privacy::Rights::place_hold). The restriction of a confirmed erasure
+///   can be neither replaced nor lifted (409); cancelling the request lifts it.
+/// - **Erasure**: a filed request waits for a person. With [`PrivacyRules::confirm_erasures_by`]
+///   the user receives a token and confirms it.
+/// - **Rectification**: preferences, and the sources that [`PrivacyRules::correctable_sources`]
+///   names.
+/// - **Consent** without a login is a page of the application: see [`Consent`](crate::Consent).
 ///
-/// Requests are limited [for each user](PrivacyRules::requests), in this process, before the store is asked for an answer; those that
-/// are refused for this do not count. With feature `metrics` the counter `guestbook_privacy_throttled_total` says how many there
-/// were, with a label `limit`: `requests` or `sensitive`.
+/// # Errors
+///
+/// A refusal is `application/problem+json` (RFC 9457) and means that nothing was changed. There are
+/// two exceptions: what a rectification corrected before a source refused stays corrected, and
+/// after a 503 with `"outcome": "unknown"` the change may have been made, or may still be made.
+/// Repeat the request: doing it twice has the same effect as once.
+///
+/// - 400: a parameter, or the kind in the path, is invalid (`field` names it); or the body is no
+///   JSON object, or has a duplicate name.
+/// - 401: nobody is logged in. For an erasure and its confirmation: the last login is too long ago.
+/// - 403: the request would change something and comes from another origin; or the token is wrong.
+/// - 404: the path, or the object of the user, does not exist.
+/// - 405: the method is not allowed; `Allow` lists those that are.
+/// - 406: the export does not have this format.
+/// - 408, 413, 415: the body takes more than 10 seconds; it has more than 64 KiB, or the stored
+///   data would be too large; it is not `application/json`.
+/// - 409: the state does not allow it, or a parallel change came first; or consent was given
+///   without the notice that was shown.
+/// - 422: a member of the body is invalid or unknown; `field` names it.
+/// - 429: the user is above the limit, and `Retry-After` has the time to wait; or another export of
+///   the user is running.
+/// - 500, 503, 507: the store fails, by the [kind](crate::ErrorKind::status) of its error. 503 also
+///   if the token could not be sent.
+///
+/// The [limits](PrivacyRules::requests) apply per user and per process, and are checked before the
+/// store is asked. Refused requests do not count. With feature `metrics`, the counter
+/// `guestbook_privacy_throttled_total` counts them, with a label `limit`: `requests` or
+/// `sensitive`.
 ///
 /// # Examples
 ///
@@ -105,20 +132,20 @@ use crate::{
 /// let privacy = guestbook.privacy_service().prefix("/privacy");
 /// let service = ServiceBuilder::new().layer(guestbook.session_layer()).service(privacy);
 ///
-/// let stranger = Request::get("/privacy/requests").body(Empty::<Bytes>::new()).unwrap();
-/// let response = service.oneshot(stranger).await.unwrap();
+/// let anonymous = Request::get("/privacy/requests").body(Empty::<Bytes>::new()).unwrap();
+/// let response = service.oneshot(anonymous).await.unwrap();
 /// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 /// assert_eq!(response.headers()["content-type"], "application/problem+json");
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct PrivacyService {
-    guarded: CrossOriginGuard<Unguarded>,
-    unguarded: Unguarded,
+    guarded: CrossOriginGuard<PrivacyEndpoints>,
+    endpoints: PrivacyEndpoints,
 }
 
 #[derive(Clone)]
-struct Unguarded {
+struct PrivacyEndpoints {
     shared: Arc<ServiceState>,
     prefix: Option<Arc<str>>,
     export: ExportService,
@@ -137,19 +164,19 @@ impl PrivacyService {
         let erasure = ErasureService::new(rights.clone()).max_login_age(rules.max_login_age);
         let throttle = Throttle::new(rules.limits, rules.users, clock);
         let shared = Arc::new(ServiceState { rights, audit, consents, rules, throttle });
-        Self::of(Unguarded { shared, prefix: None, export, erasure })
+        Self::of(PrivacyEndpoints { shared, prefix: None, export, erasure })
     }
 
-    /// What the paths begin with: `/privacy`, say. Default: nothing, for a service that something else takes the prefix from, as
-    /// `nest_service` of axum does.
+    /// Sets the prefix of all paths, such as `/privacy`. Default: none, for a service whose prefix
+    /// is removed before, as by `nest_service` of axum.
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
         let prefix = Some(prefix.trim_end_matches('/')).filter(|prefix| !prefix.is_empty());
-        Self::of(Unguarded { prefix: prefix.map(Into::into), ..self.unguarded })
+        Self::of(PrivacyEndpoints { prefix: prefix.map(Into::into), ..self.endpoints })
     }
 
-    fn of(unguarded: Unguarded) -> Self {
-        Self { guarded: unguarded.shared.rules.guard.layer(unguarded.clone()), unguarded }
+    fn of(endpoints: PrivacyEndpoints) -> Self {
+        Self { guarded: endpoints.shared.rules.guard.layer(endpoints.clone()), endpoints }
     }
 }
 
@@ -170,7 +197,7 @@ where
     }
 }
 
-impl<B> Service<Request<B>> for Unguarded
+impl<B> Service<Request<B>> for PrivacyEndpoints
 where
     B: Body + Send + 'static,
 {
@@ -189,35 +216,35 @@ where
             return PrivacyFuture::ready(problem(problems::NOT_FOUND));
         };
         if endpoint == Endpoint::Erasure && ErasureService::asks_for_state(request.method(), request.uri()).is_some() {
-            // Whoever is erased cannot log in to ask.
+            // An erased user cannot log in.
             return self.erasure.call(request);
         }
         if !endpoint.allows(request.method()) {
-            return PrivacyFuture::ready(self.named(&endpoint, not_allowed(endpoint.methods())));
+            return PrivacyFuture::ready(self.with_route(&endpoint, not_allowed(endpoint.methods())));
         }
         let session = own_context(&self.shared.rights, request.extensions()).map(RequestContext::session);
         let user = session.as_ref().and_then(Session::user_id);
         let (Some(session), Some(user)) = (session, user) else {
-            return PrivacyFuture::ready(self.named(&endpoint, problem(Problem::LOGIN_REQUIRED)));
+            return PrivacyFuture::ready(self.with_route(&endpoint, problem(Problem::LOGIN_REQUIRED)));
         };
         let weight = self.shared.weight(&endpoint, request.method());
-        if let Err(throttled) = self.shared.throttle.ask(&user, weight) {
-            return PrivacyFuture::ready(self.named(&endpoint, *throttled));
+        if let Err(throttled) = self.shared.throttle.check(&user, weight) {
+            return PrivacyFuture::ready(self.with_route(&endpoint, *throttled));
         }
         let is_recent = session.authenticated_within(self.shared.rules.max_login_age);
         if weight == Weight::Sensitive && endpoint != Endpoint::Export && !is_recent {
-            return PrivacyFuture::ready(self.named(&endpoint, problem(Problem::RECENT_LOGIN_REQUIRED)));
+            return PrivacyFuture::ready(self.with_route(&endpoint, problem(Problem::RECENT_LOGIN_REQUIRED)));
         }
         match endpoint {
             Endpoint::Export => self.export.call(request),
             Endpoint::Erasure => self.erasure.call(request),
-            _ => self.answered(endpoint, user, request),
+            _ => self.handle_endpoint(endpoint, user, request),
         }
     }
 }
 
-impl Unguarded {
-    fn answered<B>(&self, endpoint: Endpoint, user: UserId, request: Request<B>) -> PrivacyFuture
+impl PrivacyEndpoints {
+    fn handle_endpoint<B>(&self, endpoint: Endpoint, user: UserId, request: Request<B>) -> PrivacyFuture
     where
         B: Body + Send + 'static,
     {
@@ -232,12 +259,12 @@ impl Unguarded {
             let method = user_request.parts.method.clone();
             let answered = handle(&user_request, &endpoint, body).await;
             let response = answered.unwrap_or_else(|refusal: Refusal| refusal.into_response_to(&method));
-            without_body(&method, this.named(&endpoint, response))
+            without_body(&method, this.with_route(&endpoint, response))
         })
     }
 
-    /// The route for the activity layer, which would see the whole path, with ids, where no router gives it a template.
-    fn named(&self, endpoint: &Endpoint, mut response: Response<PrivacyBody>) -> Response<PrivacyBody> {
+    /// Sets the route for the activity layer, which otherwise records the whole path, with ids.
+    fn with_route(&self, endpoint: &Endpoint, mut response: Response<PrivacyBody>) -> Response<PrivacyBody> {
         if let Some(prefix) = &self.prefix {
             let template = format!("{prefix}{}", endpoint.template());
             response.extensions_mut().insert(RouteTemplate::new(template));
@@ -254,7 +281,7 @@ fn not_allowed(methods: &'static str) -> Response<PrivacyBody> {
 
 impl fmt::Debug for PrivacyService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unguarded { shared, prefix, .. } = &self.unguarded;
+        let PrivacyEndpoints { shared, prefix, .. } = &self.endpoints;
         f.debug_struct("PrivacyService").field("prefix", prefix).field("rules", &shared.rules).finish_non_exhaustive()
     }
 }

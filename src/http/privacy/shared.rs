@@ -1,4 +1,4 @@
-//! Parts of responses that the services have in common.
+//! The parts of responses that the services share.
 
 use bytes::Bytes;
 use http::{Extensions, HeaderValue, Response, StatusCode, header};
@@ -11,11 +11,12 @@ use crate::{
     request::RequestContext,
 };
 
-/// The visit of the guestbook whose rights are asked for. The users of another one have nothing to do with it.
+/// The request context of the guestbook whose rights are exercised. Users of another guestbook do
+/// not count.
 pub(super) fn own_context<'a>(rights: &Rights, extensions: &'a Extensions) -> Option<&'a RequestContext> {
     let context = RequestContext::find(extensions, |context| context.is_of(rights.sessions()));
     if context.is_none() {
-        tracing::error!("privacy rights have no session layer outside, and nobody is logged in: use guestbook.layer()");
+        tracing::error!("a privacy service has no session layer outside: use guestbook.layer()");
     }
     context
 }
@@ -25,7 +26,7 @@ pub(super) fn problem(problem: Problem) -> Response<PrivacyBody> {
 }
 
 pub(super) fn failed(error: &Error) -> Response<PrivacyBody> {
-    tracing::error!(error = %error.chain(), "a privacy right could not be given");
+    tracing::error!(error = %error.chain(), "a privacy request failed");
     match error.kind() {
         ErrorKind::UserErased => problem(Problem::LOGIN_REQUIRED),
         kind => problem(Problem::rights_failed(kind)),

@@ -1,4 +1,4 @@
-//! JSON in which no name stands twice: which of the two counted would depend on who reads it (RFC 8259, section 4).
+//! JSON without duplicate names: parsers disagree about which value counts (RFC 8259, section 4).
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-/// The value, if it is one.
+/// Parses JSON; `None` if it is invalid or has a duplicate name.
 pub(super) fn parse(json: &[u8]) -> Option<Value> {
     serde_json::from_slice(json).ok().map(|Strict(value)| value)
 }
@@ -27,7 +27,7 @@ impl<'de> Visitor<'de> for AnyValue {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON in which no name stands twice")
+        f.write_str("JSON without duplicate names")
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
@@ -43,7 +43,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number without end"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for AnyValue {
         let mut values = Map::new();
         while let Some((name, Strict(value))) = members.next_entry::<String, _>()? {
             if values.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name stands twice"));
+                return Err(A::Error::custom("a duplicate name"));
             }
         }
         Ok(values.into())
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_stands_twice_is_found_wherever_it_is() {
+    fn parse_refuses_a_duplicate_name_at_any_depth() {
         for json in [r#"{"a":1,"a":1}"#, r#"{"a":{"b":1,"c":2,"b":3}}"#, r#"[{"a":1},{"a":1,"\u0061":2}]"#] {
             assert_eq!(parse(json.as_bytes()), None, "{json}");
             assert!(serde_json::from_str::<Value>(json).is_ok(), "otherwise it is JSON: {json}");
@@ -118,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_written_is_read_as_it_was(value in values()) {
+        fn parse_reads_what_serde_json_writes(value in values()) {
             prop_assert_eq!(parse(value.to_string().as_bytes()), Some(value));
         }
     }

@@ -18,7 +18,7 @@ use crate::{id::UserId, time::Clock};
 
 pub(super) struct Throttle {
     limiter: Mutex<Limiter>,
-    /// Its keys are made by chance: which users share a number cannot be chosen.
+    /// Hashes with random keys, so that nobody can choose users with the same number.
     hasher: RandomState,
     clock: Clock,
 }
@@ -29,21 +29,21 @@ impl Throttle {
         Self { limiter: Mutex::new(Limiter::new(limits, users)), hasher: RandomState::new(), clock }
     }
 
-    /// The user asks; the answer to one who has asked too often.
-    pub(super) fn ask(&self, user: &UserId, weight: Weight) -> Result<(), Box<Response<PrivacyBody>>> {
+    /// Counts a request of the user. The error is the answer to a user above the limit.
+    pub(super) fn check(&self, user: &UserId, weight: Weight) -> Result<(), Box<Response<PrivacyBody>>> {
         let (number, now) = (self.hasher.hash_one(user), self.clock.now());
-        let asked = self.limiter.lock().unwrap_or_else(PoisonError::into_inner).ask(number, weight, now);
-        asked.map_err(|throttled| {
+        let checked = self.limiter.lock().unwrap_or_else(PoisonError::into_inner).check(number, weight, now);
+        checked.map_err(|throttled| {
             #[cfg(feature = "metrics")]
             metrics::counter!("guestbook_privacy_throttled_total", "limit" => throttled.limit.name()).increment(1);
-            tracing::info!(limit = throttled.limit.name(), "a user asks about their rights too often");
-            Box::new(too_often(throttled.wait))
+            tracing::info!(limit = throttled.limit.name(), "a user is above the limit of privacy requests");
+            Box::new(too_many_requests(throttled.wait))
         })
     }
 }
 
-fn too_often(wait: Duration) -> Response<PrivacyBody> {
-    let mut response = problems::TOO_OFTEN.response_with(PrivacyBody::whole);
+fn too_many_requests(wait: Duration) -> Response<PrivacyBody> {
+    let mut response = problems::TOO_MANY_REQUESTS.response_with(PrivacyBody::whole);
     let seconds = wait.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response

@@ -1,4 +1,4 @@
-//! [`UserRequest`]: a request of a user who is logged in, and [`ServiceState`], which all requests share.
+//! [`UserRequest`]: a request of a logged-in user, and [`ServiceState`], which all requests share.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     request::RequestContext,
 };
 
-/// What all requests need.
+/// The state that all requests share.
 pub(super) struct ServiceState {
     pub(super) rights: Rights,
     pub(super) audit: AuditTrail,
@@ -21,18 +21,18 @@ pub(super) struct ServiceState {
     pub(super) throttle: Throttle,
 }
 
-/// Who asks, and what they may work with.
+/// A request of a logged-in user.
 pub(super) struct UserRequest {
     pub(super) shared: Arc<ServiceState>,
     pub(super) context: RequestContext,
     pub(super) user: UserId,
-    /// Exercised in their name.
+    /// The rights, exercised in the name of the user.
     pub(super) rights: Rights,
     pub(super) parts: Parts,
 }
 
 impl ServiceState {
-    /// How a request counts.
+    /// The weight of a request for the limits.
     pub(super) fn weight(&self, endpoint: &Endpoint, method: &Method) -> Weight {
         let sends_token = *endpoint == Endpoint::OfKind(Some(RequestKind::Erasure)) && self.rules.send.is_some();
         match endpoint {

@@ -1,4 +1,4 @@
-//! What the audit trail has about the user: what was done with their data, never by whom by name.
+//! The audit entries about the user: what was done with their data, and by which kind of actor.
 
 use serde_json::{Value, json};
 

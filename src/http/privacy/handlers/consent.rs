@@ -1,10 +1,10 @@
-//! Consent of somebody who is logged in: where it stands, decided and withdrawn.
+//! The consent of the user: states, decisions, withdrawal.
 
 use http::header;
 use serde_json::{Value, json};
 
 use super::super::{
-    answer::{Answer, Refusal, ok, wrong},
+    answer::{Answer, Refusal, invalid, ok},
     members::Members,
     problems,
     user_request::UserRequest,
@@ -16,19 +16,19 @@ use crate::{
 };
 
 pub(super) async fn state(request: &UserRequest) -> Answer {
-    let consent = theirs(request)?;
+    let consent = known_consent(request)?;
     let language = request.parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|said| said.to_str().ok());
     let prompt = consent.prompt(language.unwrap_or_default()).await?;
     ok(&json!({ "ask": consent.needs_prompt(), "purposes": consent.states(), "offer": prompt }))
 }
 
 pub(super) async fn receipt(request: &UserRequest) -> Answer {
-    let receipt = theirs(request)?.receipt().await?.filter(|receipt| !receipt.pii_processing.is_empty());
+    let receipt = known_consent(request)?.receipt().await?.filter(|receipt| !receipt.pii_processing.is_empty());
     ok(&receipt.ok_or(problems::NOT_FOUND)?)
 }
 
 pub(super) async fn decide(request: &UserRequest, mut members: Members) -> Answer {
-    let consent = theirs(request)?;
+    let consent = known_consent(request)?;
     let method = method(members.text("method")?.as_deref())?;
     let made = choices(members.value("choices"))?;
     let notice = members.text("notice")?;
@@ -38,25 +38,25 @@ pub(super) async fn decide(request: &UserRequest, mut members: Members) -> Answe
         false => choices.decline(purpose),
     };
     let choices = made.into_iter().fold(Choices::new(method), choose);
-    consent.decide(notice.into_iter().fold(choices, Choices::notice)).await.map_err(wrong("choices"))?;
+    consent.decide(notice.into_iter().fold(choices, Choices::notice)).await.map_err(invalid("choices"))?;
     ok(&json!({ "purposes": consent.states() }))
 }
 
 pub(super) async fn withdraw(request: &UserRequest, purpose: &PurposeId, members: Members) -> Answer {
     members.end()?;
-    let consent = theirs(request)?;
+    let consent = known_consent(request)?;
     if consent.purposes().get(purpose).is_none() {
         return Err(problems::NOT_FOUND.into());
     }
-    consent.withdraw(purpose.clone()).await.map_err(wrong("purpose"))?;
+    consent.withdraw(purpose.clone()).await.map_err(invalid("purpose"))?;
     ok(&json!({ "purposes": consent.states() }))
 }
 
-/// The decisions of the user, if they are known.
-fn theirs(request: &UserRequest) -> Result<Consent, Refusal> {
+/// The consent of the user, if it is known.
+fn known_consent(request: &UserRequest) -> Result<Consent, Refusal> {
     let consent = request.context.consent().ok_or(problems::NOT_FOUND)?;
     if request.context.is_consent_unknown() {
-        return Err(Error::new(ErrorKind::Unavailable, "what was decided is not known").into());
+        return Err(Error::new(ErrorKind::Unavailable, "the decisions of the user could not be loaded").into());
     }
     Ok(consent)
 }
@@ -68,7 +68,7 @@ fn choices(made: Option<Value>) -> Result<Vec<(PurposeId, bool)>, Refusal> {
     made.into_iter().map(choice).collect::<Option<_>>().ok_or_else(wrong)
 }
 
-/// How a page lets somebody decide. What others do, such as an import, nobody does about themselves.
+/// The methods by which a page lets a user decide. Others, such as an import, are not for users.
 fn method(name: Option<&str>) -> Result<DecisionMethod, Refusal> {
     match name {
         None => Ok(DecisionMethod::Api),

@@ -1,9 +1,9 @@
-//! Objections (GDPR, Article 21): what stands, and what is added or taken back.
+//! Objections (GDPR, Article 21): listed, made and withdrawn.
 
 use serde_json::{Value, json};
 
 use super::super::{
-    answer::{Answer, Refusal, ok, wrong},
+    answer::{Answer, Refusal, invalid, ok},
     members::Members,
     problems,
     user_request::UserRequest,
@@ -16,7 +16,7 @@ use crate::{
 pub(super) async fn list(request: &UserRequest) -> Answer {
     let consent_states = consents(request)?.consent_states(&Subject::User(request.user.clone())).await?;
     let objections = consent_states.iter().filter(|(_, held)| held.consent_state.decision == Decision::Objected);
-    let objections: Vec<_> = objections.map(|(purpose, _)| where_it_stands(&consent_states, purpose)).collect();
+    let objections: Vec<_> = objections.map(|(purpose, _)| objection_state(&consent_states, purpose)).collect();
     ok(&json!({ "objections": objections }))
 }
 
@@ -25,10 +25,10 @@ pub(super) async fn object(request: &UserRequest, purpose: &PurposeId, members: 
     is_declared(request, purpose)?;
     let circumstances = request.context.decision_context();
     let objected = request.rights.object_in(&request.user, [purpose.clone()], &circumstances).await;
-    decided(request, purpose, objected.map_err(wrong("purpose"))?)
+    decided(request, purpose, objected.map_err(invalid("purpose"))?)
 }
 
-pub(super) async fn take_back(request: &UserRequest, purpose: &PurposeId, members: Members) -> Answer {
+pub(super) async fn withdraw(request: &UserRequest, purpose: &PurposeId, members: Members) -> Answer {
     members.end()?;
     is_declared(request, purpose)?;
     let consent_states = request.rights.withdraw_objection(&request.user, purpose).await?;
@@ -36,15 +36,15 @@ pub(super) async fn take_back(request: &UserRequest, purpose: &PurposeId, member
 }
 
 fn decided(request: &UserRequest, purpose: &PurposeId, consent_states: ConsentStates) -> Answer {
-    let answer = where_it_stands(&consent_states, purpose);
-    // This very request leaves no trace any more, or may leave one again.
+    let answer = objection_state(&consent_states, purpose);
+    // The activity of this request is recorded, or not, by the new state.
     if let Some(consent) = request.context.consent() {
         consent.decided(consent_states);
     }
     ok(&answer)
 }
 
-fn where_it_stands(consent_states: &ConsentStates, purpose: &PurposeId) -> Value {
+fn objection_state(consent_states: &ConsentStates, purpose: &PurposeId) -> Value {
     let consent_state = consent_states.get(purpose);
     json!({
         "purpose": purpose,
@@ -57,7 +57,7 @@ fn is_declared(request: &UserRequest, purpose: &PurposeId) -> Result<(), Refusal
     consents(request)?.purposes().get(purpose).map(drop).ok_or_else(|| problems::NOT_FOUND.into())
 }
 
-/// Without consent there are no purposes.
+/// The purposes; there are none without consent.
 fn consents(request: &UserRequest) -> Result<&Consents, Refusal> {
     request.shared.consents.as_ref().ok_or_else(|| problems::NOT_FOUND.into())
 }

@@ -1,4 +1,4 @@
-//! Rectification (GDPR, Article 16): preferences, and the sources that users may correct by themselves.
+//! Rectification (GDPR, Article 16) of preferences, and of the sources that users may correct.
 
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ pub(super) async fn rectify(request: &UserRequest, mut members: Members) -> Answ
 
 fn wrong(field: &str, error: Error) -> Refusal {
     match error.kind() {
-        // There may be no preferences at all.
+        // Preferences may not be configured.
         ErrorKind::InvalidInput | ErrorKind::Configuration => Refusal::explaining(problems::FIELD, field, &error),
         _ => error.into(),
     }

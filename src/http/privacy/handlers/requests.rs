@@ -1,4 +1,4 @@
-//! Requests: filed, listed, confirmed, taken back.
+//! Requests of the user: filed, listed, confirmed and cancelled.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::{
-    answer::{Answer, Refusal, ok, with_status, wrong},
+    answer::{Answer, Refusal, invalid, ok, with_status},
     members::Members,
     page::{Page, parameter},
     problems,
@@ -22,7 +22,7 @@ use crate::{
     store::RequestQuery,
 };
 
-/// So long it may take to send a token.
+/// The longest time to send a token.
 const MAX_SENDING: Duration = Duration::from_secs(10);
 
 pub(super) async fn list(request: &UserRequest, kind: Option<RequestKind>) -> Answer {
@@ -37,26 +37,28 @@ pub(super) async fn list(request: &UserRequest, kind: Option<RequestKind>) -> An
 }
 
 pub(super) async fn one(request: &UserRequest, id: RequestId) -> Answer {
-    ok(&json!({ "request": theirs(request, id).await? }))
+    ok(&json!({ "request": own_request(request, id).await? }))
 }
 
 pub(super) async fn file(request: &UserRequest, kind: Option<RequestKind>, mut members: Members) -> Answer {
     let kind = kind.ok_or_else(|| Refusal::naming(problems::PARAMETER, "kind"))?;
     if let (RequestKind::Erasure, Some(send)) = (kind, &request.shared.rules.send) {
-        // Nobody would read a message.
+        // There is no message: no person reads this request.
         members.end()?;
         return file_erasure(request, &**send).await;
     }
     let message = members.text("message")?;
     members.end()?;
-    let filed = request.rights.file_request(&request.user, kind, message.as_deref()).await.map_err(wrong("message"))?;
+    let filed =
+        request.rights.file_request(&request.user, kind, message.as_deref()).await.map_err(invalid("message"))?;
     with_status(status(filed.is_duplicate), &json!({ "request": filed.request, "duplicate": filed.is_duplicate }))
 }
 
 pub(super) async fn cancel(request: &UserRequest, id: RequestId, members: Members) -> Answer {
     members.end()?;
-    let found = theirs(request, id).await?;
-    let cancelled = request.rights.cancel_request(&request.user, found.id).await.map_err(or(problems::NOT_FOUND))?;
+    let found = own_request(request, id).await?;
+    let cancelled =
+        request.rights.cancel_request(&request.user, found.id).await.map_err(or_problem(problems::NOT_FOUND))?;
     ok(&json!({ "request": cancelled }))
 }
 
@@ -65,13 +67,13 @@ pub(super) async fn confirm(request: &UserRequest, id: RequestId, mut members: M
     members.end()?;
     let token = token.and_then(|token| ConfirmationToken::parse(token.as_bytes()));
     let token = token.ok_or_else(|| Refusal::naming(problems::FIELD, "token"))?;
-    // Before the token is tried, which counts.
-    let found = theirs(request, id).await?;
+    // Checked before the token, as wrong tokens are counted.
+    let found = own_request(request, id).await?;
     let is_waiting = matches!(found.state, RequestState::Received | RequestState::Verified);
     if found.kind != RequestKind::Erasure || !is_waiting {
         return Err(problems::CONFLICT.into());
     }
-    let confirmed = request.rights.confirm_erasure(id, &token).await.map_err(or(problems::NOT_CONFIRMED))?;
+    let confirmed = request.rights.confirm_erasure(id, &token).await.map_err(or_problem(problems::NOT_CONFIRMED))?;
     ok(&json!({ "request": confirmed }))
 }
 
@@ -92,15 +94,15 @@ async fn file_erasure(request: &UserRequest, send: &SendToken) -> Answer {
     with_status(status(asked.is_duplicate), &answer)
 }
 
-/// The request, if it is the user's. Another's is not there at all.
-async fn theirs(request: &UserRequest, id: RequestId) -> Result<PrivacyRequest, Refusal> {
+/// The request, if it is the user's. Others do not exist for the user.
+async fn own_request(request: &UserRequest, id: RequestId) -> Result<PrivacyRequest, Refusal> {
     let found = request.rights.request(id).await?;
     let found = found.filter(|found| found.user() == Some(&request.user));
     Ok(found.ok_or(problems::NOT_FOUND)?)
 }
 
-/// `problem`, if the rights say that this is nothing of the user's.
-fn or(problem: Problem) -> impl FnOnce(Error) -> Refusal {
+/// Answers `problem` if the request is not the user's.
+fn or_problem(problem: Problem) -> impl FnOnce(Error) -> Refusal {
     move |error| match error.kind() {
         ErrorKind::InvalidInput => problem.into(),
         _ => error.into(),

@@ -17,7 +17,7 @@ pub(super) async fn state(request: &UserRequest) -> Answer {
 pub(super) async fn restrict(request: &UserRequest, mut members: Members) -> Answer {
     let reason = match members.text("reason")? {
         None => RestrictionReason::Accuracy,
-        // That one comes with a confirmed erasure, and goes with it.
+        // That reason is set and lifted with a confirmed erasure.
         Some(name) => RestrictionReason::from_name(&name)
             .filter(|reason| *reason != RestrictionReason::ErasurePending)
             .ok_or_else(|| Refusal::naming(problems::FIELD, "reason"))?,

@@ -17,57 +17,57 @@ fn at(millis: i64) -> Timestamp {
 }
 
 #[test]
-fn after_so_many_at_once_they_come_evenly() {
+fn check_allows_a_burst_and_then_an_even_rate() {
     let mut limiter = limiter(10);
     for _ in 0..6 {
-        assert_eq!(limiter.ask(1, Weight::Usual, at(0)), Ok(()));
+        assert_eq!(limiter.check(1, Weight::Usual, at(0)), Ok(()));
     }
     let throttled = |seconds| Err(Throttled { limit: Weight::Usual, wait: Duration::from_secs(seconds) });
-    assert_eq!(limiter.ask(1, Weight::Usual, at(0)), throttled(10));
-    assert_eq!(limiter.ask(1, Weight::Usual, at(4_000)), throttled(6), "a refusal costs nothing");
-    assert_eq!(limiter.ask(1, Weight::Usual, at(10_000)), Ok(()));
-    assert_eq!(limiter.ask(1, Weight::Usual, at(10_000)), throttled(10));
-    assert_eq!(limiter.ask(2, Weight::Usual, at(10_000)), Ok(()), "another user is another matter");
+    assert_eq!(limiter.check(1, Weight::Usual, at(0)), throttled(10));
+    assert_eq!(limiter.check(1, Weight::Usual, at(4_000)), throttled(6), "a refusal costs nothing");
+    assert_eq!(limiter.check(1, Weight::Usual, at(10_000)), Ok(()));
+    assert_eq!(limiter.check(1, Weight::Usual, at(10_000)), throttled(10));
+    assert_eq!(limiter.check(2, Weight::Usual, at(10_000)), Ok(()), "another user is another matter");
 }
 
 #[test]
-fn what_is_sensitive_has_a_limit_of_its_own_and_counts_among_all() {
+fn check_counts_sensitive_requests_in_both_limits() {
     let mut limiter = limiter(10);
-    assert_eq!([(); 2].map(|()| limiter.ask(1, Weight::Sensitive, at(0))), [Ok(()); 2]);
-    let refused = limiter.ask(1, Weight::Sensitive, at(0));
+    assert_eq!([(); 2].map(|()| limiter.check(1, Weight::Sensitive, at(0))), [Ok(()); 2]);
+    let refused = limiter.check(1, Weight::Sensitive, at(0));
     assert_eq!(refused, Err(Throttled { limit: Weight::Sensitive, wait: Duration::from_secs(30) }));
-    assert_eq!([(); 4].map(|()| limiter.ask(1, Weight::Usual, at(0))), [Ok(()); 4]);
-    assert!(limiter.ask(1, Weight::Usual, at(0)).is_err());
+    assert_eq!([(); 4].map(|()| limiter.check(1, Weight::Usual, at(0))), [Ok(()); 4]);
+    assert!(limiter.check(1, Weight::Usual, at(0)).is_err());
 }
 
 #[test]
-fn a_clock_that_is_set_back_locks_nobody_out() {
+fn check_follows_a_clock_that_is_set_back() {
     let mut limiter = limiter(10);
-    (0..6).for_each(|_| limiter.ask(1, Weight::Usual, at(1_000_000)).unwrap());
-    assert!(limiter.ask(1, Weight::Usual, at(0)).is_err());
-    assert_eq!(limiter.ask(1, Weight::Usual, at(10_000)), Ok(()));
+    (0..6).for_each(|_| limiter.check(1, Weight::Usual, at(1_000_000)).unwrap());
+    assert!(limiter.check(1, Weight::Usual, at(0)).is_err());
+    assert_eq!(limiter.check(1, Weight::Usual, at(10_000)), Ok(()));
 }
 
 #[test]
-fn more_users_than_there_is_room_for_neither_limit_each_other_nor_take_memory() {
+fn check_bounds_memory_and_never_limits_other_users() {
     let mut limiter = limiter(16);
     for round in 0..6 {
         for user in 0..1_000 {
-            assert_eq!(limiter.ask(user, Weight::Usual, at(0)), Ok(()), "user {user} in round {round}");
+            assert_eq!(limiter.check(user, Weight::Usual, at(0)), Ok(()), "user {user} in round {round}");
             assert!(limiter.users.len() <= 16);
         }
     }
-    (0..5).for_each(|_| limiter.ask(999, Weight::Usual, at(0)).unwrap());
-    assert!(limiter.ask(999, Weight::Usual, at(0)).is_err(), "who is known is limited");
+    (0..5).for_each(|_| limiter.check(999, Weight::Usual, at(0)).unwrap());
+    assert!(limiter.check(999, Weight::Usual, at(0)).is_err(), "who is known is limited");
 }
 
 #[test]
-fn the_largest_limits_can_be_reckoned_with() {
+fn check_does_not_overflow_with_the_largest_limits() {
     let largest = RateLimit::new(u32::MAX, MAX_SPAN);
     assert!(largest.is_possible());
     let mut limiter = Limiter::new(Limits { requests: largest, sensitive: largest }, NonZeroUsize::MIN);
-    limiter.ask(1, Weight::Sensitive, at(0)).unwrap();
-    limiter.ask(1, Weight::Sensitive, at(i64::MAX)).unwrap();
+    limiter.check(1, Weight::Sensitive, at(0)).unwrap();
+    limiter.check(1, Weight::Sensitive, at(i64::MAX)).unwrap();
     for impossible in
         [RateLimit::new(0, MIN_SPAN), RateLimit::new(1, Duration::ZERO), RateLimit::new(1, MAX_SPAN + MIN_SPAN)]
     {
@@ -78,7 +78,7 @@ fn the_largest_limits_can_be_reckoned_with() {
 proptest! {
     /// Beside a plain count over every span of time.
     #[test]
-    fn no_span_of_time_has_more_than_its_requests(
+    fn check_allows_no_more_than_the_limit_in_any_span(
         requests in 1u32..20,
         per in 1u64..5_000,
         steps in prop::collection::vec(0i64..700, 1..200),
@@ -88,11 +88,11 @@ proptest! {
         let (mut now, mut passed) = (0, Vec::<i64>::new());
         for step in steps {
             now += step;
-            match limiter.ask(1, Weight::Usual, at(now)) {
+            match limiter.check(1, Weight::Usual, at(now)) {
                 Ok(()) => passed.push(now),
                 Err(Throttled { wait, .. }) => {
                     let wait = to_millis(wait);
-                    let asked = |limiter: &mut Limiter, time| limiter.ask(1, Weight::Usual, at(time));
+                    let asked = |limiter: &mut Limiter, time| limiter.check(1, Weight::Usual, at(time));
                     prop_assert!(asked(&mut limiter, now + wait - 1).is_err(), "not before");
                     now += wait;
                     prop_assert!(asked(&mut limiter, now).is_ok(), "but then");

@@ -113,7 +113,7 @@ async fn in_a_browser_a_user_reads_why_something_is_refused() {
     let cancelled = "const { requests: [{ id }] } = await (await fetch('/api/gdpr/requests')).json();
         await fetch(`/api/gdpr/requests/${id}`, { method: 'DELETE' });";
     browser.script(cancelled).await;
-    says(&browser, "#requests button", "Not possible now: ").await;
+    says(&browser, "#requests button", "Conflict: ").await;
     browser.until("document.querySelector('#requests').innerText.includes('Taken back')").await;
 
     // The last login was long ago: what the server says then, as the test has no hand on its clock.
