@@ -102,7 +102,7 @@ async fn what_is_not_known_here_is_named_and_nothing_is_stored() {
     let changes: [(Change<'_>, &str); 10] = [
         (&|document| document["consent"][1]["purpose"] = json!("astrology"), "\"astrology\""),
         (&|document| document["consent"][1]["purpose"] = json!("billing"), "\"billing\""),
-        (&|document| document["consent"][1]["purpose"] = json!("A needle <script>"), "(an impossible name)"),
+        (&|document| document["consent"][1]["purpose"] = json!("A needle <script>"), "(an invalid name)"),
         (&|document| document["preferences"]["taste"] = json!("sweet"), "taste"),
         (&|document| document["preferences"]["theme"] = json!("plaid"), "theme"),
         (&|document| document["schema_version"] = json!(2), "schema_version"),
