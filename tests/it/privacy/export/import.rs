@@ -106,10 +106,13 @@ async fn what_is_not_known_here_is_named_and_nothing_is_stored() {
         (&|document| document["preferences"]["taste"] = json!("sweet"), "taste"),
         (&|document| document["preferences"]["theme"] = json!("plaid"), "theme"),
         (&|document| document["schema_version"] = json!(2), "schema_version"),
-        (&|document| document["consent"][0]["since"] = json!(START.after(400 * DAY).as_millis()), "time or version"),
-        (&|document| document["consent"][0]["since"] = json!(-1), "time or version"),
-        (&|document| document["consent"][0]["notice_version"] = json!(0), "time or version"),
-        (&|document| document["consent"][0]["decision"] = json!("a needle"), "no document"),
+        (
+            &|document| document["consent"][0]["since"] = json!(START.after(400 * DAY).as_millis()),
+            "time or notice version",
+        ),
+        (&|document| document["consent"][0]["since"] = json!(-1), "time or notice version"),
+        (&|document| document["consent"][0]["notice_version"] = json!(0), "time or notice version"),
+        (&|document| document["consent"][0]["decision"] = json!("a needle"), "not an export"),
     ];
     for (change, named) in changes {
         let error = refuse(&guestbook, &changed(change)).await;

@@ -49,7 +49,8 @@ async fn a_long_journal_is_replayed_in_large_steps_and_the_log_says_how_far_it_i
     assert_out(&guestbook, "first").await;
     assert_eq!(login(&guestbook, "other").await, StatusCode::OK);
     let log = log.text();
-    for words in ["reading the erasure journal", "compared=10000 of=25001", "compared=20000", "restored=10000 of=25001"] {
+    for words in ["reading the erasure journal", "compared=10000 of=25001", "compared=20000", "restored=10000 of=25001"]
+    {
         assert!(log.contains(words), "{words}: {log}");
     }
     assert_eq!(counts(guestbook.rights().replay_journal().await.unwrap()), [25_001, 0, 0, 0]);
