@@ -57,6 +57,9 @@ pub(crate) struct Limits {
     /// Seconds until the body of a request has arrived
     #[arg(long, env = "FULL_APP_BODY_TIMEOUT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     body_timeout: Duration,
+    /// Seconds that a client may read nothing of an answer before its connection is closed
+    #[arg(long, env = "FULL_APP_WRITE_TIMEOUT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    write_timeout: Duration,
     /// Passwords that wait to be checked, beside one for each core; 0 checks none
     #[arg(long, env = "FULL_APP_PASSWORD_QUEUE", value_name = "NUMBER", default_value = "64")]
     pub(crate) password_queue: usize,
@@ -81,7 +84,12 @@ impl Config {
 
 impl Limits {
     pub(crate) fn of_server(&self) -> server::Limits {
-        server::Limits { connections: self.connections.get(), head: self.head_timeout, body: self.body_timeout }
+        server::Limits {
+            connections: self.connections.get(),
+            head: self.head_timeout,
+            body: self.body_timeout,
+            write: self.write_timeout,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Accepts connections: a bounded number at a time, with a limit on how long the head and the body
-//! of a request may take.
+//! of a request may take, and how long a client may leave an answer unread.
 
 use std::{
     fmt,
@@ -29,6 +29,7 @@ use tokio::{
     sync::Semaphore,
     time::Sleep,
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Limits {
     pub(crate) head: Duration,
     /// From the end of the head to the end of the body.
     pub(crate) body: Duration,
+    /// How long a client may read nothing of an answer.
+    pub(crate) write: Duration,
 }
 
 /// Serves until `stop` is ready, and then waits until all requests under way have been answered.
@@ -65,7 +68,9 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, limits: Limits,
             request.extensions_mut().insert(ConnectInfo(peer));
             routes.clone().oneshot(request)
         });
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.write));
+        let connection = connections.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");

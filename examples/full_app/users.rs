@@ -72,14 +72,15 @@ impl Users {
     pub(crate) async fn change_password(&self, id: i64, old: &str, new: &str) -> Result<bool, Error> {
         let query = "SELECT password FROM users WHERE id = ?1";
         let found = self.with(|database| database.query_row(query, [id], |row| row.get(0)).optional())?;
-        let Some(current) = found else { return Ok(false) };
-        if !self.verify(current, old).await? {
+        let Some(current): Option<String> = found else { return Ok(false) };
+        if !self.verify(current.clone(), old).await? {
             return Ok(false);
         }
         let new = new.to_owned();
         let new = self.hashing.run(move || hash(&new)).await???;
-        self.with(|database| database.execute("UPDATE users SET password = ?2 WHERE id = ?1", params![id, new]))?;
-        Ok(true)
+        // Only in place of the hash that was verified: of two changes at once one wins, and the other is told.
+        let update = "UPDATE users SET password = ?2 WHERE id = ?1 AND password = ?3";
+        Ok(self.with(|database| database.execute(update, params![id, new, current]))? == 1)
     }
 
     async fn verify(&self, hash: String, password: &str) -> Result<bool, Error> {

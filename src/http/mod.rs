@@ -36,6 +36,7 @@
 //! - **a time limit for the head of a request**, or idle connections use up the file descriptors;
 //! - **a time limit for its body**; the limit of its size is axum's `DefaultBodyLimit` (2 MB) or
 //!   `http_body_util::Limited`;
+//! - **a time limit for a client that reads nothing** of an answer, or it keeps its connection for ever;
 //! - **a bounded number of connections**, of which each **live stream** holds one: a bound per user
 //!   keeps room for others;
 //! - **a bounded queue before password hashing**, with 503 beyond it, and failed logins counted by
@@ -50,6 +51,7 @@
 //! use hyper::{body::Incoming, server::conn::http1};
 //! use hyper_util::{rt::{TokioIo, TokioTimer}, service::TowerToHyperService};
 //! use tokio::{net::TcpListener, sync::Semaphore};
+//! use tokio_io_timeout::TimeoutStream;
 //! use tower::ServiceExt;
 //! use tower_guestbook::http::PeerAddress;
 //!
@@ -79,7 +81,9 @@
 //!             request.extensions_mut().insert(PeerAddress(peer));
 //!             request
 //!         });
-//!         let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+//!         let mut stream = TimeoutStream::new(stream);
+//!         stream.set_write_timeout(Some(Duration::from_secs(30)));
+//!         let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(app));
 //!         tokio::spawn(async move {
 //!             // An error here is a client that was too slow, or left.
 //!             let _ = connection.await;

@@ -81,6 +81,47 @@ async fn full_app_gets_the_places_of_silent_connections_back() {
     assert_eq!(answer(&mut connect(&server, HEALTH).await).await, "HTTP/1.1 200 OK");
 }
 
+#[tokio::test]
+async fn full_app_closes_a_connection_whose_client_reads_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_with(directory.path(), &["--connections", "1", "--write-timeout", "0.3"]);
+    let mut deaf = TcpStream::connect(&server.address).await.unwrap();
+    // More answers than the buffers of both systems hold, so the server has to wait for its client.
+    let requests = "GET /app.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
+    let sending = tokio::spawn(async move {
+        let sent = deaf.write_all(requests.as_bytes()).await;
+        // The connection stays open on this side.
+        (deaf, sent)
+    });
+    assert_eq!(answer(&mut connect(&server, HEALTH).await).await, "HTTP/1.1 200 OK");
+    sending.abort();
+}
+
+#[tokio::test]
+async fn full_app_answers_one_of_two_password_changes_at_once_and_the_other_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    for round in 0..4 {
+        let old = if round == 0 { "user123".to_owned() } else { format!("winner-{}", round - 1) };
+        let tokens = [token(&server, "user1", &old).await, token(&server, "user1", &old).await];
+        let change = async |token: &str, new: &str| {
+            let body = json!({ "old_password": old, "new_password": new }).to_string();
+            with(&server, token, Method::POST, "/auth/password", &body).await.status
+        };
+        let names = [format!("first-{round}"), format!("second-{round}")];
+        let (first, second) = tokio::join!(change(&tokens[0], &names[0]), change(&tokens[1], &names[1]));
+        let done: Vec<_> = [first, second].iter().map(StatusCode::is_success).collect();
+        assert_eq!(done.iter().filter(|done| **done).count(), 1, "{first} {second}");
+        for (name, done) in names.iter().zip(&done) {
+            assert_eq!(login(&server, "user1", name).await.status.is_success(), *done, "{first} {second} {name}");
+        }
+        let winner = token(&server, "user1", &names[usize::from(done[1])]).await;
+        let body = json!({ "old_password": names[usize::from(done[1])], "new_password": format!("winner-{round}") });
+        let next = with(&server, &winner, Method::POST, "/auth/password", &body.to_string()).await;
+        assert_eq!(next.status, StatusCode::OK, "{}", next.json);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn full_app_stops_who_guesses_a_password_and_not_the_owner() {
