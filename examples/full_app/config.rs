@@ -18,6 +18,9 @@ pub(crate) struct Config {
     /// Where to listen; port 0 takes a free one
     #[arg(long = "addr", env = "FULL_APP_ADDR", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     pub(crate) address: SocketAddr,
+    /// Proxies of yours in front of the server, which append to X-Forwarded-For; 0 trusts no header
+    #[arg(long, env = "FULL_APP_PROXIES", value_name = "NUMBER", default_value = "0")]
+    pub(crate) proxies: usize,
     /// The SQLite file; the users are kept beside it in FILE.users
     #[arg(long, env = "DATABASE_PATH", value_name = "FILE", default_value = "guestbook.db")]
     pub(crate) database: PathBuf,
@@ -83,12 +86,13 @@ impl Config {
 }
 
 impl Limits {
-    pub(crate) fn of_server(&self) -> server::Limits {
+    pub(crate) fn of_server(&self, proxies: usize) -> server::Limits {
         server::Limits {
             connections: self.connections.get(),
             head: self.head_timeout,
             body: self.body_timeout,
             write: self.write_timeout,
+            proxies,
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_guestbook::{
-    Consent, Preferences, Session,
+    Consent, CurrentUserId, Preferences, Session,
     consent::{Choices, DecisionMethod, GlobalPrivacyControl, PurposeId, Subject},
     preferences::StandardPreferences,
 };
@@ -55,7 +55,13 @@ enum Button {
     Dismiss,
 }
 
-pub(crate) async fn decide(consent: Consent, body: Result<Bytes, BytesRejection>) -> Answer {
+/// Visitors are limited by the guestbook; users share the quota of the events that they track.
+pub(crate) async fn decide(
+    State(app): State<App>,
+    user: Option<CurrentUserId>,
+    consent: Consent,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
     const PROBLEM: &str = "consent_type and granted required, or choices and method";
     let decision: Decision = parse(&body?, PROBLEM)?;
     let choices = match (decision.consent_type, decision.granted, decision.choices, decision.method) {
@@ -67,6 +73,9 @@ pub(crate) async fn decide(consent: Consent, body: Result<Bytes, BytesRejection>
         }
         _ => return Err(refuse(StatusCode::BAD_REQUEST, PROBLEM)),
     };
+    if let Some(CurrentUserId(user)) = user {
+        app.quota.take(user, 1)?;
+    }
     consent.decide(decision.notice.into_iter().fold(choices, Choices::notice)).await?;
     Ok(success("Consent recorded"))
 }

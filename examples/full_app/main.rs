@@ -54,7 +54,7 @@ use tower_guestbook::{
     Guestbook,
     activity::RecorderSettings,
     consent::{GpcSupport, PurposeId},
-    http::{CrossOriginGuardLayer, RequireRecentLogin, SessionCookie, Unrecorded},
+    http::{ClientAddress, CrossOriginGuardLayer, RequireRecentLogin, SessionCookie, Unrecorded},
     privacy::FileJournal,
     store::SqliteStore,
 };
@@ -88,7 +88,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> ExitCode {
     let config = Config::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A log that cannot be written, on a full disk or to a reader that is gone, is no reason to panic.
+    let log = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr);
+    log.log_internal_errors(false).init();
     match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -117,6 +119,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         .subscriptions(config.limits.live_connections, 256);
     let guestbook = Guestbook::builder(store.clone())
         .cookie(cookie)
+        .client_address(client_address(config.proxies))
         .accept_bearer()
         .accept_header("x-session-id")
         .recorder(recorder)
@@ -154,7 +157,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         tokio::time::sleep(PATIENCE).await;
     };
     tokio::select! {
-        () = server::serve(listener, routes, config.limits.of_server(), stop) => {}
+        () = server::serve(listener, routes, config.limits.of_server(config.proxies), stop) => {}
         () = patience => tracing::warn!("connections that did not end are cut off"),
     }
     let report = guestbook.shutdown().await;
@@ -289,4 +292,8 @@ async fn asked_to_stop() {
         () = terminate => {}
     }
     tracing::info!("stopping: no new connections, requests under way are finished");
+}
+
+fn client_address(proxies: usize) -> ClientAddress {
+    if proxies == 0 { ClientAddress::Peer } else { ClientAddress::XForwardedFor { proxies } }
 }

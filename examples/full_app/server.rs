@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -16,6 +16,7 @@ use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
     extract::{ConnectInfo, Request},
+    http::HeaderMap,
 };
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -43,6 +44,8 @@ pub(crate) struct Limits {
     pub(crate) body: Duration,
     /// How long a client may read nothing of an answer.
     pub(crate) write: Duration,
+    /// How many proxies of ours append to `X-Forwarded-For`.
+    pub(crate) proxies: usize,
 }
 
 /// Serves until `stop` is ready, and then waits until all requests under way have been answered.
@@ -65,7 +68,8 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, limits: Limits,
         let routes = routes.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(|body| TimedBody::boxed(body, limits.body));
-            request.extensions_mut().insert(ConnectInfo(peer));
+            let client = forwarded(request.headers(), limits.proxies).unwrap_or(peer.ip());
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, peer.port())));
             routes.clone().oneshot(request)
         });
         let mut stream = TimeoutStream::new(stream);
@@ -80,6 +84,14 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, limits: Limits,
     }
     drop(listener);
     connections.shutdown().await;
+}
+
+/// The address that the outermost of our proxies saw: the limits of logins count by it.
+fn forwarded(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
+    let lines = headers.get_all("x-forwarded-for").into_iter().rev();
+    let mut elements = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    let element = elements.nth(proxies.checked_sub(1)?)?;
+    str::from_utf8(element).ok()?.trim().parse().ok()
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

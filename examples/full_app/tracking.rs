@@ -63,7 +63,7 @@ impl Quota {
     }
 
     /// Takes `events` of the user's quota, or none of it.
-    fn take(&self, user: UserId, events: usize) -> Answer<()> {
+    pub(crate) fn take(&self, user: UserId, events: usize) -> Answer<()> {
         let (events, now) = (u32::try_from(events).unwrap_or(u32::MAX), Instant::now());
         let mut tracked = self.tracked.lock().unwrap_or_else(PoisonError::into_inner);
         match tracked.wait(&user, events, self.limit, now) {

@@ -100,13 +100,11 @@ impl Users {
 /// Makes the file if it is not there, so that SQLite does not make one that everybody can read.
 fn create_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    // `create` and not `create_new`: of a symlink that leads nowhere, it makes the target.
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    options.open(path).map(drop)
 }
 
 /// The accounts are data of users, too: part of what they may take along, and struck out with the

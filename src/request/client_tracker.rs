@@ -16,8 +16,8 @@ use crate::{
 /// exports and files, and security events are refused: a `login` that the client made up would
 /// stand beside those that happened. [`EventTypes::security`] names further types that only the
 /// server records. Close the registry ([`EventTypes::closed`]) so that clients cannot invent types.
-/// A `page` is stored without its query and its fragment, which often carry what nobody should
-/// keep.
+/// A `page` and an `endpoint` are stored as a path: without user name and password, query,
+/// fragment and path parameters (`;name=value`), which often carry secrets.
 ///
 /// [`EventTypes::security`]: crate::activity::EventTypes::security
 /// [`EventTypes::closed`]: crate::activity::EventTypes::closed
@@ -121,8 +121,8 @@ impl ClientTracker {
     /// # Errors
     ///
     /// As for [`Tracker::track`]; also [`ErrorKind::InvalidInput`] if the type is that of a
-    /// [security event](crate::activity::EventTypes::security), or `page` is only a query or a
-    /// fragment.
+    /// [security event](crate::activity::EventTypes::security), or a `page` or an `endpoint`
+    /// is only a query or a fragment.
     pub fn prepare<K, T>(&self, event_type: K, data: &T) -> Result<Event>
     where
         K: TryInto<EventType>,
@@ -139,7 +139,7 @@ impl ClientTracker {
             let problem = format!("events of the type {event_type} are recorded by the server, not by a client");
             return Err(Error::new(ErrorKind::InvalidInput, problem));
         }
-        let mut event = match without_query(&data)? {
+        let mut event = match with_paths(&data)? {
             Some(data) => self.tracker.prepare(event_type, &data)?,
             None => self.tracker.prepare(event_type, &data)?,
         };
@@ -148,17 +148,22 @@ impl ClientTracker {
     }
 }
 
-/// The data with a `page` without query and fragment; `None` if it has no other.
-fn without_query(data: &EventData) -> Result<Option<Map<String, Value>>> {
-    if !data.as_json().contains("\"page\"") {
+/// The data with a `page` and an `endpoint` that are paths; `None` if they are already.
+fn with_paths(data: &EventData) -> Result<Option<Map<String, Value>>> {
+    const PATHS: [&str; 2] = ["page", "endpoint"];
+    if !PATHS.iter().any(|name| data.as_json().contains(&format!("\"{name}\""))) {
         return Ok(None);
     }
     let mut data: Map<String, Value> = data.read()?;
-    match data.get_mut("page") {
-        Some(Value::String(page)) if page.contains(['?', '#']) => *page = path_of(page)?.to_owned(),
-        _ => return Ok(None),
+    let mut is_changed = false;
+    for name in PATHS {
+        if let Some(Value::String(text)) = data.get_mut(name) {
+            let path = path_of(text)?;
+            is_changed |= path != text.as_str();
+            *text = path.into_owned();
+        }
     }
-    Ok(Some(data))
+    Ok(is_changed.then_some(data))
 }
 
 impl Tracker {

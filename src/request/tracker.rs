@@ -1,6 +1,6 @@
 //! [`Tracker`]: records what the guest of a request does.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
 use serde_json::json;
@@ -154,13 +154,14 @@ impl Tracker {
         self.track(EventType::BUTTON_CLICK, &Action { action, details })
     }
 
-    /// A program asked for something, with data `{"endpoint":endpoint,"method":method}`.
+    /// Records that a program called an endpoint, with data `{"endpoint":endpoint,"method":method}`. The endpoint is
+    /// stored as a path, as a [page](Self::page_view) is.
     ///
     /// # Errors
     ///
     /// As for [`track`](Self::track).
     pub fn api_call(&self, endpoint: &str, method: &str) -> Result<Tracked> {
-        self.track(EventType::API_CALL, &json!({ "endpoint": endpoint, "method": method }))
+        self.track(EventType::API_CALL, &json!({ "endpoint": path_of(endpoint)?, "method": method }))
     }
 
     /// The event as [`track`](Self::track) would queue it, to add to it before it is
@@ -252,12 +253,17 @@ pub(super) struct Action<'a, T: ?Sized> {
 const LOGGED_IN: &str = r#"{"action":"user_logged_in"}"#;
 const LOGGED_OUT: &str = r#"{"action":"user_logged_out"}"#;
 
-/// A page without its query and its fragment.
-pub(super) fn path_of(page: &str) -> Result<&str> {
-    let path = page.split(['?', '#']).next().unwrap_or_default();
+/// A page or an endpoint as a path: without user name and password, query, fragment and path parameters.
+pub(super) fn path_of(page: &str) -> Result<Cow<'_, str>> {
+    let path = page.split(['?', '#', ';']).next().unwrap_or_default();
     if path.is_empty() && !page.is_empty() {
-        let problem = "a page has a path: its query and its fragment are not stored";
+        let problem = "a page or an endpoint has a path: its query and its fragment are not stored";
         return Err(Error::new(ErrorKind::InvalidInput, problem));
     }
-    Ok(path)
+    let Some((scheme, rest)) = path.split_once("//") else { return Ok(path.into()) };
+    let (authority, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => Ok(format!("{scheme}//{host}{rest}").into()),
+        None => Ok(path.into()),
+    }
 }

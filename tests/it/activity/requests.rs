@@ -33,7 +33,7 @@ use tower_guestbook::{
     store::MemoryStore,
 };
 
-use crate::support::{FIREFOX, START, TestClient, builder, routes};
+use crate::support::{self, FIREFOX, START, TestClient, builder, routes};
 
 pub(crate) fn guestbook(rules: ActivityRules) -> (Guestbook, Clock) {
     let (builder, clock) = builder(MemoryStore::new());
@@ -703,4 +703,32 @@ async fn an_address_behind_a_proxy_is_the_clients_and_truncated() {
     finish(&app, request).await;
     let network = events(&guestbook).await[0].request.as_ref().unwrap().network.unwrap();
     assert_eq!(network.to_string(), "2001:db8:1::/48");
+}
+
+#[tokio::test]
+async fn client_tracker_stores_pages_and_endpoints_as_paths_without_secrets() {
+    let guestbook = Guestbook::builder(MemoryStore::new()).build().unwrap();
+    let track = async |tracker: Tracker| {
+        let client = tracker.client();
+        client.page_view("https://u:SECRET@shop.example/cart?q=SECRET#SECRET").unwrap();
+        client.page_view("/basket;jsessionid=SECRET").unwrap();
+        client.track("api_call", &json!({ "endpoint": "/x?token=SECRET", "method": "GET" })).unwrap();
+        tracker.api_call("//u:SECRET@api.example/y?token=SECRET", "GET").unwrap();
+        assert!(client.page_view("?only=query").is_err());
+    };
+    let app = Router::new().route("/track", get(track)).layer(guestbook.session_layer());
+    support::send(&app, Request::get("/track").body(Body::empty()).unwrap()).await;
+    guestbook.flush().await.unwrap();
+    let query = HistoryQuery::new(ActivityFilter::new()).order(Order::OldestFirst);
+    let history = guestbook.activities().history(query).await.unwrap().activities;
+    let data: Vec<_> = history.iter().map(|one| one.event.data.as_ref().unwrap().as_json().to_owned()).collect();
+    assert_eq!(
+        data,
+        [
+            r#"{"page":"https://shop.example/cart"}"#,
+            r#"{"page":"/basket"}"#,
+            r#"{"endpoint":"/x","method":"GET"}"#,
+            r#"{"endpoint":"//api.example/y","method":"GET"}"#,
+        ]
+    );
 }

@@ -39,19 +39,27 @@ impl Server {
     }
 
     pub(crate) fn start_with(directory: &Path, arguments: &[&str]) -> Self {
+        Self::start_process(directory, arguments, Stdio::piped())
+    }
+
+    pub(crate) fn start_logging_to(directory: &Path, log: Stdio) -> Self {
+        Self::start_process(directory, &[], log)
+    }
+
+    fn start_process(directory: &Path, arguments: &[&str], log: Stdio) -> Self {
         let mut child = Command::new(full_app())
             .args(["--addr", "127.0.0.1:0", "--database"])
             .arg(directory.join("guestbook.db"))
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Some(address) = line.trim().strip_prefix("listening on http://") else {
             let mut log = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+            child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut log));
             panic!("the server did not start: {line}{log}")
         };
         Self { address: address.to_owned(), log: child.stderr.take(), child }

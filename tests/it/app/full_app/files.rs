@@ -44,3 +44,24 @@ async fn full_app_is_not_healthy_without_its_database() {
     let event = log.lines().find(|line| line.contains("\"ERROR\"") && line.contains("moved, deleted or replaced"));
     assert!(event.is_some_and(|event| event.contains("guestbook.db")), "{log}");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn full_app_starts_and_serves_when_its_log_cannot_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let server = Server::start_logging_to(directory.path(), full.into());
+    assert_eq!(ask(&server.address, Method::GET, "/health", &[], String::new()).await.status, StatusCode::OK);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn full_app_makes_the_users_file_private_behind_a_symlink_that_leads_nowhere() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("elsewhere");
+    std::os::unix::fs::symlink(&target, directory.path().join("guestbook.db.users")).unwrap();
+    let _server = Server::start(directory.path());
+    assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -167,6 +167,37 @@ async fn full_app_answers_503_when_too_many_passwords_wait_and_counts_none_as_fa
 }
 
 #[tokio::test]
+async fn full_app_behind_a_proxy_counts_failed_logins_by_the_forwarded_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_with(directory.path(), &["--proxies", "1"]);
+    let from = async |forwarded: &str, password: &str| {
+        let body = json!({ "username": "user1", "password": password }).to_string();
+        let headers = [JSON, ("x-forwarded-for", forwarded)];
+        ask(&server.address, Method::POST, "/auth/login", &headers, body).await.status
+    };
+    for _ in 0..10 {
+        assert_eq!(from("198.51.100.9, 203.0.113.1", "wrong").await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(from("203.0.113.2, 203.0.113.1", "user123").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(from("203.0.113.1, 203.0.113.2", "user123").await, StatusCode::OK, "another client of the proxy");
+}
+
+#[tokio::test]
+async fn full_app_limits_the_decisions_of_a_user() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_with(directory.path(), &["--track-quota", "3"]);
+    let user = token(&server, "user1", "user123").await;
+    let decide = async |granted: bool| {
+        let body = json!({ "consent_type": "analytics", "granted": granted }).to_string();
+        with(&server, &user, Method::POST, "/api/consent", &body).await.status
+    };
+    for round in 0..3 {
+        assert_ne!(decide(round == 1).await, StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(decide(false).await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
 async fn full_app_limits_what_one_user_tracks_and_records_all_that_it_accepts() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start_with(directory.path(), &["--track-quota", "6"]);
