@@ -1,4 +1,4 @@
-//! [`CrossOriginGuardLayer`]: no other site changes anything in the name of a guest.
+//! [`CrossOriginGuardLayer`]: no other site changes anything in the name of a user.
 
 use std::{
     fmt,

@@ -16,8 +16,8 @@ use crate::{
 /// exports and files, and security events are refused: a `login` that the client made up would
 /// stand beside those that happened. [`EventTypes::security`] names further types that only the
 /// server records. Close the registry ([`EventTypes::closed`]) so that clients cannot invent types.
-/// A `page` and an `endpoint` are stored as a path: without user name and password, query,
-/// fragment and path parameters (`;name=value`), which often carry secrets.
+/// A `page` and an `endpoint` are stored as a path: without user name and password, query, fragment
+/// and path parameters (`;name=value`), which often carry secrets.
 ///
 /// [`EventTypes::security`]: crate::activity::EventTypes::security
 /// [`EventTypes::closed`]: crate::activity::EventTypes::closed

@@ -1,4 +1,4 @@
-//! [`Layers`]: what a visit knows of the layers that its request has come through.
+//! [`Layers`]: what a request context knows of the layers that its request has come through.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -7,10 +7,10 @@ use http::Extensions;
 use super::{RequestContext, TokenStatus};
 use crate::engine::{consents::Consents, recorder::Recorder, sessions::Sessions};
 
-/// The layers around the session layer that made a visit, and what was found inside.
+/// The layers around the session layer that made a request context, and what was found inside.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
-    /// The visit of another guestbook, whose session layer is outside.
+    /// the request context of another guestbook, whose session layer is outside.
     outer: Option<RequestContext>,
     found: AtomicU8,
 }
@@ -52,8 +52,8 @@ impl Layers {
 }
 
 impl RequestContext {
-    /// The innermost visit that `is_wanted`, of those of all guestbooks whose session layers the
-    /// request has come through.
+    /// The innermost request context that `is_wanted`, of those of all guestbooks whose session
+    /// layers the request has come through.
     pub(crate) fn find(extensions: &Extensions, is_wanted: impl Fn(&Self) -> bool) -> Option<&Self> {
         let mut next = extensions.get::<Self>();
         while let Some(context) = next {
@@ -65,17 +65,17 @@ impl RequestContext {
         None
     }
 
-    /// Whether it is a visit of the guestbook with these sessions.
+    /// Whether it is a request context of the guestbook with these sessions.
     pub(crate) fn is_of(&self, sessions: &Sessions) -> bool {
         self.inner.services.sessions().is(sessions)
     }
 
-    /// Whether it is a visit of the guestbook with this recorder.
+    /// Whether it is a request context of the guestbook with this recorder.
     pub(crate) fn records_to(&self, recorder: &Recorder) -> bool {
         self.inner.services.recorder().is(recorder)
     }
 
-    /// Whether it is a visit of the guestbook with these decisions.
+    /// Whether it is a request context of the guestbook with these decisions.
     pub(crate) fn decides_by(&self, consents: &Consents) -> bool {
         self.inner.services.consents().is_some_and(|own| own.is_same(consents))
     }

@@ -1,4 +1,4 @@
-//! [`RequestContext`]: one request's view of its guest, made before the handler runs and shared by everybody who asks.
+//! [`RequestContext`]: the session, consent and preferences of one request.
 
 mod client_tracker;
 mod consent;
@@ -47,10 +47,9 @@ use crate::{
     },
 };
 
-/// What is known of the guest of one request: the session, and what it takes to record what the
-/// guest does.
+/// The context of one request: its session, its client, and what recording needs.
 ///
-/// The layer puts one into the request's extensions. A clone is another handle to the same visit.
+/// The layer puts one into the request's extensions. A clone is another handle to the same context.
 ///
 /// [`Session`] is the part of it that handlers work with:
 ///
@@ -169,18 +168,18 @@ impl RequestContext {
         }
     }
 
-    /// The session of this visit; it may be one that does not exist yet.
+    /// The session of this request; it may be one that does not exist yet.
     pub fn session(&self) -> Session {
         Session::new(self.clone())
     }
 
-    /// What the guest has agreed to; `None` if the guestbook was built without
+    /// What the user has agreed to; `None` if the guestbook was built without
     /// [`consent`](crate::GuestbookBuilder::consent).
     pub fn consent(&self) -> Option<Consent> {
         self.inner.services.consents().map(|_| Consent::new(self.clone()))
     }
 
-    /// Records what the guest does.
+    /// Records what the user does.
     pub fn tracker(&self) -> Tracker {
         let seen = self.inner.seen.get();
         let (trace, visitor) = (seen.map(|seen| seen.trace.clone()), seen.and_then(|seen| seen.visitor));

@@ -23,8 +23,8 @@ pub(crate) enum RecordingDecision {
     Restricted,
 }
 
-/// What of an event in this visit may be recorded. Without a visit nobody knows what was decided,
-/// so it is not allowed.
+/// What of an event in this request may be recorded. Without a request context nobody knows what
+/// was decided, so it is not allowed.
 pub(crate) fn recording_decision(
     event: &Event,
     context: Option<&RequestContext>,

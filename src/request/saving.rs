@@ -1,4 +1,4 @@
-//! What becomes of a visit: its changes are saved, its client is told.
+//! The end of a request: changes are saved, and the response's head is written.
 
 use std::{
     mem,
@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl RequestContext {
-    /// Saves what is left to save and closes the visit for cookies. Whether there is anything to
-    /// tell the client.
+    /// Saves what is left to save and closes the request context for cookies. Whether there is
+    /// anything to tell the client.
     ///
     /// The fast path, where nobody touched the session, is one atomic instruction.
     pub(crate) fn needs_finish(&self) -> bool {

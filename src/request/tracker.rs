@@ -1,4 +1,4 @@
-//! [`Tracker`]: records what the guest of a request does.
+//! [`Tracker`]: records what the user of a request does.
 
 use std::{borrow::Cow, fmt};
 
@@ -19,9 +19,9 @@ use crate::{
 /// Records explicit events of one request: who, in which session, on which route, from what kind of
 /// device is filled in.
 ///
-/// Where consent is configured, an event whose purpose the guest has not allowed is left out and
+/// Where consent is configured, an event whose purpose the user has not allowed is left out and
 /// counted ([`RecorderStats::withheld`](crate::activity::RecorderStats::withheld)), or recorded
-/// without saying who. One of a guest whose data is [restricted](crate::privacy::Restriction) is
+/// without saying who. One of a user whose data is [restricted](crate::privacy::Restriction) is
 /// left out and counted likewise.
 ///
 /// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under
@@ -55,7 +55,7 @@ use crate::{
 pub struct Tracker {
     recorder: Recorder,
     context: Option<RequestContext>,
-    /// For a tracker without a visit.
+    /// For a tracker without a request context.
     consents: Option<Consents>,
     trace: Option<RequestTrace>,
     visitor: Option<VisitorId>,
@@ -154,8 +154,9 @@ impl Tracker {
         self.track(EventType::BUTTON_CLICK, &Action { action, details })
     }
 
-    /// Records that a program called an endpoint, with data `{"endpoint":endpoint,"method":method}`. The endpoint is
-    /// stored as a path, as a [page](Self::page_view) is.
+    /// Records that a program called an endpoint, with data
+    /// `{"endpoint":endpoint,"method":method}`. The endpoint is stored as a path, as a
+    /// [page](Self::page_view) is.
     ///
     /// # Errors
     ///
@@ -181,7 +182,7 @@ impl Tracker {
         Ok(self.signed(event))
     }
 
-    /// Queues an event as it is, if the guest's decisions allow it.
+    /// Queues an event as it is, if the user's decisions allow it.
     pub fn record(&self, event: Event) -> Tracked {
         let (event, is_withheld) = self.allowed(event);
         match (event.map(|event| self.recorder.record(event)), is_withheld) {
@@ -190,7 +191,7 @@ impl Tracker {
         }
     }
 
-    /// Stores an event as it is, if the guest's decisions allow it: [`Withheld`](Tracked::Withheld)
+    /// Stores an event as it is, if the user's decisions allow it: [`Withheld`](Tracked::Withheld)
     /// says that they do not, or that processing of their data is
     /// [restricted](crate::privacy::Restriction).
     ///
@@ -253,7 +254,8 @@ pub(super) struct Action<'a, T: ?Sized> {
 const LOGGED_IN: &str = r#"{"action":"user_logged_in"}"#;
 const LOGGED_OUT: &str = r#"{"action":"user_logged_out"}"#;
 
-/// A page or an endpoint as a path: without user name and password, query, fragment and path parameters.
+/// A page or an endpoint as a path: without user name and password, query, fragment and path
+/// parameters.
 pub(super) fn path_of(page: &str) -> Result<Cow<'_, str>> {
     let path = page.split(['?', '#', ';']).next().unwrap_or_default();
     if path.is_empty() && !page.is_empty() {

@@ -17,13 +17,13 @@ use crate::{
 /// [`Guestbook::activity_layer`](crate::Guestbook::activity_layer);
 /// [`Guestbook::layer`](crate::Guestbook::layer) puts it inside the session layer, so that it knows
 /// who is there. What the session layer answers itself, a 503 while the store is out of reach,
-/// leaves no trace then.
+/// is not recorded then.
 ///
 /// A trace is written when the body ends, fails, or is dropped because the client left; when the
 /// service answers with an error or panics; never twice. The body is passed on as it is, frame by
 /// frame. Nothing is written where [`ActivityRules`] leave a request out.
 ///
-/// Where consent is configured, a trace is written only if the guest's decisions allow it, as of
+/// Where consent is configured, a trace is written only if the user's decisions allow it, as of
 /// the request's arrival and with what the request itself decided. Without the session layer nobody
 /// knows them, and nothing is written.
 ///

@@ -65,7 +65,7 @@ impl Recording {
         }
     }
 
-    /// The head of the response is there. `false` if the request leaves no trace after all.
+    /// The head of the response is there. `false` if the request is not recorded after all.
     pub(super) fn answered<R: Body>(&mut self, response: &Response<R>) -> bool {
         let Some(event) = &mut self.event else { return false };
         let status = response.status();

@@ -38,7 +38,7 @@ const STATIC_EXTENSIONS: &[&str] = &[
     "webmanifest",
 ];
 
-/// Why the request leaves no trace, by what it is; hooks and sampling come later.
+/// Why the request is not recorded, by what it is; hooks and sampling come later.
 pub(super) fn reason_to_skip(rules: &ActivityRules, request: RequestHead<'_>, facts: &Facts<'_>) -> Option<Reason> {
     let (method, path) = (request.method, request.uri.path());
     if !rules.options && method == http::Method::OPTIONS {
@@ -59,7 +59,7 @@ pub(super) fn reason_to_skip(rules: &ActivityRules, request: RequestHead<'_>, fa
     None
 }
 
-/// Why the request leaves no trace, by who sent it, if nobody is logged in.
+/// Why the request is not recorded, by who sent it, if nobody is logged in.
 pub(super) fn reason_to_doubt(
     rules: &ActivityRules,
     request: RequestHead<'_>,

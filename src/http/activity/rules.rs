@@ -1,4 +1,4 @@
-//! [`ActivityRules`]: which requests leave a trace, and what is in it.
+//! [`ActivityRules`]: which requests are recorded, and what is recorded of them.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     model::activity::{Event, EventType},
 };
 
-/// Which requests leave a trace, and what is in it.
+/// Which requests are recorded, and what is recorded of them.
 ///
 /// # Left out
 ///
@@ -23,8 +23,8 @@ use crate::{
 ///   font, sound or film (`Sec-Fetch-Dest`);
 /// - health checks: [`health_paths`](Self::health_paths) and what is below them;
 /// - what a browser fetches ahead (`Sec-Purpose`, `Purpose` or `X-Moz` with `prefetch`);
-/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. A user who is
-///   logged in is no bot;
+/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. A user who
+///   is logged in is no bot;
 /// - referrer spam: requests with a referrer that is [excluded](Self::exclude_referrers), unless
 ///   somebody is logged in.
 ///

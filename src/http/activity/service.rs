@@ -1,4 +1,4 @@
-//! [`ActivityService`]: decides whether a request leaves a trace, and begins it.
+//! [`ActivityService`]: decides whether a request is recorded, and begins its trace.
 
 use std::{
     hash::{Hash, Hasher},
@@ -92,7 +92,7 @@ impl Shared {
         has_seen
     }
 
-    /// The visit of this guestbook.
+    /// the request context of this guestbook.
     fn context<'a>(&self, extensions: &'a Extensions) -> Option<&'a RequestContext> {
         RequestContext::find(extensions, |context| context.records_to(&self.recorder))
     }
@@ -104,8 +104,8 @@ impl Shared {
         }
     }
 
-    /// Shows the request to its visit, or gives it a tracker, and begins its trace if it leaves
-    /// one.
+    /// Shows the request to its request context, or gives it a tracker, and begins its trace if it
+    /// leaves one.
     fn begin<B>(self: &Arc<Self>, request: &mut Request<B>) -> Option<Box<Recording>> {
         let head = RequestHead::of(request);
         let facts = Facts::of(head.headers);

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A request leaves no trace: counted, and told once for each reason.
+    /// Counts a request that is not recorded, and logs the first of each reason.
     pub(super) fn skip(&self, reason: Reason) {
         self.skipped.count(reason);
         if self.recorder.is_told_first(1 << reason as u32) {

@@ -1,4 +1,4 @@
-//! [`Unrecorded`]: for routes that leave no trace.
+//! [`Unrecorded`]: for routes that are not recorded.
 
 use std::{
     future::Future,

@@ -91,7 +91,8 @@ impl Arriving {
 }
 
 impl Shared {
-    /// Whether a session layer of this guestbook is outside: its visit is that of the request.
+    /// Whether a session layer of this guestbook is outside: its request context is that of the
+    /// request.
     fn is_inside_itself(&self, extensions: &mut Extensions) -> bool {
         let own = RequestContext::find(extensions, |context| context.is_of(&self.sessions)).cloned();
         let Some(own) = own else { return false };
@@ -254,7 +255,7 @@ impl Shared {
         Ok(Identity { stale, ..Identity::nobody(token_status) })
     }
 
-    /// Makes the visit of a guest who is known now.
+    /// Makes the request context once the identity is known.
     #[inline]
     fn receive(self: Arc<Self>, arriving: Arriving, identity: Identity) -> RequestContext {
         let Arriving { client, visitor, visitor_cookie, is_prefetch, layers, fetch, .. } = arriving;

@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Session {
-    /// The variant of an experiment for the guest of this session: the same before and after a
+    /// The variant of an experiment for the user of this session: the same before and after a
     /// login.
     ///
     /// The first time that somebody asks who is not logged in, a random key is put into the
@@ -19,7 +19,7 @@ impl Session {
     /// after: they are counted as [mixed](crate::analytics::ExperimentReport::mixed).
     ///
     /// The key makes a session, with its cookie, for a client that has none: ask where consent
-    /// allows that. It records nothing: record the exposure where the guest meets the variant.
+    /// allows that. It records nothing: record the exposure where the user meets the variant.
     ///
     /// ```
     /// use axum::{Router, routing::get};
