@@ -66,6 +66,6 @@ pub trait AuditStore: Send + Sync + 'static {
 }
 
 pub(super) fn not_intact(fault: AuditFault) -> Error {
-    let context = format!("entry {} of the audit trail is not what was recorded: nothing is dropped", fault.sequence);
+    let context = format!("entry {} of the audit trail was changed: nothing is deleted", fault.sequence);
     Error::new(ErrorKind::Corrupt, context)
 }

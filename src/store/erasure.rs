@@ -142,7 +142,7 @@ pub trait ErasureStore: Send + Sync + 'static {
 }
 
 pub(super) fn user_erased() -> Error {
-    Error::new(ErrorKind::UserErased, "the user was erased and is not to be stored")
+    Error::new(ErrorKind::UserErased, "the user was erased: nothing is stored")
 }
 
 /// An erasure that somebody hands over to be kept.
@@ -154,7 +154,7 @@ pub(super) fn check_whole(erasure: &Erasure, secret: &[u8; 32]) -> Result<()> {
     if erasure.user.is_some() == erasure.finished_at.is_none() && is_theirs {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::InvalidInput, "an erasure is not whole, or not of this store"))
+    Err(Error::new(ErrorKind::InvalidInput, "an erasure is incomplete, or belongs to another store"))
 }
 
 /// A tombstone alone.
@@ -162,10 +162,7 @@ pub(super) fn check_nameless(erasure: &Erasure) -> Result<()> {
     if erasure.user.is_none() && erasure.finished_at.is_some() {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::InvalidInput,
-        "an erasure that names its user or is not finished is more than a tombstone",
-    ))
+    Err(Error::new(ErrorKind::InvalidInput, "a tombstone is a finished erasure without a user"))
 }
 
 pub(super) fn no_such_erasure() -> Error {
@@ -173,5 +170,5 @@ pub(super) fn no_such_erasure() -> Error {
 }
 
 pub(super) fn under_way() -> Error {
-    Error::new(ErrorKind::Conflict, "the erasure is under way: finish it first")
+    Error::new(ErrorKind::Conflict, "the erasure is under way")
 }

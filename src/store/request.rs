@@ -184,5 +184,5 @@ impl Default for RequestQuery {
 }
 
 pub(super) fn nameless() -> Error {
-    Error::new(ErrorKind::InvalidInput, "a request that is filed names its user")
+    Error::new(ErrorKind::InvalidInput, "a filed request must name its user")
 }

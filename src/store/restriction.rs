@@ -78,5 +78,5 @@ pub trait RestrictionStore: Send + Sync + 'static {
 }
 
 pub(super) fn nothing_to_hold() -> Error {
-    Error::new(ErrorKind::UserErased, "the user was erased: there is nothing to hold")
+    Error::new(ErrorKind::UserErased, "the user was erased: no data is left to hold")
 }

@@ -1,11 +1,11 @@
-//! What the `metrics` facade is told, with feature `metrics`; nothing without.
+//! The metrics of the audit trail, with feature `metrics`; nothing without it.
 
 use crate::{
     model::privacy::{AuditHead, VerificationReport},
     time::Timestamp,
 };
 
-/// Entries have no gaps, so the number of the last one is how many there were.
+/// Entries have no gaps, so the number of the last one is their count.
 #[cfg(feature = "metrics")]
 pub(super) fn grown(head: &AuditHead) {
     metrics::counter!("guestbook_audit_entries_total").absolute(head.sequence);

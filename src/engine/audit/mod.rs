@@ -1,4 +1,4 @@
-//! [`AuditTrail`]: who did what to whose data, so that it can be shown later, and that it was not changed since.
+//! [`AuditTrail`]: who did what to whose data, in a chain that shows changes.
 
 mod metrics;
 
@@ -25,20 +25,27 @@ use crate::{
 #[cfg(doc)]
 use crate::{error::ErrorKind, model::privacy::AuditEntry};
 
-/// The audit trail of a guestbook; what it proves stands below. A clone is another handle.
+/// The audit trail of a guestbook: who did what to whose data, and whether that record was changed
+/// since.
+///
+/// [`Guestbook::audit`](crate::Guestbook::audit) returns it; a clone is another handle.
 ///
 /// ```
 /// use serde_json::json;
-/// use tower_guestbook::{Guestbook, UserId, privacy::{Actor, AuditAction}, store::MemoryStore};
+/// use tower_guestbook::{
+///     Guestbook, UserId,
+///     privacy::{Actor, AuditAction},
+///     store::MemoryStore,
+/// };
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let guestbook = Guestbook::builder(MemoryStore::new()).audit_key([7; 32]).build()?;
 /// let (audit, ada) = (guestbook.audit(), UserId::try_from("ada")?);
-/// let desk = Actor::Operator("desk 3".into());
-/// let head = audit.record(AuditAction::custom("invoice.corrected")?, desk, Some(&ada), json!({ "invoice": 17 })).await?;
+/// let (action, desk) = (AuditAction::custom("invoice.corrected")?, Actor::Operator("desk 3".into()));
+/// let head = audit.record(action, desk, Some(&ada), json!({ "invoice": 17 })).await?;
 /// assert_eq!(head.sequence, 1);
 ///
-/// // Keep `head` where who can change the database cannot change it, and later:
+/// // Keep `head` where those who can write the database cannot change it. Later:
 /// let report = audit.verify(Some(head)).await?;
 /// assert!(report.is_intact() && report.anchored);
 ///
@@ -47,52 +54,66 @@ use crate::{error::ErrorKind, model::privacy::AuditEntry};
 /// # Ok(()) }
 /// ```
 ///
-/// # What is in it
+/// # What it records
 ///
-/// Erasures, readmissions, exports, imports and runs of retention that deleted something are recorded by themselves, in the transaction of what
-/// they record where there is one; the application adds [its own](AuditTrail::record). Each [entry](AuditEntry) has the MAC of the
-/// one before it under its own MAC. Entries name nobody: actors and subjects are keyed hashes, and what is said of persons stands in
-/// a [payload](crate::privacy::AuditPayload) beside the entry, which has only the payload's hash, with salt. An erasure takes
-/// payloads away, and the chain stays what it was.
+/// The guestbook records erasures and their lifting, exports, imports, requests, restrictions,
+/// holds, rectifications, and runs of retention that deleted something. An entry is written in the
+/// transaction of what it records, where there is one. The application adds [its own
+/// entries](AuditTrail::record).
 ///
-/// # What a verification proves, and what it does not
+/// Each [entry](AuditEntry) has a MAC that covers the MAC of the entry before it. Entries name
+/// nobody: actors and subjects are keyed hashes. What an entry says about people is in a
+/// [payload](crate::privacy::AuditPayload) beside it, and the entry has only the payload's salted
+/// hash. So an erasure removes payloads, and the chain stays intact.
 ///
-/// | somebody | found |
-/// |---|---|
-/// | changes an entry, deletes one in the middle, puts them in another order, changes a payload | yes: the first entry that is wrong is named |
-/// | cuts entries off at the end | if you have kept a [head](AuditTrail::head) elsewhere and verify against it |
-/// | cuts entries off at the beginning, or changes the checkpoint that [retention](crate::retention::RetentionRules::keep_audit) left | yes |
-/// | takes a payload away | no: erasures do that; the report counts them |
-/// | empties the whole trail | only with a head that was kept elsewhere |
-/// | has the key and makes the trail anew | only with a head that was kept elsewhere |
-/// | never records what they did | no: what is there is right, but that it is everything is not proven |
+/// # What a verification finds
 ///
-/// Without a key of your own the key is made from the store's secret. This finds accidents, and changes by those who cannot read the
-/// secret; it does not find those of somebody who has the whole database, as the secret is in it. To find those give
-/// [`audit_key`](crate::GuestbookBuilder::audit_key) a key that is kept elsewhere. The key must stay the same: with another one the
-/// trail looks altered from its first entry on.
+/// Found always; the report names the first wrong entry:
 ///
-/// # By itself
+/// - an entry that was changed, deleted in the middle or moved, and a payload that was changed
+/// - entries that were cut off at the beginning, and a changed checkpoint of
+///   [retention](crate::retention::RetentionRules::keep_audit)
 ///
-/// The guestbook verifies the trail once a day ([`verify_audit`](crate::GuestbookBuilder::verify_audit)), each process for itself, the first
-/// time a sweep after its start. What it found is [`last_verification`](AuditTrail::last_verification), the metrics below, and an error
-/// event if the trail is not what was recorded. From the second time on it also finds what was cut off at the end since the time before; a process that
-/// starts anew does not remember, so keep a [head](AuditTrail::head) elsewhere all the same. If the store fails, the next sweep tries again.
+/// Found only with a [head](AuditTrail::head) that was kept elsewhere:
+///
+/// - entries that were cut off at the end
+/// - a trail that was emptied, or made anew with the key
+///
+/// Not found:
+///
+/// - a payload that was removed, as erasures do that; the report counts them
+/// - an action that was never recorded
+///
+/// Without a key of your own, the key is made from the store's secret. That finds accidents and
+/// changes by people who cannot read the secret. People who have the whole database have the
+/// secret; to find their changes, give [`audit_key`](crate::GuestbookBuilder::audit_key) a key that
+/// is kept elsewhere. The key must not change: with another key the trail looks altered from its
+/// first entry.
+///
+/// # Automatic verification
+///
+/// Each process verifies the trail [once a day](crate::GuestbookBuilder::verify_audit), the first
+/// time with the first sweep after its start. The result is
+/// [`last_verification`](AuditTrail::last_verification), the metrics below, and an error event if
+/// the trail was changed. From the second time on it also finds entries that were cut off at the
+/// end since the time before. A process that restarts does not remember that, so keep a head
+/// elsewhere. If the store fails, the next sweep tries again.
 ///
 /// # What it costs
 ///
-/// Some 430 bytes of disk in SQLite for an entry about a user with a short detail, indexes and payload included (20,000 entries), in a
-/// transaction that is written anyway or, for an entry of its own, that others share. A verification reads the trail in pages; memory does not grow with it. The memory store keeps 100,000 entries.
+/// An entry about a user with a short detail takes about 430 bytes in SQLite, indexes and payload
+/// included (20,000 entries). A verification reads the trail in pages, with constant memory. The
+/// memory store keeps 100,000 entries.
 ///
 /// # Metrics
 ///
 /// With feature `metrics`:
 ///
-/// | name | kind | what |
+/// | name | kind | value |
 /// |---|---|---|
-/// | `guestbook_audit_entries_total` | counter | entries of the store's trail since its beginning, as this process saw them last |
-/// | `guestbook_audit_intact` | gauge | 1 if the last verification found nothing wrong, else 0 |
-/// | `guestbook_audit_verified_seconds` | gauge | when that was, in seconds since 1970 |
+/// | `guestbook_audit_entries_total` | counter | entries since the beginning of the trail |
+/// | `guestbook_audit_intact` | gauge | 1 if the last verification found no fault, else 0 |
+/// | `guestbook_audit_verified_seconds` | gauge | time of the last verification, seconds since 1970 |
 #[derive(Clone)]
 pub struct AuditTrail {
     inner: Arc<Inner>,
@@ -100,12 +121,12 @@ pub struct AuditTrail {
 
 struct Inner {
     runtime: Runtime,
-    /// That of the builder, or the one made from the store's secret when it was first needed.
+    /// The key of the builder, or the one made from the store's secret on first use.
     key: OnceLock<AuditKey>,
     verified: Mutex<Option<LastVerification>>,
 }
 
-/// What a verification has found, and when.
+/// The result of the last verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LastVerification {
@@ -115,10 +136,10 @@ pub struct LastVerification {
     pub report: VerificationReport,
 }
 
-/// So many entries come at a time.
+/// Entries read at a time.
 const PAGE: usize = 1_000;
 
-/// So often a verification is tried if old entries are dropped meanwhile.
+/// Times a verification is tried while old entries are deleted.
 const ATTEMPTS: usize = 3;
 
 impl AuditTrail {
@@ -127,12 +148,13 @@ impl AuditTrail {
         Self { inner: Arc::new(Inner { runtime, key, verified: Mutex::default() }) }
     }
 
-    /// Records what was done, by whom and about whom, and what else there is to say: at most 16 KiB, which are erased with the subject.
-    /// The trail's head then.
+    /// Records an action, who did it, whose data it was about, and a detail of at most 16 KiB,
+    /// which is erased with the subject. Returns the head of the trail.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`]; what the store reports. Nothing is recorded then.
+    /// [`ErrorKind::TooLarge`] if the detail is too large. The errors of the store. Nothing is
+    /// recorded then.
     pub async fn record(
         &self,
         action: AuditAction,
@@ -148,34 +170,36 @@ impl AuditTrail {
         Ok(head)
     }
 
-    /// A page of the trail: at most `limit` entries, and at most 1,000, after number `after`, the oldest first; those about `subject`
-    /// if one is given.
+    /// Returns the entries after number `after`, the oldest first, at most `limit` and at most
+    /// 1,000; only those about `subject`, if one is given.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn entries(&self, after: u64, limit: usize, subject: Option<&UserId>) -> Result<Vec<AuditRow>> {
         let page = self.inner.runtime.store.audit_page(after, limit.min(PAGE), subject.cloned());
         self.inner.runtime.tasks.within(page).await
     }
 
-    /// The last entry. Kept elsewhere it is the anchor of later [verifications](Self::verify).
+    /// Returns the last entry. Kept elsewhere, it is the anchor of later
+    /// [verifications](Self::verify).
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn head(&self) -> Result<AuditHead> {
         let head = self.inner.runtime.tasks.within(self.inner.runtime.store.audit_head()).await?;
         metrics::grown(&head);
         Ok(head)
     }
 
-    /// Reads the whole trail and says whether it is what was recorded, and ends not before `anchor`. Entries that are recorded
-    /// meanwhile may be read or not.
+    /// Reads the whole trail and checks that it was not changed, and that `anchor` is in it.
+    /// Entries that are recorded meanwhile may be read or not.
     ///
     /// # Errors
     ///
-    /// What the store reports. That the trail is not intact is no error but a [fault](VerificationReport::fault).
+    /// The errors of the store. A changed trail is no error; it is the
+    /// [fault](VerificationReport::fault) of the report.
     pub async fn verify(&self, anchor: Option<AuditHead>) -> Result<VerificationReport> {
         let mut checkpoint = self.checkpoint().await?;
         let mut report = self.read(checkpoint.as_ref(), anchor).await?;
@@ -184,7 +208,7 @@ impl AuditTrail {
             if report.is_intact() || now == checkpoint {
                 break;
             }
-            // Retention has dropped what was to be read.
+            // Retention has deleted entries that were to be read.
             checkpoint = now;
             report = self.read(checkpoint.as_ref(), anchor).await?;
         }
@@ -193,21 +217,21 @@ impl AuditTrail {
         metrics::verified(&report, at);
         if let Some(fault) = report.fault {
             let (sequence, flaw) = (fault.sequence, fault.flaw);
-            tracing::error!(sequence, ?flaw, "the audit trail is not what was recorded");
+            tracing::error!(sequence, ?flaw, "the audit trail was changed");
         }
         Ok(report)
     }
 
-    /// What the last verification in this process has found, by itself or asked for; `None` if there was none yet.
+    /// Returns the result of the last verification in this process, or `None` before the first.
     pub fn last_verification(&self) -> Option<LastVerification> {
         self.verified().clone()
     }
 
-    /// Verifies the trail if that was not done for so long, against what was found the last time. `None` if it is not due.
+    /// Verifies the trail against the last result if `interval` has passed; `None` if not.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub(crate) async fn verify_if_due(&self, interval: Duration) -> Result<Option<VerificationReport>> {
         let last = self.last_verification();
         if last.as_ref().is_some_and(|last| self.inner.runtime.clock.now().since(last.at) < interval) {
@@ -217,13 +241,13 @@ impl AuditTrail {
         self.verify(anchor).await.map(Some)
     }
 
-    /// A note for a verb of the store that records it with what it does.
+    /// A note for a method of the store, which records it with what it does.
     pub(crate) async fn note(&self, action: AuditAction, actor: Actor, subject: Option<&UserId>) -> Result<AuditNote> {
         Ok(AuditNote::new(action, actor, subject.cloned(), self.key().await?))
     }
 
-    /// Drops at most `limit` entries that were recorded before.
-    pub(crate) async fn evict(&self, before: Timestamp, limit: usize) -> Result<usize> {
+    /// Deletes at most `limit` entries that were recorded before this time.
+    pub(crate) async fn delete_before(&self, before: Timestamp, limit: usize) -> Result<usize> {
         let (inner, key) = (&self.inner, self.key().await?);
         inner
             .runtime
@@ -232,7 +256,7 @@ impl AuditTrail {
             .await
     }
 
-    /// Where the trail begins, if entries were dropped.
+    /// Where the trail begins, if entries were deleted.
     pub(crate) async fn checkpoint(&self) -> Result<Option<AuditCheckpoint>> {
         self.inner.runtime.tasks.within(self.inner.runtime.store.audit_checkpoint()).await
     }
@@ -244,7 +268,7 @@ impl AuditTrail {
     ) -> Result<VerificationReport> {
         let end = self.head().await?.sequence;
         let mut verifier = AuditVerifier::new(self.key().await?, checkpoint, anchor);
-        // Not after the checkpoint: before it nothing must be.
+        // From 0 and not from the checkpoint: no entry may be before it.
         let mut after = 0;
         loop {
             let page = self.entries(after, PAGE, None).await?;

@@ -1,4 +1,4 @@
-//! [`FileJournal`]: one line for each entry, on the disk before anybody is told.
+//! [`FileJournal`]: an erasure journal in a file, one line for each entry.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -20,22 +20,13 @@ use crate::{
     time::Timestamp,
 };
 
-/// A journal in a file of its own: a header that names the store by a hash, then one line of JSON for each entry.
+/// An erasure journal in a file of its own: a header with a hash of the store's secret, then a line
+/// of JSON for each entry.
 ///
-/// Keep it on another disk than the database if you can, and **out of what is restored together with it**. Any number of processes on one
-/// machine may use it; a lock on the file `NAME.lock` beside it lets them in one by one. On Unix only its
-/// owner can read it, unless [`file_mode`](Self::file_mode) says otherwise.
-///
-/// | what | then |
-/// |---|---|
-/// | no file at the first start, or an empty one | it is made; its directory must be there |
-/// | no file at a later start, or an empty one | nobody is served, and the error says so: [`Unavailable`](ErrorKind::Unavailable). Put it back, or see [`accept_new_journal`](crate::GuestbookBuilder::accept_new_journal) |
-/// | the file is gone while it is in use, or cannot be written | nothing is entered, and the error says so: [`Unavailable`](ErrorKind::Unavailable), [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull) |
-/// | another process holds the lock for more than 3 seconds | [`Unavailable`](ErrorKind::Unavailable); nothing is entered |
-/// | the last line was cut off by a crash | it was never acknowledged: it is passed over, and cut off before the next entry |
-/// | any other damage | [`Corrupt`](ErrorKind::Corrupt), with the number of the line |
-/// | another store's journal, or no journal | [`Configuration`](ErrorKind::Configuration) |
-/// | written by a newer version | [`NewerSchema`](ErrorKind::NewerSchema) |
+/// Keep it on another disk than the database if you can, and **outside of what is restored together
+/// with the database**. Any number of processes on one machine may share it; a lock on the file
+/// `NAME.lock` beside it admits one at a time. On Unix only its owner can read it, unless
+/// [`file_mode`](Self::file_mode) says otherwise.
 ///
 /// ```
 /// use tower_guestbook::{
@@ -60,30 +51,49 @@ use crate::{
 /// assert_eq!(journal.delete_expired(until).await?, 1);
 /// # Ok(()) }
 /// ```
+///
+/// # What happens when
+///
+/// - **There is no file at the first start, or an empty one**: it is created. Its directory must
+///   exist.
+/// - **There is no file at a later start, or an empty one**: nobody is served;
+///   [`Unavailable`](ErrorKind::Unavailable). Put the file back, or see
+///   [`accept_new_journal`](crate::GuestbookBuilder::accept_new_journal).
+/// - **The file disappears or cannot be written**: nothing is written;
+///   [`Unavailable`](ErrorKind::Unavailable), [`ReadOnly`](ErrorKind::ReadOnly) or
+///   [`StorageFull`](ErrorKind::StorageFull).
+/// - **Another process holds the lock for more than 3 seconds**: nothing is written;
+///   [`Unavailable`](ErrorKind::Unavailable).
+/// - **A crash cut off the last line**: it was never acknowledged. It is skipped, and removed
+///   before the next entry.
+/// - **Any other damage**: [`Corrupt`](ErrorKind::Corrupt), with the number of the line.
+/// - **The file belongs to another store or is no journal**:
+///   [`Configuration`](ErrorKind::Configuration).
+/// - **A newer version wrote it**: [`NewerSchema`](ErrorKind::NewerSchema).
 #[derive(Clone, Debug)]
 pub struct FileJournal {
     path: Arc<Path>,
     mode: FileMode,
-    /// The store that it was opened for.
+    /// The store that the journal was opened for.
     store: Arc<Mutex<Option<StoreFingerprint>>>,
 }
 
 impl FileJournal {
-    /// A journal in this file. Nothing is opened yet.
+    /// Creates a journal in this file. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into().into(), mode: FileMode::default(), store: Arc::default() }
     }
 
-    /// Who may read and write the file when it is made, as permission bits of Unix, whatever the mask of
-    /// the process: 0o640, say, for a group that copies it. A file that is there keeps its own mode; one
-    /// that others can read is warned of. Default: 0o600.
+    /// Sets the permission bits of the file when it is created on Unix, whatever the umask: 0o640,
+    /// for example, for a group that copies it. An existing file keeps its mode; a warning is
+    /// logged if others can read it. Default: 0o600.
     #[must_use]
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.mode = FileMode::new(mode);
         self
     }
 
-    /// Runs `work` where it may wait for the disk and for other processes.
+    /// Runs `work`, under the lock, where it may block.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Path, StoreFingerprint) -> Result<T> + Send + 'static,
@@ -112,53 +122,53 @@ impl ErasureJournal for FileJournal {
         let mode = self.mode;
         self.blocking(move |path, store| {
             make(path, store, missing, mode)?;
-            Open::new(path, store).map(drop)
+            OpenFile::new(path, store).map(drop)
         })
         .await
     }
 
     async fn append(&self, entry: JournalEntry) -> Result<()> {
-        self.blocking(move |path, store| Open::new(path, store)?.append(&line::write(&entry))).await
+        self.blocking(move |path, store| OpenFile::new(path, store)?.append(&line::write(&entry))).await
     }
 
     async fn read(&self, from: Option<u64>, limit: usize) -> Result<JournalPage> {
-        self.blocking(move |path, store| Open::new(path, store)?.page(from, limit)).await
+        self.blocking(move |path, store| OpenFile::new(path, store)?.page(from, limit)).await
     }
 
     async fn delete_expired(&self, now: Timestamp) -> Result<u64> {
         let mode = self.mode;
         self.blocking(move |path, store| {
-            let mut open = Open::new(path, store)?;
+            let mut open = OpenFile::new(path, store)?;
             let mut entries = open.page(None, usize::MAX)?.entries;
             let before = entries.len();
             entries.retain(|entry| entry.is_in_force(now));
-            let forgotten = before - entries.len();
-            if forgotten > 0 {
+            let deleted = before - entries.len();
+            if deleted > 0 {
                 replace(path, &Header::new(store, open.header.generation.wrapping_add(1)), &entries, mode)?;
             }
-            Ok(forgotten as u64)
+            Ok(deleted as u64)
         })
         .await
     }
 }
 
-/// The file, with its header read, while the lock is held.
-struct Open {
+/// The open file with its header, while the lock is held.
+struct OpenFile {
     file: File,
     header: Header,
     /// Where the entries begin.
     begin: u64,
-    /// Where the last whole line ends.
+    /// Where the last complete line ends.
     end: u64,
 }
 
-impl Open {
+impl OpenFile {
     fn new(path: &Path, store: StoreFingerprint) -> Result<Self> {
         let options = OpenOptions::new().read(true).append(true).open(path);
         let mut file = options.map_err(|error| match error.kind() {
-            // A new one would not know whom the old one kept out.
+            // A new file would not know the erasures of the old one.
             io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::Unavailable, "the file of the erasure journal is gone").with_source(error)
+                Error::new(ErrorKind::Unavailable, "the file of the erasure journal is missing").with_source(error)
             }
             _ => failed(error),
         })?;
@@ -183,13 +193,13 @@ impl Open {
     }
 
     fn append(&mut self, line: &[u8]) -> Result<()> {
-        // What a crash has cut off would spoil this line.
+        // A line that a crash cut off would damage this one.
         let cut = self.file.set_len(self.end);
         let written = cut.and_then(|()| self.file.write_all(line)).and_then(|()| self.file.sync_all());
         written.map_err(|error| match self.file.set_len(self.end) {
             Ok(()) => failed(error),
             Err(_) => {
-                let context = "an entry that could not be taken back may be left in the erasure journal";
+                let context = "an entry that failed could not be removed from the erasure journal";
                 Error::new(ErrorKind::Pending, context).with_source(error)
             }
         })
@@ -201,7 +211,7 @@ impl Open {
             None => self.begin,
             Some(from) if from >> OFFSET_BITS == generation => from & MAX_OFFSET,
             Some(_) => {
-                return Err(Error::new(ErrorKind::Conflict, "entries of the erasure journal were forgotten meanwhile"));
+                return Err(Error::new(ErrorKind::Conflict, "entries of the erasure journal were deleted meanwhile"));
             }
         };
         self.file.seek(SeekFrom::Start(position)).map_err(failed)?;
@@ -220,11 +230,11 @@ impl Open {
         Ok(JournalPage::new(entries, next))
     }
 
-    /// The error about the line that begins there.
+    /// The error about the line that begins at `position`.
     fn damaged(&self, position: u64) -> Error {
         let before = || -> io::Result<usize> {
             (&self.file).seek(SeekFrom::Start(0))?;
-            // Not counted in one go: an error that lasts would be counted for ever.
+            // `count` would not end on a permanent error.
             let mut lines = BufReader::new(&self.file).take(position).split(b'\n');
             lines.try_fold(0, |count, line| line.map(|_| count + 1))
         };
@@ -236,7 +246,8 @@ impl Open {
     }
 }
 
-/// Lets one process in at a time, until the file is dropped. A file beside the journal, as the journal itself may be replaced.
+/// Takes the lock until the file is dropped. The lock is a file beside the journal, as the journal
+/// may be replaced.
 fn lock(path: &Path, mode: FileMode) -> Result<File> {
     let path = files::beside(path, ".lock");
     let opened = match files::create_new(&path, mode) {
@@ -250,7 +261,8 @@ fn lock(path: &Path, mode: FileMode) -> Result<File> {
     };
     let file = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            Error::new(ErrorKind::Configuration, "the directory of the erasure journal is not there").with_source(error)
+            Error::new(ErrorKind::Configuration, "the directory of the erasure journal does not exist")
+                .with_source(error)
         }
         _ => failed(error),
     })?;
@@ -268,7 +280,7 @@ fn lock(path: &Path, mode: FileMode) -> Result<File> {
     }
 }
 
-/// Makes the journal if there is none and none is missed.
+/// Creates the journal if there is none and `missing` allows it.
 fn make(path: &Path, store: StoreFingerprint, missing: OnMissingJournal, mode: FileMode) -> Result<()> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.len() > 0 => return Ok(()),
@@ -277,15 +289,15 @@ fn make(path: &Path, store: StoreFingerprint, missing: OnMissingJournal, mode: F
         Err(error) => return Err(failed(error)),
     }
     if missing == OnMissingJournal::Refuse {
-        let context = "the store had an erasure journal, and its file is gone or empty: put it back, \
+        let context = "the store had an erasure journal, and its file is missing or empty: put it back, \
                        or accept_new_journal() if it is lost";
         return Err(Error::new(ErrorKind::Unavailable, context));
     }
-    tracing::warn!("there is no erasure journal yet: a new one begins");
+    tracing::warn!("there is no erasure journal: a new one is created");
     replace(path, &Header::new(store, 0), &[], mode)
 }
 
-/// Writes the journal anew, so that at each moment there is the old one or the new one.
+/// Replaces the journal atomically.
 fn replace(path: &Path, header: &Header, entries: &[JournalEntry], mode: FileMode) -> Result<()> {
     let write = || -> io::Result<()> {
         let new = Replacement::begin(path, ".new", mode)?;
@@ -299,7 +311,7 @@ fn replace(path: &Path, header: &Header, entries: &[JournalEntry], mode: FileMod
     write().map_err(failed)
 }
 
-/// Looked for from the end, a block at a time.
+/// Searches from the end, a block at a time.
 fn last_line_end(file: &mut File, begin: u64) -> io::Result<u64> {
     let mut end = file.metadata()?.len();
     let mut block = [0; 1024];
@@ -336,12 +348,12 @@ fn wrong(context: &str) -> Error {
     Error::new(ErrorKind::Configuration, context)
 }
 
-/// How long to wait for another process that holds the lock: shorter than the guestbook's store timeout, so
-/// that it is certain then that nothing was written.
+/// How long to wait for the lock: shorter than the store timeout of the guestbook, so that it is
+/// certain that nothing was written.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
-/// A header is shorter.
+/// The longest header, in bytes.
 const MAX_HEADER: u64 = 1024;
 
 /// A position has the generation of the file in its upper bits and the offset in the others.

@@ -1,4 +1,5 @@
-//! The lines of a journal's file: JSON, each entry with a check of its own, so that a changed byte does not become another user.
+//! The lines of a journal file: JSON, with a checksum in each entry, so that a changed byte never
+//! names another user.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The version of the format that this program writes.
+/// The version of the format.
 pub(super) const VERSION: u32 = 1;
 
 /// The first line.
@@ -18,7 +19,7 @@ pub(super) struct Header {
     #[serde(rename = "guestbook_erasure_journal")]
     pub(super) version: u32,
     pub(super) store: String,
-    /// Goes up whenever lines are removed, so that a position of before is recognised.
+    /// Increases when lines are removed, so that an old position is recognised.
     pub(super) generation: u32,
 }
 
@@ -59,14 +60,14 @@ pub(super) fn write(entry: &JournalEntry) -> Vec<u8> {
         .to_owned(),
         check: String::new(),
     };
-    written.check = written.right_check();
+    written.check = written.checksum();
     line(&written)
 }
 
 /// `None` if the line is damaged.
 pub(super) fn parse(line: &[u8]) -> Option<JournalEntry> {
     let line: Line = serde_json::from_slice(line).ok()?;
-    if line.check != line.right_check() {
+    if line.check != line.checksum() {
         return None;
     }
     let kind = match line.kind.as_str() {
@@ -86,7 +87,7 @@ pub(super) fn parse(line: &[u8]) -> Option<JournalEntry> {
 }
 
 impl Line {
-    fn right_check(&self) -> String {
+    fn checksum(&self) -> String {
         let Self { id, pseudonym, at, until, kind, .. } = self;
         let hash: [u8; 32] = Sha256::digest(format!("{id} {pseudonym} {at} {until} {kind}")).into();
         hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -108,7 +109,7 @@ mod tests {
     use crate::model::privacy::ErasureId;
 
     #[test]
-    fn what_is_written_is_read_back_and_no_changed_byte_goes_unnoticed() {
+    fn parse_reads_what_write_wrote_and_detects_each_changed_byte() {
         let (at, until) = (Timestamp::from_millis(1_800_000_000_000), Timestamp::from_millis(1_900_000_000_000));
         for kind in [JournalKind::Erased, JournalKind::Lifted] {
             let id = ErasureId::generate(at).unwrap();

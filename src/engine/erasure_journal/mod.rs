@@ -1,4 +1,4 @@
-//! [`ErasureJournal`]: what keeps erased users out although a backup of before is restored.
+//! [`ErasureJournal`]: erasures outlive a restored backup.
 
 mod file;
 mod line;
@@ -13,46 +13,12 @@ use crate::{
     time::Timestamp,
 };
 
-/// Where erasures are remembered outside the store.
+/// A journal that remembers erasures outside the database and its backups.
 ///
-/// # Contract
-///
-/// 1. **It is somewhere else**: neither in the database nor in what is restored together with it.
-/// 2. **An answer is a promise.** When [`append`](Self::append) answers with success, the entry survives a crash of the machine. When
-///    it answers with an error, the entry is not there, unless the kind is [`Pending`](crate::ErrorKind::Pending) or
-///    [`Timeout`](crate::ErrorKind::Timeout): then it is not known, and the guestbook tries again until it is.
-/// 3. **Order is kept**: entries are read in the order in which they were appended, by whichever process.
-/// 4. **It belongs to one store.** A journal of another store is refused, with
-///    [`Configuration`](crate::ErrorKind::Configuration): its pseudonyms mean nothing here.
-/// 5. **It is whole or an error.** What cannot be read is never passed over: somebody would come back.
-///
-/// Errors name no user and no pseudonym.
-///
-/// A tombstone stands in the database, so a backup of before does not have it. A journal is kept **outside the database and outside
-/// its backups**: a restored database is compared with it, and whoever was erased since the backup is erased again, before anybody is
-/// served. [`FileJournal`] is one; your own may be a table elsewhere, or an object store that keeps what it is given.
-///
-/// | when | what |
-/// |---|---|
-/// | [`erase`](crate::privacy::Rights::erase) | the entry is on the disk first, then the tombstone in the store. If the journal cannot be written, nothing has happened and the error says so |
-/// | [`lift_erasure`](crate::privacy::Rights::lift_erasure) | likewise: first the entry, then the tombstone goes |
-/// | start | the journal is [replayed](crate::privacy::Rights::replay_journal) before anything else is asked of the store; [`ready`](crate::Guestbook::ready) waits for it |
-/// | the process dies after the entry | the next start strikes the user out |
-/// | there was a journal, and now there is none | `ready` and each sweep say so until it is back, or [accepted](crate::GuestbookBuilder::accept_new_journal) as lost |
-/// | the journal is out of reach, damaged or another store's | nobody is served: requests with a session get what [`on_store_error`](crate::GuestbookBuilder::on_store_error) says, `ready` the error; each sweep tries again |
-/// | tombstones are forgotten | so are their entries |
-///
-/// A replay costs one indexed lookup for each entry in force, and a pass over the names of all users if
-/// something is missing. Tombstones are restored 1,000 at a time, so that the first start with a long
-/// journal takes about as long as reading it; the log says how far it is every 10,000 users. Memory holds
-/// about 150 bytes for each user in the journal.
-///
-/// What it cannot do: erase what only an [application](crate::privacy::PersonalData) keeps under a name that neither the store nor
-/// [`PersonalData::users`](crate::privacy::PersonalData::users) knows (a journal has keyed hashes, no names); remember erasures of before
-/// there was a journal (erase those users again: that is entered); keep what a backup has of somebody who was erased and let in again
-/// since from coming back with them; be missed by a backup of before there was a journal; end sessions that a [`SplitStore`](crate::store::SplitStore) keeps in a store of their own when that one is restored
-/// ([`revoke_all`](crate::session::Sessions::revoke_all) does); recognise a backup of a database that never was opened by a
-/// version with a journal, as its secret is another one.
+/// A backup does not know the erasures that came after it. With a journal, the guestbook compares a
+/// restored database with it and erases those users again, before anybody is served.
+/// [`FileJournal`] is a journal in a file. Your own may be a table of another database, or an
+/// object store.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, UserId, privacy::FileJournal, store::MemoryStore};
@@ -60,42 +26,99 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// # let directory = tempfile::tempdir().unwrap();
 /// # let path = directory.path().join("erasures");
-/// let guestbook = Guestbook::builder(MemoryStore::new()).erasure_journal(FileJournal::new(&path)).build()?;
-/// guestbook.ready().await?; // before the first request is taken
+/// let journal = FileJournal::new(&path);
+/// let guestbook = Guestbook::builder(MemoryStore::new()).erasure_journal(journal).build()?;
+/// guestbook.ready().await?; // before the first request is served
 /// guestbook.rights().erase(&UserId::try_from("ada")?).await?;
 /// assert_eq!(guestbook.rights().replay_journal().await?.checked, 1);
 /// # Ok(()) }
 /// ```
+///
+/// # Contract
+///
+/// 1. **It is elsewhere**: neither in the database nor in what is restored together with it.
+/// 2. **An answer is a promise.** When [`append`](Self::append) succeeds, the entry survives a
+///    crash of the machine. When it fails, the entry is not there, unless the kind of the error is
+///    [`Pending`](crate::ErrorKind::Pending) or [`Timeout`](crate::ErrorKind::Timeout): then it is
+///    unknown, and the guestbook tries again until it is known.
+/// 3. **Order is kept**: entries are read in the order in which any process appended them.
+/// 4. **It belongs to one store.** A journal of another store is refused with
+///    [`Configuration`](crate::ErrorKind::Configuration): its pseudonyms mean nothing here.
+/// 5. **It is complete or an error.** An entry that cannot be read is never skipped: its user would
+///    come back.
+///
+/// Errors name no user and no pseudonym.
+///
+/// # When it is used
+///
+/// - [`erase`](crate::privacy::Rights::erase) writes the entry to the journal, then the tombstone
+///   to the store. If the journal cannot be written, nothing has happened, and the error says so.
+/// - [`lift_erasure`](crate::privacy::Rights::lift_erasure) writes the entry first, too.
+/// - At the start, the journal is [replayed](crate::privacy::Rights::replay_journal) before the
+///   store is used. [`ready`](crate::Guestbook::ready) waits for it.
+/// - When tombstones expire, their entries are deleted.
+///
+/// # What happens when it fails
+///
+/// - **The process stops after the entry**: the next start erases the user.
+/// - **The journal is missing** though the store had one: `ready` and each sweep report it until it
+///   is back, or [accepted](crate::GuestbookBuilder::accept_new_journal) as lost.
+/// - **The journal cannot be reached, is damaged or belongs to another store**: nobody is served.
+///   Requests with a session get what [`on_store_error`](crate::GuestbookBuilder::on_store_error)
+///   says, and `ready` returns the error. Each sweep tries again.
+///
+/// # What it costs
+///
+/// A replay costs one indexed lookup for each entry in force, and a pass over the names of all
+/// users if something is missing. Tombstones are restored 1,000 at a time, so the first start with
+/// a long journal takes about as long as reading it. The log reports the progress every 10,000
+/// users. Memory holds about 150 bytes for each user in the journal.
+///
+/// # What it cannot do
+///
+/// - erase what only the [application](crate::privacy::PersonalData) keeps, under a name that
+///   neither the store nor [`PersonalData::users`](crate::privacy::PersonalData::users) lists: a
+///   journal has keyed hashes and no names
+/// - remember erasures from before the journal; erase those users again to enter them
+/// - remove what a backup has of a user whose erasure was lifted since
+/// - be noticed as missing by a backup from before the journal
+/// - end sessions that a [`SplitStore`](crate::store::SplitStore) keeps in a store of their own
+///   when that one is restored; [`revoke_all`](crate::session::Sessions::revoke_all) does
+/// - recognise a backup of a database that no version with a journal has opened: its secret is
+///   another one
 pub trait ErasureJournal: Send + Sync + 'static {
-    /// Is called before anything else, and again when it has failed. If there is no journal it does what `missing` says; a new one is
-    /// bound to the store.
+    /// Opens the journal. It is called before anything else, and again after a failure. If there is
+    /// no journal, `missing` says what to do; a new one is bound to the store.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if there is none and `missing` is [`Refuse`](OnMissingJournal::Refuse).
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if there is none and `missing` is
+    /// [`Refuse`](OnMissingJournal::Refuse).
     fn open(&self, store: StoreFingerprint, missing: OnMissingJournal) -> impl Future<Output = Result<()>> + Send;
 
-    /// Adds an entry at the end.
+    /// Appends an entry.
     fn append(&self, entry: JournalEntry) -> impl Future<Output = Result<()>> + Send;
 
-    /// At most `limit` entries from a position on: from the beginning, or where the page before says.
+    /// Reads at most `limit` entries from a position: the beginning, or the `next` of the page
+    /// before.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](crate::ErrorKind::Conflict) if the position means nothing any more, because entries were forgotten meanwhile: begin again.
+    /// [`Conflict`](crate::ErrorKind::Conflict) if entries were deleted meanwhile, so that the
+    /// position is no longer valid: begin again.
     fn read(&self, from: Option<u64>, limit: usize) -> impl Future<Output = Result<JournalPage>> + Send;
 
-    /// Forgets entries that do not matter any longer at `now`. How many there were.
+    /// Deletes entries that have expired at `now`. Returns their number.
     fn delete_expired(&self, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
 }
 
-/// What becomes of a journal that is not there.
+/// What to do when there is no journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnMissingJournal {
-    /// A new one begins: the store has never had any.
+    /// Begins a new journal: the store never had one.
     Begin,
-    /// It is an error: the store has had one, and a new one would not know whom that kept out.
+    /// Fails: the store had a journal, and a new one would not know whose erasures that had.
     Refuse,
 }
 
@@ -105,18 +128,18 @@ pub enum OnMissingJournal {
 pub struct JournalPage {
     /// The entries, in the order in which they were appended.
     pub entries: Vec<JournalEntry>,
-    /// Where the next page begins, if there is one.
+    /// The position of the next page, if there is one.
     pub next: Option<u64>,
 }
 
 impl JournalPage {
-    /// A page, and where the next one begins.
+    /// Creates a page with the position of the next one.
     pub fn new(entries: Vec<JournalEntry>, next: Option<u64>) -> Self {
         Self { entries, next }
     }
 }
 
-/// The object-safe twin, so that no type of a user carries a parameter for it.
+/// The object-safe form of [`ErasureJournal`], so that no public type has a parameter for it.
 pub(crate) trait DynJournal: Send + Sync {
     fn open(&self, store: StoreFingerprint, missing: OnMissingJournal) -> BoxFuture<'_, Result<()>>;
     fn append(&self, entry: JournalEntry) -> BoxFuture<'_, Result<()>>;

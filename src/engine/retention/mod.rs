@@ -1,7 +1,7 @@
 //! [`Retention`]: what is old is deleted, by itself and in steps that nobody notices.
 
+mod audit_entries;
 mod metrics;
-mod old_entries;
 mod pace;
 mod report;
 mod rules;

@@ -1,9 +1,9 @@
 //! The audit trail as plain data: what was done, by whom, about whom. How entries are chained is in [`entry`], how a chain is
-//! checked in [`verify`].
+//! checked in [`verifier`].
 
 mod action;
 mod entry;
-mod verify;
+mod verifier;
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use zeroize::Zeroize;
 pub use self::{
     action::{ActionName, ActorKind, AuditAction},
     entry::{AuditCheckpoint, AuditContent, AuditEntry, AuditHash, AuditHead, AuditPayload, AuditRow},
-    verify::{AuditFault, AuditFlaw, AuditVerifier, VerificationReport},
+    verifier::{AuditFault, AuditFlaw, AuditVerifier, VerificationReport},
 };
 use super::{Erasure, Pseudonym};
 use crate::id::UserId;

@@ -24,7 +24,7 @@ impl Run<'_> {
             tracing::error!("retention would drop too much of the audit trail and drops nothing: is the clock right?");
         }
         while !self.report.audit.refused && self.may_go_on().await? {
-            let dropped = self.inner.audit.evict(before, CHUNK).await?;
+            let dropped = self.inner.audit.delete_before(before, CHUNK).await?;
             self.report.audit.deleted += dropped as u64;
             if dropped < CHUNK {
                 break;
