@@ -40,6 +40,7 @@ use crate::{
 ///     store::MemoryStore,
 /// };
 ///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let half_a_year = Duration::from_secs(180 * 86_400);
 /// let purposes = Purposes::builder()
 ///     .purpose(Purpose::new(PurposeId::NECESSARY, Category::Necessary).cookies(["csrf"]))
@@ -70,7 +71,7 @@ use crate::{
 /// let wrong = rules.consent_page("https://example.com/privacy");
 /// let error = Guestbook::builder(MemoryStore::new()).consent(wrong).build().unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Configuration);
-/// # Ok::<(), tower_guestbook::Error>(())
+/// # Ok(()) }
 /// ```
 #[derive(Clone)]
 #[must_use]
