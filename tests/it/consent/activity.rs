@@ -1,4 +1,4 @@
-//! Activity is recorded as far as its guest allows, and logins always.
+//! Activity is recorded only while its purpose is allowed; logins and logouts always.
 
 use axum::{Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn pairs<const N: usize>(expected: [(&str, &str); N]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn nothing_is_written_before_somebody_agrees_and_nothing_after_they_do_no_longer() {
+async fn activity_is_recorded_only_while_the_purpose_is_granted() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     for (path, count) in [("/", 1), ("/page", 2), ("/states", 3)] {
@@ -68,7 +68,7 @@ async fn nothing_is_written_before_somebody_agrees_and_nothing_after_they_do_no_
 }
 
 #[tokio::test]
-async fn what_is_not_allowed_can_be_counted_without_saying_who() {
+async fn disallowed_activity_unlinked_records_events_without_a_person() {
     let site = Site::new(MemoryStore::new(), rules().disallowed_activity(DisallowedActivity::Unlinked));
     let mut ada = site.browser();
     ok(ada.post("/begin").await);
@@ -108,7 +108,7 @@ async fn what_is_not_allowed_can_be_counted_without_saying_who() {
 }
 
 #[tokio::test]
-async fn logins_and_logouts_are_recorded_whatever_is_measured() {
+async fn logins_and_logouts_are_recorded_regardless_of_consent() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     browser.decline("analytics").await;
@@ -124,7 +124,7 @@ async fn logins_and_logouts_are_recorded_whatever_is_measured() {
 }
 
 #[tokio::test]
-async fn whoever_objected_is_not_recorded_on_the_way_out_or_in() {
+async fn objection_holds_for_requests_that_log_in_or_out() {
     let site = Site::new(MemoryStore::new(), rules().activity_purpose(Some(id("measurement"))));
     let mut ada = site.browser();
     ada.login("ada").await;
@@ -146,7 +146,7 @@ async fn whoever_objected_is_not_recorded_on_the_way_out_or_in() {
 }
 
 #[tokio::test]
-async fn a_tracker_leaves_out_silently_and_a_durable_one_says_so() {
+async fn track_skips_disallowed_events_and_track_durable_reports_them() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     ok(browser.post("/track/own").await);
@@ -161,7 +161,7 @@ async fn a_tracker_leaves_out_silently_and_a_durable_one_says_so() {
 }
 
 #[tokio::test]
-async fn each_type_of_event_can_have_a_purpose_of_its_own() {
+async fn event_purpose_sets_the_purpose_of_one_event_type() {
     let kind = |name: &str| EventType::new(name).unwrap();
     let rules = rules()
         .event_purpose(kind("needed"), None)
@@ -196,7 +196,7 @@ async fn each_type_of_event_can_have_a_purpose_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_activity_layer_alone_does_not_know_what_was_decided_and_records_nothing() {
+async fn activity_layer_without_session_layer_records_nothing() {
     let track = async |tracker: Tracker| {
         let queued = tracker.track("own", &json!({})).unwrap();
         let durable = tracker.track_durable("own", &json!({})).await.unwrap();
@@ -220,7 +220,7 @@ async fn the_activity_layer_alone_does_not_know_what_was_decided_and_records_not
 }
 
 #[tokio::test]
-async fn what_the_rules_of_activity_leave_out_is_not_counted_as_withheld() {
+async fn requests_skipped_by_activity_rules_are_not_counted_as_withheld() {
     let (builder, clock) = crate::support::builder(MemoryStore::new());
     let site = Site::of(builder.activity(ActivityRules::new().health_paths(["/"])), clock, rules());
     ok(site.browser().get("/").await);
@@ -229,7 +229,7 @@ async fn what_the_rules_of_activity_leave_out_is_not_counted_as_withheld() {
 }
 
 #[tokio::test]
-async fn requests_that_are_withheld_take_no_names_of_routes() {
+async fn withheld_requests_take_no_route_names() {
     let words: Vec<_> = ('a'..='z').map(|letter| format!("page-{letter}")).collect();
     let (builder, clock) = builder(MemoryStore::new());
     let capacity = ActivityRules::new().path_words(words.clone()).route_capacity(8);

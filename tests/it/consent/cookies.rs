@@ -1,4 +1,4 @@
-//! Cookies whose purpose is not allowed are kept out, both ways.
+//! The consent layer blocks and removes cookies whose purpose is not allowed.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn removals(answer: &Answer) -> Vec<&str> {
 const EVERYTHING: [&str; 6] = ["ads", "ads_", "ads_7", "adsx", "csrf", "unknown"];
 
 #[tokio::test]
-async fn before_anybody_agrees_only_exempt_cookies_pass() {
+async fn consent_layer_passes_only_exempt_cookies_before_consent() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     let first = ok(browser.get("/set-cookies").await);
@@ -51,7 +51,7 @@ async fn before_anybody_agrees_only_exempt_cookies_pass() {
 }
 
 #[tokio::test]
-async fn with_consent_its_cookies_pass_and_those_of_nobody_still_do_not() {
+async fn consent_layer_passes_cookies_of_granted_purposes_and_blocks_undeclared_ones() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     browser.grant("marketing").await;
@@ -66,7 +66,7 @@ async fn with_consent_its_cookies_pass_and_those_of_nobody_still_do_not() {
 }
 
 #[tokio::test]
-async fn a_withdrawal_sets_nothing_and_has_removed_what_is_there() {
+async fn withdraw_blocks_and_removes_cookies_in_the_same_response() {
     let site = Site::new(MemoryStore::new(), rules().cookie_domains(["example.com", ".shop.example.com"]));
     let mut browser = site.browser();
     browser.grant("marketing").await;
@@ -107,7 +107,7 @@ async fn a_withdrawal_sets_nothing_and_has_removed_what_is_there() {
 }
 
 #[tokio::test]
-async fn undeclared_cookies_pass_where_the_rules_let_them() {
+async fn undeclared_cookies_pass_with_undeclared_cookies_pass() {
     let site = Site::new(MemoryStore::new(), rules().undeclared_cookies(UndeclaredCookies::Pass));
     let mut browser = site.browser();
     assert_eq!(names(&ok(browser.get("/set-cookies").await)), ["csrf", "unknown", "adsx"]);
@@ -116,7 +116,7 @@ async fn undeclared_cookies_pass_where_the_rules_let_them() {
 }
 
 #[tokio::test]
-async fn cookies_are_found_in_whatever_way_they_are_sent() {
+async fn consent_layer_finds_cookies_in_any_form_of_the_header() {
     let site = Site::new(MemoryStore::new(), rules());
     for (lines, seen) in [
         (&["csrf=1; ads=2"][..], "csrf=1"),
@@ -136,7 +136,7 @@ async fn cookies_are_found_in_whatever_way_they_are_sent() {
 }
 
 #[tokio::test]
-async fn a_malformed_visitor_is_nobody_and_its_cookie_is_removed() {
+async fn malformed_visitor_cookie_is_ignored_and_removed() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone(), rules());
     let good = "0123456789ab4def8123456789abcdef";
@@ -177,7 +177,7 @@ async fn a_malformed_visitor_is_nobody_and_its_cookie_is_removed() {
 }
 
 #[tokio::test]
-async fn of_several_visitors_the_first_right_one_counts() {
+async fn first_well_formed_visitor_cookie_counts() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     browser.decline("marketing").await;
@@ -196,7 +196,7 @@ async fn of_several_visitors_the_first_right_one_counts() {
 }
 
 #[tokio::test]
-async fn an_id_that_nobody_got_is_nobodys() {
+async fn visitor_token_that_was_never_issued_is_ignored() {
     let store = FaultyStore::default();
     let site = Site::new(store, rules());
     let mut browser = site.browser();
@@ -213,7 +213,7 @@ async fn an_id_that_nobody_got_is_nobodys() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_named_and_made_like_the_sessions() {
+async fn visitor_cookie_has_the_attributes_of_the_session_cookie() {
     use tower_guestbook::http::SessionCookie;
     let attributes = |cookie: SessionCookie, rules: ConsentRules| async move {
         let (builder, clock) = crate::support::builder(MemoryStore::new());
@@ -235,7 +235,7 @@ async fn the_cookie_is_named_and_made_like_the_sessions() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_somebody_planted_does_not_become_the_visitors_own() {
+async fn decide_replaces_a_planted_visitor_cookie() {
     let site = Site::new(MemoryStore::new(), rules());
     let planted = "0123456789ab4def8123456789abcdef";
     let mut browser = site.browser();
@@ -248,7 +248,7 @@ async fn a_cookie_that_somebody_planted_does_not_become_the_visitors_own() {
 }
 
 #[tokio::test]
-async fn a_store_out_of_order_keeps_cookies_out_and_removes_none() {
+async fn consent_layer_blocks_but_does_not_remove_cookies_while_the_store_fails() {
     let faulty_store = FaultyStore::default();
     let site = Site::new(faulty_store.clone(), rules());
     let mut browser = site.browser();
@@ -264,7 +264,7 @@ async fn a_store_out_of_order_keeps_cookies_out_and_removes_none() {
 }
 
 #[tokio::test]
-async fn a_cookie_header_with_one_name_50000_times_gets_one_removal() {
+async fn one_cookie_name_sent_50000_times_gets_one_removal() {
     let site = Site::new(MemoryStore::new(), rules());
     let ask = async |cookies: String| {
         let request = Request::get("/cookies").header(header::COOKIE, cookies);
@@ -295,7 +295,7 @@ fn rules_with_paths() -> ConsentRules {
 }
 
 #[tokio::test]
-async fn a_withdrawal_removes_cookies_of_other_paths_and_partitions() {
+async fn withdraw_removes_cookies_of_other_paths_and_partitions() {
     let site = Site::new(MemoryStore::new(), rules_with_paths());
     let mut browser = site.browser();
     assert_eq!(names(&browser.decline("marketing").await), ["__Host-consent"], "nothing was allowed");
@@ -326,7 +326,7 @@ async fn a_withdrawal_removes_cookies_of_other_paths_and_partitions() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_is_not_allowed_is_removed_by_pages_and_a_partitioned_one_by_frames_too() {
+async fn disallowed_cookies_are_removed_by_page_loads_and_partitioned_ones_by_frames() {
     let site = Site::new(MemoryStore::new(), rules_with_paths());
     let mut browser = site.browser();
     leave(&mut browser, &["ads", "framed"]);

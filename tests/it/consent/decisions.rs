@@ -1,4 +1,4 @@
-//! Somebody decides, takes it back, and can prove both.
+//! Decisions, their records, histories and receipts.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use super::{DAY, Site, WE_COUNT, id, names, of, ok, rules, set_cookies, user};
 use crate::support::{FIREFOX, START, minutes};
 
 #[tokio::test]
-async fn a_visitor_decides_without_a_login_and_the_next_request_obeys() {
+async fn decide_of_a_visitor_holds_for_the_next_request() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     for path in ["/", "/page", "/states", "/offer", "/offers", "/history", "/receipt", "/set-cookies"] {
@@ -37,7 +37,7 @@ async fn a_visitor_decides_without_a_login_and_the_next_request_obeys() {
 }
 
 #[tokio::test]
-async fn a_cookie_is_no_longer_for_a_visit_but_for_a_decision() {
+async fn visitor_cookie_is_renewed_by_decisions_only() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     browser.grant("analytics").await;
@@ -52,7 +52,7 @@ async fn a_cookie_is_no_longer_for_a_visit_but_for_a_decision() {
 }
 
 #[tokio::test]
-async fn a_record_has_what_it_takes_to_prove_it_and_no_more() {
+async fn decide_records_a_proof_with_minimal_data() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser().with("x-country", "DE").with("accept-language", "de-AT");
     ok(browser.post("/begin").await);
@@ -104,7 +104,7 @@ async fn a_record_has_what_it_takes_to_prove_it_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_kind_of_no_it_is_follows_from_where_the_purpose_stood() {
+async fn decline_records_the_refusal_that_fits_the_state() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     browser.decline("analytics").await;
@@ -123,7 +123,7 @@ async fn what_kind_of_no_it_is_follows_from_where_the_purpose_stood() {
 }
 
 #[tokio::test]
-async fn a_history_is_read_in_pages_and_is_nobody_elses() {
+async fn history_is_paged_and_contains_own_records_only() {
     let site = Site::new(MemoryStore::new(), rules());
     let (mut one, mut other) = (site.browser(), site.browser());
     for _ in 0..5 {
@@ -145,7 +145,7 @@ async fn a_history_is_read_in_pages_and_is_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_receipt_names_the_own_decisions_and_nobody_elses() {
+async fn receipt_contains_own_decisions_only() {
     let controller = Controller::new("Shop Ltd", "1 Long Street", "privacy@shop.example");
     let site = Site::new(MemoryStore::new(), rules().controller(controller));
     let (mut browser, mut other) = (site.browser().with("x-country", "DE"), site.browser());

@@ -1,4 +1,4 @@
-//! What stands behind a gate, and what the gate answers in its place.
+//! `require_consent`: which requests pass, and the answers to the others.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn with(mut browser: Browser, headers: &[(&'static str, &'static str)]) -> Brows
 }
 
 #[tokio::test]
-async fn a_closed_gate_answers_as_whoever_asks_can_use_it() {
+async fn require_consent_redirects_browsers_and_answers_others_with_a_problem() {
     let site = Site::new(MemoryStore::new(), rules());
     let to_page = "/privacy?purpose=marketing&return=%2Foffers%3Fpage%3D2%26x%3D1";
     let table: [(Method, Headers, u16); 16] = [
@@ -87,7 +87,7 @@ async fn a_closed_gate_answers_as_whoever_asks_can_use_it() {
 }
 
 #[tokio::test]
-async fn an_open_gate_passes_everything_on_and_no_cache_keeps_it() {
+async fn require_consent_passes_responses_and_marks_them_private() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut visitor = site.browser();
     visitor.grant("marketing").await;
@@ -106,7 +106,7 @@ async fn an_open_gate_passes_everything_on_and_no_cache_keeps_it() {
 }
 
 #[tokio::test]
-async fn what_a_handler_calls_public_is_private_where_it_depends_on_consent() {
+async fn public_responses_that_depend_on_consent_become_private() {
     let site = Site::new(MemoryStore::new(), rules());
     let (mut stranger, mut visitor, mut ada) = (site.browser(), site.browser(), site.browser());
     visitor.grant("marketing").await;
@@ -121,7 +121,7 @@ async fn what_a_handler_calls_public_is_private_where_it_depends_on_consent() {
 }
 
 #[tokio::test]
-async fn whatever_a_handler_asks_of_consent_no_cache_gives_it_to_somebody_else() {
+async fn each_read_of_consent_makes_the_response_vary() {
     let site = Site::new(MemoryStore::new(), rules());
     let (stranger, mut visitor, mut ada) = (site.browser(), site.browser(), site.browser());
     visitor.decline("marketing").await;
@@ -136,7 +136,7 @@ async fn whatever_a_handler_asks_of_consent_no_cache_gives_it_to_somebody_else()
 }
 
 #[tokio::test]
-async fn the_way_back_is_a_path_of_this_origin_and_all_of_it() {
+async fn require_consent_redirect_returns_to_the_full_local_path() {
     let (builder, _) = builder(MemoryStore::new());
     let guestbook = builder.consent(rules().consent_page("/privacy?tab=1")).build().unwrap();
     let gate = || guestbook.require_consent(PurposeId::MARKETING).unwrap();
@@ -168,14 +168,14 @@ async fn the_way_back_is_a_path_of_this_origin_and_all_of_it() {
 }
 
 #[tokio::test]
-async fn without_a_consent_page_browsers_get_what_programs_get() {
+async fn require_consent_without_consent_page_answers_browsers_with_a_problem() {
     let site = Site::new(MemoryStore::new(), ConsentRules::new(purposes()));
     let answer = with(site.browser(), &[HTML, NAVIGATE]).get("/offers").await;
     assert_eq!((answer.status, &answer.json()["manage_url"]), (StatusCode::FORBIDDEN, &Value::Null));
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_store_cannot_be_asked_a_gate_says_so_and_everything_else_is_served() {
+async fn require_consent_answers_503_while_the_store_fails_and_other_routes_are_served() {
     let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let builder = builder.on_store_error(OnStoreError::ContinueWithoutSession);
@@ -225,7 +225,7 @@ async fn while_the_store_cannot_be_asked_a_gate_says_so_and_everything_else_is_s
 }
 
 #[tokio::test]
-async fn a_gate_without_the_session_layer_stays_closed() {
+async fn require_consent_without_session_layer_refuses() {
     let site = Site::new(MemoryStore::new(), rules());
     let gate = site.guestbook.require_consent(PurposeId::MARKETING).unwrap();
     let app = Router::new().route("/offers", get(async || "for you")).layer(gate);
@@ -241,7 +241,7 @@ async fn a_gate_without_the_session_layer_stays_closed() {
 }
 
 #[tokio::test]
-async fn a_gate_for_a_purpose_that_is_not_declared_is_not_made() {
+async fn require_consent_of_an_undeclared_purpose_is_a_configuration_error() {
     let site = Site::new(MemoryStore::new(), rules());
     let without = Guestbook::builder(MemoryStore::new()).build().unwrap();
     for (guestbook, purpose) in [(&site.guestbook, id("personalisation")), (&without, id("marketing"))] {

@@ -1,4 +1,4 @@
-//! Whatever anybody does in whatever order: after a no nothing but a new yes allows.
+//! Any sequence of decisions: after a refusal only a new grant allows a purpose.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -201,7 +201,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_anybody_does_the_last_no_holds(steps in prop::collection::vec(step(), 1..30)) {
+    fn any_history_allows_a_purpose_after_a_refusal_only_with_a_new_grant(steps in prop::collection::vec(step(), 1..30)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut world = World::new();

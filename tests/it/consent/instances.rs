@@ -1,4 +1,4 @@
-//! Two processes' worth of guestbooks on one file: what one of them is told, the other obeys.
+//! Two guestbooks on one file: a decision in one of them holds in the other.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn at(site: &Site, browser: &Browser) -> Browser {
 }
 
 #[tokio::test]
-async fn a_withdrawal_is_obeyed_here_at_once_and_there_within_the_cache_age() {
+async fn withdraw_holds_at_once_here_and_within_cache_age_in_other_processes() {
     for cache_age in [SECOND, Duration::ZERO] {
         for who in ["ada", "a visitor"] {
             let (a, b, _directory) = two(cache_age);
@@ -62,7 +62,7 @@ async fn a_withdrawal_is_obeyed_here_at_once_and_there_within_the_cache_age() {
 }
 
 #[tokio::test]
-async fn what_is_done_outside_a_request_is_obeyed_likewise() {
+async fn consents_withdraw_holds_at_once_here_and_within_cache_age_in_other_processes() {
     let (a, b, _directory) = two(SECOND);
     let mut here = a.browser();
     here.login("ada").await;
@@ -76,7 +76,7 @@ async fn what_is_done_outside_a_request_is_obeyed_likewise() {
 }
 
 #[tokio::test]
-async fn what_one_has_shown_the_other_believes() {
+async fn snapshot_of_one_process_is_valid_in_another() {
     let (a, b, _directory) = two(SECOND);
     let prompt = ok(a.browser().with("accept-language", "de").get("/offer").await).json();
     let mut there = b.browser();
@@ -90,7 +90,7 @@ async fn what_one_has_shown_the_other_believes() {
 }
 
 #[tokio::test]
-async fn a_login_there_takes_along_what_was_decided_here() {
+async fn login_in_another_process_links_the_decisions_of_the_visitor() {
     let (a, b, _directory) = two(SECOND);
     let mut here = a.browser();
     here.grant("analytics").await;
@@ -120,7 +120,7 @@ async fn a_login_there_takes_along_what_was_decided_here() {
 }
 
 #[tokio::test]
-async fn decisions_outlive_the_process() {
+async fn decisions_survive_a_restart() {
     let (a, _, directory) = two(SECOND);
     let mut browser = a.browser();
     browser.grant("analytics").await;

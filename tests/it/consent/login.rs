@@ -1,4 +1,4 @@
-//! From visitor to account and back: what goes along, and what must not.
+//! Login and logout: which decisions of the visitor the user takes over.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn decide(browser: &mut Browser, decisions: &[(&str, bool)]) {
 }
 
 #[tokio::test]
-async fn at_login_a_no_is_taken_along_and_a_yes_only_where_grants_are_carried() {
+async fn login_merges_refusals_and_grants_only_with_carry_grants() {
     let (yes, no) = (Some(true), Some(false));
     let table = [
         (None, None, [false, false, false, false]),
@@ -81,7 +81,7 @@ async fn at_login_a_no_is_taken_along_and_a_yes_only_where_grants_are_carried() 
 }
 
 #[tokio::test]
-async fn what_is_merged_is_recorded_with_the_proof_of_the_visitor_who_stays_a_visitor() {
+async fn login_records_merged_decisions_with_the_proof_of_the_visitor() {
     let site = Site::new(MemoryStore::new(), rules().merge(MergePolicy::CarryGrants));
     let mut browser = site.browser().with("x-country", "DE");
     browser.grant("analytics").await;
@@ -110,7 +110,7 @@ async fn what_is_merged_is_recorded_with_the_proof_of_the_visitor_who_stays_a_vi
 }
 
 #[tokio::test]
-async fn after_a_logout_the_browser_is_a_new_visitor_and_has_nothing_of_the_account() {
+async fn logout_makes_the_browser_a_new_visitor() {
     let site = Site::new(MemoryStore::new(), rules().merge(MergePolicy::CarryGrants));
     let mut browser = site.browser();
     browser.grant("analytics").await;
@@ -140,7 +140,7 @@ async fn after_a_logout_the_browser_is_a_new_visitor_and_has_nothing_of_the_acco
 }
 
 #[tokio::test]
-async fn a_visitor_who_is_one_persons_does_not_become_another_ones() {
+async fn linked_visitor_is_not_linked_to_another_user() {
     let site = Site::new(MemoryStore::new(), rules().merge(MergePolicy::CarryGrants));
     let mut browser = site.browser();
     browser.grant("analytics").await;
@@ -152,7 +152,7 @@ async fn a_visitor_who_is_one_persons_does_not_become_another_ones() {
 }
 
 #[tokio::test]
-async fn a_login_that_cannot_take_a_no_along_fails_and_nobody_is_logged_in() {
+async fn login_fails_if_the_visitor_cannot_be_linked() {
     for mood in [Fault::ReadOnly, Fault::Failing] {
         let store = FaultyStore::default();
         let site = Site::new(store.clone(), rules());
@@ -174,7 +174,7 @@ async fn a_login_that_cannot_take_a_no_along_fails_and_nobody_is_logged_in() {
 }
 
 #[tokio::test]
-async fn a_login_refused_for_the_session_limit_links_no_decision_of_the_visitor() {
+async fn login_refused_for_the_session_limit_links_no_decisions() {
     let (builder, clock) = builder(MemoryStore::new());
     let one = SessionCap { max: 1, on_limit: OnSessionLimit::Refuse };
     let site = Site::of(builder.sessions_per_user(one), clock, rules());
@@ -196,7 +196,7 @@ async fn a_login_refused_for_the_session_limit_links_no_decision_of_the_visitor(
 }
 
 #[tokio::test]
-async fn what_a_visitor_did_without_agreeing_never_becomes_the_accounts() {
+async fn login_does_not_link_activity_of_a_visitor_without_consent() {
     let ada = UserId::try_from("ada").unwrap();
     let by_ada = async |site: &Site| {
         site.guestbook.flush().await.unwrap();
@@ -233,7 +233,7 @@ async fn what_a_visitor_did_without_agreeing_never_becomes_the_accounts() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_was_left_behind_says_nothing_of_who_is_logged_in() {
+async fn leftover_visitor_cookie_does_not_affect_a_logged_in_user() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut visitor = site.browser();
     visitor.decline("analytics").await;
@@ -263,7 +263,7 @@ fn with_cookie_of(site: &Site, other: &Browser) -> Browser {
 }
 
 #[tokio::test]
-async fn a_planted_visitor_cookie_grants_nothing_and_writes_nothing_into_the_history_of_who_logs_in() {
+async fn planted_visitor_cookie_grants_nothing_and_adds_nothing_to_the_history_at_login() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut attacker = site.browser();
     attacker.grant("marketing").await;
@@ -295,7 +295,7 @@ async fn a_planted_visitor_cookie_grants_nothing_and_writes_nothing_into_the_his
 }
 
 #[tokio::test]
-async fn events_of_a_used_up_visitor_token_name_no_visitor() {
+async fn events_with_an_invalid_visitor_token_have_no_visitor() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     browser.grant("analytics").await;

@@ -1,4 +1,4 @@
-//! A grant names the text that was shown; a no needs none.
+//! A grant refers to the notice that was shown; a refusal needs none.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn snapshot(site: &Site) -> Value {
 }
 
 #[tokio::test]
-async fn a_grant_needs_the_notice_that_was_shown_and_is_current() {
+async fn grant_needs_a_snapshot_of_the_current_notice() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone(), in_version(1, "Version one."));
     let next = Site::new(store, in_version(2, "Version two."));
@@ -83,7 +83,7 @@ async fn a_grant_needs_the_notice_that_was_shown_and_is_current() {
 }
 
 #[tokio::test]
-async fn a_notice_can_be_answered_for_a_day_or_as_long_as_the_rules_say() {
+async fn snapshot_expires_after_a_day_or_snapshot_lifetime() {
     for (rules, lifetime) in [(rules(), DAY), (rules().snapshot_lifetime(DAY / 24), DAY / 24)] {
         let site = Site::new(MemoryStore::new(), rules);
         let prompt = ok(site.browser().get("/offer").await).json();
@@ -100,7 +100,7 @@ async fn a_notice_can_be_answered_for_a_day_or_as_long_as_the_rules_say() {
 }
 
 #[tokio::test]
-async fn grants_without_a_notice_pass_where_the_rules_accept_them() {
+async fn accept_grants_without_notice_accepts_grants_without_snapshot() {
     let site = Site::new(MemoryStore::new(), rules().accept_grants_without_notice());
     let mut browser = site.browser();
     ok(browser.decide(json!({ "made": [["analytics", "grant"]] })).await);
@@ -111,7 +111,7 @@ async fn grants_without_a_notice_pass_where_the_rules_accept_them() {
 }
 
 #[tokio::test]
-async fn a_no_needs_no_notice_whatever_kind_it_is() {
+async fn refusals_of_all_kinds_need_no_notice() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     browser.grant("analytics").await;
@@ -126,7 +126,7 @@ async fn a_no_needs_no_notice_whatever_kind_it_is() {
 }
 
 #[tokio::test]
-async fn a_text_that_changes_without_a_new_version_is_offered_to_nobody_but_holds_nobody_back() {
+async fn changed_notice_text_without_a_new_version_fails_prompts_but_not_refusals() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone(), in_version(1, "We count."));
     let mut visitor = site.browser();
@@ -146,7 +146,7 @@ async fn a_text_that_changes_without_a_new_version_is_offered_to_nobody_but_hold
 }
 
 #[tokio::test]
-async fn an_offer_has_the_language_that_is_asked_for_and_a_record_that_of_the_text() {
+async fn prompt_negotiates_the_language_and_the_record_has_that_of_the_text() {
     let site = Site::new(MemoryStore::new(), rules());
     for (asked, language) in [
         ("", "en"),
@@ -176,7 +176,7 @@ async fn an_offer_has_the_language_that_is_asked_for_and_a_record_that_of_the_te
 }
 
 #[tokio::test]
-async fn an_offer_says_what_holds_here_and_counts_for_anybody() {
+async fn prompt_shows_the_mode_of_the_jurisdiction_and_its_snapshot_serves_undecided_visitors() {
     let site = Site::new(MemoryStore::new(), rules());
     let mode_here = async |country: &str| {
         let prompt = ok(site.browser().with("x-country", country).get("/offer").await).json();
@@ -193,7 +193,7 @@ async fn an_offer_says_what_holds_here_and_counts_for_anybody() {
 }
 
 #[tokio::test]
-async fn a_no_counts_however_old_the_form_is_that_says_it() {
+async fn refusal_with_an_outdated_snapshot_is_recorded() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     let prompt = ok(browser.get("/offer").await).json();
@@ -208,7 +208,7 @@ async fn a_no_counts_however_old_the_form_is_that_says_it() {
 }
 
 #[tokio::test]
-async fn a_snapshot_answers_only_for_whom_it_was_made() {
+async fn snapshot_is_valid_only_for_its_subject() {
     let site = Site::new(MemoryStore::new(), rules());
     let (mut ada, mut bob, mut visitor, mut other) = (site.browser(), site.browser(), site.browser(), site.browser());
     ada.login("ada").await;
@@ -240,7 +240,7 @@ async fn a_snapshot_answers_only_for_whom_it_was_made() {
 }
 
 #[tokio::test]
-async fn a_snapshot_from_before_the_first_decision_answers_again_until_the_visitor_logs_in() {
+async fn snapshot_of_an_undecided_visitor_stays_valid_until_login() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser();
     let snapshot = ok(browser.get("/offer").await).json()["snapshot"].clone();

@@ -1,4 +1,4 @@
-//! What cannot be decided is refused, and nothing of it is stored.
+//! Invalid and failed decisions are not stored.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn choices_that_cannot_be_are_refused_and_nothing_is_stored() {
+async fn decide_refuses_invalid_choices_and_stores_nothing() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone(), rules());
     let mut visitor = site.browser();
@@ -57,7 +57,7 @@ async fn choices_that_cannot_be_are_refused_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn what_the_store_did_not_take_was_not_decided() {
+async fn decide_that_the_store_fails_has_no_effect() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone(), rules());
     let mut visitor = site.browser();
@@ -76,7 +76,7 @@ async fn what_the_store_did_not_take_was_not_decided() {
 }
 
 #[tokio::test]
-async fn when_the_head_is_out_nobody_becomes_a_visitor_but_visitors_can_still_decide() {
+async fn decide_after_the_response_head_needs_a_known_visitor() {
     let site = Site::new(MemoryStore::new(), rules());
     let kept: Arc<Mutex<Option<Consent>>> = Arc::default();
     let keeper = kept.clone();

@@ -1,4 +1,4 @@
-//! The same decision again and again, and more decisions than anybody needs.
+//! Repeated decisions and the limits of decisions.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn alternate(browser: &mut Browser, round: usize) -> Answer {
 }
 
 #[tokio::test]
-async fn three_hundred_identical_decisions_are_one_record_and_a_day_later_it_is_renewed() {
+async fn repeated_decisions_are_one_record_until_a_day_later() {
     let site = Site::new(MemoryStore::new(), rules());
     let (mut visitor, mut ada) = (site.browser(), site.browser());
     ada.login("ada").await;
@@ -62,7 +62,7 @@ async fn three_hundred_identical_decisions_are_one_record_and_a_day_later_it_is_
 }
 
 #[tokio::test]
-async fn a_visitor_decides_up_to_the_limit_and_again_later_while_others_are_not_affected() {
+async fn visitor_decisions_limits_each_visitor() {
     let site = Site::new(MemoryStore::new(), limited(4, 1_000));
     let (mut visitor, mut other) = (site.browser(), site.browser());
     // The first decision makes the visitor, and counts for the network.
@@ -92,7 +92,7 @@ async fn a_visitor_decides_up_to_the_limit_and_again_later_while_others_are_not_
 }
 
 #[tokio::test]
-async fn a_grant_is_withdrawn_however_many_decisions_there_were() {
+async fn withdraw_is_never_rate_limited() {
     let site = Site::new(MemoryStore::new(), limited(1, 2));
     let mut visitor = site.browser();
     visitor.grant("analytics").await;
@@ -106,7 +106,7 @@ async fn a_grant_is_withdrawn_however_many_decisions_there_were() {
 }
 
 #[tokio::test]
-async fn visitors_of_one_network_share_a_limit_and_other_networks_are_not_affected() {
+async fn visitor_decisions_limits_each_network() {
     let site = Site::new(MemoryStore::new(), limited(100, 10));
     let decide_from = async |address: [u8; 4]| {
         let body = json!({ "made": [["analytics", "decline"]] }).to_string();
@@ -126,7 +126,7 @@ async fn visitors_of_one_network_share_a_limit_and_other_networks_are_not_affect
 }
 
 #[tokio::test]
-async fn limits_that_let_nobody_decide_are_refused() {
+async fn visitor_decisions_of_zero_is_a_configuration_error() {
     for rules in [limited(0, 1), limited(1, 0)] {
         let error = tower_guestbook::Guestbook::builder(MemoryStore::new()).consent(rules).build().unwrap_err();
         assert_eq!(error.kind(), tower_guestbook::ErrorKind::Configuration);

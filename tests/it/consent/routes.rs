@@ -1,4 +1,4 @@
-//! A route for each thing that somebody can do.
+//! The routes of the test application.
 
 use axum::{
     Json, Router,

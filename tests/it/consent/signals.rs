@@ -1,4 +1,4 @@
-//! What browsers signal, where they are, and the file that says that the signal is honoured.
+//! Signals of browsers, jurisdictions, and the support file of Global Privacy Control.
 
 use axum::{
     Router,
@@ -25,7 +25,7 @@ fn signalling(browser: &Browser) -> Browser {
 }
 
 #[tokio::test]
-async fn the_signal_is_the_digit_one_and_nothing_else() {
+async fn sec_gpc_is_exactly_the_digit_one() {
     let site = Site::new(MemoryStore::new(), rules());
     let table: [(&[&[u8]], bool); 16] = [
         (&[], true),
@@ -56,7 +56,7 @@ async fn the_signal_is_the_digit_one_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_signal_is_a_no_to_being_sold_unless_somebody_agreed_knowing_of_it() {
+async fn sec_gpc_refuses_sale_unless_a_grant_was_given_with_it() {
     let site = Site::new(MemoryStore::new(), rules());
     let mut browser = site.browser().with("x-country", "US-CA");
     assert_eq!((browser.allows("marketing").await, browser.why("marketing").await.as_str()), (true, "undecided"));
@@ -80,7 +80,7 @@ async fn the_signal_is_a_no_to_being_sold_unless_somebody_agreed_knowing_of_it()
 }
 
 #[tokio::test]
-async fn the_signal_of_somebody_logged_in_is_recorded_once_and_sticks_to_the_account() {
+async fn sec_gpc_of_a_user_is_recorded_once_for_the_user() {
     let site = Site::new(FaultyStore::default(), rules());
     let ada = user("ada");
     let mut browser = site.browser().with("x-country", "US-CA");
@@ -109,7 +109,7 @@ async fn the_signal_of_somebody_logged_in_is_recorded_once_and_sticks_to_the_acc
 }
 
 #[tokio::test]
-async fn a_signal_changes_nothing_that_was_said_knowing_of_it_and_everything_else() {
+async fn sec_gpc_objects_only_to_grants_that_were_given_without_it() {
     let site = Site::new(FaultyStore::default(), rules());
     let (ada, bob) = (user("ada"), user("bob"));
     let mut knowing = site.browser();
@@ -139,7 +139,7 @@ async fn a_signal_changes_nothing_that_was_said_knowing_of_it_and_everything_els
 }
 
 #[tokio::test]
-async fn a_prefetch_says_nothing_for_the_person() {
+async fn sec_gpc_of_a_prefetch_is_not_recorded() {
     for purpose in ["prefetch", "prefetch;prerender"] {
         let site = Site::new(MemoryStore::new(), rules());
         let mut browser = site.browser();
@@ -153,7 +153,7 @@ async fn a_prefetch_says_nothing_for_the_person() {
 }
 
 #[tokio::test]
-async fn do_not_track_counts_only_where_the_rules_follow_it() {
+async fn dnt_counts_only_with_follow_do_not_track() {
     for (rules, follows) in [(rules(), false), (rules().follow_do_not_track(), true)] {
         let site = Site::new(MemoryStore::new(), rules);
         let mut browser = site.browser();
@@ -175,7 +175,7 @@ async fn do_not_track_counts_only_where_the_rules_follow_it() {
 }
 
 #[tokio::test]
-async fn the_law_is_that_of_the_place_and_the_strictest_where_nobody_knows() {
+async fn jurisdictions_sets_the_regime_and_unknown_places_get_the_strictest() {
     let site = Site::new(MemoryStore::new(), rules());
     for (place, allowed, recorded) in [
         (None, false, None),
@@ -205,7 +205,7 @@ async fn the_law_is_that_of_the_place_and_the_strictest_where_nobody_knows() {
 }
 
 #[tokio::test]
-async fn the_support_file_is_what_the_specification_says() {
+async fn gpc_support_serves_the_specified_file() {
     let site = Site::new(MemoryStore::new(), rules());
     let path = "/.well-known/gpc.json";
     let app = Router::new().route_service(path, GpcSupport::new("2024-02-29").unwrap());

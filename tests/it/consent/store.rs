@@ -1,4 +1,4 @@
-//! Decisions in a SQLite file: what others can do to it.
+//! Decisions in a SQLite file: damage, upgrades and several stores.
 
 use std::path::PathBuf;
 
@@ -67,7 +67,7 @@ async fn history(store: &SqliteStore, who: &Subject) -> Vec<ConsentRecord> {
 }
 
 #[tokio::test]
-async fn no_sql_changes_what_was_recorded_or_shown() {
+async fn sql_cannot_change_consent_records_or_notices() {
     let file = File::new();
     let store = file.open();
     let (ada, notice) = (user("ada"), notice("We count visits."));
@@ -97,7 +97,7 @@ async fn no_sql_changes_what_was_recorded_or_shown() {
 }
 
 #[tokio::test]
-async fn a_projection_that_others_have_damaged_is_mended_from_the_records() {
+async fn rebuild_consents_corrects_damaged_states() {
     let file = File::new();
     let store = file.open();
     let subjects = [user("ada"), user("bob"), user("eve"), visitor().into(), visitor().into()];
@@ -143,7 +143,7 @@ async fn a_projection_that_others_have_damaged_is_mended_from_the_records() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_or_notice_is_an_error_and_no_other_text() {
+async fn damaged_records_and_notices_are_errors() {
     let file = File::new();
     let store = file.open();
     let (ada, notice) = (user("ada"), notice("We count visits."));
@@ -174,7 +174,7 @@ async fn a_damaged_record_or_notice_is_an_error_and_no_other_text() {
 }
 
 #[tokio::test]
-async fn what_one_store_records_the_other_on_the_same_file_sees_at_once() {
+async fn record_consents_is_visible_to_another_store_on_the_same_file() {
     let file = File::new();
     let (one, two) = (file.open(), file.open());
     let (ada, visitor) = (user("ada"), visitor());
@@ -199,7 +199,7 @@ async fn what_one_store_records_the_other_on_the_same_file_sees_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_stores_on_a_file_have_one_secret() {
+async fn signing_secret_is_one_per_file() {
     for _ in 0..8 {
         let file = File::new();
         let stores: Vec<_> = (0..4).map(|_| file.open()).collect();
@@ -221,7 +221,7 @@ async fn all_stores_on_a_file_have_one_secret() {
 }
 
 #[tokio::test]
-async fn who_refused_before_there_was_a_list_of_them_is_in_it_after_an_upgrade() {
+async fn refusing_subjects_includes_refusals_from_before_an_upgrade() {
     use Decision::{Denied, Granted, Objected, Withdrawn};
     let file = File::new();
     let store = file.open();

@@ -1,4 +1,4 @@
-//! What a request costs: one trip to the store at most, and none if it was there a moment ago.
+//! How often a request calls the store.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn trips(store: &FaultyStore, site: &Site, browser: &mut Browser, paths: &
 const ALL: [&str; 6] = ["/everything", "/gated", "/", "/states", "/session", "/cookies"];
 
 #[tokio::test]
-async fn a_guest_costs_one_trip_cold_and_none_warm() {
+async fn request_costs_one_store_trip_cold_and_none_warm() {
     let (site, store) = site();
     let (mut ada, mut visitor, mut with_session) = (site.browser(), site.browser(), site.browser());
     ada.login("ada").await;
@@ -89,7 +89,7 @@ async fn a_guest_costs_one_trip_cold_and_none_warm() {
 }
 
 #[tokio::test]
-async fn a_stranger_costs_none_whatever_they_send() {
+async fn unknown_tokens_cost_no_store_trip() {
     let (site, store) = site();
     let plain = site.browser();
     let mut malformed = site.browser();
@@ -108,7 +108,7 @@ async fn a_stranger_costs_none_whatever_they_send() {
 }
 
 #[tokio::test]
-async fn a_signal_of_somebody_logged_in_costs_one_write_and_then_nothing() {
+async fn sec_gpc_of_a_user_costs_one_write() {
     let (site, store) = site();
     let mut ada = site.browser();
     ada.login("ada").await;
@@ -122,7 +122,7 @@ async fn a_signal_of_somebody_logged_in_costs_one_write_and_then_nothing() {
 }
 
 #[tokio::test]
-async fn a_decision_costs_one_trip() {
+async fn decide_costs_one_store_trip() {
     let (site, store) = site();
     let mut browser = site.browser();
     let count = async |browser: &mut Browser, wanted| {

@@ -1,4 +1,4 @@
-//! Keys that show a decision, and decide when they are written.
+//! Consent views: keys that show a decision, and decide when they are written.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn recorded(decision: &str) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn a_key_shows_what_holds_as_long_as_nobody_has_decided() {
+async fn consent_view_shows_the_mode_before_a_decision() {
     for (mode, allowed) in
         [(Mode::OptIn, false), (Mode::OptOut, true), (Mode::ExemptWithObjection, true), (Mode::NoticeOnly, true)]
     {
@@ -88,7 +88,7 @@ async fn a_key_shows_what_holds_as_long_as_nobody_has_decided() {
 }
 
 #[tokio::test]
-async fn whoever_writes_the_key_decides_and_the_kind_of_no_fits() {
+async fn writing_a_consent_view_records_the_fitting_decision() {
     for (mode, first_no) in
         [(Mode::OptOut, "denied"), (Mode::ExemptWithObjection, "objected"), (Mode::NoticeOnly, "objected")]
     {
@@ -108,7 +108,7 @@ async fn whoever_writes_the_key_decides_and_the_kind_of_no_fits() {
 }
 
 #[tokio::test]
-async fn writing_what_is_so_already_records_nothing() {
+async fn writing_the_current_value_of_a_consent_view_records_nothing() {
     let (_, app, store) = viewing(Mode::OptIn);
     for mut browser in everybody(&app).await {
         browser.set(allow(false)).await;
@@ -128,7 +128,7 @@ async fn writing_what_is_so_already_records_nothing() {
 }
 
 #[tokio::test]
-async fn a_decision_can_be_changed_and_not_reset() {
+async fn consent_view_cannot_be_reset() {
     let (guestbook, app, store) = viewing(Mode::OptIn);
     let service = guestbook.preferences::<StandardPreferences>().unwrap();
     for mut browser in everybody(&app).await {
@@ -151,7 +151,7 @@ async fn a_decision_can_be_changed_and_not_reset() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_patch_is_stored_without_the_decision() {
+async fn update_stores_a_patch_without_its_consent_views() {
     let (_, app, store) = viewing(Mode::OptIn);
     let mut ada = Browser::of(&app, "ada").await;
     let patch = json!({ "theme": "dark", "privacy": { "allow_analytics": true, "show_activity": false } });
@@ -161,7 +161,7 @@ async fn the_rest_of_a_patch_is_stored_without_the_decision() {
 }
 
 #[tokio::test]
-async fn a_withdrawal_by_whatever_way_shows_at_once() {
+async fn consent_view_shows_any_withdrawal_at_once() {
     let (guestbook, app, _) = viewing(Mode::OptIn);
     for mut browser in everybody(&app).await {
         assert!(shows(&browser.set(allow(true)).await));
@@ -179,7 +179,7 @@ async fn a_withdrawal_by_whatever_way_shows_at_once() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_stored_before_it_was_a_view_is_of_no_account() {
+async fn consent_view_ignores_a_stored_value_of_its_key() {
     let store = FaultyStore::default();
     let before = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     Browser::of(&app(&before), "ada").await.set(allow(false)).await;
@@ -192,7 +192,7 @@ async fn a_key_that_was_stored_before_it_was_a_view_is_of_no_account() {
 }
 
 #[tokio::test]
-async fn the_service_decides_for_a_user_as_a_program_does() {
+async fn user_preferences_update_of_a_consent_view_decides_with_method_api() {
     let (guestbook, _, store) = viewing(Mode::OptIn);
     let (service, ada) = (guestbook.preferences::<StandardPreferences>().unwrap(), user("ada"));
     let patch = json!({ "theme": "dark", "privacy": { "allow_analytics": true } });
@@ -210,7 +210,7 @@ async fn the_service_decides_for_a_user_as_a_program_does() {
 }
 
 #[tokio::test]
-async fn a_grant_that_needs_a_notice_is_refused_with_all_of_its_patch() {
+async fn update_refuses_the_whole_patch_if_a_grant_lacks_its_notice() {
     let store = FaultyStore::default();
     let rules = consent(analytics(Mode::OptIn));
     let guestbook = builder(store.clone()).0.consent(rules).preferences(view()).build().unwrap();
@@ -229,7 +229,7 @@ async fn a_grant_that_needs_a_notice_is_refused_with_all_of_its_patch() {
 }
 
 #[tokio::test]
-async fn a_patch_that_is_refused_decides_nothing() {
+async fn refused_patch_makes_no_decision() {
     let store = FaultyStore::default();
     let schema = Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys().max_bytes(100);
     let view = PreferenceRules::new(schema).consent_view("privacy.allow_analytics", PurposeId::ANALYTICS);
@@ -258,7 +258,7 @@ async fn a_patch_that_is_refused_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_visitors_decision_goes_along_into_the_account() {
+async fn login_links_decisions_made_through_a_consent_view() {
     let (_, app, _) = viewing(Mode::ExemptWithObjection);
     let mut browser = Browser::new(&app);
     browser.set(json!({ "theme": "dark", "privacy": { "allow_analytics": false } })).await;
@@ -269,7 +269,7 @@ async fn a_visitors_decision_goes_along_into_the_account() {
 }
 
 #[tokio::test]
-async fn a_response_that_shows_a_decision_depends_on_it() {
+async fn reading_a_consent_view_makes_the_response_depend_on_consent() {
     let sold = analytics(Mode::OptOut).sells_or_shares(true);
     let rules = consent(sold).jurisdictions(|_: RequestHead<'_>| Some(Jurisdiction::new("US", Regime::OptOut)));
     let guestbook = builder(MemoryStore::new()).0.consent(rules).preferences(view()).build().unwrap();
@@ -286,7 +286,7 @@ async fn a_response_that_shows_a_decision_depends_on_it() {
 }
 
 #[tokio::test]
-async fn an_entity_tag_from_before_a_withdrawal_holds_no_longer() {
+async fn etag_changes_with_a_withdrawal() {
     let (guestbook, app, store) = viewing(Mode::OptIn);
     let service = guestbook.preferences::<StandardPreferences>().unwrap();
     // Another process: what it decides is not known here at once.

@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_patches_in_any_order_give_what_a_merge_over_the_defaults_gives(steps in vec(step(), 0..20)) {
+    fn updates_equal_a_merge_over_the_defaults(steps in vec(step(), 0..20)) {
         run(follow(MemoryStore::new(), &steps));
     }
 }
@@ -155,7 +155,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_patches_in_any_order_give_what_a_merge_over_the_defaults_gives_on_sqlite(steps in vec(step(), 0..20)) {
+    fn updates_equal_a_merge_over_the_defaults_on_sqlite(steps in vec(step(), 0..20)) {
         let directory = tempfile::tempdir().unwrap();
         run(follow(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap(), &steps));
     }

@@ -1,4 +1,4 @@
-//! What is kept: only what somebody has chosen, and only what is right.
+//! Only valid values that differ from the defaults are stored.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn guestbook() -> (Guestbook, FaultyStore) {
 }
 
 #[tokio::test]
-async fn each_key_and_category_is_set_and_reset_by_a_request() {
+async fn preferences_update_and_reset_each_key_and_category() {
     let (guestbook, store) = guestbook();
     let app = app(&guestbook);
     for is_user in [false, true] {
@@ -45,7 +45,7 @@ async fn each_key_and_category_is_set_and_reset_by_a_request() {
 }
 
 #[tokio::test]
-async fn each_key_and_category_is_set_and_reset_outside_a_request() {
+async fn user_preferences_update_and_reset_each_key_and_category() {
     let (guestbook, store) = guestbook();
     let preferences = guestbook.preferences::<StandardPreferences>().unwrap();
     assert!(guestbook.preferences::<u8>().is_none(), "of another type there are none");
@@ -65,7 +65,7 @@ async fn each_key_and_category_is_set_and_reset_outside_a_request() {
 }
 
 #[tokio::test]
-async fn only_what_differs_from_the_defaults_is_stored() {
+async fn update_stores_only_what_differs_from_the_defaults() {
     let (guestbook, store) = guestbook();
     let mut ada = Browser::of(&app(&guestbook), "ada").await;
     ada.set(standard(json!({ "theme": "dark", "privacy": { "profile_public": true } }))).await;
@@ -80,7 +80,7 @@ async fn only_what_differs_from_the_defaults_is_stored() {
 }
 
 #[tokio::test]
-async fn a_category_without_keys_in_a_patch_changes_nothing() {
+async fn update_with_an_empty_category_changes_nothing() {
     let (guestbook, store) = guestbook();
     let mut ada = Browser::of(&app(&guestbook), "ada").await;
     ada.set(json!({ "notifications": { "sms": true } })).await;
@@ -111,7 +111,7 @@ fn wrong_patches() -> Vec<(Value, &'static str)> {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_and_not_repeated_and_nothing_is_stored() {
+async fn update_names_the_invalid_key_without_its_value_and_stores_nothing() {
     let (guestbook, store) = guestbook();
     let app = app(&guestbook);
     let service = guestbook.preferences::<StandardPreferences>().unwrap();
@@ -133,7 +133,7 @@ async fn what_is_wrong_is_named_and_not_repeated_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn too_many_overrides_are_refused_and_nothing_is_stored() {
+async fn update_beyond_max_bytes_stores_nothing() {
     let store = FaultyStore::default();
     let schema = Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys().max_bytes(100);
     let guestbook = builder(store.clone()).0.preferences(PreferenceRules::new(schema)).build().unwrap();

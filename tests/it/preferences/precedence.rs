@@ -1,4 +1,4 @@
-//! Of each key the first that there is: the user's, the session's, the browser's, the default.
+//! The precedence of user, session, browser and default.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ fn german(app: &axum::Router) -> Browser {
 }
 
 #[tokio::test]
-async fn of_each_key_the_first_that_there_is_counts_user_session_browser_default() {
+async fn each_key_comes_from_user_session_browser_or_default() {
     let (guestbook, _) = guestbook();
     let app = app(&guestbook);
     Browser::of(&app, "ada").await.set(json!({ "theme": "system", "notifications": { "sms": true } })).await;
@@ -37,7 +37,7 @@ async fn of_each_key_the_first_that_there_is_counts_user_session_browser_default
 }
 
 #[tokio::test]
-async fn a_choice_that_is_the_default_counts_before_what_the_browser_asks_for() {
+async fn chosen_default_overrides_negotiation() {
     let (guestbook, store) = guestbook();
     let app = app(&guestbook);
     for is_user in [false, true] {
@@ -56,7 +56,7 @@ async fn a_choice_that_is_the_default_counts_before_what_the_browser_asks_for() 
 }
 
 #[tokio::test]
-async fn what_a_stranger_sets_lives_in_the_session() {
+async fn update_without_login_is_stored_in_the_session() {
     let (guestbook, store) = guestbook();
     let app = app(&guestbook);
     let mut stranger = Browser::new(&app);
@@ -75,7 +75,7 @@ async fn what_a_stranger_sets_lives_in_the_session() {
 }
 
 #[tokio::test]
-async fn a_login_fills_what_the_account_has_not_set_and_the_session_keeps_none_of_it() {
+async fn login_moves_preferences_of_the_session_to_unset_keys_of_the_user() {
     let (guestbook, store) = guestbook();
     let app = app(&guestbook);
     Browser::of(&app, "ada").await.set(json!({ "theme": "system", "notifications": { "sms": true } })).await;
@@ -102,7 +102,7 @@ async fn a_login_fills_what_the_account_has_not_set_and_the_session_keeps_none_o
 }
 
 #[tokio::test]
-async fn a_login_that_brings_nothing_leaves_the_account_as_it_is() {
+async fn login_without_preferences_in_the_session_changes_nothing() {
     let (guestbook, store) = guestbook();
     let app = app(&guestbook);
     Browser::of(&app, "ada").await.set(json!({ "theme": "system" })).await;
@@ -114,7 +114,7 @@ async fn a_login_that_brings_nothing_leaves_the_account_as_it_is() {
 }
 
 #[tokio::test]
-async fn whoever_logs_in_next_on_the_same_browser_gets_nothing_of_it() {
+async fn next_user_of_the_browser_gets_no_preferences_of_the_session() {
     let (guestbook, store) = guestbook();
     let app = app(&guestbook);
     for (logs_out, next) in [(true, "eve"), (false, "mallory")] {
@@ -132,7 +132,7 @@ async fn whoever_logs_in_next_on_the_same_browser_gets_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn what_a_login_elsewhere_has_left_in_the_session_counts_after_what_the_user_has_set() {
+async fn preferences_left_in_the_session_rank_below_those_of_the_user() {
     let (guestbook, store) = guestbook();
     let (here, elsewhere) = (app(&guestbook), app(&builder(store.clone()).0.build().unwrap()));
     Browser::of(&here, "ada").await.set(json!({ "theme": "system" })).await;
@@ -173,7 +173,7 @@ struct Newer {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_right_does_not_keep_the_rest_of_a_session_from_the_account() {
+async fn login_moves_valid_preferences_despite_invalid_ones() {
     let store = FaultyStore::default();
     let older = builder(store.clone()).0.preferences(rules_of::<Older>()).build().unwrap();
     let newer = builder(store.clone()).0.preferences(rules_of::<Newer>()).build().unwrap();

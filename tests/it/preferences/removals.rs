@@ -1,4 +1,4 @@
-//! What of a default is taken away, and numbers that are not rounded.
+//! Null removes values of the defaults; large integers are refused.
 
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ fn steps() -> Vec<(Value, Result<Value, &'static str>)> {
             Ok(json!({ "digest": { "Weekly": { "day": 1, "hour": 7 } } })),
         ),
         (json!({ "digest": { "Weekly": { "hour": null } } }), Ok(json!({ "digest": weekly }))),
-        (json!({ "digest": { "Weekly": { "day": null } } }), Err("together")),
+        (json!({ "digest": { "Weekly": { "day": null } } }), Err("incompatible")),
         (json!({ "digest": { "Weekly": { "day": "x" } } }), Err("digest.Weekly.day")),
         (json!({ "digest": { "Hourly": {} } }), Err("digest")),
         (json!({ "digest": { "Daily": { "hour": 9 } } }), Ok(json!({ "digest": { "Daily": { "hour": 9 } } }))),
@@ -127,7 +127,7 @@ fn steps() -> Vec<(Value, Result<Value, &'static str>)> {
 }
 
 #[tokio::test]
-async fn null_takes_away_what_a_default_has_below_maps_options_and_enums() {
+async fn null_removes_defaults_in_maps_options_and_enums() {
     let store = FaultyStore::default();
     let guestbook = guestbook::<Mail>(store.clone());
     let app = app_of::<Mail>(&guestbook);
@@ -162,7 +162,7 @@ async fn null_takes_away_what_a_default_has_below_maps_options_and_enums() {
 }
 
 #[tokio::test]
-async fn null_takes_away_an_option_of_a_struct_that_fills_itself_and_a_reset_brings_it_back() {
+async fn null_removes_an_option_with_a_serde_default_and_reset_restores_it() {
     let guestbook = guestbook::<Filling>(FaultyStore::default());
     let mut ada = Browser::of(&app_of::<Filling>(&guestbook), "ada").await;
     assert_eq!(ada.set(json!({ "limit": null, "inner": null })).await, json!({ "limit": null, "inner": null }));
@@ -173,7 +173,7 @@ async fn null_takes_away_an_option_of_a_struct_that_fills_itself_and_a_reset_bri
 }
 
 #[tokio::test]
-async fn what_was_taken_away_in_a_session_is_taken_into_the_account_at_login() {
+async fn login_moves_removals_to_the_user() {
     let store = FaultyStore::default();
     let guestbook = guestbook::<Mail>(store.clone());
     let app = app_of::<Mail>(&guestbook);
@@ -194,7 +194,7 @@ async fn what_was_taken_away_in_a_session_is_taken_into_the_account_at_login() {
 }
 
 #[tokio::test]
-async fn what_was_taken_away_is_exported_and_imported() {
+async fn removals_are_exported_and_imported() {
     let old = guestbook::<Mail>(FaultyStore::default());
     let (ada, patch) = (user("ada"), json!({ "boards": { "news": null }, "digest": { "Weekly": { "day": 1 } } }));
     let value = old.preferences::<Mail>().unwrap().update(&ada, &patch, None).await.unwrap().value;
@@ -209,7 +209,7 @@ async fn what_was_taken_away_is_exported_and_imported() {
 }
 
 #[tokio::test]
-async fn a_chosen_variant_outlives_a_new_default_variant() {
+async fn chosen_variant_survives_a_new_default_variant() {
     /// The same, with another default.
     #[derive(Clone, Serialize, Deserialize)]
     struct Later {
@@ -230,7 +230,7 @@ async fn a_chosen_variant_outlives_a_new_default_variant() {
 }
 
 #[tokio::test]
-async fn tabs_that_remove_different_entries_in_parallel_lose_nothing() {
+async fn parallel_removals_of_different_entries_are_all_kept() {
     let schema = Schema::<Mail>::new().unwrap();
     let nothing = Overrides::default();
     let news = schema.patch_over(&nothing, &json!({ "boards": { "news": null } })).unwrap();
@@ -241,7 +241,7 @@ async fn tabs_that_remove_different_entries_in_parallel_lose_nothing() {
 }
 
 #[tokio::test]
-async fn an_integer_of_more_than_64_bits_is_refused_and_not_rounded() {
+async fn integers_of_more_than_64_bits_are_refused() {
     let store = FaultyStore::default();
     let guestbook = guestbook::<Mail>(store.clone());
     let mut ada = Browser::of(&app_of::<Mail>(&guestbook), "ada").await;
@@ -272,7 +272,7 @@ impl Default for Free {
 
 /// The examples of RFC 7396, Appendix A, that are about objects.
 #[test]
-fn a_free_value_is_patched_as_the_rfc_says() {
+fn free_json_value_follows_rfc_7396() {
     let schema = Schema::<Free>::new().unwrap();
     let default = json!(Free::default().free);
     for patch in [
@@ -352,7 +352,7 @@ proptest! {
 
     /// The model is RFC 7396 on the whole value, and nothing else.
     #[test]
-    fn any_patches_have_the_effect_of_a_merge_patch_on_the_whole_value(patches in vec(patch(), 1..10)) {
+    fn patches_equal_a_merge_patch_of_the_effective_value(patches in vec(patch(), 1..10)) {
         let schema = Schema::<Mail>::new().unwrap();
         let (mut chosen, mut model) = (Overrides::default(), serde_json::to_value(Mail::default()).unwrap());
         for patch in patches {

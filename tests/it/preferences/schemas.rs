@@ -1,4 +1,4 @@
-//! What is stored under one schema and read under another.
+//! Values that were stored under one schema and are read under another.
 
 use std::collections::BTreeMap;
 
@@ -56,19 +56,19 @@ async fn a_new_default<S: Store + Clone>(store: S) {
 }
 
 #[tokio::test]
-async fn a_new_default_reaches_those_who_have_not_chosen_and_nobody_else() {
+async fn new_default_reaches_users_without_a_choice() {
     a_new_default(FaultyStore::default()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn a_new_default_reaches_those_who_have_not_chosen_and_nobody_else_on_sqlite() {
+async fn new_default_reaches_users_without_a_choice_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     a_new_default(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_stored_value_that_is_no_longer_right_gives_way_to_its_default_and_is_counted() {
+async fn invalid_stored_value_falls_back_to_its_default_and_is_counted() {
     let store = FaultyStore::default();
     let late = builder(store.clone()).0.preferences(rules_of::<Late>()).build().unwrap();
     let early = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
@@ -136,7 +136,7 @@ impl Default for FreeOffice {
 }
 
 #[tokio::test]
-async fn stored_values_that_do_not_fit_together_take_no_other_with_them() {
+async fn incompatible_stored_values_leave_other_values_in_effect() {
     let store = FaultyStore::default();
     let free = builder(store.clone()).0.preferences(rules_of::<FreeOffice>()).build().unwrap();
     let office = builder(store.clone()).0.preferences(rules_of::<Office>()).build().unwrap();
@@ -152,7 +152,7 @@ async fn stored_values_that_do_not_fit_together_take_no_other_with_them() {
 }
 
 #[tokio::test]
-async fn keys_of_a_newer_program_are_kept_by_an_older_one() {
+async fn allow_unknown_keys_keeps_keys_of_a_newer_program() {
     let store = FaultyStore::default();
     let late = builder(store.clone()).0.preferences(rules_of::<Late>()).build().unwrap();
     let strict = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();

@@ -1,4 +1,4 @@
-//! Rules that cannot be followed are told when the guestbook is built.
+//! `build` refuses invalid rules.
 
 use tower_guestbook::{
     ErrorKind,
@@ -14,7 +14,7 @@ use super::{
 use crate::support::builder;
 
 #[tokio::test]
-async fn negotiation_that_the_schema_cannot_follow_is_told_when_the_guestbook_is_built() {
+async fn build_refuses_negotiation_that_the_schema_does_not_accept() {
     let rules = || PreferenceRules::standard().unwrap();
     let many = || (0..251).map(|number| format!("x{number}"));
     for (rules, names) in [
@@ -37,7 +37,7 @@ async fn negotiation_that_the_schema_cannot_follow_is_told_when_the_guestbook_is
 }
 
 #[tokio::test]
-async fn a_view_that_cannot_be_is_told_when_the_guestbook_is_built() {
+async fn build_refuses_invalid_consent_views() {
     let rules = || PreferenceRules::standard().unwrap();
     let open = PreferenceRules::new(Schema::<StandardPreferences>::new().unwrap().allow_unknown_keys());
     let many = (0..17).fold(open, |rules, number| rules.consent_view(format!("x{number}"), PurposeId::ANALYTICS));

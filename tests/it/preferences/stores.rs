@@ -1,4 +1,4 @@
-//! Caches, a store that fails, and routes where there are no preferences.
+//! Caches, store failures, and routes without preferences.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn what_the_service_changes_is_seen_by_the_next_request() {
+async fn user_preferences_update_holds_for_the_next_request() {
     let guestbook = builder(MemoryStore::new()).0.preferences(negotiating()).build().unwrap();
     let service = guestbook.preferences::<StandardPreferences>().unwrap();
     let mut ada = Browser::of(&app(&guestbook), "ada").await;
@@ -38,7 +38,7 @@ async fn what_the_service_changes_is_seen_by_the_next_request() {
 }
 
 #[tokio::test]
-async fn reading_asks_the_store_once_for_each_time_of_the_cache() {
+async fn reads_load_from_the_store_once_per_cache_age() {
     let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let guestbook = builder.preferences(negotiating()).build().unwrap();
@@ -85,21 +85,21 @@ async fn another_process<S: Store + Clone>(stores: [S; 2]) {
 }
 
 #[tokio::test]
-async fn what_another_process_changes_is_seen_within_the_age_of_the_cache() {
+async fn changes_of_another_process_are_seen_within_cache_age() {
     let store = FaultyStore::default();
     another_process([store.clone(), store]).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn what_another_process_changes_is_seen_within_the_age_of_the_cache_on_sqlite() {
+async fn changes_of_another_process_are_seen_within_cache_age_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("guestbook.db");
     another_process([(); 2].map(|()| tower_guestbook::store::SqliteStore::open(&file).unwrap())).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_goes_on_with_what_the_browser_asks_for_when_the_store_fails() {
+async fn store_failure_with_continue_serves_negotiated_values() {
     let store = FaultyStore::default();
     let builder = builder(store.clone()).0.on_store_error(OnStoreError::ContinueWithoutSession);
     let guestbook = builder.cache_age(Duration::ZERO).preferences(negotiating()).build().unwrap();
@@ -131,7 +131,7 @@ async fn a_page_goes_on_with_what_the_browser_asks_for_when_the_store_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_is_refused_when_the_store_fails_and_the_policy_is_to_refuse() {
+async fn store_failure_with_refuse_answers_503() {
     let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.cache_age(Duration::ZERO).preferences(negotiating()).build().unwrap();
     let app = app(&guestbook);
@@ -143,7 +143,7 @@ async fn a_page_is_refused_when_the_store_fails_and_the_policy_is_to_refuse() {
 }
 
 #[tokio::test]
-async fn a_route_without_preferences_says_what_is_missing() {
+async fn extractor_without_preferences_says_what_is_missing() {
     #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
     struct Other {
         theme: String,
@@ -170,7 +170,7 @@ async fn a_route_without_preferences_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_service_without_axum_takes_preferences_from_the_request() {
+async fn from_parts_works_without_axum() {
     let guestbook = builder(MemoryStore::new()).0.preferences(negotiating()).build().unwrap();
     let handler = service_fn(async |request: Request<Body>| {
         let (parts, _) = request.into_parts();

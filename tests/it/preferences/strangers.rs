@@ -1,4 +1,4 @@
-//! What a browser asks for, and what a response says that it depends on.
+//! Negotiation without a login, and the headers of responses.
 
 use axum::http::{HeaderName, StatusCode, header};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const LANGUAGE: &str = "accept-language";
 const SCHEME: &str = "sec-ch-prefers-color-scheme";
 
 #[tokio::test]
-async fn a_stranger_gets_the_language_that_the_browser_asks_for_or_the_default() {
+async fn negotiate_language_follows_accept_language_or_the_default() {
     let app = app(&guestbook());
     let long = format!("{}de", "fr,".repeat(500));
     let cases: [(&[&str], &str); 19] = [
@@ -53,7 +53,7 @@ async fn a_stranger_gets_the_language_that_the_browser_asks_for_or_the_default()
 }
 
 #[tokio::test]
-async fn a_stranger_gets_the_colour_scheme_that_the_browser_hints_at_as_a_token_or_a_string() {
+async fn negotiate_color_scheme_follows_the_client_hint() {
     let app = app(&guestbook());
     for (hint, theme) in [
         (r#""dark""#, "dark"),
@@ -74,7 +74,7 @@ async fn a_stranger_gets_the_colour_scheme_that_the_browser_hints_at_as_a_token_
 }
 
 #[tokio::test]
-async fn language_and_colour_scheme_are_asked_for_beside_each_other() {
+async fn language_and_colour_scheme_are_negotiated_together() {
     let app = app(&guestbook());
     let mut stranger = Browser::new(&app).with(LANGUAGE, "de").with(SCHEME, r#""dark""#);
     for _ in 0..2 {
@@ -87,7 +87,7 @@ async fn language_and_colour_scheme_are_asked_for_beside_each_other() {
 }
 
 #[tokio::test]
-async fn what_was_worked_out_for_one_browser_is_not_given_to_another() {
+async fn cached_values_are_not_shared_between_browsers() {
     let app = app(&guestbook());
     // More of each than is remembered, in turn.
     for _ in 0..2 {
@@ -116,7 +116,7 @@ fn depends(answer: &Answer) -> (bool, bool) {
 }
 
 #[tokio::test]
-async fn a_response_depends_on_what_the_browser_asks_for_until_somebody_has_chosen() {
+async fn response_varies_by_negotiated_headers_until_a_choice() {
     let guestbook = guestbook();
     let app = app(&guestbook);
     for is_user in [false, true] {
@@ -142,7 +142,7 @@ async fn a_response_depends_on_what_the_browser_asks_for_until_somebody_has_chos
 }
 
 #[tokio::test]
-async fn a_stranger_who_changes_nothing_gets_no_cookie_and_leaves_nothing() {
+async fn reading_preferences_sets_no_cookie_and_stores_nothing() {
     let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.preferences(negotiating()).build().unwrap();
     let app = app(&guestbook);
@@ -170,7 +170,7 @@ async fn a_stranger_who_changes_nothing_gets_no_cookie_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn critical_color_scheme_has_pages_and_nothing_else_asked_for_again() {
+async fn critical_color_scheme_applies_to_html_only() {
     use axum::{Json, Router, response::Html, routing::get};
 
     use crate::support::TestClient;

@@ -1,4 +1,4 @@
-//! Those who change something at the same time lose nothing, or are told.
+//! Parallel changes, versions and entity tags.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -57,19 +57,19 @@ async fn parallel_tabs<S: Store + Clone>(store: S) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tabs_that_change_different_keys_in_parallel_lose_nothing() {
+async fn parallel_updates_of_different_keys_are_all_kept() {
     parallel_tabs(FaultyStore::default()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread")]
-async fn tabs_that_change_different_keys_in_parallel_lose_nothing_on_sqlite() {
+async fn parallel_updates_of_different_keys_are_all_kept_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     parallel_tabs(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_parallel_changes_to_one_version_one_is_stored() {
+async fn one_of_parallel_updates_with_the_same_version_is_stored() {
     let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.preferences(rules_of::<Many>()).build().unwrap();
     let app = app_of::<Many>(&guestbook);
@@ -95,7 +95,7 @@ async fn of_parallel_changes_to_one_version_one_is_stored() {
 }
 
 #[tokio::test]
-async fn a_change_to_another_version_is_refused_and_nothing_is_stored() {
+async fn update_with_another_version_stores_nothing() {
     let store = FaultyStore::default();
     let guestbook = builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     let app = app(&guestbook);
@@ -123,7 +123,7 @@ async fn a_change_to_another_version_is_refused_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn a_version_that_another_process_has_made_is_not_refused() {
+async fn update_accepts_a_version_made_by_another_process() {
     let store = FaultyStore::default();
     let guestbooks =
         [(); 2].map(|()| builder(store.clone()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap());
@@ -142,7 +142,7 @@ async fn a_version_that_another_process_has_made_is_not_refused() {
 }
 
 #[test]
-fn if_match_and_if_none_match_are_lists_of_which_one_tag_suffices() {
+fn entity_tags_match_if_one_of_the_list_matches() {
     // Lines of the header, whether "a" matches strongly, and weakly.
     for (lines, strongly, weakly) in [
         (&["*"][..], true, true),
@@ -187,7 +187,7 @@ fn if_match_and_if_none_match_are_lists_of_which_one_tag_suffices() {
 }
 
 #[tokio::test]
-async fn if_match_of_a_visitor_holds_only_for_the_current_entity_tag() {
+async fn if_match_without_login_needs_the_current_entity_tag() {
     let store = FaultyStore::default();
     let guestbook = builder(store).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     let app = app(&guestbook);
@@ -222,7 +222,7 @@ async fn if_match_of_a_visitor_holds_only_for_the_current_entity_tag() {
 }
 
 #[tokio::test]
-async fn an_entity_tag_covers_what_is_stored_even_if_the_value_is_the_same() {
+async fn etag_covers_stored_overrides_even_if_the_value_is_equal() {
     let guestbook = builder(FaultyStore::default()).0.preferences(negotiating()).build().unwrap();
     let mut stranger = Browser::new(&app(&guestbook)).with("accept-language", "de");
     let asked_for = stranger.etag().await;
@@ -234,7 +234,7 @@ async fn an_entity_tag_covers_what_is_stored_even_if_the_value_is_the_same() {
 }
 
 #[tokio::test]
-async fn the_entity_tag_is_of_the_value_and_the_same_in_each_process() {
+async fn etag_is_the_same_in_each_process() {
     let store = FaultyStore::default();
     let guestbooks = [(); 2].map(|()| builder(store.clone()).0.preferences(negotiating()).build().unwrap());
     let [here, there] = guestbooks.each_ref().map(app);
@@ -277,7 +277,7 @@ struct Unordered {
 }
 
 #[tokio::test]
-async fn the_entity_tag_does_not_depend_on_the_order_of_a_hash_map() {
+async fn etag_does_not_depend_on_hash_map_order() {
     let guestbook = builder(MemoryStore::new()).0.preferences(rules_of::<Unordered>()).build().unwrap();
     let app = app_of::<Unordered>(&guestbook);
     let mut ada = Browser::of(&app, "ada").await;
@@ -294,7 +294,7 @@ async fn the_entity_tag_does_not_depend_on_the_order_of_a_hash_map() {
 }
 
 #[tokio::test]
-async fn version_and_entity_tag_of_preferences_are_those_of_their_value() {
+async fn version_and_etag_of_preferences_belong_to_their_value() {
     let guestbook = builder(MemoryStore::new()).0.preferences(PreferenceRules::standard().unwrap()).build().unwrap();
     let two = async |before: Preferences<StandardPreferences>| {
         let mut after = before.clone();
