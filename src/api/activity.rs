@@ -23,9 +23,11 @@
 //! an allow-list), bodies, `Cookie`, `Authorization`, `Set-Cookie`, full addresses, full user
 //! agents.
 
+#[doc(no_inline)]
+pub use crate::Tracker;
 pub use crate::{
     engine::{activities::*, recorder::*},
     http::activity::ActivityRules,
     model::activity::*,
-    request::{ClientTracker, Tracker},
+    request::ClientTracker,
 };

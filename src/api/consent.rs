@@ -64,9 +64,11 @@
 //! - **A purpose is not declared:** it is never allowed, and
 //!   [`build`](crate::GuestbookBuilder::build) fails if a notice or a rule names it.
 
+#[doc(no_inline)]
+pub use crate::Consent;
 pub use crate::{
     engine::consents::*,
     http::consent::{ConsentRules, GpcSupport, Jurisdictions, UndeclaredCookies},
     model::consent::*,
-    request::{Consent, GlobalPrivacyControl},
+    request::GlobalPrivacyControl,
 };

@@ -49,8 +49,9 @@
 //! - **The overrides of a user are too large**, by default more than 16 KiB of JSON: the change
 //!   fails with [`TooLarge`](crate::ErrorKind::TooLarge).
 
+#[doc(no_inline)]
+pub use crate::Preferences;
 pub use crate::{
     engine::preferences::{PreferenceRules, UserPreferences, VersionedPreferences},
     model::preferences::*,
-    request::Preferences,
 };

@@ -14,8 +14,6 @@
 //! # Ok::<(), tower_guestbook::Error>(())
 //! ```
 
-pub use crate::{
-    engine::sessions::Sessions,
-    model::session::*,
-    request::{Flash, Session},
-};
+#[doc(no_inline)]
+pub use crate::Session;
+pub use crate::{engine::sessions::Sessions, model::session::*, request::Flash};

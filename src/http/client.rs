@@ -10,8 +10,8 @@ use http::{Extensions, HeaderMap, HeaderName, Request, header};
 use super::forwarded::{self, elements_from_right, parameter};
 use crate::request::Client;
 
-/// The address at the other end of the connection, put into the request's extensions by the code that
-/// accepted it.
+/// The address at the other end of the connection, put into the request's extensions by the code
+/// that accepted it.
 ///
 /// With feature `axum`, axum's `ConnectInfo<SocketAddr>` is understood as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,8 @@
 //! - **a time limit for the head of a request**, or idle connections use up the file descriptors;
 //! - **a time limit for its body**; the limit of its size is axum's `DefaultBodyLimit` (2 MB) or
 //!   `http_body_util::Limited`;
-//! - **a time limit for a client that reads nothing** of an answer, or it keeps its connection for ever;
+//! - **a time limit for a client that reads nothing** of an answer, or it keeps its connection for
+//!   ever;
 //! - **a bounded number of connections**, of which each **live stream** holds one: a bound per user
 //!   keeps room for others;
 //! - **a bounded queue before password hashing**, with 503 beyond it, and failed logins counted by

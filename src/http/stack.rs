@@ -49,7 +49,8 @@ impl GuestbookLayer {
 
     /// Puts `guard` outside: requests of other origins that would change something get 403.
     ///
-    /// The cookie's `SameSite=Lax` keeps other sites out, but neither sibling hosts nor old browsers.
+    /// The cookie's `SameSite=Lax` keeps other sites out, but neither sibling hosts nor old
+    /// browsers.
     pub fn with_cross_origin_guard(self, guard: CrossOriginGuardLayer) -> GuardedGuestbookLayer {
         GuardedGuestbookLayer { layers: Stack::new(self, guard) }
     }

@@ -49,24 +49,6 @@ use crate::{
 /// A guestbook makes both and runs the worker. [`Recorder::pair`] gives the worker to a caller who
 /// wants to run it.
 ///
-/// # What happens when
-///
-/// | what | then |
-/// |---|---|
-/// | a batch is full (1,024) or old (50 ms), somebody flushes or waits for a durable event | it goes to the store, as one transaction |
-/// | the queue is full (8,192) | [`record`](Recorder::record) drops the event and counts it, or with [`Overload::Wait`] requests wait for a place before their handler runs; [`record_durable`](Recorder::record_durable) waits |
-/// | the queue is half full | each user, or for strangers each network, gets a share of the rest; more is dropped and counted ([`queue`](RecorderSettings::queue)) |
-/// | a security event (`login`, `logout`, and [your own](crate::activity::EventTypes::security)) finds the queue full | it takes one of the places that are [reserved](RecorderSettings::security_queue) |
-/// | the store fails or does not answer | a caller that waits for a durable event gets the error; the others are tried again, five times with growing pauses; the queue fills meanwhile |
-/// | it goes on failing | the batch goes to the [spool](RecorderSettings::spool), a bounded file, from where it is stored once the store is back; without a spool it is lost, counted, and an error event says so |
-/// | the spool is full, or its disk | lost, counted, an error event |
-/// | the store says that a batch is wrong (`InvalidInput`, `TooLarge`) | lost, counted, an error event: waiting would not help |
-/// | the process is killed | events that were queued and not durable are lost (50 ms of them); what is in the spool is stored at the next start; nothing is stored twice |
-/// | `shutdown` | what is queued is stored or spooled until the deadline; the report says what was not |
-///
-/// At any time `offered` = `written` + `duplicates` + `dropped` + `refused` + `lost` + what is
-/// queued + what is in the spool ([`RecorderStats`]).
-///
 /// ```
 /// use std::sync::Arc;
 /// use tower_guestbook::{
@@ -88,6 +70,33 @@ use crate::{
 /// assert_eq!(report.lost, 0);
 /// # Ok(()) }
 /// ```
+///
+/// # Overload, failures and shutdown
+///
+/// - **A batch** goes to the store as one transaction when it is full (1,024 events) or old (50
+///   ms), and when a caller flushes or waits for a durable event.
+/// - **The queue is half full**: each user, and each network of clients without a login, gets a
+///   share of the rest. More is dropped and counted; see [`queue`](RecorderSettings::queue).
+/// - **The queue is full** (8,192 events): [`record`](Recorder::record) drops the event and counts
+///   it. With [`Overload::Wait`] requests wait for a place before their handler runs.
+///   [`record_durable`](Recorder::record_durable) waits. Security events (`login`, `logout`, and
+///   [your own](crate::activity::EventTypes::security)) have
+///   [reserved](RecorderSettings::security_queue) places.
+/// - **The store fails or does not answer**: a caller that waits for a durable event gets the
+///   error. The other events are tried again, five times with growing pauses, while the queue
+///   fills.
+/// - **The store goes on failing**: the batch goes to the [spool](RecorderSettings::spool), a
+///   bounded file, and is stored once the store is back. Without a spool, or with a full one, it is
+///   lost and counted, and an error event says so.
+/// - **The store refuses a batch** (`InvalidInput`, `TooLarge`): it is lost and counted, because
+///   waiting would not help.
+/// - **`kill -9`**: queued events that are not durable are lost, about 50 ms of them. The spool is
+///   stored at the next start. Nothing is stored twice.
+/// - **[`shutdown`](Recorder::shutdown)**: what is queued is stored or spooled until the deadline,
+///   and the report says what was not.
+///
+/// At any time `offered` = `written` + `duplicates` + `dropped` + `refused` + `lost` + queued +
+/// spooled ([`RecorderStats`]).
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<Inner>,

@@ -11,7 +11,7 @@ mod renewal;
 mod status;
 
 pub(crate) use self::data::decode;
-pub use crate::model::client::{Device, TruncatedAddress};
+pub(crate) use crate::model::client::{Device, TruncatedAddress};
 
 pub(crate) use self::renewal::{is_renewal_due, note_renewal};
 pub use self::{
