@@ -1,4 +1,4 @@
-//! [`AuditStore`]: the contract of a store that keeps an audit trail.
+//! [`AuditStore`]: the contract of a store of the audit trail.
 
 use std::future::Future;
 
@@ -9,31 +9,31 @@ use crate::{
     time::Timestamp,
 };
 
-/// A store that keeps an audit trail: a chain of entries that is only added to.
+/// A store of the audit trail: a chain of entries that only grows at its end.
 ///
 /// # Contract
 ///
-/// 1. **Entries are numbered from 1 on without gaps**, whoever writes, in this process or another
-///    on the same store; each is made with [`AuditRow::new`] after the last one.
-/// 2. **A note is recorded with what it is about, or neither is.** Verbs that take a note record it
-///    in their own transaction, and only if they changed something.
-/// 3. **An entry is never changed.** Its payload is kept beside it and can be taken away:
-///    [`erase_some`] takes those of entries whose subject or actor is erased, and of somebody whose
-///    erasure is finished none is stored.
-/// 4. **Old entries go from the beginning on**, and a checkpoint stays. A part that is not intact
-///    is not dropped: it is the evidence.
+/// 1. **Entries are numbered from 1 without gaps**, whichever process writes. Each is made with
+///    [`AuditRow::new`] after the last one.
+/// 2. **A note is recorded together with what it is about, or neither is.** A method with a note
+///    records it in its own transaction, and only if it changed something.
+/// 3. **An entry never changes.** Its payload is stored beside it and can be removed:
+///    [`erase_some`] removes the payloads of entries whose subject or actor is erased. No payload
+///    is stored for a user whose erasure is finished.
+/// 4. **Old entries are deleted from the beginning on**, and a checkpoint remains. A part that was
+///    changed is not deleted: it is evidence.
 ///
 /// [`erase_some`]: super::ErasureStore::erase_some
 pub trait AuditStore: Send + Sync + 'static {
-    /// Records a note of its own. The trail's head then.
+    /// Records a note of its own. Returns the head of the trail.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](ErrorKind::TooLarge) if it has too much to say.
+    /// [`TooLarge`](ErrorKind::TooLarge) if its payload is too large.
     fn record_audit(&self, note: AuditNote, now: Timestamp) -> impl Future<Output = Result<AuditHead>> + Send;
 
-    /// At most `limit` entries after number `after`, in order; those about `subject`, if one is
-    /// given.
+    /// Returns the entries after number `after` in order, at most `limit`; only those about
+    /// `subject`, if one is given.
     fn audit_page(
         &self,
         after: u64,
@@ -41,21 +41,21 @@ pub trait AuditStore: Send + Sync + 'static {
         subject: Option<UserId>,
     ) -> impl Future<Output = Result<Vec<AuditRow>>> + Send;
 
-    /// The last entry: that of the checkpoint if there is none after it, [`AuditHead::BEGINNING`]
-    /// if there was never any.
+    /// Returns the last entry: that of the checkpoint if none follows, [`AuditHead::BEGINNING`] if
+    /// there was never one.
     fn audit_head(&self) -> impl Future<Output = Result<AuditHead>> + Send;
 
-    /// Where the trail begins, if entries were dropped.
+    /// Returns where the trail begins, if entries were deleted.
     fn audit_checkpoint(&self) -> impl Future<Output = Result<Option<AuditCheckpoint>>> + Send;
 
-    /// Drops at most `limit` of the oldest entries, up to the first that was recorded at `before`
-    /// or later, with their payloads. How many there were: less than `limit` means that no more is
-    /// old.
+    /// Deletes at most `limit` of the oldest entries with their payloads, up to the first that was
+    /// recorded at `before` or later. Returns their number; less than `limit` means that no more
+    /// are old.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ErrorKind::Corrupt) if what is to be dropped, or the checkpoint before it, is
-    /// not intact. Nothing is dropped then.
+    /// [`Corrupt`](ErrorKind::Corrupt) if these entries, or the checkpoint before them, were
+    /// changed. Nothing is deleted then.
     fn delete_audit_entries(
         &self,
         before: Timestamp,

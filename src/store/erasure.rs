@@ -1,4 +1,4 @@
-//! [`ErasureStore`]: the contract of a store that can strike somebody out.
+//! [`ErasureStore`]: the contract of a store that erases users.
 
 use std::future::Future;
 
@@ -9,28 +9,28 @@ use crate::{
     time::Timestamp,
 };
 
-/// A store that can strike a user out of everything it keeps.
+/// A store that can erase a user.
 ///
 /// # Contract
 ///
-/// 1. **From [`begin_erasure`](Self::begin_erasure) on nothing of the user is stored**, whatever
-///    was under way: each verb that would store something for them checks that in its own
+/// 1. **After [`begin_erasure`](Self::begin_erasure) nothing of the user is stored**, whatever was
+///    under way: each method that would store something checks the tombstone in its own
 ///    transaction. Sessions, preferences and decisions are refused with
 ///    [`UserErased`](ErrorKind::UserErased); events are left out of their batch as if they were
 ///    known.
-/// 2. **An erasure goes on after a crash**, from where it was; each step is atomic, and doing it
-///    again changes nothing.
-/// 3. **When it is finished nothing is left** but the pseudonym and the counts, and rows of nobody
-///    if that was asked for: no row, no name, and where the store can overwrite what it deletes, no
-///    residue once [`scrub`](Self::scrub) has answered yes.
-/// 4. Rows of others are not touched, nor what others did in the browser of a visitor who was
+/// 2. **An erasure continues after a crash**, from where it was. Each step is atomic; repeating it
+///    changes nothing.
+/// 3. **A finished erasure leaves only** the pseudonym, the counts and, if requested, anonymised
+///    events: no row and no name. If the store can overwrite what it deletes, no residue remains
+///    once [`scrub`](Self::scrub) returns true.
+/// 4. **Other users are not affected**, nor is what they did in the browser of a visitor who was
 ///    linked to the user.
-/// 5. **Each verb that changes something records its note** in its transaction, see
-///    [`AuditStore`](super::AuditStore): one that finds nothing to do, or fails, records none.
+/// 5. **Each method that changes something records its note** in its transaction, see
+///    [`AuditStore`](super::AuditStore). A method that finds nothing to do, or fails, records none.
 pub trait ErasureStore: Send + Sync + 'static {
-    /// Strikes the user out until `until` and ends their sessions, in one step. If they are struck
-    /// out already, that erasure. The first answer counts the sessions; a store that cannot keep
-    /// this count may leave it out of later ones.
+    /// Stores a tombstone that expires at `until` and ends the sessions of the user, in one step.
+    /// If the user is erased already, returns that erasure. The first answer counts the sessions; a
+    /// store that cannot keep this count may leave it out of later answers.
     fn begin_erasure(
         &self,
         user: UserId,
@@ -39,14 +39,13 @@ pub trait ErasureStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Erasure>> + Send;
 
-    /// Erases at most `limit` rows of what is left, and as many payloads of the audit trail. The
-    /// erasure as it is then: finished, if nothing is left. `note` is recorded then, as
+    /// Erases at most `limit` of the remaining rows, and as many payloads of the audit trail.
+    /// Returns the erasure, which is finished if nothing is left; `note` is recorded then, as
     /// [`AuditNote::finished`] makes it.
     ///
-    /// What becomes of activities is said with each step, so that whoever goes on with an erasure
-    /// may decide otherwise. Of those that are anonymised, one whose type or route (with its
-    /// method) no event of anybody else has is deleted after all: it would single the user out, and
-    /// may name them.
+    /// `activities` is passed with each step, so that it may change between steps. An event to be
+    /// anonymised is deleted instead if no event of another user has its type, or its route and
+    /// method: it would single the user out, and may name them.
     ///
     /// # Errors
     ///
@@ -60,36 +59,35 @@ pub trait ErasureStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Erasure>> + Send;
 
-    /// The erasures that are not finished, the oldest first.
+    /// Returns the erasures that are not finished, the oldest first.
     fn unfinished_erasures(&self) -> impl Future<Output = Result<Vec<Erasure>>> + Send;
 
-    /// The erasure that keeps the user out, if there is one.
+    /// Returns the erasure of the user, if there is one.
     fn erasure_of(&self, user: UserId) -> impl Future<Output = Result<Option<Erasure>>> + Send;
 
-    /// Lets a user in again whose erasure is finished. `false` if they are not struck out.
+    /// Lifts the finished erasure of a user. Returns `false` if there is none.
     ///
     /// # Errors
     ///
     /// [`Conflict`](ErrorKind::Conflict) if the erasure is under way.
     fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Names of users of whom something is kept, in the order of their bytes, at most `limit`, from
-    /// the first one behind `after` on. It may have names of users of whom nothing is left, and
-    /// lacks those whose sessions are all there is, if sessions are kept elsewhere.
+    /// Returns the names of users with data, in the order of their bytes, at most `limit`,
+    /// beginning after `after`. It may include users of whom nothing is left, and lacks users with
+    /// nothing but sessions if those are kept elsewhere.
     fn users(&self, after: Option<UserId>, limit: usize) -> impl Future<Output = Result<Vec<UserId>>> + Send;
 
-    /// The erasure with this pseudonym, if there is one.
+    /// Returns the erasure with this pseudonym, if there is one.
     fn tombstone(&self, pseudonym: Pseudonym) -> impl Future<Output = Result<Option<Erasure>>> + Send;
 
-    /// Strikes out with an erasure that is remembered elsewhere, as it is: with its id and its
-    /// times. If it names the user, their sessions end in the same step, and there is something
-    /// left to erase; if not, it is finished. If there is an erasure with its pseudonym already,
-    /// that one.
+    /// Begins an erasure that is known from elsewhere, with its id and its times. If it names the
+    /// user, their sessions end in the same step and rows remain to be erased; if not, it is
+    /// finished. If the pseudonym has an erasure already, returns that.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is finished and names somebody, or neither,
-    /// or if the pseudonym is not the user's.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is finished and names a user, or neither, or
+    /// if the pseudonym is not the user's.
     fn restore_erasure(
         &self,
         erasure: Erasure,
@@ -97,8 +95,7 @@ pub trait ErasureStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Erasure>> + Send;
 
-    /// Lets the user of a finished erasure in again, whoever it is. `false` if there is no such
-    /// erasure.
+    /// Lifts a finished erasure by its id. Returns `false` if there is none.
     ///
     /// # Errors
     ///
@@ -125,19 +122,19 @@ pub trait ErasureStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Since when erasures are remembered in a [journal](crate::privacy), if they ever were.
+    /// Returns since when erasures are written to a [journal](crate::privacy::ErasureJournal), if
+    /// they ever were.
     fn journal_since(&self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
 
-    /// Erasures are remembered in a journal from now on: so that one that is gone is missed. The
-    /// first time stays.
+    /// Records that erasures are written to a journal from now on, so that a missing one is
+    /// noticed. The first time is kept.
     fn begin_journal(&self, now: Timestamp) -> impl Future<Output = Result<()>> + Send;
 
-    /// Forgets at most `limit` finished erasures that need not be remembered any longer at `now`.
-    /// How many there were.
+    /// Deletes at most `limit` finished erasures that have expired at `now`. Returns their number.
     fn delete_tombstones(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
-    /// Overwrites what was deleted, as far as the store can: the log, free pages. `false` if
-    /// something may be left for now, because somebody is reading; try again later.
+    /// Overwrites deleted data as far as the store can: the log, free pages. Returns `false` if a
+    /// reader blocks that; try again later.
     fn scrub(&self) -> impl Future<Output = Result<bool>> + Send;
 }
 
@@ -145,7 +142,7 @@ pub(super) fn user_erased() -> Error {
     Error::new(ErrorKind::UserErased, "the user was erased: nothing is stored")
 }
 
-/// An erasure that somebody hands over to be kept.
+/// Checks an erasure that is passed to the store.
 pub(super) fn check_whole(erasure: &Erasure, secret: &[u8; 32]) -> Result<()> {
     let is_theirs = match &erasure.user {
         Some(user) => Pseudonym::of(user, secret) == erasure.pseudonym,
@@ -157,7 +154,7 @@ pub(super) fn check_whole(erasure: &Erasure, secret: &[u8; 32]) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidInput, "an erasure is incomplete, or belongs to another store"))
 }
 
-/// A tombstone alone.
+/// Checks a tombstone.
 pub(super) fn check_nameless(erasure: &Erasure) -> Result<()> {
     if erasure.user.is_none() && erasure.finished_at.is_some() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! [`MaintenanceStore`]: the contract of a store that is looked after by several processes.
+//! [`MaintenanceStore`]: the contract of a store that several processes maintain.
 
 use std::future::Future;
 
@@ -6,18 +6,18 @@ use uuid::Uuid;
 
 use crate::{error::Result, time::Timestamp};
 
-/// A store that lets one of several processes look after it at a time, and gives space back.
+/// A store that grants leases to processes and returns free space.
 ///
 /// # Contract
 ///
-/// 1. **A lease has one holder.** Of callers that ask at the same time, in this process or another
-///    on the same store, one gets it. Leases of different names have nothing to do with each other.
-/// 2. **A lease ends by itself**, at its `until`: a holder that died keeps nobody waiting for
-///    longer. To end it earlier its holder asks for it again until now.
-/// 3. **Giving space back loses nothing** and may be done at any time, a little at a time.
+/// 1. **A lease has one holder.** Of callers in any process that ask at the same time, one gets it.
+///    Leases with different names are independent.
+/// 2. **A lease expires** at its `until`, so a holder that died blocks nobody for longer. To end it
+///    earlier, its holder acquires it again until now.
+/// 3. **Returning space loses no data.** It may be done at any time, a little at a time.
 pub trait MaintenanceStore: Send + Sync + 'static {
-    /// Takes the lease, if it is free, `holder`'s own, or over at `now`, and keeps it until
-    /// `until`. `false` if another holds it.
+    /// Acquires the lease until `until`, if it is free, held by `holder`, or expired at `now`.
+    /// Returns `false` if another process holds it.
     fn acquire_lease(
         &self,
         name: &'static str,
@@ -26,16 +26,15 @@ pub trait MaintenanceStore: Send + Sync + 'static {
         until: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Gives at most `limit_pages` of free space back to the system; 0 only looks how much there
-    /// is.
+    /// Returns at most `limit_pages` of free space to the system; 0 only reads how much there is.
     fn reclaim_space(&self, limit_pages: usize) -> impl Future<Output = Result<ReclaimedSpace>> + Send;
 }
 
-/// What [`MaintenanceStore::reclaim_space`] has done. A store without pages has none.
+/// The result of [`MaintenanceStore::reclaim_space`]. A store without pages has zeros.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReclaimedSpace {
-    /// Number of pages that were given back.
+    /// Pages that were returned to the system.
     pub freed: u64,
-    /// Number of free pages that the store still has.
+    /// Free pages that the store still has.
     pub left: u64,
 }

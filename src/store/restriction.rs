@@ -1,4 +1,4 @@
-//! [`RestrictionStore`]: the contract of a store that keeps data of some without using it.
+//! [`RestrictionStore`]: the contract of a store that restricts and holds data.
 
 use std::future::Future;
 
@@ -13,28 +13,28 @@ use crate::{
 ///
 /// # Contract
 ///
-/// 1. **While a user is restricted no event of theirs is stored**: each batch checks that in its
-///    own transaction, and leaves their events out as if they were known, those of visitors who
-///    were linked to them and not logged in as well.
-/// 2. **What a filter [spares](crate::activity::ActivityFilter::sparing_restricted)** are the
-///    events of users who are restricted or whose activities are held at that time, and of visitors
-///    who were linked to them and not logged in.
-/// 3. **What is held is not erased** ([`erase_some`](super::ErasureStore::erase_some) leaves it,
-///    and says so in [`Erasure::retained`](crate::privacy::Erasure::retained) when nothing else is
-///    left). The tombstone holds meanwhile. When nothing is held any more, the same erasure can be
+/// 1. **While a user is restricted, no event of theirs is stored.** Each batch checks that in its
+///    own transaction and leaves their events out as if they were known, and those of visitors who
+///    were linked to them and not logged in.
+/// 2. **A filter that [spares](crate::activity::ActivityFilter::sparing_restricted) restricted
+///    users** skips the events of users who are restricted, or whose activities are held, at that
+///    time, and of visitors who were linked to them and not logged in.
+/// 3. **Held data is not erased**: [`erase_some`](super::ErasureStore::erase_some) leaves it, and
+///    lists it in [`Erasure::retained`](crate::privacy::Erasure::retained) when nothing else is
+///    left. The tombstone stays in force. When nothing is held any more, the same erasure can be
 ///    finished.
 /// 4. **A finished erasure** leaves neither restriction nor hold.
-/// 5. **Who has confirmed to be erased stays restricted** until that is taken back or done,
-///    whatever comes at the same time: [`Restriction::replaced`].
-/// 6. **Every verb is atomic**, with the note that records it; one that changes nothing is not
-///    noted. An answer is a promise.
+/// 5. **A user who confirmed an erasure stays restricted** until that is cancelled or done,
+///    whatever happens in parallel: [`Restriction::replaced`].
+/// 6. **Each method is atomic**, with the note that records it. A method that changes nothing
+///    records none. An answer is a promise.
 pub trait RestrictionStore: Send + Sync + 'static {
-    /// Restricts the user, or lifts that with `None`. What held before.
+    /// Restricts the user, or lifts the restriction with `None`. Returns the restriction before.
     ///
     /// # Errors
     ///
-    /// [`UserErased`](ErrorKind::UserErased) if the user is; what [`Restriction::replaced`]
-    /// refuses.
+    /// [`UserErased`](ErrorKind::UserErased) if the user was erased. The errors of
+    /// [`Restriction::replaced`].
     fn restrict(
         &self,
         user: UserId,
@@ -43,19 +43,19 @@ pub trait RestrictionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Restriction>>> + Send;
 
-    /// What restricts the user.
+    /// Returns the restriction of the user.
     fn restriction_of(&self, user: UserId) -> impl Future<Output = Result<Option<Restriction>>> + Send;
 
-    /// The users who are restricted, in the order of their names' bytes, at most `limit`: a few,
-    /// most often none. Less than `limit` means that these are all.
+    /// Returns restricted users in the order of the bytes of their names, at most `limit`. Fewer
+    /// than `limit` are all of them.
     fn restricted_users(&self, limit: usize) -> impl Future<Output = Result<Vec<UserId>>> + Send;
 
-    /// Holds a class of the user's data, in place of what held it before.
+    /// Holds a class of the data of the user. Replaces an earlier hold of the class.
     ///
     /// # Errors
     ///
-    /// [`UserErased`](ErrorKind::UserErased) if the user's erasure is finished: there is nothing to
-    /// hold.
+    /// [`UserErased`](ErrorKind::UserErased) if the erasure of the user is finished, so that
+    /// nothing is left to hold.
     fn place_hold(
         &self,
         user: UserId,
@@ -64,7 +64,7 @@ pub trait RestrictionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Releases a class of the user's data. `false` if it was not held.
+    /// Releases a class of the data of the user. Returns `false` if it was not held.
     fn release_hold(
         &self,
         user: UserId,
@@ -73,7 +73,7 @@ pub trait RestrictionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// What is held of the user, and what was until its time was over; by class.
+    /// Returns the holds on the data of the user by class, expired ones included.
     fn holds_of(&self, user: UserId) -> impl Future<Output = Result<Vec<LegalHold>>> + Send;
 }
 

@@ -1,4 +1,4 @@
-//! Entries of the audit trail that are old, and the entry about the run itself.
+//! Old entries of the audit trail, and the entry about the run itself.
 
 use serde_json::json;
 
@@ -12,16 +12,16 @@ use crate::{
     time::Timestamp,
 };
 
-/// So many entries are checked and dropped in one step: a few milliseconds.
+/// Entries checked and deleted in one step: a few milliseconds.
 const CHUNK: usize = 500;
 
 impl Run<'_> {
-    /// Drops what is old of the trail, from its beginning on.
-    pub(super) async fn drop_old_entries(&mut self, guard: Guard) -> Result<()> {
+    /// Deletes old entries, from the beginning of the trail on.
+    pub(super) async fn delete_audit_entries(&mut self, guard: Guard) -> Result<()> {
         let Some(before) = self.inner.rules.audit.since(self.now) else { return Ok(()) };
         if guard == Guard::On && self.inner.is_too_much_of_the_trail(before).await? {
             self.report.audit.refused = true;
-            tracing::error!("retention would drop too much of the audit trail and drops nothing: is the clock right?");
+            tracing::error!("retention would delete too much of the audit trail and deletes nothing; check the clock");
         }
         while !self.report.audit.refused && self.may_go_on().await? {
             let dropped = self.inner.audit.delete_before(before, CHUNK).await?;
@@ -34,8 +34,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Records the run, if it has deleted or anonymised something. That entries were dropped is no reason: the checkpoint says it, and in the end
-    /// there would be an entry for each entry that is dropped.
+    /// Records the run, if it deleted or anonymised something. Deleted audit entries alone are not
+    /// recorded: the checkpoint shows them, and there would be a new entry for each deleted one.
     pub(super) async fn note(&self) -> Result<()> {
         let report = &self.report;
         if report.activities_deleted + report.activities_anonymised + report.sessions_deleted == 0 {
@@ -56,8 +56,8 @@ impl Run<'_> {
 }
 
 impl Inner {
-    /// Says what [`Run::drop_old_entries`] would drop.
-    pub(super) async fn would_drop(&self, entry: &mut ClassReport, now: Timestamp) -> Result<()> {
+    /// Reports what [`Run::delete_audit_entries`] would delete.
+    pub(super) async fn would_delete_audit_entries(&self, entry: &mut ClassReport, now: Timestamp) -> Result<()> {
         let (mut old, mut after) = (0, 0);
         if let Some(before) = self.rules.audit.since(now) {
             loop {
@@ -75,7 +75,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether what was recorded before is a larger part of the trail than the rules allow. Entries have no gaps, so one look suffices.
+    /// Whether entries before this time are a larger fraction of the trail than the rules allow.
+    /// Entries have no gaps, so one lookup suffices.
     async fn is_too_much_of_the_trail(&self, before: Timestamp) -> Result<bool> {
         let first = self.audit.checkpoint().await?.map_or(0, |checkpoint| checkpoint.sequence);
         let count = self.audit.head().await?.sequence.saturating_sub(first);

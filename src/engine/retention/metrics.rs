@@ -1,8 +1,8 @@
-//! What the `metrics` facade is told, with feature `metrics`; nothing without.
+//! The metrics of retention, with feature `metrics`; nothing without it.
 
 use super::RetentionReport;
 
-/// A run is over, with an error or without.
+/// Records a run that is over.
 #[cfg(feature = "metrics")]
 pub(super) fn report(report: &RetentionReport, is_success: bool) {
     let deleted = |class: &str, count: u64| {

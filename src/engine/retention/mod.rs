@@ -1,4 +1,4 @@
-//! [`Retention`]: what is old is deleted, by itself and in steps that nobody notices.
+//! [`Retention`]: old data is deleted in the background, in small steps.
 
 mod audit_entries;
 mod metrics;
@@ -26,51 +26,65 @@ use crate::{
     id,
 };
 
-/// The retention of a guestbook. A clone is another handle.
+/// The automatic deletion of old data. [`Guestbook::retention`](crate::Guestbook::retention)
+/// returns it; a clone is another handle.
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, retention::RetentionRules, store::MemoryStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let guestbook = Guestbook::builder(MemoryStore::new()).retention(RetentionRules::new()).build()?;
-/// let would = guestbook.retention().dry_run().await?;
-/// assert_eq!(would.classes[0].would_delete, Some(0));
+/// let preview = guestbook.retention().dry_run().await?;
+/// assert_eq!(preview.classes[0].would_delete, Some(0));
 ///
 /// let report = guestbook.retention().run_once().await?;
 /// assert_eq!((report.activities_deleted, report.complete), (0, true));
 /// # Ok(()) }
 /// ```
 ///
+/// # What a run does
+///
+/// The guestbook runs retention every hour, the first time a minute after its start. A run
+///
+/// 1. deletes expired sessions,
+/// 2. deletes or [anonymises](crate::activity::Event::anonymised) events that are older than the
+///    [rule](RetentionRules) for their type, or the rule for all other types, allows,
+/// 3. deletes old entries of the [audit trail](crate::privacy::AuditTrail), three years by default,
+///    and leaves a checkpoint,
+/// 4. returns free space of the store to the system, except for 1,000 pages, and overwrites deleted
+///    data.
+///
+/// It works in chunks of about 5 ms, with pauses, so that a request waits for one chunk at most.
+/// The audit trail records a run that deleted events or sessions.
+///
 /// # What happens when
 ///
-/// | what | then |
-/// |---|---|
-/// | an event is older than the [rule](RetentionRules) for its type, or else the rule for all others, allows | the next run deletes it; the guestbook runs every hour, the first time a minute after its start |
-/// | the rule says that they are [somebody's](Keep::Anonymise) for so long only | the next run [anonymises](crate::activity::Event::anonymised) it: it still counts, for nobody; once |
-/// | much is old | it is deleted in chunks of about 5 ms, with pauses: requests that write wait no longer than for one chunk |
-/// | a user is [restricted](crate::privacy::Restriction), or their activities are [held](crate::privacy::LegalHold) | their events stay, whatever the rules say, and are deleted when that is over |
-/// | a run would delete more than 30 % of a class of more than 1,000 events | nothing of the class is deleted; an error event and the [report](RetentionReport) say so. [`run_forced`](Retention::run_forced) deletes it, for example after the rules have changed |
-/// | several processes share a store | one runs at a time, by a lease; a lease of a process that died ends after a minute |
-/// | the store fails | the run goes on with the next class and reports the first error; the next run tries again |
-/// | the guestbook shuts down | the chunk under way is finished, the rest is left to the next start |
-///
-/// Entries of the [audit trail](crate::privacy) are kept for three years; dropping them leaves a checkpoint, and a part of the trail
-/// that is not intact is kept as the evidence it is. A run that has deleted events or sessions is recorded there.
-///
-/// Sessions that are expired are removed in the same run. Space that became free is used again for what comes; what is more
-/// than 1,000 pages is given back to the system, in steps as well, and the store is asked to overwrite residue.
+/// - **A user is [restricted](crate::privacy::Restriction), or their activities are
+///   [held](crate::privacy::LegalHold)**: their events stay, and are deleted when that ends.
+/// - **A run would delete more than 30 % of a class of more than 1,000 events**: nothing of the
+///   class is deleted; an error event and the [report](RetentionReport) say so.
+///   [`run_forced`](Retention::run_forced) deletes it, for example after the rules have changed.
+/// - **A part of the audit trail was changed**: it is not deleted, because it is evidence.
+/// - **Several processes share a store**: one runs at a time, by a lease. The lease of a process
+///   that died ends after a minute.
+/// - **The store fails**: the run continues with the next class and returns the first error. The
+///   next run tries again.
+/// - **The guestbook shuts down**: the current chunk is finished; the next run does the rest.
 ///
 /// # Metrics
 ///
 /// With feature `metrics`:
 ///
-/// | name | kind | what |
+/// | name | kind | value |
 /// |---|---|---|
-/// | `guestbook_retention_deleted_total{class}` | counter | `sessions`, `activities` (types without a rule of their own), `activities:login` and so on, `audit` |
-/// | `guestbook_retention_anonymised_total{class}` | counter | events that were anonymised |
-/// | `guestbook_retention_oldest_seconds{class}` | gauge | the age of the oldest event that is left; more than the rule, and retention is behind |
-/// | `guestbook_retention_last_success_seconds` | gauge | when the last run began that did everything, in seconds since 1970 |
-/// | `guestbook_retention_refused_total` | counter | classes that were not deleted because it would have been too much |
+/// | `guestbook_retention_deleted_total{class}` | counter | deleted rows |
+/// | `guestbook_retention_anonymised_total{class}` | counter | anonymised events |
+/// | `guestbook_retention_oldest_seconds{class}` | gauge | age of the oldest event that is left |
+/// | `guestbook_retention_last_success_seconds` | gauge | begin of the last complete run, since 1970 |
+/// | `guestbook_retention_refused_total` | counter | classes that would have lost too much |
+///
+/// A class is `sessions`, `activities` (types without a rule of their own), `activities:login` and
+/// so on, or `audit`. Retention is behind when the oldest event is older than the rule allows.
 #[derive(Clone)]
 pub struct Retention {
     inner: Arc<Inner>,
@@ -85,10 +99,10 @@ struct Inner {
     stop: watch::Sender<bool>,
 }
 
-/// The lease of the background task: which process runs by itself.
+/// The lease of the background task: the process that runs retention.
 const SCHEDULE: &str = "retention schedule";
 
-/// The first run must not make a start slower.
+/// The first run must not slow the start down.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Retention {
@@ -97,17 +111,19 @@ impl Retention {
         Self { inner: Arc::new(Inner { runtime, sessions, audit, rules, stats, stop }) }
     }
 
-    /// Deletes what is old. The guestbook does this by itself; it goes on when the caller leaves.
+    /// Deletes what is old. The guestbook calls this in the background. The run continues when the
+    /// caller is dropped.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if a run is under way, here or in another process;
-    /// [`Unavailable`](ErrorKind::Unavailable) after a shutdown; the first error of the store, whatever was deleted nevertheless.
+    /// [`Conflict`](ErrorKind::Conflict) if a run is under way, here or in another process.
+    /// [`Unavailable`](ErrorKind::Unavailable) after a shutdown. The first error of the store,
+    /// whatever was deleted.
     pub async fn run_once(&self) -> Result<RetentionReport> {
         self.run(Guard::On).await
     }
 
-    /// As [`run_once`](Self::run_once), however much it is.
+    /// Deletes what is old, however much it is; otherwise as [`run_once`](Self::run_once).
     ///
     /// # Errors
     ///
@@ -116,23 +132,23 @@ impl Retention {
         self.run(Guard::Off).await
     }
 
-    /// What [`run_once`](Self::run_once) would delete of each class.
+    /// Returns what [`run_once`](Self::run_once) would delete of each class.
     ///
     /// # Errors
     ///
-    /// What the store reports.
+    /// The errors of the store.
     pub async fn dry_run(&self) -> Result<RetentionReport> {
         run::dry_run(&self.inner).await
     }
 
-    /// What the runs of this process have done.
+    /// Returns the totals of the runs of this process.
     pub fn stats(&self) -> RetentionStats {
         *self.inner.stats()
     }
 
-    /// Runs every now and then until it is stopped.
-    pub(crate) async fn run_by_itself(self) {
-        // Every process has its turn to be the one that runs.
+    /// Runs at intervals until it is stopped.
+    pub(crate) async fn run_in_background(self) {
+        // The lease decides which process runs.
         let Ok(holder) = id::uuid_of(self.inner.runtime.clock.now()) else { return };
         let mut stop = self.inner.stop.subscribe();
         let mut pause = FIRST_PAUSE;
@@ -152,19 +168,21 @@ impl Retention {
             match result {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Conflict => self.inner.stats().elsewhere += 1,
-                Err(error) => tracing::warn!(error = %error.chain(), "retention met an error and will try again"),
+                Err(error) => {
+                    tracing::warn!(error = %error.chain(), "a retention run failed; the next run tries again")
+                }
             }
         }
     }
 
-    /// Stops after the chunk under way, and for good.
+    /// Stops after the current chunk, for good.
     pub(crate) fn stop(&self) {
         self.inner.stop.send_replace(true);
     }
 
     async fn run(&self, guard: Guard) -> Result<RetentionReport> {
         let inner = self.inner.clone();
-        // In a task of its own: a client that leaves must not leave a lease behind, and a shutdown waits for it.
+        // In a task of its own: a dropped caller must not leave a lease behind, and a shutdown waits for it.
         let running = self.inner.runtime.tasks.spawn(async move {
             let result = run::run(&inner, guard).await;
             if result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Conflict) {
@@ -205,8 +223,8 @@ impl fmt::Debug for Retention {
     }
 }
 
-/// From 0 to 1.
+/// A random number from 0 to 1.
 fn random_part() -> f64 {
-    // Without random bytes processes stay together, which the lease bears.
+    // Without random bytes processes run at the same time, which the lease handles.
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }

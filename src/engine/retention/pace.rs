@@ -1,17 +1,18 @@
-//! [`Pace`]: how much is done in one step, so that others who write wait for some milliseconds at most.
+//! [`Pace`]: the size of a step, so that other writers wait for some milliseconds at most.
 
 use std::time::{Duration, Instant};
 
-/// Steps that take about as long as the budget, by what the last one took.
+/// The size of the next step, by the duration of the last one.
 #[derive(Debug)]
 pub(super) struct Pace {
     limit: usize,
 }
 
-/// How long a step is to take. With the commit of whoever waits and now and then a checkpoint it makes 20 ms.
+/// The target duration of a step. With the commit of a waiting writer and an occasional checkpoint
+/// this makes 20 ms.
 const BUDGET: Duration = Duration::from_millis(5);
 
-/// How long others have between two steps.
+/// The pause between two steps, for other writers.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 const SMALLEST: usize = 50;
@@ -22,19 +23,19 @@ impl Pace {
         Self { limit: 200 }
     }
 
-    /// How many rows or pages the next step may take.
+    /// The rows or pages of the next step.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// A step of [`limit`](Self::limit) has begun at this time and is over.
+    /// Records that a step of [`limit`](Self::limit) began at this time and is over.
     pub(super) fn since(&mut self, begin: Instant) {
         self.took(begin.elapsed());
     }
 
     fn took(&mut self, elapsed: Duration) {
         let fitting = self.limit as f64 * BUDGET.as_secs_f64() / elapsed.as_secs_f64().max(1e-6);
-        // What is suddenly fast may be a cache; what is suddenly slow is believed.
+        // A sudden speed-up may be a cache; a slow-down counts in full.
         self.limit = (fitting as usize).min(self.limit * 3 / 2).clamp(SMALLEST, LARGEST);
     }
 }
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_become_as_long_as_the_budget_within_bounds() {
+    fn limit_follows_the_budget_within_bounds() {
         let mut pace = Pace::new();
         // A thousand rows fit.
         for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! [`RetentionReport`]: what a run has deleted. [`RetentionStats`]: what all runs have.
+//! [`RetentionReport`]: the result of a run. [`RetentionStats`]: the totals of all runs.
 
 use std::time::Duration;
 
@@ -10,76 +10,80 @@ use super::{
 };
 use crate::{model::activity::EventType, time::Timestamp};
 
-/// What a run has deleted, or would delete.
+/// The result of a run, or of a dry run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RetentionReport {
-    /// Events that were deleted.
+    /// The number of events that were deleted.
     pub activities_deleted: u64,
-    /// Events that were anonymised.
+    /// The number of events that were anonymised.
     pub activities_anonymised: u64,
-    /// Expired sessions that were removed.
+    /// The number of expired sessions that were deleted.
     pub sessions_deleted: u64,
-    /// How long events are kept whose type has no rule of its own. In JSON: days, `null` for ever.
+    /// How long events are kept whose type has no rule of its own. In JSON: days; `null` is for
+    /// ever.
     #[serde(rename = "retention_days", serialize_with = "days")]
     pub retention: Keep,
-    /// What was older at this time.
+    /// The time at which the age was measured.
     pub applied_at: Timestamp,
-    /// What became of each class: that of all types without a rule of their own first.
+    /// The result for each class: first that of all types without a rule of their own.
     pub classes: Vec<ClassReport>,
-    /// What became of entries of the audit trail.
+    /// The result for the audit trail.
     pub audit: ClassReport,
-    /// In how many steps events were deleted.
+    /// The number of steps in which events were deleted.
     pub chunks: u64,
-    /// How long it took.
+    /// How long the run took.
     #[serde(rename = "duration_ms", serialize_with = "millis")]
     pub duration: Duration,
-    /// Whether nothing was deleted, only looked at.
+    /// Whether it was a dry run, which deletes nothing.
     pub dry_run: bool,
-    /// Pages of the store that were given back to the system.
+    /// The number of pages that were returned to the system.
     pub pages_freed: u64,
-    /// Whether it came to its end. `false` if a shutdown stopped it.
+    /// Whether the run was complete; `false` if a shutdown stopped it.
     pub complete: bool,
 }
 
-/// What became of the events of a class.
+/// The result for a class of events.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ClassReport {
-    /// Its name: `activities`, or `activities:` and the type; `audit` for the audit trail.
+    /// The class: `activities`, `activities:` and the type, or `audit`.
     pub class: String,
-    /// The type whose events it has, if it is of one type.
+    /// The type of the events, if the class has one type only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_type: Option<EventType>,
-    /// How long they are kept. In JSON: days, `null` for ever; of events that are anonymised, how long they are somebody's.
+    /// How long they are kept. In JSON: days; `null` is for ever; for anonymised events, the age at
+    /// which they are anonymised.
     #[serde(rename = "keep_days", serialize_with = "days")]
     pub keep: Keep,
-    /// How many were deleted.
+    /// The number of events that were deleted.
     pub deleted: u64,
-    /// How many were anonymised.
+    /// The number of events that were anonymised.
     pub anonymised: u64,
-    /// How many are to be deleted and were not, because it was a dry run or was refused.
+    /// The number of events that were not deleted, because it was a dry run or was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_delete: Option<u64>,
-    /// How many are to be anonymised and were not, for the same reasons.
+    /// The number of events that were not anonymised, for the same reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_anonymise: Option<u64>,
-    /// When the first of those that are left was recorded; if they are to be anonymised, of those that are not yet.
+    /// The time of the oldest event that is left. With anonymisation, of the oldest one that is not
+    /// anonymised.
     pub oldest_left: Option<Timestamp>,
-    /// Whether they are more than [`max_fraction`](super::RetentionRules::max_fraction) allows.
+    /// Whether the run was refused because of
+    /// [`max_fraction`](super::RetentionRules::max_fraction).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
 }
 
-/// What the runs of this process have done since its start.
+/// The totals of the runs of this process since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RetentionStats {
-    /// Runs that came to their end.
+    /// Complete runs without an error.
     pub runs: u64,
-    /// Runs that met an error.
+    /// Runs with an error.
     pub failed: u64,
-    /// Runs that were left to another process.
+    /// Runs that were due while another process was running or had the turn.
     pub elsewhere: u64,
     /// Classes that were refused.
     pub refused: u64,
@@ -87,11 +91,11 @@ pub struct RetentionStats {
     pub activities_deleted: u64,
     /// Events that were anonymised.
     pub activities_anonymised: u64,
-    /// Expired sessions that were removed.
+    /// Expired sessions that were deleted.
     pub sessions_deleted: u64,
-    /// Pages of the store that were given back to the system.
+    /// Pages that were returned to the system.
     pub pages_freed: u64,
-    /// When the last run began that came to its end without an error.
+    /// When the last complete run without an error began.
     pub last_success: Option<Timestamp>,
 }
 
@@ -133,7 +137,7 @@ impl ClassReport {
         }
     }
 
-    /// So many of them would meet this fate.
+    /// Records the number of events that were not deleted or anonymised.
     pub(super) fn would(&mut self, fate: Fate, count: u64) {
         let would = match fate {
             Fate::Deleted => &mut self.would_delete,

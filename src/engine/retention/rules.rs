@@ -1,4 +1,4 @@
-//! [`RetentionRules`]: how long what is kept.
+//! [`RetentionRules`]: how long each class of data is kept.
 
 use std::time::Duration;
 
@@ -8,18 +8,34 @@ use crate::{
     time::{Timestamp, to_millis},
 };
 
-/// How long events are kept, and how what is older is deleted.
+/// How long events and audit entries are kept. A rule for a type of events takes precedence over
+/// the rule for all others.
+///
+/// Defaults: 90 days for events, 365 days for logins and logouts, three years for the audit trail;
+/// a run every hour, which deletes at most 30 % of a class.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_guestbook::{activity::EventType, retention::{Keep, RetentionRules}};
+/// use tower_guestbook::{
+///     Guestbook,
+///     activity::EventType,
+///     retention::{Keep, RetentionRules},
+///     store::MemoryStore,
+/// };
 ///
-/// let days = |days: u64| Keep::For(Duration::from_secs(days * 86_400));
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let month = Duration::from_secs(30 * 86_400);
 /// let rules = RetentionRules::new()
-///     .keep_activities(days(30))
+///     .keep_activities(Keep::For(month))
 ///     .keep_event_type(EventType::PURCHASE, Keep::Forever)
-///     .keep_event_type(EventType::PAGE_VIEW, Keep::anonymise_after(Duration::from_secs(30 * 86_400)));
-/// # let _ = rules;
+///     .keep_event_type(EventType::PAGE_VIEW, Keep::anonymise_after(month));
+/// let guestbook = Guestbook::builder(MemoryStore::new()).retention(rules).build()?;
+/// let classes = guestbook.retention().dry_run().await?.classes;
+/// assert_eq!((&*classes[0].class, classes[0].keep), ("activities", Keep::For(month)));
+///
+/// let zero = RetentionRules::new().keep_activities(Keep::For(Duration::ZERO));
+/// assert!(Guestbook::builder(MemoryStore::new()).retention(zero).build().is_err());
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
@@ -35,44 +51,45 @@ pub struct RetentionRules {
 /// How long something is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// What is older than this is deleted; what is exactly as old stays.
+    /// Deletes what is older than this.
     For(Duration),
-    /// It is not deleted.
+    /// Deletes nothing.
     Forever,
-    /// Events that are older than `personal` are [anonymised](crate::activity::Event::anonymised), those that are older than
-    /// `altogether` are deleted, if there is such a period. An anonymised event has its day only, so it may be deleted up to a day
-    /// early.
+    /// [Anonymises](crate::activity::Event::anonymised) events that are older than `after`, and
+    /// deletes those that are older than `delete_after`, if it is set. An anonymised event has only
+    /// its day, so it may be deleted up to a day early.
     ///
-    /// Types and routes stay as they were recorded, and so must name nobody: an erasure does not find anonymised events any more. See
-    /// [`ErasedActivities`](crate::privacy::ErasedActivities) for what else to weigh.
+    /// Types and routes stay as they were recorded and must name nobody: an erasure does not find
+    /// anonymised events. [`ErasedActivities`](crate::privacy::ErasedActivities) describes what
+    /// else to consider.
     Anonymise {
-        /// How long they are somebody's.
+        /// The age at which an event is anonymised.
         after: Duration,
-        /// How long there is anything of them; `None` is for ever.
+        /// The age at which an event is deleted; `None` is never.
         delete_after: Option<Duration>,
     },
 }
 
-/// What becomes of events that are old.
+/// What happens to old events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Anonymised,
     Deleted,
 }
 
-/// Events of a class that are old at some time, and what becomes of them. The one description of both: it is counted, dealt with and
-/// reported by this filter.
+/// The old events of a class and what happens to them. Counting, deletion and the report all use
+/// this filter.
 #[derive(Clone, Debug)]
 pub(super) struct Old {
     pub(super) fate: Fate,
     pub(super) filter: ActivityFilter,
-    /// Those of the class that may become old one day.
+    /// All events of the class that can become old.
     pub(super) all: ActivityFilter,
-    /// From when on events are not old.
+    /// Events from this time on are not old.
     pub(super) since: Timestamp,
 }
 
-/// Some events that are kept equally long.
+/// Events that are kept equally long.
 #[derive(Clone, Debug)]
 pub(super) struct Class {
     pub(super) name: String,
@@ -83,7 +100,8 @@ pub(super) struct Class {
 }
 
 impl RetentionRules {
-    /// Activities are kept for 90 days, logins and logouts for 365: those are what a security incident is found with.
+    /// Creates the default rules. Logins and logouts are kept longer because they help to
+    /// investigate security incidents.
     pub fn new() -> Self {
         let year = Keep::For(365 * DAY);
         Self {
@@ -96,46 +114,48 @@ impl RetentionRules {
         }
     }
 
-    /// Keeps everything, and nothing runs by itself.
+    /// Creates rules that keep everything. No run happens in the background.
     pub fn off() -> Self {
         Self { activities: Keep::Forever, event_types: Vec::new(), audit: Keep::Forever, is_on: false, ..Self::new() }
     }
 
-    /// How long events are kept whose type has no rule of its own. Default: 90 days.
+    /// Sets how long events are kept whose type has no rule of its own. Default: 90 days.
     pub fn keep_activities(mut self, keep: Keep) -> Self {
         self.activities = keep;
         self
     }
 
-    /// How long events of this type are kept, whatever the rule for others. Default: 365 days for logins and logouts.
+    /// Sets how long events of this type are kept. Default: 365 days for logins and logouts.
     pub fn keep_event_type(mut self, event_type: EventType, keep: Keep) -> Self {
         self.event_types.retain(|(other, _)| *other != event_type);
         self.event_types.push((event_type, keep));
         self
     }
 
-    /// How long entries of the [audit trail](crate::privacy) are kept. Default: three years.
+    /// Sets how long entries of the [audit trail](crate::privacy::AuditTrail) are kept. Default:
+    /// three years.
     pub fn keep_audit(mut self, keep: Keep) -> Self {
         self.audit = keep;
         self
     }
 
-    /// How often old events are deleted. Default: every hour. Each pause is 10 to 20 % longer, at random, so that processes that
-    /// started together do not stay together; the first one is a minute.
+    /// Sets how often old data is deleted. Default: every hour. Each pause is 10 to 20 % longer, at
+    /// random, so that processes that started together drift apart. The first pause is a minute.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Which part of a class one run may delete, if the class has more than 1,000 events. Default: 0.3. A run that would delete
-    /// more deletes nothing of the class and says so: most likely a clock or a rule is wrong. If not, see
-    /// [`Retention::run_forced`](super::Retention::run_forced).
+    /// Sets which fraction of a class of more than 1,000 events one run may delete. Default: 0.3. A
+    /// run that would delete more deletes nothing of the class and reports it, because most likely
+    /// a clock or a rule is wrong. See [`Retention::run_forced`](super::Retention::run_forced).
     pub fn max_fraction(mut self, fraction: f64) -> Self {
         self.max_fraction = fraction;
         self
     }
 
-    /// How long which class of events is kept as somebody's, and the audit trail; `None` is for ever.
+    /// How long each class of events is kept as personal data, and the audit trail; `None` is for
+    /// ever.
     pub(crate) fn periods(&self) -> Vec<(String, Option<Duration>)> {
         let period = |(name, keep)| match keep {
             Keep::For(duration) | Keep::Anonymise { after: duration, .. } => (name, Some(duration)),
@@ -157,7 +177,7 @@ impl RetentionRules {
             return wrong("keep_activities() must be longer than zero, and `delete_after` longer than `after`");
         }
         if !self.audit.is_possible() || matches!(self.audit, Keep::Anonymise { .. }) {
-            return wrong("keep_audit() must be longer than zero, and what is recorded there is not anonymised");
+            return wrong("keep_audit() must be longer than zero, and audit entries cannot be anonymised");
         }
         if self.event_types.iter().any(|(_, keep)| !keep.is_possible()) {
             return wrong("keep_event_type() must be longer than zero, and `delete_after` longer than `after`");
@@ -165,12 +185,13 @@ impl RetentionRules {
         Ok(())
     }
 
-    /// For how long the rest is kept.
+    /// The rule for types without one of their own.
     pub(super) fn activities(&self) -> Keep {
         self.activities
     }
 
-    /// Each event is in one of them: that of its type, if the type has a rule of its own, or else in the first.
+    /// The classes. Each event is in one: that of its type, if the type has a rule, or else the
+    /// first.
     pub(super) fn classes(&self) -> Vec<Class> {
         let types = self.event_types.iter().map(|(event_type, _)| event_type.clone());
         let rest = Class {
@@ -196,12 +217,12 @@ impl Default for RetentionRules {
 }
 
 impl Keep {
-    /// Events that are older than this are anonymised, and stay so for ever. Those of before say how much was done, and not by whom.
+    /// Anonymises events that are older than this and keeps them for ever.
     pub const fn anonymise_after(after: Duration) -> Self {
         Self::Anonymise { after, delete_after: None }
     }
 
-    /// From when on something is kept at `now`; `None` if all of it is.
+    /// The time from which on data is kept at `now`; `None` if all is.
     pub(super) fn since(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::For(duration) | Self::Anonymise { delete_after: Some(duration), .. } => Some(before(now, duration)),
@@ -221,7 +242,7 @@ impl Keep {
 }
 
 impl Class {
-    /// What is old at `now`, but for what is restricted or held: what is to be deleted first.
+    /// The old events at `now`, except restricted and held ones; those to be deleted first.
     pub(super) fn old(&self, now: Timestamp) -> Vec<Old> {
         let old = |fate, all: ActivityFilter, since| {
             let filter = all.clone().until(since).sparing_restricted(now);
@@ -231,7 +252,7 @@ impl Class {
         let anonymised = match self.keep {
             Keep::Anonymise { after, .. } => {
                 let mut old = old(Fate::Anonymised, self.personal(), before(now, after));
-                // What is older than that is deleted.
+                // Older events are deleted.
                 old.filter.from = deleted.as_ref().map(|deleted| deleted.since);
                 Some(old)
             }
@@ -240,7 +261,7 @@ impl Class {
         deleted.into_iter().chain(anonymised).collect()
     }
 
-    /// Those of the class of which retention may be behind.
+    /// The events of the class that show whether retention is behind.
     pub(super) fn personal(&self) -> ActivityFilter {
         match self.keep {
             Keep::Anonymise { .. } => self.all.clone().except_anonymised(),
@@ -261,7 +282,7 @@ mod tests {
     use crate::model::activity::Event;
 
     #[test]
-    fn each_event_is_in_one_class_that_of_its_type_if_there_is_one() {
+    fn classes_contain_each_event_once() {
         let rules = RetentionRules::new().keep_event_type(EventType::LOGIN, Keep::Forever);
         let classes = rules.classes();
         for (event_type, expected) in [
@@ -278,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_counts_to_the_millisecond_and_does_not_overflow() {
+    fn since_is_exact_and_does_not_overflow() {
         let keep = |millis| Keep::For(Duration::from_millis(millis));
         assert_eq!(keep(7).since(Timestamp::from_millis(10)), Some(Timestamp::from_millis(3)));
         assert_eq!(Keep::For(Duration::MAX).since(Timestamp::from_millis(-10)), Some(Timestamp::from_millis(i64::MIN)));
@@ -286,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_deleted_comes_before_what_is_to_be_anonymised() {
+    fn old_lists_deletion_before_anonymisation() {
         let rules = RetentionRules::new().keep_activities(personal(3, Some(7)));
         let old = rules.classes()[0].old(Timestamp::from_millis(10_000));
         let seen: Vec<_> =
@@ -303,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_by_name() {
+    fn check_names_the_invalid_rule() {
         for (rules, name) in [
             (RetentionRules::new().interval(Duration::ZERO), "interval()"),
             (RetentionRules::new().max_fraction(0.0), "max_fraction()"),

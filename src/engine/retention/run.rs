@@ -1,4 +1,4 @@
-//! One run: under a lease, class by class, chunk by chunk.
+//! A run of retention: under a lease, class by class, chunk by chunk.
 
 use std::time::{Duration, Instant};
 
@@ -15,37 +15,37 @@ use crate::{
     time::Timestamp,
 };
 
-/// Whether more than a part of a class may go.
+/// Whether the largest fraction of a class is enforced.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
     On,
     Off,
 }
 
-/// A run under way.
+/// A run.
 pub(super) struct Run<'a> {
     pub(super) inner: &'a Inner,
     pub(super) now: Timestamp,
     holder: Uuid,
-    /// When the lease is to be taken anew.
+    /// When the lease is renewed.
     renew_at: Timestamp,
     pace: Pace,
     pub(super) report: RetentionReport,
-    /// Whether somebody has stopped it, or the lease is lost.
+    /// Whether the run was stopped or has lost its lease.
     is_over: bool,
 }
 
 /// The lease of runs.
 const LEASE: &str = "retention";
 
-/// A run that died is over for others after so long.
+/// After this time other processes may take over from a run that died.
 const LEASE_TIME: Duration = Duration::from_secs(60);
 const RENEW_AFTER: Duration = Duration::from_secs(20);
 
-/// A class of so many events is not guarded.
+/// Classes up to this size have no largest fraction.
 pub(super) const FEW: u64 = 1_000;
 
-/// So many free pages are kept: the next events need them.
+/// Free pages that are kept for the next events.
 const FREE_PAGES: u64 = 1_000;
 
 /// Deletes what is old.
@@ -72,7 +72,7 @@ pub(super) async fn run(inner: &Inner, guard: Guard) -> Result<RetentionReport> 
     result.map(|()| report)
 }
 
-/// Says what [`run`] would delete.
+/// Reports what [`run`] would delete.
 pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
     let begin = Instant::now();
     let now = inner.runtime.clock.now();
@@ -88,13 +88,13 @@ pub(super) async fn dry_run(inner: &Inner) -> Result<RetentionReport> {
         entry.oldest_left = inner.oldest(&class, now).await?;
         report.classes.push(entry);
     }
-    inner.would_drop(&mut report.audit, now).await?;
+    inner.would_delete_audit_entries(&mut report.audit, now).await?;
     report.duration = begin.elapsed();
     Ok(report)
 }
 
 impl Run<'_> {
-    /// Tries everything, whatever fails. The first error, if there was one.
+    /// Tries each step, whatever fails. Returns the first error.
     async fn go(&mut self, guard: Guard) -> Result<()> {
         let mut failed = None;
         match self.inner.sessions.delete_expired().await {
@@ -110,13 +110,13 @@ impl Run<'_> {
             self.report.classes.push(entry);
             failed = failed.or(applied.err());
         }
-        failed = failed.or(self.drop_old_entries(guard).await.err());
+        failed = failed.or(self.delete_audit_entries(guard).await.err());
         failed = failed.or(self.reclaim_space().await.err());
         self.report.complete = !self.is_over;
         failed = failed.or(self.note().await.err());
         let changed = self.report.activities_deleted + self.report.activities_anonymised;
         if changed > 0 || self.report.pages_freed > 0 {
-            // The log has what was deleted, and the file is as long as it was until the log is in it. A reader may hold it up.
+            // The log has the deleted data, and the file shrinks when the log is in it. A reader may block that.
             let _ = self.inner.runtime.tasks.within(self.inner.runtime.store.scrub()).await;
         }
         failed.map_or(Ok(()), Err)
@@ -133,7 +133,7 @@ impl Run<'_> {
                         class = class.name,
                         count,
                         max_fraction = self.inner.rules.max_fraction,
-                        "retention would delete or anonymise too much and does nothing: is the clock right, and the rule? if so, run_forced()"
+                        "retention would delete or anonymise too much of a class and does nothing; check the clock and the rule, then use run_forced()"
                     );
                 }
             }
@@ -191,7 +191,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// `false` if the guestbook shuts down.
+    /// Renews the lease. `false` if the guestbook shuts down.
     pub(super) async fn may_go_on(&mut self) -> Result<bool> {
         let now = self.inner.runtime.clock.now();
         if !self.is_over && now >= self.renew_at {
@@ -201,7 +201,7 @@ impl Run<'_> {
             if self.is_over {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    "another process has taken over: the run was held up too long",
+                    "another process has taken over, because this run was blocked too long",
                 ));
             }
         }
@@ -214,7 +214,7 @@ impl Run<'_> {
         let released =
             self.inner.runtime.tasks.within(self.inner.runtime.store.acquire_lease(LEASE, self.holder, now, now)).await;
         if let Err(error) = released {
-            tracing::debug!(error = %error.chain(), "the lease of retention ends by itself");
+            tracing::debug!(error = %error.chain(), "the lease of retention could not be released; it expires");
         }
     }
 }
@@ -224,16 +224,17 @@ impl Inner {
         self.runtime.tasks.within(self.runtime.store.count(filter)).await
     }
 
-    /// When the first event that is left was recorded, but for those that are restricted or held, or anonymised by the rule.
+    /// The time of the oldest event that is left, except restricted, held and anonymised ones.
     async fn oldest(&self, class: &Class, now: Timestamp) -> Result<Option<Timestamp>> {
         let query = HistoryQuery::new(class.personal().sparing_restricted(now)).order(Order::OldestFirst).limit(1);
         let page = self.runtime.tasks.within(self.runtime.store.history(query)).await?;
         Ok(page.activities.first().map(|activity| activity.event.time))
     }
 
-    /// Whether `count` old events are a larger part of the class than the rules allow.
+    /// Whether `count` old events are a larger fraction of the class than the rules allow.
     ///
-    /// What is kept is counted only as far as it matters: from the end of what is old on, in growing steps.
+    /// Kept events are counted only as far as needed: from the end of the old ones on, in growing
+    /// steps.
     async fn is_too_much(&self, old: &Old, count: u64, now: Timestamp) -> Result<bool> {
         let is_harmless = |kept: u64| count as f64 <= self.rules.max_fraction * (count + kept) as f64;
         let (mut kept, mut from, mut step) = (0, old.since, Duration::from_secs(60 * 60));

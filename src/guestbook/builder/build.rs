@@ -138,7 +138,7 @@ impl<S: Store> GuestbookBuilder<S> {
             tokio.spawn(analytics.clone().roll_up_by_itself()),
         ];
         tokio.spawn(worker.run());
-        let retainer = tokio.spawn(retention.clone().run_by_itself());
+        let retainer = tokio.spawn(retention.clone().run_in_background());
         let inner = Inner {
             sessions,
             activities,
