@@ -53,10 +53,10 @@
 //!
 //! # Failures
 //!
-//! - **The store is unavailable:** the session layer answers 503 to requests with a session, or continues
-//!   ([`OnStoreError`](crate::http::OnStoreError)). Requests that are served have necessary purposes only
-//!   ([`Reason::Unavailable`]), no cookie is removed from browsers, and gates answer 503. A decision
-//!   fails and is not recorded.
+//! - **The store is unavailable:** the session layer answers 503 to requests with a session, or
+//!   continues ([`OnStoreError`](crate::http::OnStoreError)). Requests that are served have
+//!   necessary purposes only ([`Reason::Unavailable`]), no cookie is removed from browsers, and
+//!   gates answer 503. A decision fails and is not recorded.
 //! - **A notice has changed since the prompt:** a grant fails with
 //!   [`Conflict`](crate::ErrorKind::Conflict); get a new prompt. A refusal is always recorded.
 //! - **Too many decisions of visitors:** they fail with

@@ -38,9 +38,10 @@
 //!
 //! # Failures
 //!
-//! - **The store is unavailable:** the session layer answers 503 to requests with a session, or continues
-//!   ([`OnStoreError`](crate::http::OnStoreError)). Requests that are served have defaults and
-//!   negotiated values; a change fails with [`Unavailable`](crate::ErrorKind::Unavailable).
+//! - **The store is unavailable:** the session layer answers 503 to requests with a session, or
+//!   continues ([`OnStoreError`](crate::http::OnStoreError)). Requests that are served have
+//!   defaults and negotiated values; a change fails with
+//!   [`Unavailable`](crate::ErrorKind::Unavailable).
 //! - **A stored value is no longer valid**, because the struct has changed: its default takes
 //!   effect, and it is counted in [`UserPreferences::ignored`] and logged.
 //! - **Two tabs change the same key:** the last change wins, unless it is conditional

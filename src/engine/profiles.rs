@@ -1,4 +1,4 @@
-//! [`Profiles`]: what is kept of a subject beside sessions and activities, remembered for a moment.
+//! [`Profiles`]: a cache of consent states, preferences and restrictions.
 
 use std::{
     any::Any,
@@ -18,7 +18,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The accounts of a guestbook. A clone is another handle.
+/// The profiles of users and visitors, cached. Clones are handles to the same cache.
 #[derive(Clone)]
 pub(crate) struct Profiles {
     inner: Arc<Inner>,
@@ -29,109 +29,110 @@ struct Inner {
     cache: Cache<Subject, Arc<CachedProfile>>,
 }
 
-/// An account as it was read, and what was worked out from it since.
+/// A profile as it was loaded, and values that were computed from it.
 pub(crate) struct CachedProfile {
-    account: Profile,
-    worked_out: Memo,
+    profile: Profile,
+    memo: Memo,
 }
 
-/// What is known of a guest beside the session.
+/// The profile of the person who sends a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum ProfileState {
-    /// Nothing: a stranger.
+    /// There is none.
     #[default]
-    Nobody,
-    /// What the store has.
+    Empty,
+    /// The profile as the store has it.
     Profile(Arc<CachedProfile>),
-    /// There may be something, but the store could not be asked.
+    /// Unknown, because the store is unavailable.
     Unavailable,
 }
 
-/// A few values that were worked out before, each under its number.
+/// A small cache of computed values, each under its number.
 #[derive(Default)]
 pub(crate) struct Memo {
     values: Mutex<Vec<(u32, Arc<dyn Any + Send + Sync>)>>,
 }
 
-/// The number of values that are remembered. A browser asks for one, or for a few in turn.
+/// The number of values in a [`Memo`]. A browser asks for one or a few.
 const MEMO: usize = 8;
 
 impl Profiles {
-    /// Keeps at most so many entries and bytes, for `age`.
+    /// Creates a cache of at most so many entries and bytes, each for `age`.
     pub(crate) fn new(runtime: Runtime, (entries, bytes): (usize, usize), age: Duration) -> Self {
         Self { inner: Arc::new(Inner { runtime, cache: Cache::new(entries, bytes, age) }) }
     }
 
-    /// The account without asking the store.
+    /// Returns the profile from the cache.
     pub(crate) fn cached(&self, subject: &Subject, now: Timestamp) -> Option<Arc<CachedProfile>> {
         self.inner.cache.get(subject, now)
     }
 
-    /// The account, from the store if need be.
+    /// Returns the profile from the cache or else from the store.
     pub(crate) async fn find(&self, subject: &Subject) -> Result<Arc<CachedProfile>> {
         match self.cached(subject, self.inner.runtime.clock.now()) {
-            Some(account) => Ok(account),
+            Some(profile) => Ok(profile),
             None => self.load(subject).await,
         }
     }
 
-    /// The account as the store has it now.
+    /// Loads the profile from the store.
     pub(crate) async fn load(&self, subject: &Subject) -> Result<Arc<CachedProfile>> {
         let ticket = self.ticket();
-        let account = self.inner.runtime.tasks.within(self.inner.runtime.store.profile(subject.clone())).await?;
-        Ok(self.keep(subject, account, ticket))
+        let profile = self.inner.runtime.tasks.within(self.inner.runtime.store.profile(subject.clone())).await?;
+        Ok(self.keep(subject, profile, ticket))
     }
 
-    /// To be taken before the store is asked for something that is to be [kept](Self::keep).
+    /// Returns a ticket for [`keep`](Self::keep). Take it before the load, so that a change during
+    /// the load is noticed.
     pub(crate) fn ticket(&self) -> Ticket {
         self.inner.cache.ticket_for_any()
     }
 
-    pub(crate) fn keep(&self, subject: &Subject, account: Profile, ticket: Ticket) -> Arc<CachedProfile> {
-        let kept = Arc::new(CachedProfile::alone(account));
+    pub(crate) fn keep(&self, subject: &Subject, profile: Profile, ticket: Ticket) -> Arc<CachedProfile> {
+        let kept = Arc::new(CachedProfile::alone(profile));
         self.inner.cache.put(subject.clone(), kept.clone(), self.inner.runtime.clock.now(), ticket);
         kept
     }
 
-    /// Somebody changed it.
+    /// Removes the profile, because it was changed.
     pub(crate) fn evict(&self, subject: &Subject) {
         self.inner.cache.remove(subject);
     }
 }
 
 impl CachedProfile {
-    /// An account that is not kept for others.
-    pub(crate) fn alone(account: Profile) -> Self {
-        Self { account, worked_out: Memo::default() }
+    /// Creates a profile outside the cache.
+    pub(crate) fn alone(profile: Profile) -> Self {
+        Self { profile, memo: Memo::default() }
     }
 
-    pub(crate) fn account(&self) -> &Profile {
-        &self.account
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
     }
 
-    pub(crate) fn worked_out(&self) -> &Memo {
-        &self.worked_out
+    pub(crate) fn memo(&self) -> &Memo {
+        &self.memo
     }
 }
 
 impl ProfileState {
-    pub(crate) fn account(&self) -> Option<&Arc<CachedProfile>> {
+    pub(crate) fn cached(&self) -> Option<&Arc<CachedProfile>> {
         match self {
-            Self::Profile(account) => Some(account),
-            Self::Nobody | Self::Unavailable => None,
+            Self::Profile(profile) => Some(profile),
+            Self::Empty | Self::Unavailable => None,
         }
     }
 }
 
 impl Memo {
-    /// The value under `number`, worked out if it is not there.
-    pub(crate) fn get_or<T: Send + Sync + 'static>(&self, number: u32, work_out: impl FnOnce() -> T) -> Arc<T> {
+    /// Returns the value under `number`, and computes it if it is missing.
+    pub(crate) fn get_or<T: Send + Sync + 'static>(&self, number: u32, compute: impl FnOnce() -> T) -> Arc<T> {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         let known = values.iter().find(|(known, _)| *known == number);
         if let Some(Ok(value)) = known.map(|(_, value)| value.clone().downcast()) {
             return value;
         }
-        let value = Arc::new(work_out());
+        let value = Arc::new(compute());
         if values.len() >= MEMO {
             values.remove(0);
         }
@@ -142,8 +143,8 @@ impl Memo {
 
 impl CacheValue for Arc<CachedProfile> {
     fn weight(&self) -> usize {
-        // What is worked out is as large as what it comes from, about.
-        MEMO * self.account.preferences.overrides.weight() + 128 * self.account.consents.len()
+        // A computed value is about as large as its source.
+        MEMO * self.profile.preferences.overrides.weight() + 128 * self.profile.consents.len()
     }
 }
 

@@ -189,7 +189,7 @@ impl Consent {
         if self.allows(&purpose) {
             return Ok(());
         }
-        match self.context.state().account {
+        match self.context.state().profile {
             ProfileState::Unavailable => Err(unavailable()),
             _ => Err(Error::new(ErrorKind::ConsentRequired, format!("purpose {:?} is not allowed", purpose.as_str()))),
         }
@@ -199,7 +199,7 @@ impl Consent {
     pub fn states(&self) -> Vec<PurposeState> {
         self.context.mark(CONSENT_READ);
         let state = self.context.state();
-        self.consents().purpose_states(&state.account, self.context.verdict_inputs())
+        self.consents().purpose_states(&state.profile, self.context.verdict_inputs())
     }
 
     /// Returns whether to show the consent banner: there is a purpose that the person has not
@@ -365,10 +365,10 @@ impl Consent {
     pub(crate) fn decided(&self, consents: ConsentStates) {
         let is_head_sent = self.context.inner.flags.load(Ordering::Acquire) & HEAD_SENT != 0;
         let mut state = self.context.state();
-        let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
-        let account = Profile { consents, ..before };
+        let before = state.profile.cached().map(|cached| cached.profile().clone()).unwrap_or_default();
+        let profile = Profile { consents, ..before };
         state.keep_arrival();
-        state.account = ProfileState::Profile(Arc::new(CachedProfile::alone(account)));
+        state.profile = ProfileState::Profile(Arc::new(CachedProfile::alone(profile)));
         if let Some(visitor) = state.visitor.filter(|_| !is_head_sent && !state.is_logged_in()) {
             state.visitor_cookie = VisitorCookie::Set(visitor.token);
         }
@@ -383,10 +383,10 @@ impl Consent {
 impl RequestContext {
     /// Returns the verdict on a purpose without making the response depend on it.
     pub(crate) fn verdict(&self, purpose: &PurposeId) -> Option<Verdict> {
-        self.inner.services.consents()?.verdict(purpose, &self.state().account, self.verdict_inputs())
+        self.inner.services.consents()?.verdict(purpose, &self.state().profile, self.verdict_inputs())
     }
 
-    /// Returns whether this request has made a decision, or has logged somebody in or out.
+    /// Returns whether this request has made a decision, a login or a logout.
     pub(crate) fn has_changed_consent(&self) -> bool {
         self.state().at_arrival.is_some()
     }
@@ -396,8 +396,8 @@ impl RequestContext {
         let Some(consents) = self.inner.services.consents() else { return false };
         let state = self.state();
         let is_allowed =
-            |account| consents.verdict(purpose, account, self.verdict_inputs()).is_some_and(Verdict::is_allowed);
-        state.at_arrival.as_ref().is_some_and(is_allowed) && !is_allowed(&state.account)
+            |profile| consents.verdict(purpose, profile, self.verdict_inputs()).is_some_and(Verdict::is_allowed);
+        state.at_arrival.as_ref().is_some_and(is_allowed) && !is_allowed(&state.profile)
     }
 
     /// Returns the facts of this request that verdicts depend on.
@@ -411,22 +411,22 @@ impl RequestContext {
     /// visitor.
     fn known_visitor(&self) -> Option<VisitorId> {
         let state = self.state();
-        let has_decided = |account: &Arc<CachedProfile>| !account.account().consents.is_empty();
-        state.visitor.filter(|_| state.account.account().is_none_or(has_decided)).map(|visitor| visitor.id)
+        let has_decided = |cached: &Arc<CachedProfile>| !cached.profile().consents.is_empty();
+        state.visitor.filter(|_| state.profile.cached().is_none_or(has_decided)).map(|visitor| visitor.id)
     }
 
     /// Returns whether the decisions are unknown because the store is unavailable.
     pub(crate) fn is_consent_unknown(&self) -> bool {
-        matches!(self.state().account, ProfileState::Unavailable)
+        matches!(self.state().profile, ProfileState::Unavailable)
     }
 
     /// Records `Sec-GPC: 1` for the logged-in user, because the signal then holds for the user as
     /// well.
     pub(crate) fn record_gpc(&self) {
         let (Some(consents), Some(user)) = (self.inner.services.consents(), self.who().0) else { return };
-        let account = self.state().account.account().cloned();
-        if let Some(account) = account {
-            consents.record_gpc(&user.into(), &account.account().consents, || self.decision_context());
+        let profile = self.state().profile.cached().cloned();
+        if let Some(profile) = profile {
+            consents.record_gpc(&user.into(), &profile.profile().consents, || self.decision_context());
         }
     }
 

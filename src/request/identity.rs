@@ -103,21 +103,21 @@ pub(crate) struct Identity {
     /// Whether the response removes the session cookie, unless a session begins during the request.
     pub(crate) removal_due: bool,
     /// The profile of the user, or else of the visitor.
-    pub(crate) account: ProfileState,
+    pub(crate) profile: ProfileState,
     /// The visitor that the cookie of the request identifies, with its token.
     pub(crate) visitor: Option<Visitor>,
     pub(crate) visitor_cookie: VisitorCookie,
 }
 
 impl Identity {
-    pub(crate) fn nobody(token_status: TokenStatus) -> Self {
+    pub(crate) fn anonymous(token_status: TokenStatus) -> Self {
         Self {
             token_status,
             session: None,
             renewal: None,
             stale: None,
             removal_due: false,
-            account: ProfileState::Nobody,
+            profile: ProfileState::Empty,
             visitor: None,
             visitor_cookie: VisitorCookie::Keep,
         }

@@ -114,7 +114,7 @@ struct State {
     removal_due: bool,
     token_status: TokenStatus,
     logged_out: bool,
-    account: ProfileState,
+    profile: ProfileState,
     /// What was known of somebody who has left since: what they did before is judged by it.
     former: Option<ProfileState>,
     /// What was known when the request arrived, if it is something else now.
@@ -156,7 +156,7 @@ impl RequestContext {
             removal_due: identity.removal_due,
             token_status: identity.token_status,
             logged_out: false,
-            account: identity.account,
+            profile: identity.profile,
             former: None,
             at_arrival: None,
             visitor: identity.visitor,
@@ -250,8 +250,8 @@ impl RequestContext {
     async fn arrive_as(&self, user: UserId) {
         let Some(profiles) = self.sessions().profiles() else { return };
         self.adopt_preferences(&user).await;
-        let account = match profiles.load(&Subject::User(user)).await {
-            Ok(account) => ProfileState::Profile(account),
+        let profile = match profiles.load(&Subject::User(user)).await {
+            Ok(profile) => ProfileState::Profile(profile),
             Err(error) => {
                 tracing::warn!(%error, "what a user has agreed to could not be loaded: nothing optional is allowed");
                 ProfileState::Unavailable
@@ -259,7 +259,7 @@ impl RequestContext {
         };
         let mut state = self.state();
         state.depart();
-        state.account = account;
+        state.profile = profile;
     }
 
     fn describe(&self, mut head: SessionHead) -> SessionHead {
@@ -294,7 +294,7 @@ impl State {
     /// To be called before something else is known.
     fn keep_arrival(&mut self) {
         if self.at_arrival.is_none() {
-            self.at_arrival = Some(self.account.clone());
+            self.at_arrival = Some(self.profile.clone());
         }
     }
 
@@ -302,9 +302,9 @@ impl State {
     /// nobody's.
     fn depart(&mut self) {
         self.keep_arrival();
-        let account = mem::take(&mut self.account);
-        if self.former.is_none() || !matches!(account, ProfileState::Nobody) {
-            self.former = Some(account);
+        let profile = mem::take(&mut self.profile);
+        if self.former.is_none() || !matches!(profile, ProfileState::Empty) {
+            self.former = Some(profile);
         }
         if self.visitor.take().is_some() {
             self.visitor_cookie = VisitorCookie::Remove;

@@ -71,7 +71,7 @@ pub struct Preferences<T> {
 /// The effective preferences and their sources.
 #[derive(Clone)]
 struct Snapshot<T> {
-    account: ProfileState,
+    profile: ProfileState,
     session: Option<Overrides>,
     effective: Arc<Effective<T>>,
 }
@@ -102,14 +102,14 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
 
     /// Returns the number of changes of the stored preferences; 0 without a login.
     pub fn version(&self) -> u64 {
-        version(&self.snapshot.account)
+        version(&self.snapshot.profile)
     }
 
     /// Returns a strong entity tag (RFC 9110, section 8.8.3) of the value and of everything that it
     /// depends on: the stored preferences, those of the session, the decisions that consent views
     /// show, the defaults, and negotiated values that take effect.
     pub fn etag(&self) -> String {
-        self.all.etag(&self.snapshot.account, self.snapshot.session.as_ref(), self.value())
+        self.all.etag(&self.snapshot.profile, self.snapshot.session.as_ref(), self.value())
     }
 
     /// Applies a merge patch (RFC 7396), all or nothing, and updates this value; see
@@ -180,25 +180,25 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     }
 
     async fn carry_out(&mut self, edit: Edit<'_>, expected: Option<EntityTags>) -> Result<()> {
-        let (user, mut account) = (self.context.who().0, self.context.state().account.clone());
-        if matches!(account, ProfileState::Unavailable) {
+        let (user, mut profile) = (self.context.who().0, self.context.state().profile.clone());
+        if matches!(profile, ProfileState::Unavailable) {
             return Err(super::unavailable());
         }
         let visitor = self.context.state().visitor.filter(|_| self.all.has_views());
         let subject = user.clone().map(Subject::User).or(visitor.map(|visitor| Subject::Visitor(visitor.id)));
         if let (Some(_), Some(subject)) = (&expected, &subject) {
             // Another process may have changed them since this one loaded them.
-            account = self.all.load_of(subject).await?;
+            profile = self.all.load_of(subject).await?;
         }
         let session = self.context.session_overrides();
         let before = match &user {
-            Some(_) => overrides(&account),
+            Some(_) => overrides(&profile),
             None => session.clone().unwrap_or_default(),
         };
-        let split = self.all.split(edit, &before, &account, self.context.verdict_inputs())?;
+        let split = self.all.split(edit, &before, &profile, self.context.verdict_inputs())?;
         if let Some(tags) = &expected {
-            let now = self.all.effective(&account, session.as_ref(), self.negotiated, self.context.verdict_inputs());
-            if !tags.match_strongly(&self.all.etag(&account, session.as_ref(), &now.value)) {
+            let now = self.all.effective(&profile, session.as_ref(), self.negotiated, self.context.verdict_inputs());
+            if !tags.match_strongly(&self.all.etag(&profile, session.as_ref(), &now.value)) {
                 return Err(mismatch());
             }
         }
@@ -213,12 +213,12 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         }
         match user {
             Some(user) => {
-                let version = expected.map(|_| version(&account));
+                let version = expected.map(|_| version(&profile));
                 let preferences = self.all.change(&user, split.patch, version).await?;
                 let mut state = self.context.state();
-                let before = state.account.account().map(|account| account.account().clone()).unwrap_or_default();
-                let account = Profile { preferences, ..before };
-                state.account = ProfileState::Profile(Arc::new(CachedProfile::alone(account)));
+                let before = state.profile.cached().map(|cached| cached.profile().clone()).unwrap_or_default();
+                let profile = Profile { preferences, ..before };
+                state.profile = ProfileState::Profile(Arc::new(CachedProfile::alone(profile)));
             }
             None => {
                 let compared = expected.map(|_| before);
@@ -263,12 +263,12 @@ where
     T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static,
 {
     let session = context.session_overrides();
-    let account = context.state().account.clone();
-    let (language, scheme) = all.depends_on(&account, session.as_ref());
+    let profile = context.state().profile.clone();
+    let (language, scheme) = all.depends_on(&profile, session.as_ref());
     let flag = |depends, flag| if depends { flag } else { 0 };
     context.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
-    let effective = all.effective(&account, session.as_ref(), negotiated, context.verdict_inputs());
-    Snapshot { account, session, effective }
+    let effective = all.effective(&profile, session.as_ref(), negotiated, context.verdict_inputs());
+    Snapshot { profile, session, effective }
 }
 
 impl RequestContext {

@@ -41,7 +41,7 @@ pub(crate) fn recording_decision(
             // A browser may carry a visitor's cookie beside a login: what a user agrees to is no
             // grant of that visitor.
             let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
-            (consents.verdict(purpose, state.account_of(event), context.verdict_inputs()), visitor)
+            (consents.verdict(purpose, state.profile_of(event), context.verdict_inputs()), visitor)
         }
         None => (consents.verdict(purpose, &ProfileState::Unavailable, consents.verdict_inputs()), None),
     };
@@ -61,17 +61,17 @@ impl State {
 
     /// Whether nothing of this person is to be recorded.
     fn is_restricted(&self, event: &Event) -> bool {
-        self.account_of(event).account().is_some_and(|account| account.account().restriction.is_some())
+        self.profile_of(event).cached().is_some_and(|cached| cached.profile().restriction.is_some())
     }
 
     /// By whose decisions an event is judged: a logout is an act of the user who was there before
     /// it.
-    fn account_of(&self, event: &Event) -> &ProfileState {
+    fn profile_of(&self, event: &Event) -> &ProfileState {
         let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());
         let is_of_another = event.user.as_ref().is_some_and(|user| Some(user) != present);
         match &self.former {
             Some(former) if self.logged_out || is_of_another => former,
-            _ => &self.account,
+            _ => &self.profile,
         }
     }
 }

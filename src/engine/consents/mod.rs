@@ -133,7 +133,7 @@ impl Consents {
     ///
     /// The errors of the store.
     pub async fn consent_states(&self, subject: &Subject) -> Result<ConsentStates> {
-        Ok(self.inner.profiles.load(subject).await?.account().consents.clone())
+        Ok(self.inner.profiles.load(subject).await?.profile().consents.clone())
     }
 
     /// Records decisions, all or none, and returns the states after them.
@@ -164,7 +164,7 @@ impl Consents {
 
     /// Returns the states of the subject from the cache, if they are there.
     pub(crate) async fn cached_states(&self, subject: &Subject) -> Result<ConsentStates> {
-        Ok(self.inner.profiles.find(subject).await?.account().consents.clone())
+        Ok(self.inner.profiles.find(subject).await?.profile().consents.clone())
     }
 
     /// As [`decide`](Self::decide), for a subject whose current states are known.
@@ -260,7 +260,7 @@ impl Consents {
             id: id.clone(),
             notice_version: purpose.version(),
             verdict: self.verdict(id, profile, inputs).expect("it comes from the declared purposes"),
-            consent_state: profile.account().and_then(|cached| cached.account().consents.get(id).copied()),
+            consent_state: profile.cached().and_then(|cached| cached.profile().consents.get(id).copied()),
         };
         self.purposes().iter().map(state).collect()
     }
@@ -336,9 +336,9 @@ impl Consents {
         let VerdictInputs { signals, regime, at } = inputs;
         let purpose = self.purposes().get(id)?;
         let (consent_state, signals) = match profile {
-            ProfileState::Nobody => (None, signals),
+            ProfileState::Empty => (None, signals),
             ProfileState::Profile(cached) => {
-                let profile = cached.account();
+                let profile = cached.profile();
                 (profile.consents.get(id), signals.with_restriction(profile.restriction.is_some()))
             }
             ProfileState::Unavailable => return Some(Verdict::unavailable(purpose, regime)),

@@ -68,7 +68,7 @@ impl NoticeSnapshot {
             return Err(forged());
         }
         let snapshot: Self = serde_json::from_slice(&payload).map_err(|_| forged())?;
-        if !is_theirs && consent_states.iter().any(|(_, held)| held.consent_state.since < snapshot.served_at) {
+        if !is_theirs && consent_states.iter().any(|(_, recorded)| recorded.consent_state.since < snapshot.served_at) {
             return Err(forged());
         }
         if snapshot.expires_at <= now {
@@ -112,7 +112,7 @@ mod tests {
     };
 
     #[test]
-    fn verify_accepts_the_subject_the_snapshot_was_signed_for_and_nobody_else() {
+    fn verify_accepts_the_subject_the_snapshot_was_signed_for_only() {
         let (secret, now) = ([7; 32], Timestamp::from_millis(1_000));
         let expires_at = Timestamp::from_millis(2_000);
         let snapshot = NoticeSnapshot { served_at: now, expires_at, language: "en".into(), shown: BTreeMap::new() };

@@ -22,7 +22,7 @@ pub struct ConsentPrompt {
     /// Signed proof of what was shown, and to whom. The form returns it unchanged with the
     /// decision, for [`Choices::notice`](crate::consent::Choices::notice).
     ///
-    /// A grant is refused if the snapshot was made for somebody else, or for a visitor who has
+    /// A grant is refused if the snapshot was made for another person, or for a visitor who has
     /// logged in since.
     pub snapshot: String,
     /// When the snapshot expires. A later grant is refused.

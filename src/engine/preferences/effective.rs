@@ -22,12 +22,12 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         verdict_inputs: VerdictInputs,
     ) -> Arc<Effective<T>> {
         let views = self.view_bits(profile, verdict_inputs);
-        let stored = profile.account().map(|profile| &profile.account().preferences.overrides);
+        let stored = profile.cached().map(|cached| &cached.profile().preferences.overrides);
         let stored = stored.filter(|overrides| !overrides.is_empty());
         let compute = || self.compute(stored, session, negotiated, views);
-        match (profile.account(), stored, session) {
+        match (profile.cached(), stored, session) {
             (_, _, Some(_)) => Arc::new(compute()),
-            (Some(profile), Some(_), None) => profile.worked_out().get_or(negotiated.number(views), compute),
+            (Some(cached), Some(_), None) => cached.memo().get_or(negotiated.number(views), compute),
             _ => self.inner.without_overrides.get_or(negotiated.number(views), compute),
         }
     }
@@ -70,7 +70,7 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
     /// Returns which negotiated values take effect because nothing is set: language and colour
     /// scheme.
     pub(crate) fn depends_on(&self, profile: &ProfileState, session: Option<&Overrides>) -> (bool, bool) {
-        let stored = profile.account().map(|profile| &profile.account().preferences.overrides);
+        let stored = profile.cached().map(|cached| &cached.profile().preferences.overrides);
         let is_unset = |path: &[String]| !stored.into_iter().chain(session).any(|layer| layer.get(path).is_some());
         let rules = &self.inner.rules;
         (

@@ -287,12 +287,12 @@ impl<T> fmt::Debug for UserPreferences<T> {
 }
 
 pub(crate) fn version(profile: &ProfileState) -> u64 {
-    profile.account().map_or(0, |profile| profile.account().preferences.version)
+    profile.cached().map_or(0, |cached| cached.profile().preferences.version)
 }
 
 /// Returns the stored overrides.
 pub(crate) fn overrides(profile: &ProfileState) -> Overrides {
-    profile.account().map(|profile| profile.account().preferences.overrides.clone()).unwrap_or_default()
+    profile.cached().map(|cached| cached.profile().preferences.overrides.clone()).unwrap_or_default()
 }
 
 pub(crate) fn mismatch() -> Error {

@@ -93,7 +93,7 @@ pub(crate) enum Finding {
 pub(crate) struct Found {
     pub(crate) finding: Finding,
     /// The guest's account, if the store was asked for it and the session is live.
-    pub(crate) account: Option<Arc<CachedProfile>>,
+    pub(crate) profile: Option<Arc<CachedProfile>>,
 }
 
 /// A list shows no more sessions than this.
@@ -250,7 +250,7 @@ impl Sessions {
     /// nobody is logged in.
     pub(crate) async fn find(&self, key: &SessionKey, visitor: Option<VisitorId>) -> Result<Found> {
         let ticket = self.inner.cache.ticket(key);
-        let (loaded, account) = match &self.inner.profiles {
+        let (loaded, profile) = match &self.inner.profiles {
             Some(profiles) => {
                 let ticket = profiles.ticket();
                 let guest = self
@@ -265,7 +265,7 @@ impl Sessions {
             }
             None => (self.inner.runtime.tasks.within(self.inner.runtime.store.load(*key, self.realm())).await?, None),
         };
-        let nobody = |finding| Found { finding, account: None };
+        let nobody = |finding| Found { finding, profile: None };
         let record = match loaded {
             Loaded::Found(record) => Arc::new(record),
             Loaded::Ended { logged_in } => return Ok(nobody(Finding::Ended { logged_in })),
@@ -282,10 +282,10 @@ impl Sessions {
             return Ok(nobody(Finding::Expired));
         }
         let subject = record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor));
-        let account = account.filter(|(_, whose)| Some(whose) == subject.as_ref()).map(|(account, _)| account);
+        let profile = profile.filter(|(_, whose)| Some(whose) == subject.as_ref()).map(|(profile, _)| profile);
         self.inner.cache.put(*key, record.clone(), now, ticket);
         let record = if verdict == SessionStatus::Touch { self.touch(key, record, now) } else { record };
-        Ok(Found { finding: Finding::Live(record), account })
+        Ok(Found { finding: Finding::Live(record), profile })
     }
 
     /// Records a request. The answer does not wait for it: a touch that is lost costs a minute of

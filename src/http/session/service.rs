@@ -166,40 +166,40 @@ impl Shared {
             if another {
                 return None;
             }
-            let account = self.known_account(arriving.visitor_id().map(Subject::Visitor), now)?;
-            return Some(Identity { account, ..Identity::nobody(presented.without_session()) });
+            let profile = self.known_account(arriving.visitor_id().map(Subject::Visitor), now)?;
+            return Some(Identity { profile, ..Identity::anonymous(presented.without_session()) });
         };
         let key = first.key();
         let record = self.sessions.cached(&key, now)?;
-        let account = match self.sessions.profiles() {
+        let profile = match self.sessions.profiles() {
             Some(_) => self.known_account(subject(&record, arriving.visitor_id()), now)?,
-            None => ProfileState::Nobody,
+            None => ProfileState::Empty,
         };
         let mut renewal = None;
         if is_renewal_due(&record, now) {
             arriving.fetch = FetchMetadata::of(headers);
             renewal = arriving.renewal(&record, first, now);
         }
-        Some(Identity { session: Some((key, record)), renewal, account, ..Identity::nobody(TokenStatus::Live) })
+        Some(Identity { session: Some((key, record)), renewal, profile, ..Identity::anonymous(TokenStatus::Live) })
     }
 
     /// What is known of somebody without asking the store; `None` if it has to be asked.
     fn known_account(&self, subject: Option<Subject>, now: Timestamp) -> Option<ProfileState> {
         match (self.sessions.profiles(), subject) {
             (Some(profiles), Some(subject)) => profiles.cached(&subject, now).map(ProfileState::Profile),
-            _ => Some(ProfileState::Nobody),
+            _ => Some(ProfileState::Empty),
         }
     }
 
     /// Who it is, after asking the store for each token until one is live.
     async fn load(self: Arc<Self>, arriving: Arriving) -> Result<RequestContext> {
         let mut identity = self.find(&arriving).await?;
-        if let (ProfileState::Nobody, Some(visitor), Some(profiles)) =
-            (&identity.account, arriving.visitor_id(), self.sessions.profiles())
+        if let (ProfileState::Empty, Some(visitor), Some(profiles)) =
+            (&identity.profile, arriving.visitor_id(), self.sessions.profiles())
             && identity.session.is_none()
         {
-            identity.account = match profiles.find(&Subject::Visitor(visitor)).await {
-                Ok(account) => ProfileState::Profile(account),
+            identity.profile = match profiles.find(&Subject::Visitor(visitor)).await {
+                Ok(profile) => ProfileState::Profile(profile),
                 Err(error) => {
                     tracing::error!(%error, "a visitor's decisions could not be loaded: nothing optional is allowed");
                     ProfileState::Unavailable
@@ -222,8 +222,8 @@ impl Shared {
                     return match self.on_store_error {
                         OnStoreError::Refuse => Err(error),
                         OnStoreError::ContinueWithoutSession => Ok(Identity {
-                            account: ProfileState::Unavailable,
-                            ..Identity::nobody(TokenStatus::Unavailable)
+                            profile: ProfileState::Unavailable,
+                            ..Identity::anonymous(TokenStatus::Unavailable)
                         }),
                     };
                 }
@@ -231,9 +231,9 @@ impl Shared {
             match found.finding {
                 Finding::Live(record) => {
                     let renewal = arriving.renewal(&record, token, self.sessions.now());
-                    let account = found.account.map_or(ProfileState::Nobody, ProfileState::Profile);
+                    let profile = found.profile.map_or(ProfileState::Empty, ProfileState::Profile);
                     let session = Some((key, record));
-                    return Ok(Identity { session, renewal, account, ..Identity::nobody(TokenStatus::Live) });
+                    return Ok(Identity { session, renewal, profile, ..Identity::anonymous(TokenStatus::Live) });
                 }
                 Finding::Ended { logged_in } => {
                     let before = token_status == TokenStatus::JustEnded { logged_in: true };
@@ -252,7 +252,7 @@ impl Shared {
             // There is no cookie to remove.
             token_status = TokenStatus::Unknown;
         }
-        Ok(Identity { stale, ..Identity::nobody(token_status) })
+        Ok(Identity { stale, ..Identity::anonymous(token_status) })
     }
 
     /// Makes the request context once the identity is known.
