@@ -1,5 +1,4 @@
-//! The audit trail as plain data: what was done, by whom, about whom. How entries are chained is in [`entry`], how a chain is
-//! checked in [`verifier`].
+//! The audit trail as plain data. [`entry`] chains entries, [`verifier`] checks a chain.
 
 mod action;
 mod entry;
@@ -20,56 +19,59 @@ pub use self::{
 use super::{Erasure, Pseudonym};
 use crate::id::UserId;
 
-/// Somebody who does something that the trail records.
+/// Who did something that the audit trail records.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Actor {
-    /// The guestbook itself, or the application without saying who: a background task.
+    /// The guestbook, or the application without a name: a background task.
     System,
-    /// A user, most often the one whom it is about.
+    /// A user, most often the subject.
     User(UserId),
-    /// Somebody who runs the service, by a name of theirs.
+    /// An operator of the service, by name.
     Operator(Box<str>),
 }
 
-/// The key of the trail's MACs. It is wiped when it is dropped.
+/// The key of the MACs of an audit trail. It is wiped when dropped.
 #[derive(Clone)]
 pub struct AuditKey([u8; 32]);
 
-/// What is to be recorded, in the transaction of what it records.
+/// An entry to be recorded, in the transaction of what it records.
 ///
 /// ```
 /// use serde_json::json;
-/// use tower_guestbook::{UserId, privacy::{Actor, AuditAction, AuditKey, AuditNote}};
+/// use tower_guestbook::{
+///     UserId,
+///     privacy::{Actor, AuditAction, AuditKey, AuditNote},
+/// };
 ///
-/// let key = AuditKey::new([7; 32]);
-/// let note = AuditNote::new(AuditAction::Rectified, Actor::Operator("desk 3".into()), Some(UserId::from(42)), key)
+/// let (key, desk) = (AuditKey::new([7; 32]), Actor::Operator("desk 3".into()));
+/// let note = AuditNote::new(AuditAction::Rectified, desk, Some(UserId::from(42)), key)
 ///     .detail(json!({ "field": "nickname" }));
 /// assert_eq!(note.action.as_str(), "rectified");
-/// assert!(!format!("{note:?}").contains("nickname"), "what may be personal is in no log");
+/// assert!(!format!("{note:?}").contains("nickname"), "personal data is not logged");
 /// ```
 #[derive(Clone)]
 pub struct AuditNote {
     /// What was done.
     pub action: AuditAction,
-    /// By whom.
+    /// Who did it.
     pub actor: Actor,
-    /// About whom.
+    /// Whose data it was about.
     pub subject: Option<UserId>,
-    /// What else there is to say; erased with the subject.
+    /// Further information, which is erased with the subject.
     pub detail: Value,
-    /// About whom, if their name is not to be written down.
+    /// The pseudonym of a subject whose name must not be stored.
     pseudonym: Option<Pseudonym>,
     key: AuditKey,
 }
 
 impl AuditKey {
-    /// The key with these bytes, from where secrets of the application are kept.
+    /// Creates a key from bytes that the application keeps secret.
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The key for a trail without one of its own: whoever can read the store's secret can make it.
+    /// Derives the key of a trail without a key of its own from the store's secret.
     pub fn derived(secret: &[u8; 32]) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC has any length");
         mac.update(b"guestbook audit key 1\n");
@@ -84,27 +86,27 @@ impl AuditKey {
 }
 
 impl AuditNote {
-    /// A note with nothing more to say.
+    /// Creates a note without a detail.
     pub fn new(action: AuditAction, actor: Actor, subject: Option<UserId>, key: AuditKey) -> Self {
         Self { action, actor, subject, detail: Value::Null, pseudonym: None, key }
     }
 
-    /// With more to say.
+    /// Sets the detail.
     #[must_use]
     pub fn detail(mut self, detail: Value) -> Self {
         self.detail = detail;
         self
     }
 
-    /// About somebody whose name is not to be written down.
+    /// Sets a subject whose name must not be stored.
     #[must_use]
     pub fn about(mut self, pseudonym: Pseudonym) -> Self {
         (self.subject, self.pseudonym) = (None, Some(pseudonym));
         self
     }
 
-    /// The note for an erasure that is finished: about the pseudonym, with the id and what was erased added to the detail. A store
-    /// calls it, as nobody else knows which step is the last.
+    /// Completes the note of a finished erasure: about the pseudonym, with the id and the counts in
+    /// the detail. For stores, which know the last step.
     #[must_use]
     pub fn finished(self, erasure: &Erasure) -> Self {
         let mut detail = match &self.detail {

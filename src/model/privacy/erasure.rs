@@ -1,4 +1,4 @@
-//! [`Erasure`]: a user is struck out, step by step, and stays out.
+//! [`Erasure`]: the erasure of a user, which is also the tombstone.
 
 use std::fmt;
 
@@ -14,84 +14,94 @@ use crate::{
     time::Timestamp,
 };
 
-/// The name of an erasure, a UUIDv7 (RFC 9562).
+/// The id of an erasure, a UUIDv7 (RFC 9562).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ErasureId(Uuid);
 
-/// What is left of a user's name: a keyed hash (HMAC-SHA-256), by which the name is recognised and from which it cannot be
-/// made again without the store's secret. It is still personal data for whoever has that (GDPR, recital 26).
+/// A keyed hash (HMAC-SHA-256) of a user's name. The name is recognised by it, and cannot be
+/// recovered without the store's secret. With the secret it is still personal data (GDPR, recital
+/// 26).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pseudonym([u8; 32]);
 
-/// An erasure (GDPR, Article 17), begun or finished. While it is there nothing of the user is stored: it is the tombstone.
+/// An erasure (GDPR, Article 17) that has begun or is finished. As long as it exists, nothing of
+/// the user is stored: it is the tombstone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Erasure {
-    /// Its name.
+    /// The id.
     pub id: ErasureId,
-    /// Whom it is about.
+    /// The pseudonym of the user.
     pub pseudonym: Pseudonym,
-    /// The user, as long as there is something left to erase.
+    /// The user, as long as something is left to erase.
     #[serde(skip)]
     pub user: Option<UserId>,
-    /// Since when nothing more of the user is stored.
+    /// When the erasure began. Nothing of the user was stored since.
     pub began_at: Timestamp,
-    /// Until when nothing of the user is stored: as long as a backup or a queue may bring something back.
+    /// Until when nothing of the user is stored: longer than a backup or a queue may bring data
+    /// back.
     pub until: Timestamp,
-    /// When nothing was left; `None` if the erasure is under way.
+    /// When nothing was left; `None` while the erasure is under way.
     #[serde(rename = "deleted_at")]
     pub finished_at: Option<Timestamp>,
-    /// What is left because it is [held](super::LegalHold), and nothing else is left; when it is released the erasure can be finished.
+    /// The data that is left because it is [held](super::LegalHold), when nothing else is left. The
+    /// erasure can be finished when it is released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<RetainedData>,
-    /// What was erased so far.
+    /// The number of rows that were erased so far.
     #[serde(flatten)]
     pub erased: ErasedCounts,
 }
 
-/// How many of what were erased.
+/// The number of rows of each class that an erasure erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ErasedCounts {
     /// Sessions.
     #[serde(rename = "sessions_deleted")]
     pub sessions: u64,
-    /// Activities, those of visitors that were linked to the user included.
+    /// Activities, including those of visitors who were linked to the user.
     #[serde(rename = "activities_deleted")]
     pub activities: u64,
-    /// Activities that are rows of nobody now, see [`ErasedActivities`]. Not in the JSON if there are none: a receipt of before says the same.
+    /// Activities that were anonymised, see [`ErasedActivities`]. Left out of the JSON if there are
+    /// none, so that older receipts stay valid.
     #[serde(rename = "activities_anonymised", default, skip_serializing_if = "is_zero")]
     pub anonymised: u64,
     /// Sets of preferences: one or none.
     #[serde(rename = "preferences_deleted")]
     pub preferences: u64,
-    /// Records of consent, those of linked visitors included.
+    /// Records of consent, including those of linked visitors.
     #[serde(rename = "consent_deleted")]
     pub consents: u64,
 }
 
-/// What an erasure makes of activities.
+/// What an erasure does with activities.
 ///
-/// # What is left of an anonymised one, and who could still be told by it
+/// # What an anonymised activity still reveals
 ///
-/// [`Event::anonymised`](crate::activity::Event::anonymised): its type, the day, method and route, the class of the status. No row says
-/// which others are of the same person. Rows whose type or route nobody else has are deleted instead.
+/// [`Event::anonymised`](crate::activity::Event::anonymised) keeps the type, the day, the method
+/// and route, and the class of the status. No row says which others belong to the same person. A
+/// row whose type or route nobody else has is deleted instead.
 ///
-/// Data is anonymous if nobody can be singled out, linked or inferred by means that are reasonably likely to be used (GDPR, recital
-/// 26; opinion 05/2014 of the Article 29 Working Party). Three things to weigh before you choose it:
+/// Data is anonymous if nobody can be singled out, linked or inferred by means that are reasonably
+/// likely to be used (GDPR, recital 26; opinion 05/2014 of the Article 29 Working Party). Consider
+/// three things:
 ///
-/// - **The order stays.** A row keeps its [sequence](crate::activity::Activity::sequence), so its neighbours say when it was, as long as they have their
-///   time. Whoever has another log with times and names, of a proxy for example, can match them: delete, or delete that log first.
-/// - **Who is nearly alone is nearly named.** A route that two persons use on a day with two rows tells each of them about the other. The rule is that
-///   somebody else has a row of the route, not how many.
-/// - **Routes are kept as they were recorded.** A name in a route that somebody else uses as well, such as the path of a public profile, stays,
-///   and so does what [retention](crate::retention::Keep::Anonymise) has anonymised before: nothing says whose that was.
+/// - **The order stays.** A row keeps its [sequence](crate::activity::Activity::sequence), so its
+///   neighbours reveal its time as long as they have theirs. Another log with times and names, such
+///   as that of a proxy, can be matched with it. Delete the activities, or delete that log first.
+/// - **Small groups reveal people.** If only two people use a route, and there are two rows of a
+///   day, each of them knows what the other did. The rule is that somebody else has a row of the
+///   route, not how many do.
+/// - **Routes stay as they were recorded.** A name in a route that others use as well, such as the
+///   path of a public profile, stays. So does what [retention](crate::retention::Keep::Anonymise)
+///   anonymised before: nothing says whose it was.
 ///
-/// If one of these matters for you, keep the default.
+/// If one of these matters to you, keep the default.
 ///
-/// In figures such a row is a view at midnight (UTC) of its day, of its route, by nobody: it counts among events, pages by route and days, and
-/// not among users, visitors, visits or chains.
+/// In analytics such a row is a view at midnight (UTC) of its day, of its route, by nobody. It
+/// counts for events, pages by route and days, and not for users, visitors, visits or chains.
 ///
 /// ```
 /// use tower_guestbook::{
@@ -122,21 +132,22 @@ pub enum ErasedActivities {
     /// They are deleted.
     #[default]
     Deleted,
-    /// They stay as rows of nobody, and still count as views.
+    /// They are anonymised, and still count as views.
     Anonymised,
 }
 
 impl ErasureId {
-    /// A new id of the given time.
+    /// Creates an id for the given time.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) if the operating system gives no random bytes.
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) if the operating system provides no
+    /// random bytes.
     pub fn generate(now: Timestamp) -> Result<Self> {
         uuid_of(now).map(Self)
     }
 
-    /// The id as a UUID.
+    /// Returns the id as a UUID.
     pub fn as_uuid(&self) -> &Uuid {
         &self.0
     }
@@ -149,12 +160,12 @@ impl From<Uuid> for ErasureId {
 }
 
 impl Pseudonym {
-    /// The pseudonym of a user, for this secret.
+    /// Returns the pseudonym of a user for the secret of a store.
     pub fn of(user: &UserId, secret: &[u8; 32]) -> Self {
         Self::keyed(b"guestbook user 1\n", user.as_str(), secret)
     }
 
-    /// The pseudonym of somebody who runs the service, for this secret: another one than that of a user of the same name.
+    /// Returns the pseudonym of an operator. It differs from that of a user of the same name.
     pub fn of_operator(name: &str, secret: &[u8; 32]) -> Self {
         Self::keyed(b"guestbook operator 1\n", name, secret)
     }
@@ -166,12 +177,12 @@ impl Pseudonym {
         Self(mac.finalize().into_bytes().into())
     }
 
-    /// From stored bytes.
+    /// Creates a pseudonym from stored bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -207,12 +218,12 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Erasure {
-    /// Whether nothing is left but what is held.
+    /// Returns whether only held data is left.
     pub fn is_partial(&self) -> bool {
         self.finished_at.is_none() && !self.retained.is_empty()
     }
 
-    /// An erasure that begins now.
+    /// Creates an erasure that begins now.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! [`LegalHold`]: data of a user that must not be deleted for now.
+//! [`LegalHold`]: data of a user that must not be deleted.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,57 +7,64 @@ use crate::{
     time::Timestamp,
 };
 
-/// A legal hold (GDPR, Article 17(3)): data of one class of a user that neither an erasure nor retention deletes.
+/// A legal hold (GDPR, Article 17(3)): neither an erasure nor retention deletes this class of a
+/// user's data.
 ///
-/// It holds a class, not an account: an erasure deletes everything else, and says what it has left and why.
+/// A hold applies to a class, not to the whole user. An erasure deletes everything else, and
+/// reports what it left and why.
 ///
 /// ```
-/// use tower_guestbook::{Timestamp, privacy::{HeldClass, LegalHold}};
+/// use tower_guestbook::{
+///     Timestamp,
+///     privacy::{HeldClass, LegalHold},
+/// };
 ///
-/// let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12/2026", Timestamp::from_millis(0))?
-///     .until(Timestamp::from_millis(10));
-/// assert!(hold.holds_at(Timestamp::from_millis(9)) && !hold.holds_at(Timestamp::from_millis(10)));
-/// assert!(LegalHold::new(HeldClass::Activities, "", Timestamp::from_millis(0)).is_err(), "somebody will ask why");
+/// let (since, until) = (Timestamp::from_millis(0), Timestamp::from_millis(10));
+/// let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12/2026", since)?.until(until);
+/// assert!(hold.holds_at(Timestamp::from_millis(9)) && !hold.holds_at(until));
+/// assert!(LegalHold::new(HeldClass::Activities, "", since).is_err(), "a reason is required");
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LegalHold {
-    /// What is held.
+    /// The class of data.
     pub class: HeldClass,
-    /// Why: a file number, say. It stands in receipts and outlives the user's name, so it must not name anybody.
+    /// The reason, such as a file number. It appears in receipts and outlives the user's name, so
+    /// it must name nobody.
     pub reason: Box<str>,
-    /// Since when.
+    /// When the hold began.
     pub since: Timestamp,
-    /// Until when; `None` until it is released.
+    /// When the hold ends; `None` until it is released.
     pub until: Option<Timestamp>,
 }
 
-/// What can be held. The audit trail is not among it: no erasure deletes its entries.
+/// A class of data that can be held. Entries of the audit trail are not among them: no erasure
+/// deletes those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HeldClass {
-    /// What the user did, and visitors who were linked to them.
+    /// Activities of the user, and of visitors who were linked to them.
     Activities,
-    /// What the user likes.
+    /// Preferences.
     Preferences,
-    /// What the user decided, and visitors who were linked to them.
+    /// Decisions of the user, and of visitors who were linked to them.
     Consents,
 }
 
-/// What an erasure has left because of a [`LegalHold`].
+/// Data that an erasure left because of a [`LegalHold`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RetainedData {
-    /// What is left.
+    /// The class of data.
     pub class: HeldClass,
-    /// Why.
+    /// The reason of the hold.
     pub reason: Box<str>,
 }
 
 impl LegalHold {
-    /// A hold until it is released.
+    /// Creates a hold that lasts until it is released.
     ///
     /// # Errors
     ///
@@ -70,21 +77,21 @@ impl LegalHold {
         Ok(Self { class, reason: reason.into(), since, until: None })
     }
 
-    /// A hold that ends by itself.
+    /// Sets when the hold ends.
     #[must_use]
     pub fn until(mut self, until: Timestamp) -> Self {
         self.until = Some(until);
         self
     }
 
-    /// Whether it holds at this time.
+    /// Returns whether the hold applies at this time.
     pub fn holds_at(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 }
 
 impl HeldClass {
-    /// The name it is stored by.
+    /// Returns the stored name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Activities => "activities",
@@ -93,7 +100,7 @@ impl HeldClass {
         }
     }
 
-    /// The class with this name.
+    /// Returns the class with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Activities, Self::Preferences, Self::Consents].into_iter().find(|class| class.as_str() == name)
     }
@@ -112,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_class_is_known_by_the_name_that_it_has_in_json() {
+    fn from_name_reads_the_name_in_json() {
         for class in [HeldClass::Activities, HeldClass::Preferences, HeldClass::Consents] {
             assert_eq!(HeldClass::from_name(class.as_str()), Some(class));
             assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());

@@ -1,4 +1,4 @@
-//! [`JournalEntry`]: an erasure, or its end, as it is remembered outside the store.
+//! [`JournalEntry`]: the begin or the end of an erasure, as a journal remembers it.
 
 use std::fmt;
 
@@ -10,17 +10,18 @@ use crate::{
     time::Timestamp,
 };
 
-/// What a journal remembers of an erasure. It names nobody; the pseudonym is still personal data for whoever has the store's secret.
+/// An entry of an erasure journal. It names nobody; with the store's secret the pseudonym is still
+/// personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct JournalEntry {
     /// The erasure that began or was lifted.
     pub id: ErasureId,
-    /// Whom it is about.
+    /// The pseudonym of the user.
     pub pseudonym: Pseudonym,
     /// When it happened.
     pub at: Timestamp,
-    /// Until when it matters: as long as a backup may bring something back.
+    /// When the entry expires: no backup can bring the data back later.
     pub until: Timestamp,
     /// What happened.
     pub kind: JournalKind,
@@ -30,39 +31,40 @@ pub struct JournalEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JournalKind {
-    /// They were struck out.
+    /// The erasure began.
     Erased,
-    /// They were let in again. All erasures of them before are lifted.
+    /// The erasure was lifted, and all earlier ones of the user.
     Lifted,
 }
 
-/// By which a journal knows its store: a hash of the store's secret, from which the secret cannot be made again.
+/// A hash of the store's secret, by which a journal recognises its store. The secret cannot be
+/// recovered from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StoreFingerprint([u8; 16]);
 
 impl JournalEntry {
-    /// An entry from its parts, for a journal that reads what it has kept.
+    /// Creates an entry from its parts, for a journal that reads its entries.
     pub const fn new(id: ErasureId, pseudonym: Pseudonym, at: Timestamp, until: Timestamp, kind: JournalKind) -> Self {
         Self { id, pseudonym, at, until, kind }
     }
 
-    /// That an erasure began.
+    /// Creates the entry for an erasure that began.
     pub const fn erased(erasure: &Erasure) -> Self {
         Self::new(erasure.id, erasure.pseudonym, erasure.began_at, erasure.until, JournalKind::Erased)
     }
 
-    /// That an erasure is lifted now.
+    /// Creates the entry for an erasure that is lifted now.
     pub const fn lifted(erasure: &Erasure, now: Timestamp) -> Self {
         Self::new(erasure.id, erasure.pseudonym, now, erasure.until, JournalKind::Lifted)
     }
 
-    /// Whether it still matters.
+    /// Returns whether the entry has not expired.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         self.until > now
     }
 
-    /// The erasure that the entry remembers, to be done again: of `user`, if their name is known, and finished otherwise, as there
-    /// is nothing to erase then.
+    /// Returns the erasure to repeat. It is finished if `user` is `None`, as there is nothing to
+    /// erase then.
     pub fn erasure(&self, user: Option<UserId>, now: Timestamp) -> Erasure {
         let finished_at = user.is_none().then_some(now);
         let Self { id, pseudonym, at: began_at, until, .. } = *self;
@@ -80,7 +82,7 @@ impl JournalEntry {
 }
 
 impl StoreFingerprint {
-    /// The fingerprint of the store with this secret.
+    /// Returns the fingerprint of the store with this secret.
     pub fn of(secret: &[u8; 32]) -> Self {
         let hash: [u8; 32] =
             Sha256::new().chain_update(b"guestbook journal 1\n").chain_update(secret).finalize().into();

@@ -1,4 +1,4 @@
-//! The noun: privacy rights as plain data. No I/O here. Who exercises them is [`Rights`](crate::privacy::Rights).
+//! Plain data for privacy rights, without I/O. [`Rights`](crate::privacy::Rights) uses it.
 
 mod audit;
 mod erasure;

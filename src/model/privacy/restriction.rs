@@ -1,4 +1,4 @@
-//! [`Restriction`]: data of a user is kept, and nothing else is done with it.
+//! [`Restriction`]: data of a user is kept and not used.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,16 +7,18 @@ use crate::{
     time::Timestamp,
 };
 
-/// Processing of a user's data is restricted (GDPR, Article 18): what there is stays, and nothing is done with it.
+/// A restriction of the processing of a user's data (GDPR, Article 18): stored data stays and is
+/// not used.
 ///
-/// As long as it holds, no event of the user is stored, purposes that are not necessary are not allowed, and retention deletes
-/// nothing of theirs. They may still log in and change their preferences, and every other right is theirs.
+/// While it applies, no event of the user is stored, purposes that are not necessary are not
+/// allowed, and retention deletes nothing of the user. The user can still log in, change
+/// preferences and exercise all other rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Restriction {
-    /// Since when.
+    /// When the restriction began.
     pub since: Timestamp,
-    /// Why.
+    /// Why processing is restricted.
     pub reason: RestrictionReason,
 }
 
@@ -25,36 +27,42 @@ pub struct Restriction {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RestrictionReason {
-    /// The user contests that the data is right, and it is being verified: Article 18(1)(a).
+    /// The user contests the accuracy of the data, which is being verified: Article 18(1)(a).
     Accuracy,
-    /// Processing is unlawful, and the user would rather have it restricted than erased: (b).
+    /// The processing is unlawful, and the user prefers restriction to erasure: Article 18(1)(b).
     Unlawful,
-    /// The user needs the data for legal claims: (c).
+    /// The user needs the data for legal claims: Article 18(1)(c).
     Claims,
-    /// The user has objected, and it is being verified whose grounds override: (d).
+    /// The user has objected, and it is being verified whose grounds override: Article 18(1)(d).
     ObjectionPending,
-    /// The user has asked to be erased, and may still think better of it. It comes with the confirmation and goes with the request.
+    /// The user has confirmed an erasure and may still cancel it. Set by the confirmation, and
+    /// lifted with the request.
     ErasurePending,
 }
 
 impl Restriction {
-    /// A restriction from now on.
+    /// Creates a restriction.
     pub fn new(since: Timestamp, reason: RestrictionReason) -> Self {
         Self { since, reason }
     }
 
-    /// What restricts a user after somebody wanted that to be `wanted` where it was `before`; `awaits_erasure` says whether they
-    /// have confirmed to be erased and that has not happened. For stores.
+    /// Returns the restriction of a user when `wanted` replaces `before`. `awaits_erasure` says
+    /// whether the user has confirmed an erasure that is not done. For stores.
     ///
-    /// What a confirmed erasure brought goes with it, by [`PrivacyRequest::restriction`](super::PrivacyRequest::restriction), and not by anybody's
-    /// wish. Where something else restricted already, it comes when that is lifted.
+    /// The restriction of a confirmed erasure is lifted by
+    /// [`PrivacyRequest::restriction`](super::PrivacyRequest::restriction) only. If another
+    /// restriction applied before, that of the erasure takes effect when the other one is lifted.
     ///
     /// ```
-    /// use tower_guestbook::{Timestamp, privacy::{Restriction, RestrictionReason}};
+    /// use tower_guestbook::{
+    ///     Timestamp,
+    ///     privacy::{Restriction, RestrictionReason},
+    /// };
     ///
     /// let now = Timestamp::from_millis(1_800_000_000_000);
     /// let because = |reason| Some(Restriction::new(now, reason));
-    /// let (claims, pending) = (because(RestrictionReason::Claims), because(RestrictionReason::ErasurePending));
+    /// let claims = because(RestrictionReason::Claims);
+    /// let pending = because(RestrictionReason::ErasurePending);
     /// assert_eq!(Restriction::replaced(None, claims, false, now)?, claims);
     /// assert_eq!(Restriction::replaced(claims, None, true, now)?, pending);
     /// assert!(Restriction::replaced(pending, None, true, now).is_err());
@@ -63,7 +71,8 @@ impl Restriction {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if `before` came with an erasure; [`InvalidInput`](ErrorKind::InvalidInput) if `wanted` is such a one.
+    /// [`Conflict`](ErrorKind::Conflict) if `before` belongs to an erasure.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if `wanted` does.
     pub fn replaced(
         before: Option<Self>,
         wanted: Option<Self>,
@@ -74,10 +83,10 @@ impl Restriction {
             restriction.is_some_and(|restriction| restriction.reason == RestrictionReason::ErasurePending)
         };
         if is_pending(wanted) {
-            return Err(Error::new(ErrorKind::InvalidInput, "that restriction comes with a confirmed erasure"));
+            return Err(Error::new(ErrorKind::InvalidInput, "only a confirmed erasure sets this restriction"));
         }
         if is_pending(before) {
-            return Err(Error::new(ErrorKind::Conflict, "the user is to be erased: cancel that"));
+            return Err(Error::new(ErrorKind::Conflict, "the user has confirmed an erasure: cancel its request"));
         }
         match (before, wanted) {
             (Some(_), None) if awaits_erasure => Ok(Some(Self::new(now, RestrictionReason::ErasurePending))),
@@ -87,7 +96,7 @@ impl Restriction {
 }
 
 impl RestrictionReason {
-    /// The name it is stored by.
+    /// Returns the stored name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
@@ -98,7 +107,7 @@ impl RestrictionReason {
         }
     }
 
-    /// The reason with this name.
+    /// Returns the reason with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
@@ -111,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_known_by_the_name_that_it_has_in_json() {
+    fn from_name_reads_the_name_in_json() {
         for reason in RestrictionReason::ALL {
             assert_eq!(RestrictionReason::from_name(reason.as_str()), Some(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());

@@ -1,4 +1,4 @@
-//! [`ReceiptSignature`]: that a receipt is what it was.
+//! [`ReceiptSignature`]: the signature of an erasure receipt.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-/// The signature of a receipt: an HMAC-SHA-256 over a canonical encoding of its members, with a key that is made from the
-/// store's secret. In JSON it is 64 hexadecimal digits.
+/// The signature of a receipt: an HMAC-SHA-256 over a canonical encoding of its members, with a key
+/// made from the store's secret. In JSON: 64 hexadecimal digits.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReceiptSignature([u8; 32]);
 
 impl ReceiptSignature {
-    /// The signature of these members, but for `signature`.
+    /// Signs these members, except `signature`.
     pub fn of(members: &Map<String, Value>, secret: &[u8; 32]) -> Self {
         Self(mac(members, secret).finalize().into_bytes().into())
     }
 
-    /// Whether it is the signature of these members. Takes as long for each wrong one.
+    /// Returns whether this is the signature of these members, in constant time.
     pub fn is_of(&self, members: &Map<String, Value>, secret: &[u8; 32]) -> bool {
         mac(members, secret).verify_slice(&self.0).is_ok()
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -41,8 +41,8 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("a key of HMAC has any length")
 }
 
-/// Each value is a letter for its kind, then its length or number of parts, then itself: no two values have one encoding, and
-/// neither the order of members nor white space matters.
+/// Encodes a value as a letter for its kind, its length or number of parts, and itself. So no two
+/// values have the same encoding, and neither order nor white space matters.
 fn update(mac: &mut Hmac<Sha256>, value: &Value) {
     match value {
         Value::Null => mac.update(b"n"),

@@ -1,4 +1,5 @@
-//! [`AuditAction`] and [`ActorKind`]: names that are stored as text, so that a trail can be read by who does not know them all.
+//! [`AuditAction`] and [`ActorKind`]: names that are stored as text, so that a trail with unknown
+//! names can be read.
 
 use std::{fmt, sync::Arc};
 
@@ -13,25 +14,25 @@ use crate::error::{Error, ErrorKind, Result};
 /// use tower_guestbook::privacy::AuditAction;
 ///
 /// assert_eq!(AuditAction::Exported.as_str(), "exported");
-/// let own = AuditAction::custom("invoice.corrected")?;
-/// assert_eq!(own.as_str(), "invoice.corrected");
-/// for wrong in ["", "exported", "corrected", "Upper.case", "two words.", ".begins", &"x.".repeat(33)] {
-///     assert!(AuditAction::custom(wrong).is_err());
+/// let custom = AuditAction::custom("invoice.corrected")?;
+/// assert_eq!(custom.as_str(), "invoice.corrected");
+/// for invalid in ["", "exported", "Upper.case", "two words.", ".begins", &"x.".repeat(33)] {
+///     assert!(AuditAction::custom(invalid).is_err());
 /// }
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuditAction {
-    /// A user was struck out.
+    /// The erasure of a user began.
     ErasureBegan,
-    /// Nothing of a user is left.
+    /// The erasure of a user is finished.
     ErasureFinished,
-    /// A user was let in again.
+    /// The erasure of a user was lifted.
     Lifted,
-    /// Somebody got a copy of their data.
+    /// A user received a copy of their data.
     Exported,
-    /// Data was taken over from an export.
+    /// Data was imported from an export.
     Imported,
     /// Processing was restricted.
     Restricted,
@@ -43,21 +44,21 @@ pub enum AuditAction {
     HoldReleased,
     /// A request was filed.
     RequestFiled,
-    /// A request went on: confirmed, extended, cancelled, done.
+    /// A request was confirmed, extended, cancelled or answered.
     RequestChanged,
     /// Data was corrected.
     Rectified,
-    /// Old data was deleted.
+    /// Retention deleted or anonymised old data.
     RetentionApplied,
-    /// Something else: an action of the [application](Self::custom), or one that this version does not know.
+    /// An action of the [application](Self::custom), or one that this version does not know.
     Other(ActionName),
 }
 
-/// The name of an action that is none of ours.
+/// The name of another action.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ActionName(Arc<str>);
 
-/// What kind of actor did something. In JSON and in the store its name.
+/// The kind of an actor. In JSON and in the store: its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ActorKind {
@@ -67,7 +68,7 @@ pub enum ActorKind {
     User,
     /// [`Actor::Operator`].
     Operator,
-    /// One that this version does not know.
+    /// A kind that this version does not know.
     Other(Arc<str>),
 }
 
@@ -91,12 +92,13 @@ impl AuditAction {
     /// The longest name, in bytes.
     pub const MAX_BYTES: usize = 64;
 
-    /// An action of the application: 1 to 64 bytes of `a` to `z`, digits and `_ . : -`, beginning with a letter. At least one `.` or
-    /// `:` is in it, as in `invoice.corrected`, so that it is never the name of one of ours, now or later.
+    /// Creates an action of the application: 1 to 64 bytes of `a` to `z`, digits and `_ . : -`,
+    /// beginning with a letter. It has at least one `.` or `:`, as in `invoice.corrected`, so it
+    /// never equals a name of the guestbook.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`], saying what is wrong, if the name breaks the rules.
+    /// [`ErrorKind::InvalidInput`] if the name breaks a rule; the error says which.
     pub fn custom(name: &str) -> Result<Self> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.:-".contains(&byte);
         let problem = if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
@@ -113,13 +115,13 @@ impl AuditAction {
         Err(Error::new(ErrorKind::InvalidInput, problem))
     }
 
-    /// The action with this name, as it was stored: by this version, another one or somebody who changed it.
+    /// Returns the action with this stored name, whoever wrote it.
     pub fn stored(name: &str) -> Self {
         let known = KNOWN.into_iter().find(|(_, known)| *known == name);
         known.map_or_else(|| Self::Other(ActionName(name.into())), |(action, _)| action)
     }
 
-    /// The name. It does not change from version to version.
+    /// Returns the name, which is the same in all versions.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Other(name) => &name.0,
@@ -129,7 +131,7 @@ impl AuditAction {
 }
 
 impl ActorKind {
-    /// The kind with this name, as it was stored.
+    /// Returns the kind with this stored name.
     pub fn stored(name: &str) -> Self {
         [Self::System, Self::User, Self::Operator]
             .into_iter()
@@ -137,7 +139,7 @@ impl ActorKind {
             .unwrap_or_else(|| Self::Other(name.into()))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         match self {
             Self::System => "system",
@@ -149,7 +151,7 @@ impl ActorKind {
 }
 
 impl Actor {
-    /// What kind of actor it is.
+    /// Returns the kind of the actor.
     pub fn kind(&self) -> ActorKind {
         match self {
             Self::System => ActorKind::System,
@@ -160,7 +162,7 @@ impl Actor {
 }
 
 impl ActionName {
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -27,90 +27,92 @@ use crate::{
     time::Timestamp,
 };
 
-/// A hash or a MAC, in JSON and text 64 hexadecimal digits.
+/// A hash or a MAC. In JSON and text: 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AuditHash([u8; 32]);
 
-/// The last entry of a trail: whoever keeps it elsewhere can tell later that nothing after the beginning was cut off.
+/// The last entry of a trail. Kept elsewhere, it shows later whether entries were cut off or the
+/// trail was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditHead {
-    /// The number of the last entry; 0 if there was none.
+    /// The number of the last entry; 0 if there is none.
     pub sequence: u64,
-    /// Its MAC.
+    /// The MAC of the last entry.
     pub mac: AuditHash,
 }
 
-/// A link of the chain. It names nobody.
+/// An entry of the chain. It names nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEntry {
-    /// From 1 on, without gaps.
+    /// The number, from 1 without gaps.
     pub sequence: u64,
     /// When it was recorded.
     pub at: Timestamp,
     /// What was done.
     pub action: AuditAction,
-    /// By what kind of actor.
+    /// The kind of actor.
     pub actor_kind: ActorKind,
-    /// By whom, unless it was the system.
+    /// The pseudonym of the actor, unless it was the system.
     pub actor: Option<Pseudonym>,
-    /// About whom.
+    /// The pseudonym of the subject.
     pub subject: Option<Pseudonym>,
     /// The hash of the payload and its salt.
     pub commitment: AuditHash,
     /// The MAC of the entry before.
     pub previous: AuditHash,
-    /// The MAC of all this.
+    /// The MAC of all other fields.
     pub mac: AuditHash,
 }
 
-/// What an entry says of persons, in clear: kept beside the entry, so that it can be erased.
+/// What an entry says about people, in clear text. It is stored beside the entry, so that it can be
+/// erased.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuditPayload {
-    /// Random bytes, so that nobody finds the payload by trying.
+    /// Random bytes, so that the payload cannot be guessed from its hash.
     pub salt: Vec<u8>,
-    /// The payload as it was committed to, JSON.
+    /// The payload as JSON.
     pub text: String,
 }
 
-/// What a payload says. Its `Debug` leaves out what was said.
+/// The content of a payload. Its `Debug` omits the detail.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AuditContent {
-    /// By whom it was done.
+    /// Who did it.
     pub actor: Actor,
-    /// About whom it was.
+    /// Whose data it was about.
     pub subject: Option<UserId>,
-    /// What else was said.
+    /// Further information.
     pub detail: Value,
 }
 
-/// An entry as a store gives it.
+/// An entry and its payload, as a store returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditRow {
-    /// The link of the chain.
+    /// The entry.
     pub entry: AuditEntry,
-    /// Its payload, if it was not erased.
+    /// The payload, unless it was erased.
     pub payload: Option<AuditPayload>,
 }
 
-/// What is left of entries that were dropped because they were old: where the chain begins now.
+/// Where a trail begins whose old entries were deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditCheckpoint {
-    /// The number of the last entry that was dropped.
+    /// The number of the last deleted entry.
     pub sequence: u64,
-    /// Its MAC.
+    /// The MAC of the last deleted entry.
     pub mac: AuditHash,
     /// When it was dropped.
     pub at: Timestamp,
-    /// The MAC of all this.
+    /// The MAC of the checkpoint.
     pub signature: AuditHash,
 }
 
 impl AuditHash {
-    /// From stored bytes. A hash of another length was changed by somebody: it is read as one that no entry has.
+    /// Creates a hash from stored bytes. Bytes of another length become a hash that no entry has.
     pub fn stored(bytes: &[u8]) -> Self {
         Self(exactly(bytes))
     }
@@ -122,17 +124,18 @@ impl AuditHash {
 }
 
 impl AuditHead {
-    /// Before the first entry.
+    /// The head of an empty trail.
     pub const BEGINNING: Self = Self { sequence: 0, mac: AuditHash([0; 32]) };
 }
 
 impl AuditRow {
-    /// The row of a note after `head`, for a store with this secret. A store calls it, in the transaction of what the note is about.
+    /// Creates the row of a note after `head`, for a store with this secret. A store calls it in
+    /// the transaction of what the note records.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] if the payload has more than 16 KiB; [`ErrorKind::Internal`] if the operating system gives no random
-    /// bytes.
+    /// [`ErrorKind::TooLarge`] if the payload has more than 16 KiB. [`ErrorKind::Internal`] if the
+    /// operating system provides no random bytes.
     pub fn new(note: &AuditNote, head: &AuditHead, secret: &[u8; 32], now: Timestamp) -> Result<Self> {
         let payload = AuditPayload::new(note)?;
         let actor = match &note.actor {
@@ -156,23 +159,23 @@ impl AuditRow {
         Ok(Self { entry, payload: Some(payload) })
     }
 
-    /// A row from what a store has kept.
+    /// Creates a row from what a store has kept.
     pub const fn stored(entry: AuditEntry, payload: Option<AuditPayload>) -> Self {
         Self { entry, payload }
     }
 
-    /// What the payload says; `None` if it was erased.
+    /// Returns the content of the payload, or `None` if it was erased.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Corrupt`] if it is no payload: somebody has changed it.
+    /// [`ErrorKind::Corrupt`] if the payload was changed and cannot be read.
     pub fn content(&self) -> Result<Option<AuditContent>> {
         self.payload.as_ref().map(AuditPayload::read).transpose()
     }
 
-    /// As an exported trail has it: who did it only by kind.
+    /// The row as an export has it: with the kind of the actor only.
     pub(crate) fn exported(&self) -> serde_json::Result<Value> {
-        // What cannot be read any more is found by a verification; an export goes on.
+        // A verification finds a payload that cannot be read; the export continues.
         let detail = self.content().ok().flatten().map(|content| content.detail);
         let AuditEntry { sequence, at, action, actor_kind, .. } = &self.entry;
         Ok(json!({ "sequence": sequence, "at": at, "action": action, "actor": actor_kind, "detail": detail }))
@@ -203,7 +206,7 @@ impl AuditEntry {
         }
     }
 
-    /// The head of a trail whose last entry it is.
+    /// Returns the head of a trail that ends with this entry.
     pub const fn head(&self) -> AuditHead {
         AuditHead { sequence: self.sequence, mac: self.mac }
     }
@@ -290,7 +293,7 @@ impl AuditPayload {
 }
 
 impl AuditCheckpoint {
-    /// The checkpoint of a trail that is dropped up to `head`.
+    /// Creates the checkpoint of a trail whose entries up to `head` are deleted.
     pub fn new(head: AuditHead, key: &AuditKey, now: Timestamp) -> Self {
         let mut checkpoint =
             Self { sequence: head.sequence, mac: head.mac, at: now, signature: AuditHead::BEGINNING.mac };
@@ -298,7 +301,7 @@ impl AuditCheckpoint {
         checkpoint
     }
 
-    /// A checkpoint as it was stored.
+    /// Creates a checkpoint from what a store has kept.
     pub const fn stored(head: AuditHead, at: Timestamp, signature: AuditHash) -> Self {
         Self { sequence: head.sequence, mac: head.mac, at, signature }
     }
@@ -326,12 +329,12 @@ fn field(mac: &mut Hmac<Sha256>, bytes: &[u8]) {
     mac.update(bytes);
 }
 
-/// A trail must be readable after somebody has changed it, or nothing could say where.
+/// Stored bytes of another length stay readable: a changed trail must be read to find the change.
 fn exactly(bytes: &[u8]) -> [u8; 32] {
     bytes.try_into().unwrap_or([0xff; 32])
 }
 
-/// So much an entry may have to say.
+/// The largest payload, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
 impl fmt::Display for AuditHash {

@@ -1,10 +1,10 @@
-//! [`AuditVerifier`]: whether a chain is whole, entry by entry.
+//! [`AuditVerifier`]: checks a chain, entry by entry.
 
 use serde::Serialize;
 
 use super::{AuditCheckpoint, AuditHead, AuditKey, AuditRow};
 
-/// Reads a trail in order and says what is wrong with it first. It keeps one entry, however long the trail is.
+/// Checks a trail in order and finds its first fault, with constant memory.
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, privacy::{Actor, AuditAction, AuditFlaw, AuditHead, AuditKey, AuditNote, AuditRow, AuditVerifier}};
@@ -40,55 +40,57 @@ pub struct AuditVerifier {
     report: VerificationReport,
 }
 
-/// What a [`AuditVerifier`] found.
+/// The result of an [`AuditVerifier`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct VerificationReport {
-    /// How many entries are right, up to the first that is not.
+    /// The number of correct entries before the first fault.
     pub entries: u64,
-    /// The last entry that is right: to be kept elsewhere, as the anchor of the next verification.
+    /// The last correct entry. Kept elsewhere, it is the anchor of the next verification.
     pub head: AuditHead,
-    /// Up to which entry the trail was dropped, because it was old. 0 if it never was.
+    /// The number of the last entry that retention deleted; 0 if none was.
     pub dropped: u64,
-    /// How many of the entries have no payload any more. An erasure takes it away; that somebody else did is not found.
+    /// The number of entries without a payload. Erasures remove payloads; another removal is not
+    /// found.
     pub without_payload: u64,
-    /// Whether the anchor was found. One that is older than what was dropped is not, and that is no fault.
+    /// Whether the anchor was found. An anchor that is older than the first entry is not found, and
+    /// that is no fault.
     pub anchored: bool,
-    /// What is wrong first.
+    /// The first fault.
     pub fault: Option<AuditFault>,
 }
 
-/// What is wrong, and where.
+/// A fault and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditFault {
-    /// The number of the entry, or of the one that should be there.
+    /// The number of the faulty or missing entry.
     pub sequence: u64,
-    /// What is wrong with it.
+    /// The kind of fault.
     pub flaw: AuditFlaw,
 }
 
-/// What is wrong with an entry.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuditFlaw {
-    /// It is not what was recorded, or this is not the trail's key.
+    /// The entry was changed, or the key is not that of the trail.
     Altered,
-    /// It is not there.
+    /// The entry is missing.
     Missing,
-    /// Another one stands in its place: entries were put in another order, or into another trail.
+    /// Another entry is in its place: entries were moved, within the trail or from another one.
     Misplaced,
-    /// Its payload is not the one that was recorded.
+    /// The payload was changed.
     Payload,
-    /// The checkpoint, which says where a trail begins whose old entries were dropped, is not one that was recorded.
+    /// The checkpoint, where a trail with deleted entries begins, was changed.
     Checkpoint,
-    /// It is not the one that was anchored: from there back the trail was made anew, by somebody who has the key.
+    /// The entry is not the anchored one: somebody with the key made the trail anew up to there.
     Anchor,
 }
 
 impl AuditVerifier {
-    /// A verifier of a trail that begins after `checkpoint`, and that had `anchor` in it at some time.
+    /// Creates a verifier of a trail that begins after `checkpoint` and must contain `anchor`.
     pub fn new(key: AuditKey, checkpoint: Option<&AuditCheckpoint>, anchor: Option<AuditHead>) -> Self {
         let head = checkpoint.map_or(AuditHead::BEGINNING, AuditCheckpoint::head);
         let (dropped, fault) = (head.sequence, None);
@@ -101,7 +103,7 @@ impl AuditVerifier {
         verifier
     }
 
-    /// Reads the next entry. After a fault nothing is looked at any more.
+    /// Checks the next entry. Nothing is checked after a fault.
     pub fn feed(&mut self, row: &AuditRow) {
         if self.has_failed() {
             return;
@@ -136,7 +138,7 @@ impl AuditVerifier {
         self.compare_with_anchor();
     }
 
-    /// That was the last entry.
+    /// Returns the report after the last entry.
     pub fn finish(mut self) -> VerificationReport {
         let head = self.report.head.sequence;
         if !self.has_failed() && self.anchor.is_some_and(|anchor| anchor.sequence > head) {
@@ -145,7 +147,7 @@ impl AuditVerifier {
         self.report
     }
 
-    /// Whether something is wrong already.
+    /// Returns whether a fault was found.
     pub fn has_failed(&self) -> bool {
         self.report.fault.is_some()
     }
@@ -167,7 +169,7 @@ impl AuditVerifier {
 }
 
 impl VerificationReport {
-    /// Whether nothing is wrong.
+    /// Returns whether there is no fault.
     pub fn is_intact(&self) -> bool {
         self.fault.is_none()
     }

@@ -1,4 +1,4 @@
-//! Until when a request is to be answered.
+//! The deadline of a request.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use jiff::{ToSpan, tz::TimeZone};
 
 use crate::time::Timestamp;
 
-/// So many calendar months later, in UTC; the last day of a month that is too short.
+/// The time this many calendar months later, in UTC; on the last day of a shorter month.
 pub(super) fn months_after(time: Timestamp, months: u8) -> Timestamp {
     let later = jiff::Timestamp::from_millisecond(time.as_millis())
         .map(|time| time.to_zoned(TimeZone::UTC))
         .and_then(|time| time.checked_add(i64::from(months).months()));
     match later {
         Ok(later) => Timestamp::from_millis(later.timestamp().as_millisecond()),
-        // Beyond the calendar nobody waits for an answer.
+        // The time is outside the calendar.
         Err(_) => time.after(SHORT_MONTH * u32::from(months)),
     }
 }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_month_is_one_of_the_calendar_and_a_short_one_ends_early() {
+    fn months_after_counts_calendar_months() {
         for (from, months, to) in [
             ("2027-01-31T23:59:59.999Z", 1, "2027-02-28T23:59:59.999Z"),
             ("2028-01-31T00:00:00Z", 1, "2028-02-29T00:00:00Z"),

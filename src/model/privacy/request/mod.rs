@@ -1,4 +1,4 @@
-//! [`PrivacyRequest`]: somebody exercises a right, and there is a month to answer (GDPR, Article 12).
+//! [`PrivacyRequest`]: a user exercises a right, and there is a month to answer (GDPR, Article 12).
 
 mod due;
 mod names;
@@ -22,75 +22,83 @@ use crate::{
     time::Timestamp,
 };
 
-/// A request of a user, from its receipt to its answer and as long as it is kept as proof of that.
+/// A request of a user to exercise a right, from its receipt to its answer, and then as proof of
+/// that.
 ///
 /// ```text
 ///                  verify                begin                 complete
 /// Received ------------------> Verified --------> InProgress ----------> Done | Partial
 ///    |  confirm (erasure)         |                   |
-///    +--------> Confirmed <-------+                   |          Partial --> Done: what was held is gone
+///    +--------> Confirmed <-------+                   |          Partial --> Done: hold released
 ///                  | complete: Done | Partial         |
 ///                  +----------------------------------+
-/// reject: from any of those that are open. cancel: from any, but an erasure goes on when it is in progress or its grace is over.
 /// ```
 ///
-/// It is due one calendar month after it was received, in UTC; the last day of a shorter month if there is no such day.
+/// Every open request can be rejected. Every open request can be cancelled, except an erasure that
+/// is in progress or whose grace period is over.
+///
+/// A request is due one calendar month after its receipt, in UTC; on the last day of a shorter
+/// month.
 ///
 /// ```
-/// use tower_guestbook::{Timestamp, UserId, privacy::{PrivacyRequest, RequestKind, RequestState, RequestStep}};
+/// use tower_guestbook::{
+///     Timestamp, UserId,
+///     privacy::{PrivacyRequest, RequestKind, RequestState, RequestStep},
+/// };
 ///
 /// // 2027-01-31T12:00:00Z
 /// let received = Timestamp::from_millis(1_801_396_800_000);
-/// let mut request = PrivacyRequest::receive(UserId::try_from("ada")?, RequestKind::Access, received)?;
+/// let ada = UserId::try_from("ada")?;
+/// let mut request = PrivacyRequest::receive(ada, RequestKind::Access, received)?;
 /// assert_eq!(request.due_at, Timestamp::from_millis(1_803_816_000_000), "2027-02-28T12:00:00Z");
 /// request.step(RequestStep::Verify, received)?;
 /// request.step(RequestStep::Complete, received)?;
 /// assert_eq!(request.state, RequestState::Done);
-/// assert!(request.step(RequestStep::Cancel, received).is_err(), "what is done is done");
+/// assert!(request.step(RequestStep::Cancel, received).is_err(), "the request is closed");
 /// # Ok::<(), tower_guestbook::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrivacyRequest {
-    /// Its name.
+    /// The id.
     pub id: RequestId,
-    /// Which right.
+    /// The right.
     pub kind: RequestKind,
-    /// Whose.
+    /// Whose request it is.
     pub subject: RequestSubject,
-    /// How far it is.
+    /// The state.
     pub state: RequestState,
-    /// When it was received.
+    /// When the request was received.
     pub received_at: Timestamp,
-    /// When it is to be answered at the latest.
+    /// The deadline.
     pub due_at: Timestamp,
-    /// Why it takes longer, if the user was told so.
+    /// The reason why the deadline was extended.
     pub extended: Option<Box<str>>,
-    /// When it was answered, or ended otherwise.
+    /// When the request was answered or closed otherwise.
     pub closed_at: Option<Timestamp>,
-    /// What the user has to say about it: free text, which goes with the user's name.
+    /// The message of the user. It is removed with the user's name.
     pub message: Option<Box<str>>,
-    /// How often it has changed.
+    /// The number of changes.
     pub version: u64,
     challenge: Option<Challenge>,
 }
 
-/// What became of a token that was presented.
+/// The result of presenting a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presented {
-    /// It is the one.
+    /// The token is right.
     Right,
-    /// It is not, and that is one try less.
+    /// The token is wrong, which costs one try.
     Wrong,
-    /// There is nothing to present a token for.
+    /// No token is expected.
     Unasked,
 }
 
-/// Longer texts are refused.
+/// The longest text, in bytes.
 const MAX_TEXT: usize = 1_000;
 
 impl PrivacyRequest {
-    /// A request that comes in now.
+    /// Creates a request that is received now.
     ///
     /// # Errors
     ///
@@ -111,7 +119,7 @@ impl PrivacyRequest {
         })
     }
 
-    /// With what the user has to say about it.
+    /// Sets the message of the user.
     ///
     /// # Errors
     ///
@@ -121,12 +129,12 @@ impl PrivacyRequest {
         Ok(self)
     }
 
-    /// Takes a step. One that is refused changes nothing.
+    /// Takes a step. A refused step changes nothing.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](ErrorKind::Conflict) if this step cannot follow, see the [picture](Self); [`InvalidInput`](ErrorKind::InvalidInput) if a
-    /// text is empty or too long.
+    /// [`Conflict`](ErrorKind::Conflict) if the [state](Self) does not allow this step.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if a text is empty or too long.
     pub fn step(&mut self, step: RequestStep, now: Timestamp) -> Result<()> {
         use RequestState as State;
         let is_erasure = self.kind == RequestKind::Erasure;
@@ -143,7 +151,7 @@ impl PrivacyRequest {
             }
             (_, RequestStep::Reject(reason)) if self.is_open() => State::Rejected { reason: checked(&reason)? },
             (State::InProgress, RequestStep::Cancel) if is_erasure => return Err(cannot_follow()),
-            // Somebody may be erasing already.
+            // The erasure may have begun.
             (State::Confirmed { grace_until }, RequestStep::Cancel) if now >= *grace_until => {
                 return Err(cannot_follow());
             }
@@ -160,17 +168,17 @@ impl PrivacyRequest {
         Ok(())
     }
 
-    /// Whether it is still to be answered.
+    /// Returns whether the request is still to be answered.
     pub fn is_open(&self) -> bool {
         self.state.is_open()
     }
 
-    /// Whether it should have been answered before.
+    /// Returns whether the deadline has passed.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.is_open() && now > self.due_at
     }
 
-    /// The user, if they are not erased.
+    /// Returns the user, unless they were erased.
     pub fn user(&self) -> Option<&UserId> {
         match &self.subject {
             RequestSubject::User(user) => Some(user),
@@ -178,7 +186,7 @@ impl PrivacyRequest {
         }
     }
 
-    /// When the user is to be erased, if they have confirmed that.
+    /// Returns when the user is erased, if they confirmed that.
     pub fn grace_until(&self) -> Option<Timestamp> {
         match self.state {
             RequestState::Confirmed { grace_until } => Some(grace_until),
@@ -186,8 +194,8 @@ impl PrivacyRequest {
         }
     }
 
-    /// What was asked for is done, for a user who asked for it where they are known. For what is held, `is_partial`.
-    /// `false` if there was nothing to settle.
+    /// Marks the request as done, for a user who is logged in. `is_partial` says that data is held.
+    /// Returns `false` if that was not possible.
     pub fn settle(&mut self, is_partial: bool, now: Timestamp) -> bool {
         if self.state == RequestState::Received && self.step(RequestStep::Verify, now).is_err() {
             return false;
@@ -196,8 +204,8 @@ impl PrivacyRequest {
         self.step(step, now).is_ok()
     }
 
-    /// Nothing of the user is left: the request keeps that it was made and answered. An erasure is done, and what else was open
-    /// can no longer be answered. For stores.
+    /// Removes the user: the request keeps that it was made and answered. An erasure is done;
+    /// another open request can no longer be answered. For stores.
     pub fn evict_user(&mut self, pseudonym: Pseudonym, now: Timestamp) {
         match self.kind {
             RequestKind::Erasure => _ = self.settle(false, now),
@@ -214,8 +222,8 @@ impl PrivacyRequest {
         }
     }
 
-    /// What restricts the user after this request has become what it is, if `before` did when it `was` something else: who has
-    /// confirmed to be erased is restricted, and whoever takes that back no longer is. For stores.
+    /// Returns the restriction of the user after this request changed from state `was`, when it was
+    /// `before`: confirming an erasure restricts the user, and cancelling lifts that. For stores.
     pub fn restriction(&self, was: &RequestState, before: Option<Restriction>, now: Timestamp) -> Option<Restriction> {
         let is_confirmed = |state: &RequestState| matches!(state, RequestState::Confirmed { .. });
         let is_ours = |restriction: &Restriction| restriction.reason == RestrictionReason::ErasurePending;
@@ -228,7 +236,8 @@ impl PrivacyRequest {
         }
     }
 
-    /// Asks for a token, and for no other any more. [`Conflict`](ErrorKind::Conflict) if there is nothing to confirm.
+    /// Makes a token, which replaces earlier ones. [`Conflict`](ErrorKind::Conflict) if there is
+    /// nothing to confirm.
     pub(crate) fn ask(&mut self, now: Timestamp) -> Result<ConfirmationToken> {
         let is_waiting = matches!(self.state, RequestState::Received | RequestState::Verified);
         if self.kind != RequestKind::Erasure || !is_waiting {
@@ -240,7 +249,7 @@ impl PrivacyRequest {
         Ok(token)
     }
 
-    /// Tries a token. A right one can be used once; after five wrong ones none is right any more.
+    /// Checks a token. A right one can be used once; after five wrong ones none is accepted.
     pub(crate) fn present(&mut self, token: &ConfirmationToken, now: Timestamp) -> Presented {
         let Some(challenge) = &mut self.challenge else { return Presented::Unasked };
         let presented = challenge.present(token, now);
@@ -287,7 +296,7 @@ fn checked(text: &str) -> Result<Box<str>> {
 }
 
 fn cannot_follow() -> Error {
-    Error::new(ErrorKind::Conflict, "the request is not in a state in which this can be done")
+    Error::new(ErrorKind::Conflict, "the state of the request does not allow this step")
 }
 
 #[cfg(test)]

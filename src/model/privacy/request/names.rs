@@ -1,4 +1,4 @@
-//! Which request, of what kind, and whose.
+//! [`RequestId`], [`RequestKind`] and [`RequestSubject`].
 
 use std::fmt;
 
@@ -12,27 +12,27 @@ use crate::{
     time::Timestamp,
 };
 
-/// The name of a request, a UUIDv7 (RFC 9562).
+/// The id of a request, a UUIDv7 (RFC 9562).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(Uuid);
 
-/// Which right somebody exercises.
+/// The right that a request exercises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RequestKind {
-    /// A copy of the data: Article 15.
+    /// Access: Article 15.
     Access,
-    /// The data is to be corrected: Article 16.
+    /// Rectification: Article 16.
     Rectification,
-    /// The data is to be erased: Article 17.
+    /// Erasure: Article 17.
     Erasure,
-    /// Processing is to be restricted: Article 18.
+    /// Restriction of processing: Article 18.
     Restriction,
-    /// The data in a form that another service can read: Article 20.
+    /// Data portability: Article 20.
     Portability,
-    /// Processing for a purpose is to end: Article 21.
+    /// Objection: Article 21.
     Objection,
 }
 
@@ -40,23 +40,24 @@ pub enum RequestKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestSubject {
-    /// A user's.
+    /// A user.
     User(UserId),
-    /// A user's who was erased since.
+    /// A user who was erased since.
     Pseudonym(Pseudonym),
 }
 
 impl RequestId {
-    /// A new id of the given time.
+    /// Creates an id for the given time.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) if the operating system gives no random bytes.
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal) if the operating system provides no
+    /// random bytes.
     pub fn generate(now: Timestamp) -> Result<Self> {
         uuid_of(now).map(Self)
     }
 
-    /// The id as a UUID.
+    /// Returns the id as a UUID.
     pub fn as_uuid(&self) -> &Uuid {
         &self.0
     }
@@ -75,7 +76,7 @@ impl fmt::Display for RequestId {
 }
 
 impl RequestKind {
-    /// The name it is stored by.
+    /// Returns the stored name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
@@ -87,7 +88,7 @@ impl RequestKind {
         }
     }
 
-    /// The kind with this name.
+    /// Returns the kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }

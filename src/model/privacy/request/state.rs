@@ -1,65 +1,66 @@
-//! How far a request is, and what happens to it.
+//! [`RequestState`] and [`RequestStep`]: the states of a request and the steps between them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// How far a request is.
+/// The state of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 #[non_exhaustive]
 pub enum RequestState {
-    /// It came in; nobody knows yet whether it is the user's.
+    /// It was received. Nobody has verified that it is the user's.
     Received,
-    /// It is the user's.
+    /// It was verified that it is the user's.
     Verified,
-    /// The user has confirmed to be erased, and will be when the time is over to think better of it.
+    /// The user confirmed the erasure, which begins when the grace period is over.
     Confirmed {
-        /// From when on the user is erased.
+        /// When the grace period is over.
         grace_until: Timestamp,
     },
-    /// Somebody is at it.
+    /// Somebody is working on it.
     InProgress,
     /// It was answered in full.
     Done,
-    /// It was answered as far as possible: something is [held](crate::privacy::LegalHold), and the user was told.
+    /// It was answered in part: data is [held](crate::privacy::LegalHold), and the user was told.
     Partial,
-    /// It was refused, and the user was told why.
+    /// It was rejected, and the user was told why.
     Rejected {
-        /// Why. It goes with the user's name.
+        /// The reason. It is removed with the user's name.
         reason: Box<str>,
     },
-    /// The user took it back, or there is nobody any more whom it could be answered for.
+    /// The user cancelled it, or was erased before it was answered.
     Cancelled,
 }
 
-/// What happens to a request.
+/// A step of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestStep {
-    /// It is the user's.
+    /// Verifies that it is the user's.
     Verify,
-    /// The user has confirmed to be erased, after this time.
+    /// The user confirms the erasure.
     Confirm {
-        /// From when on the user is erased.
+        /// When the grace period is over.
         grace_until: Timestamp,
     },
-    /// Somebody begins.
+    /// Begins the work.
     Begin,
-    /// It is answered in full.
+    /// Answers it in full.
     Complete,
-    /// It is answered as far as possible.
+    /// Answers it in part.
     CompletePartially,
-    /// It is refused, for this reason of 1 to 1,000 bytes.
+    /// Rejects it for this reason of 1 to 1,000 bytes.
     Reject(Box<str>),
-    /// The user takes it back. An erasure cannot be once its grace is over.
+    /// Cancels it. An erasure cannot be cancelled once its grace period is over.
     Cancel,
-    /// It takes two months longer, for this reason of 1 to 1,000 bytes: once, and before it is due.
+    /// Extends the deadline by two months for this reason of 1 to 1,000 bytes: once, before it is
+    /// due.
     Extend(Box<str>),
 }
 
 impl RequestState {
-    /// Whether it is still to be answered.
+    /// Returns whether the request is still to be answered.
     pub fn is_open(&self) -> bool {
         match self {
             Self::Received | Self::Verified | Self::Confirmed { .. } | Self::InProgress => true,

@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// What a store need not understand of a request.
+/// The part of a request that a store need not understand.
 #[derive(Serialize, Deserialize)]
 struct Body {
     #[serde(flatten)]
@@ -22,7 +22,7 @@ struct Body {
     challenge: Option<Challenge>,
 }
 
-/// What a store keeps of a request beside [`PrivacyRequest::to_json`], to find it by.
+/// The fields by which a store finds a request, beside [`PrivacyRequest::to_json`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "a store must name each field to keep it")]
 pub struct StoredRequest {
@@ -43,7 +43,7 @@ pub struct StoredRequest {
 }
 
 impl PrivacyRequest {
-    /// What a store need not understand, as one JSON object. It has no name of the user.
+    /// Returns the other fields as a JSON object, without the user's name.
     pub fn to_json(&self) -> String {
         let body = Body {
             state: self.state.clone(),
@@ -58,7 +58,7 @@ impl PrivacyRequest {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ErrorKind::Corrupt) if it is something else.
+    /// [`Corrupt`](ErrorKind::Corrupt) if the JSON is something else.
     pub fn stored(stored: StoredRequest, json: &[u8]) -> Result<Self> {
         let body: Body = serde_json::from_slice(json)
             .map_err(|error| Error::new(ErrorKind::Corrupt, "a stored request is damaged").with_source(error))?;

@@ -1,4 +1,4 @@
-//! [`ConfirmationToken`]: the secret by which somebody confirms that they want to be erased.
+//! [`ConfirmationToken`]: the secret with which a user confirms an erasure.
 
 use std::{fmt, time::Duration};
 
@@ -8,13 +8,15 @@ use zeroize::Zeroizing;
 use super::Presented;
 use crate::{error::Result, id::SessionToken, time::Timestamp};
 
-/// A secret that goes to the user on a way that only they can read, a mail, say, and comes back with their confirmation.
+/// The secret with which a user confirms an erasure. Send it over a channel that only the user can
+/// read, such as mail.
 ///
-/// 256 random bits, 43 characters of base64url. Only its hash is stored; it shows nothing in `Debug` and is wiped when dropped.
+/// 256 random bits, as 43 characters of base64url. Only its hash is stored. `Debug` does not show
+/// it, and it is wiped when dropped.
 #[derive(Clone)]
 pub struct ConfirmationToken(SessionToken);
 
-/// What is stored of a token, and how long and how often it may be tried.
+/// The stored hash of a token, and how long and how often it may be tried.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Challenge {
     hash: [u8; 32],
@@ -22,10 +24,10 @@ pub(super) struct Challenge {
     tries: u8,
 }
 
-/// So long a mail may lie unread.
+/// How long a token is valid.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// So often a token may be tried: nobody guesses one of 256 bits, but nobody has to try more often either.
+/// How many times a token may be tried. Nobody guesses 256 bits, and nobody needs more tries.
 const TRIES: u8 = 5;
 
 impl ConfirmationToken {
@@ -33,12 +35,13 @@ impl ConfirmationToken {
         SessionToken::generate().map(Self)
     }
 
-    /// Reads a token as it comes back. Anything but the one canonical encoding of 32 bytes is `None`.
+    /// Parses a token. Returns `None` for anything but the canonical encoding of 32 bytes.
     pub fn parse(encoded: &[u8]) -> Option<Self> {
         SessionToken::parse(encoded).map(Self)
     }
 
-    /// The token as it goes to the user. The text is wiped when dropped; do not log or store it.
+    /// Returns the token to send to the user. The text is wiped when dropped; do not log or store
+    /// it.
     pub fn expose_secret(&self) -> Zeroizing<String> {
         self.0.expose_secret()
     }
