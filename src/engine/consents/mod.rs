@@ -270,6 +270,20 @@ impl Consents {
         self.record(subject, records).await.map(drop)
     }
 
+    /// Whether the choices only refuse, and one of them ends processing: of a purpose that is granted,
+    /// or allowed until the visitor objects. That is as easy as a grant (GDPR, Articles 7(3) and 21).
+    fn ends_processing(&self, choices: &Choices, consent_states: &ConsentStates) -> bool {
+        let is_no = |choice: &Choice| *choice != Choice::Decision(Decision::Granted);
+        let is_allowed = |id: &PurposeId| match consent_states.get(id) {
+            Some(state) => !state.decision.is_no(),
+            None => self.purposes().get(id).is_some_and(|purpose| {
+                let modes = [Regime::Strictest, Regime::OptOut].map(|regime| purpose.mode_under(regime));
+                modes.iter().any(|mode| matches!(mode, Mode::ExemptWithObjection | Mode::OptOut))
+            }),
+        };
+        choices.made.iter().all(|(_, choice)| is_no(choice)) && choices.made.iter().any(|(id, _)| is_allowed(id))
+    }
+
     /// Reserves one decision of a visitor within the limits; `None` is a visitor who has decided
     /// nothing yet.
     ///
@@ -283,7 +297,10 @@ impl Consents {
         choices: &Choices,
         consent_states: &ConsentStates,
     ) -> Result<Option<DecisionPermit>> {
-        self.inner.limits.reserve(visitor, network, choices, consent_states, self.now())
+        if self.ends_processing(choices, consent_states) {
+            return Ok(None);
+        }
+        self.inner.limits.reserve(visitor, network.filter(TruncatedAddress::is_public), self.now())
     }
 
     /// Links a visitor to the user that they log in as. The token of the visitor is invalid

@@ -6,10 +6,7 @@ use crate::{
     engine::rate::{Allowances, RateLimit},
     error::{Error, ErrorKind, Result},
     id::VisitorId,
-    model::{
-        client::TruncatedAddress,
-        consent::{Choice, Choices, ConsentStates, Decision},
-    },
+    model::client::TruncatedAddress,
     time::Timestamp,
 };
 
@@ -43,8 +40,7 @@ impl VisitorLimits {
         Self { inner: Arc::new(Inner { visitors, networks }) }
     }
 
-    /// Reserves one decision for the network and, if it is known, for the visitor. Withdrawals need
-    /// no reservation.
+    /// Reserves one decision for the network and, if it is known, for the visitor.
     ///
     /// # Errors
     ///
@@ -53,18 +49,8 @@ impl VisitorLimits {
         &self,
         visitor: Option<VisitorId>,
         network: Option<TruncatedAddress>,
-        choices: &Choices,
-        consent_states: &ConsentStates,
         now: Timestamp,
     ) -> Result<Option<DecisionPermit>> {
-        // Withdrawing is as easy as granting (GDPR, Article 7(3)), and presupposes a grant that was
-        // counted.
-        let is_no = |choice: &Choice| *choice != Choice::Decision(Decision::Granted);
-        let is_granted =
-            |id| consent_states.get(id).is_some_and(|consent_state| consent_state.decision == Decision::Granted);
-        if choices.made.iter().all(|(_, choice)| is_no(choice)) && choices.made.iter().any(|(id, _)| is_granted(id)) {
-            return Ok(None);
-        }
         let mut permit = DecisionPermit { limits: self.clone(), visitor: None, network: None };
         if let Some(network) = network {
             self.inner.networks.take(&network, now).map_err(|wait| too_many("the network of the visitor", wait))?;

@@ -80,7 +80,9 @@ impl AnonymousSessions {
     /// [`ErrorKind::RateLimited`] if it is crowded and their network has used up its share. Nothing
     /// is counted then.
     pub(super) fn admit(&self, address: Option<IpAddr>, sessions: u64, bytes: u64, now: Timestamp) -> Result<()> {
-        let Some(network) = address.filter(is_of_a_client).map(TruncatedAddress::from) else { return Ok(()) };
+        let Some(network) = address.map(TruncatedAddress::from).filter(TruncatedAddress::is_public) else {
+            return Ok(());
+        };
         let AnonymousLimits { network_sessions, network_bytes, .. } = self.limits;
         let mut networks = lock(&self.networks);
         let used = networks.get_or_insert_mut(network, || Used { at: now, sessions: 0, bytes: 0 });
@@ -163,16 +165,6 @@ impl AnonymousSessions {
                 bytes,
                 "anonymous sessions reached their bound: the least recently used ones ended; said once a minute"
             );
-        }
-    }
-}
-
-/// The address of a proxy that was not declared says nothing about where a client is.
-fn is_of_a_client(address: &IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
-        IpAddr::V6(v6) => {
-            !(v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified())
         }
     }
 }

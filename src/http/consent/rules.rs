@@ -132,7 +132,8 @@ impl ConsentRules {
     /// network.
     ///
     /// A decision beyond a limit fails with [`RateLimited`](ErrorKind::RateLimited). Repetitions
-    /// that add no record do not count. Withdrawals of a grant do not count and are never refused.
+    /// that add no record do not count. Refusals that end processing, of a granted purpose or of one
+    /// that is allowed until an objection, do not count and are never refused.
     /// Decisions of logged-in users are not limited. The limit of networks needs the address of the
     /// client; without it, visitors who send no cookie are not limited. Each process counts
     /// separately.

@@ -31,6 +31,18 @@ impl From<IpAddr> for TruncatedAddress {
 }
 
 impl TruncatedAddress {
+    /// Whether it is a network of the Internet. The address of a proxy that was not declared says
+    /// nothing about where a client is.
+    pub(crate) fn is_public(&self) -> bool {
+        match self.0 {
+            IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
+            IpAddr::V6(v6) => {
+                // The last bits of the loopback address are gone.
+                !(v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified())
+            }
+        }
+    }
+
     /// The network as one small number: 24 bits for IPv4, 48 bits above those for IPv6.
     #[cfg(feature = "sqlite")]
     pub(crate) fn to_number(self) -> i64 {

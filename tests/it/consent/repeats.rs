@@ -92,17 +92,24 @@ async fn visitor_decisions_limits_each_visitor() {
 }
 
 #[tokio::test]
-async fn withdraw_is_never_rate_limited() {
+async fn decline_of_an_allowed_purpose_is_never_rate_limited() {
     let site = Site::new(MemoryStore::new(), limited(1, 2));
     let mut visitor = site.browser();
     visitor.grant("analytics").await;
     visitor.grant("marketing").await;
-    let refused = visitor.decide(json!({ "made": [["measurement", "decline"]] })).await;
+    let refused = visitor.decide(json!({ "made": [["measurement", "grant"]] })).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
-    for purpose in ["analytics", "marketing"] {
+    for purpose in ["analytics", "marketing", "measurement"] {
+        assert!(visitor.allows(purpose).await, "{purpose}");
         visitor.decline(purpose).await;
-        assert!(!visitor.allows(purpose).await);
+        assert!(!visitor.allows(purpose).await, "{purpose}");
     }
+
+    // A newcomer of a network that has used up its limit objects all the same.
+    let mut newcomer = site.browser();
+    assert!(newcomer.allows("measurement").await);
+    newcomer.decline("measurement").await;
+    assert!(!newcomer.allows("measurement").await);
 }
 
 #[tokio::test]
