@@ -202,7 +202,7 @@ async fn a_journal_that_is_gone_or_cannot_be_made_is_an_error_and_not_a_new_one(
     std::fs::remove_file(place.journal_path()).unwrap();
     let error = guestbook.rights().erase(&user("ada")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.to_string().contains("is gone"), "{error}");
+    assert!(error.to_string().contains("is missing"), "{error}");
     assert_eq!((store.erasure_of(user("ada")).await.unwrap(), count(&store, "ada").await), (None, 1));
     assert!(!place.journal_path().exists());
 
