@@ -88,13 +88,13 @@ async fn the_rules_anonymise<S: Store + Clone>(store: S) {
 }
 
 #[tokio::test]
-async fn what_is_old_becomes_nobodys_once_and_a_dry_run_says_the_same() {
+async fn run_once_anonymises_old_events_once_as_dry_run_predicts() {
     the_rules_anonymise(FaultyStore::default()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn in_a_file_the_same_rules_anonymise_and_what_was_somebodys_is_overwritten() {
+async fn run_once_anonymises_in_a_file_and_overwrites_the_names() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     the_rules_anonymise(tower_guestbook::store::SqliteStore::open(path).unwrap()).await;
@@ -121,7 +121,7 @@ async fn in_a_file_the_same_rules_anonymise_and_what_was_somebodys_is_overwritte
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn what_is_anonymised_is_not_looked_through_again() {
+async fn run_once_does_not_scan_anonymised_events_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = tower_guestbook::store::SqliteStore::open(&path).unwrap();
@@ -144,7 +144,7 @@ async fn what_is_anonymised_is_not_looked_through_again() {
 }
 
 #[tokio::test]
-async fn who_is_restricted_is_left_alone() {
+async fn run_once_does_not_anonymise_restricted_users() {
     let store = FaultyStore::default();
     store_all(&store, 1, views(9, DAY * 12)).await;
     let (guestbook, _) = guestbook(store.clone(), rules());
@@ -157,7 +157,7 @@ async fn who_is_restricted_is_left_alone() {
 }
 
 #[tokio::test]
-async fn more_than_the_allowed_part_is_only_anonymised_by_force() {
+async fn max_fraction_applies_to_anonymisation() {
     for (old, new, refused) in [(600, 1_400, false), (601, 1_399, true)] {
         let store = MemoryStore::new();
         store_all(&store, 1, [views(old, DAY * 12), views(new, DAY)].concat()).await;
@@ -173,7 +173,7 @@ async fn more_than_the_allowed_part_is_only_anonymised_by_force() {
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn in_a_database_of_before_what_is_old_becomes_nobodys_as_well() {
+async fn run_once_anonymises_in_an_older_database() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = tower_guestbook::store::SqliteStore::open(&path).unwrap();

@@ -29,13 +29,13 @@ fn large_views(count: usize, age: Duration) -> Vec<Event> {
 }
 
 #[tokio::test]
-async fn in_a_file_the_same_rules_decide() {
+async fn run_once_applies_the_rules_in_a_file() {
     let (path, _directory) = file();
     the_rules_decide(SqliteStore::open(path).unwrap()).await;
 }
 
 #[tokio::test]
-async fn space_is_given_back_page_by_page() {
+async fn run_once_returns_free_pages_in_steps() {
     let (path, _directory) = file();
     let store = SqliteStore::open(&path).unwrap();
     store_all(&store, 1, large_views(1_000, DAY)).await;
@@ -75,7 +75,7 @@ async fn the_free_list_and_the_file_become_shorter() {
 }
 
 #[tokio::test]
-async fn of_two_guestbooks_on_one_file_one_runs() {
+async fn run_once_runs_in_one_of_two_guestbooks_on_a_file() {
     let (path, _directory) = file();
     let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
     store_all(&stores[0], 1, [views(3_000, DAY * 91), views(100, DAY)].concat()).await;
@@ -103,7 +103,7 @@ async fn of_two_guestbooks_on_one_file_one_runs() {
 }
 
 #[tokio::test]
-async fn old_rows_that_stay_are_not_looked_through_for_others() {
+async fn run_once_does_not_scan_old_rows_that_stay() {
     let (path, _directory) = file();
     let store = SqliteStore::open(&path).unwrap();
     let mixed = (0..4_000).map(|number| {
@@ -121,7 +121,7 @@ async fn old_rows_that_stay_are_not_looked_through_for_others() {
 }
 
 #[tokio::test]
-async fn a_reader_that_holds_the_log_keeps_no_writer_waiting() {
+async fn run_once_blocks_no_writer_while_a_reader_holds_the_log() {
     let (path, _directory) = file();
     let store = SqliteStore::builder(&path).busy_timeout(Duration::from_secs(600)).open().unwrap();
     store_all(&store, 1, [views(10, DAY * 91), views(5, DAY)].concat()).await;

@@ -117,12 +117,12 @@ async fn the_rules_decide<S: Store + Clone>(store: S) {
 }
 
 #[tokio::test]
-async fn the_most_specific_rule_decides_to_the_millisecond_and_a_dry_run_says_the_same() {
+async fn run_once_applies_the_most_specific_rule_as_dry_run_predicts() {
     the_rules_decide(FaultyStore::default()).await;
 }
 
 #[tokio::test]
-async fn a_report_has_the_names_that_others_read() {
+async fn retention_report_has_stable_json_names() {
     let store = FaultyStore::default();
     store_all(&store, 1, [views(2, DAY * 91), views(1, DAY * 3)].concat()).await;
     let (guestbook, _) =
@@ -159,7 +159,7 @@ async fn a_report_has_the_names_that_others_read() {
 }
 
 #[tokio::test]
-async fn more_than_the_allowed_part_of_a_class_is_only_deleted_by_force() {
+async fn max_fraction_is_overridden_by_run_forced_only() {
     for (old, new, refused) in [(600, 1_400, false), (601, 1_399, true), (1_000, 0, false), (1_001, 0, true)] {
         let store = FaultyStore::default();
         let mut events = [views(old, DAY * 91), views(new, DAY * 80)].concat();
@@ -180,7 +180,7 @@ async fn more_than_the_allowed_part_of_a_class_is_only_deleted_by_force() {
 }
 
 #[tokio::test]
-async fn what_is_kept_forever_is_never_deleted_and_off_keeps_all() {
+async fn keep_forever_and_off_delete_nothing() {
     let store = FaultyStore::default();
     store_all(&store, 1, views(1_500, DAY * 10_000)).await;
     for rules in [RetentionRules::off(), RetentionRules::new().keep_activities(Keep::Forever)] {
@@ -191,7 +191,7 @@ async fn what_is_kept_forever_is_never_deleted_and_off_keeps_all() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_meant_are_refused_by_name() {
+async fn invalid_retention_rules_are_refused_by_name() {
     let rules = RetentionRules::new().max_fraction(0.0);
     let error = support::builder(FaultyStore::default()).0.retention(rules).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -199,7 +199,7 @@ async fn settings_that_cannot_be_meant_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn expired_sessions_are_removed_with_it() {
+async fn run_once_deletes_expired_sessions() {
     let (builder, clock) = support::builder(FaultyStore::default());
     let guestbook = builder.build().unwrap();
     let app = support::app(&guestbook);
@@ -215,7 +215,7 @@ async fn expired_sessions_are_removed_with_it() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_not_fatal_and_the_next_run_goes_on() {
+async fn run_once_after_a_store_failure_continues() {
     let store = FaultyStore::default();
     store_all(&store, 1, views(900, DAY * 91)).await;
     let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
@@ -232,7 +232,7 @@ async fn a_store_that_fails_is_not_fatal_and_the_next_run_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_for_the_chunk_under_way_and_for_no_more() {
+async fn shutdown_waits_for_one_chunk_of_retention() {
     let store = FaultyStore::default();
     store_all(&store, 1, views(50_000, DAY * 91)).await;
     let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());
@@ -252,7 +252,7 @@ async fn a_shutdown_waits_for_the_chunk_under_way_and_for_no_more() {
 }
 
 #[tokio::test]
-async fn who_leaves_does_not_stop_a_run() {
+async fn run_once_continues_when_its_caller_is_dropped() {
     let store = FaultyStore::default();
     store_all(&store, 1, views(900, DAY * 91)).await;
     let (guestbook, _) = guestbook(store.clone(), RetentionRules::new());

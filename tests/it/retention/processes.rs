@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 
 #[tokio::test]
-async fn while_another_holds_the_lease_nothing_runs() {
+async fn run_once_conflicts_while_another_process_has_the_lease() {
     let store = FaultyStore::default();
     store_all(&store, 1, views(10, DAY * 91)).await;
     let (guestbook, clock) = guestbook(store.clone(), RetentionRules::new());
@@ -23,7 +23,7 @@ async fn while_another_holds_the_lease_nothing_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_runs_by_itself_in_one_process_of_several() {
+async fn retention_runs_in_one_process_of_several() {
     let store = FaultyStore::default();
     store_all(&store, 1, [views(10, DAY * 91), views(5, DAY * 90)].concat()).await;
     let clock = Clock::manual(START);

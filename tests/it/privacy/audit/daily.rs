@@ -19,7 +19,7 @@ async fn record(guestbook: &Guestbook) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_a_day_the_trail_is_verified_and_what_was_found_can_be_asked_for() {
+async fn trail_is_verified_daily_and_last_verification_has_the_result() {
     let (builder, clock) = support::builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     record(&guestbook).await;
@@ -41,7 +41,7 @@ async fn once_a_day_the_trail_is_verified_and_what_was_found_can_be_asked_for() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trail_that_is_not_what_was_recorded_is_reported_without_being_asked_for() {
+async fn daily_verification_reports_a_changed_trail() {
     let store = FaultyStore::default();
     let (builder, _clock) = support::builder(store.clone());
     let right = builder.audit_key([9; 32]).verify_audit(Duration::MAX).build().unwrap();
@@ -63,7 +63,7 @@ async fn a_trail_that_is_not_what_was_recorded_is_reported_without_being_asked_f
 }
 
 #[tokio::test]
-async fn entries_that_were_cut_off_at_the_end_since_the_last_time_are_missed() {
+async fn daily_verification_finds_entries_cut_off_since_the_last_one() {
     let place = Place::new();
     let (builder, clock) = support::builder(SqliteStore::open(place.path()).unwrap());
     let guestbook = builder.audit_key([9; 32]).sweep_interval(Duration::from_millis(5)).build().unwrap();

@@ -88,7 +88,7 @@ async fn export(guestbook: &Guestbook, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn rights_that_are_exercised_are_recorded_with_who_did_it() {
+async fn audit_trail_records_each_right_with_its_actor() {
     let Place { guestbook, .. } = &Place::new();
     let (ada, desk) = (user("ada"), Actor::Operator("desk 3".into()));
     guestbook.rights().export(&ada).await.unwrap();
@@ -143,7 +143,7 @@ async fn pages_show_the_whole_trail_however_long_it_is() {
 }
 
 #[tokio::test]
-async fn a_key_of_ones_own_is_needed_to_find_who_can_read_the_secret() {
+async fn audit_key_finds_changes_by_those_who_know_the_secret() {
     let place = Place::new();
     place.fill(3).await;
     let with = async |key: Option<[u8; 32]>| {
@@ -199,14 +199,14 @@ async fn retention_is_recorded<S: Store + Clone>(store: S) {
 }
 
 #[tokio::test]
-async fn a_run_of_retention_is_recorded_if_it_deleted_something_and_the_trail_is_cut_as_well() {
+async fn retention_is_recorded_and_deletes_old_audit_entries() {
     retention_is_recorded(crate::support::faulty_store::FaultyStore::default()).await;
     let directory = tempfile::tempdir().unwrap();
     retention_is_recorded(SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_clock_that_is_years_ahead_does_not_cut_the_trail() {
+async fn retention_refuses_to_delete_the_trail_when_the_clock_is_ahead() {
     let (builder, clock) = support::builder(MemoryStore::new());
     let guestbook = builder.retention(RetentionRules::new()).build().unwrap();
     for number in 0..1_200u64 {
@@ -223,7 +223,7 @@ async fn a_clock_that_is_years_ahead_does_not_cut_the_trail() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_gives_no_copy_that_is_not_recorded() {
+async fn export_that_cannot_be_recorded_fails() {
     let store = crate::support::faulty_store::FaultyStore::default();
     let guestbook = support::builder(store.clone()).0.build().unwrap();
     guestbook.audit().head().await.unwrap();
@@ -239,7 +239,7 @@ async fn a_store_that_fails_gives_no_copy_that_is_not_recorded() {
 }
 
 #[test]
-fn neither_a_key_nor_what_was_said_is_in_a_debug_text() {
+fn debug_shows_neither_key_nor_detail() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let texts = runtime.block_on(async {
         let guestbook = Guestbook::builder(MemoryStore::new()).audit_key([123; 32]).build().unwrap();

@@ -57,7 +57,7 @@ async fn child_that_records() {
 }
 
 #[tokio::test]
-async fn of_a_process_that_is_killed_each_acknowledged_entry_is_in_the_chain() {
+async fn audit_trail_keeps_acknowledged_entries_of_a_killed_process() {
     let place = Place::new();
     let mut count = 0;
     for round in 0..3 {

@@ -20,7 +20,7 @@ async fn after(statements: &str, anchored: bool) -> Option<(u64, AuditFlaw)> {
 }
 
 #[tokio::test]
-async fn a_byte_that_is_changed_in_any_column_is_found_where_it_is() {
+async fn verify_names_the_entry_of_a_changed_byte() {
     let place = Place::new();
     place.fill(9).await;
     let raw = place.raw();
@@ -91,7 +91,7 @@ async fn a_byte_that_is_changed_in_any_column_is_found_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_gone_or_elsewhere_is_found() {
+async fn verify_finds_a_missing_or_moved_entry() {
     assert_eq!(after("DELETE FROM audit_entries WHERE sequence = 5", false).await, Some((5, AuditFlaw::Missing)));
     let swapped = "
         UPDATE audit_entries SET sequence = 99 WHERE sequence = 4;
@@ -110,7 +110,7 @@ async fn a_row_that_is_gone_or_elsewhere_is_found() {
 }
 
 #[tokio::test]
-async fn a_tail_that_is_cut_off_is_found_with_a_head_that_was_kept() {
+async fn verify_with_a_kept_head_finds_a_cut_off_end() {
     for cut in ["sequence = 9", "sequence > 4", "sequence > 0"] {
         let sql = format!("DELETE FROM audit_entries WHERE {cut}");
         assert_eq!(after(&sql, false).await, None, "what is left is right");
@@ -141,7 +141,7 @@ async fn a_tail_that_is_cut_off_is_found_with_a_head_that_was_kept() {
 }
 
 #[tokio::test]
-async fn a_payload_that_is_changed_is_found_and_one_that_is_gone_is_counted() {
+async fn verify_finds_a_changed_payload_and_counts_removed_ones() {
     for sql in [
         "UPDATE audit_payloads SET payload = replace(payload, '4', '5') WHERE sequence = 5",
         "UPDATE audit_payloads SET payload = payload || ' ' WHERE sequence = 5",
@@ -161,7 +161,7 @@ async fn a_payload_that_is_changed_is_found_and_one_that_is_gone_is_counted() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_is_forged_or_removed_is_found() {
+async fn verify_finds_a_forged_or_removed_checkpoint() {
     const FORGERIES: [(&str, (u64, AuditFlaw)); 6] = [
         (
             "UPDATE audit_checkpoint SET sequence = 5; DELETE FROM audit_entries WHERE sequence <= 5",
@@ -216,7 +216,7 @@ async fn a_mistake_in_sql_cannot_change_the_trail() {
 }
 
 #[tokio::test]
-async fn what_was_changed_is_not_dropped_when_it_is_old() {
+async fn retention_keeps_changed_audit_entries() {
     let (builder, clock, directory) = {
         let directory = tempfile::tempdir().unwrap();
         let (builder, clock) = support::builder(SqliteStore::open(directory.path().join("guestbook.db")).unwrap());

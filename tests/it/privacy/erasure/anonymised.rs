@@ -19,7 +19,7 @@ async fn everything<S: ActivityStore>(store: &S) -> Vec<Activity> {
 }
 
 #[tokio::test]
-async fn rows_of_nobody_are_left_and_no_word_of_the_user_in_any_file() {
+async fn erase_anonymises_activities_and_leaves_no_name_in_any_file() {
     let place = Place::new();
     let (store, addresses) = (place.open(), Addresses::new(&place));
     let (builder, _clock) = builder(store.clone(), &place, addresses.clone());
@@ -70,7 +70,7 @@ async fn rows_of_nobody_are_left_and_no_word_of_the_user_in_any_file() {
 }
 
 #[tokio::test]
-async fn rows_of_nobody_count_as_views_and_not_as_users_and_are_in_no_export() {
+async fn anonymised_activities_count_as_views_and_are_in_no_export() {
     let (builder, clock) = support::builder(MemoryStore::new());
     let guestbook = builder.erased_activities(ErasedActivities::Anonymised).build().unwrap();
     for name in ["ada", "ada", "bob"] {
@@ -96,7 +96,7 @@ async fn rows_of_nobody_count_as_views_and_not_as_users_and_are_in_no_export() {
 }
 
 #[tokio::test]
-async fn a_receipt_of_before_has_no_such_member_and_is_still_true() {
+async fn receipt_without_anonymised_count_is_still_valid() {
     let (builder, _clock) = support::builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     guestbook.recorder().record_durable(event("ada", "hers")).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_receipt_of_before_has_no_such_member_and_is_still_true() {
 }
 
 #[tokio::test]
-async fn what_is_held_stays_as_it_is_until_it_is_released() {
+async fn erase_anonymises_held_activities_only_after_their_release() {
     let place = Place::new();
     let (builder, _clock) = support::builder(place.open());
     let guestbook = builder.erased_activities(ErasedActivities::Anonymised).build().unwrap();

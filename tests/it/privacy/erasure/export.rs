@@ -60,7 +60,7 @@ async fn document(guestbook: &Guestbook, name: &str) -> (Vec<usize>, Value, Stri
 }
 
 #[tokio::test]
-async fn an_export_is_what_is_stored_in_parts_of_bounded_size_and_the_same_each_time() {
+async fn export_has_all_data_in_bounded_parts_and_is_deterministic() {
     let place = Place::new();
     let store = place.open();
     let visitors = fill(&store, 5_000).await;
@@ -122,7 +122,7 @@ async fn an_export_is_what_is_stored_in_parts_of_bounded_size_and_the_same_each_
 }
 
 #[tokio::test]
-async fn another_store_can_be_filled_from_an_export() {
+async fn export_can_fill_another_store() {
     let place = Place::new();
     let store = place.open();
     fill(&store, 10).await;
@@ -169,7 +169,7 @@ async fn another_store_can_be_filled_from_an_export() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_in_the_middle_ends_the_stream_with_its_error() {
+async fn export_ends_with_the_error_of_the_store() {
     let store = FaultyStore::default();
     fill(&*store.store, 3_000).await;
     let (builder, _clock) = support::builder(store.clone());
@@ -195,7 +195,7 @@ async fn a_store_that_fails_in_the_middle_ends_the_stream_with_its_error() {
 }
 
 #[tokio::test]
-async fn an_export_that_is_dropped_half_way_leaves_the_store_as_it_was() {
+async fn export_that_is_dropped_changes_nothing() {
     let place = Place::new();
     let store = place.open();
     fill(&store, 3_000).await;

@@ -131,7 +131,7 @@ impl TestClient {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_exported_and_what_is_erased_is_in_no_file_in_no_shape() {
+async fn export_has_what_is_stored_and_erase_leaves_nothing_in_any_file() {
     let place = Place::new();
     let (store, addresses) = (place.open(), Addresses::new(&place));
     let (guestbook, _clock) = whole(store.clone(), &place, addresses.clone());
@@ -233,7 +233,7 @@ async fn what_is_kept_is_exported_and_what_is_erased_is_in_no_file_in_no_shape()
 
 /// Copies that SQLite makes when it splits and merges pages.
 #[tokio::test]
-async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_those_who_stay() {
+async fn erase_of_many_users_leaves_next_to_no_residue_between_other_rows() {
     const USERS: usize = 2_000;
     let place = Place::new();
     let store = place.open();
@@ -283,7 +283,7 @@ async fn of_many_who_come_and_go_next_to_nothing_is_left_between_the_rows_of_tho
 }
 
 #[tokio::test]
-async fn a_reader_holds_up_the_overwriting_and_the_next_sweep_makes_up_for_it() {
+async fn scrub_blocked_by_a_reader_is_done_by_the_next_sweep() {
     let place = Place::new();
     // Whoever waited for the reader, who does not end before they are done, would wait for so long,
     // and fail.
@@ -313,7 +313,7 @@ async fn a_reader_holds_up_the_overwriting_and_the_next_sweep_makes_up_for_it() 
 }
 
 #[tokio::test]
-async fn residue_that_a_dead_process_left_is_overwritten_at_the_next_start() {
+async fn start_overwrites_residue_of_a_dead_process() {
     let place = Place::new();
     let (store, word) = (place.open(), needle());
     append(&store, entries(1, 1, [event("ada", &word)])).await;

@@ -144,7 +144,7 @@ async fn close(guestbook: Guestbook, store: SqliteStore) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restored_backup_brings_nobody_back_and_costs_nobody_else_anything() {
+async fn replay_erases_users_of_a_restored_backup_and_nobody_else() {
     for is_copied in [false, true] {
         let (place, elsewhere) = (Place::new(), tempfile::tempdir().unwrap());
         let backup = elsewhere.path().join("backup.db");
@@ -211,7 +211,7 @@ async fn a_restored_backup_brings_nobody_back_and_costs_nobody_else_anything() {
 }
 
 #[tokio::test]
-async fn a_user_of_whom_there_is_only_a_session_or_only_a_row_of_the_application_is_found() {
+async fn replay_finds_users_with_only_a_session_or_only_application_data() {
     #[derive(Clone)]
     struct Names(Arc<Mutex<Vec<UserId>>>);
 
@@ -265,7 +265,7 @@ async fn a_user_of_whom_there_is_only_a_session_or_only_a_row_of_the_application
 }
 
 #[tokio::test]
-async fn what_is_over_or_lifted_is_left_alone() {
+async fn replay_ignores_expired_and_lifted_erasures() {
     let faulty_store = FaultyStore::default();
     let store = faulty_store.store.clone();
     let shelf = Shelf::new(Fault::Good);
@@ -298,7 +298,7 @@ async fn what_is_over_or_lifted_is_left_alone() {
 }
 
 #[tokio::test]
-async fn an_erasure_that_a_backup_has_half_done_and_that_is_lifted_is_finished_and_then_lifted() {
+async fn replay_finishes_a_half_done_erasure_before_it_lifts_it() {
     let place = Place::new();
     let store = place.open();
     let addresses = Addresses::new(&place);
@@ -322,7 +322,7 @@ async fn an_erasure_that_a_backup_has_half_done_and_that_is_lifted_is_finished_a
 }
 
 #[tokio::test]
-async fn if_the_journal_cannot_be_written_nothing_has_happened() {
+async fn erase_fails_without_effect_when_the_journal_cannot_be_written() {
     let place = Place::new();
     let store = place.open();
     let shelf = Shelf::new(Fault::Good);
@@ -356,7 +356,7 @@ async fn if_the_journal_cannot_be_written_nothing_has_happened() {
 }
 
 #[tokio::test]
-async fn an_erasure_of_before_there_was_a_journal_is_entered_when_it_is_asked_for_again() {
+async fn erase_enters_an_erasure_from_before_the_journal() {
     let place = Place::new();
     let store = place.open();
     let (guestbook, _clock) = whole(store.clone(), &place, Addresses::new(&place));
@@ -371,7 +371,7 @@ async fn an_erasure_of_before_there_was_a_journal_is_entered_when_it_is_asked_fo
 }
 
 #[tokio::test]
-async fn a_replay_that_fails_in_the_middle_is_made_again_and_counts_once() {
+async fn replay_that_fails_can_be_repeated_and_counts_once() {
     let faulty_store = FaultyStore::default();
     let shelf = Shelf::new(Fault::Good);
     let names = ["ada", "bob", "cid"];

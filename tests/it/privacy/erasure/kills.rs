@@ -32,12 +32,12 @@ async fn child_that_erases() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_that_is_killed_is_finished_at_the_next_start_and_costs_others_nothing() {
+async fn start_finishes_an_erasure_that_was_killed() {
     is_killed_and_finished(ErasedActivities::Deleted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_leaves_rows_of_nobody_is_finished_as_well_and_each_row_is_left_once() {
+async fn start_finishes_an_anonymising_erasure_and_keeps_each_row_once() {
     is_killed_and_finished(ErasedActivities::Anonymised).await;
 }
 

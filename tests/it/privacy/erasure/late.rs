@@ -36,7 +36,7 @@ async fn an_event_that_was_queued_before_and_comes_after_is_not_stored() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_spooled_before_and_is_replayed_after_is_not_stored_and_its_file_goes() {
+async fn spooled_event_of_an_erased_user_is_not_stored_and_its_file_is_removed() {
     let (place, word, his) = (Place::new(), needle(), needle());
     let store = place.open();
     let faulty_store = FaultyStore::default();
@@ -73,7 +73,7 @@ async fn an_event_that_was_spooled_before_and_is_replayed_after_is_not_stored_an
 }
 
 #[tokio::test]
-async fn what_waits_in_the_own_queue_or_spool_is_gone_when_an_erasure_is_finished() {
+async fn erase_clears_the_queue_and_the_spool_of_its_process() {
     let (place, word) = (Place::new(), needle());
     let (guestbook, _clock) = whole(place.open(), &place, Addresses::new(&place));
     guestbook.recorder().record(event("ada", &word));
@@ -89,7 +89,7 @@ async fn what_waits_in_the_own_queue_or_spool_is_gone_when_an_erasure_is_finishe
 }
 
 #[tokio::test]
-async fn a_login_of_somebody_who_is_erased_is_refused_and_leaves_the_browser_as_it_was() {
+async fn login_of_an_erased_user_is_refused_and_sets_no_cookie() {
     let place = Place::new();
     let (guestbook, _clock) = whole(place.open(), &place, Addresses::new(&place));
     let app = Router::new()
@@ -126,7 +126,7 @@ async fn a_login_of_somebody_who_is_erased_is_refused_and_leaves_the_browser_as_
 }
 
 #[tokio::test]
-async fn a_session_that_another_instance_has_cached_is_over_within_the_cache_age() {
+async fn erase_ends_sessions_cached_elsewhere_within_the_cache_age() {
     let place = Place::new();
     let (one, _clock) = whole(place.open(), &place, Addresses::new(&place));
     let (builder, clock) = support::builder(place.open());
@@ -142,7 +142,7 @@ async fn a_session_that_another_instance_has_cached_is_over_within_the_cache_age
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logins_and_logouts_that_cross_an_erasure_leave_nothing() {
+async fn erase_with_parallel_logins_and_logouts_leaves_nothing() {
     let place = Place::new();
     let (guestbook, _clock) = whole(place.open(), &place, Addresses::new(&place));
     let app = routes(&guestbook);

@@ -40,7 +40,7 @@ async fn erase_as(store: &SqliteStore, name: &str, limit: usize, activities: Era
 }
 
 #[tokio::test]
-async fn a_name_that_others_use_stays_and_one_that_nobody_uses_goes() {
+async fn erase_removes_names_that_nobody_else_uses() {
     let place = Place::new();
     let store = place.open();
     let batch = [
@@ -69,7 +69,7 @@ async fn a_name_that_others_use_stays_and_one_that_nobody_uses_goes() {
 }
 
 #[tokio::test]
-async fn looking_for_names_elsewhere_takes_small_steps_and_sees_what_is_added_meanwhile() {
+async fn erase_searches_names_in_small_steps_and_sees_new_rows() {
     let place = Place::new();
     let store = place.open();
     append(&store, entries(1, 1, [named("ada", "own.ada", "/ada"), named("ada", "own.two", "/two")])).await;
@@ -100,7 +100,7 @@ async fn looking_for_names_elsewhere_takes_small_steps_and_sees_what_is_added_me
 }
 
 #[tokio::test]
-async fn of_two_who_share_a_name_the_last_one_takes_it_along_whatever_the_order_of_steps() {
+async fn erase_of_the_last_user_of_a_name_removes_it() {
     for order in [[0, 1].as_slice(), &[1, 0], &[0, 0, 1], &[1, 1, 0]] {
         let place = Place::new();
         let store = place.open();
@@ -118,7 +118,7 @@ async fn of_two_who_share_a_name_the_last_one_takes_it_along_whatever_the_order_
 }
 
 #[tokio::test]
-async fn a_row_of_nobody_has_only_names_that_others_have_as_well() {
+async fn anonymised_row_has_only_names_that_other_rows_have() {
     for limit in [1, 500] {
         let place = Place::new();
         let store = place.open();
@@ -144,7 +144,7 @@ async fn a_row_of_nobody_has_only_names_that_others_have_as_well() {
 }
 
 #[tokio::test]
-async fn a_name_that_somebody_gets_while_it_is_looked_for_is_not_taken_from_them() {
+async fn erase_keeps_a_name_that_gains_a_user_meanwhile() {
     let place = Place::new();
     let store = place.open();
     append(&store, entries(1, 1, (0..8).map(|_| named("ada", "own.ada", "/ada")))).await;

@@ -4,7 +4,7 @@ use super::*;
 
 /// What this crate cannot know by itself: the tombstone is gone with the file that had it.
 #[tokio::test]
-async fn without_a_journal_a_backup_of_before_brings_the_user_back_until_they_are_erased_again() {
+async fn restored_backup_without_a_journal_has_the_user_until_erased_again() {
     let (place, word) = (Place::new(), needle());
     let store = place.open();
     append(&store, entries(1, 1, [event("ada", &word), event("bob", "his")])).await;

@@ -6,7 +6,7 @@ use super::*;
 use crate::support::faulty_store::{Fault, FaultyStore};
 
 #[tokio::test]
-async fn a_source_that_fails_leaves_the_user_struck_out_and_the_erasure_is_gone_on_with() {
+async fn erase_is_resumed_after_a_source_failed_and_the_user_stays_erased() {
     let place = Place::new();
     let addresses = Addresses::new(&place);
     addresses.failures.store(1, Ordering::SeqCst);
@@ -35,7 +35,7 @@ async fn a_source_that_fails_leaves_the_user_struck_out_and_the_erasure_is_gone_
 }
 
 #[tokio::test]
-async fn one_erasure_that_cannot_go_on_does_not_hold_up_the_others() {
+async fn resume_erasures_continues_past_one_that_fails() {
     let place = Place::new();
     let addresses = Addresses::new(&place);
     let (guestbook, _clock) = whole(place.open(), &place, addresses.clone());
@@ -51,7 +51,7 @@ async fn one_erasure_that_cannot_go_on_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn a_new_guestbook_on_the_file_finishes_what_another_began() {
+async fn start_finishes_an_erasure_that_another_guestbook_began() {
     let place = Place::new();
     let addresses = Addresses::new(&place);
     addresses.failures.store(usize::MAX, Ordering::SeqCst);
@@ -84,7 +84,7 @@ pub(super) async fn wait_for(guestbook: &Guestbook, name: &str) -> tower_guestbo
 }
 
 #[tokio::test]
-async fn a_store_that_fails_in_the_middle_is_gone_on_with_and_a_second_erasure_meanwhile_is_the_same() {
+async fn erase_is_resumed_after_a_store_failure_and_a_second_call_is_the_same_erasure() {
     let store = FaultyStore::default();
     let (builder, _clock) = support::builder(store.clone());
     let guestbook = builder.build().unwrap();

@@ -114,7 +114,7 @@ async fn fill(store: &FaultyStore, guestbook: &Guestbook, events: u64) {
 }
 
 #[tokio::test]
-async fn an_archive_has_all_of_one_user_with_a_manifest_that_is_true() {
+async fn archive_has_all_data_and_a_correct_manifest() {
     let store = FaultyStore::default();
     let (builder, _clock) = rules(store.clone());
     let guestbook = builder.personal_data(Rows::new("orders", 3)).build().unwrap();
@@ -169,7 +169,7 @@ async fn an_archive_has_all_of_one_user_with_a_manifest_that_is_true() {
 }
 
 #[tokio::test]
-async fn the_same_data_gives_the_same_bytes_and_the_parts_stay_small() {
+async fn archive_is_deterministic_and_streams_small_parts() {
     let store = FaultyStore::default();
     let (builder, clock) = rules(store.clone());
     let guestbook = builder.personal_data(Rows::new("orders", 3)).build().unwrap();
@@ -194,7 +194,7 @@ async fn the_same_data_gives_the_same_bytes_and_the_parts_stay_small() {
 }
 
 #[tokio::test]
-async fn what_is_kept_alike_is_archived_alike_byte_by_byte() {
+async fn archive_is_identical_for_equal_stores() {
     let twins = [(); 2].map(|()| {
         let (builder, _clock) = rules(MemoryStore::new());
         builder.personal_data(Rows::new("orders", 3)).build().unwrap()
@@ -204,7 +204,7 @@ async fn what_is_kept_alike_is_archived_alike_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn a_source_that_fails_half_way_is_named_and_the_rest_is_whole() {
+async fn archive_names_a_failed_source_and_completes_the_rest() {
     let (builder, _clock) = rules(MemoryStore::new());
     let failing = Rows::new("shop orders", 5).failing_at(2);
     let guestbook = builder
@@ -233,7 +233,7 @@ async fn a_source_that_fails_half_way_is_named_and_the_rest_is_whole() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_leaves_no_zip_file() {
+async fn archive_of_a_failed_store_is_no_valid_zip() {
     let store = FaultyStore::default();
     let (builder, _clock) = rules(store.clone());
     let guestbook = builder.build().unwrap();
@@ -254,7 +254,7 @@ async fn a_store_that_fails_leaves_no_zip_file() {
 }
 
 #[tokio::test]
-async fn somebody_of_whom_nothing_is_kept_gets_a_whole_archive_too() {
+async fn archive_of_an_unknown_user_is_complete() {
     let (builder, _clock) = support::builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     let files = files(&archive(&guestbook, "nobody").await.1);

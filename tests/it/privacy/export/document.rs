@@ -11,7 +11,7 @@ use super::*;
 use crate::support::TestClient;
 
 #[tokio::test]
-async fn a_document_says_who_is_responsible_for_what_and_how_long_it_is_kept() {
+async fn export_has_controller_purposes_and_periods() {
     let (builder, clock) = rules(MemoryStore::new());
     let retention =
         RetentionRules::new().keep_activities(Keep::For(30 * DAY)).keep_event_type(EventType::PURCHASE, Keep::Forever);
@@ -89,14 +89,14 @@ async fn a_document_says_who_is_responsible_for_what_and_how_long_it_is_kept() {
 }
 
 #[tokio::test]
-async fn without_purposes_and_a_controller_the_document_says_so() {
+async fn export_without_purposes_and_controller_has_null_and_empty() {
     let (builder, _clock) = support::builder(MemoryStore::new());
     let document = document(&builder.build().unwrap(), "ada").await;
     assert_eq!((&document["controller"], &document["purposes"]), (&Value::Null, &json!([])));
 }
 
 #[tokio::test]
-async fn what_sessions_hold_is_exported_without_tokens_and_secrets() {
+async fn export_has_session_data_without_tokens_and_secrets() {
     let (builder, clock) = rules(MemoryStore::new());
     let guestbook = builder.secret_session_keys(["oauth"]).build().unwrap();
     let fill = async |session: Session| {

@@ -52,7 +52,7 @@ async fn state(guestbook: &Guestbook) -> RequestState {
 }
 
 #[tokio::test]
-async fn an_export_whose_user_is_erased_meanwhile_ends_with_an_error_wherever_it_is() {
+async fn export_fails_at_any_part_when_its_user_is_erased() {
     let parts = {
         let guestbook = site().await;
         let mut counts = Vec::new();
@@ -85,7 +85,7 @@ async fn an_export_whose_user_is_erased_meanwhile_ends_with_an_error_wherever_it
 }
 
 #[tokio::test]
-async fn an_export_of_somebody_who_was_erased_before_says_so_by_what_it_lacks() {
+async fn export_of_an_erased_user_has_no_preferences_and_no_decisions() {
     let guestbook = site().await;
     guestbook.rights().erase(&user("ada")).await.unwrap();
     let document = document(&guestbook, "ada").await;
@@ -93,7 +93,7 @@ async fn an_export_of_somebody_who_was_erased_before_says_so_by_what_it_lacks() 
 }
 
 #[tokio::test]
-async fn the_erasure_of_somebody_else_disturbs_no_export() {
+async fn export_ignores_the_erasure_of_another_user() {
     let guestbook = site().await;
     for mut export in both(&guestbook).await {
         export.next().await.unwrap().unwrap();

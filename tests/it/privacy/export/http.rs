@@ -51,7 +51,7 @@ async fn ask(app: &Router, cookie: &str, path: &str, accept: Option<&str>) -> Re
 }
 
 #[tokio::test]
-async fn json_is_what_everybody_gets_who_asks_for_nothing_else() {
+async fn export_service_answers_json_by_default() {
     let (app, cookies, _guestbook) = app(None, 0).await;
     for (path, accept) in
         [("/export", None), ("/export", Some("*/*")), ("/export?format=json", Some("application/zip"))]
@@ -73,7 +73,7 @@ async fn json_is_what_everybody_gets_who_asks_for_nothing_else() {
 
 #[cfg(feature = "zip")]
 #[tokio::test]
-async fn zip_is_for_those_who_ask_for_it() {
+async fn export_service_answers_zip_on_request() {
     let (app, cookies, _guestbook) = app(None, 0).await;
     for (path, accept) in [("/export?format=zip", None), ("/export", Some("application/zip"))] {
         let answer = ask(&app, &cookies[0], path, accept).await;
@@ -93,7 +93,7 @@ async fn zip_is_for_those_who_ask_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn readers_who_ask_for_nothing_lose_their_turns_to_others() {
+async fn export_service_frees_slots_of_idle_clients() {
     let (app, cookies, _guestbook) = app(None, 16).await;
     let mut bodies = Vec::new();
     for cookie in &cookies[..16] {
@@ -124,7 +124,7 @@ async fn readers_who_ask_for_nothing_lose_their_turns_to_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_never_asks_loses_the_turn_and_the_time_is_a_setting() {
+async fn export_service_max_idle_is_configurable() {
     let (app, cookies, _guestbook) = app(Some(Duration::from_secs(5)), 0).await;
     let body = ask(&app, &cookies[0], "/export", None).await.into_body();
     tokio::time::advance(Duration::from_secs(4)).await;
@@ -158,7 +158,7 @@ impl PersonalData for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_source_takes_is_not_the_readers_time() {
+async fn export_service_does_not_count_the_time_of_a_source_as_idle() {
     let gate = Arc::new(tokio::sync::Notify::new());
     let (builder, _clock) = rules(MemoryStore::new());
     let guestbook = builder.personal_data(Slow(gate.clone())).build().unwrap();

@@ -71,13 +71,13 @@ async fn is_imported_whole<S: Store>(store: S) {
 }
 
 #[tokio::test]
-async fn an_export_is_taken_over_by_an_empty_account_of_the_memory_store() {
+async fn import_into_an_empty_account_of_the_memory_store() {
     is_imported_whole(MemoryStore::new()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn an_export_is_taken_over_by_an_empty_account_of_the_sqlite_store() {
+async fn import_into_an_empty_account_of_the_sqlite_store() {
     let directory = tempfile::tempdir().unwrap();
     is_imported_whole(tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
@@ -90,7 +90,7 @@ async fn refuse(guestbook: &Guestbook, document: &Value) -> Error {
 }
 
 #[tokio::test]
-async fn what_is_not_known_here_is_named_and_nothing_is_stored() {
+async fn import_names_what_is_unknown_and_stores_nothing() {
     let (guestbook, exported) = somebody().await;
     let good: Value = serde_json::from_slice(&exported).unwrap();
     let changed = |change: &dyn Fn(&mut Value)| {
@@ -137,7 +137,7 @@ async fn what_is_not_known_here_is_named_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn a_service_without_preferences_or_purposes_takes_none() {
+async fn import_without_preferences_or_purposes_is_refused() {
     let (_, exported) = somebody().await;
     let (builder, _clock) = support::builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
@@ -151,7 +151,7 @@ async fn a_service_without_preferences_or_purposes_takes_none() {
 }
 
 #[tokio::test]
-async fn a_grant_lasts_no_longer_than_it_did_or_than_it_may_here() {
+async fn import_keeps_the_shorter_expiry_of_a_grant() {
     let (guestbook, exported) = somebody().await;
     let mut document: Value = serde_json::from_slice(&exported).unwrap();
     let import = async |name: &str, document: &Value| {
@@ -167,7 +167,7 @@ async fn a_grant_lasts_no_longer_than_it_did_or_than_it_may_here() {
 }
 
 #[tokio::test]
-async fn decisions_of_a_visitor_stay_behind() {
+async fn import_leaves_decisions_of_visitors_behind() {
     let (guestbook, exported) = somebody().await;
     let mut document: Value = serde_json::from_slice(&exported).unwrap();
     let visitor = tower_guestbook::VisitorId::generate().unwrap();
@@ -178,7 +178,7 @@ async fn decisions_of_a_visitor_stay_behind() {
 }
 
 #[tokio::test]
-async fn an_import_that_the_store_interrupted_can_be_done_again() {
+async fn import_can_be_repeated_after_a_store_failure() {
     let (_, exported) = somebody().await;
     let store = FaultyStore::default();
     let (builder, clock) = rules(store.clone());
@@ -198,7 +198,7 @@ async fn an_import_that_the_store_interrupted_can_be_done_again() {
 }
 
 #[tokio::test]
-async fn nobody_who_was_erased_is_imported() {
+async fn import_refuses_an_erased_user() {
     let (guestbook, exported) = somebody().await;
     guestbook.rights().erase(&user("ada")).await.unwrap();
     let error = guestbook.rights().import(&user("ada"), &exported).await.unwrap_err();

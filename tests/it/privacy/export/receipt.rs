@@ -35,7 +35,7 @@ fn others(value: &Value) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_receipt_is_read_from_json_and_holds_until_any_member_is_changed() {
+async fn receipt_from_json_is_valid_until_a_member_changes() {
     let (guestbook, receipt) = receipt(MemoryStore::new()).await;
     let json = serde_json::to_value(&receipt).unwrap();
     assert_eq!(serde_json::from_value::<ErasureReceipt>(json.clone()).unwrap(), receipt);
@@ -71,7 +71,7 @@ async fn a_receipt_is_read_from_json_and_holds_until_any_member_is_changed() {
 }
 
 #[tokio::test]
-async fn a_receipt_names_nobody_and_holds_for_its_store_only() {
+async fn receipt_names_nobody_and_is_valid_for_its_store_only() {
     let (guestbook, receipt) = receipt(MemoryStore::new()).await;
     let json = serde_json::to_string(&receipt).unwrap();
     assert!(!json.contains("needle") && !format!("{receipt:?}").contains("needle"), "{json}");
@@ -82,7 +82,7 @@ async fn a_receipt_names_nobody_and_holds_for_its_store_only() {
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn a_receipt_holds_after_a_restart() {
+async fn receipt_is_valid_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let open = || tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let (guestbook, receipt) = receipt(open()).await;

@@ -36,7 +36,7 @@ fn find<'a>(list: &'a Value, name: &str, value: &str) -> Option<&'a Value> {
 }
 
 #[tokio::test]
-async fn each_purpose_appears_with_retention_and_recipients() {
+async fn processing_records_list_each_purpose_with_retention_and_recipients() {
     let (builder, _clock) = rules(MemoryStore::new());
     let guestbook = builder.personal_data(Described).personal_data(Rows::new("orders", 0)).build().unwrap();
     let of_three = records(&guestbook);
@@ -75,7 +75,7 @@ async fn each_purpose_appears_with_retention_and_recipients() {
 }
 
 #[tokio::test]
-async fn what_the_guestbook_and_the_sources_do_appears_too() {
+async fn processing_records_list_the_guestbook_and_the_sources() {
     let (builder, _clock) = rules(MemoryStore::new());
     let guestbook = builder.personal_data(Described).personal_data(Rows::new("orders", 0)).build().unwrap();
     let all = records(&guestbook);
@@ -100,7 +100,7 @@ async fn what_the_guestbook_and_the_sources_do_appears_too() {
 }
 
 #[tokio::test]
-async fn the_controller_is_whom_the_application_named_or_null() {
+async fn processing_records_have_the_controller_or_null() {
     let shop = || Controller::new("Shop", "1 High Street", "privacy@shop.example");
     let (builder, _clock) = rules(MemoryStore::new());
     assert_eq!(records(&builder.build().unwrap())["controller"], Value::Null);

@@ -5,7 +5,7 @@ use tower_guestbook::privacy::{Actor, AuditAction};
 use super::*;
 
 #[tokio::test]
-async fn users_see_what_was_done_with_their_data_page_by_page_and_never_by_whom_by_name() {
+async fn audit_lists_the_users_entries_without_names_of_actors() {
     let site = Site::new(MemoryStore::new());
     let (ada, audit) = (site.login("ada").await, site.guestbook.audit());
     let action = || AuditAction::custom("invoice.corrected").unwrap();

@@ -56,7 +56,7 @@ async fn each_reader(body: impl Fn() -> Body, headers: &[(&str, &str)], status: 
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_not_understood() {
+async fn body_that_is_no_json_object_gets_400() {
     for text in [
         "{",
         "nonsense",
@@ -78,7 +78,7 @@ async fn what_is_no_json_object_is_not_understood() {
 }
 
 #[tokio::test]
-async fn only_json_is_read_as_json() {
+async fn body_of_another_media_type_gets_415() {
     for said in
         ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "application/merge-patch+json", ""]
     {
@@ -110,7 +110,7 @@ async fn a_body_is_read_up_to_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_breaks_or_does_not_come_is_not_waited_for() {
+async fn body_that_breaks_or_is_late_is_refused() {
     let chunks = |then| move || Body::new(StreamBody::new(Chunks(vec![Bytes::from_static(b"{")], then)));
     each_reader(chunks(Then::Breaks), &[JSON], 400, "broken").await;
     let begin = tokio::time::Instant::now();

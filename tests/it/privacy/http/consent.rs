@@ -4,7 +4,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_yes_needs_the_notice_that_was_shown_and_a_no_needs_nothing() {
+async fn consent_grant_needs_the_notice_and_decline_does_not() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let shown = assert_ok(&ada.get("/consent").await, StatusCode::OK, "shown");
@@ -30,7 +30,7 @@ async fn a_yes_needs_the_notice_that_was_shown_and_a_no_needs_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_decision_is_named_and_nothing_is_recorded() {
+async fn invalid_decision_names_the_field_and_records_nothing() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let before = site.state().await;
@@ -54,7 +54,7 @@ async fn what_is_wrong_with_a_decision_is_named_and_nothing_is_recorded() {
 }
 
 #[tokio::test]
-async fn it_is_shown_in_a_language_that_the_browser_asks_for() {
+async fn consent_prompt_has_the_language_of_the_browser() {
     let notices = ["en", "de"].map(|language| {
         tower_guestbook::consent::Notice::new(PurposeId::MARKETING, 1, language, format!("text in {language}")).unwrap()
     });

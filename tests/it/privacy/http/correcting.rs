@@ -9,7 +9,7 @@ async fn patch(caller: &Caller, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn preferences_and_what_users_may_correct_is_corrected_and_an_open_request_completed() {
+async fn rectification_corrects_and_completes_the_open_request() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let asked = ada.post("/requests/rectification", &json!({})).await.json()["request"]["id"].clone();
@@ -32,7 +32,7 @@ async fn preferences_and_what_users_may_correct_is_corrected_and_an_open_request
 }
 
 #[tokio::test]
-async fn what_cannot_be_corrected_is_named_and_nothing_is_changed() {
+async fn rectification_names_an_invalid_member_and_changes_nothing() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let before = site.state().await;
@@ -57,7 +57,7 @@ async fn what_cannot_be_corrected_is_named_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn more_than_fits_is_too_large_and_nothing_is_stored() {
+async fn rectification_too_large_gets_413_and_stores_nothing() {
     let schema = Schema::<StandardPreferences>::new().unwrap().max_bytes(20);
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.preferences(PreferenceRules::new(schema)).build().unwrap();
@@ -72,7 +72,7 @@ async fn more_than_fits_is_too_large_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn what_was_corrected_before_a_source_refuses_stays_so() {
+async fn rectification_keeps_what_was_corrected_before_a_source_failed() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let both = json!({ "preferences": { "theme": "dark" }, "sources": { "addresses": { "address": 7 } } });
@@ -82,7 +82,7 @@ async fn what_was_corrected_before_a_source_refuses_stays_so() {
 }
 
 #[test]
-fn a_source_that_there_is_not_cannot_be_left_to_users() {
+fn correctable_sources_refuses_an_unknown_source() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _inside = runtime.enter();
     let build = |rules: PrivacyRules| builder(MemoryStore::new()).0.personal_data(Roles).privacy(rules).build();

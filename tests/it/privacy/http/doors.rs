@@ -102,13 +102,13 @@ async fn each_endpoint<S: Store>(store: impl Fn() -> S, callers: &[&str]) {
 }
 
 #[tokio::test]
-async fn each_endpoint_is_for_whoever_is_logged_in_on_a_page_of_ours_in_memory() {
+async fn each_endpoint_needs_a_login_and_the_own_origin_in_memory() {
     each_endpoint(MemoryStore::new, &["nobody", "forged", "anonymous", "foreign", "old", "user"]).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn each_endpoint_is_for_whoever_is_logged_in_on_a_page_of_ours_in_sqlite() {
+async fn each_endpoint_needs_a_login_and_the_own_origin_in_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let number = std::cell::Cell::new(0);
     let store = || {
@@ -120,7 +120,7 @@ async fn each_endpoint_is_for_whoever_is_logged_in_on_a_page_of_ours_in_sqlite()
 }
 
 #[tokio::test]
-async fn a_page_that_is_let_in_may_change_something() {
+async fn allowed_origin_may_change_data() {
     let guard = tower_guestbook::http::CrossOriginGuardLayer::new().allow_origin("https://app.example").unwrap();
     let site = Site::with(MemoryStore::new(), Mail::default(), rules().cross_origin(guard));
     let mut ada = site.login("ada").await;
@@ -131,7 +131,7 @@ async fn a_page_that_is_let_in_may_change_something() {
 }
 
 #[tokio::test]
-async fn without_a_session_layer_nobody_is_let_in() {
+async fn privacy_service_without_a_session_layer_gets_401() {
     let site = Site::new(MemoryStore::new());
     let bare = Router::new().nest("/privacy", site.guestbook.privacy_router());
     let ada = Caller { app: bare, ..site.login("ada").await };
@@ -140,7 +140,7 @@ async fn without_a_session_layer_nobody_is_let_in() {
 }
 
 #[tokio::test]
-async fn whoever_was_erased_is_nobody() {
+async fn erased_user_gets_401() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let erased = ada.delete("/delete").await;
@@ -153,7 +153,7 @@ async fn whoever_was_erased_is_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_was_erased_in_another_process_a_moment_ago_is_nobody() {
+async fn user_erased_in_another_process_gets_401() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let ada = site.login("ada").await;

@@ -38,7 +38,7 @@ fn assert_unavailable(answer: &Answer, what: &str) {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_said_without_details() {
+async fn failed_read_is_reported_without_details() {
     for path in READS {
         let (_site, store, ada, open) = site().await;
         store.set(Fault::Failing);
@@ -47,7 +47,7 @@ async fn what_cannot_be_read_is_said_without_details() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_said_without_details_and_nothing_has_changed() {
+async fn failed_write_is_reported_without_details_and_changes_nothing() {
     for mood in [Fault::Failing, Fault::ReadOnly] {
         for (method, path, body) in WRITES {
             let (site, store, ada, open) = site().await;
@@ -64,7 +64,7 @@ async fn what_cannot_be_written_is_said_without_details_and_nothing_has_changed(
 }
 
 #[tokio::test]
-async fn a_store_that_takes_offence_is_not_the_users_fault() {
+async fn invalid_input_of_the_store_is_a_server_error() {
     for path in READS {
         let (_site, store, ada, open) = site().await;
         store.set(Fault::Refusing);
@@ -73,7 +73,7 @@ async fn a_store_that_takes_offence_is_not_the_users_fault() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_answer_is_not_waited_for() {
+async fn store_that_does_not_answer_gets_503() {
     let (_site, store, ada, _) = site().await;
     store.set(Fault::Stuck);
     assert_unavailable(&ada.get("/restriction").await, "a read");
@@ -81,7 +81,7 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_whose_answer_is_late_is_not_called_undone() {
+async fn late_change_has_an_unknown_outcome() {
     for (method, path, body) in WRITES {
         if path == "/delete" {
             continue; // 202: see the tests of pending erasures.
@@ -102,7 +102,7 @@ async fn a_change_whose_answer_is_late_is_not_called_undone() {
 }
 
 #[tokio::test]
-async fn what_was_decided_is_not_guessed() {
+async fn unknown_consent_gets_503() {
     let (site, store, ada, _) = site().await;
     // Another device decides, so that it is read anew for a session that is known.
     site.guestbook.rights().object(&user("ada"), [PurposeId::ANALYTICS]).await.unwrap();

@@ -15,7 +15,7 @@ fn assert_throttled(answer: &Answer, seconds: &str, what: &str) {
 }
 
 #[tokio::test]
-async fn thirty_a_minute_and_then_one_every_two_seconds() {
+async fn limit_is_thirty_a_minute_then_one_every_two_seconds() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let (ada, other_device, bob) = (site.login("ada").await, site.login("ada").await, site.login("bob").await);
@@ -44,7 +44,7 @@ async fn thirty_a_minute_and_then_one_every_two_seconds() {
 }
 
 #[tokio::test]
-async fn exports_and_erasures_are_fewer_and_attempts_count() {
+async fn sensitive_limit_counts_exports_and_erasures() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     ask(&ada, "/export", 2).await;
@@ -74,7 +74,7 @@ async fn exports_and_erasures_are_fewer_and_attempts_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn however_many_come_at_once_thirty_are_answered() {
+async fn limit_holds_for_parallel_requests() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let mut asking = tokio::task::JoinSet::new();
@@ -98,7 +98,7 @@ async fn all_services_of_a_guestbook_limit_a_user_together() {
 }
 
 #[tokio::test]
-async fn more_users_than_are_remembered_do_not_limit_each_other() {
+async fn users_beyond_limited_users_do_not_limit_each_other() {
     let rules = rules().requests(RateLimit::per_minute(2)).limited_users(3);
     let site = Site::with(MemoryStore::new(), Mail::default(), rules);
     let mut users = Vec::new();
@@ -115,7 +115,7 @@ async fn more_users_than_are_remembered_do_not_limit_each_other() {
 }
 
 #[tokio::test]
-async fn who_is_throttled_is_counted() {
+async fn throttled_requests_are_counted() {
     let kept = crate::library::metrics::Kept::default();
     let _guard = metrics::set_default_local_recorder(&kept);
     let site = Site::new(MemoryStore::new());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn another_method_is_refused_with_those_that_can_be_used() {
+async fn other_methods_get_405_with_allow() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let before = site.state().await;
@@ -42,7 +42,7 @@ async fn another_method_is_refused_with_those_that_can_be_used() {
 }
 
 #[tokio::test]
-async fn what_there_is_not_is_not_found() {
+async fn unknown_paths_get_404() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     for path in ["/requests/gold", "/objection/Two%20Words", "/requests/access/confirmation"] {
@@ -59,7 +59,7 @@ async fn what_there_is_not_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_head_of_an_answer_is_to_be_had_without_its_body() {
+async fn head_answers_like_get_without_a_body() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     for path in ["/requests", "/requests/access", "/restriction", "/objection", "/audit"] {
@@ -71,7 +71,7 @@ async fn the_head_of_an_answer_is_to_be_had_without_its_body() {
 }
 
 #[tokio::test]
-async fn without_consent_there_is_nothing_to_object_to() {
+async fn objection_without_consent_gets_404() {
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     let mut guest = TestClient::new(&app(&guestbook));

@@ -15,7 +15,7 @@ async fn allowed(caller: &Caller) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn an_objection_ends_processing_and_taken_back_it_is_as_if_there_were_none() {
+async fn objection_ends_processing_until_it_is_withdrawn() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     assert_eq!(allowed(&ada).await, (json!(true), json!(false)));
@@ -42,7 +42,7 @@ async fn an_objection_ends_processing_and_taken_back_it_is_as_if_there_were_none
 }
 
 #[tokio::test]
-async fn an_objection_taken_back_does_not_bring_an_older_yes_back() {
+async fn withdrawn_objection_does_not_restore_an_older_grant() {
     let site = Site::new(MemoryStore::new());
     let consents = site.guestbook.consents().unwrap();
     let yes = Choices::new(tower_guestbook::consent::DecisionMethod::Import).grant(PurposeId::MARKETING);
@@ -57,7 +57,7 @@ async fn an_objection_taken_back_does_not_bring_an_older_yes_back() {
 }
 
 #[tokio::test]
-async fn there_is_no_objection_to_what_is_necessary_and_the_proof_says_in_which_session_it_was_made() {
+async fn objection_to_a_necessary_purpose_is_refused_and_the_proof_has_the_session() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let before = site.state().await;
@@ -71,7 +71,7 @@ async fn there_is_no_objection_to_what_is_necessary_and_the_proof_says_in_which_
 }
 
 #[tokio::test]
-async fn the_request_that_objects_leaves_no_trace_any_more() {
+async fn request_that_objects_is_not_recorded() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let seen = async || {

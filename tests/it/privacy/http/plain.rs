@@ -34,7 +34,7 @@ async fn serve(guestbook: &Guestbook) -> String {
 }
 
 #[tokio::test]
-async fn behind_hyper_it_answers_below_its_prefix() {
+async fn privacy_service_answers_below_its_prefix_behind_hyper() {
     let site = Site::new(MemoryStore::new());
     let address = serve(&site.guestbook).await;
     let cookie = format!("__Host-session={}", site.login("ada").await.cookie.unwrap());
@@ -70,7 +70,7 @@ async fn behind_hyper_it_answers_below_its_prefix() {
 }
 
 #[tokio::test]
-async fn whatever_takes_the_prefix_away_the_service_may_stand_below_it() {
+async fn privacy_service_works_below_a_stripped_prefix() {
     let site = Site::new(MemoryStore::new());
     let app =
         support::routes().nest_service("/privacy", site.guestbook.privacy_service()).layer(site.guestbook.layer());
@@ -81,7 +81,7 @@ async fn whatever_takes_the_prefix_away_the_service_may_stand_below_it() {
 }
 
 #[tokio::test]
-async fn a_body_of_any_kind_will_do() {
+async fn privacy_service_accepts_any_body_type() {
     fn is_service<B>(_: &impl tower::Service<Request<B>>) {}
     let site = Site::new(MemoryStore::new());
     let service = site.guestbook.privacy_service();

@@ -8,7 +8,7 @@ async fn filed(caller: &Caller, kind: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_kind_is_filed_once_and_what_somebody_says_goes_with_it() {
+async fn request_of_each_kind_is_filed_once_with_its_message() {
     let site = Site::without_mail(MemoryStore::new());
     let ada = site.login("ada").await;
     for kind in RequestKind::ALL {
@@ -25,7 +25,7 @@ async fn each_kind_is_filed_once_and_what_somebody_says_goes_with_it() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_named_and_nothing_is_filed() {
+async fn invalid_request_names_the_field_and_files_nothing() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let before = site.state().await;
@@ -46,7 +46,7 @@ async fn what_is_wrong_with_a_request_is_named_and_nothing_is_filed() {
 }
 
 #[tokio::test]
-async fn lists_come_in_pages_and_each_request_once() {
+async fn requests_are_paged_without_duplicates() {
     let site = Site::without_mail(MemoryStore::new());
     let ada = site.login("ada").await;
     let mut all = Vec::new();
@@ -83,7 +83,7 @@ async fn lists_come_in_pages_and_each_request_once() {
 }
 
 #[tokio::test]
-async fn anothers_request_is_not_there_at_all() {
+async fn request_of_another_user_gets_404() {
     let site = Site::new(MemoryStore::new());
     let (ada, bob) = (site.login("ada").await, site.login("bob").await);
     let theirs = filed(&ada, "access").await;
@@ -114,7 +114,7 @@ async fn anothers_request_is_not_there_at_all() {
 }
 
 #[tokio::test]
-async fn an_erasure_is_confirmed_with_the_token_that_went_out_and_taken_back_in_its_grace() {
+async fn erasure_is_confirmed_with_the_token_and_cancelled_during_the_grace() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let asked = ada.post("/requests/erasure", &json!({})).await;
@@ -152,7 +152,7 @@ async fn an_erasure_is_confirmed_with_the_token_that_went_out_and_taken_back_in_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_confirmed_erasure_cannot_be_taken_back_when_its_grace_is_over() {
+async fn erasure_cannot_be_cancelled_after_the_grace() {
     let site = Site::new(MemoryStore::new());
     // The sweep at the start is over before there is anything to erase, and the next one does not
     // come.
@@ -171,7 +171,7 @@ async fn a_confirmed_erasure_cannot_be_taken_back_when_its_grace_is_over() {
 }
 
 #[tokio::test]
-async fn five_wrong_tokens_are_the_last_and_another_one_can_be_asked_for() {
+async fn token_is_invalid_after_five_wrong_tries_and_can_be_replaced() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     ada.post("/requests/erasure", &json!({})).await;
@@ -190,7 +190,7 @@ async fn five_wrong_tokens_are_the_last_and_another_one_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn without_a_way_to_send_a_token_an_erasure_waits_for_somebody_to_answer() {
+async fn erasure_request_without_a_sender_waits_for_a_person() {
     let site = Site::without_mail(MemoryStore::new());
     let ada = site.login("ada").await;
     site.clock.advance(minutes(6));
@@ -203,7 +203,7 @@ async fn without_a_way_to_send_a_token_an_erasure_waits_for_somebody_to_answer()
 }
 
 #[tokio::test]
-async fn only_what_is_to_be_confirmed_can_be() {
+async fn confirmation_needs_a_waiting_erasure() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let id = filed(&ada, "access").await;
@@ -212,7 +212,7 @@ async fn only_what_is_to_be_confirmed_can_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_cannot_be_sent_is_said_and_can_be_asked_for_again() {
+async fn token_that_cannot_be_sent_gets_503_and_can_be_requested_again() {
     let works = Arc::new(Mutex::new("fails"));
     let how = works.clone();
     let rules = rules().confirm_erasures_by(move |_, _, _| {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn users_restrict_processing_for_their_reasons_and_lift_that() {
+async fn restriction_is_set_for_each_reason_and_lifted() {
     let site = Site::new(MemoryStore::new());
     let ada = site.login("ada").await;
     let state = async || assert_ok(&ada.get("/restriction").await, StatusCode::OK, "state")["restriction"].clone();
@@ -39,7 +39,7 @@ async fn users_restrict_processing_for_their_reasons_and_lift_that() {
 }
 
 #[tokio::test]
-async fn what_an_operator_has_restricted_the_user_may_lift() {
+async fn user_lifts_a_restriction_of_an_operator() {
     let site = Site::new(MemoryStore::new());
     site.guestbook.rights().restrict(&user("ada"), RestrictionReason::Claims).await.unwrap();
     let ada = site.login("ada").await;

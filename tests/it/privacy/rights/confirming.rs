@@ -25,7 +25,7 @@ async fn is_erased(rights: &Rights) -> bool {
 }
 
 #[tokio::test]
-async fn whoever_confirms_is_restricted_at_once_and_erased_when_the_grace_is_over() {
+async fn confirm_erasure_restricts_at_once_and_erases_after_the_grace() {
     let place = Place::new();
     let (guestbook, clock) = guestbook(place.open());
     let rights = guestbook.rights();
@@ -58,7 +58,7 @@ async fn whoever_confirms_is_restricted_at_once_and_erased_when_the_grace_is_ove
 }
 
 #[tokio::test]
-async fn whoever_cancels_is_as_before() {
+async fn cancel_erasure_restores_the_state_before() {
     let (guestbook, clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     let mut guest = TestClient::new(&app(&guestbook));
@@ -77,7 +77,7 @@ async fn whoever_cancels_is_as_before() {
 }
 
 #[tokio::test]
-async fn nobody_confirms_or_cancels_for_another() {
+async fn confirm_and_cancel_refuse_another_user() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     let (adas, token) = ask(rights, "ada").await;
@@ -101,7 +101,7 @@ async fn nobody_confirms_or_cancels_for_another() {
 }
 
 #[tokio::test]
-async fn a_token_is_the_last_one_for_a_day_and_five_tries() {
+async fn confirm_erasure_accepts_the_last_token_for_a_day_and_five_tries() {
     let place = Place::new();
     let (guestbook, clock) = guestbook(place.open());
     let rights = guestbook.rights();
@@ -136,7 +136,7 @@ async fn ask_again(rights: &Rights) -> (RequestId, ConfirmationToken) {
 }
 
 #[tokio::test]
-async fn a_new_guestbook_on_the_file_erases_whose_grace_is_over() {
+async fn start_erases_users_whose_grace_is_over() {
     let place = Place::new();
     let (guestbook, clock) = guestbook(place.open());
     append(&place.open(), 1, [event(Some("ada")), event(Some("bob"))]).await;
@@ -155,7 +155,7 @@ async fn a_new_guestbook_on_the_file_erases_whose_grace_is_over() {
 }
 
 #[tokio::test]
-async fn the_grace_ends_when_the_request_is_due_at_the_latest() {
+async fn grace_ends_no_later_than_the_deadline() {
     let (builder, clock) = support::builder(MemoryStore::new());
     let guestbook = with_rules(builder).erasure_grace(27 * DAY).build().unwrap();
     let rights = guestbook.rights();
@@ -169,7 +169,7 @@ async fn the_grace_ends_when_the_request_is_due_at_the_latest() {
 }
 
 #[tokio::test]
-async fn whoever_is_erased_during_the_grace_is_not_erased_again() {
+async fn user_erased_during_the_grace_is_not_erased_again() {
     let (guestbook, clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     let id = confirmed(rights).await;
@@ -183,7 +183,7 @@ async fn whoever_is_erased_during_the_grace_is_not_erased_again() {
 }
 
 #[tokio::test]
-async fn who_was_restricted_before_stays_so_when_they_think_better_of_it() {
+async fn cancel_erasure_keeps_an_earlier_restriction() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     rights.restrict(&user("ada"), RestrictionReason::Unlawful).await.unwrap();
@@ -194,7 +194,7 @@ async fn who_was_restricted_before_stays_so_when_they_think_better_of_it() {
 }
 
 #[tokio::test]
-async fn whoever_waits_to_be_erased_is_restricted_whatever_else_is_wished() {
+async fn confirmed_erasure_keeps_the_user_restricted() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let (rights, ada) = (guestbook.rights(), user("ada"));
     let reason = async || rights.restriction_of(&ada).await.unwrap().map(|restriction| restriction.reason);

@@ -10,7 +10,7 @@ use super::*;
 use crate::support::TestClient;
 
 #[tokio::test]
-async fn an_objection_beats_what_was_granted() {
+async fn object_overrides_a_grant() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
@@ -31,7 +31,7 @@ async fn an_objection_beats_what_was_granted() {
 }
 
 #[tokio::test]
-async fn preferences_and_data_of_the_application_are_corrected_in_one_call() {
+async fn rectify_corrects_preferences_and_sources_in_one_call() {
     let addresses = Addresses::default();
     let (builder, _clock) = support::builder(MemoryStore::new());
     let guestbook = with_rules(builder).personal_data(addresses.clone()).build().unwrap();
@@ -56,7 +56,7 @@ async fn preferences_and_data_of_the_application_are_corrected_in_one_call() {
 }
 
 #[tokio::test]
-async fn the_trail_says_which_fields_of_a_source_were_corrected_by_whom_and_not_to_what() {
+async fn rectify_records_fields_and_actor_without_values() {
     let addresses = Addresses::default();
     let (builder, _clock) = support::builder(MemoryStore::new());
     let guestbook = with_rules(builder).personal_data(addresses).build().unwrap();
@@ -76,7 +76,7 @@ async fn the_trail_says_which_fields_of_a_source_were_corrected_by_whom_and_not_
 }
 
 #[tokio::test]
-async fn what_cannot_be_corrected_is_refused_and_nothing_is_changed() {
+async fn rectify_refuses_an_invalid_patch_and_changes_nothing() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     for patch in [

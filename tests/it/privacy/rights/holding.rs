@@ -19,7 +19,7 @@ async fn known(place: &Place, addresses: &Addresses) -> (Guestbook, Clock) {
 }
 
 #[tokio::test]
-async fn an_erasure_leaves_what_is_held_and_says_so_and_is_finished_when_it_is_released() {
+async fn erase_keeps_held_data_and_finishes_after_release_hold() {
     let (place, addresses) = (Place::new(), Addresses::default());
     let (guestbook, clock) = known(&place, &addresses).await;
     let rights = guestbook.rights();
@@ -56,7 +56,7 @@ async fn an_erasure_leaves_what_is_held_and_says_so_and_is_finished_when_it_is_r
 }
 
 #[tokio::test]
-async fn a_new_guestbook_on_the_file_finishes_what_was_released_meanwhile() {
+async fn start_finishes_an_erasure_whose_hold_was_released() {
     let (place, addresses) = (Place::new(), Addresses::default());
     let (guestbook, clock) = known(&place, &addresses).await;
     hold(guestbook.rights(), HeldClass::Preferences).await;
@@ -74,7 +74,7 @@ async fn a_new_guestbook_on_the_file_finishes_what_was_released_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_hold_that_ends_by_itself_lets_the_erasure_go_on() {
+async fn expired_hold_lets_the_erasure_finish() {
     let (place, addresses) = (Place::new(), Addresses::default());
     let (guestbook, clock) = known(&place, &addresses).await;
     let rights = guestbook.rights();

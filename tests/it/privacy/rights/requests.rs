@@ -8,7 +8,7 @@ use tower_guestbook::{
 use super::*;
 
 #[tokio::test]
-async fn what_is_done_for_a_user_completes_the_request_for_it_and_no_other() {
+async fn method_completes_only_the_request_of_its_kind() {
     let place = Place::new();
     let (guestbook, _clock) = guestbook(place.open());
     let rights = guestbook.rights();
@@ -42,7 +42,7 @@ async fn what_is_done_for_a_user_completes_the_request_for_it_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_export_that_is_not_read_to_its_end_answers_nothing() {
+async fn export_not_read_to_its_end_completes_no_request() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let asked = filed(guestbook.rights(), "ada", RequestKind::Portability).await;
     let mut export = guestbook.rights().export(&user("ada")).await.unwrap();
@@ -52,7 +52,7 @@ async fn an_export_that_is_not_read_to_its_end_answers_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_is_due_in_a_month_of_the_calendar_and_can_be_extended_once() {
+async fn request_is_due_in_a_calendar_month_and_extended_once() {
     let (guestbook, clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     // 2027-01-15T08:00:00Z, a month of 31 days.
@@ -77,7 +77,7 @@ async fn a_request_is_due_in_a_month_of_the_calendar_and_can_be_extended_once() 
 }
 
 #[tokio::test]
-async fn nobody_is_answered_who_is_not_known_and_what_is_closed_stays_closed() {
+async fn complete_request_needs_verification_and_closed_requests_stay_closed() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
     let id = filed(rights, "ada", RequestKind::Access).await;
@@ -99,7 +99,7 @@ async fn nobody_is_answered_who_is_not_known_and_what_is_closed_stays_closed() {
 }
 
 #[tokio::test]
-async fn each_step_is_noted_in_the_name_of_whoever_takes_it() {
+async fn audit_records_each_step_of_a_request_with_its_actor() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let desk = Actor::Operator("desk 3".into());
     let by_desk = guestbook.rights().by(desk.clone());
@@ -129,7 +129,7 @@ async fn each_step_is_noted_in_the_name_of_whoever_takes_it() {
 }
 
 #[tokio::test]
-async fn a_second_request_is_the_first_also_in_another_process() {
+async fn file_request_returns_the_open_request_in_any_process() {
     let place = Place::new();
     let (one, clock) = guestbook(place.open());
     let two = another(place.open(), &clock);
@@ -139,7 +139,7 @@ async fn a_second_request_is_the_first_also_in_another_process() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_kept_for_three_years_without_the_words_of_whoever_was_erased() {
+async fn answered_requests_are_kept_three_years_without_words_of_erased_users() {
     let place = Place::new();
     let (one, clock) = guestbook(place.open());
     let filed =

@@ -32,7 +32,7 @@ async fn an_event_that_was_queued_before_and_is_flushed_after_is_not_stored() {
 }
 
 #[tokio::test]
-async fn a_restriction_is_obeyed_by_the_store_at_once_and_by_another_process_within_the_cache_age() {
+async fn restrict_applies_in_the_store_at_once_and_elsewhere_within_the_cache_age() {
     let place = Place::new();
     let (one, clock) = guestbook(place.open());
     let two = another(place.open(), &clock);
@@ -70,7 +70,7 @@ async fn a_restriction_is_obeyed_by_the_store_at_once_and_by_another_process_wit
 }
 
 #[tokio::test]
-async fn a_guest_who_is_restricted_is_left_out_and_counted() {
+async fn events_of_a_restricted_user_are_left_out_and_counted() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
     let mut guest = TestClient::new(&app(&guestbook));
     guest.ok("/login/ada").await;
@@ -112,13 +112,13 @@ async fn old_events_of_three<S: Store + Clone>(store: S) {
 }
 
 #[tokio::test]
-async fn retention_leaves_what_is_restricted_or_held_and_deletes_it_when_that_is_over() {
+async fn retention_keeps_restricted_and_held_events_until_that_ends() {
     old_events_of_three(Place::new().open()).await;
     old_events_of_three(crate::support::faulty_store::FaultyStore::default()).await;
 }
 
 #[tokio::test]
-async fn a_restriction_outlives_the_process_and_goes_with_an_erasure() {
+async fn restriction_survives_a_restart_and_ends_with_an_erasure() {
     let place = Place::new();
     let (guestbook, clock) = guestbook(place.open());
     guestbook.rights().restrict(&user("ada"), RestrictionReason::Claims).await.unwrap();

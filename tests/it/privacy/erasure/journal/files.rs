@@ -48,7 +48,7 @@ async fn filled(place: &Place, entries: &[JournalEntry]) -> FileJournal {
 }
 
 #[tokio::test]
-async fn entries_are_read_in_order_in_pages_whoever_appended_them() {
+async fn file_journal_reads_entries_of_all_processes_in_order() {
     let place = Place::new();
     let entries: Vec<_> = (0..25).map(|number| of_user(number, 10)).collect();
     for (number, entry) in entries.iter().enumerate() {
@@ -74,7 +74,7 @@ async fn entries_are_read_in_order_in_pages_whoever_appended_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parallel_entries_all_arrive_whole() {
+async fn file_journal_keeps_parallel_entries_complete() {
     let place = Place::new();
     let tasks: Vec<_> = (0..8)
         .map(|number| {
@@ -101,7 +101,7 @@ async fn parallel_entries_all_arrive_whole() {
 }
 
 #[tokio::test]
-async fn a_last_line_that_a_crash_cut_off_is_passed_over_and_does_not_spoil_the_next() {
+async fn file_journal_skips_a_last_line_that_a_crash_cut_off() {
     let place = Place::new();
     let entries = [of_user(1, 10), of_user(2, 10), of_user(3, 10)];
     filled(&place, &entries[..1]).await;
@@ -118,7 +118,7 @@ async fn a_last_line_that_a_crash_cut_off_is_passed_over_and_does_not_spoil_the_
 }
 
 #[tokio::test]
-async fn a_damaged_line_is_an_error_that_names_it_and_nobody_is_served() {
+async fn file_journal_names_a_damaged_line_and_nobody_is_served() {
     let place = Place::new();
     let store = place.open();
     append(&store, super::super::entries(1, 1, [event("ada", "hers")])).await;
@@ -154,7 +154,7 @@ async fn a_damaged_line_is_an_error_that_names_it_and_nobody_is_served() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_journal_of_this_store_is_refused_and_left_alone() {
+async fn file_journal_refuses_and_keeps_a_file_of_another_store() {
     let place = Place::new();
     filled(&place, &[of_user(1, 10)]).await;
     let theirs = std::fs::read_to_string(place.journal_path()).unwrap();
@@ -185,7 +185,7 @@ async fn what_is_not_the_journal_of_this_store_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_journal_that_is_gone_or_cannot_be_made_is_an_error_and_not_a_new_one() {
+async fn file_journal_fails_when_its_file_disappears_or_cannot_be_created() {
     let place = Place::new();
     let nowhere = FileJournal::new(place.directory.path().join("no/such/directory/erasures"));
     assert_eq!(
@@ -212,7 +212,7 @@ async fn a_journal_that_is_gone_or_cannot_be_made_is_an_error_and_not_a_new_one(
 }
 
 #[tokio::test]
-async fn a_journal_that_is_not_there_any_more_is_missed_at_the_start_until_it_is_back_or_accepted_as_lost() {
+async fn ready_reports_a_missing_journal_until_it_is_back_or_accepted_as_lost() {
     let place = Place::new();
     let aside = place.directory.path().join("aside");
     let store = place.open();
@@ -255,7 +255,7 @@ async fn a_journal_that_is_not_there_any_more_is_missed_at_the_start_until_it_is
 }
 
 #[tokio::test]
-async fn a_journal_that_is_read_only_is_named_and_nothing_has_happened() {
+async fn erase_fails_without_effect_when_the_journal_is_read_only() {
     let place = Place::new();
     let disk = Disk::mount(place.directory.path().join("disk"), "1m");
     let path = disk.as_ref().map_or(place.directory.path(), |disk| &disk.0).join("own-erasures");
@@ -278,7 +278,7 @@ async fn a_journal_that_is_read_only_is_named_and_nothing_has_happened() {
 }
 
 #[tokio::test]
-async fn entries_are_forgotten_when_their_time_is_over_and_others_stay() {
+async fn delete_expired_removes_only_expired_entries() {
     let place = Place::new();
     let entries = [of_user(1, 10), of_user(2, 20), of_user(3, 30), of_user(4, 20)];
     let journal = filled(&place, &entries).await;
@@ -297,7 +297,7 @@ async fn entries_are_forgotten_when_their_time_is_over_and_others_stay() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_the_owner_can_read_a_journal() {
+async fn file_journal_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     let journal = filled(&place, &[of_user(1, 10)]).await;
@@ -308,7 +308,7 @@ async fn only_the_owner_can_read_a_journal() {
 }
 
 #[tokio::test]
-async fn the_secret_is_made_with_the_database_or_when_an_older_one_is_opened() {
+async fn store_secret_is_made_when_a_new_or_older_database_is_opened() {
     let place = Place::new();
     let secret = || place.raw().query_row("SELECT value FROM secrets", [], |row| row.get::<_, [u8; 32]>(0));
     let store = place.open();

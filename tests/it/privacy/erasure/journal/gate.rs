@@ -22,7 +22,7 @@ async fn restored(place: &Place) -> (SqliteStore, Shelf, Browser, Browser) {
 }
 
 #[tokio::test]
-async fn a_request_waits_for_the_replay_and_finds_nobody() {
+async fn request_waits_for_the_replay_and_finds_no_erased_user() {
     let place = Place::new();
     let (store, shelf, mut ada, mut bob) = restored(&place).await;
     let (builder, _clock) = support::builder(store.clone());
@@ -53,7 +53,7 @@ async fn a_request_waits_for_the_replay_and_finds_nobody() {
 }
 
 #[tokio::test]
-async fn while_the_replay_fails_a_store_that_fails_is_what_requests_see() {
+async fn requests_see_a_store_error_while_the_replay_fails() {
     for policy in [OnStoreError::Refuse, OnStoreError::ContinueWithoutSession] {
         let place = Place::new();
         let (store, shelf, mut ada, mut bob) = restored(&place).await;
@@ -96,7 +96,7 @@ async fn while_the_replay_fails_a_store_that_fails_is_what_requests_see() {
 }
 
 #[tokio::test]
-async fn events_of_before_the_replay_wait_and_are_left_out_if_they_are_of_somebody_who_is_out() {
+async fn events_wait_for_the_replay_and_those_of_erased_users_are_left_out() {
     let place = Place::new();
     let faulty_store = FaultyStore::default();
     let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(place.spool(), 64 << 20);
@@ -126,7 +126,7 @@ async fn events_of_before_the_replay_wait_and_are_left_out_if_they_are_of_somebo
 }
 
 #[tokio::test]
-async fn without_a_journal_a_guestbook_is_ready_at_once() {
+async fn ready_returns_at_once_without_a_journal() {
     let faulty_store = FaultyStore::default();
     faulty_store.set(Fault::Stuck);
     let (builder, _clock) = support::builder(faulty_store);

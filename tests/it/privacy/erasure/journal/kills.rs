@@ -46,7 +46,7 @@ async fn child_that_enters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_was_entered_before_a_kill_is_erased_at_the_next_start() {
+async fn start_erases_users_that_the_journal_had_before_a_kill() {
     let place = Place::new();
     let store = place.open();
     append(&store, entries(1, 1, [event("ada", "hers"), event("bob", "his")])).await;

@@ -29,7 +29,7 @@ impl ErasureJournal for Archive {
 }
 
 #[tokio::test]
-async fn a_long_journal_is_replayed_in_large_steps_and_the_log_says_how_far_it_is() {
+async fn replay_of_a_long_journal_uses_large_steps_and_logs_its_progress() {
     const USERS: usize = 25_000;
     let faulty_store = FaultyStore::default();
     let first = entry(&*faulty_store.store, "first").await;

@@ -39,7 +39,7 @@ fn assert_pending(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn an_erasure_that_the_journal_does_not_answer_in_time_is_pending_and_then_happens() {
+async fn erase_is_pending_while_the_journal_is_slow_and_then_finishes() {
     let (place, shelf) = (Place::new(), Shelf::new(Fault::Good));
     let store = place.open();
     let (builder, _clock) = builder(store.clone(), &place, Addresses::new(&place));
@@ -91,7 +91,7 @@ async fn an_erasure_that_the_journal_does_not_answer_in_time_is_pending_and_then
 }
 
 #[tokio::test]
-async fn an_erasure_that_certainly_was_not_written_is_no_erasure_at_the_next_start() {
+async fn erase_that_certainly_wrote_nothing_is_unknown_at_the_next_start() {
     let place = Place::new();
     let store = place.open();
     let (guestbook, clock) = with_journal(store.clone(), &place, place.journal());
@@ -115,7 +115,7 @@ async fn an_erasure_that_certainly_was_not_written_is_no_erasure_at_the_next_sta
 }
 
 #[tokio::test]
-async fn an_erasure_that_the_journal_has_and_the_store_has_not_is_pending_and_is_entered_once() {
+async fn erase_is_pending_when_only_the_journal_has_it_and_enters_it_once() {
     let faulty_store = FaultyStore::default();
     let shelf = Shelf::new(Fault::Good);
     let (builder, _clock) = support::builder(faulty_store.clone());
@@ -140,7 +140,7 @@ async fn an_erasure_that_the_journal_has_and_the_store_has_not_is_pending_and_is
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_never_answers_is_asked_again_until_it_does() {
+async fn erase_retries_a_store_that_does_not_answer() {
     let faulty_store = FaultyStore::default();
     let (builder, _clock) = support::builder(faulty_store.clone());
     let guestbook = builder.build().unwrap();
@@ -164,7 +164,7 @@ async fn a_store_that_never_answers_is_asked_again_until_it_does() {
 }
 
 #[tokio::test]
-async fn an_erasure_that_stops_half_way_is_pending_until_it_is_gone_on_with() {
+async fn erase_that_stops_half_way_is_pending_until_it_is_resumed() {
     let (place, shelf) = (Place::new(), Shelf::new(Fault::Good));
     let addresses = Addresses::new(&place);
     let (builder, _clock) = builder(place.open(), &place, addresses.clone());
@@ -181,7 +181,7 @@ async fn an_erasure_that_stops_half_way_is_pending_until_it_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_readmission_that_is_not_decided_in_time_is_pending_and_then_happens() {
+async fn lift_erasure_is_pending_while_the_journal_is_slow_and_then_finishes() {
     let (faulty_store, shelf) = (FaultyStore::default(), Shelf::new(Fault::Good));
     let (builder, _clock) = support::builder(faulty_store.clone());
     let builder = builder.store_timeout(Duration::from_millis(50)).erasure_journal(shelf.clone());
