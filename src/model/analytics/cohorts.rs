@@ -20,10 +20,10 @@ use crate::{error::Result, time::Timestamp};
 /// [`recurring`](Self::recurring) they belong to the cohort of every period in which they have such
 /// an event.
 ///
-/// The cell n of a cohort c has those of it who have an event that counts, or one of the kind given
-/// with [`back`](Self::back), in the period c + n exactly; with [`unbounded`](Self::unbounded) in c
-/// + n or a later one. The cell 0 is all of the cohort, by definition. A period that is not over,
-/// or is cut off by the range, is marked as not complete: what it lacks is no loss.
+/// Cell n of a cohort counts its actors with an event that counts, or one of the kind given with
+/// [`back`](Self::back), in exactly the n-th period after the cohort's own. With
+/// [`unbounded`](Self::unbounded) a later period counts as well. Cell 0 is the whole cohort, by
+/// definition. A period that is not over, or that the range cuts off, is marked as not complete.
 ///
 /// # Limits
 ///

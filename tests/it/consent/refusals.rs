@@ -98,6 +98,6 @@ async fn decide_after_the_response_head_needs_a_known_visitor() {
     ok(visitor.get("/keep").await);
     let late = kept.lock().unwrap().take().unwrap();
     late.decide(no()).await.unwrap();
-    assert!(!late.allows(&id("analytics")));
+    assert!(!late.allows(id("analytics")));
     assert_eq!(site.decisions(&visitor.visitor(), "analytics").await, [Decision::Granted, Decision::Withdrawn]);
 }

@@ -50,7 +50,7 @@ pub(crate) fn routes() -> Router {
     Router::new()
         .route("/", get(async || "hello"))
         .route("/page", get(async || Html("<p>hello")))
-        .route("/allows/{purpose}", get(async |consent: Consent, Path(p): Path<String>| Json(consent.allows(&id(&p)))))
+        .route("/allows/{purpose}", get(async |consent: Consent, Path(p): Path<String>| Json(consent.allows(id(&p)))))
         .route("/states", get(async |consent: Consent| Json(consent.states())))
         .route("/public", get(public))
         .route("/offer", get(prompt))
