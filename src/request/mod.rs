@@ -233,11 +233,6 @@ impl RequestContext {
     }
 
     /// Merges what the visitor decided into the decisions of the account that they log in to.
-    /// Whether a login links what a visitor decided to the account.
-    fn is_to_be_linked(&self) -> bool {
-        self.inner.services.consents().is_some() && self.state().visitor.is_some()
-    }
-
     async fn link(&self, user: &UserId) -> Result<()> {
         let visitor = self.state().visitor;
         match (self.inner.services.consents(), visitor) {

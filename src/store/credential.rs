@@ -53,7 +53,7 @@ pub enum EpochRule {
     Raise,
 }
 
-pub(crate) fn credentials_changed() -> Error {
+pub(in crate::store) fn credentials_changed() -> Error {
     Error::new(
         ErrorKind::CredentialsChanged,
         "the credentials were changed, or all sessions ended, since they were read: log in again",

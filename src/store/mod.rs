@@ -36,7 +36,6 @@ pub mod testing;
 
 use std::{future::Future, time::Duration};
 
-pub(crate) use self::credential::credentials_changed;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use self::{

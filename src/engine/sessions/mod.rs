@@ -17,8 +17,8 @@ use crate::{
     model::{
         consent::Subject,
         session::{
-            AnonymousLimits, Changes, CredentialEpoch, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData,
-            SessionInfo, SessionLimits, SessionRecord, SessionStatus, note_renewal, session_status,
+            AnonymousLimits, Changes, CredentialEpoch, Lifetime, Merge, Realm, SessionCap, SessionData, SessionInfo,
+            SessionLimits, SessionRecord, SessionStatus, note_renewal, session_status,
         },
     },
     store::{
@@ -498,25 +498,6 @@ impl Sessions {
     /// The user's sessions have ended in the store.
     pub(crate) fn evict_user(&self, user: &UserId) {
         self.inner.cache.remove_where(|record| record.head.user.as_ref() == Some(user));
-    }
-
-    /// Fails as the store does if `user` has as many sessions as the policy allows, `current` not
-    /// counted.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::SessionLimit`], and what the store reports.
-    pub(crate) async fn check_room(&self, user: &UserId, current: Option<SessionId>) -> Result<()> {
-        let cap = self.inner.settings.cap;
-        if cap.on_limit != OnSessionLimit::Refuse {
-            return Ok(());
-        }
-        let max = cap.max as usize;
-        let most = max.saturating_add(1);
-        let heads = self.inner.runtime.store.list(user.clone(), Some(self.realm()), most, self.now());
-        let heads = self.inner.runtime.tasks.within(heads).await?;
-        let others = heads.iter().filter(|head| Some(head.id) != current).count();
-        if others < max { Ok(()) } else { Err(cap.exceeded()) }
     }
 
     /// Whose erasure is pending gets no session any more.

@@ -5,10 +5,10 @@ use std::{mem, sync::atomic::Ordering};
 use super::Session;
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{SessionId, SessionToken, UserId},
+    id::{SessionId, SessionKey, SessionToken, UserId},
     model::session::{Changes, CredentialEpoch, Lifetime, Login, SessionHead, SessionInfo},
     request::{CHANGED, Current, HEAD_SENT, TokenStatus, ended, unavailable},
-    store::{EpochRule, Loaded, Revocation, Rotation, credentials_changed},
+    store::{EpochRule, Loaded, Revocation, Rotation},
 };
 
 impl Session {
@@ -58,24 +58,23 @@ impl Session {
     /// - [`ErrorKind::SessionLimit`] if the user has too many sessions and the policy is to refuse.
     /// - What the store reports.
     ///
-    /// In each case nobody is logged in who was not before. If the store fails, the decisions of
-    /// the visitor may have moved to the account: the user had proved who they are.
+    /// In each case nobody is logged in who was not before, and the decisions of the visitor stay
+    /// with the visitor. If the store accepts the session and then fails to link the visitor, the
+    /// session before has ended: its data is lost.
     pub async fn log_in(&self, login: Login) -> Result<()> {
         let (user, lifetime, epoch) = login.into_parts()?;
         let lifetime = lifetime.unwrap_or_else(|| self.context.default_lifetime());
         lifetime.check()?;
         self.check_head()?;
         self.context.sessions().check_not_pending(Some(&user))?;
-        if let Some(epoch) = epoch
-            && self.context.sessions().credential_epoch(&user).await? != epoch
-        {
-            // The store compares once more. Here it keeps what the visitor decided from being
-            // linked to the account.
-            return Err(credentials_changed());
-        }
-        self.check_room(&user).await?;
-        self.context.link(&user).await?;
+        let before = self.context.state().current.as_ref().map(|current| current.key);
         self.begin_login(user.clone(), lifetime, epoch).await?;
+        // Nobody has the new token yet, so the decisions of the visitor count in the account before
+        // it is used. A login that is refused links nothing.
+        if let Err(error) = self.context.link(&user).await {
+            self.undo_login(before).await;
+            return Err(error);
+        }
         self.context.arrive_as(user).await;
         if let Some(activity) = self.context.activity() {
             activity.login();
@@ -83,14 +82,23 @@ impl Session {
         Ok(())
     }
 
-    /// The store compares once more. Here it keeps the decisions of a visitor from being linked to
-    /// an account that nobody is logged in to afterwards.
-    async fn check_room(&self, user: &UserId) -> Result<()> {
-        if !self.context.is_to_be_linked() {
-            return Ok(());
+    /// Ends the session of a login whose visitor could not be linked: the account would not have
+    /// their refusals. `before` is the key of the session that it replaced.
+    async fn undo_login(&self, before: Option<SessionKey>) {
+        let current = {
+            let mut state = self.context.state();
+            state.issued = None;
+            if let Some(key) = before {
+                state.token_status = TokenStatus::JustEnded { logged_in: false };
+                state.stale = Some(Box::new(key));
+            }
+            state.current.take()
+        };
+        let Some(current) = current else { return };
+        let id = current.record.head.id;
+        if let Err(error) = self.context.sessions().delete(current.key, id).await {
+            tracing::warn!(session = %id, %error, "the session of a failed login is still stored; no client has its token");
         }
-        let mine = self.user_and_id().ok().filter(|(owner, _)| owner == user);
-        self.context.sessions().check_room(user, mine.map(|(_, id)| id)).await
     }
 
     async fn begin_login(&self, user: UserId, lifetime: Lifetime, epoch: Option<CredentialEpoch>) -> Result<()> {

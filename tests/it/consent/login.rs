@@ -9,7 +9,7 @@ use tower_guestbook::{
     activity::{ActivityFilter, HistoryQuery},
     consent::{Decision, DecisionMethod, MergePolicy, PurposeId, Subject},
     session::{OnSessionLimit, SessionCap},
-    store::MemoryStore,
+    store::{MemoryStore, SplitStore},
 };
 
 use super::{Browser, Site, id, names, of, ok, rules, user};
@@ -163,13 +163,84 @@ async fn login_fails_if_the_visitor_cannot_be_linked() {
         store.set(mood);
         let refused = browser.post("/login/ada").await;
         assert_eq!((refused.problem().as_str(), names(&refused).len()), (HANDLER_UNAVAILABLE, 0));
-        assert_eq!(store.asked(), asked + 1, "the login was not even tried");
+        assert_eq!(store.asked(), asked + 1, "nothing is linked to a login that is not stored");
         store.set(Fault::Good);
         assert_eq!(ok(browser.get("/session").await).json(), json!({ "id": null, "user": null }));
         assert!(site.guestbook.sessions().list(&UserId::try_from("ada").unwrap()).await.unwrap().is_empty());
         assert!(site.records(&user("ada")).await.is_empty());
         browser.login("ada").await;
         assert_eq!(browser.why("marketing").await, "denied");
+    }
+}
+
+#[tokio::test]
+async fn login_that_the_session_store_refuses_leaves_the_visitor_their_decisions() {
+    let sessions = FaultyStore::default();
+    let site = Site::new(SplitStore::new(sessions.clone(), MemoryStore::new()), rules());
+    let mut browser = site.browser();
+    browser.decline("measurement").await;
+    assert_eq!(browser.why("measurement").await, "objected");
+    sessions.set(Fault::ReadOnly);
+    let refused = browser.post("/login/ada").await;
+    assert_eq!((refused.problem().as_str(), names(&refused).len()), (HANDLER_UNAVAILABLE, 0));
+    assert_eq!(browser.why("measurement").await, "objected", "nobody is logged in, and the objection stands");
+    assert!(site.records(&user("ada")).await.is_empty());
+    sessions.set(Fault::Good);
+    browser.login("ada").await;
+    assert_eq!(browser.why("measurement").await, "objected");
+}
+
+#[tokio::test]
+async fn login_whose_visitor_cannot_be_linked_leaves_no_session_behind() {
+    let (sessions, records) = (MemoryStore::new(), FaultyStore::default());
+    let site = Site::new(SplitStore::new(sessions, records.clone()), rules());
+    for had_a_session in [false, true] {
+        let mut browser = site.browser();
+        browser.decline("measurement").await;
+        if had_a_session {
+            ok(browser.post("/begin").await);
+        }
+        records.set(Fault::ReadOnly);
+        let refused = browser.post("/login/ada").await;
+        assert_eq!(refused.problem(), HANDLER_UNAVAILABLE);
+        assert!(!names(&refused).contains(&"__Host-consent"), "the visitor is still known");
+        assert!(site.guestbook.sessions().list(&UserId::try_from("ada").unwrap()).await.unwrap().is_empty());
+        assert_eq!(ok(browser.get("/session").await).json()["user"], json!(null));
+        assert_eq!(browser.why("measurement").await, "objected");
+        records.set(Fault::Good);
+        browser.login("ada").await;
+        assert_eq!(browser.why("measurement").await, "objected");
+        ok(browser.post("/logout").await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_parallel_logins_under_a_session_limit_only_the_accepted_one_links_its_visitor() {
+    for round in 0..50 {
+        let (builder, clock) = builder(MemoryStore::new());
+        let one = SessionCap { max: 1, on_limit: OnSessionLimit::Refuse };
+        let site = Site::of(builder.sessions_per_user(one), clock, rules());
+        let (mut phone, mut desktop) = (site.browser(), site.browser());
+        for browser in [&mut phone, &mut desktop] {
+            browser.decline("measurement").await;
+        }
+        let logins = [phone, desktop].map(|mut browser| {
+            tokio::spawn(async move {
+                let answer = browser.post("/login/ada").await;
+                (answer.status, browser)
+            })
+        });
+        let mut statuses = Vec::new();
+        for login in logins {
+            let (status, mut browser) = login.await.unwrap();
+            assert_eq!(browser.why("measurement").await, "objected", "round {round}: {status}");
+            assert_eq!(browser.cookies.contains_key("__Host-consent"), status == StatusCode::CONFLICT, "round {round}");
+            statuses.push(status);
+        }
+        statuses.sort();
+        assert_eq!(statuses, [StatusCode::OK, StatusCode::CONFLICT], "round {round}");
+        let linked = site.records(&user("ada")).await;
+        assert_eq!(linked.iter().filter(|record| record.subject == user("ada")).count(), 1, "round {round}");
     }
 }
 
