@@ -21,31 +21,12 @@ impl<S> Gated<S> {
     pub(crate) fn new(store: Arc<S>, gate: Gate) -> Self {
         Self { store, gate }
     }
+
+    async fn opened(&self, _method: &'static str, _is_write: bool) -> Result<()> {
+        self.gate.opened().await
+    }
 }
 
 impl<S: ActivityStore> ActivityStore for Gated<S> {
-    async fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> Result<Vec<Option<u64>>> {
-        self.gate.opened().await?;
-        self.store.append(entries, commit).await
-    }
-
-    async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
-        self.gate.opened().await?;
-        self.store.history(query).await
-    }
-
-    async fn count(&self, filter: ActivityFilter) -> Result<u64> {
-        self.gate.opened().await?;
-        self.store.count(filter).await
-    }
-
-    async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.gate.opened().await?;
-        self.store.delete_activities(filter, limit).await
-    }
-
-    async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
-        self.gate.opened().await?;
-        self.store.anonymise(filter, limit).await
-    }
+    store_methods!(ActivityStore, delegate_methods store after opened);
 }

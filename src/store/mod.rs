@@ -10,6 +10,8 @@
 //! those of sessions: a [`SplitStore`] completes it. It is right when the conformance suite
 //! `store::testing` (feature `testing`) passes on it.
 
+#[macro_use]
+mod methods;
 mod activity;
 mod aggregate;
 mod analytics;

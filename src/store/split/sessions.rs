@@ -113,20 +113,14 @@ impl<S: SessionStore, R: ErasureStore + CredentialStore> SessionStore for SplitS
 }
 
 impl<S: Send + Sync + 'static, R: CredentialStore> CredentialStore for SplitStore<S, R> {
-    async fn credential_epoch(&self, realm: Realm, user: UserId) -> Result<CredentialEpoch> {
-        self.records.credential_epoch(realm, user).await
-    }
-
-    async fn raise_credential_epoch(&self, realm: Realm, user: Option<UserId>) -> Result<CredentialEpoch> {
-        self.records.raise_credential_epoch(realm, user).await
-    }
+    store_methods!(CredentialStore, delegate_methods records);
 }
 
 impl<S: SessionStore, R: ErasureStore + CredentialStore> SplitStore<S, R> {
     /// Checks the user of a new session and settles its epoch.
     ///
-    /// Two stores have no transaction in common. A login that is under way while its user is struck
-    /// out may get a session, which [`erase_some`](ErasureStore::erase_some) ends; one that is
+    /// Two stores have no transaction in common. A login that is under way while its user is
+    /// being erased may get a session, which [`erase_some`](ErasureStore::erase_some) ends; one that is
     /// under way while the epoch is raised is found by [`confirm`](Self::confirm), or by the next
     /// [`load`](SessionStore::load).
     async fn admit(&self, head: &mut SessionHead, rule: EpochRule) -> Result<()> {

@@ -53,6 +53,7 @@ mod anonymous;
 mod audit;
 mod connection;
 mod consents;
+mod contracts;
 mod credentials;
 mod database;
 mod holds;
@@ -77,7 +78,7 @@ mod sql;
 mod subjects;
 mod tombstones;
 mod users;
-mod verbs;
+
 mod writer;
 
 use std::{
