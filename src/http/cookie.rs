@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use cookie::Cookie;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
@@ -137,18 +138,27 @@ impl SessionCookie {
         if let Some(problem) = problem {
             return Err(Error::new(ErrorKind::Configuration, problem));
         }
-        let mut attributes = format!("; Path={}", self.path);
-        if let Some(domain) = &self.domain {
-            write!(attributes, "; Domain={domain}").expect("writing to a string cannot fail");
-        }
-        attributes.push_str(match self.same_site {
-            SameSite::Strict => "; SameSite=Strict",
-            SameSite::Lax => "; SameSite=Lax",
-            SameSite::None => "; SameSite=None",
-        });
-        attributes.push_str(if self.secure { "; Secure" } else { "" });
-        attributes.push_str(if self.http_only { "; HttpOnly" } else { "" });
+        let cookie = Cookie::build((&self.name, ""))
+            .path(&self.path)
+            .same_site(self.same_site.into())
+            .secure(self.secure)
+            .http_only(self.http_only);
+        let cookie = match &self.domain {
+            Some(domain) => cookie.domain(domain),
+            None => cookie,
+        };
+        let attributes = cookie.to_string().split_off(self.name.len() + 1);
         Ok(CookieFormat { name: self.name, attributes })
+    }
+}
+
+impl From<SameSite> for cookie::SameSite {
+    fn from(same_site: SameSite) -> Self {
+        match same_site {
+            SameSite::Strict => Self::Strict,
+            SameSite::Lax => Self::Lax,
+            SameSite::None => Self::None,
+        }
     }
 }
 
@@ -158,7 +168,7 @@ impl Default for SessionCookie {
     }
 }
 
-/// The cookie with its attributes rendered once, for setting and for removing alike: a removal that
+/// A cookie whose attributes are rendered once, for setting and for removing alike: a removal that
 /// differs in Path, Domain or Secure leaves the cookie where it is.
 #[derive(Debug)]
 pub(crate) struct CookieFormat {
@@ -190,7 +200,8 @@ impl CookieFormat {
     /// The values of our cookie, the first four.
     ///
     /// Names are matched byte for byte and only SP and HTAB are stripped. A parser that decodes
-    /// names or strips Unicode space lets a sibling host forge a cookie named `__Host-…`.
+    /// names or strips Unicode space, as that of the `cookie` crate does, lets a sibling host forge
+    /// a cookie named `__Host-…`.
     pub(crate) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
         let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
         pairs.filter_map(|pair| self.value(pair)).take(MAX_CANDIDATES)
@@ -277,7 +288,7 @@ mod tests {
         let token = SessionToken::generate().unwrap();
         let set = format.set(&token, Some(Duration::from_secs(60)));
         let text = &*token.expose_secret();
-        let attributes = "Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age";
+        let attributes = "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age";
         assert_eq!(set.to_str().unwrap(), format!("__Host-session={text}; {attributes}=60"));
         assert_eq!(format.remove().to_str().unwrap(), format!("__Host-session=; {attributes}=0"));
     }
@@ -304,6 +315,6 @@ mod tests {
         }
         let loose = base().name("s").domain("example.com").path("/app").same_site(SameSite::Strict);
         let format = loose.insecure_without_secure().insecure_without_http_only().build().unwrap();
-        assert_eq!(format.remove().to_str().unwrap(), "s=; Path=/app; Domain=example.com; SameSite=Strict; Max-Age=0");
+        assert_eq!(format.remove().to_str().unwrap(), "s=; SameSite=Strict; Path=/app; Domain=example.com; Max-Age=0");
     }
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    mac::{HmacSha256, Mac, hmac},
     model::consent::{ConsentStates, NoticeHash, PurposeId, Subject},
     time::Timestamp,
 };
@@ -82,8 +81,8 @@ pub(super) fn stale_notice() -> Error {
     Error::new(ErrorKind::Conflict, "the notice is no longer current: get a new consent prompt")
 }
 
-fn mac(secret: &[u8; 32], payload: &[u8], subject: Option<&Subject>) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC accepts keys of any length");
+fn mac(secret: &[u8; 32], payload: &[u8], subject: Option<&Subject>) -> HmacSha256 {
+    let mut mac = hmac(secret);
     mac.update(b"guestbook notice 2\n");
     // The payload is JSON without line breaks, so the parts cannot run into each other.
     mac.update(payload);

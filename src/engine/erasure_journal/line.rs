@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    hex::{Hex, from_hex},
     model::privacy::{JournalEntry, JournalKind, Pseudonym, StoreFingerprint},
     time::Timestamp,
 };
@@ -75,13 +76,7 @@ pub(super) fn parse(line: &[u8]) -> Option<JournalEntry> {
         READMITTED => JournalKind::Lifted,
         _ => return None,
     };
-    let mut pseudonym = [0; 32];
-    if line.pseudonym.len() != 2 * pseudonym.len() || !line.pseudonym.is_ascii() {
-        return None;
-    }
-    for (index, byte) in pseudonym.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&line.pseudonym[2 * index..2 * index + 2], 16).ok()?;
-    }
+    let pseudonym = from_hex(&line.pseudonym)?;
     let (at, until) = (Timestamp::from_millis(line.at), Timestamp::from_millis(line.until));
     Some(JournalEntry::new(line.id.into(), Pseudonym::from_bytes(pseudonym), at, until, kind))
 }
@@ -90,7 +85,7 @@ impl Line {
     fn checksum(&self) -> String {
         let Self { id, pseudonym, at, until, kind, .. } = self;
         let hash: [u8; 32] = Sha256::digest(format!("{id} {pseudonym} {at} {until} {kind}")).into();
-        hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        Hex(&hash[..8]).to_string()
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`CookieRemovals`]: `Set-Cookie` lines that remove cookies from a browser.
 
+use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::model::consent::{PurposeCookie, is_host_prefixed, is_secure_prefixed};
@@ -28,15 +29,20 @@ impl<'a> CookieRemovals<'a> {
     pub(super) fn add(&mut self, name: &[u8], declared: &PurposeCookie) {
         // A name that is not UTF-8 cannot be repeated exactly.
         let Ok(text) = std::str::from_utf8(name) else { return };
-        let attributes = match declared.is_partitioned() {
+        let mut removal = Cookie::new(text, "");
+        removal.set_max_age(cookie::time::Duration::ZERO);
+        if declared.is_partitioned() {
             // Without SameSite=None browsers assume Lax, and refuse the cookie in a frame of
             // another site.
-            true => "; SameSite=None; Secure; Partitioned",
-            false if is_secure_prefixed(name) => "; Secure",
-            false => "",
-        };
+            removal.set_same_site(SameSite::None);
+            removal.set_partitioned(true);
+        }
+        if declared.is_partitioned() || is_secure_prefixed(name) {
+            removal.set_secure(true);
+        }
         if is_host_prefixed(name) {
-            return self.push(format!("{text}=; Path=/; Max-Age=0{attributes}"));
+            removal.set_path("/");
+            return self.push(removal.to_string());
         }
         let declared_domains: Vec<&str> = declared.domains().collect();
         let domains = match declared_domains.is_empty() {
@@ -47,8 +53,12 @@ impl<'a> CookieRemovals<'a> {
         let paths = if declared_paths.is_empty() { &["/"][..] } else { &declared_paths };
         for path in paths {
             for domain in &domains {
-                let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
-                self.push(format!("{text}=; Path={path}{domain}; Max-Age=0{attributes}"));
+                match domain {
+                    Some(domain) => removal.set_domain(*domain),
+                    None => removal.unset_domain(),
+                }
+                removal.set_path(*path);
+                self.push(removal.to_string());
             }
         }
     }
@@ -99,11 +109,11 @@ mod tests {
         );
         assert_eq!(
             removed(cookie("a").path("/shop").path("/").domain(".b.example"), &["a"], &["example.com"]),
-            ["a=; Path=/shop; Domain=.b.example; Max-Age=0", "a=; Path=/; Domain=.b.example; Max-Age=0"]
+            ["a=; Path=/shop; Domain=b.example; Max-Age=0", "a=; Path=/; Domain=b.example; Max-Age=0"]
         );
         assert_eq!(
             removed(cookie("a").partitioned(), &["a"], &[]),
-            ["a=; Path=/; Max-Age=0; SameSite=None; Secure; Partitioned"]
+            ["a=; SameSite=None; Partitioned; Secure; Path=/; Max-Age=0"]
         );
     }
 
@@ -117,16 +127,16 @@ mod tests {
                 .filter(|line| !line.contains("Domain"))
                 .collect::<Vec<_>>(),
             [
-                "__Host-a=; Path=/; Max-Age=0; Secure",
-                "__host-b=; Path=/; Max-Age=0; Secure",
-                "__Secure-c=; Path=/shop; Max-Age=0; Secure",
-                "__SECURE-d=; Path=/shop; Max-Age=0; Secure",
+                "__Host-a=; Secure; Path=/; Max-Age=0",
+                "__host-b=; Secure; Path=/; Max-Age=0",
+                "__Secure-c=; Secure; Path=/shop; Max-Age=0",
+                "__SECURE-d=; Secure; Path=/shop; Max-Age=0",
                 "__utma=; Path=/shop; Max-Age=0",
                 "__Host_e=; Path=/shop; Max-Age=0",
             ]
         );
         let host = removed(PurposeCookie::new("__Host-*"), &["__Host-a"], &["example.com"]);
-        assert_eq!(host, ["__Host-a=; Path=/; Max-Age=0; Secure"], "it has no domain");
+        assert_eq!(host, ["__Host-a=; Secure; Path=/; Max-Age=0"], "it has no domain");
     }
 
     #[test]

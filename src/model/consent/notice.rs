@@ -6,7 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
 use super::PurposeId;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    hex::{Hex, from_hex},
+};
 
 /// The text that people agree to: one for each purpose, version and language.
 ///
@@ -118,7 +121,7 @@ impl NoticeHash {
 
 impl fmt::Display for NoticeHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 
@@ -133,15 +136,7 @@ impl FromStr for NoticeHash {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || Error::new(ErrorKind::InvalidInput, "the hash of a notice is 64 hexadecimal digits");
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(wrong());
-        }
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(bytes))
+        from_hex(text).map(Self).ok_or_else(wrong)
     }
 }
 

@@ -6,9 +6,7 @@ mod verifier;
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
-use sha2::Sha256;
 use zeroize::Zeroize;
 
 pub use self::{
@@ -17,7 +15,10 @@ pub use self::{
     verifier::{AuditFault, AuditFlaw, AuditVerifier, VerificationReport},
 };
 use super::{Erasure, Pseudonym};
-use crate::id::UserId;
+use crate::{
+    id::UserId,
+    mac::{HmacSha256, Mac, hmac},
+};
 
 /// Who did something that the audit trail records.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -73,13 +74,13 @@ impl AuditKey {
 
     /// Derives the key of a trail without a key of its own from the store's secret.
     pub fn derived(secret: &[u8; 32]) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC has any length");
+        let mut mac = hmac(secret);
         mac.update(b"guestbook audit key 1\n");
         Self(mac.finalize().into_bytes().into())
     }
 
-    fn mac(&self, domain: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of HMAC has any length");
+    fn mac(&self, domain: &[u8]) -> HmacSha256 {
+        let mut mac = hmac(&self.0);
         mac.update(domain);
         mac
     }

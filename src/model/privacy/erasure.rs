@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::Sha256;
 use uuid::Uuid;
 
-use super::{RetainedData, signature::from_hex};
+use super::RetainedData;
 use crate::{
     error::Result,
+    hex::{Hex, from_hex},
     id::{UserId, uuid_of},
+    mac::{Mac, hmac},
     time::Timestamp,
 };
 
@@ -171,7 +171,7 @@ impl Pseudonym {
     }
 
     fn keyed(domain: &[u8], name: &str, secret: &[u8; 32]) -> Self {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of HMAC has any length");
+        let mut mac = hmac(secret);
         mac.update(domain);
         mac.update(name.as_bytes());
         Self(mac.finalize().into_bytes().into())
@@ -190,7 +190,7 @@ impl Pseudonym {
 
 impl fmt::Display for Pseudonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    hex::Hex,
     id::UserId,
     model::privacy::{ErasedCounts, Erasure, ErasureId, Pseudonym},
     time::Timestamp,
@@ -94,7 +95,7 @@ impl StoreFingerprint {
 
 impl fmt::Display for StoreFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

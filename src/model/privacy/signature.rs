@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
-use sha2::Sha256;
+
+use crate::{
+    hex::{Hex, from_hex},
+    mac::{HmacSha256, Mac, hmac},
+};
 
 /// The signature of a receipt: an HMAC-SHA-256 over a canonical encoding of its members, with a key
 /// made from the store's secret. In JSON: 64 hexadecimal digits.
@@ -30,20 +33,16 @@ impl ReceiptSignature {
 }
 
 /// The MAC of all members but the signature.
-fn mac(members: &Map<String, Value>, secret: &[u8; 32]) -> Hmac<Sha256> {
-    let key = keyed(secret).chain_update(b"guestbook receipt 1").finalize().into_bytes();
-    let mut mac = keyed(&key);
+fn mac(members: &Map<String, Value>, secret: &[u8; 32]) -> HmacSha256 {
+    let key = hmac(secret).chain_update(b"guestbook receipt 1").finalize().into_bytes();
+    let mut mac = hmac(&key);
     update_object(&mut mac, members.iter().filter(|(name, _)| *name != "signature"));
     mac
 }
 
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("a key of HMAC has any length")
-}
-
 /// Encodes a value as a letter for its kind, its length or number of parts, and itself. So no two
 /// values have the same encoding, and neither order nor white space matters.
-fn update(mac: &mut Hmac<Sha256>, value: &Value) {
+fn update(mac: &mut HmacSha256, value: &Value) {
     match value {
         Value::Null => mac.update(b"n"),
         Value::Bool(false) => mac.update(b"f"),
@@ -58,7 +57,7 @@ fn update(mac: &mut Hmac<Sha256>, value: &Value) {
     }
 }
 
-fn update_object<'a>(mac: &mut Hmac<Sha256>, members: impl Iterator<Item = (&'a String, &'a Value)>) {
+fn update_object<'a>(mac: &mut HmacSha256, members: impl Iterator<Item = (&'a String, &'a Value)>) {
     let mut members: Vec<_> = members.collect();
     members.sort_unstable_by_key(|(name, _)| *name);
     update_length(mac, b"{", members.len());
@@ -68,32 +67,19 @@ fn update_object<'a>(mac: &mut Hmac<Sha256>, members: impl Iterator<Item = (&'a 
     }
 }
 
-fn update_text(mac: &mut Hmac<Sha256>, kind: &[u8; 1], text: &str) {
+fn update_text(mac: &mut HmacSha256, kind: &[u8; 1], text: &str) {
     update_length(mac, kind, text.len());
     mac.update(text.as_bytes());
 }
 
-fn update_length(mac: &mut Hmac<Sha256>, kind: &[u8; 1], length: usize) {
+fn update_length(mac: &mut HmacSha256, kind: &[u8; 1], length: usize) {
     mac.update(kind);
     mac.update(&(length as u64).to_be_bytes());
 }
 
-/// 32 bytes as hexadecimal digits; `None` if they are something else.
-pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    for (byte, index) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[index..index + 2], 16).ok()?;
-    }
-    Some(bytes)
-}
-
 impl fmt::Display for ReceiptSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

@@ -74,7 +74,7 @@ async fn withdraw_blocks_and_removes_cookies_in_the_same_response() {
     leave(&mut browser, &["__Secure-other", "ads_7"]);
     let visitor = browser.cookies["__Host-consent"].clone();
     let gone = |name: &str| {
-        ["", "; Domain=example.com", "; Domain=.shop.example.com"]
+        ["", "; Domain=example.com", "; Domain=shop.example.com"]
             .map(|domain| format!("{name}=; Path=/{domain}; Max-Age=0"))
     };
     let both = [gone("ads"), gone("ads_7")].concat();
@@ -161,7 +161,7 @@ async fn malformed_visitor_cookie_is_ignored_and_removed() {
             let mut browser = site.browser().opening_pages();
             browser.cookies.insert("__Host-consent".to_owned(), wrong.to_owned());
             let answer = ok(browser.get(path).await);
-            let removal = "__Host-consent=; Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age=0";
+            let removal = "__Host-consent=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0";
             let short: String = wrong.chars().take(80).collect();
             assert_eq!(set_cookies(&answer), [removal], "{path} {short}");
             assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
@@ -228,7 +228,7 @@ async fn visitor_cookie_has_the_attributes_of_the_session_cookie() {
     let (name, rest) = attributes(plain.insecure_without_http_only(), rules()).await;
     assert_eq!(
         (&*name, &*rest),
-        ("consent", "; Path=/app; Domain=example.com; SameSite=Lax; HttpOnly; Max-Age=15552000")
+        ("consent", "; HttpOnly; SameSite=Lax; Path=/app; Domain=example.com; Max-Age=15552000")
     );
     let (name, _) = attributes(SessionCookie::new(), rules().cookie_name("choice")).await;
     assert_eq!(name, "choice");
@@ -301,14 +301,14 @@ async fn withdraw_removes_cookies_of_other_paths_and_partitions() {
     assert_eq!(names(&browser.decline("marketing").await), ["__Host-consent"], "nothing was allowed");
     ok(browser.decide(serde_json::json!({ "made": [["marketing", "grant"]] })).await);
     leave(&mut browser, &["ads", "framed", "shop_1", "__utma"]);
-    let elsewhere = ["basket_hint=; Path=/shop; Max-Age=0", "__Secure-ads=; Path=/shop; Max-Age=0; Secure"];
+    let elsewhere = ["basket_hint=; Path=/shop; Max-Age=0", "__Secure-ads=; Secure; Path=/shop; Max-Age=0"];
 
     let withdrawn = ok(browser.post("/withdraw/marketing").await);
     let removed = removals(&withdrawn);
     let expected = [
         "__utma=; Path=/; Max-Age=0",
         "ads=; Path=/; Max-Age=0",
-        "framed=; Path=/; Max-Age=0; SameSite=None; Secure; Partitioned",
+        "framed=; SameSite=None; Partitioned; Secure; Path=/; Max-Age=0",
         "shop_1=; Path=/shop; Domain=example.com; Max-Age=0",
         elsewhere[0],
         elsewhere[1],

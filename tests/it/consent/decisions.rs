@@ -23,7 +23,7 @@ async fn decide_of_a_visitor_holds_for_the_next_request() {
     let granted = browser.grant("analytics").await;
     assert_eq!(of(&granted.json(), "analytics")["why"], "granted", "the rest of the request obeys as well");
     let value = browser.cookies["__Host-consent"].clone();
-    let expected = format!("__Host-consent={value}; Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age=15552000");
+    let expected = format!("__Host-consent={value}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=15552000");
     assert_eq!(set_cookies(&granted), [expected], "it lasts as long as the longest decision");
     assert_eq!(granted.headers["cache-control"], "no-store");
     assert!(browser.allows("analytics").await);

@@ -20,7 +20,7 @@ const ROWS: &[&[&str]] = &[
     &["model/client"],
     &["files"],
     &["id", "gate"],
-    &["time", "error", "json"],
+    &["time", "error", "json", "hex", "mac"],
 ];
 
 /// The ranks whose modules have an order of their own.

@@ -95,7 +95,7 @@ async fn a_removal_cookie_is_sent_where_it_is_due_only() {
     clock.advance(minutes(30));
     let stale = format!("__Host-session={}", live.cookie.unwrap());
     let removal = with_cookies(&app, &[stale.as_bytes()]).await;
-    assert_eq!(removal.set_cookie(), Some("__Host-session=; Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age=0"));
+    assert_eq!(removal.set_cookie(), Some("__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
     assert_eq!(removal.header(header::CACHE_CONTROL), Some("no-store"));
 }
 
@@ -188,7 +188,7 @@ async fn a_cookie_of_another_name_and_scope_works_end_to_end() {
     let guestbook = builder.cookie(cookie).build().unwrap();
     let answer = TestClient::new(&app(&guestbook)).ok("/login/ada").await;
     let set = answer.set_cookie().unwrap().to_owned();
-    assert!(set.ends_with("; Path=/app; Domain=example.com; SameSite=Lax; Secure; HttpOnly"), "{set}");
+    assert!(set.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/app; Domain=example.com"), "{set}");
     let pair = set.split(';').next().unwrap();
     assert_eq!(with_cookies(&app(&guestbook), &[pair.as_bytes()]).await.body, "ada");
 }

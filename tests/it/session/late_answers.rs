@@ -145,7 +145,7 @@ async fn a_stale_visitors_cookie_is_removed_by_a_top_level_navigation_only() {
         }
     }
     let answer = get_with(&site.app, "/", cookie, &TOP_LEVEL).await;
-    assert_eq!(set_cookies(&answer), ["__Host-consent=; Path=/; SameSite=Lax; Secure; HttpOnly; Max-Age=0"]);
+    assert_eq!(set_cookies(&answer), ["__Host-consent=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"]);
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -33,7 +33,7 @@ async fn a_first_write_makes_an_anonymous_session_with_a_safe_cookie() {
     let mut guest = TestClient::new(&app);
     let answer = guest.ok("/set/theme/dark").await;
     let cookie = answer.set_cookie().unwrap();
-    assert!(cookie.ends_with("; Path=/; SameSite=Lax; Secure; HttpOnly"), "{cookie}");
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/"), "{cookie}");
     assert_eq!(answer.cookie().unwrap().len(), 43);
     assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"));
     assert_eq!(guest.value("theme").await, json!("dark"));

@@ -17,6 +17,7 @@ use zip::{
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    hex::Hex,
     time::Timestamp,
 };
 
@@ -106,7 +107,7 @@ impl Files {
 
     fn end(&mut self) {
         if let Some(Open { mut info, hash }) = self.open.take() {
-            info.sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            info.sha256 = Hex(&hash.finalize()).to_string();
             self.done.push(info);
         }
     }

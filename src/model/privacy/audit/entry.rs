@@ -13,7 +13,6 @@
 
 use std::{borrow::Cow, fmt};
 
-use hmac::{Hmac, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct};
 use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
@@ -21,8 +20,10 @@ use sha2::{Digest, Sha256};
 use super::{Actor, ActorKind, AuditAction, AuditKey, AuditNote};
 use crate::{
     error::{Error, ErrorKind, Result},
+    hex::Hex,
     id::{UserId, fill_random},
     json::{self, MAX_DEPTH},
+    mac::{HmacSha256, Mac},
     model::privacy::Pseudonym,
     time::Timestamp,
 };
@@ -215,7 +216,7 @@ impl AuditEntry {
         self.hmac(key).verify_slice(&self.mac.0).is_ok()
     }
 
-    fn hmac(&self, key: &AuditKey) -> Hmac<Sha256> {
+    fn hmac(&self, key: &AuditKey) -> HmacSha256 {
         let mut mac = key.mac(b"guestbook audit entry 1\n");
         let pseudonym = |of: &Option<Pseudonym>| of.map_or(Vec::new(), |pseudonym| pseudonym.as_bytes().to_vec());
         field(&mut mac, &self.sequence.to_be_bytes());
@@ -315,7 +316,7 @@ impl AuditCheckpoint {
         self.hmac(key).verify_slice(&self.signature.0).is_ok()
     }
 
-    fn hmac(&self, key: &AuditKey) -> Hmac<Sha256> {
+    fn hmac(&self, key: &AuditKey) -> HmacSha256 {
         let mut mac = key.mac(b"guestbook audit checkpoint 1\n");
         field(&mut mac, &self.sequence.to_be_bytes());
         field(&mut mac, &self.mac.0);
@@ -324,7 +325,7 @@ impl AuditCheckpoint {
     }
 }
 
-fn field(mac: &mut Hmac<Sha256>, bytes: &[u8]) {
+fn field(mac: &mut HmacSha256, bytes: &[u8]) {
     mac.update(&(bytes.len() as u64).to_be_bytes());
     mac.update(bytes);
 }
@@ -339,7 +340,7 @@ const MAX_BYTES: usize = 16 * 1024;
 
 impl fmt::Display for AuditHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

@@ -57,7 +57,7 @@ async fn full_app_records_a_decision_with_two_fields_and_shows_where_everything_
 
     let reply = guest.decide("marketing", true).await;
     let visitor = guest.cookies["consent"].clone();
-    let expected = format!("consent={visitor}; Path=/; SameSite=Lax; HttpOnly; Max-Age=15552000");
+    let expected = format!("consent={visitor}; HttpOnly; SameSite=Lax; Path=/; Max-Age=15552000");
     assert_eq!(set_cookies(&reply), [expected]);
     assert_eq!(set_cookies(&guest.decide("analytics", false).await).len(), 1, "still the same visitor");
     assert_eq!(guest.cookies["consent"], visitor);

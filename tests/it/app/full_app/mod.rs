@@ -138,7 +138,7 @@ async fn full_app_logs_in_has_a_session_and_logs_out() {
     assert_eq!((&reply.json["status"], &reply.json["user_id"]), (&json!("success"), &json!(1)));
     assert!(reply.json["message"].is_string());
     let token = reply.json["session_id"].as_str().unwrap().to_owned();
-    let expected = format!("session_id={token}; Path=/; SameSite=Lax; HttpOnly");
+    let expected = format!("session_id={token}; HttpOnly; SameSite=Lax; Path=/");
     assert_eq!(reply.set_cookie(), Some(expected.as_str()), "on loopback not Secure");
 
     let cookie = format!("session_id={token}");
