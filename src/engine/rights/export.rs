@@ -50,7 +50,7 @@ use crate::{
 ///   `basis`, `mode`, `lenient_mode`, `notice_version`, `expiry_seconds`, `cookies`,
 ///   `sells_or_shares`, and what is set of [`Processing`](crate::consent::Processing));
 ///   `retention`, the periods of its events; and the consent state of the user: `allowed`, `why`,
-///   `ask` (a [`Verdict`](crate::consent::Verdict)) and `standing` (the last decision, or null).
+///   `ask` (a [`Verdict`](crate::consent::Verdict)) and `consent_state` (the last decision, or null).
 /// - `retention`: how long each class of data is kept, as
 ///   [`RetentionPeriod`](super::RetentionPeriod)s.
 /// - `sessions`: the live sessions, as [`SessionInfo`](crate::session::SessionInfo) without

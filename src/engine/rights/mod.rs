@@ -162,8 +162,8 @@ use crate::{
 ///
 /// | name | kind | value |
 /// |---|---|---|
-/// | `guestbook_requests_open` | gauge | requests that are not answered |
-/// | `guestbook_requests_overdue` | gauge | open requests past their deadline |
+/// | `guestbook_privacy_requests_open` | gauge | requests that are not answered |
+/// | `guestbook_privacy_requests_overdue` | gauge | open requests past their deadline |
 #[derive(Clone)]
 pub struct Rights {
     inner: Arc<Inner>,

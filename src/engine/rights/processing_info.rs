@@ -50,7 +50,7 @@ impl Rights {
             let retention = self.inner.config.register.periods_of_activities(Some(&state.id));
             value.insert("retention".into(), serde_json::to_value(retention)?);
             value.extend(object(&state.verdict)?);
-            value.insert("standing".into(), serde_json::to_value(state.consent_state)?);
+            value.insert("consent_state".into(), serde_json::to_value(state.consent_state)?);
             Ok(Value::Object(value))
         };
         states.iter().map(purpose).collect::<serde_json::Result<_>>().map_err(unwritable)

@@ -79,7 +79,7 @@ impl ConsentStore for MemoryStore {
         }
         let mut merged = Vec::new();
         for (purpose, held) in ours.merge(&theirs, policy) {
-            let original = consents.place(held.record).expect("a standing comes from a record");
+            let original = consents.place(held.record).expect("a consent state comes from a record");
             let proof = Proof { method: DecisionMethod::Merge, ..consents.records[original].proof.clone() };
             let mut record = ConsentRecord::new(subject.clone(), purpose, held.consent_state, proof)?;
             record.id = ConsentId::generate(now)?;

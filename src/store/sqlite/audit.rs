@@ -151,7 +151,7 @@ pub(super) fn head(database: &Connection) -> Result<AuditHead> {
     }
 }
 
-const CHECKPOINT: &str = "SELECT sequence, mac, at, seal FROM audit_checkpoint ORDER BY one LIMIT 1";
+const CHECKPOINT: &str = "SELECT sequence, mac, at, signature FROM audit_checkpoint ORDER BY one LIMIT 1";
 
 pub(super) fn checkpoint(database: &Connection) -> Result<Option<AuditCheckpoint>> {
     let read = |row: &Row<'_>| {
@@ -162,8 +162,8 @@ pub(super) fn checkpoint(database: &Connection) -> Result<Option<AuditCheckpoint
 }
 
 const SET_CHECKPOINT: &str = "
-    INSERT INTO audit_checkpoint (one, sequence, mac, at, seal) VALUES (1, ?1, ?2, ?3, ?4)
-    ON CONFLICT (one) DO UPDATE SET sequence = excluded.sequence, mac = excluded.mac, at = excluded.at, seal = excluded.seal";
+    INSERT INTO audit_checkpoint (one, sequence, mac, at, signature) VALUES (1, ?1, ?2, ?3, ?4)
+    ON CONFLICT (one) DO UPDATE SET sequence = excluded.sequence, mac = excluded.mac, at = excluded.at, signature = excluded.signature";
 const DROP_PAYLOADS: &str = "DELETE FROM audit_payloads WHERE sequence <= ?1";
 const DROP: &str = "DELETE FROM audit_entries WHERE sequence <= ?1";
 

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    SqliteStore, activities, anonymous, audit, consents, database::Database, holds, journal, maintenance, preferences,
-    requests, restrictions, sessions, subjects, users,
+    SqliteStore, activities, anonymous, audit, consents, database::Database, erasures, journal, legal_holds,
+    maintenance, preferences, privacy_requests, restrictions, sessions, users,
 };
 use crate::{
     error::Result,
@@ -198,7 +198,7 @@ impl ConsentStore for SqliteStore {
 
 impl ErasureStore for SqliteStore {
     async fn begin_erasure(&self, user: UserId, until: Timestamp, note: AuditNote, now: Timestamp) -> Result<Erasure> {
-        self.inner.writer.run(true, move |database| subjects::begin_erasure(database, user, until, &note, now)).await
+        self.inner.writer.run(true, move |database| erasures::begin_erasure(database, user, until, &note, now)).await
     }
 
     async fn erase_some(
@@ -211,7 +211,7 @@ impl ErasureStore for SqliteStore {
     ) -> Result<Erasure> {
         // What a power failure undoes is done again: the row of the erasure is in the same
         // transaction.
-        let step = move |database: &Database| subjects::erase_some(database, id, limit, activities, &note, now);
+        let step = move |database: &Database| erasures::erase_some(database, id, limit, activities, &note, now);
         let erasure = self.inner.writer.run_exclusive(false, step).await?;
         // Otherwise the writer would have to move it, while others wait; and much at once would
         // hold up their commits.
@@ -228,7 +228,7 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn lift_erasure(&self, user: UserId, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.inner.writer.run(true, move |database| subjects::lift_erasure(database, &user, &note, now)).await
+        self.inner.writer.run(true, move |database| erasures::lift_erasure(database, &user, &note, now)).await
     }
 
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
@@ -240,15 +240,15 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn restore_erasure(&self, erasure: Erasure, note: AuditNote, now: Timestamp) -> Result<Erasure> {
-        self.inner.writer.run(true, move |database| subjects::remember(database, erasure, &note, now)).await
+        self.inner.writer.run(true, move |database| erasures::remember(database, erasure, &note, now)).await
     }
 
     async fn lift_erasure_by_id(&self, id: ErasureId, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.inner.writer.run(true, move |database| subjects::lift(database, id, &note, now)).await
+        self.inner.writer.run(true, move |database| erasures::lift(database, id, &note, now)).await
     }
 
     async fn restore_tombstones(&self, erasures: Vec<Erasure>, note: AuditNote, now: Timestamp) -> Result<u64> {
-        let restore = move |database: &Database| subjects::restore(database, erasures, &note, now);
+        let restore = move |database: &Database| erasures::restore(database, erasures, &note, now);
         self.inner.writer.run_exclusive(true, restore).await
     }
 
@@ -261,13 +261,13 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn delete_tombstones(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        self.inner.writer.run(false, move |database| subjects::evict(database, now, limit)).await
+        self.inner.writer.run(false, move |database| erasures::evict(database, now, limit)).await
     }
 
     async fn scrub(&self) -> Result<bool> {
         // The bulk of it, without holding up the writer.
         self.inner.readers.read_elsewhere(log::move_log).await?;
-        self.inner.writer.run_without_transaction(subjects::scrub).await
+        self.inner.writer.run_without_transaction(erasures::scrub).await
     }
 }
 
@@ -321,25 +321,25 @@ impl RestrictionStore for SqliteStore {
     }
 
     async fn place_hold(&self, user: UserId, hold: LegalHold, note: AuditNote, now: Timestamp) -> Result<()> {
-        self.inner.writer.run(true, move |database| holds::place_hold(database, &user, &hold, &note, now)).await
+        self.inner.writer.run(true, move |database| legal_holds::place_hold(database, &user, &hold, &note, now)).await
     }
 
     async fn release_hold(&self, user: UserId, class: HeldClass, note: AuditNote, now: Timestamp) -> Result<bool> {
-        self.inner.writer.run(true, move |database| holds::release_hold(database, &user, class, &note, now)).await
+        self.inner.writer.run(true, move |database| legal_holds::release_hold(database, &user, class, &note, now)).await
     }
 
     async fn holds_of(&self, user: UserId) -> Result<Vec<LegalHold>> {
-        self.inner.readers.read(move |database| holds::of_user(database, &user)).await
+        self.inner.readers.read(move |database| legal_holds::of_user(database, &user)).await
     }
 }
 
 impl PrivacyRequestStore for SqliteStore {
     async fn file_request(&self, request: PrivacyRequest, note: AuditNote, now: Timestamp) -> Result<FiledRequest> {
-        self.inner.writer.run(true, move |database| requests::file(database, request, &note, now)).await
+        self.inner.writer.run(true, move |database| privacy_requests::file(database, request, &note, now)).await
     }
 
     async fn privacy_request(&self, id: RequestId) -> Result<Option<PrivacyRequest>> {
-        self.inner.readers.read(move |database| requests::load(database, id)).await
+        self.inner.readers.read(move |database| privacy_requests::load(database, id)).await
     }
 
     async fn change_request(
@@ -350,19 +350,19 @@ impl PrivacyRequestStore for SqliteStore {
         now: Timestamp,
     ) -> Result<bool> {
         let writer = &self.inner.writer;
-        writer.run(true, move |database| requests::change(database, &request, expected, &note, now)).await
+        writer.run(true, move |database| privacy_requests::change(database, &request, expected, &note, now)).await
     }
 
     async fn privacy_requests(&self, query: RequestQuery) -> Result<Vec<PrivacyRequest>> {
-        self.inner.readers.read_elsewhere(move |database| requests::list(database, &query)).await
+        self.inner.readers.read_elsewhere(move |database| privacy_requests::list(database, &query)).await
     }
 
     async fn count_requests(&self, now: Timestamp) -> Result<RequestCounts> {
-        self.inner.readers.read_elsewhere(move |database| requests::count(database, now)).await
+        self.inner.readers.read_elsewhere(move |database| privacy_requests::count(database, now)).await
     }
 
     async fn delete_requests(&self, closed_before: Timestamp, limit: usize) -> Result<usize> {
-        self.inner.writer.run(false, move |database| requests::evict(database, closed_before, limit)).await
+        self.inner.writer.run(false, move |database| privacy_requests::evict(database, closed_before, limit)).await
     }
 }
 

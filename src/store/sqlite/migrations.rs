@@ -40,14 +40,14 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::activities::SCHEMA,
     super::preferences::SCHEMA,
     super::consents::SCHEMA,
-    super::subjects::SCHEMA,
+    super::erasures::SCHEMA,
     super::maintenance::SCHEMA,
     super::audit::SCHEMA,
     super::restrictions::SCHEMA,
-    super::holds::SCHEMA,
-    super::requests::SCHEMA,
+    super::legal_holds::SCHEMA,
+    super::privacy_requests::SCHEMA,
     super::activities::ANONYMISED_SCHEMA,
-    super::subjects::ANONYMISED_SCHEMA,
+    super::erasures::ANONYMISED_SCHEMA,
     super::consents::REFUSALS_SCHEMA,
     super::rollups::SCHEMA,
     super::activities::PLACES_SCHEMA,
@@ -57,4 +57,20 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::activities::ORIGIN_SCHEMA,
     super::sessions::ENDED_SCHEMA,
     super::anonymous::SCHEMA,
+    // The names of the types.
+    "
+    ALTER TABLE holds RENAME TO legal_holds;
+    ALTER TABLE requests RENAME TO privacy_requests;
+    DROP INDEX requests_by_user;
+    DROP INDEX requests_open;
+    DROP INDEX requests_by_end;
+    CREATE INDEX privacy_requests_by_user ON privacy_requests (user) WHERE user IS NOT NULL;
+    -- A user has at most one open request of a kind.
+    CREATE UNIQUE INDEX privacy_requests_open ON privacy_requests (user, kind) WHERE closed_at IS NULL;
+    CREATE INDEX privacy_requests_by_end ON privacy_requests (closed_at) WHERE closed_at IS NOT NULL;
+    ALTER TABLE consent_records RENAME COLUMN standing TO consent_state;
+    ALTER TABLE consent_subjects RENAME COLUMN standings TO consent_states;
+    ALTER TABLE audit_checkpoint RENAME COLUMN seal TO signature;
+    ALTER TABLE rollups RENAME COLUMN sealed TO finalized;
+    ",
 ];

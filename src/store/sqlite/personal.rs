@@ -32,8 +32,12 @@ const PERSONAL: &[(&str, &str, &str)] = &[
     ("audit_entries", "keyed hashes of who did what to whom", "kept: forget_audit"),
     ("audit_payloads", "who did what to whom, in clear", "erase_some; forget_audit"),
     ("restrictions", "whose data is left alone, and why", "erase_some"),
-    ("holds", "whose data is held, and why", "erase_some, last; until then it is held"),
-    ("requests", "who exercised which right, in what words", "erase_some, last: a keyed hash is left; forget_requests"),
+    ("legal_holds", "whose data is held, and why", "erase_some, last; until then it is held"),
+    (
+        "privacy_requests",
+        "who exercised which right, in what words",
+        "erase_some, last: a keyed hash is left; forget_requests",
+    ),
     ("erasures", "a keyed hash; the name only while an erasure is under way", "erase_some; forget_erasures"),
 ];
 

@@ -1,6 +1,6 @@
 //! Restricting a user, and what a pending erasure says to that.
 
-use super::{audit, database::Database, requests, restrictions, users};
+use super::{audit, database::Database, privacy_requests, restrictions, users};
 use crate::{
     error::Result,
     id::UserId,
@@ -17,7 +17,7 @@ pub(super) fn restrict(
 ) -> Result<Option<Restriction>> {
     users::intern(database, user)?;
     let before = restrictions::of_user(database, user)?;
-    let after = Restriction::replaced(before, restriction, requests::await_erasure(database, user)?, now)?;
+    let after = Restriction::replaced(before, restriction, privacy_requests::await_erasure(database, user)?, now)?;
     if before != after {
         audit::append(database, note, now)?;
         restrictions::set(database, user, after)?;

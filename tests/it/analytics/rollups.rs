@@ -236,7 +236,7 @@ fn all() -> Question {
 fn periods(directory: &Path) -> (i64, i64) {
     let file = Connection::open(directory.join("guestbook.db")).unwrap();
     let count =
-        "SELECT coalesce(sum(period < 1 << 40), 0), coalesce(sum(period >= 1 << 40), 0) FROM rollups WHERE sealed";
+        "SELECT coalesce(sum(period < 1 << 40), 0), coalesce(sum(period >= 1 << 40), 0) FROM rollups WHERE finalized";
     file.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
 

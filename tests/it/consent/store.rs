@@ -116,7 +116,8 @@ async fn rebuild_consents_corrects_damaged_states() {
 
     let raw = file.raw();
     let damage = |id: i64, consent_states: &str| {
-        let changed = raw.execute("UPDATE consent_subjects SET standings = ?2 WHERE id = ?1", (id, consent_states));
+        let changed =
+            raw.execute("UPDATE consent_subjects SET consent_states = ?2 WHERE id = ?1", (id, consent_states));
         assert_eq!(changed.unwrap(), 1);
     };
     // In the order in which they were stored.
@@ -125,8 +126,11 @@ async fn rebuild_consents_corrects_damaged_states() {
     damage(4, &right[0].to_json().replace("granted", "objected"));
     // Somebody of whom there is no record.
     raw.execute("INSERT INTO consent_refusals VALUES ('analytics', 0, 3)", []).unwrap();
-    raw.execute("INSERT INTO consent_subjects (visitor, standings) VALUES (randomblob(16), ?1)", [right[0].to_json()])
-        .unwrap();
+    raw.execute(
+        "INSERT INTO consent_subjects (visitor, consent_states) VALUES (randomblob(16), ?1)",
+        [right[0].to_json()],
+    )
+    .unwrap();
     assert_eq!(consents(&store, &subjects[0]).await, ConsentStates::default());
     assert_eq!(store.consents(subjects[1].clone()).await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert_ne!(consents(&store, &subjects[3]).await, right[3]);
@@ -138,7 +142,7 @@ async fn rebuild_consents_corrects_damaged_states() {
     }
     assert_eq!(history(&store, &subjects[2]).await.len(), 4, "the link stays");
     assert_eq!(store.rebuild_consents().await.unwrap(), 0);
-    let empty = "SELECT count(*) FROM consent_subjects WHERE standings = '{}'";
+    let empty = "SELECT count(*) FROM consent_subjects WHERE consent_states = '{}'";
     assert_eq!(raw.query_row(empty, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
 }
 
@@ -159,7 +163,7 @@ async fn damaged_records_and_notices_are_errors() {
         set(&whole);
         assert_eq!(store.notice(notice.hash()).await.unwrap().as_ref(), Some(&notice));
     }
-    for column in ["purpose", "standing", "proof"] {
+    for column in ["purpose", "consent_state", "proof"] {
         let sql = format!("SELECT {column} FROM consent_records");
         let whole: String = raw.query_row(&sql, [], |row| row.get(0)).unwrap();
         let set = |value: &str| raw.execute(&format!("UPDATE consent_records SET {column} = ?1"), [value]).unwrap();

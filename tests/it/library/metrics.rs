@@ -186,7 +186,7 @@ async fn requests_that_are_to_be_answered_are_counted() {
     // The first sweep of another process.
     let other = Guestbook::builder(store).clock(clock).build().unwrap();
     // Not the first: sweeps of before found fewer.
-    let found = || (kept.value("guestbook_requests_open"), kept.value("guestbook_requests_overdue"));
+    let found = || (kept.value("guestbook_privacy_requests_open"), kept.value("guestbook_privacy_requests_overdue"));
     crate::support::until(async || found() == (2.0, 1.0)).await;
     other.shutdown().await;
 }

@@ -4,6 +4,11 @@
 //! schema: Ada has one remembered session (its token is [`TOKEN`]), two decisions, preferences, six
 //! activities and an open request for access; Bob's processing is restricted; Eve is erased; an
 //! anonymous session holds one value.
+//!
+//! `tests/fixtures/schema-21.db`, likewise: Ada has two decisions, four page views and an open
+//! request for access; Bob's activities are under a legal hold and his processing is restricted;
+//! three days later retention has deleted two audit entries and signed a checkpoint, and the events
+//! are rolled up.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -14,7 +19,7 @@ use tempfile::TempDir;
 use tower_guestbook::{
     Clock, Guestbook, UserId,
     activity::ActivityFilter,
-    consent::{Category, ConsentRules, Purpose, Purposes, Subject},
+    consent::{Category, ConsentRules, Decision, Purpose, PurposeId, Purposes, Subject},
     preferences::{PreferenceRules, StandardPreferences, Theme},
     privacy::RequestKind,
     session::Realm,
@@ -36,10 +41,15 @@ fn guestbook(store: SqliteStore, clock: &Clock) -> Guestbook {
     Guestbook::builder(store).clock(clock.clone()).consent(rules).preferences(preferences).build().unwrap()
 }
 
-/// A copy of a fixture, opened, and the clock three hours after its first event.
+/// A copy of the fixture of schema 16, opened, and the clock three hours after its first event.
 fn open(directory: &TempDir) -> (SqliteStore, Guestbook, Clock) {
+    open_schema(16, directory)
+}
+
+fn open_schema(schema: u32, directory: &TempDir) -> (SqliteStore, Guestbook, Clock) {
     let path = directory.path().join("guestbook.db");
-    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-16.db"), &path).unwrap();
+    let fixture = format!("tests/fixtures/schema-{schema}.db");
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture), &path).unwrap();
     let store = SqliteStore::open(&path).unwrap();
     let clock = Clock::manual(START.after(minutes(184)));
     (store.clone(), guestbook(store, &clock), clock)
@@ -108,6 +118,32 @@ async fn rollups_of_schema_16_are_right_or_made_anew() {
     let check = book.analytics().check_rollups().await.unwrap();
     assert_eq!(check.checked, 1);
     assert_eq!(check.wrong, []);
+}
+
+#[tokio::test]
+async fn what_schema_22_renamed_is_kept() {
+    let directory = TempDir::new().unwrap();
+    let (_, book, _) = open_schema(21, &directory);
+    let rights = book.rights();
+    let requests = rights.requests(RequestQuery::new()).await.unwrap();
+    assert_eq!(requests.iter().map(|request| request.kind).collect::<Vec<_>>(), [RequestKind::Access]);
+    let again = rights.file_request(&user("ada"), RequestKind::Access, None).await.unwrap();
+    assert_eq!(again.request.id, requests[0].id, "a user has one open request of a kind");
+    let holds = rights.holds_of(&user("bob")).await.unwrap();
+    assert_eq!(holds.iter().map(|hold| &*hold.reason).collect::<Vec<_>>(), ["a lawsuit"]);
+    assert!(rights.restriction_of(&user("bob")).await.unwrap().is_some());
+    let consents = book.consents().unwrap();
+    let states = consents.consent_states(&Subject::User(user("ada"))).await.unwrap();
+    let decision = |purpose: &PurposeId| states.get(purpose).map(|state| state.decision);
+    assert_eq!(decision(&PurposeId::ANALYTICS), Some(Decision::Granted));
+    assert_eq!(decision(&PurposeId::MARKETING), Some(Decision::Denied));
+    assert_eq!(consents.history(&Subject::User(user("ada")), 10, None).await.unwrap().len(), 2);
+    assert_eq!(consents.rebuild().await.unwrap(), 0, "the states follow from the records");
+    let report = book.audit().verify(None).await.unwrap();
+    assert!(report.is_intact(), "{report:?}");
+    assert_eq!((report.dropped, report.entries), (2, 1), "filing it again changed nothing");
+    let check = book.analytics().check_rollups().await.unwrap();
+    assert_eq!((check.checked, check.wrong.len()), (2, 0));
 }
 
 /// The token of Ada's session.

@@ -43,6 +43,14 @@ pub(crate) const HANDLER_UNAVAILABLE: &str = "503 Service Unavailable";
 /// Takes out of a database what came after schema 16.
 #[cfg(feature = "sqlite")]
 pub(crate) const UNDO_AFTER_SCHEMA_16: &str = "
+    ALTER TABLE legal_holds RENAME TO holds; ALTER TABLE privacy_requests RENAME TO requests;
+    DROP INDEX privacy_requests_by_user; DROP INDEX privacy_requests_open; DROP INDEX privacy_requests_by_end;
+    CREATE INDEX requests_by_user ON requests (user); CREATE INDEX requests_open ON requests (user);
+    CREATE INDEX requests_by_end ON requests (closed_at);
+    ALTER TABLE consent_records RENAME COLUMN consent_state TO standing;
+    ALTER TABLE consent_subjects RENAME COLUMN consent_states TO standings;
+    ALTER TABLE audit_checkpoint RENAME COLUMN signature TO seal;
+    ALTER TABLE rollups RENAME COLUMN finalized TO sealed;
     DROP TRIGGER anonymous_session_begins; DROP TRIGGER anonymous_session_ends; DROP TRIGGER anonymous_session_changes;
     DROP INDEX anonymous_sessions_by_use; DROP TABLE anonymous_total; ALTER TABLE sessions DROP COLUMN bytes;
     ALTER TABLE sessions DROP COLUMN realm; ALTER TABLE sessions DROP COLUMN epoch;

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     id::VisitorId,
     model::activity::{ActivityFilter, EventType},
-    store::sqlite::{holds, restrictions},
+    store::sqlite::{legal_holds, restrictions},
     time::Timestamp,
 };
 
@@ -106,7 +106,7 @@ impl Numbers {
 /// it costs without.
 fn spared_at(database: &Connection, filter: &ActivityFilter) -> Result<Option<i64>> {
     match filter.sparing_restricted {
-        Some(now) if restrictions::are_any(database)? || holds::are_any(database)? => Ok(Some(now.as_millis())),
+        Some(now) if restrictions::are_any(database)? || legal_holds::are_any(database)? => Ok(Some(now.as_millis())),
         _ => Ok(None),
     }
 }

@@ -111,11 +111,11 @@ impl Path {
 /// Leaves out what is restricted or held. SQLite makes each list once for a statement.
 pub(super) const SPARED: &str = "
     AND (a.user IS NULL OR a.user NOT IN (SELECT user FROM restrictions
-        UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at)))
+        UNION SELECT user FROM legal_holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at)))
     AND (a.user IS NOT NULL OR a.visitor IS NULL OR a.visitor NOT IN
         (SELECT v.id FROM consent_subjects c JOIN visitors v ON v.public_id = c.visitor WHERE c.linked_to IN
             (SELECT user FROM restrictions
-            UNION SELECT user FROM holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at))))";
+            UNION SELECT user FROM legal_holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at))))";
 
 /// A few numbers of ours, and the same ones again and again: a statement that stays prepared.
 pub(super) fn except_sql(except: &[i64]) -> String {

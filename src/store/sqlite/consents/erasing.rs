@@ -27,7 +27,7 @@ const DELETE_RECORDS: &str = "
     DELETE FROM consent_records WHERE id IN (SELECT id FROM consent_records WHERE subject = ?1 ORDER BY id LIMIT ?2)";
 const DELETE_SUBJECT: &str = "DELETE FROM consent_subjects WHERE id = ?1";
 
-const CLEAR_SUBJECT: &str = "UPDATE consent_subjects SET standings = '{}' WHERE id = ?1";
+const CLEAR_SUBJECT: &str = "UPDATE consent_subjects SET consent_states = '{}' WHERE id = ?1";
 
 /// Deletes at most `limit` records of a user and of visitors that were linked to them, and each
 /// subject with its last one; with `keep_links` they stay, with nothing in them, as there is

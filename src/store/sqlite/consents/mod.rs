@@ -72,7 +72,7 @@ pub(super) const SCHEMA: &str = "
 ";
 
 const OF_USER: &str = "
-    SELECT c.standings, p.version, p.overrides, r.since, r.reason FROM users u
+    SELECT c.consent_states, p.version, p.overrides, r.since, r.reason FROM users u
     LEFT JOIN consent_subjects c ON c.user = u.id LEFT JOIN preferences p ON p.user = u.id
     LEFT JOIN restrictions r ON r.user = u.id
     WHERE u.external = ?1";
@@ -103,8 +103,8 @@ pub(super) fn consent_states(database: &Connection, subject: &Subject) -> Result
 }
 
 const FIND_USER: &str = "
-    SELECT c.id, c.standings, 0 FROM consent_subjects c JOIN users u ON u.id = c.user WHERE u.external = ?1";
-const FIND_VISITOR: &str = "SELECT id, standings, linked_to IS NOT NULL FROM consent_subjects WHERE visitor = ?1";
+    SELECT c.id, c.consent_states, 0 FROM consent_subjects c JOIN users u ON u.id = c.user WHERE u.external = ?1";
+const FIND_VISITOR: &str = "SELECT id, consent_states, linked_to IS NOT NULL FROM consent_subjects WHERE visitor = ?1";
 
 /// Somebody who has decided something.
 struct ProfileState {
@@ -130,8 +130,8 @@ fn find(database: &Connection, subject: &Subject) -> Result<Option<ProfileState>
 }
 
 const ADD_USER: &str = "
-    INSERT INTO consent_subjects (user, standings) SELECT id, '{}' FROM users WHERE external = ?1 RETURNING id";
-const ADD_VISITOR: &str = "INSERT INTO consent_subjects (visitor, standings) VALUES (?1, '{}') RETURNING id";
+    INSERT INTO consent_subjects (user, consent_states) SELECT id, '{}' FROM users WHERE external = ?1 RETURNING id";
+const ADD_VISITOR: &str = "INSERT INTO consent_subjects (visitor, consent_states) VALUES (?1, '{}') RETURNING id";
 
 fn find_or_add(database: &Connection, subject: &Subject) -> Result<(i64, ConsentStates)> {
     match find(database, subject)? {
@@ -164,7 +164,7 @@ pub(super) fn record(database: &Connection, records: Vec<ConsentRecord>) -> Resu
 }
 
 const ADD: &str = "
-    INSERT INTO consent_records (public_id, subject, purpose, standing, proof, previous)
+    INSERT INTO consent_records (public_id, subject, purpose, consent_state, proof, previous)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
 
 fn add(database: &Connection, subject: i64, consent_states: &mut ConsentStates, record: ConsentRecord) -> Result<()> {
@@ -187,10 +187,10 @@ fn add(database: &Connection, subject: i64, consent_states: &mut ConsentStates, 
     }
 }
 
-const SET_STANDINGS: &str = "UPDATE consent_subjects SET standings = ?2 WHERE id = ?1";
+const SET_CONSENT_STATES: &str = "UPDATE consent_subjects SET consent_states = ?2 WHERE id = ?1";
 
 fn set_states(database: &Connection, subject: i64, consent_states: &ConsentStates) -> Result<()> {
-    database.prepare_cached(SET_STANDINGS).sql()?.execute(params![subject, consent_states.to_json()]).sql()?;
+    database.prepare_cached(SET_CONSENT_STATES).sql()?.execute(params![subject, consent_states.to_json()]).sql()?;
     Ok(())
 }
 
@@ -198,7 +198,7 @@ fn set_states(database: &Connection, subject: i64, consent_states: &ConsentState
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT r.public_id, u.external, c.visitor, r.purpose, r.standing, r.proof, r.previous ",
+            "SELECT r.public_id, u.external, c.visitor, r.purpose, r.consent_state, r.proof, r.previous ",
             "FROM consent_records r JOIN consent_subjects c ON c.id = r.subject LEFT JOIN users u ON u.id = c.user ",
             $rest
         )
@@ -241,7 +241,7 @@ fn last(database: &Connection, consent_states: &ConsentStates, purpose: &Purpose
     found.optional().sql()?.transpose()
 }
 
-const SUBJECTS: &str = "SELECT id, standings FROM consent_subjects ORDER BY id";
+const SUBJECTS: &str = "SELECT id, consent_states FROM consent_subjects ORDER BY id";
 const RECORDS: &str = select!("WHERE r.subject = ?1 ORDER BY r.id");
 
 pub(super) fn rebuild(database: &Connection) -> Result<u64> {
@@ -300,15 +300,12 @@ mod tests {
         refusals::{LINKED_TO_REFUSING, REFUSING},
         *,
     };
+    use crate::store::sqlite::migrations::MIGRATIONS;
 
     /// The steps of SQLite's plan.
     fn plan(sql: &str) -> Vec<String> {
         let database = Connection::open_in_memory().unwrap();
-        database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
-        database.execute_batch(super::super::preferences::SCHEMA).unwrap();
-        database.execute_batch(super::super::restrictions::SCHEMA).unwrap();
-        database.execute_batch(SCHEMA).unwrap();
-        database.execute_batch(REFUSALS_SCHEMA).unwrap();
+        MIGRATIONS.iter().for_each(|step| database.execute_batch(step).unwrap());
         let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let mut rows = statement.raw_query();
         let mut steps = Vec::new();

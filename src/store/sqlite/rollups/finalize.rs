@@ -55,8 +55,8 @@ pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> R
     let mut recorded: Vec<_> = blocks.iter().map(hours_of).filter(|(first, last)| first <= last).collect();
     recorded.sort_unstable();
     let known = finalized(&snapshot, Period::Hour(0), Period::Hour(DAYS - 1))?;
-    let is_sealed = |hour: i64| known.binary_search(&Period::Hour(hour)).is_ok();
-    let Some(newest) = newest_without(&recorded, is_sealed) else { return next_day(&snapshot, &known, over) };
+    let is_finalized = |hour: i64| known.binary_search(&Period::Hour(hour)).is_ok();
+    let Some(newest) = newest_without(&recorded, is_finalized) else { return next_day(&snapshot, &known, over) };
     let mut hours = Vec::new();
     let mut read = 0;
     for hour in (newest.div_euclid(24) * 24..=newest).rev() {
@@ -65,7 +65,7 @@ pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> R
         if !hours.is_empty() && read > BLOCKS {
             break;
         }
-        if filled > 0 && !is_sealed(hour) {
+        if filled > 0 && !is_finalized(hour) {
             hours.push(hour);
         }
     }
@@ -75,7 +75,7 @@ pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> R
 
 /// The last hour of the intervals, which are in the order of their beginnings, that is not
 /// finalized.
-fn newest_without(recorded: &[(i64, i64)], is_sealed: impl Fn(i64) -> bool) -> Option<i64> {
+fn newest_without(recorded: &[(i64, i64)], is_finalized: impl Fn(i64) -> bool) -> Option<i64> {
     // Intervals overlap: each hour is looked at once.
     let mut merged: Vec<(i64, i64)> = Vec::new();
     for (first, last) in recorded {
@@ -84,7 +84,7 @@ fn newest_without(recorded: &[(i64, i64)], is_sealed: impl Fn(i64) -> bool) -> O
             _ => merged.push((*first, *last)),
         }
     }
-    merged.iter().rev().flat_map(|(first, last)| (*first..=*last).rev()).find(|hour| !is_sealed(*hour))
+    merged.iter().rev().flat_map(|(first, last)| (*first..=*last).rev()).find(|hour| !is_finalized(*hour))
 }
 
 fn next_day(database: &Connection, hours: &[Period], over: i64) -> Result<Option<Batch>> {
@@ -96,8 +96,8 @@ fn next_day(database: &Connection, hours: &[Period], over: i64) -> Result<Option
 }
 
 const CLAIM: &str = "
-    INSERT INTO rollups (period, claim, sealed) VALUES (?1, ?2, FALSE)
-    ON CONFLICT (period) DO UPDATE SET claim = excluded.claim WHERE NOT sealed";
+    INSERT INTO rollups (period, claim, finalized) VALUES (?1, ?2, FALSE)
+    ON CONFLICT (period) DO UPDATE SET claim = excluded.claim WHERE NOT finalized";
 
 /// Says that somebody is about to sum these hours up.
 pub(in crate::store::sqlite) fn claim(database: &Connection, hours: &[i64], claim: Uuid) -> Result<()> {
@@ -177,8 +177,8 @@ fn claims(database: &Connection, first: i64, last: i64) -> Result<Vec<(i64, [u8;
 }
 
 const SEAL: &str = "
-    INSERT INTO rollups (period, claim, sealed) VALUES (?1, ?2, TRUE)
-    ON CONFLICT (period) DO UPDATE SET sealed = TRUE WHERE claim = excluded.claim";
+    INSERT INTO rollups (period, claim, finalized) VALUES (?1, ?2, TRUE)
+    ON CONFLICT (period) DO UPDATE SET finalized = TRUE WHERE claim = excluded.claim";
 const STORE_PART: &str = "
     INSERT INTO rollup_parts (place, state) VALUES (?1, ?2) ON CONFLICT (place) DO UPDATE SET state = excluded.state";
 

@@ -176,12 +176,12 @@ fn read_parts(database: &Connection, period: Period, parts: &[Part]) -> Result<R
     Ok(rollup)
 }
 
-const SEALED: &str = "SELECT period FROM rollups WHERE sealed AND period BETWEEN ?1 AND ?2 ORDER BY period";
+const FINALIZED: &str = "SELECT period FROM rollups WHERE finalized AND period BETWEEN ?1 AND ?2 ORDER BY period";
 
 /// The periods between two that are rolled up. Each is an hour or a day of what was recorded, so
 /// there is no limit.
 fn finalized(database: &Connection, first: Period, last: Period) -> Result<Vec<Period>> {
-    let mut statement = database.prepare_cached(SEALED).sql()?;
+    let mut statement = database.prepare_cached(FINALIZED).sql()?;
     let numbers = statement.query_map([first.number(), last.number()], |row| row.get(0)).sql()?;
     numbers.map(|number| number.map(Period::of).sql()).collect()
 }

@@ -169,7 +169,7 @@ async fn verify_finds_a_forged_or_removed_checkpoint() {
         ),
         ("UPDATE audit_checkpoint SET at = at + 1", (4, AuditFlaw::Checkpoint)),
         ("UPDATE audit_checkpoint SET mac = zeroblob(32)", (4, AuditFlaw::Checkpoint)),
-        ("UPDATE audit_checkpoint SET seal = zeroblob(32)", (4, AuditFlaw::Checkpoint)),
+        ("UPDATE audit_checkpoint SET signature = zeroblob(32)", (4, AuditFlaw::Checkpoint)),
         ("DELETE FROM audit_checkpoint", (1, AuditFlaw::Missing)),
         ("DELETE FROM audit_entries WHERE sequence = 5", (5, AuditFlaw::Missing)),
     ];

@@ -58,7 +58,7 @@ async fn export_has_controller_purposes_and_periods() {
     );
     assert_eq!(analytics["expiry_seconds"], 180 * 86_400);
     assert_eq!(
-        (&analytics["standing"]["decision"], &analytics["standing"]["since"]),
+        (&analytics["consent_state"]["decision"], &analytics["consent_state"]["since"]),
         (&json!("granted"), &json!(START.as_millis()))
     );
     assert_eq!(
@@ -66,7 +66,7 @@ async fn export_has_controller_purposes_and_periods() {
         json!([{ "class": "activities", "keep_seconds": 30 * 86_400 }, { "class": "activities:purchase", "keep_seconds": null }])
     );
     assert_eq!(
-        (&marketing["allowed"], &marketing["standing"], &marketing["retention"]),
+        (&marketing["allowed"], &marketing["consent_state"], &marketing["retention"]),
         (&json!(false), &Value::Null, &json!([]))
     );
     assert_eq!(marketing["security"], Value::Null, "that is for authorities");

@@ -40,7 +40,7 @@ macro_rules! select {
     ($source:literal, $rest:literal) => {
         concat!(
             "SELECT r.id, r.kind, u.external, r.pseudonym, r.received_at, r.due_at, r.closed_at, r.version, r.body ",
-            "FROM requests r ",
+            "FROM privacy_requests r ",
             $source,
             " LEFT JOIN users u ON u.id = r.user WHERE ",
             $rest
@@ -51,7 +51,7 @@ macro_rules! select {
 const OPEN: &str =
     select!("", "r.user = (SELECT id FROM users WHERE external = ?1) AND r.kind = ?2 AND r.closed_at IS NULL");
 const ADD: &str = "
-    INSERT INTO requests (id, kind, user, received_at, due_at, grace_until, closed_at, version, body)
+    INSERT INTO privacy_requests (id, kind, user, received_at, due_at, grace_until, closed_at, version, body)
     VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9)";
 
 pub(super) fn file(
@@ -116,7 +116,7 @@ pub(super) fn change(
 }
 
 const STORE: &str = "
-    UPDATE requests SET due_at = ?2, grace_until = ?3, closed_at = ?4, version = ?5, body = ?6,
+    UPDATE privacy_requests SET due_at = ?2, grace_until = ?3, closed_at = ?4, version = ?5, body = ?6,
         user = iif(?7 IS NULL, user, NULL), pseudonym = ?7 WHERE id = ?1";
 
 fn store(database: &Connection, request: &PrivacyRequest) -> Result<()> {
@@ -153,7 +153,7 @@ macro_rules! list {
 const ALL: &str = list!("", "1");
 const OF_USER: &str = list!("", "r.user = (SELECT id FROM users WHERE external = ?2)");
 // Open ones are few, whatever has been closed in the years before.
-const ALL_OPEN: &str = list!("INDEXED BY requests_open", "r.closed_at IS NULL");
+const ALL_OPEN: &str = list!("INDEXED BY privacy_requests_open", "r.closed_at IS NULL");
 
 pub(super) fn list(database: &Connection, query: &RequestQuery) -> Result<Vec<PrivacyRequest>> {
     let is_open = query.is_open || query.overdue_at.is_some() || query.grace_over_at.is_some();
@@ -178,7 +178,7 @@ pub(super) fn list(database: &Connection, query: &RequestQuery) -> Result<Vec<Pr
 }
 
 const COUNT: &str = "
-    SELECT count(*), ifnull(sum(due_at < ?1), 0) FROM requests INDEXED BY requests_open WHERE closed_at IS NULL";
+    SELECT count(*), ifnull(sum(due_at < ?1), 0) FROM privacy_requests INDEXED BY privacy_requests_open WHERE closed_at IS NULL";
 
 pub(super) fn count(database: &Connection, now: Timestamp) -> Result<RequestCounts> {
     let mut statement = database.prepare_cached(COUNT).sql()?;
@@ -188,8 +188,8 @@ pub(super) fn count(database: &Connection, now: Timestamp) -> Result<RequestCoun
 }
 
 const FORGET: &str = "
-    DELETE FROM requests WHERE id IN
-        (SELECT id FROM requests WHERE closed_at IS NOT NULL AND closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
+    DELETE FROM privacy_requests WHERE id IN
+        (SELECT id FROM privacy_requests WHERE closed_at IS NOT NULL AND closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
 
 pub(super) fn evict(database: &Connection, closed_before: Timestamp, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

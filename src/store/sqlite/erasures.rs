@@ -8,7 +8,7 @@ use super::{
     activities::{self, Names, Numbers},
     audit, consents,
     database::Database,
-    holds, leftovers, requests, restrictions, sessions,
+    leftovers, legal_holds, privacy_requests, restrictions, sessions,
     sql::Sql,
 };
 use crate::{
@@ -156,7 +156,7 @@ pub(super) fn erase_some(
     let mut erasure = tombstones::by_id(database, id)?.ok_or_else(no_such_erasure)?;
     let Some(user) = erasure.user.clone() else { return Ok(erasure) };
     let holds: Vec<LegalHold> =
-        holds::of_user(database, &user)?.into_iter().filter(|hold| hold.holds_at(now)).collect();
+        legal_holds::of_user(database, &user)?.into_iter().filter(|hold| hold.holds_at(now)).collect();
     let is_held = |class| holds.iter().any(|hold| hold.class == class);
     restrictions::set(database, &user, None)?;
     if !is_held(HeldClass::Preferences) {
@@ -206,10 +206,10 @@ pub(super) fn erase_some(
     }
     if is_done && !holds.is_empty() {
         erasure.retained = holds.iter().map(RetainedData::from).collect();
-        requests::erased_in_part(database, &user, now)?;
+        privacy_requests::erased_in_part(database, &user, now)?;
     } else if is_done {
-        holds::evict(database, &user)?;
-        requests::evict_user(database, &user, erasure.pseudonym, now)?;
+        legal_holds::evict(database, &user)?;
+        privacy_requests::evict_user(database, &user, erasure.pseudonym, now)?;
         // Nothing refers to the name any more.
         database.prepare_cached(DELETE_USER).sql()?.execute([user.as_str()]).sql()?;
         (erasure.user, erasure.finished_at) = (None, Some(now));

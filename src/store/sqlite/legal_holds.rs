@@ -26,7 +26,7 @@ pub(super) const SCHEMA: &str = "
 ";
 
 const HOLD: &str = "
-    INSERT INTO holds (user, class, reason, since, until)
+    INSERT INTO legal_holds (user, class, reason, since, until)
     VALUES ((SELECT id FROM users WHERE external = ?1), ?2, ?3, ?4, ?5)
     ON CONFLICT (user, class) DO UPDATE SET reason = excluded.reason, since = excluded.since, until = excluded.until";
 
@@ -50,7 +50,7 @@ pub(super) fn place_hold(
     Ok(())
 }
 
-const RELEASE: &str = "DELETE FROM holds WHERE user = (SELECT id FROM users WHERE external = ?1) AND class = ?2";
+const RELEASE: &str = "DELETE FROM legal_holds WHERE user = (SELECT id FROM users WHERE external = ?1) AND class = ?2";
 
 pub(super) fn release_hold(
     database: &Connection,
@@ -68,7 +68,7 @@ pub(super) fn release_hold(
 }
 
 const OF_USER: &str = "
-    SELECT h.class, h.reason, h.since, h.until FROM holds h JOIN users u ON u.id = h.user WHERE u.external = ?1
+    SELECT h.class, h.reason, h.since, h.until FROM legal_holds h JOIN users u ON u.id = h.user WHERE u.external = ?1
     ORDER BY h.class";
 
 pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Vec<LegalHold>> {
@@ -87,7 +87,7 @@ pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Vec<LegalH
     Ok(holds)
 }
 
-const FORGET: &str = "DELETE FROM holds WHERE user = (SELECT id FROM users WHERE external = ?1)";
+const FORGET: &str = "DELETE FROM legal_holds WHERE user = (SELECT id FROM users WHERE external = ?1)";
 
 /// Those that are over, when nothing is left of the user.
 pub(super) fn evict(database: &Connection, user: &UserId) -> Result<()> {
@@ -95,7 +95,7 @@ pub(super) fn evict(database: &Connection, user: &UserId) -> Result<()> {
     Ok(())
 }
 
-const ANY: &str = "SELECT 1 FROM holds LIMIT 1";
+const ANY: &str = "SELECT 1 FROM legal_holds LIMIT 1";
 
 /// Whether anything is held of anybody, or was until its time was over.
 pub(super) fn are_any(database: &Connection) -> Result<bool> {
