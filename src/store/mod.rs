@@ -139,7 +139,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Gives a live session a new key, and with a head of another id a new identity (a login).
     ///
     /// The stored data with `rotation.changes` in it goes along. The old key is over when this
-    /// answers. `None` if the session is not live, is of another realm than the new head, or its
+    /// answers, unless it is the new one, too: then the session stays under it, and only its head
+    /// and data are replaced. `None` if the session is not live, is of another realm than the new head, or its
     /// key is no longer the one the caller knows.
     ///
     /// # Errors
@@ -244,7 +245,7 @@ pub struct Rotation {
     pub id: SessionId,
     /// The key that the caller presented.
     pub key: SessionKey,
-    /// The key from now on.
+    /// The key from now on; the same as `key` to keep it.
     pub new_key: SessionKey,
     /// The head from now on. With another id the old session has ended and a new one begins with
     /// its data.

@@ -197,7 +197,7 @@ impl SessionStore for MemoryStore {
         let Merge::Merged(data) = rotation.changes.merge(&record.data, &limits)? else {
             return Err(Error::new(ErrorKind::Conflict, "a session value was changed in parallel"));
         };
-        if state.keys.contains_key(&rotation.new_key) {
+        if rotation.new_key != rotation.key && state.keys.contains_key(&rotation.new_key) {
             return Err(taken());
         }
         if rotation.head.id != rotation.id && state.sessions.contains_key(&rotation.head.id) {
@@ -210,7 +210,11 @@ impl SessionStore for MemoryStore {
             _ => state.over_cap(&rotation.head, Some(rotation.id), cap, now)?,
         };
         state.end_all(&ended, now);
-        state.end(rotation.id, now);
+        if rotation.new_key == rotation.key {
+            state.remove(rotation.id);
+        } else {
+            state.end(rotation.id, now);
+        }
         let record = SessionRecord { head: rotation.head, data };
         state.put(rotation.new_key, record.clone());
         Ok(Some(Started { record, ended }))

@@ -152,11 +152,18 @@ pub(super) fn rotate(
     let mut head = rotation.head;
     let mut ended = admit_epoch(database, &mut head, rotation.epoch, Some(rotation.id), now)?;
     ended.extend(enforce_cap(database, &head, Some(rotation.id), cap, now)?);
-    delete(database, rotation.id, now)?;
+    if rotation.new_key == key {
+        database.prepare_cached(REMOVE).sql()?.execute([rotation.id.as_uuid().as_bytes().as_slice()]).sql()?;
+    } else {
+        delete(database, rotation.id, now)?;
+    }
     let record = SessionRecord { head, data };
     put(database, &rotation.new_key, &record)?;
     Ok(Some(Started { record, ended }))
 }
+
+/// Removes a session whose key stays in use.
+const REMOVE: &str = "DELETE FROM sessions WHERE public_id = ?1";
 
 const REMEMBER_ENDED: &str =
     "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm, logged_in) VALUES (?1, ?2, ?3, ?4)";

@@ -394,6 +394,7 @@ list! {
         huge_lifetimes_do_not_overflow;
     rotation:
         a_rotation_moves_everything_to_the_new_key
+        a_rotation_to_its_own_key_replaces_head_and_data
         a_login_takes_the_data_along_and_ends_the_old_session
         a_rotation_needs_the_current_key_and_a_live_session
         a_rotation_that_fails_changes_nothing;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::ErrorKind,
-    model::session::{SessionLimits, SessionRecord},
+    model::session::{Lifetime, SessionLimits, SessionRecord},
 };
 
 pub(super) async fn a_rotation_moves_everything_to_the_new_key<S: SessionStore>(store: Arc<S>) {
@@ -26,6 +26,27 @@ pub(super) async fn a_rotation_moves_everything_to_the_new_key<S: SessionStore>(
     assert!(matches!(applied, Applied::Merged { key, .. } if key == new_key), "the answer names the current key");
     assert_eq!(value(&*store, new_key, "c").await.as_deref(), Some("3"), "the id stays");
     assert_eq!(store.delete(stored.id(), at(9)).await.expect("deleted"), Some(new_key), "whatever its key is now");
+}
+
+pub(super) async fn a_rotation_to_its_own_key_replaces_head_and_data<S: SessionStore>(store: Arc<S>) {
+    let stored = start(&*store, None, START).await;
+    set(&*store, stored.id(), &[("a", "1")], START).await.expect("written");
+    let mut longer = stored.record.head.clone();
+    longer.lifetime = Lifetime::new(2 * IDLE, 2 * IDLE);
+    for head in [longer, head(Some("ada"), at(1))] {
+        let mut rotation = stored.to(head.clone(), changes(&[("b", "2")]));
+        rotation.new_key = stored.key;
+        rotation.id = found(&*store, stored.key).await.expect("live").head.id;
+        let record = SessionRecord { head, data: data(&[("a", "1"), ("b", "2")]) };
+        let rotated = store.rotate(rotation, SessionLimits::default(), CAP, at(1)).await.expect("answered");
+        assert_eq!(rotated, Some(Started { record: record.clone(), ended: Vec::new() }));
+        assert_eq!(found(&*store, stored.key).await, Some(record));
+    }
+    let taken = stored.to(stored.record.head.clone(), changes(&[]));
+    assert_eq!(store.rotate(taken, SessionLimits::default(), CAP, at(1)).await.expect("answered"), None);
+    let ada = found(&*store, stored.key).await.expect("the key stays in use").head;
+    store.delete(ada.id, at(2)).await.expect("deleted");
+    assert_eq!(store.load(stored.key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in: true });
 }
 
 pub(super) async fn a_login_takes_the_data_along_and_ends_the_old_session<S: SessionStore>(store: Arc<S>) {
