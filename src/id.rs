@@ -296,6 +296,25 @@ impl SessionToken {
         Some(Self(*token))
     }
 
+    /// Reads an id as tower-sessions sends it: the one encoding of 16 bytes in 22 characters.
+    #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-0-14"))]
+    pub(crate) fn parse_tower_sessions_id(encoded: &[u8]) -> Option<Self> {
+        if encoded.len() != 22 {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; 18]);
+        let length = BASE64URL.decode_slice(encoded, &mut bytes[..]).ok()?;
+        bytes.first_chunk().filter(|_| length == 16).copied().map(Self::from_tower_sessions_id)
+    }
+
+    /// The token that an id of tower-sessions stands for: its 128 random bits, then zeros.
+    #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-0-14"))]
+    pub(crate) fn from_tower_sessions_id(id: [u8; 16]) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&id);
+        Self(bytes)
+    }
+
     /// The token as it goes to the client. The text is wiped when dropped; do not log or store it.
     pub fn expose_secret(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64URL.encode(self.0))

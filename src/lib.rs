@@ -91,6 +91,8 @@
 //! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUserId`, `Tracker`, `Consent`, `Preferences<T>`; `Error` as an answer; `Guestbook::privacy_router`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
 //! | `parquet` | | `Activities::offload`: activities as Parquet files, for DuckDB, ClickHouse, Spark |
 //! | `metrics` | | counters and gauges of the recorder, of retention, of the audit trail and of requests of users through the `metrics` facade |
+//! | `tower-sessions` | | `session::tower_sessions`: the store of the guestbook as a store of tower-sessions 0.15 |
+//! | `tower-sessions-0-14` | | the same for 0.14, which axum-login 0.18 uses |
 //! | `tzdb` | | a time zone database compiled in, for systems that have none |
 //! | `zip` | | `Rights::export_archive` and `ExportService`: a copy of somebody's data as a ZIP file with a manifest |
 //! | `testing` | | `store::testing`, the conformance suite for your own store |
@@ -127,3 +129,8 @@ pub use self::{
 #[cfg(all(doctest, feature = "sqlite", feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are those of the guide for users of tower-sessions.
+#[cfg(all(doctest, feature = "sqlite", feature = "axum", feature = "tower-sessions", feature = "tower-sessions-0-14"))]
+#[doc = include_str!("../docs/FROM-TOWER-SESSIONS.md")]
+struct FromTowerSessions;

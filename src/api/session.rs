@@ -14,6 +14,9 @@
 //! # Ok::<(), tower_guestbook::Error>(())
 //! ```
 
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-0-14"))]
+pub mod tower_sessions;
+
 #[doc(no_inline)]
 pub use crate::Session;
 pub use crate::{engine::sessions::Sessions, model::session::*, request::Flash};

@@ -16,3 +16,5 @@ pub(crate) mod rights;
 pub(crate) mod runtime;
 pub(crate) mod sessions;
 pub(crate) mod tasks;
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-0-14"))]
+pub(crate) mod tower_sessions;

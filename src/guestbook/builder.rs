@@ -64,6 +64,7 @@ pub struct GuestbookBuilder<S> {
     store: S,
     settings: Settings,
     cookie: SessionCookie,
+    tower_sessions_ids: bool,
     bearer: bool,
     header: Option<String>,
     address: ClientAddress,
@@ -116,6 +117,7 @@ impl<S> GuestbookBuilder<S> {
                 cache_bytes: 64 * 1024 * 1024,
             },
             cookie: SessionCookie::new(),
+            tower_sessions_ids: false,
             bearer: false,
             header: None,
             address: ClientAddress::Peer,
@@ -196,6 +198,19 @@ impl<S: Store> GuestbookBuilder<S> {
     /// Sets the session cookie. Default: `__Host-session; Secure; HttpOnly; SameSite=Lax; Path=/`.
     pub fn cookie(mut self, cookie: SessionCookie) -> Self {
         self.cookie = cookie;
+        self
+    }
+
+    /// Also takes an id of tower-sessions as a token where it is the value of the session cookie:
+    /// for an application that moves from `SessionManagerLayer` to this guestbook's session layer
+    /// and has [imported](crate::session::tower_sessions::TowerSessionsStore::import) its records.
+    ///
+    /// Name the [cookie](Self::cookie) as tower-sessions did (`id` by default). Cookies that it
+    /// signed or encrypted are not understood. A login or a rotation gives the client a token of
+    /// 256 bits, as usual.
+    #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-0-14"))]
+    pub fn accept_tower_sessions_ids(mut self) -> Self {
+        self.tower_sessions_ids = true;
         self
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Transport {
     pub(crate) cookie: CookieFormat,
     pub(crate) bearer: bool,
     pub(crate) header: Option<HeaderName>,
+    /// Whether the cookie may hold an id of tower-sessions.
+    pub(crate) accepts_tower_sessions_ids: bool,
     pub(crate) vary: HeaderValue,
 }
 
@@ -32,7 +34,13 @@ impl Transport {
         names.extend(bearer.then_some("authorization"));
         names.extend(header.as_ref().map(HeaderName::as_str));
         let vary = HeaderValue::from_str(&names.join(", ")).expect("header names are header values");
-        Self { cookie, bearer, header, vary }
+        Self { cookie, bearer, header, accepts_tower_sessions_ids: false, vary }
+    }
+
+    /// The same with cookies that hold an id of tower-sessions, or without them.
+    pub(crate) fn accept_tower_sessions_ids(mut self, accept: bool) -> Self {
+        self.accepts_tower_sessions_ids = accept;
+        self
     }
 
     /// What `headers` present. A token in a header is meant for this request, a cookie comes by
@@ -46,10 +54,21 @@ impl Transport {
             return presented;
         }
         for (index, value) in self.cookie.values(headers).enumerate() {
-            presented.tokens[index] = SessionToken::parse(value);
+            presented.tokens[index] = SessionToken::parse(value).or_else(|| self.tower_sessions_id(value));
             presented.malformed |= presented.tokens[index].is_none();
         }
         presented
+    }
+
+    #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-0-14"))]
+    fn tower_sessions_id(&self, value: &[u8]) -> Option<SessionToken> {
+        self.accepts_tower_sessions_ids.then(|| SessionToken::parse_tower_sessions_id(value)).flatten()
+    }
+
+    #[cfg(not(any(feature = "tower-sessions", feature = "tower-sessions-0-14")))]
+    fn tower_sessions_id(&self, _value: &[u8]) -> Option<SessionToken> {
+        debug_assert!(!self.accepts_tower_sessions_ids, "only a feature can ask for it");
+        None
     }
 
     fn header_token(&self, headers: &HeaderMap) -> Option<SessionToken> {

@@ -124,7 +124,8 @@ impl<S: Store> GuestbookBuilder<S> {
         let (export, clock) = (export_service.clone(), runtime.clock);
         let privacy_service = PrivacyService::new(export, audit.clone(), consents.clone(), self.privacy, clock);
         let client = ClientSettings { address: self.address };
-        let transport = Transport::new(self.cookie.build()?, self.bearer, header);
+        let transport = Transport::new(self.cookie.build()?, self.bearer, header)
+            .accept_tower_sessions_ids(self.tower_sessions_ids);
         let (request, enforcement) = consent.map(|consent| (consent.request, consent.enforcement)).unzip();
         let rules = SessionRules { transport, client, on_store_error: self.on_store_error, consent: request };
         let session_layer = SessionLayer::new(sessions.clone(), recorder.clone(), preferences.clone(), rules);

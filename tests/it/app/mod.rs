@@ -1,5 +1,7 @@
-//! The demonstration server, over HTTP and in a browser.
+//! The example servers, over HTTP and in a browser.
 
+#[cfg(feature = "sqlite")]
+mod axum_login;
 #[cfg(feature = "sqlite")]
 mod browser;
 #[cfg(feature = "sqlite")]

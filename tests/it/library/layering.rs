@@ -8,7 +8,7 @@ const ROWS: &[&[&str]] = &[
     &["lib", "api", "guestbook", "security"],
     &["http"],
     &["request"],
-    &["engine/rights", "engine/retention", "engine/analytics"],
+    &["engine/rights", "engine/retention", "engine/analytics", "engine/tower_sessions"],
     &["engine/sessions", "engine/activities", "engine/recorder", "engine/preferences", "engine/audit"],
     &["engine/consents"],
     &["engine/profiles", "engine/erasure_journal", "engine/pending"],

@@ -9,3 +9,5 @@ mod late_answers;
 mod lifecycle;
 mod parallel;
 mod realms;
+#[cfg(feature = "sqlite")]
+mod tower_sessions;

@@ -24,12 +24,17 @@ pub(crate) struct Server {
     log: Option<ChildStderr>,
 }
 
-/// The example's binary, which `cargo test` builds beside the test's.
+/// The binary of the example server.
 pub(crate) fn full_app() -> PathBuf {
+    example("full_app")
+}
+
+/// The binary of an example, which `cargo test` builds beside the test's.
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
-    let binary = profile.join("examples").join(format!("full_app{}", std::env::consts::EXE_SUFFIX));
-    assert!(binary.exists(), "build the example first: cargo build --example full_app");
+    let binary = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(binary.exists(), "build the example first: cargo build --example {name}");
     binary
 }
 
@@ -39,15 +44,20 @@ impl Server {
     }
 
     pub(crate) fn start_with(directory: &Path, arguments: &[&str]) -> Self {
-        Self::start_process(directory, arguments, Stdio::piped())
+        Self::start_process(&full_app(), directory, arguments, Stdio::piped())
     }
 
     pub(crate) fn start_logging_to(directory: &Path, log: Stdio) -> Self {
-        Self::start_process(directory, &[], log)
+        Self::start_process(&full_app(), directory, &[], log)
     }
 
-    fn start_process(directory: &Path, arguments: &[&str], log: Stdio) -> Self {
-        let mut child = Command::new(full_app())
+    /// Starts another example than `full_app`.
+    pub(crate) fn start_example(name: &str, directory: &Path) -> Self {
+        Self::start_process(&example(name), directory, &[], Stdio::piped())
+    }
+
+    fn start_process(binary: &Path, directory: &Path, arguments: &[&str], log: Stdio) -> Self {
+        let mut child = Command::new(binary)
             .args(["--addr", "127.0.0.1:0", "--database"])
             .arg(directory.join("guestbook.db"))
             .args(arguments)
@@ -89,6 +99,7 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) json: Value,
+    pub(crate) text: String,
 }
 
 /// Server-sent events, as they come.
@@ -162,7 +173,8 @@ pub(crate) async fn ask_from(
     let (parts, body) = send(from, address, method, path, headers, body.into()).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Reply { status: parts.status, headers: parts.headers, json }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Reply { status: parts.status, headers: parts.headers, json, text }
 }
 
 async fn send(
