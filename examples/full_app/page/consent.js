@@ -14,12 +14,12 @@ let consentAsked = 0;
 
 const day = (millis) => new Date(millis).toLocaleDateString(undefined, { dateStyle: "medium" });
 
-function why({ allowed, why, standing }) {
-  const since = standing ? day(standing.since) : "";
+function why({ allowed, why, consent_state: decided }) {
+  const since = decided ? day(decided.since) : "";
   switch (why) {
     case "necessary": return "Always on: without it this site does not work.";
     case "undecided": return allowed ? "On, until you object." : "Off: you have not decided.";
-    case "granted": return `On: you agreed on ${since}` + (standing.valid_until ? `, until ${day(standing.valid_until)}.` : ".");
+    case "granted": return `On: you agreed on ${since}` + (decided.valid_until ? `, until ${day(decided.valid_until)}.` : ".");
     case "denied": return `Off: you declined on ${since}.`;
     case "withdrawn": return `Off: you took your consent back on ${since}.`;
     case "objected": return `Off: you objected on ${since}.`;
@@ -31,13 +31,15 @@ function why({ allowed, why, standing }) {
   }
 }
 
-// Where the guest was going when a gate sent them here: a path of this site, or nothing. The query comes from outside.
+// Where the user was going when a gate sent them here: a path of this site, or nothing. The query comes from outside.
+// Only the parsed address says where a path leads: `/.//host` becomes `//host`, which is another site.
 function goal() {
   const query = new URLSearchParams(location.search);
   const [purpose, path] = [query.get("purpose"), query.get("return")];
   if (!purpose || !path || !/^\/(?![/\\])[^\s\p{Cc}]*$/u.test(path)) return null;
   const url = new URL(path, location.origin);
-  return url.origin === location.origin ? { purpose, path: url.pathname + url.search } : null;
+  const isHere = url.origin === location.origin && !url.pathname.startsWith("//");
+  return isHere ? { purpose, path: url.pathname + url.search, url } : null;
 }
 
 function purposeItem(state, { mode_here, notice }) {
@@ -52,14 +54,14 @@ function purposeItem(state, { mode_here, notice }) {
   toggle.name = state.id;
   toggle.checked = state.allowed;
   toggle.disabled = mode_here === "necessary";
-  const [text, standing] = [document.createElement("p"), document.createElement("p")];
+  const [text, reason] = [document.createElement("p"), document.createElement("p")];
   text.textContent = notice ? notice.text : "";
   text.lang = notice ? notice.language : "";
   text.id = `notice-${state.id}`;
   toggle.setAttribute("aria-describedby", text.id);
-  standing.className = "state";
-  standing.textContent = why(state);
-  item.append(label, toggle, text, standing);
+  reason.className = "state";
+  reason.textContent = why(state);
+  item.append(label, toggle, text, reason);
   return item;
 }
 
@@ -113,7 +115,7 @@ async function decide(method, choices) {
   else if (!answer.ok) return problem(answer);
   await Promise.all([showConsent(), showPreferences()]);
   if (!answer.ok) return;
-  if (!wasAllowed && isAllowed()) location.replace(there.path);
+  if (!wasAllowed && isAllowed()) location.replace(there.url);
   else say("Your choices are recorded.");
 }
 

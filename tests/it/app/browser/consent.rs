@@ -74,8 +74,17 @@ async fn in_a_browser_a_guest_decides_and_what_they_decided_lasts() {
     decide(&browser, "#reject-all").await;
     assert_eq!(browser.cookies().await, ["consent"]);
     decide(&browser, "#accept-all").await;
-    let elsewhere =
-        ["//evil.example", "/\\evil.example", "/%09/evil.example", "https://evil.example", "javascript:alert(1)"];
+    let elsewhere = [
+        "//evil.example",
+        "/\\evil.example",
+        "/%09/evil.example",
+        "/.//evil.example",
+        "/x/..//evil.example",
+        "/%252e//evil.example",
+        "/./\\evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+    ];
     for elsewhere in elsewhere {
         browser.open(&format!("{page}?purpose=marketing&return={elsewhere}")).await;
         browser.element("#purposes li").await;

@@ -25,7 +25,7 @@ async fn in_a_browser_a_user_takes_a_copy_asks_objects_restricts_corrects_and_is
 
     browser.click("#request-form option[value=rectification]").await;
     browser.enter("#request-form [name=message]", "My name is <b>not</b> user1.").await;
-    says(&browser, "#request-form button", "FiledRequest. You get an answer by").await;
+    says(&browser, "#request-form button", "Filed. You get an answer by").await;
     browser.click("#request-form option[value=rectification]").await;
     says(&browser, "#request-form button", "You have asked for this already; it is due on").await;
     let requests = "return [...document.querySelectorAll('#requests tr')].map((row) => row.cells[0].textContent
@@ -108,7 +108,7 @@ async fn in_a_browser_a_user_reads_why_something_is_refused() {
     open_data(&browser).await;
 
     // Taken back on another device meanwhile.
-    says(&browser, "#request-form button", "FiledRequest.").await;
+    says(&browser, "#request-form button", "Filed.").await;
     browser.element("#requests button").await;
     let cancelled = "const { requests: [{ id }] } = await (await fetch('/api/gdpr/requests')).json();
         await fetch(`/api/gdpr/requests/${id}`, { method: 'DELETE' });";
