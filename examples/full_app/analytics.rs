@@ -18,6 +18,7 @@ use tower_guestbook::{
 use crate::{
     App,
     answers::{Answer, Refusal, refuse, unauthorized},
+    report_text,
     sessions::check_admin,
 };
 
@@ -129,7 +130,7 @@ pub(crate) async fn report(State(app): State<App>, user: Option<CurrentUserId>, 
     let report = admin(&app, user)?.system_report(now()).await?;
     match Asked::of(&uri).0.get("format").map(String::as_str) {
         None | Some("json") => Ok(Json(report).into_response()),
-        Some("text") => Ok(report.to_string().into_response()),
+        Some("text") => Ok(report_text::text(&report).into_response()),
         Some(_) => Err(wrong("format", "json or text")),
     }
 }

@@ -33,6 +33,7 @@ mod live;
 mod page;
 mod preferences;
 mod purposes;
+mod report_text;
 mod server;
 mod sessions;
 mod tracking;

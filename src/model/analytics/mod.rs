@@ -21,7 +21,6 @@ pub(crate) mod rollup;
 mod series;
 mod stay;
 mod summary;
-mod table;
 mod timelines;
 mod transitions;
 mod visits;

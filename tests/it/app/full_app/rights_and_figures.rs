@@ -48,19 +48,19 @@ async fn full_app_knows_what_people_do_and_names_the_parameter_that_is_wrong() {
     assert_eq!(guest.get("/api/analytics/user").await.status, StatusCode::UNAUTHORIZED);
     guest.login("user1", "user123").await;
     admin.login("admin", "admin123").await;
-    for page in ["/prices", "/cart"] {
+    for page in ["/prices", "/cart", "/turned\u{202e}round"] {
         let view = json!({ "page": page, "title": page });
         assert_eq!(guest.send(Method::POST, "/api/track/page", &view).await.status, StatusCode::OK);
     }
     let summary = guest.get("/api/analytics/user").await.json;
     assert_eq!(summary["user_id"], "2", "{summary}");
     assert!(summary["total_activities"].as_u64() >= Some(2), "{summary}");
-    assert_eq!(summary["event_breakdown"]["page_view"], 2, "{summary}");
+    assert_eq!(summary["event_breakdown"]["page_view"], 3, "{summary}");
     let journey = guest.get("/api/analytics/journey?limit=100").await.json;
     let steps = journey["journey"].as_array().unwrap();
     assert_eq!(journey["steps"], steps.len());
     let pages: Vec<_> = steps.iter().filter_map(|step| step["event_data"]["page"].as_str()).collect();
-    assert_eq!(pages, ["/prices", "/cart"], "{journey}");
+    assert_eq!(pages, ["/prices", "/cart", "/turned\u{202e}round"], "{journey}");
 
     for path in ["active-users", "series", "pages", "hours", "top-users", "sessions", "patterns", "retention", "report"]
     {
@@ -69,6 +69,10 @@ async fn full_app_knows_what_people_do_and_names_the_parameter_that_is_wrong() {
         let reply = admin.get(&path).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.json);
     }
+    let text = admin.get("/api/analytics/report?format=text").await.text;
+    assert!(text.starts_with("System report of the 24 hours before 20"), "{text}");
+    assert!(text.contains("Top users\n  user  events\n  2 "), "{text}");
+    assert!(text.contains("/turned\u{fffd}round") && !text.contains('\u{202e}'), "names stay in their cells: {text}");
     // Nobody is asked about logins, so they do not count: the administrator has done nothing else.
     assert_eq!(admin.get("/api/analytics/active-users").await.json["active_users"], 1);
     // Nothing is over yet, so nothing is summed up; the answers are the same in any case.
