@@ -1,5 +1,7 @@
 //! The same small application behind each of the layers that are compared.
 
+pub mod login;
+
 use std::{
     path::Path,
     task::{Context, Poll},
@@ -112,8 +114,7 @@ pub fn theirs_memory() -> Router {
     routes.layer(SessionManagerLayer::new(MemoryStore::default()))
 }
 
-/// Their rusqlite store as its documentation opens it; `tuned` gives it a write-ahead log as ours has.
-pub async fn theirs_rusqlite(path: &Path, tuned: bool) -> Router {
+pub async fn rusqlite_store(path: &Path, tuned: bool) -> RusqliteStore {
     let connection = tokio_rusqlite::Connection::open(path).await.expect("a new file");
     if tuned {
         let wal = |database: &mut rusqlite::Connection| {
@@ -123,6 +124,12 @@ pub async fn theirs_rusqlite(path: &Path, tuned: bool) -> Router {
     }
     let store = RusqliteStore::new(connection);
     store.migrate().await.expect("a new table");
+    store
+}
+
+/// Their rusqlite store as its documentation opens it; `tuned` gives it a write-ahead log as ours has.
+pub async fn theirs_rusqlite(path: &Path, tuned: bool) -> Router {
+    let store = rusqlite_store(path, tuned).await;
     let routes = bare().route("/read", get(theirs_read)).route("/write", get(theirs_write));
     routes.layer(SessionManagerLayer::new(store))
 }
