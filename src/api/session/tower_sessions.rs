@@ -50,23 +50,27 @@
 //! - **Ids.** The session key is a hash of the id; the id itself is not stored. A record that is
 //!   created with an id that is or was in use gets another one.
 //! - **Users.** [`user_from`](TowerSessionsStore::user_from) finds the user in the data of each
-//!   record that is stored. By default it is the user of axum-login. A record with another user than
-//!   before becomes a new session of that user under the same id. [`Sessions`](crate::session::Sessions)
-//!   lists and revokes these sessions, exports contain them, an erasure ends them, and the
-//!   [bound](crate::GuestbookBuilder::sessions_per_user) on the sessions of a user holds.
+//!   record that is stored. By default it is the user of axum-login. A record with another user
+//!   than before becomes a new session of that user under the same id.
+//!   [`Sessions`](crate::session::Sessions) lists and revokes these sessions, exports contain them,
+//!   an erasure ends them, and the [bound](crate::GuestbookBuilder::sessions_per_user) on the
+//!   sessions of a user holds.
 //! - **Saving** replaces the whole record, as tower-sessions does: of two parallel requests that
 //!   write, the last one wins. A record that was never stored is stored.
-//! - **What has ended stays ended.** A save of a session that was deleted, or of a user's session
-//!   that was revoked, during the request stores nothing, and succeeds: the client keeps its
-//!   response, and is logged out with the next one. Of a session that another process has served
-//!   that is known for [a minute](crate::store::ENDED_MEMORY).
-//! - **Expiry.** A session ends at the expiry date of its record. The lifetime of the guestbook does
-//!   not shorten it, unless [`limit_lifetime`](TowerSessionsStore::limit_lifetime) says so. The
-//!   guestbook deletes expired sessions; `continuously_delete_expired` works but is not needed.
-//! - **Size.** [`SessionLimits`](crate::session::SessionLimits) hold: 64 KiB in 256 keys by default.
-//!   Keys that begin with `guestbook.` are reserved.
-//! - **Anonymous sessions** count towards the [bound](crate::session::AnonymousLimits) of the store.
-//!   The share of each network does not apply, because a store is not given the client's address.
+//! - **What has ended stays ended.** A save of a session that was deleted during the request, or of
+//!   a user's session that was revoked, stores nothing and succeeds: the client keeps its response,
+//!   and its next request is logged out. Every process knows such a session for at least
+//!   [a minute](crate::store::ENDED_MEMORY), the process that served it for an hour. A `cycle_id`
+//!   in such a request begins a new session with the same data: tower-sessions creates it as it does
+//!   at a login.
+//! - **Expiry.** A session ends at the expiry date of its record. The lifetime of the guestbook
+//!   does not shorten it, unless [`limit_lifetime`](TowerSessionsStore::limit_lifetime) says so.
+//!   The guestbook deletes expired sessions; `continuously_delete_expired` works but is not needed.
+//! - **Size.** [`SessionLimits`](crate::session::SessionLimits) hold: 64 KiB in 256 keys by
+//!   default. Keys that begin with `guestbook.` are reserved.
+//! - **Anonymous sessions** count towards the [bound](crate::session::AnonymousLimits) of the
+//!   store. The share of each network does not apply, because a store is not given the client's
+//!   address.
 //! - **Reading** uses the cache of the guestbook: a revocation by another process takes effect
 //!   within its [age](crate::GuestbookBuilder::cache_age), one second by default.
 //! - **Not known** are the client's device and network, and when the user proved who they are:

@@ -26,7 +26,8 @@ use crate::{
 ///
 /// It implements `SessionStore` and `ExpiredDeletion` of tower-sessions-core 0.15 (feature
 /// `tower-sessions`) and of 0.14 (feature `tower-sessions-0-14`, for axum-login 0.18). A clone is
-/// another handle to the same store. The rules are on the [module page](crate::session::tower_sessions).
+/// another handle to the same store. The rules are on the [module
+/// page](crate::session::tower_sessions).
 ///
 /// ```
 /// # #[cfg(feature = "tower-sessions")] {

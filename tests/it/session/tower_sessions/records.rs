@@ -148,6 +148,40 @@ async fn revoke_ends_one_session_of_a_user() {
 }
 
 #[tokio::test]
+async fn another_process_sees_a_revocation_when_its_cache_is_over() {
+    let site = Site::new();
+    let store = SqliteStore::open(site.directory.path().join("guestbook.db")).unwrap();
+    let other = Guestbook::builder(store).clock(site.clock.clone()).build().unwrap();
+    let others = TowerSessionsStore::new(other.sessions());
+    let record = created(&site, login_of(7)).await;
+    let loaded = others.load(&record.id).await.unwrap().unwrap();
+    site.guestbook.sessions().revoke_user(&UserId::from(7)).await.unwrap();
+    others.save(&loaded).await.unwrap();
+    assert_eq!((site.store.load(&record.id).await.unwrap(), site.count(7).await), (None, 0), "a save asks the store");
+    others.load(&record.id).await.unwrap();
+    site.clock.advance(StdDuration::from_secs(1));
+    assert_eq!(others.load(&record.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn load_notes_when_a_session_was_last_used() {
+    let site = Site::new();
+    let record = created(&site, login_of(7)).await;
+    let seen = async || site.guestbook.sessions().list(&UserId::from(7)).await.unwrap()[0].last_seen;
+    let begin = seen().await;
+    site.clock.advance(StdDuration::from_secs(61));
+    assert_eq!(site.store.load(&record.id).await.unwrap().as_ref(), Some(&record));
+    for _ in 0..1_000 {
+        if seen().await != begin {
+            break;
+        }
+        tokio::time::sleep(StdDuration::from_millis(5)).await;
+    }
+    assert_eq!(seen().await.since(begin), StdDuration::from_secs(61));
+    assert_eq!(site.store.load(&record.id).await.unwrap(), Some(record), "its expiry is as it was");
+}
+
+#[tokio::test]
 async fn an_erased_user_has_no_session_and_gets_none() {
     let site = Site::new();
     let ada = UserId::from(7);
