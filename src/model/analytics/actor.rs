@@ -1,48 +1,50 @@
-//! [`AnalyticsActor`] and [`Labels`]: whose events belong together, and what they are called.
+//! [`AnalyticsActor`] and [`Labels`]: how events are grouped, and how they are labelled.
 
 use serde::Serialize;
 
-/// Whose events belong together.
+/// The unit that counts once: whose events are grouped together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum AnalyticsActor {
-    /// The user; where nobody was logged in, the visitor. The default.
+    /// The user, or the visitor if nobody was logged in. The default.
     ///
-    /// A visitor who is known to be a user is that user, also for what they did before they logged
-    /// in. Known means:
+    /// A visitor who is known to be a user counts as that user, including events from before the
+    /// login. A visitor is known to be a user if
     ///
     /// 1. the store has linked the visitor to the user, as it does at the login of a visitor who
-    ///    had decided about a purpose
-    ///    ([`ConsentStore::link_visitor`](crate::store::ConsentStore::link_visitor));
-    /// 2. or else an event that the question looks at has both; the first one, by sequence, counts.
+    ///    has decided about a purpose
+    ///    ([`ConsentStore::link_visitor`](crate::store::ConsentStore::link_visitor)), or else
+    /// 2. an event that the query reads has both ids. The first such event, by sequence, decides.
     ///
-    /// So a visitor is one user at most: the first. Nobody is linked by anything else. Events that
-    /// do not count (excepted types, users who refuse) link nobody; a visitor who is linked to a
-    /// user who does not count, does not count either; an erasure removes the link.
-    /// [`AnalyticsRules::follow_logins`](crate::analytics::AnalyticsRules::follow_logins) turns it
-    /// off. Figures of an [`Overview`](super::Overview) do not follow: it counts visitors and users
-    /// apart.
+    /// So a visitor belongs to at most one user: the first. Events that do not count (excluded
+    /// types, users who refuse) link nobody. A visitor who is linked to an excluded user is
+    /// excluded, too. Erasing the user removes the link.
+    ///
+    /// [`AnalyticsRules::follow_logins`](crate::analytics::AnalyticsRules::follow_logins) turns
+    /// this off. An [`Overview`](super::Overview) does not follow logins: it counts visitors and
+    /// users separately.
     #[default]
     Person,
-    /// The user; events without one do not count.
+    /// The user. Events without a user do not count.
     User,
-    /// The visitor, logged in or not; events without one do not count.
+    /// The visitor, logged in or not. Events without a visitor do not count.
     Visitor,
-    /// The session; events without one do not count.
+    /// The session. Events without a session do not count.
     Session,
 }
 
-/// What an event is called. A page is the event's `page` (a text in its data), or else its route.
+/// How events are labelled. The page of an event is the string `page` in its data, or else its
+/// route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Labels {
-    /// By its type: `purchase`.
+    /// The event type: `purchase`.
     Types,
-    /// Views of pages by the page, `page_view:/prices`, all else by its type. The default.
+    /// The page for page views, `page_view:/prices`; the event type for all others. The default.
     #[default]
     Pages,
-    /// Each event that has a page by both: `api_call:/items/{id}`.
+    /// Event type and page for each event that has a page: `api_call:/items/{id}`.
     Places,
 }

@@ -1,4 +1,4 @@
-//! [`CohortQuery`]: who comes back.
+//! [`CohortQuery`]: retention by cohort.
 
 use serde::Serialize;
 
@@ -10,24 +10,26 @@ use super::{
 };
 use crate::{error::Result, time::Timestamp};
 
-/// A question: of those who began in a period, how many come back in the periods after it?
+/// A retention query: how many actors of a cohort come back in later periods?
 ///
 /// # Definition
 ///
-/// An actor belongs to the cohort of the period in which their first event *of the range* lies that
-/// counts, or their first event of the kind given with [`begin`](Self::begin). What was before the
-/// range is not seen: a user of old looks new if the range begins late. With
-/// [`recurring`](Self::recurring) they belong to the cohort of every period in which they have such
-/// an event.
+/// An actor belongs to the cohort of the period that has their first event *within the range*, or
+/// their first event that matches [`start_event`](Self::start_event). Events before the range are
+/// not read: a long-time user looks new if the range begins late. With
+/// [`recurring`](Self::recurring) an actor belongs to the cohort of every period that has such an
+/// event.
 ///
-/// Cell n of a cohort counts its actors with an event that counts, or one of the kind given with
-/// [`back`](Self::back), in exactly the n-th period after the cohort's own. With
-/// [`unbounded`](Self::unbounded) a later period counts as well. Cell 0 is the whole cohort, by
-/// definition. A period that is not over, or that the range cuts off, is marked as not complete.
+/// Cell n of a cohort is the number of its actors with an event in exactly the n-th period after
+/// the cohort's own. [`return_event`](Self::return_event) restricts which events count as a return.
+/// With [`unbounded`](Self::unbounded) an event in a later period counts as well. Cell 0 is the
+/// size of the cohort. A period that is not over, or that the range cuts, is marked as incomplete.
 ///
 /// # Limits
 ///
-/// Days, weeks or months, and [`MAX_PERIODS`](Self::MAX_PERIODS) of them.
+/// Periods are days, weeks or months; a query has at most [`MAX_PERIODS`](Self::MAX_PERIODS).
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -71,35 +73,36 @@ pub struct CohortRetention {
     pub cohorts: Vec<Cohort>,
 }
 
-/// Those who began in one period.
+/// The actors that started in one period.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Cohort {
-    /// When the period begins.
+    /// Start of the period.
     pub from: Timestamp,
     /// Number of actors in the cohort.
     pub size: u64,
-    /// Who came back, from this period on.
+    /// The retention of the cohort, from its own period on.
     pub cells: Vec<CohortCell>,
 }
 
-/// How many of a [`Cohort`] came back.
+/// The retention of a [`Cohort`] in one period.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CohortCell {
-    /// Number of actors.
+    /// Number of actors that came back.
     pub actors: u64,
-    /// Their share of the cohort; `None` if nobody is in it.
+    /// Their share of the cohort; `None` if the cohort is empty.
     pub share: Option<f64>,
-    /// Whether all of the cell's period is in the range and over.
+    /// Whether the whole period is over and within the range.
     pub complete: bool,
 }
 
 impl CohortQuery {
-    /// The most periods.
+    /// The largest number of periods: 180.
     pub const MAX_PERIODS: usize = 180;
 
-    /// By such periods in UTC, first event and any event, exactly, by [`AnalyticsActor::Person`].
+    /// Creates a query by `period` in UTC. Any event starts a cohort, any event is a return, and
+    /// actors are [`AnalyticsActor::Person`].
     pub fn new(period: Period) -> Self {
         Self {
             period,
@@ -112,43 +115,43 @@ impl CohortQuery {
         }
     }
 
-    /// Where periods begin. Default: UTC.
+    /// Sets the time zone of the periods. Default: UTC.
     pub fn zone(mut self, zone: Zone) -> Self {
         self.zone = zone;
         self
     }
 
-    /// Who counts once. Default: [`AnalyticsActor::Person`].
+    /// Sets the unit that counts once. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// What makes somebody belong to a cohort. Default: any event that counts.
+    /// Sets the event that puts an actor into a cohort. Default: any event.
     pub fn begin(mut self, event: FunnelStep) -> Self {
         self.begin = Some(event);
         self
     }
 
-    /// What counts as coming back. Default: any event that counts.
+    /// Sets the event that counts as a return. Default: any event.
     pub fn back(mut self, event: FunnelStep) -> Self {
         self.back = Some(event);
         self
     }
 
-    /// Puts an actor into the cohort of every period in which they began, not of the first only.
+    /// Puts an actor into the cohort of every period with a start event, not only the first.
     pub fn recurring(mut self) -> Self {
         self.is_recurring = true;
         self
     }
 
-    /// Counts who came back in a period or in a later one.
+    /// Counts an actor as retained in a period if they return in that period or a later one.
     pub fn unbounded(mut self) -> Self {
         self.is_unbounded = true;
         self
     }
 
-    /// The periods of the range.
+    /// Returns the periods of the range.
     pub(crate) fn periods(&self, range: Range) -> Result<Periods> {
         if !matches!(self.period, Period::Day | Period::Week | Period::Month) {
             return Err(invalid("period", "cohorts are of a day, a week or a month"));
@@ -157,7 +160,7 @@ impl CohortQuery {
         Periods::of(range, self.period, &self.zone, Self::MAX_PERIODS)
     }
 
-    /// The answer of `marks`, whose first bit is set for a beginning, the second for coming back.
+    /// Computes the answer. Bit 0 of a mark is a start event, bit 1 a return event.
     pub(crate) fn answer(&self, periods: &Periods, mut marks: Vec<Mark>, now: Timestamp) -> CohortRetention {
         marks.sort_unstable_by_key(|mark| mark.actor);
         let count = periods.len();

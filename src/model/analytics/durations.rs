@@ -1,4 +1,4 @@
-//! [`Durations`]: how long visits and sessions were, where they began and where they ended.
+//! [`Durations`]: lengths of visits and sessions, and their entry and exit pages.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,50 +16,52 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long visits or sessions were, in milliseconds. Only events of the range are looked at; what
-/// still goes on counts with what there is of it.
+/// Lengths of visits or sessions, in milliseconds.
 ///
-/// A **visit** is a run of events of one session (of one user, or else one visitor, where an event
-/// has no session), ordered by time and sequence. A gap of more than 30 minutes ends it, and so
-/// does an event more than 24 hours after its first. A **session** is all events with one session
-/// id, whatever gaps there are; where an event has none, its visit.
+/// Only events of the range are read. A visit that is still going on counts with its events so far.
 ///
-/// A view of a page and an *interaction* are what somebody does. An interaction is every other
-/// event but those of [passive types](crate::analytics::AnalyticsRules::passive_types): what a page
-/// fetches by itself, an `api_call`. The length is the time from the first view or interaction to
-/// the last; without any, from the first event to the last. A **bounce** has one page view and no
-/// interaction, so it lasts 0.
+/// - A **visit** is a run of events of one session, ordered by time and sequence; if events have no
+///   session, of one user or else one visitor. It ends at a gap of more than 30 minutes, and at an
+///   event more than 24 hours after its first.
+/// - A **session** is all events with one session id, whatever the gaps. An event without a session
+///   counts with its visit.
+/// - An **interaction** is every event that is neither a page view nor of a [passive
+///   type](crate::analytics::AnalyticsRules::passive_types), such as the `api_call` of a page that
+///   loads data.
+/// - The **length** is the time from the first page view or interaction to the last. Without
+///   either, it is the time from the first event to the last.
+/// - A **bounce** has one page view and no interaction, so its length is 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Durations {
     /// Number of visits.
     pub count: u64,
-    /// Number of bounces among them: one page view and no interaction.
+    /// Number of bounces.
     pub bounces: u64,
-    /// Bounces in all; `None` without any.
+    /// Bounces divided by `count`; `None` if `count` is 0.
     pub bounce_rate: Option<f64>,
-    /// The mean; `None` without any.
+    /// Mean length; `None` if `count` is 0.
     pub average_ms: Option<u64>,
-    /// The mean without bounces.
+    /// Mean length without bounces; `None` if there are only bounces.
     pub average_without_bounces_ms: Option<u64>,
-    /// The smallest length that at least half do not exceed.
+    /// Median length; `None` if `count` is 0.
     pub median_ms: Option<u64>,
-    /// The same for 95 of 100.
+    /// 95th percentile; `None` if `count` is 0.
     pub p95_ms: Option<u64>,
 }
 
-/// Gathers events by whose they are.
+/// Collects events by stream.
 #[derive(Default)]
 pub(super) struct Streams(HashMap<Stream, Vec<Step>>);
 
-/// What the streams were.
+/// Visits, sessions, and their entry and exit pages.
 #[derive(Default)]
 pub(super) struct Stays {
     pub(super) visits: Durations,
     pub(super) sessions: Durations,
-    /// The first page of each visit that has one.
+    /// Number of visits by entry page. Visits without a page are not listed.
     pub(super) entries: HashMap<Arc<str>, u64>,
-    /// The last one.
+    /// Number of visits by exit page.
     pub(super) exits: HashMap<Arc<str>, u64>,
 }
 
@@ -77,7 +79,7 @@ struct Step {
     page: Option<Arc<str>>,
 }
 
-/// Lengths, and how many are of bounces.
+/// Lengths, and the number of bounces among them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lengths {
     all: Vec<u64>,
@@ -85,7 +87,7 @@ pub(super) struct Lengths {
 }
 
 impl Streams {
-    /// An event, and the page if it is a view of one.
+    /// Adds an event; `page` is set if it is a page view.
     pub(super) fn add(&mut self, activity: &Activity, role: Role, page: Option<Arc<str>>) {
         let event = &activity.event;
         let session = event.session.map(Stream::Session);
@@ -96,7 +98,7 @@ impl Streams {
         }
     }
 
-    /// Splits them into visits, and tells `pages` how long somebody stayed.
+    /// Splits the streams into visits, and adds the time on each page to `pages`.
     pub(super) fn finish(self, pages: &mut Pages) -> Stays {
         let (mut stays, mut visits, mut sessions) = (Stays::default(), Lengths::default(), Lengths::default());
         for (stream, mut steps) in self.0 {
@@ -132,7 +134,7 @@ impl Streams {
     }
 }
 
-/// Tells `pages` how long each was looked at.
+/// Adds the time on each page to `pages`.
 fn time_pages(steps: &[Step], pages: &mut Pages) {
     for run in steps.chunk_by(|step, next| millis_between(step, next) <= GAP) {
         let Some(stay) = stay(run) else { continue };
@@ -176,14 +178,14 @@ impl Lengths {
         }
     }
 
-    /// The smallest that at least `percent` of 100 do not exceed.
+    /// Returns the given percentile (nearest rank).
     fn rank(&mut self, percent: usize) -> Option<u64> {
         let index = (self.all.len() * percent).div_ceil(100).checked_sub(1)?;
         Some(*self.all.select_nth_unstable(index).1)
     }
 }
 
-/// For rollups, which keep them.
+/// Access for rollups, which store the lengths.
 #[cfg(feature = "sqlite")]
 impl Lengths {
     pub(super) fn extend(&mut self, lengths: impl Iterator<Item = u64>, bounces: u64) {

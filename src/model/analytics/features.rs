@@ -1,4 +1,4 @@
-//! [`FeatureQuery`] and [`AdoptionQuery`]: what is used, by how many, and since when.
+//! [`FeatureQuery`] and [`AdoptionQuery`]: use of features, and how it spreads.
 
 use serde::Serialize;
 
@@ -11,11 +11,14 @@ use super::{
 };
 use crate::{error::Result, model::activity::EventType, time::Timestamp};
 
-/// A question: which features are used, by how many?
+/// A feature query: which features are used, and by how many actors?
 ///
-/// A feature is a [label](Labels). Of each the answer has its events, the distinct actors, their
-/// share of all actors with an event that counts in the range, its first and its last use; those
-/// with the most actors first, then with the most events, then by label.
+/// A feature is an event [label](Labels). For each feature the answer has the number of events, the
+/// number of distinct actors, their share of all actors with a counted event in the range, and the
+/// first and last use. Features are sorted by actors, then by events, both descending, then by
+/// label.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -55,50 +58,51 @@ pub struct FeatureUsage {
     pub active: u64,
     /// Number of distinct features.
     pub different: u64,
-    /// The most used ones.
+    /// The most used features, at most [`limit`](FeatureQuery::limit).
     pub features: Vec<Feature>,
 }
 
-/// A feature and its use.
+/// A feature and how much it is used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Feature {
-    /// Its label.
+    /// The label of its events.
     pub label: String,
     /// Number of events.
     pub events: u64,
     /// Number of distinct actors.
     pub actors: u64,
-    /// Their share of those who were active.
+    /// Their share of the active actors.
     pub share: Option<f64>,
-    /// The first use in the range.
+    /// Time of the first use in the range.
     pub first: Timestamp,
-    /// The last use in the range.
+    /// Time of the last use in the range.
     pub last: Timestamp,
 }
 
 impl FeatureQuery {
-    /// The longest list.
+    /// The largest limit: 10,000.
     pub const MAX_LIMIT: usize = 10_000;
 
-    /// The 50 most used features by [`Labels::Pages`] and [`AnalyticsActor::Person`].
+    /// Creates a query for the 50 most used features, by [`Labels::Pages`] and
+    /// [`AnalyticsActor::Person`].
     pub fn new() -> Self {
         Self { labels: Labels::default(), actor: AnalyticsActor::default(), types: None, limit: 50 }
     }
 
-    /// What events are called. Default: [`Labels::Pages`].
+    /// Sets how events are labelled. Default: [`Labels::Pages`].
     pub fn labels(mut self, labels: Labels) -> Self {
         self.labels = labels;
         self
     }
 
-    /// Who counts once. Default: [`AnalyticsActor::Person`].
+    /// Sets the unit that counts once. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// Looks at events of these types only. Default: all that count.
+    /// Restricts the query to events of these types. Default: all that count.
     pub fn types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.types = Some(types.into_iter().collect());
         self
@@ -165,11 +169,13 @@ struct Tally {
     last: i64,
 }
 
-/// A question: how many have begun to use a feature, by when?
+/// An adoption query: how many actors have started to use a feature, and when?
 ///
-/// For each period that the range touches the answer has the actors whose *first use in the range*
-/// lies in it, and the sum of those up to its end. Uses before the range are not seen: for a true
-/// beginning let the range begin where the feature did.
+/// For each period that the range touches, the answer has the number of actors whose *first use
+/// within the range* lies in that period, and the total up to its end. Uses before the range are
+/// not read: let the range begin when the feature was released.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -206,64 +212,64 @@ pub struct AdoptionQuery {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Adoption {
-    /// Number of distinct actors with an event that counts.
+    /// Number of distinct actors with a counted event.
     pub active: u64,
-    /// Number of them that used the feature.
+    /// Number of actors that used the feature.
     pub adopters: u64,
-    /// Their share.
+    /// The share of active actors that used the feature.
     pub share: Option<f64>,
     /// The periods in order.
     pub periods: Vec<AdoptionPeriod>,
 }
 
-/// A period of an [`Adoption`].
+/// One period of an [`Adoption`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AdoptionPeriod {
-    /// When it begins.
+    /// Start of the period.
     pub from: Timestamp,
     /// Number of actors that used the feature for the first time.
     pub adopters: u64,
     /// Number of actors that have used it by the end of the period.
     pub total: u64,
-    /// Whether all of it is in the range and over.
+    /// Whether the whole period is over and within the range.
     pub complete: bool,
 }
 
 impl AdoptionQuery {
-    /// The most periods.
+    /// The largest number of periods: 1,000.
     pub const MAX_PERIODS: usize = 1_000;
 
-    /// The use of this feature by days in UTC, by [`AnalyticsActor::Person`].
+    /// Creates a query for the use of `feature` by days in UTC, by [`AnalyticsActor::Person`].
     pub fn new(feature: FunnelStep) -> Self {
         Self { feature, actor: AnalyticsActor::default(), period: Period::Day, zone: Zone::default() }
     }
 
-    /// By such periods. Default: days.
+    /// Sets the length of a period. Default: a day.
     pub fn period(mut self, period: Period) -> Self {
         self.period = period;
         self
     }
 
-    /// Where periods begin. Default: UTC.
+    /// Sets the time zone of the periods. Default: UTC.
     pub fn zone(mut self, zone: Zone) -> Self {
         self.zone = zone;
         self
     }
 
-    /// Who counts once. Default: [`AnalyticsActor::Person`].
+    /// Sets the unit that counts once. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// The periods of the range.
+    /// Returns the periods of the range.
     pub(crate) fn periods(&self, range: Range) -> Result<Periods> {
         self.feature.check()?;
         Periods::of(range, self.period, &self.zone, Self::MAX_PERIODS)
     }
 
-    /// The answer of `marks`, whose first bit is set for a use.
+    /// Computes the answer. Bit 0 of a mark is a use of the feature.
     pub(crate) fn answer(periods: &Periods, mut marks: Vec<Mark>, now: Timestamp) -> Adoption {
         marks.sort_unstable_by_key(|mark| (mark.actor, mark.time));
         let (mut active, mut adopters) = (0, vec![0; periods.len()]);
@@ -339,7 +345,7 @@ mod tests {
                 };
                 prop_assert_eq!(period.from.as_millis(), day * DAY);
                 prop_assert_eq!((period.total, period.adopters), (until(day), until(day) - until(day - 1)));
-                // The first day begins before the range, the last one is not over.
+                // The first day begins before the range; the last one is not over.
                 prop_assert_eq!(period.complete, day > 0 && day < 9);
             }
         }

@@ -1,13 +1,15 @@
-//! [`EventFilter`] and [`Slice`]: which events a question is about.
+//! [`EventFilter`] and [`Slice`]: which events a query reads.
 
 use crate::model::{
     activity::{ActivityFilter, Event, EventType},
     client::DeviceClass,
 };
 
-/// Which events a question is about. What is not named does not matter.
+/// Selects the events that a query reads. Conditions that are not set match every event.
 ///
-/// The filter comes first: visits, and the time on a page, are of the events that it leaves.
+/// The filter is applied first: visits and times on pages are computed from the events that pass.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -28,46 +30,46 @@ use crate::model::{
 #[non_exhaustive]
 #[must_use]
 pub struct EventFilter {
-    /// Only events of these. Its times are those of the range that is asked for.
+    /// Conditions on the event itself. Its times are replaced by the range of the query.
     pub activities: ActivityFilter,
-    /// Only events of requests to this route.
+    /// The route of the request, as recorded.
     pub route: Option<String>,
-    /// Only events of requests from this kind of device.
+    /// The device class of the request.
     pub device: Option<DeviceClass>,
 }
 
-/// Events with something in common.
+/// Events with one property in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Slice {
-    /// Of this type.
+    /// Events of this type.
     Type(EventType),
-    /// Of requests to this route: its template.
+    /// Events of requests to this route template.
     Route(String),
-    /// Of requests from this kind of device.
+    /// Events of requests from this class of device.
     Device(DeviceClass),
 }
 
 impl EventFilter {
-    /// All events.
+    /// Creates a filter that matches every event.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only events of requests to this route: its template, as it is recorded.
+    /// Matches only events of requests to this route template, as it is recorded.
     pub fn route(mut self, route: impl Into<String>) -> Self {
         self.route = Some(route.into());
         self
     }
 
-    /// Only events of requests from this kind of device.
+    /// Matches only events of requests from this class of device.
     pub fn device(mut self, device: DeviceClass) -> Self {
         self.device = Some(device);
         self
     }
 
-    /// If it means all events but some types, `Some(None)`; if only those of one type, route or
-    /// kind of device, which.
+    /// Returns `Some(None)` if the filter matches all events but some types, `Some(Some(slice))` if
+    /// it matches exactly one type, route or device class, `None` for any other filter.
     pub(crate) fn slice(&self) -> Option<Option<Slice>> {
         let mut rest = self.clone();
         (rest.activities.from, rest.activities.until) = (None, None);
@@ -79,7 +81,7 @@ impl EventFilter {
         (rest == Self::new() && slices.next().is_none()).then_some(slice)
     }
 
-    /// Whether `event` is meant.
+    /// Returns whether `event` matches.
     pub fn matches(&self, event: &Event) -> bool {
         let request = event.request.as_ref();
         self.activities.matches(event)

@@ -1,4 +1,4 @@
-//! [`Journey`]: what one user did, step by step.
+//! [`Journey`]: the events of one user, in order.
 
 use serde::Serialize;
 
@@ -9,13 +9,13 @@ use crate::{
     time::Timestamp,
 };
 
-/// What one user did, by time and, where that is the same, by sequence.
+/// The events of one user, ordered by time and sequence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Journey {
-    /// The last events, the earliest of them first.
+    /// The latest events, the oldest of them first.
     pub steps: Vec<JourneyStep>,
-    /// Whether there are events before the first of these.
+    /// Whether there are earlier events in the range than the first step.
     pub is_cut: bool,
 }
 
@@ -23,31 +23,31 @@ pub struct Journey {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct JourneyStep {
-    /// The store's number for it.
+    /// The event's sequence number in the store.
     pub sequence: u64,
-    /// When.
+    /// Time of the event.
     pub time: Timestamp,
-    /// What kind of thing.
+    /// Type of the event.
     pub event_type: EventType,
-    /// Which page: the event's `page`, or else its route.
+    /// Page: the event's `page`, or else its route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// In which session.
+    /// Session of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    /// What else there is to say.
+    /// Data of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<EventData>,
-    /// Whether a new [visit](super::visits()) begins here. A visit that had begun before the first
-    /// step of a journey that is cut is taken to have begun with the event before it.
+    /// Whether a new [visit](super::visits()) begins here. If the journey is cut, the event just
+    /// before the first step decides whether that step begins a visit.
     pub new_visit: bool,
-    /// The time since the event before, in milliseconds; `None` for the first event of all.
+    /// Time since the previous event, in milliseconds; `None` for the first event of the range.
     pub gap_ms: Option<u64>,
 }
 
 impl Journey {
-    /// The last `limit` of `activities`, which come in any order; one more than `limit` if there
-    /// are more.
+    /// Builds the journey of the last `limit` of `activities`, in any order. If there are more than
+    /// `limit`, one more is passed.
     pub(crate) fn of(mut activities: Vec<Activity>, limit: usize) -> Self {
         activities.sort_by_key(|activity| (activity.event.time, activity.sequence));
         let is_cut = activities.len() > limit;
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn steps_are_in_order_of_time_and_new_visits_are_marked() {
-        // The clock went back between 3 and 4; 5 and 6 have one time.
+        // The clock went back between 3 and 4; 5 and 6 have the same time.
         let journey = Journey::of(activities(&[(1, 0), (2, 30), (3, 70), (4, 65), (6, 71), (5, 71), (7, 102)]), 10);
         let steps: Vec<_> = journey.steps.iter().map(|step| (step.sequence, step.new_visit, step.gap_ms)).collect();
         let minutes = |minutes: u64| Some(minutes * 60_000);

@@ -1,5 +1,5 @@
-//! Plain data for analytics: queries, and reports as answers. No I/O here. Who asks a
-//! store is [`Analytics`](crate::analytics::Analytics).
+//! Plain data for analytics: queries and reports. [`Analytics`](crate::analytics::Analytics) runs
+//! the queries.
 
 mod actor;
 mod cohorts;

@@ -1,4 +1,4 @@
-//! [`Overview`]: who came, what they looked at, how long they stayed.
+//! [`Overview`]: the main figures of a range.
 
 use std::{
     cmp::Reverse,
@@ -17,73 +17,73 @@ use crate::{
     time::Timestamp,
 };
 
-/// What happened in a range. Of each list the most frequent first, then by name.
+/// The main figures of a range. Lists are sorted by count, descending, then by name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Overview {
-    /// Of which range.
+    /// The range of the query.
     pub range: Range,
-    /// Stretches of the range that are not in the figures: they have more events than one answer
-    /// may look at, and are not rolled up yet. Empty but after a flood of events, for an hour or
-    /// two.
+    /// Spans of the range that the figures do not include, because they have more events than one
+    /// query may read and are not rolled up yet. Empty, except for an hour or two after a burst of
+    /// events.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
     /// Number of events.
     pub events: u64,
     /// Distinct users with at least one event.
     pub active_users: u64,
-    /// Distinct visitors with at least one event for which nobody was logged in. Who logs in counts
-    /// here and as a user.
+    /// Distinct visitors with at least one event without a login. A visitor who then logs in counts
+    /// both here and as a user.
     pub visitors: u64,
     /// The first event's time, if there is one.
     pub first_activity: Option<Timestamp>,
     /// The last event's time, if there is one.
     pub last_activity: Option<Timestamp>,
-    /// Number of days, in the zone, with an event.
+    /// Number of days, in the zone of the query, with an event.
     pub days_active: u64,
-    /// Events of each type.
+    /// Number of events of each type.
     pub event_breakdown: BTreeMap<String, u64>,
     /// The pages with the most views.
     pub popular_pages: Vec<PageViews>,
-    /// The first pages of visits. A visit without a page has none.
+    /// The most frequent entry pages of visits. Visits without a page have none.
     pub entry_pages: Vec<Count>,
-    /// The last pages of visits.
+    /// The most frequent exit pages of visits.
     pub exit_pages: Vec<Count>,
-    /// The hosts that requests came from, by events.
+    /// The referring hosts, by number of events.
     pub referrers: Vec<Count>,
-    /// The kinds of devices, by events; those without a request have none.
+    /// The device classes, by number of events. Events without a request have none.
     pub devices: Vec<Count>,
     /// The users with the most events.
     pub top_users: Vec<UserEvents>,
-    /// Events by the hour of the day that the zone's clock showed, 0 to 23.
+    /// Number of events by the hour of the day, 0 to 23, in the zone of the query.
     pub activity_by_hour: [u64; 24],
-    /// How long visits were.
+    /// Lengths of visits.
     pub visits: Durations,
-    /// How long sessions were.
+    /// Lengths of sessions.
     pub sessions: Durations,
 }
 
-/// Something with a name, and how often it was.
+/// A name and its count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Count {
     /// Its name.
     pub name: String,
-    /// Number of times.
+    /// Number of occurrences.
     pub count: u64,
 }
 
-/// A user and how many events they have.
+/// A user and the number of their events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UserEvents {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
     /// Number of events.
     pub events: u64,
 }
 
-/// Gathers events, in any order, until [`finish`](Self::finish).
+/// Builds an overview from events, in any order, until [`finish`](Self::finish).
 pub(crate) struct Gathering {
     range: Range,
     zone: Zone,

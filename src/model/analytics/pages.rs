@@ -1,4 +1,4 @@
-//! [`PageViews`]: pages, and who looked at them for how long.
+//! [`PageViews`]: views of pages, viewers, and time on page.
 
 use std::{
     cmp::Reverse,
@@ -13,7 +13,7 @@ use crate::{
     model::activity::{Event, EventType},
 };
 
-/// A page and who looked at it. Its name is the event's `page`, or else the route.
+/// Views of one page. Its name is the event's `page`, or else the route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PageViews {
@@ -21,20 +21,20 @@ pub struct PageViews {
     pub page: String,
     /// Number of `page_view` events.
     pub views: u64,
-    /// Distinct users; visitors without an account count by their id, so one who logs in between
-    /// two views counts as two.
+    /// Distinct users and, for events without a login, visitors. A visitor who logs in between two
+    /// views counts twice.
     pub unique_users: u64,
-    /// Mean time on the page, in milliseconds; `None` if it is known of no view.
+    /// Mean time on the page, in milliseconds; `None` if no view has a known time.
     ///
-    /// A page ends with the next page view of the same session (of the same user, or else visitor,
-    /// where an event has no session), or else with the last interaction before a gap of more than
-    /// 30 minutes between two events. The last page without an interaction after it is left out of
-    /// the mean. What a page fetches does not end it: see
-    /// [`AnalyticsRules::passive_types`](crate::analytics::AnalyticsRules::passive_types).
+    /// The time on a page ends with the next page view of the same session (of the same user or
+    /// else visitor if events have no session). Without a next view, it ends with the last
+    /// interaction before a gap of more than 30 minutes. The last page of a visit without an
+    /// interaction after it has no known time. [Passive
+    /// events](crate::analytics::AnalyticsRules::passive_types) do not end it.
     pub average_time_ms: Option<u64>,
 }
 
-/// Gathers views.
+/// Collects page views.
 #[derive(Default)]
 pub(super) struct Pages(BTreeMap<Arc<str>, Page>);
 
@@ -53,7 +53,7 @@ enum Person {
 }
 
 impl Pages {
-    /// Counts the event if it is a view of a page, and names the page.
+    /// Counts the event if it is a page view, and returns the page.
     pub(super) fn add(&mut self, event: &Event) -> Option<Arc<str>> {
         let name = if event.event_type == EventType::PAGE_VIEW { page_of(event)? } else { return None };
         let page = self.0.entry(name.clone()).or_default();
@@ -65,7 +65,7 @@ impl Pages {
         Some(name)
     }
 
-    /// Somebody looked at `page` for so many milliseconds.
+    /// Adds the time of one view of `page`.
     pub(super) fn add_time(&mut self, page: &str, millis: u64) {
         if let Some(page) = self.0.get_mut(page) {
             page.time += millis;
@@ -84,27 +84,27 @@ impl Pages {
                 average_time_ms: page.time.checked_div(page.timed),
             })
             .collect();
-        // They are by name already.
+        // The pages are in order of name already; the sort is stable.
         pages.sort_by_key(|page| Reverse(page.views));
         pages.truncate(limit);
         pages
     }
 }
 
-/// The page that an event is about: its own `page`, or else the route.
+/// Returns the page of an event: its own `page`, or else the route.
 pub(super) fn page_of(event: &Event) -> Option<Arc<str>> {
     let named = event.data.as_ref().and_then(|data| page_in(data.as_json())).map(Arc::from);
     named.or_else(|| event.request.as_ref().map(|request| request.route.clone()))
 }
 
-/// The `page` in the data of an event, if it is a text.
+/// Returns `page` in the data of an event, if it is a string.
 pub(crate) fn page_in(data: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Named {
         page: Option<serde_json::Value>,
     }
-    // Most data has none, and to see that takes a hundredth of the time. Stored data has letters
-    // unescaped.
+    // Most data has no page; this check takes a hundredth of the time of parsing. Letters in stored
+    // data are never escaped.
     if !data.contains("\"page\"") {
         return None;
     }

@@ -1,4 +1,4 @@
-//! [`PathQuery`]: where people go from a page, or where they come from.
+//! [`PathQuery`]: the paths that visits take from a page, or to a page.
 
 use std::collections::BTreeMap;
 
@@ -11,29 +11,31 @@ use super::{
 };
 use crate::error::Result;
 
-/// A question: where do people go from here, or which ways lead here?
+/// A path query: where do visits go from a page, or how do they reach it?
 ///
 /// # Definition
 ///
-/// Views of pages are taken as for [transitions](super::TransitionQuery) and split into
-/// [visits](super::visits()). The path of a visit
+/// Page views are taken as for [transitions](super::TransitionQuery) and split into
+/// [visits](super::visits()). The path of a visit is
 ///
-/// - [`from_beginning`](Self::from_beginning) is all of it, in order;
-/// - [`from_page`](Self::from_page) what follows its *first* view of that page;
-/// - [`to_end`](Self::to_end) is all of it, backwards;
-/// - [`to_page`](Self::to_page) what precedes its *last* view of that page, backwards.
+/// - for [`from_beginning`](Self::from_beginning), all of its views in order;
+/// - for [`from_page`](Self::from_page), the views after its *first* view of that page;
+/// - for [`to_end`](Self::to_end), all of its views, backwards;
+/// - for [`to_page`](Self::to_page), the views before its *last* view of that page, backwards.
 ///
-/// The answer is the tree of these paths, so many views deep. At each place it has the pages that
-/// most visits go on with, by count and then by name, so many of them; how many go on elsewhere, or
-/// deeper than the tree, stands in `other`. At each place `visits = ends + other +` those of the
-/// places below. With [`without_loops`](Self::without_loops) several views of a page in a row are
-/// one.
+/// The answer is the tree of these paths, down to [`depth`](Self::depth). Each node lists the next
+/// pages with the most visits, by count and then by name, at most [`width`](Self::width). `other`
+/// is the number of visits that continue with another page, or beyond the tree. At each node,
+/// `visits` is the sum of `ends`, `other` and the visits of the nodes below. With
+/// [`without_loops`](Self::without_loops), consecutive views of one page count as one.
 ///
 /// # Limits
 ///
 /// [`MAX_DEPTH`](Self::MAX_DEPTH), [`MAX_WIDTH`](Self::MAX_WIDTH), and
-/// [`MAX_PLACES`](Self::MAX_PLACES) different places before the rare ones are folded: if there are
-/// more, the answer is [`TooLarge`](crate::ErrorKind::TooLarge).
+/// [`MAX_NODES`](Self::MAX_NODES) distinct nodes before rare ones are folded into `other`. Beyond
+/// that the query fails with [`TooLarge`](crate::ErrorKind::TooLarge).
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -74,61 +76,61 @@ pub struct PathQuery {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Paths {
-    /// The page that paths begin at, or lead to; `None` for the beginning or the end of visits.
+    /// The page of the query; `None` for the beginning or the end of visits.
     pub page: Option<String>,
     /// Whether paths are read backwards.
     pub backward: bool,
     /// Number of visits with a path.
     pub visits: u64,
-    /// Number of these visits that end here.
+    /// Number of visits that end here.
     pub ends: u64,
-    /// Number of these visits that continue with another page.
+    /// Number of visits that continue with a page that is not listed.
     pub other: u64,
-    /// What comes next.
+    /// The next pages.
     pub next: Vec<PathPlace>,
 }
 
-/// A place in the tree of [`Paths`].
+/// A node in the tree of [`Paths`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PathPlace {
     /// The page.
     pub page: String,
-    /// Number of visits that come here.
+    /// Number of visits that reach this node.
     pub visits: u64,
-    /// Number of these visits that end here.
+    /// Number of visits that end here.
     pub ends: u64,
-    /// Number of these visits that continue with another page, or deeper than the tree.
+    /// Number of visits that continue with a page that is not listed, or beyond the tree.
     pub other: u64,
-    /// What comes next.
+    /// The next pages.
     pub next: Vec<PathPlace>,
 }
 
 impl PathQuery {
-    /// The deepest tree.
+    /// The largest depth.
     pub const MAX_DEPTH: usize = 20;
-    /// The most pages at one place.
+    /// The largest number of pages at each node.
     pub const MAX_WIDTH: usize = 100;
-    /// The most places that are counted.
+    /// The largest number of distinct nodes before rare ones are folded.
     pub const MAX_PLACES: usize = 1_000_000;
 
-    /// From the beginning of visits: 5 views deep, 10 pages wide, with loops, by
-    /// [`AnalyticsActor::Person`].
+    /// Creates a query for the paths from the beginning of visits: 5 views deep, 10 pages wide,
+    /// with loops, by [`AnalyticsActor::Person`].
     pub fn from_beginning() -> Self {
         Self { actor: AnalyticsActor::default(), page: None, is_backward: false, depth: 5, width: 10, has_loops: true }
     }
 
-    /// From the first view of this page on.
+    /// Creates a query for the paths after the first view of this page.
     pub fn from_page(page: impl Into<String>) -> Self {
         Self { page: Some(page.into()), ..Self::from_beginning() }
     }
 
-    /// Back from the end of visits.
+    /// Creates a query for the paths back from the end of visits.
     pub fn to_end() -> Self {
         Self { is_backward: true, ..Self::from_beginning() }
     }
 
-    /// Back from the last view of this page.
+    /// Creates a query for the paths back from the last view of this page.
     pub fn to_page(page: impl Into<String>) -> Self {
         Self { page: Some(page.into()), ..Self::to_end() }
     }
@@ -139,19 +141,19 @@ impl PathQuery {
         self
     }
 
-    /// Limits the number of pages at each place. Default: 10.
+    /// Limits the number of pages at each node. Default: 10.
     pub fn width(mut self, pages: usize) -> Self {
         self.width = pages;
         self
     }
 
-    /// Whose views belong together. Default: [`AnalyticsActor::Person`].
+    /// Sets whose views are grouped together. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// Takes several views of a page in a row for one.
+    /// Counts consecutive views of one page as one.
     pub fn without_loops(mut self) -> Self {
         self.has_loops = false;
         self
@@ -216,7 +218,7 @@ impl PathQuery {
         Ok(())
     }
 
-    /// The place with the most frequent ones below it.
+    /// Returns the node with the most frequent nodes below it.
     fn place(&self, tree: &[Place], number: usize, lines: &Timelines) -> PathPlace {
         let Place { label, visits, ends, next } = &tree[number];
         let mut order: Vec<usize> = next.values().copied().collect();
@@ -232,7 +234,7 @@ impl PathQuery {
     }
 }
 
-/// A place while visits are counted.
+/// A node while visits are counted.
 #[derive(Default)]
 struct Place {
     label: u32,
@@ -247,7 +249,7 @@ mod tests {
 
     use super::{super::timelines::tests::timelines, *};
 
-    /// The paths of the visits, as the docs have them.
+    /// Computes the paths of the visits as the docs define them.
     fn by_the_docs(visits: &[Vec<&str>], query: &PathQuery) -> Vec<Vec<String>> {
         let mut paths = Vec::new();
         for visit in visits {

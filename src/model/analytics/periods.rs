@@ -1,17 +1,19 @@
-//! [`Periods`]: the periods of a calendar that a range touches.
+//! [`Periods`]: the calendar periods that a range touches.
 
 use super::{Period, Range, Zone, timelines::invalid};
 use crate::{error::Result, time::Timestamp};
 
-/// The periods that a range touches, in order.
+/// The calendar periods that a range touches, in order.
 pub(crate) struct Periods {
     range: Range,
     starts: Vec<Timestamp>,
-    /// When the last one ends.
+    /// End of the last period.
     end: Timestamp,
 }
 
 impl Periods {
+    /// Returns the periods of `range`.
+    ///
     /// # Errors
     ///
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there are more than `most`.
@@ -20,7 +22,7 @@ impl Periods {
         let mut start = zone.start_of(period, range.from());
         while start < range.until() {
             let next = zone.next(period, start);
-            // Beyond the end of the calendar there is no next one.
+            // At the end of the calendar there is no next period.
             if starts.len() == most || next <= start {
                 return Err(invalid("range", &format!("it has at most {most} periods")));
             }
@@ -34,17 +36,17 @@ impl Periods {
         self.starts.len()
     }
 
-    /// When the period begins and the next one does.
+    /// Returns the start of the period and of the next one.
     pub(crate) fn bounds(&self, index: usize) -> (Timestamp, Timestamp) {
         (self.starts[index], self.starts.get(index + 1).copied().unwrap_or(self.end))
     }
 
-    /// In which period a moment of the range lies.
+    /// Returns the index of the period of a time within the range.
     pub(crate) fn index(&self, time: i64) -> usize {
         self.starts.partition_point(|start| start.as_millis() <= time).saturating_sub(1)
     }
 
-    /// Whether all of the period is in the range and over.
+    /// Returns whether the whole period is over and within the range.
     pub(crate) fn is_complete(&self, index: usize, now: Timestamp) -> bool {
         let (from, until) = self.bounds(index);
         self.range.from() <= from && until <= self.range.until().min(now)

@@ -9,7 +9,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// A half-open span of time: `from` belongs to it, `until` does not.
+/// A half-open span of time: it includes `from` and excludes `until`.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,11 +30,11 @@ pub struct Range {
 }
 
 impl Range {
-    /// Makes the range from `from` to before `until`; it is empty if they are equal.
+    /// Creates the range from `from` to `until`. It is empty if they are equal.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if it ends before it begins.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if `until` is before `from`.
     pub fn new(from: Timestamp, until: Timestamp) -> Result<Self> {
         if until < from {
             return Err(Error::new(ErrorKind::InvalidInput, "`until` is before `from`"));
@@ -40,12 +42,12 @@ impl Range {
         Ok(Self { from, until })
     }
 
-    /// Makes the range of the last `duration` before `now`.
+    /// Creates the range of the last `duration` before `now`.
     pub fn last(duration: Duration, now: Timestamp) -> Self {
         Self { from: now.before(duration), until: now }
     }
 
-    /// Returns the beginning.
+    /// Returns the start.
     pub const fn from(self) -> Timestamp {
         self.from
     }
@@ -55,7 +57,7 @@ impl Range {
         self.until
     }
 
-    /// Whether `time` lies in the range.
+    /// Returns whether `time` is in the range.
     pub fn contains(self, time: Timestamp) -> bool {
         self.from <= time && time < self.until
     }

@@ -7,52 +7,52 @@ use serde::Serialize;
 use super::{Count, Durations, Overview, PageViews, Range, UserEvents, UserSummary};
 use crate::time::Timestamp;
 
-/// The activity of a user. Personal data: it names the user.
+/// The activity of one user. It is personal data: it names the user.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct UserReport {
-    /// When the report was made.
+    /// Time of the report.
     pub generated_at: Timestamp,
-    /// The user in a few figures.
+    /// Summary of the user.
     #[serde(flatten)]
     pub summary: UserSummary,
     /// The pages with the most views.
     pub popular_pages: Vec<PageViews>,
-    /// The kinds of devices, by events.
+    /// The device classes, by number of events.
     pub devices: Vec<Count>,
-    /// Events by the hour of the day in UTC, 0 to 23.
+    /// Number of events by the hour of the day in UTC, 0 to 23.
     pub hourly_activity: [u64; 24],
-    /// How long visits were.
+    /// Lengths of visits.
     pub visits: Durations,
 }
 
-/// The activity of the 24 hours before the report was made. Personal data: it names users.
+/// The activity of the 24 hours before the report. It is personal data: it names users.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SystemReport {
-    /// When the report was made.
+    /// Time of the report.
     pub generated_at: Timestamp,
-    /// Stretches that are not in the figures, see [`Overview::unread`].
+    /// Spans that the figures do not include, see [`Overview::unread`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
     /// Number of events.
     pub activities_24h: u64,
-    /// Distinct users.
+    /// Number of distinct users with an event.
     pub active_users_24h: u64,
-    /// Events of each type.
+    /// Number of events of each type.
     pub event_breakdown: BTreeMap<String, u64>,
     /// The pages with the most views.
     pub popular_pages: Vec<PageViews>,
     /// The users with the most events.
     pub top_users: Vec<UserEvents>,
-    /// Events by the hour of the day in UTC, 0 to 23.
+    /// Number of events by the hour of the day in UTC, 0 to 23.
     pub hourly_activity: [u64; 24],
-    /// How long visits were.
+    /// Lengths of visits.
     pub visits: Durations,
 }
 
 impl UserReport {
-    /// From an overview of this user alone.
+    /// Builds the report from an overview of this user's events.
     pub(crate) fn new(generated_at: Timestamp, summary: UserSummary, overview: Overview) -> Self {
         Self {
             generated_at,
@@ -66,7 +66,7 @@ impl UserReport {
 }
 
 impl SystemReport {
-    /// From an overview of the 24 hours before.
+    /// Builds the report from an overview of the last 24 hours.
     pub(crate) fn new(generated_at: Timestamp, overview: Overview) -> Self {
         Self {
             generated_at,

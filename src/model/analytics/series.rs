@@ -1,4 +1,4 @@
-//! [`ActivitySeries`] and [`ActiveUsers`]: how it went over time.
+//! [`ActivitySeries`] and [`ActiveUsers`]: figures over time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -12,31 +12,30 @@ use crate::{
     time::Timestamp,
 };
 
-/// Events and users of each period of a range, also of those in which nothing happened.
+/// Events and active users for each period of a range, including periods without events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ActivitySeries {
-    /// Of which range. What lies outside is in no bucket: the first and the last may be of a part
-    /// of their period.
+    /// The range of the query. The first and the last bucket may cover only a part of their period.
     pub range: Range,
-    /// Stretches of the range that are not in the figures: they have more events than one answer
-    /// may look at, and are not rolled up yet. Empty but after a flood of events, for an hour or
-    /// two.
+    /// Spans of the range that the figures do not include, because they have more events than one
+    /// query may read and are not rolled up yet. Empty, except for an hour or two after a burst of
+    /// events.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
-    /// What one bucket is.
+    /// Length of a bucket.
     pub period: Period,
-    /// Whose calendar.
+    /// Time zone of the buckets.
     pub zone: Zone,
-    /// One for each period that the range touches, in order.
+    /// The buckets in order, one for each period that the range touches.
     pub buckets: Vec<Bucket>,
 }
 
-/// A period and what happened in it.
+/// The figures of one period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Bucket {
-    /// When the period began.
+    /// Start of the period.
     pub start: Timestamp,
     /// Number of events.
     pub events: u64,
@@ -44,52 +43,52 @@ pub struct Bucket {
     pub active_users: u64,
 }
 
-/// Daily, weekly and monthly active users of each day of a range.
+/// Daily, weekly and monthly active users for each day of a range.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ActiveUsers {
-    /// Of which range. Its days are counted whole, but nothing counts from its end on.
+    /// The range of the query. Its days are whole days, but events after its end do not count.
     pub range: Range,
-    /// Stretches of the range that are not in the figures: they have more events than one answer
-    /// may look at, and are not rolled up yet. Empty but after a flood of events, for an hour or
-    /// two.
+    /// Spans of the range that the figures do not include, because they have more events than one
+    /// query may read and are not rolled up yet. Empty, except for an hour or two after a burst of
+    /// events.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Range>,
-    /// Whose calendar.
+    /// Time zone of the days.
     pub zone: Zone,
-    /// One for each day that the range touches, in order.
+    /// The days in order, one for each day that the range touches.
     pub days: Vec<ActiveDay>,
-    /// The mean of the daily active users, divided by the mean of the monthly ones; `None` if
-    /// nobody was active.
+    /// Mean of the daily active users divided by the mean of the monthly active users; `None` if
+    /// there are none.
     pub stickiness: Option<f64>,
 }
 
-/// A day and who was active until its end.
+/// Active users up to the end of one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ActiveDay {
-    /// When the day began.
+    /// Start of the day.
     pub start: Timestamp,
-    /// Distinct users on this day.
+    /// Distinct users with an event on this day.
     pub daily: u64,
-    /// On this day or one of the six before.
+    /// Distinct users with an event on this day or the six days before.
     pub weekly: u64,
-    /// On this day or one of the 29 before.
+    /// Distinct users with an event on this day or the 29 days before.
     pub monthly: u64,
 }
 
-/// Gathers events into periods, in any order.
+/// Builds a series from events, in any order.
 pub(crate) struct Buckets {
     pub(super) range: Range,
     pub(super) period: Period,
     pub(super) zone: Zone,
-    /// Beginnings in order; whole periods, also where the range begins within one.
+    /// Starts of the whole periods, also if the range begins within one.
     pub(super) starts: Vec<Timestamp>,
     events: Vec<u64>,
     users: Vec<HashSet<UserId>>,
 }
 
-/// The most periods of a series.
+/// The largest number of periods of a series.
 pub(crate) const MAX_BUCKETS: usize = 10_000;
 pub(super) const WEEK: usize = 7;
 pub(super) const MONTH: usize = 30;
@@ -101,8 +100,8 @@ impl Buckets {
         Ok(Self { range, period, zone, starts, events, users })
     }
 
-    /// For [`finish_days`](Self::finish_days): days from 29 before the range on, and what is to be
-    /// looked at for them.
+    /// Creates the days for [`finish_days`](Self::finish_days), which begin 29 days before the
+    /// range, and the range of events to read for them.
     pub(crate) fn days(range: Range, zone: Zone) -> Result<(Self, Range)> {
         let mut from = range.from();
         if range.from() < range.until() {
@@ -136,7 +135,7 @@ impl Buckets {
         ActivitySeries { range: self.range, unread: Vec::new(), period: self.period, zone: self.zone, buckets }
     }
 
-    /// One pass with the users of the last 7 and 30 days in hand.
+    /// Computes active users in one pass, with the users of the last 7 and 30 days in memory.
     pub(crate) fn finish_days(self) -> ActiveUsers {
         let (mut week, mut month) = (Window::new(WEEK), Window::new(MONTH));
         let days = self.starts.into_iter().zip(&self.users).map(|(start, users)| {
@@ -148,7 +147,7 @@ impl Buckets {
 }
 
 impl ActiveUsers {
-    /// From days that may begin before the range.
+    /// Creates the answer from days that may begin before the range.
     pub(super) fn new(range: Range, zone: Zone, mut days: Vec<ActiveDay>) -> Self {
         let first = zone.start_of(Period::Day, range.from());
         days.retain(|day| day.start >= first);
@@ -163,7 +162,7 @@ impl ActiveUsers {
 struct Window<'a> {
     length: usize,
     days: VecDeque<&'a HashSet<UserId>>,
-    /// On how many of them somebody was active.
+    /// Number of days in the window on which each user was active.
     users: HashMap<&'a UserId, usize>,
 }
 
@@ -172,7 +171,7 @@ impl<'a> Window<'a> {
         Self { length, days: VecDeque::new(), users: HashMap::new() }
     }
 
-    /// Moves on by a day.
+    /// Moves the window forward by one day.
     fn add(&mut self, day: &'a HashSet<UserId>) -> u64 {
         if self.days.len() == self.length {
             for user in self.days.pop_front().into_iter().flatten() {

@@ -1,21 +1,21 @@
-//! [`Stay`]: how long somebody was there, and whether they did anything.
+//! [`Stay`]: the length of a visit or session, and its page views and interactions.
 
 use crate::model::activity::EventType;
 
-/// What an event says about the time that somebody spends.
+/// How an event affects the time of a visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Somebody looks at a page: a `page_view`. It ends the page before.
+    /// A `page_view`. It ends the time on the previous page.
     View,
-    /// Somebody does something.
+    /// An action of the user.
     Interaction,
-    /// A program acts, not a person: the event keeps a visit together, and says nothing about
-    /// the time spent.
+    /// An event that a program causes, not the user. It continues a visit, but adds nothing to its
+    /// length.
     Passive,
 }
 
 impl Role {
-    /// The role of an event of this type. A view of a page is never passive.
+    /// Returns the role of an event of this type. A page view is never passive.
     pub(super) fn of(event_type: &EventType, passive_types: &[EventType]) -> Self {
         if *event_type == EventType::PAGE_VIEW {
             Self::View
@@ -27,13 +27,13 @@ impl Role {
     }
 }
 
-/// Some events of one stream: from the first page view or interaction to the last. If there are
-/// neither, from the first event to the last.
+/// Events of one stream, reduced to the span from the first page view or interaction to the last.
+/// Without either, the span is that of all events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stay {
     pub(super) first: i64,
     pub(super) last: i64,
-    /// How many page views: none, one or more.
+    /// Number of page views: none, one or more.
     pub(super) views: Views,
     pub(super) interacts: bool,
 }
@@ -46,13 +46,13 @@ pub(super) enum Views {
 }
 
 impl Stay {
-    /// Of one event.
+    /// Creates the stay of one event.
     pub(super) fn of(time: i64, role: Role) -> Self {
         let views = if role == Role::View { Views::One } else { Views::None };
         Self { first: time, last: time, views, interacts: role == Role::Interaction }
     }
 
-    /// Of these events and others of the same stream.
+    /// Returns the stay of these events and `other` of the same stream.
     pub(super) fn joined(self, other: Self) -> Self {
         let (first, last) = match (self.is_active(), other.is_active()) {
             (true, false) => (self.first, self.last),
@@ -66,12 +66,12 @@ impl Stay {
         Self { first, last, views, interacts: self.interacts || other.interacts }
     }
 
-    /// Whether there is a page view or an interaction.
+    /// Returns whether there is a page view or an interaction.
     pub(super) fn is_active(&self) -> bool {
         self.interacts || self.views != Views::None
     }
 
-    /// One page view, and no interaction.
+    /// Returns whether there is one page view and no interaction.
     pub(super) fn is_bounce(&self) -> bool {
         !self.interacts && self.views == Views::One
     }
@@ -80,17 +80,16 @@ impl Stay {
         self.last.abs_diff(self.first)
     }
 
-    /// How long a page was looked at that was opened at this time and after which no other was;
-    /// `None` if nothing came after it.
+    /// Returns the time on the last page, opened at `opened`; `None` if no interaction followed.
     pub(super) fn rest_after(&self, opened: i64) -> Option<u64> {
         (self.is_active() && self.last > opened).then(|| self.last.abs_diff(opened))
     }
 }
 
-/// For rollups, which keep them.
+/// Access for rollups, which store stays.
 #[cfg(feature = "sqlite")]
 impl Stay {
-    /// What it is of, as three bits.
+    /// Encodes page views and interactions as three bits.
     pub(super) fn code(&self) -> u32 {
         let views = match self.views {
             Views::None => 0,
@@ -100,7 +99,7 @@ impl Stay {
         views | u32::from(self.interacts) << 2
     }
 
-    /// What [`code`](Self::code) says; `None` if it never does.
+    /// Decodes the result of [`code`](Self::code); `None` for a value that it never returns.
     pub(super) fn from_code(code: u32, first: i64, last: i64) -> Option<Self> {
         let views = match code & 3 {
             0 => Views::None,

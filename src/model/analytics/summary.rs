@@ -1,4 +1,4 @@
-//! [`UserSummary`]: a user in a few figures.
+//! [`UserSummary`]: the main figures of one user.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,30 @@ use serde::Serialize;
 use super::Overview;
 use crate::{id::UserId, time::Timestamp};
 
-/// A user in a few figures, of those events that are still kept.
+/// The main figures of one user, computed from the events that are still stored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct UserSummary {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
     /// Number of events.
     pub total_activities: u64,
     /// Number of visits: see [`Durations`](super::Durations).
     pub total_sessions: u64,
-    /// The mean length of the sessions, in milliseconds; `None` without any.
+    /// Mean length of sessions, in milliseconds; `None` if there are none.
     pub average_session_ms: Option<u64>,
-    /// The first event's time, if there is one.
+    /// Time of the first event, if there is one.
     pub first_seen: Option<Timestamp>,
-    /// The last event's time, if there is one.
+    /// Time of the last event, if there is one.
     pub last_activity: Option<Timestamp>,
     /// Number of days (UTC) with an event.
     pub days_active: u64,
-    /// Events of each type.
+    /// Number of events of each type.
     pub event_breakdown: BTreeMap<String, u64>,
 }
 
 impl UserSummary {
-    /// From an overview of this user alone.
+    /// Builds the summary from an overview of this user's events.
     pub(crate) fn new(user_id: UserId, overview: &Overview) -> Self {
         Self {
             user_id,

@@ -1,4 +1,4 @@
-//! [`Timelines`]: what everybody did, in order.
+//! [`Timelines`]: the events of all actors, in order.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -7,12 +7,12 @@ use foldhash::fast::RandomState;
 use super::visits::split;
 use crate::error::{Error, ErrorKind, Result};
 
-/// An event, as far as the order of events matters: 16 bytes.
+/// An event, reduced to what its order needs: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// Whose, see [`Actors`].
+    /// Number of the actor.
     pub(crate) actor: u32,
-    /// What, see [`Names`].
+    /// Number of the label, see [`Names`].
     pub(crate) label: u32,
     pub(crate) time: i64,
 }
@@ -25,37 +25,37 @@ pub(crate) struct Timelines {
 }
 
 impl Timelines {
-    /// Orders `steps`, which come in the order of their sequence.
+    /// Sorts `steps`, which are in the order of their sequence.
     pub(crate) fn new(mut steps: Vec<Step>, names: Names) -> Self {
-        // Stable: what has the same time stays in the order of sequence.
+        // The sort is stable: events of one time stay in the order of their sequence.
         steps.sort_by_key(|step| (step.actor, step.time));
         Self { steps, names }
     }
 
-    /// The events of each actor.
+    /// Returns the events of each actor.
     pub(crate) fn actors(&self) -> impl Iterator<Item = &[Step]> {
         self.steps.chunk_by(|one, next| one.actor == next.actor)
     }
 
-    /// The events of each visit.
+    /// Returns the events of each visit.
     pub(crate) fn visits(&self) -> impl Iterator<Item = &[Step]> {
         self.actors()
             .flat_map(|steps| split(steps, |step| step.time).into_iter().map(|Range { start, end }| &steps[start..end]))
     }
 }
 
-/// Names by number, in the order in which they came.
+/// Names by number, in the order of their first use.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     all: Vec<Box<str>>,
     numbers: HashMap<Box<str>, u32, RandomState>,
 }
 
-/// The most distinct labels, pages or values of one query.
+/// The largest number of distinct labels, pages or values of one query: 100,000.
 pub const MAX_NAMES: usize = 100_000;
 
 impl Names {
-    /// The number of a name.
+    /// Returns the number of a name.
     ///
     /// # Errors
     ///
@@ -86,18 +86,18 @@ impl Names {
     }
 }
 
-/// A bound that a question has exceeded: better no answer than a wrong one.
+/// Creates the error of a query that exceeds a limit. A truncated answer would be wrong.
 pub(crate) fn too_large(limit: &str, what: &str, number: usize) -> Error {
     let context = format!("more than {number} {what} ({limit}): ask for a shorter range or for less");
     Error::new(ErrorKind::TooLarge, context)
 }
 
-/// A part of a question that makes no sense.
+/// Creates the error of an invalid parameter.
 pub(crate) fn invalid(parameter: &str, rule: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, format!("{parameter}: {rule}"))
 }
 
-/// `part / whole`; `None` if there is no whole.
+/// Returns `part / whole`; `None` if `whole` is 0.
 pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
@@ -106,7 +106,7 @@ pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Timelines of (actor, time in minutes, label), in the order of sequence.
+    /// Builds timelines of (actor, time in minutes, label), in the order of their sequence.
     pub(crate) fn timelines(events: &[(u32, i64, &str)]) -> Timelines {
         let mut names = Names::default();
         let steps = events.iter().map(|(actor, minute, label)| Step {

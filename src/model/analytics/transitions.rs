@@ -1,4 +1,4 @@
-//! [`TransitionQuery`]: from which page to which.
+//! [`TransitionQuery`]: how often one page follows another.
 
 use std::collections::HashMap;
 
@@ -12,21 +12,23 @@ use super::{
 };
 use crate::error::Result;
 
-/// A question: from which page do people go to which?
+/// A transition query: how often does one page follow another?
 ///
 /// # Definition
 ///
-/// Only views of pages that have a page count: the event's `page`, or else its route. Those of each
-/// [`AnalyticsActor`] are split into [visits](super::visits()). A *transition* is a pair of views
-/// that follow each other in a visit; one to the same page is a *loop*, and
-/// [`without_loops`](Self::without_loops) leaves those out. The answer has the most frequent
-/// transitions, by count and then by their pages; what has no place in the list is counted in
-/// `other`.
+/// Only views of pages with a name count: the event's `page`, or else its route. The views of each
+/// [`AnalyticsActor`] are split into [visits](super::visits()). A *transition* is a pair of
+/// consecutive views in a visit. A transition to the same page is a *loop*;
+/// [`without_loops`](Self::without_loops) ignores loops. The answer lists the most frequent
+/// transitions, by count and then by pages. `other` is the number of transitions that are not
+/// listed.
 ///
 /// # Limits
 ///
-/// [`MAX_LIMIT`](Self::MAX_LIMIT), and [`MAX_TRANSITIONS`](Self::MAX_TRANSITIONS) different ones:
-/// if there are more, the answer is [`TooLarge`](crate::ErrorKind::TooLarge).
+/// [`MAX_LIMIT`](Self::MAX_LIMIT), and [`MAX_TRANSITIONS`](Self::MAX_TRANSITIONS) distinct
+/// transitions. Beyond that the query fails with [`TooLarge`](crate::ErrorKind::TooLarge).
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -78,23 +80,23 @@ pub struct Transitions {
     pub other: u64,
 }
 
-/// A transition.
+/// How often one page follows another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The page that people came from.
+    /// The first page.
     pub from: String,
-    /// The page that they went to.
+    /// The page after it.
     pub to: String,
     /// Number of times.
     pub count: u64,
-    /// The mean time between the two views, in milliseconds.
+    /// Mean time between the two views, in milliseconds.
     pub mean_ms: f64,
 }
 
-/// What comes before and after a page.
+/// The pages before and after one page.
 ///
-/// Views are entries, loops or come after another page; and they are exits, loops or come before
+/// Each view is an entry, a loop, or follows another page; and it is an exit, a loop, or precedes
 /// another page: `views = entries + loops + previous + other_previous = exits + loops + next +
 /// other_next`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -104,23 +106,23 @@ pub struct PageNeighbours {
     pub page: String,
     /// Number of views.
     pub views: u64,
-    /// Number of visits that began with it.
+    /// Number of visits that begin with this page.
     pub entries: u64,
-    /// Number of visits that ended with it.
+    /// Number of visits that end with this page.
     pub exits: u64,
-    /// Number of times it was viewed again at once.
+    /// Number of times the page follows itself.
     pub loops: u64,
-    /// The pages before it, the most frequent first, then by name.
+    /// The previous pages, by count, then by name.
     pub previous: Vec<PageCount>,
-    /// Number of times another page came before it.
+    /// Number of times a page that is not listed precedes it.
     pub other_previous: u64,
-    /// The pages after it, in the same order.
+    /// The next pages, by count, then by name.
     pub next: Vec<PageCount>,
-    /// Number of times another page came after it.
+    /// Number of times a page that is not listed follows it.
     pub other_next: u64,
 }
 
-/// A page and how often it was there.
+/// A page and its count.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PageCount {
@@ -128,35 +130,37 @@ pub struct PageCount {
     pub page: String,
     /// Number of times.
     pub count: u64,
-    /// The share of all views of the page that was asked for.
+    /// Share of all views of the queried page.
     pub share: Option<f64>,
 }
 
 impl TransitionQuery {
-    /// The longest list.
+    /// The largest limit: 1,000.
     pub const MAX_LIMIT: usize = 1_000;
-    /// The most different transitions that are counted.
+    /// The largest number of distinct transitions.
     pub const MAX_TRANSITIONS: usize = 2_000_000;
 
-    /// The 50 most frequent transitions with loops, by [`AnalyticsActor::Person`].
+    /// Creates a query for the 50 most frequent transitions with loops, by
+    /// [`AnalyticsActor::Person`].
     pub fn new() -> Self {
         Self { actor: AnalyticsActor::default(), limit: 50, has_loops: true }
     }
 
-    /// Whose views belong together. Default: [`AnalyticsActor::Person`].
+    /// Sets whose views are grouped together. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// Limits the number of transitions; for one page, of those before it and of those after it. Default: 50.
+    /// Limits the number of transitions; for one page, the number of previous and of next pages.
+    /// Default: 50.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Leaves transitions out that lead to where they come from. For a page they are counted on
-    /// their own anyway.
+    /// Ignores transitions from a page to itself. [`PageNeighbours`] counts them separately in any
+    /// case.
     pub fn without_loops(mut self) -> Self {
         self.has_loops = false;
         self
@@ -203,7 +207,7 @@ impl TransitionQuery {
         Ok(Transitions { visits, total, transitions, other: total - listed })
     }
 
-    /// What comes before and after `page`.
+    /// Returns the pages before and after `page`.
     pub(crate) fn around(&self, page: &str, lines: &Timelines) -> PageNeighbours {
         let mut answer = PageNeighbours {
             page: page.to_owned(),
@@ -228,7 +232,7 @@ impl TransitionQuery {
                 }
                 match visit.get(index + 1).map(|after| after.label) {
                     None => answer.exits += 1,
-                    // Counted as the other one's past.
+                    // Counted as the predecessor of the next view.
                     Some(after) if after == wanted => {}
                     Some(after) => next[after as usize] += 1,
                 }
@@ -239,7 +243,7 @@ impl TransitionQuery {
         answer
     }
 
-    /// The most frequent of pages, and how often it was another.
+    /// Returns the most frequent pages, and the count of all others.
     fn list(&self, counts: &[u64], views: u64, lines: &Timelines) -> (Vec<PageCount>, u64) {
         let pages = (0..).zip(counts).filter(|(_, count)| **count > 0);
         let mut pages: Vec<_> = pages

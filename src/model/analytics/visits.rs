@@ -1,23 +1,25 @@
-//! Visits: when somebody was here.
+//! Visits: events of one person without a long gap.
 
 use std::{ops::Range, time::Duration};
 
 use crate::time::Timestamp;
 
-/// A gap of more than this ends a visit.
+/// The gap that ends a visit, if it is longer: 30 minutes.
 pub const VISIT_GAP: Duration = Duration::from_secs(30 * 60);
 
-/// The longest visit, from its first event.
+/// The maximum length of a visit, from its first event: 24 hours.
 pub const LONGEST_VISIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) const GAP: i64 = 30 * 60 * 1_000;
 pub(super) const LONGEST: i64 = 24 * 60 * 60 * 1_000;
 
-/// Which of somebody's events make one visit. The times are in ascending order.
+/// Splits the events of one person into visits. `times` are in ascending order.
 ///
-/// An event belongs to the visit of the one before unless it comes *more* than [`VISIT_GAP`] after
-/// that one or *more* than [`LONGEST_VISIT`] after the first of that visit. A login session is
-/// something else: it may last for weeks and hold many visits.
+/// An event begins a new visit if it comes *more* than [`VISIT_GAP`] after the previous event, or
+/// *more* than [`LONGEST_VISIT`] after the first event of the visit. A visit is not a login
+/// session: a session may last for weeks and contain many visits.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, analytics::visits};
@@ -30,7 +32,7 @@ pub fn visits(times: &[Timestamp]) -> Vec<Range<usize>> {
     split(times, |time| time.as_millis())
 }
 
-/// The same for whatever has a time.
+/// Splits anything that has a time.
 pub(super) fn split<T>(events: &[T], time: impl Fn(&T) -> i64) -> Vec<Range<usize>> {
     let mut visits: Vec<Range<usize>> = Vec::new();
     let mut current: Option<Visit> = None;
@@ -50,7 +52,7 @@ pub(super) fn split<T>(events: &[T], time: impl Fn(&T) -> i64) -> Vec<Range<usiz
     visits
 }
 
-/// A visit so far.
+/// The current visit.
 #[derive(Clone, Copy)]
 pub(super) struct Visit {
     pub(super) first: i64,
@@ -58,7 +60,7 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    /// Whether an event at this time belongs to the next one.
+    /// Returns whether an event at this time belongs to the next visit.
     pub(super) fn ends_before(self, time: i64) -> bool {
         time.saturating_sub(self.last) > GAP || time.saturating_sub(self.first) > LONGEST
     }

@@ -1,4 +1,4 @@
-//! [`Zone`] and [`Period`]: what an hour, a day, a week is, and where.
+//! [`Zone`] and [`Period`]: calendar periods in a time zone.
 
 use std::{fmt, str::FromStr};
 
@@ -25,15 +25,15 @@ pub struct Zone(TimeZone);
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Period {
-    /// A minute.
+    /// One minute.
     Minute,
-    /// An hour.
+    /// One hour.
     Hour,
-    /// A day: 23 or 25 hours where clocks change.
+    /// One day: 23 or 25 hours when the clock changes.
     Day,
-    /// A week, from Monday (ISO 8601).
+    /// One week, from Monday (ISO 8601).
     Week,
-    /// A month.
+    /// One month.
     Month,
 }
 
@@ -41,11 +41,13 @@ impl Zone {
     /// Coordinated Universal Time.
     pub const UTC: Self = Self(TimeZone::UTC);
 
-    /// The zone with this name of the IANA database, in upper or lower case.
+    /// Returns the zone with this name in the IANA database. Case is ignored.
     ///
-    /// The database is the one of the operating system (`TZDIR`, or `/usr/share/zoneinfo`). Small
-    /// container images have none: install the package `tzdata` there, or compile one into the
-    /// program with the feature `tzdb`. `UTC`, `Etc/UTC`, `GMT` and `Etc/GMT` need none.
+    /// The database is that of the operating system (`TZDIR`, or `/usr/share/zoneinfo`). Small
+    /// container images have none: install the package `tzdata`, or compile one in with the feature
+    /// `tzdb`. `UTC`, `Etc/UTC`, `GMT` and `Etc/GMT` need no database.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use tower_guestbook::{ErrorKind, analytics::Zone};
@@ -57,7 +59,7 @@ impl Zone {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput), naming it, if the database has no such zone;
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the database has no zone of this name;
     /// [`Configuration`](ErrorKind::Configuration) if there is no database.
     pub fn named(name: &str) -> Result<Self> {
         Self::named_in(jiff::tz::db(), name)
@@ -83,16 +85,16 @@ impl Zone {
         Err(Error::new(kind, context).with_source(error))
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// When the period that `time` lies in began.
+    /// Returns the start of the period that contains `time`.
     pub fn start_of(&self, period: Period, time: Timestamp) -> Timestamp {
         let Some(there) = self.there(time) else { return time };
         let start = match period {
-            // The same clock time twice is two hours: the offset is kept.
+            // An hour may occur twice when the clock goes back: the offset is kept.
             Period::Minute => there.with().second(0).subsec_nanosecond(0).build(),
             Period::Hour => there.with().minute(0).second(0).subsec_nanosecond(0).build(),
             Period::Day => there.start_of_day(),
@@ -105,12 +107,12 @@ impl Zone {
         start.map_or(time, |start| here(&start))
     }
 
-    /// When the period after the one that `time` lies in begins.
+    /// Returns the start of the period after the one that contains `time`.
     pub fn next(&self, period: Period, time: Timestamp) -> Timestamp {
         let start = self.start_of(period, time);
         let Some(there) = self.there(start) else { return time };
-        // Where a clock goes back by half an hour, an hour has 90 minutes: one span further is
-        // still within it.
+        // Where a clock goes back by half an hour, an hour has 90 minutes: one span later may still
+        // be in the same period.
         let mut nexts = (1..=2).map(|count: i64| {
             let span = match period {
                 Period::Minute => jiff::Span::new().minutes(count),
@@ -124,12 +126,12 @@ impl Zone {
         nexts.find(|next| *next > start).unwrap_or(time)
     }
 
-    /// The hour that the clock shows, 0 to 23.
+    /// Returns the hour of the local time, 0 to 23.
     pub(super) fn hour_of_day(&self, time: Timestamp) -> usize {
         self.there(time).map_or(0, |there| usize::from(there.hour().unsigned_abs()))
     }
 
-    /// The day and the hour that calendar and clock show.
+    /// Returns the local date and hour.
     #[cfg(feature = "sqlite")]
     pub(super) fn shown(&self, time: Timestamp) -> Option<(Date, usize)> {
         let there = self.there(time)?;
@@ -191,7 +193,7 @@ mod tests {
         for (day, hours) in [("2026-03-29T10:00:00Z", 23), ("2026-10-25T10:00:00Z", 25), ("2026-06-01T10:00:00Z", 24)] {
             let (start, end) = (berlin.start_of(Period::Day, at(day)), berlin.next(Period::Day, at(day)));
             assert_eq!(end.as_millis() - start.as_millis(), hours * HOUR, "{day}");
-            // And so many hours they are, each of its own.
+            // The hours of the day add up to the same count.
             let (mut hour, mut count) = (start, 0);
             while hour < end {
                 assert_eq!(berlin.start_of(Period::Hour, hour), hour);
