@@ -66,7 +66,7 @@ impl Activities {
     ///
     /// As for [`history`](Self::history). [`ErrorKind::TooLarge`] if the query names no user and
     /// more persons refuse a purpose than
-    /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out).
+    /// [`AnalyticsRules::max_excluded_people`](crate::analytics::AnalyticsRules::max_excluded_people).
     pub async fn history_for_others(&self, query: HistoryQuery) -> Result<HistoryPage> {
         let exclusion = match &query.filter.user {
             Some(user) => self.objections.of_user(user, &self.runtime).await?,

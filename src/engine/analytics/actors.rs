@@ -1,5 +1,5 @@
-//! Whose an event is: the one place that follows visitors across their login. The rule is in the
-//! docs of [`AnalyticsActor`].
+//! Numbers the actors of a query, and follows visitors across their login as [`AnalyticsActor`]
+//! defines.
 
 use std::collections::HashMap;
 
@@ -9,30 +9,30 @@ use crate::{model::analytics::AnalyticsActor, store::ScannedEvent};
 
 pub(super) type Numbers<K, V> = HashMap<K, V, RandomState>;
 
-/// Actors by number, in the order in which they came.
+/// Actors by number, in the order of their first event.
 pub(super) struct Actors {
     kind: AnalyticsActor,
     follows_logins: bool,
-    /// Those with a small key, by it, from 1 on; 0 has not come. To hash them took a tenth of a
-    /// question.
+    /// Number plus one of each actor with a small key; 0 if there is none. Hashing these keys took
+    /// a tenth of a query's time.
     near: Vec<u32>,
     far: Numbers<u64, u32>,
-    /// Of each actor, whether there are events of a user, and of a visitor who was not logged in.
+    /// For each actor, whether it has events of a user and of a visitor without a login.
     seen: Vec<Seen>,
-    /// Visitors and the first user who has an event together with them.
+    /// The first user with an event together with each visitor.
     logins: Numbers<u64, u64>,
 }
 
-/// As whom an actor has been seen.
+/// Whether an actor has been seen as a user, as a visitor, or both.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     as_user: bool,
     as_visitor: bool,
 }
 
-/// Who the actors of a question are, when all events have been seen.
+/// The actors of a query, after all events have been read.
 pub(crate) struct Identities {
-    /// Numbers that are not their own actor's, and the number of the actor.
+    /// Numbers that belong to another actor, and that actor's number.
     joined: Numbers<u32, u32>,
     seen: Vec<Seen>,
 }
@@ -107,7 +107,7 @@ impl Actors {
         known?.checked_sub(1)
     }
 
-    /// Joins visitors to the users that they logged in as.
+    /// Joins visitors to the users they logged in as.
     pub(super) fn finish(mut self) -> Identities {
         let mut joined = Numbers::default();
         for (visitor, user) in &self.logins {
@@ -120,7 +120,7 @@ impl Actors {
     }
 }
 
-/// Users and visitors are numbered on their own.
+/// Users and visitors have separate keys.
 fn user_key(user: u64) -> u64 {
     user << 1
 }
@@ -130,12 +130,12 @@ fn visitor_key(visitor: u64) -> u64 {
 }
 
 impl Identities {
-    /// The actor that a number is.
+    /// Returns the actor of a number.
     pub(crate) fn actor(&self, number: u32) -> u32 {
         if self.joined.is_empty() { number } else { self.joined.get(&number).copied().unwrap_or(number) }
     }
 
-    /// Whether there are events of this actor from before a login and from after it.
+    /// Returns whether this actor has events from before and from after a login.
     pub(crate) fn has_changed(&self, actor: u32) -> bool {
         self.seen.get(actor as usize).is_some_and(|seen| seen.as_user && seen.as_visitor)
     }
@@ -147,14 +147,14 @@ mod tests {
     use crate::{store::ScannedName, time::Timestamp};
 
     #[test]
-    fn actors_are_numbered_as_they_come_whatever_their_keys_are() {
+    fn number_of_counts_actors_in_order_of_arrival() {
         let mut actors = Actors::new(AnalyticsActor::Person, true);
         let keys = [7, NEAR, 0, NEAR - 1, 7, u64::MAX, NEAR, 0, u64::MAX, 3];
         assert_eq!(keys.map(|key| actors.number_of(key)), [0, 1, 2, 3, 0, 4, 1, 2, 4, 5]);
     }
 
     #[test]
-    fn a_visitor_is_the_user_that_the_store_links_or_else_the_first_one_seen_together() {
+    fn visitor_is_the_linked_user_or_the_first_seen_together() {
         let event = |user, visitor, linked_user| {
             let name = ScannedName { number: 0, name: "x" };
             ScannedEvent { user, visitor, linked_user, ..ScannedEvent::new(0, Timestamp::from_millis(0), name) }

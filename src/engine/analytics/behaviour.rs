@@ -1,11 +1,11 @@
-//! Behaviour: funnels, patterns, transitions, paths, features, cohorts, experiments.
+//! Queries on behaviour: funnels, patterns, transitions, paths, features, cohorts, experiments.
 
 use std::time::Duration;
 
 use super::{
     Analytics,
     actors::Identities,
-    gather::{LabelBy, Which},
+    gather::{LabelBy, Selection},
 };
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -24,65 +24,68 @@ use crate::{
 
 /// # Behaviour
 ///
-/// Only events of the range are looked at: a visit that began before it begins with the first of
-/// them. The events that count are those of [`AnalyticsRules`](super::AnalyticsRules).
+/// These queries look at the order of events. They read only events within the range: a visit that
+/// began earlier begins with its first event in the range.
+/// [`AnalyticsRules`](super::AnalyticsRules) decides which events count.
+/// [`AnalyticsActor`](crate::analytics::AnalyticsActor) decides whose events are grouped together:
+/// by default those of a person, who is followed across a login.
 ///
-/// Whose events belong together says [`AnalyticsActor`](crate::analytics::AnalyticsActor): by
-/// default a person, who is followed across a login.
+/// They do not use rollups. Each query reads every counted event of its range from one snapshot,
+/// about three million per second, and keeps 16 bytes of each event that matters. It blocks neither
+/// other readers nor the writer.
 ///
-/// These questions have no table of answers: each looks at every event of its range that counts,
-/// from one snapshot, some three million a second, and keeps 16 bytes of each that matters. Other
-/// readers and the writer are not held up.
+/// They all fail with
 ///
-/// All of them fail with [`InvalidInput`](ErrorKind::InvalidInput), naming the parameter, if the
-/// question makes no sense; [`TooLarge`](ErrorKind::TooLarge), naming the limit, if there is too
-/// much to look at: an answer is never cut in silence; [`Timeout`](ErrorKind::Timeout) after
-/// [`AnalyticsRules::time_limit`](super::AnalyticsRules::time_limit); and with what the store
-/// reports.
+/// - [`InvalidInput`](ErrorKind::InvalidInput) if a parameter is invalid; the error names it;
+/// - [`TooLarge`](ErrorKind::TooLarge) if a limit is exceeded; the error names it. An answer is
+///   never truncated silently;
+/// - [`Timeout`](ErrorKind::Timeout) after
+///   [`AnalyticsRules::time_limit`](super::AnalyticsRules::time_limit);
+/// - any error of the store.
 impl Analytics {
-    /// How many of those who come in within `range` come how far: see [`Funnel`].
+    /// Returns how many actors that enter within `range` reach each stage of a [`Funnel`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn funnel(&self, range: Range, funnel: Funnel) -> Result<FunnelReport> {
         funnel.check()?;
         let steps = funnel.steps.iter().cloned().map(Some);
         let matcher = Matcher::new(steps, funnel.exclusions.clone(), funnel.breakdown.clone());
         let entries = if funnel.order == FunnelOrder::Any { (1 << funnel.steps.len()) - 1 } else { 1 };
-        let which = Which { keeps_all: funnel.order == FunnelOrder::Strict, entries };
+        let which = Selection { keeps_all: funnel.order == FunnelOrder::Strict, entries };
         let (now, actor) = (self.inner.runtime.clock.now(), funnel.actor);
         let looked_at = longer(range, funnel.window)?;
         let fold = move |marks, branches, _| Ok(funnel.report(range, marks, &branches, now));
         self.marks(looked_at, actor, matcher, which, fold).await
     }
 
-    /// Which sequences of events occur in the most visits: see [`PatternQuery`].
+    /// Returns the sequences of events that occur in the most visits: see [`PatternQuery`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn common_patterns(&self, range: Range, query: PatternQuery) -> Result<CommonPatterns> {
         query.check()?;
         let (actor, labels, types) = (query.actor, LabelBy::Label(query.labels), query.types.clone());
         self.timelines(range, actor, labels, types, move |lines| query.answer(&lines)).await
     }
 
-    /// From which page people go to which: see [`TransitionQuery`].
+    /// Returns how often one page follows another: see [`TransitionQuery`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn transitions(&self, range: Range, query: TransitionQuery) -> Result<Transitions> {
         query.check()?;
         self.timelines(range, query.actor, LabelBy::Page, views(), move |lines| query.answer(&lines)).await
     }
 
-    /// What comes before and after a page: see [`PageNeighbours`].
+    /// Returns the pages before and after a page: see [`PageNeighbours`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn page_neighbours(
         &self,
         range: Range,
@@ -95,58 +98,59 @@ impl Analytics {
         self.timelines(range, query.actor, LabelBy::Page, views(), fold).await
     }
 
-    /// Where people go from a page, or where they come from: see [`PathQuery`].
+    /// Returns the paths from a page, or to a page: see [`PathQuery`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn paths(&self, range: Range, query: PathQuery) -> Result<Paths> {
         query.check()?;
         self.timelines(range, query.actor, LabelBy::Page, views(), move |lines| query.answer(&lines)).await
     }
 
-    /// What is used, by how many: see [`FeatureQuery`].
+    /// Returns which features are used, and by how many actors: see [`FeatureQuery`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn feature_usage(&self, range: Range, query: FeatureQuery) -> Result<FeatureUsage> {
         query.check()?;
         let (actor, labels, types) = (query.actor, LabelBy::Label(query.labels), query.types.clone());
         self.timelines(range, actor, labels, types, move |lines| Ok(query.answer(&lines))).await
     }
 
-    /// How many have begun to use a feature, by when: see [`AdoptionQuery`].
+    /// Returns how many actors have started to use a feature, and when: see [`AdoptionQuery`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn adoption(&self, range: Range, query: AdoptionQuery) -> Result<Adoption> {
         let (periods, now) = (query.periods(range)?, self.inner.runtime.clock.now());
         let matcher = Matcher::new([Some(query.feature)], Vec::new(), None);
-        let which = Which { keeps_all: true, entries: 0 };
+        let which = Selection { keeps_all: true, entries: 0 };
         let fold = move |marks, _, _| Ok(AdoptionQuery::answer(&periods, marks, now));
         self.marks(range, query.actor, matcher, which, fold).await
     }
 
-    /// Who comes back: see [`CohortQuery`].
+    /// Returns the retention of each cohort: see [`CohortQuery`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn cohort_retention(&self, range: Range, query: CohortQuery) -> Result<CohortRetention> {
         let (periods, now, actor) = (query.periods(range)?, self.inner.runtime.clock.now(), query.actor);
-        let matcher = Matcher::new([query.begin.clone(), query.back.clone()], Vec::new(), None);
-        let which = Which { keeps_all: query.begin.is_none() || query.back.is_none(), entries: 0 };
+        let matcher = Matcher::new([query.start_event.clone(), query.return_event.clone()], Vec::new(), None);
+        let which = Selection { keeps_all: query.start_event.is_none() || query.return_event.is_none(), entries: 0 };
         let fold = move |marks, _, _| Ok(query.answer(&periods, marks, now));
         self.marks(range, actor, matcher, which, fold).await
     }
 
-    /// What came of an experiment, of those who were exposed within `range`: see [`Experiment`].
+    /// Returns the result of an experiment for the subjects exposed within `range`: see
+    /// [`Experiment`].
     ///
     /// # Errors
     ///
-    /// As for all questions of behaviour, above.
+    /// As for all queries on behaviour, above.
     pub async fn experiment(&self, range: Range, experiment: Experiment) -> Result<ExperimentReport> {
         experiment.check()?;
         let matcher = Matcher::new(experiment.steps().map(Some), Vec::new(), Some(VARIANT_FIELD.to_owned()));
@@ -155,12 +159,14 @@ impl Analytics {
         let fold = move |marks, branches, identities: Identities| {
             Ok(experiment.report(range, marks, &branches, |actor| identities.has_changed(actor), now))
         };
-        self.marks(looked_at, actor, matcher, Which { keeps_all: false, entries: 1 }, fold).await
+        self.marks(looked_at, actor, matcher, Selection { keeps_all: false, entries: 1 }, fold).await
     }
 
-    /// The variant that a subject gets: [`Experiment::variant_of`]. Who logs in is another subject:
-    /// within a request, [`Session::variant_of`](crate::Session::variant_of) gives the same variant
-    /// before and after. It records nothing: record the exposure where the subject meets the
+    /// Returns the variant of a subject: [`Experiment::variant_of`].
+    ///
+    /// A login makes a visitor another subject. Within a request,
+    /// [`Session::variant_of`](crate::Session::variant_of) returns the same variant before and
+    /// after it. This method records nothing: record the exposure where the subject sees the
     /// variant.
     ///
     /// # Errors
@@ -175,7 +181,7 @@ fn views() -> Option<Vec<EventType>> {
     Some(vec![EventType::PAGE_VIEW])
 }
 
-/// The range, extended past its end by `after`.
+/// Returns the range, extended past its end by `window`.
 fn longer(range: Range, window: Duration) -> Result<Range> {
     let is_empty = range.from() == range.until();
     Range::new(range.from(), if is_empty { range.until() } else { range.until().after(window) })

@@ -1,4 +1,4 @@
-//! Gathering events from a scan, as small as they can be.
+//! Collects the events of a scan, each in as few bytes as possible.
 
 use std::{
     ops::ControlFlow,
@@ -22,8 +22,8 @@ use crate::{
 };
 
 impl Analytics {
-    /// What becomes of the events that `scan` means: each is `add`ed to the state, and `fold` makes
-    /// the answer of it, on a thread for such things.
+    /// Scans events into a state with `add`, and computes the answer from it with `fold` on a
+    /// blocking thread.
     pub(super) async fn answer<T, A>(
         &self,
         scan: Scan,
@@ -36,16 +36,16 @@ impl Analytics {
         A: Send + 'static,
     {
         let rules = &self.inner.rules;
-        // It waits before it asks who is left out: that may change meanwhile.
-        let turn = self.turn(scan.clone(), rules.max_events).await?;
+        // Waits before it reads the exclusions, because they may change meanwhile.
+        let permit = self.permit(scan.clone(), rules.max_events).await?;
         let mut scan = scan.exclusion(self.exclusion().await?);
         scan.except_types.extend(rules.except_types.iter().cloned());
         let gathered = Arc::new(Mutex::new(Some((state, Ok(())))));
-        // The scan may go on for a moment when nobody waits for it any more.
-        let (own, scanning) = (gathered.clone(), turn.clone());
+        // The scan may run on for a moment after the caller has left.
+        let (own, scanning) = (gathered.clone(), permit.clone());
         let each = move |event: &ScannedEvent<'_>| {
             let _ = &scanning;
-            // Nobody else looks while the scan runs: this takes nothing to speak of.
+            // Nobody else locks this while the scan runs, so locking is cheap.
             let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
             let Some((state, result)) = own.as_mut() else { return ControlFlow::Break(()) };
             *result = add(state, event);
@@ -58,7 +58,7 @@ impl Analytics {
             result?;
             let folding = tokio::task::spawn_blocking(move || {
                 let answer = fold(state);
-                drop(turn);
+                drop(permit);
                 answer
             });
             folding.await.map_err(|panic| Error::new(ErrorKind::Internal, "an answer panicked").with_source(panic))?
@@ -74,7 +74,7 @@ impl Analytics {
         }
     }
 
-    /// The timelines of the actors.
+    /// Collects the timelines of the actors.
     pub(super) async fn timelines<A: Send + 'static>(
         &self,
         range: Range,
@@ -110,13 +110,13 @@ impl Analytics {
         .await
     }
 
-    /// The events that match something; all of them if it `keeps_all`.
+    /// Collects the events that match a step; all events with `keeps_all`.
     pub(super) async fn marks<A: Send + 'static>(
         &self,
         range: Range,
         actor: AnalyticsActor,
         matcher: Matcher,
-        which: Which,
+        which: Selection,
         fold: impl FnOnce(Vec<Mark>, Names, Identities) -> Result<A> + Send + 'static,
     ) -> Result<A> {
         self.inner.rules.check_types(&matcher.types())?;
@@ -148,27 +148,27 @@ impl Analytics {
     }
 }
 
-/// What an event is called.
+/// How events are labelled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LabelBy {
     Label(Labels),
-    /// By its page; what has none does not count.
+    /// By page. Events without a page do not count.
     Page,
 }
 
-/// Which events are kept of those that are looked at.
+/// Selection of the scanned events are kept.
 #[derive(Clone, Copy)]
-pub(super) struct Which {
-    /// Whether those are kept that match nothing.
+pub(super) struct Selection {
+    /// Whether events that match no step are kept.
     pub(super) keeps_all: bool,
-    /// The steps whose branch matters.
+    /// The steps whose branch is needed.
     pub(super) entries: u16,
 }
 
 struct Lines {
     actors: Actors,
     labels: LabelBy,
-    /// Labels of types and routes that were seen before.
+    /// Labels of known types and routes.
     known: Numbers<(u64, Option<u64>), u32>,
     names: Names,
     steps: Vec<Step>,
@@ -187,7 +187,7 @@ impl Lines {
         let by_page = match self.labels {
             LabelBy::Label(Labels::Types) => false,
             LabelBy::Label(Labels::Pages) => event.event_type.name == EventType::PAGE_VIEW.as_str(),
-            LabelBy::Label(Labels::Places) | LabelBy::Page => true,
+            LabelBy::Label(Labels::TypesAndPages) | LabelBy::Page => true,
         };
         if !by_page {
             return self.known(event, None).map(Some);
@@ -224,8 +224,8 @@ impl Lines {
 struct Matched {
     actors: Actors,
     matcher: Matcher,
-    which: Which,
-    /// What types may match that were seen before.
+    which: Selection,
+    /// Possible matches of known types.
     known: Numbers<u64, Wanted>,
     branches: Names,
     marks: Vec<Mark>,
@@ -246,7 +246,7 @@ impl Matched {
         if let Some(value) = found.branch.filter(|_| bits & self.which.entries != 0) {
             let number = self.branches.number(&value)? as usize + 1;
             if number > Funnel::MAX_BRANCHES {
-                return Err(too_large("MAX_BRANCHES", "different values", Funnel::MAX_BRANCHES));
+                return Err(too_large("MAX_BRANCHES", "distinct values", Funnel::MAX_BRANCHES));
             }
             branch = number as u16;
         }

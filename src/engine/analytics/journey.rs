@@ -1,4 +1,4 @@
-//! [`Journey`]: from the history of one user.
+//! The [`Journey`] of one user.
 
 use super::Analytics;
 #[cfg(doc)]
@@ -13,13 +13,17 @@ use crate::{
 };
 
 impl Analytics {
-    /// The longest [`journey`](Self::journey).
+    /// The largest limit of [`journey`](Self::journey): 500.
     pub const MAX_JOURNEY: usize = 500;
 
-    /// The last `limit` events of a user within `range`, of one session if that is given, by time
-    /// and sequence: see [`Journey`]. The last ones are those recorded last. In SQLite it takes
-    /// some 5 microseconds an event, however long the history is; where `session` is given, 50
-    /// microseconds for each 1,024 events among which the session has one.
+    /// Returns the last `limit` events of a user within `range`, ordered by time and sequence: see
+    /// [`Journey`].
+    ///
+    /// With `session`, only events of that session. "Last" means recorded last. With SQLite the
+    /// cost is about 5 microseconds per event, whatever the length of the history; with `session`,
+    /// 50 microseconds for each block of 1,024 events in which the session has one.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use tower_guestbook::{
@@ -44,9 +48,9 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if `limit` is not 1 to
-    /// [`MAX_JOURNEY`](Self::MAX_JOURNEY); what the store reports; [`Timeout`](ErrorKind::Timeout)
-    /// if it does not answer.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if `limit` is not between 1 and
+    /// [`MAX_JOURNEY`](Self::MAX_JOURNEY); [`Timeout`](ErrorKind::Timeout) if the store does not
+    /// answer in time; any error of the store.
     pub async fn journey(
         &self,
         user: UserId,
@@ -57,7 +61,7 @@ impl Analytics {
         if !(1..=Self::MAX_JOURNEY).contains(&limit) {
             return Err(invalid("limit", &format!("it is 1 to {}", Self::MAX_JOURNEY)));
         }
-        let _turn = self.inner.turns.turn(self.asker.as_ref(), 0).await?;
+        let _permit = self.inner.limiter.permit(self.asker.as_ref(), 0).await?;
         let rules = &self.inner.rules;
         let exclusion = self.exclusion().await?;
         let mut filter = ActivityFilter::new().user(user).from(range.from()).until(range.until());

@@ -1,19 +1,19 @@
-//! [`Analytics`]: answers about what was recorded, from the store.
+//! [`Analytics`]: runs queries on the store.
 
 mod actors;
 mod behaviour;
 mod gather;
 mod journey;
+mod limiter;
 mod overview;
 mod report;
 mod rollups;
 mod rules;
 mod series;
-mod turns;
 
 use std::{fmt, sync::Arc};
 
-use self::turns::{Turn, Turns};
+use self::limiter::{QueryLimiter, QueryPermit};
 
 pub use self::rules::AnalyticsRules;
 use crate::{
@@ -95,26 +95,26 @@ use crate::{
 ///
 /// # Parallel queries
 ///
-/// All queries share room for [a number of events](AnalyticsRules::events_at_a_time), 20 million by
+/// All queries share room for [a number of events](AnalyticsRules::max_concurrent_events), 20 million by
 /// default. A query takes as much room as the store says it will read at most
 /// ([`AnalyticsStore::at_most`](crate::store::AnalyticsStore::at_most)). It gives the room back
 /// when it is answered, or when its task has ended after the caller left. A query that finds no
 /// room waits in line. After [`max_wait`](AnalyticsRules::max_wait) it fails with
 /// [`Unavailable`](ErrorKind::Unavailable), a 503 with `Retry-After`. On pages where users query
-/// their own data, ask [on behalf of](Analytics::on_behalf_of) the user: one query at a time.
+/// [`Unavailable`](ErrorKind::Unavailable), a 503 with `Retry-After`. On pages where users query
 ///
 /// # Too many events
 ///
 /// A query reads at most [`max_events`](AnalyticsRules::max_events) events; an overview, a series,
 /// a summary or a report at most two million. Beyond that it fails with
 /// [`TooLarge`](ErrorKind::TooLarge). On a store with rollups, an overview, a series, active users
-/// and a system report use the rollups instead, and name the stretches that are missing from the
-/// figures: [`Overview::unread`](crate::analytics::Overview::unread). A flood of events does not
-/// cost anybody their report.
+/// and a system report use the rollups instead, and name the spans that are missing from the
+/// figures: [`Overview::unread`](crate::analytics::Overview::unread). So a burst of events does not
+/// make these reports fail.
 #[derive(Clone)]
 pub struct Analytics {
     inner: Arc<Inner>,
-    /// Who asks, if it is a user.
+    /// The user on whose behalf queries run.
     asker: Option<UserId>,
 }
 
@@ -122,20 +122,20 @@ struct Inner {
     runtime: Runtime,
     rules: AnalyticsRules,
     objections: ExclusionRules,
-    turns: Turns,
+    limiter: QueryLimiter,
 }
 
 impl Analytics {
     pub(crate) fn new(runtime: Runtime, rules: AnalyticsRules, objections: ExclusionRules) -> Self {
-        let turns = Turns::new(rules.events_at_a_time, rules.max_wait);
-        Self { inner: Arc::new(Inner { runtime, rules, objections, turns }), asker: None }
+        let limiter = QueryLimiter::new(rules.max_concurrent_events, rules.max_wait);
+        Self { inner: Arc::new(Inner { runtime, rules, objections, limiter }), asker: None }
     }
 
     /// Returns a handle whose queries belong to `user`: one of them runs at a time in this process,
     /// the others wait in line.
     ///
-    /// Use it for pages on which users see their own figures. A user who asks often then keeps
-    /// neither dashboards nor other users waiting. The name says who asks, not whose events are
+    /// Use it for pages on which users see their own figures. A user who sends many queries then
+    /// delays neither dashboards nor other users. The name says who asks, not whose events are
     /// read.
     ///
     /// ```
@@ -154,19 +154,19 @@ impl Analytics {
     }
 
     /// Waits for room for a query that reads the events of `scan`, at most `max` of them.
-    async fn turn(&self, scan: Scan, max: usize) -> Result<Turn> {
+    async fn permit(&self, scan: Scan, max: usize) -> Result<QueryPermit> {
         let inner = &self.inner;
         let events = inner.runtime.tasks.within(inner.runtime.store.at_most(scan)).await?.min(max as u64);
-        inner.turns.turn(self.asker.as_ref(), events).await
+        inner.limiter.permit(self.asker.as_ref(), events).await
     }
 
     /// Calls `look` with each event that counts, in the order of history.
-    async fn each(&self, range: Range, filter: &EventFilter, mut look: impl FnMut(&Activity) + Send) -> Result<()> {
+    async fn for_each(&self, range: Range, filter: &EventFilter, mut look: impl FnMut(&Activity) + Send) -> Result<()> {
         let inner = &self.inner;
         let (mut seen, max) = (0, inner.rules.max_events.min(OVERVIEW));
         let mut scan = Scan::new(range);
         scan.user = filter.activities.user.clone();
-        let _turn = self.turn(scan, max).await?;
+        let _permit = self.permit(scan, max).await?;
         let exclusion = self.exclusion().await?;
         let counts = |activity: &&Activity| !exclusion.iter().any(|exclusion| exclusion.has(&activity.event));
         let mut wanted = filter.clone();
@@ -190,19 +190,19 @@ impl Analytics {
         }
     }
 
-    /// Returns the aggregate query, if a store may answer it from rollups: everything of `range`
-    /// but some types, or what has one property in common.
-    async fn counting(&self, range: Range, filter: &EventFilter) -> Result<Option<AggregateQuery>> {
+    /// Returns the aggregate query, if a store may answer it from rollups: all events of `range`
+    /// but some types, or the events with one property in common.
+    async fn aggregate_query(&self, range: Range, filter: &EventFilter) -> Result<Option<AggregateQuery>> {
         let Some(only) = filter.slice() else { return Ok(None) };
         let rules = &self.inner.rules;
         let types = rules.except_types.iter().chain(&filter.activities.except_types).cloned();
-        let counting = AggregateQuery::new(range).except_types(types).exclusion(self.exclusion().await?);
-        let counting = counting.passive_types(rules.passive_types.iter().cloned());
-        Ok(Some(AggregateQuery { only, ..counting.max_events(rules.max_events.min(OVERVIEW)) }))
+        let query = AggregateQuery::new(range).except_types(types).exclusion(self.exclusion().await?);
+        let query = query.passive_types(rules.passive_types.iter().cloned());
+        Ok(Some(AggregateQuery { only, ..query.max_events(rules.max_events.min(OVERVIEW)) }))
     }
 
-    /// Returns the answer of a store that may use rollups, if there is room and it comes in time.
-    async fn told<T, A>(
+    /// Returns the answer of a store that may use rollups, within the limits of room and time.
+    async fn from_rollups<T, A>(
         &self,
         range: Range,
         filter: &EventFilter,
@@ -214,29 +214,29 @@ impl Analytics {
         if filter.slice().is_none() {
             return Ok(None);
         }
-        let _turn = self.turn(Scan::new(range), self.inner.rules.max_events.min(OVERVIEW)).await?;
-        let Some(counting) = self.counting(range, filter).await? else { return Ok(None) };
-        match ask(counting) {
+        let _permit = self.permit(Scan::new(range), self.inner.rules.max_events.min(OVERVIEW)).await?;
+        let Some(query) = self.aggregate_query(range, filter).await? else { return Ok(None) };
+        match ask(query) {
             Some(answer) => self.in_time(answer).await,
             None => Ok(None),
         }
     }
 
-    /// Returns the answer of the store, if it comes in time.
+    /// Returns the store's answer, within the time limit.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         let in_time = tokio::time::timeout(self.inner.rules.time_limit, answer).await;
         in_time.map_err(|late| Error::new(ErrorKind::Timeout, "the query took too long").with_source(late))?
     }
 
-    /// Returns the people whose events do not count: those that the rules name, and those that
-    /// restriction or a refused purpose excludes.
+    /// Returns the people whose events do not count: those named in the rules, and those excluded
+    /// by a restriction or a refused purpose.
     async fn exclusion(&self) -> Result<Vec<Exclusion>> {
         let mut exclusion = self.inner.objections.exclusion(&self.inner.runtime).await?;
         exclusion.push(Exclusion::new(self.inner.rules.except_users.iter().cloned().map(Into::into)));
         Ok(exclusion)
     }
 
-    /// Runs a long computation on a thread where it does not block requests.
+    /// Runs a long computation on a blocking thread.
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| {
@@ -245,7 +245,7 @@ impl Analytics {
     }
 }
 
-/// The most events an overview reads: it keeps some 100 bytes of each.
+/// The largest number of events that an overview reads. It keeps about 100 bytes of each.
 const OVERVIEW: usize = 2_000_000;
 
 impl fmt::Debug for Analytics {

@@ -1,4 +1,4 @@
-//! [`Overview`], and single lists of it.
+//! The [`Overview`], and single lists of it.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,19 @@ use super::AnalyticsRules;
 use crate::error::ErrorKind;
 use crate::{
     error::Result,
-    model::analytics::{EventFilter, Gathering, Overview, PageViews, Range, UserEvents, Zone},
+    model::analytics::{EventFilter, Overview, OverviewBuilder, PageViews, Range, UserEvents, Zone},
     store::OverviewParts,
 };
 
 impl Analytics {
-    /// What happened in `range`, of those events that `filter` means. The lists have at most
-    /// `limit` entries, hours and days are those of `zone`.
+    /// Returns the main figures of the events in `range` that match `filter`.
     ///
-    /// Who wants several of its lists asks for it once. The methods that give one list read less
-    /// where the store has rolled up days and hours; elsewhere they make the same pass over the
-    /// events.
+    /// Lists have at most `limit` entries. Hours and days are those of `zone`.
+    ///
+    /// To get several lists, call this once. The methods that return one list read less on a store
+    /// with rollups; on other stores each makes the same pass over the events.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use tower_guestbook::{
@@ -38,8 +40,8 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](ErrorKind::TooLarge) if there are more events than [`AnalyticsRules`] let one
-    /// answer look at; what the store reports.
+    /// [`TooLarge`](ErrorKind::TooLarge) if there are more events than [`AnalyticsRules`] allow for
+    /// one query; any error of the store.
     pub async fn overview(
         &self,
         range: Range,
@@ -50,7 +52,7 @@ impl Analytics {
         self.parts(range, zone, filter.into(), limit, OverviewParts::ALL).await
     }
 
-    /// Some parts of an overview; the others may be empty.
+    /// Returns some parts of an overview; the others may be empty.
     pub(super) async fn parts(
         &self,
         range: Range,
@@ -59,18 +61,18 @@ impl Analytics {
         limit: usize,
         wanted: OverviewParts,
     ) -> Result<Overview> {
-        let told = self.told(range, &filter, |counting| {
-            counting.only.is_none().then(|| self.inner.runtime.store.overview(counting, zone.clone(), limit, wanted))
+        let from_rollups = self.from_rollups(range, &filter, |query| {
+            query.only.is_none().then(|| self.inner.runtime.store.overview(query, zone.clone(), limit, wanted))
         });
-        if let Some(overview) = told.await? {
+        if let Some(overview) = from_rollups.await? {
             return Ok(overview);
         }
-        let mut gathering = Gathering::new(range, zone, self.inner.rules.passive_types.clone());
-        self.each(range, &filter, |activity| gathering.add(activity)).await?;
+        let mut gathering = OverviewBuilder::new(range, zone, self.inner.rules.passive_types.clone());
+        self.for_each(range, &filter, |activity| gathering.add(activity)).await?;
         self.compute(move || gathering.finish(limit)).await
     }
 
-    /// The pages with the most views, at most `limit` of them.
+    /// Returns the pages with the most views, at most `limit`.
     ///
     /// # Errors
     ///
@@ -84,7 +86,7 @@ impl Analytics {
         Ok(self.parts(range, Zone::UTC, filter.into(), limit, OverviewParts::PAGES).await?.popular_pages)
     }
 
-    /// The users with the most events, at most `limit` of them.
+    /// Returns the users with the most events, at most `limit`.
     ///
     /// # Errors
     ///
@@ -98,7 +100,7 @@ impl Analytics {
         Ok(self.parts(range, Zone::UTC, filter.into(), limit, OverviewParts::USERS).await?.top_users)
     }
 
-    /// Events by the hour of the day that the zone's clock showed, 0 to 23.
+    /// Returns the number of events by the hour of the day, 0 to 23, in `zone`.
     ///
     /// # Errors
     ///
@@ -112,7 +114,7 @@ impl Analytics {
         Ok(self.parts(range, zone, filter.into(), 0, OverviewParts::NONE).await?.activity_by_hour)
     }
 
-    /// Events of each type.
+    /// Returns the number of events of each type.
     ///
     /// # Errors
     ///

@@ -13,13 +13,15 @@ use crate::{
     time::{Timestamp, to_millis},
 };
 
-/// The most entries of each list of a report.
+/// Maximum number of entries in each list of a report.
 const ENTRIES: usize = 10;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Analytics {
-    /// A user in a few figures: what is kept of them, until and with this moment. Who has never
-    /// been here has zeros.
+    /// Returns the main figures of a user, computed from the stored events up to now. All are zero
+    /// for a user without events.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, UserId, store::MemoryStore};
@@ -39,7 +41,8 @@ impl Analytics {
         Ok(UserSummary::new(user, &overview))
     }
 
-    /// The same with pages, hours, devices and visits; the ten most frequent of each.
+    /// Returns the summary of a user with pages, hours, devices and visits: the ten most frequent
+    /// of each.
     ///
     /// # Errors
     ///
@@ -51,7 +54,7 @@ impl Analytics {
         Ok(UserReport::new(now, summary, overview))
     }
 
-    /// What happened in the 24 hours that end right before `now`; the ten most frequent of each
+    /// Returns the main figures of the 24 hours before `now`: the ten most frequent entries of each
     /// list.
     ///
     /// # Errors
@@ -64,7 +67,7 @@ impl Analytics {
     }
 
     async fn of_user(&self, user: UserId, now: Timestamp) -> Result<Overview> {
-        // What happens in this very moment has happened.
+        // Events of this very millisecond count.
         let until = now.after(Duration::from_millis(1));
         let range = Range::new(Timestamp::from_millis(i64::MIN), until)?;
         self.overview(range, Zone::UTC, ActivityFilter::new().user(user), ENTRIES).await

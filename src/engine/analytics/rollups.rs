@@ -11,19 +11,20 @@ use crate::{
     time::Timestamp,
 };
 
-/// Of several processes on one store, one rolls up.
+/// If several processes share a store, one of them rolls up.
 const LEASE: &str = "rollups";
 const LEASE_TIME: Duration = Duration::from_secs(60);
 
-/// Between two steps, so that others have their turn.
+/// Pause between two steps, so that other work gets its turn.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Analytics {
-    /// Rolls up what is over, so that later queries need not read its events: hours ten minutes
-    /// after their end, then days from their hours.
+    /// Rolls up past hours and days, so that later queries need not read their events. An hour is
+    /// rolled up ten minutes after its end, a day from its hours.
     ///
-    /// A guestbook does this in the background, [as often as the rules
-    /// say](super::AnalyticsRules::roll_up_every). This method does it now, until nothing is left.
+    /// The guestbook does this in the background, at [the interval of the
+    /// rules](super::AnalyticsRules::roll_up_every). This method does it now, until nothing is
+    /// left.
     ///
     /// Answers are the same before and after; only their speed differs. Each event is read once,
     /// about two million per second, in steps with pauses for others. The first time, that is the
@@ -82,7 +83,7 @@ impl Analytics {
         self.inner.runtime.store.check_rollups(self.everything().await?).await
     }
 
-    /// Deletes all rollups and makes them anew. Queries read events meanwhile.
+    /// Deletes all rollups and computes them again. Queries read events meanwhile.
     ///
     /// # Errors
     ///
@@ -94,9 +95,9 @@ impl Analytics {
 
     /// Calls [`roll_up`](Self::roll_up) at the interval of the rules. An error is logged, and the
     /// next tick tries again.
-    pub(crate) async fn roll_up_by_itself(self) {
+    pub(crate) async fn roll_up_in_background(self) {
         let Some(interval) = self.inner.rules.roll_up_every else { return };
-        // Not at once: a start has enough to do.
+        // Not immediately: a starting program has enough to do.
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -111,7 +112,7 @@ impl Analytics {
 
     async fn everything(&self) -> Result<AggregateQuery> {
         let always = Range::new(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX))?;
-        let counting = self.counting(always, &EventFilter::new()).await?;
-        Ok(counting.unwrap_or_else(|| AggregateQuery::new(always)))
+        let query = self.aggregate_query(always, &EventFilter::new()).await?;
+        Ok(query.unwrap_or_else(|| AggregateQuery::new(always)))
     }
 }

@@ -13,31 +13,32 @@ use crate::{
     },
 };
 
-/// Which events count, and what a query may cost.
+/// Rules for analytics: which events count, and what a query may cost.
 ///
 /// # Events that count
-///
-/// All stored events count, except for the types that are excluded here and those that were
-/// recorded for another reason. Where [consent](crate::GuestbookBuilder::consent) is configured and
-/// activity as a whole needs consent, an event type with a purpose of its own
+/// All stored events count, except for excluded types and for events that were recorded for another
+/// reason. If [consent](crate::GuestbookBuilder::consent) is configured and activity as a whole
+/// needs consent, an event type with a purpose of its own
 /// ([`ConsentRules::event_purpose`](crate::consent::ConsentRules::event_purpose)) does not count if
-/// nobody is asked for that purpose: logins and logouts, for example, which keep accounts safe, or
-/// a purpose whose [mode](Mode) is `Necessary`. [`count_types`](Self::count_types) counts such a
-/// type all the same.
+/// that purpose is never asked for: for example logins and logouts, which keep accounts safe, or a
+/// purpose whose [mode](Mode) is `Necessary`. [`count_types`](Self::count_types) counts such a type
+/// all the same.
 ///
 /// # People who are excluded
 ///
-/// - Users that are named here.
+/// - Users named in [`except_users`](Self::except_users).
 /// - Users whose processing is [restricted](crate::privacy::Rights::restrict).
-/// - Where consent is configured, users and visitors who refuse a purpose that events fall under
+/// - With consent configured, users and visitors who refuse a purpose that events fall under
 ///   (GDPR, Articles 7(3) and 21). Their earlier events under that purpose do not count either,
 ///   including what a user did as a visitor before logging in. Events under another purpose, or
 ///   under none, count.
 ///
-/// What holds is the state at the time of the query: a user who agrees again counts again. A denial
-/// excludes nothing where nothing was recorded before consent.
+/// The state at the time of the query decides: a user who agrees again counts again. A denial
+/// excludes nothing if nothing was recorded before consent.
 ///
 /// A query that names a type that does not count is refused, because 0 would be a wrong answer.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -68,9 +69,9 @@ pub struct AnalyticsRules {
     pub(super) follow_logins: bool,
     pub(super) time_limit: Duration,
     pub(super) max_events: usize,
-    pub(super) events_at_a_time: usize,
+    pub(super) max_concurrent_events: usize,
     pub(super) max_wait: Duration,
-    pub(crate) max_left_out: usize,
+    pub(crate) max_excluded_people: usize,
     pub(super) roll_up_every: Option<Duration>,
 }
 
@@ -86,9 +87,9 @@ impl AnalyticsRules {
             follow_logins: true,
             time_limit: Duration::from_secs(60),
             max_events: 20_000_000,
-            events_at_a_time: 20_000_000,
+            max_concurrent_events: 20_000_000,
             max_wait: Duration::from_secs(10),
-            max_left_out: 100_000,
+            max_excluded_people: 100_000,
             roll_up_every: Some(Duration::from_secs(5 * 60)),
         }
     }
@@ -105,19 +106,19 @@ impl AnalyticsRules {
         self
     }
 
-    /// Sets the types of events that programs cause without a person: what a page fetches, a
-    /// heartbeat.
+    /// Sets the types of events that programs cause without the user: requests of a page for data,
+    /// a heartbeat.
     ///
-    /// They do not count as an interaction. They do not end a page view, they add nothing to the
-    /// length of a visit, and a visit with one page view and only such events is a bounce. Default:
-    /// `api_call`. An empty list makes all types count. After a change, rollups are made anew.
+    /// They are no interactions: they do not end a page view, they add nothing to the length of a
+    /// visit, and a visit with one page view and only such events is a bounce. Default: `api_call`.
+    /// With an empty list all types are interactions. After a change, rollups are computed again.
     pub fn passive_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.passive_types = types.into_iter().collect();
         self
     }
 
-    /// Counts events of these types although nobody is asked about them, because there is another
-    /// legal basis.
+    /// Counts events of these types although their purpose is never asked for, because they have
+    /// another legal basis.
     pub fn count_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.counted = types.into_iter().collect();
         self
@@ -148,8 +149,8 @@ impl AnalyticsRules {
     /// Limits the number of events that all queries read at the same time, see
     /// [`Analytics`](super::Analytics). A query that reads more waits until no other runs. This
     /// bounds the memory of analytics: 480 MB with the default of 20 million.
-    pub fn events_at_a_time(mut self, events: usize) -> Self {
-        self.events_at_a_time = events;
+    pub fn max_concurrent_events(mut self, events: usize) -> Self {
+        self.max_concurrent_events = events;
         self
     }
 
@@ -164,8 +165,8 @@ impl AnalyticsRules {
     /// purpose. Beyond it each query fails with [`TooLarge`](ErrorKind::TooLarge), rather than
     /// counting them. Their names are read for each query: about ten microseconds and 100 bytes
     /// each. Default: 100,000.
-    pub fn max_left_out(mut self, persons: usize) -> Self {
-        self.max_left_out = persons;
+    pub fn max_excluded_people(mut self, persons: usize) -> Self {
+        self.max_excluded_people = persons;
         self
     }
 
@@ -178,8 +179,8 @@ impl AnalyticsRules {
 
     /// Checks the rules, and excludes the types that were recorded without consent.
     pub(crate) fn check(mut self, consent: Option<&ConsentSettings>) -> Result<Self> {
-        if self.time_limit.is_zero() || self.max_events == 0 || self.events_at_a_time == 0 {
-            let context = "analytics(): time_limit(), max_events() and events_at_a_time() must be more than zero";
+        if self.time_limit.is_zero() || self.max_events == 0 || self.max_concurrent_events == 0 {
+            let context = "analytics(): time_limit(), max_events() and max_concurrent_events() must be more than zero";
             return Err(Error::new(ErrorKind::Configuration, context));
         }
         if self.roll_up_every.is_some_and(|interval| interval.is_zero()) {
@@ -199,7 +200,7 @@ impl AnalyticsRules {
         Ok(self)
     }
 
-    /// Whether all of these types count.
+    /// Checks that all of these types count.
     pub(super) fn check_types<'a>(&self, types: impl IntoIterator<Item = &'a EventType>) -> Result<()> {
         match types.into_iter().find(|event_type| self.except_types.contains(event_type)) {
             Some(event_type) => Err(invalid("event_type", &format!("{event_type} does not count, see AnalyticsRules"))),

@@ -1,4 +1,4 @@
-//! How it went over time.
+//! Figures over time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Analytics {
-    /// Distinct users with at least one event in the `window` that ends right before `now`.
+    /// Returns the number of distinct users with an event in the `window` before `now`.
     ///
     /// # Errors
     ///
@@ -24,8 +24,10 @@ impl Analytics {
         Ok(self.parts(range, Zone::UTC, EventFilter::new(), 0, OverviewParts::NONE).await?.active_users)
     }
 
-    /// Events and active users of each `period` that `range` touches, also of those in which
-    /// nothing happened.
+    /// Returns the events and active users of each `period` that `range` touches, including periods
+    /// without events.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use tower_guestbook::{
@@ -44,8 +46,8 @@ impl Analytics {
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if there are more than 10,000 periods in the
-    /// range; as for [`overview`](Self::overview).
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the range has more than 10,000 periods;
+    /// otherwise as for [`overview`](Self::overview).
     pub async fn activity_series(
         &self,
         range: Range,
@@ -54,19 +56,19 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActivitySeries> {
         let filter = filter.into();
-        let told = self.told(range, &filter, |counting| {
-            Some(self.inner.runtime.store.activity_series(counting, period, zone.clone()))
+        let from_rollups = self.from_rollups(range, &filter, |query| {
+            Some(self.inner.runtime.store.activity_series(query, period, zone.clone()))
         });
-        if let Some(series) = told.await? {
+        if let Some(series) = from_rollups.await? {
             return Ok(series);
         }
         let mut buckets = Buckets::new(range, period, zone)?;
-        self.each(range, &filter, |activity| buckets.add(&activity.event)).await?;
+        self.for_each(range, &filter, |activity| buckets.add(&activity.event)).await?;
         self.compute(move || buckets.finish()).await
     }
 
-    /// Daily, weekly and monthly active users of each day that `range` touches, and how many come
-    /// again. It also reads the 29 days before, as they belong to the first month.
+    /// Returns the daily, weekly and monthly active users of each day that `range` touches, and
+    /// their stickiness. It also reads the 29 days before, which belong to the first month.
     ///
     /// # Errors
     ///
@@ -78,14 +80,14 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActiveUsers> {
         let filter = filter.into();
-        let told = self.told(range, &filter, |counting| {
-            Some(self.inner.runtime.store.active_users_series(counting, zone.clone()))
+        let from_rollups = self.from_rollups(range, &filter, |query| {
+            Some(self.inner.runtime.store.active_users_series(query, zone.clone()))
         });
-        if let Some(series) = told.await? {
+        if let Some(series) = from_rollups.await? {
             return Ok(series);
         }
         let (mut days, wider) = Buckets::days(range, zone)?;
-        self.each(wider, &filter, |activity| days.add(&activity.event)).await?;
+        self.for_each(wider, &filter, |activity| days.add(&activity.event)).await?;
         self.compute(move || days.finish_days()).await
     }
 }

@@ -82,7 +82,7 @@ impl ExclusionRules {
         remaining.checked_sub(more).ok_or_else(|| {
             let context = format!(
                 "more than {} persons are excluded because they are restricted or refuse a purpose: see \
-                 AnalyticsRules::max_left_out",
+                 AnalyticsRules::max_excluded_people",
                 self.max
             );
             Error::new(ErrorKind::TooLarge, context)

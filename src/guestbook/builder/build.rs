@@ -50,7 +50,7 @@ impl<S: Store> GuestbookBuilder<S> {
         let activity_rules = self.rules.check(header.as_ref())?;
         let consent_settings = self.consent.as_ref().map(ConsentRules::settings);
         let analytics_rules = self.analytics.check(consent_settings)?;
-        let objections = ExclusionRules::new(consent_settings, analytics_rules.max_left_out);
+        let objections = ExclusionRules::new(consent_settings, analytics_rules.max_excluded_people);
 
         let store = Arc::new(self.store);
         let clock = self.clock;
@@ -136,7 +136,7 @@ impl<S: Store> GuestbookBuilder<S> {
             tokio.spawn(sweep(sessions.clone(), self.sweep_interval)),
             tokio.spawn(go_on_erasing(rights.clone(), self.sweep_interval)),
             tokio.spawn(watch_trail(audit.clone(), self.sweep_interval, self.verify_audit)),
-            tokio.spawn(analytics.clone().roll_up_by_itself()),
+            tokio.spawn(analytics.clone().roll_up_in_background()),
         ];
         tokio.spawn(worker.run());
         let retainer = tokio.spawn(retention.clone().run_in_background());

@@ -43,7 +43,7 @@ pub(super) enum Named {
     /// By the application.
     Template,
     /// By a path, under a name that others have used.
-    ProfileState,
+    Known,
     /// By a path, under a name that is new. It is taken in once the request leaves a row.
     New,
 }
@@ -104,7 +104,7 @@ impl Routes {
             normalize_path(path, |segment| self.declared.has_word(segment) || seen.words.contains(segment))
         };
         match self.paths.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
-            Some(known) => (known.clone(), Named::ProfileState),
+            Some(known) => (known.clone(), Named::Known),
             None => (name.into(), Named::New),
         }
     }
@@ -115,7 +115,7 @@ impl Routes {
             Named::Template => name.clone(),
             _ if status.is_some_and(|status| UNMATCHED.contains(&status)) => self.unmatched.clone(),
             Named::New if self.paths.read().unwrap_or_else(PoisonError::into_inner).is_full() => self.other.clone(),
-            Named::ProfileState | Named::New => name.clone(),
+            Named::Known | Named::New => name.clone(),
         }
     }
 
@@ -132,7 +132,7 @@ impl Routes {
         match named {
             Named::Template => name.clone(),
             _ if status.is_some_and(|status| UNMATCHED.contains(&status)) => self.unmatched.clone(),
-            Named::ProfileState => name.clone(),
+            Named::Known => name.clone(),
             Named::New => {
                 let taken = self.paths.write().unwrap_or_else(PoisonError::into_inner).take(name, network, now);
                 taken.unwrap_or_else(|| self.other.clone())

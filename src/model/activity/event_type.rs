@@ -26,29 +26,29 @@ pub struct EventType(Name);
 
 #[derive(Clone)]
 enum Name {
-    ProfileState(&'static str),
+    Static(&'static str),
     Own(Arc<str>),
 }
 
 impl EventType {
     /// Somebody logged in. Recorded by [`Session::login`](crate::Session::login).
-    pub const LOGIN: Self = Self(Name::ProfileState("login"));
+    pub const LOGIN: Self = Self(Name::Static("login"));
     /// Somebody logged out. Recorded by [`Session::logout`](crate::Session::logout).
-    pub const LOGOUT: Self = Self(Name::ProfileState("logout"));
+    pub const LOGOUT: Self = Self(Name::Static("logout"));
     /// A page was shown. Recorded by the activity layer.
-    pub const PAGE_VIEW: Self = Self(Name::ProfileState("page_view"));
+    pub const PAGE_VIEW: Self = Self(Name::Static("page_view"));
     /// Something that has no type of its own.
-    pub const ACTION: Self = Self(Name::ProfileState("action"));
+    pub const ACTION: Self = Self(Name::Static("action"));
     /// A person pressed something.
-    pub const BUTTON_CLICK: Self = Self(Name::ProfileState("button_click"));
+    pub const BUTTON_CLICK: Self = Self(Name::Static("button_click"));
     /// A form was sent.
-    pub const FORM_SUBMIT: Self = Self(Name::ProfileState("form_submit"));
+    pub const FORM_SUBMIT: Self = Self(Name::Static("form_submit"));
     /// A program asked for something. Recorded by the activity layer.
-    pub const API_CALL: Self = Self(Name::ProfileState("api_call"));
+    pub const API_CALL: Self = Self(Name::Static("api_call"));
     /// Something went wrong for the user.
-    pub const ERROR: Self = Self(Name::ProfileState("error"));
+    pub const ERROR: Self = Self(Name::Static("error"));
     /// Something was bought.
-    pub const PURCHASE: Self = Self(Name::ProfileState("purchase"));
+    pub const PURCHASE: Self = Self(Name::Static("purchase"));
 
     /// The types that need no registration.
     pub const WELL_KNOWN: [Self; 9] = [
@@ -93,13 +93,13 @@ impl EventType {
     /// The name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Name::ProfileState(name) => name,
+            Name::Static(name) => name,
             Name::Own(name) => name,
         }
     }
 
     pub(super) fn is_well_known(&self) -> bool {
-        matches!(self.0, Name::ProfileState(_))
+        matches!(self.0, Name::Static(_))
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The unit that counts once: whose events are grouped together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AnalyticsActor {
     /// The user, or the visitor if nobody was logged in. The default.
@@ -37,7 +37,7 @@ pub enum AnalyticsActor {
 /// How events are labelled. The page of an event is the string `page` in its data, or else its
 /// route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Labels {
     /// The event type: `purchase`.
@@ -46,5 +46,5 @@ pub enum Labels {
     #[default]
     Pages,
     /// Event type and page for each event that has a page: `api_call:/items/{id}`.
-    Places,
+    TypesAndPages,
 }

@@ -59,8 +59,8 @@ pub struct CohortQuery {
     period: Period,
     zone: Zone,
     pub(crate) actor: AnalyticsActor,
-    pub(crate) begin: Option<FunnelStep>,
-    pub(crate) back: Option<FunnelStep>,
+    pub(crate) start_event: Option<FunnelStep>,
+    pub(crate) return_event: Option<FunnelStep>,
     is_recurring: bool,
     is_unbounded: bool,
 }
@@ -108,8 +108,8 @@ impl CohortQuery {
             period,
             zone: Zone::default(),
             actor: AnalyticsActor::default(),
-            begin: None,
-            back: None,
+            start_event: None,
+            return_event: None,
             is_recurring: false,
             is_unbounded: false,
         }
@@ -128,14 +128,14 @@ impl CohortQuery {
     }
 
     /// Sets the event that puts an actor into a cohort. Default: any event.
-    pub fn begin(mut self, event: FunnelStep) -> Self {
-        self.begin = Some(event);
+    pub fn start_event(mut self, event: FunnelStep) -> Self {
+        self.start_event = Some(event);
         self
     }
 
     /// Sets the event that counts as a return. Default: any event.
-    pub fn back(mut self, event: FunnelStep) -> Self {
-        self.back = Some(event);
+    pub fn return_event(mut self, event: FunnelStep) -> Self {
+        self.return_event = Some(event);
         self
     }
 
@@ -156,7 +156,7 @@ impl CohortQuery {
         if !matches!(self.period, Period::Day | Period::Week | Period::Month) {
             return Err(invalid("period", "cohorts are of a day, a week or a month"));
         }
-        self.begin.iter().chain(&self.back).try_for_each(FunnelStep::check)?;
+        self.start_event.iter().chain(&self.return_event).try_for_each(FunnelStep::check)?;
         Periods::of(range, self.period, &self.zone, Self::MAX_PERIODS)
     }
 
@@ -209,7 +209,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cells_are_what_the_docs_say_of_each_actor(
+        fn answer_computes_cells_as_documented(
             events in prop::collection::vec((0..5u32, 0..7i64, 0..4u16), 0..40),
             is_recurring in any::<bool>(),
             is_unbounded in any::<bool>(),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_those_of_the_zone_also_when_the_clock_changes() {
+    fn cohorts_use_days_of_the_zone_across_clock_changes() {
         let at = |text: &str| Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
         let query = CohortQuery::new(Period::Day).zone(Zone::named("Europe/Berlin").unwrap());
         // Saturday, Sunday with 23 hours, Monday.
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_question_is_refused() {
+    fn check_rejects_invalid_parameters() {
         let refusal = |query: CohortQuery, range| query.periods(range).err().map(|error| error.to_string());
         assert!(refusal(CohortQuery::new(Period::Hour), days(0, 1)).unwrap().contains("period"));
         assert!(refusal(CohortQuery::new(Period::Day), days(0, 181)).unwrap().contains("range"));

@@ -37,7 +37,7 @@ use crate::{error::Result, model::activity::EventType, time::Timestamp};
 /// }
 /// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(1 * 86_400_000))?;
 /// let usage = guestbook.analytics().feature_usage(range, FeatureQuery::new().limit(1)).await?;
-/// assert_eq!((usage.active, usage.different), (2, 2));
+/// assert_eq!((usage.active, usage.distinct), (2, 2));
 /// assert_eq!((&*usage.features[0].label, usage.features[0].events, usage.features[0].actors), ("search", 3, 2));
 /// # Ok(()) }
 /// ```
@@ -57,7 +57,7 @@ pub struct FeatureUsage {
     /// Number of distinct actors with an event of the queried types.
     pub active: u64,
     /// Number of distinct features.
-    pub different: u64,
+    pub distinct: u64,
     /// The most used features, at most [`limit`](FeatureQuery::limit).
     pub features: Vec<Feature>,
 }
@@ -148,9 +148,9 @@ impl FeatureQuery {
             let most = (other.actors, other.events).cmp(&(one.actors, one.events));
             most.then_with(|| one.label.cmp(&other.label))
         });
-        let different = features.len() as u64;
+        let distinct = features.len() as u64;
         features.truncate(self.limit);
-        FeatureUsage { active, different, features }
+        FeatureUsage { active, distinct, features }
     }
 }
 
@@ -300,7 +300,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn usage_is_what_counting_by_hand_gives(
+        fn feature_usage_equals_naive_counts(
             events in prop::collection::vec((0..4u32, 0..50i64, prop::sample::select(vec!["b", "a", "c"])), 0..30),
             limit in 1..5usize,
         ) {
@@ -310,7 +310,7 @@ mod tests {
                 of_label.map(|(actor, ..)| *actor).collect::<BTreeSet<_>>().len() as u64
             };
             let labels: BTreeSet<&str> = events.iter().map(|(_, _, label)| *label).collect();
-            prop_assert_eq!((usage.active, usage.different), (actors(None), labels.len() as u64));
+            prop_assert_eq!((usage.active, usage.distinct), (actors(None), labels.len() as u64));
             prop_assert_eq!(usage.features.len(), labels.len().min(limit));
             for feature in &usage.features {
                 let times: Vec<i64> =
@@ -325,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn adopters_are_counted_where_their_first_use_lies(
+        fn adoption_counts_actors_in_the_period_of_first_use(
             events in prop::collection::vec((0..5u32, 0..10i64, any::<bool>()), 0..30),
         ) {
             const DAY: i64 = 86_400_000;

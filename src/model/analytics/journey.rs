@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_in_order_of_time_and_new_visits_are_marked() {
+    fn journey_orders_steps_by_time_and_marks_new_visits() {
         // The clock went back between 3 and 4; 5 and 6 have the same time.
         let journey = Journey::of(activities(&[(1, 0), (2, 30), (3, 70), (4, 65), (6, 71), (5, 71), (7, 102)]), 10);
         let steps: Vec<_> = journey.steps.iter().map(|step| (step.sequence, step.new_visit, step.gap_ms)).collect();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_still_tells_whether_a_visit_goes_on() {
+    fn cut_journey_knows_whether_a_visit_continues() {
         for (before, new_visit) in [(70, false), (69, true)] {
             let journey = Journey::of(activities(&[(1, before), (2, 100), (3, 101)]), 2);
             let first = &journey.steps[0];

@@ -84,7 +84,7 @@ pub struct UserEvents {
 }
 
 /// Builds an overview from events, in any order, until [`finish`](Self::finish).
-pub(crate) struct Gathering {
+pub(crate) struct OverviewBuilder {
     range: Range,
     zone: Zone,
     passive_types: Vec<EventType>,
@@ -101,7 +101,7 @@ pub(crate) struct Gathering {
     streams: Streams,
 }
 
-impl Gathering {
+impl OverviewBuilder {
     pub(crate) fn new(range: Range, zone: Zone, passive_types: Vec<EventType>) -> Self {
         Self {
             range,

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_a_text_at_the_top_of_the_data() {
+    fn page_in_reads_a_top_level_string() {
         for (data, page) in [
             (r#"{"page":"/a"}"#, Some("/a")),
             (r#"{"page":"\u00fc","x":[1]}"#, Some("ü")),

@@ -87,13 +87,13 @@ pub struct Paths {
     /// Number of visits that continue with a page that is not listed.
     pub other: u64,
     /// The next pages.
-    pub next: Vec<PathPlace>,
+    pub next: Vec<PathNode>,
 }
 
 /// A node in the tree of [`Paths`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct PathPlace {
+pub struct PathNode {
     /// The page.
     pub page: String,
     /// Number of visits that reach this node.
@@ -103,7 +103,7 @@ pub struct PathPlace {
     /// Number of visits that continue with a page that is not listed, or beyond the tree.
     pub other: u64,
     /// The next pages.
-    pub next: Vec<PathPlace>,
+    pub next: Vec<PathNode>,
 }
 
 impl PathQuery {
@@ -112,7 +112,7 @@ impl PathQuery {
     /// The largest number of pages at each node.
     pub const MAX_WIDTH: usize = 100;
     /// The largest number of distinct nodes before rare ones are folded.
-    pub const MAX_PLACES: usize = 1_000_000;
+    pub const MAX_NODES: usize = 1_000_000;
 
     /// Creates a query for the paths from the beginning of visits: 5 views deep, 10 pages wide,
     /// with loops, by [`AnalyticsActor::Person`].
@@ -207,8 +207,8 @@ impl PathQuery {
             let new = tree.len();
             place = *tree[place].next.entry(*label).or_insert(new);
             if place == new {
-                if new == Self::MAX_PLACES {
-                    return Err(too_large("MAX_PLACES", "different places", Self::MAX_PLACES));
+                if new == Self::MAX_NODES {
+                    return Err(too_large("MAX_NODES", "distinct nodes", Self::MAX_NODES));
                 }
                 tree.push(Place { label: *label, ..Place::default() });
             }
@@ -219,7 +219,7 @@ impl PathQuery {
     }
 
     /// Returns the node with the most frequent nodes below it.
-    fn place(&self, tree: &[Place], number: usize, lines: &Timelines) -> PathPlace {
+    fn place(&self, tree: &[Place], number: usize, lines: &Timelines) -> PathNode {
         let Place { label, visits, ends, next } = &tree[number];
         let mut order: Vec<usize> = next.values().copied().collect();
         let name = |place: usize| lines.names.name(tree[place].label);
@@ -230,7 +230,7 @@ impl PathQuery {
         let next: Vec<_> = order.into_iter().map(|place| self.place(tree, place, lines)).collect();
         let below: u64 = next.iter().map(|place| place.visits).sum();
         let page = if number == 0 { String::new() } else { lines.names.name(*label).to_owned() };
-        PathPlace { page, visits: *visits, ends: *ends, other: visits - ends - below, next }
+        PathNode { page, visits: *visits, ends: *ends, other: visits - ends - below, next }
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
         paths
     }
 
-    fn compare(query: &PathQuery, paths: &[Vec<String>], depth: usize, place: &PathPlace) {
+    fn compare(query: &PathQuery, paths: &[Vec<String>], depth: usize, place: &PathNode) {
         let ended = paths.iter().filter(|path| path.len() == depth).count() as u64;
         assert_eq!((place.visits, place.ends), (paths.len() as u64, ended));
         let below: u64 = place.next.iter().map(|next| next.visits).sum();
@@ -298,7 +298,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_tree_is_that_of_all_paths(
+        fn answer_equals_the_tree_of_all_paths(
             visits in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["b", "a", "c"]), 1..8), 0..8),
             page in prop::option::of(prop::sample::select(vec!["a", "z"])),
             is_backward in any::<bool>(),
@@ -311,13 +311,13 @@ mod tests {
             let events: Vec<_> = (0..).zip(&visits).flat_map(|(actor, visit)| visit.iter().map(move |label| (actor, 0, *label))).collect();
             let answer = query.answer(&timelines(&events)).unwrap();
             let Paths { visits: count, ends, other, next, .. } = answer;
-            let root = PathPlace { page: String::new(), visits: count, ends, other, next };
+            let root = PathNode { page: String::new(), visits: count, ends, other, next };
             compare(&query, &by_the_docs(&visits, &query), 0, &root);
         }
     }
 
     #[test]
-    fn an_absurd_question_is_refused() {
+    fn check_rejects_invalid_parameters() {
         for (query, parameter) in [
             (PathQuery::to_end().depth(0), "depth"),
             (PathQuery::to_end().depth(21), "depth"),

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passive_events_neither_lengthen_a_stay_nor_make_it_more_than_a_bounce() {
+    fn passive_events_neither_lengthen_a_stay_nor_prevent_a_bounce() {
         let of = |events: &[(i64, Role)]| {
             events.iter().map(|(time, role)| Stay::of(*time, *role)).reduce(Stay::joined).unwrap()
         };

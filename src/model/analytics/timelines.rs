@@ -65,7 +65,7 @@ impl Names {
             return Ok(*number);
         }
         if self.all.len() == MAX_NAMES {
-            return Err(too_large("MAX_NAMES", "different names", MAX_NAMES));
+            return Err(too_large("MAX_NAMES", "distinct names", MAX_NAMES));
         }
         let number = self.all.len() as u32;
         self.all.push(name.into());
@@ -118,7 +118,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn events_are_ordered_by_time_and_those_of_one_time_by_sequence() {
+    fn timelines_order_events_by_time_then_sequence() {
         let lines = timelines(&[(2, 5, "a"), (1, 9, "b"), (2, 5, "c"), (2, 1, "d"), (1, 50, "e")]);
         let text = |steps: &[Step]| steps.iter().map(|step| lines.names.name(step.label)).collect::<String>();
         assert_eq!(lines.actors().map(text).collect::<Vec<_>>(), ["be", "dac"]);
@@ -126,7 +126,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn more_names_than_allowed_are_an_error_that_says_so() {
+    fn names_beyond_the_limit_are_too_large() {
         let mut names = Names::default();
         for number in 0..MAX_NAMES {
             names.number(&number.to_string()).unwrap();

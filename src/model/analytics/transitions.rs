@@ -184,7 +184,7 @@ impl TransitionQuery {
                 }
             }
             if found.len() > Self::MAX_TRANSITIONS {
-                return Err(too_large("MAX_TRANSITIONS", "different transitions", Self::MAX_TRANSITIONS));
+                return Err(too_large("MAX_TRANSITIONS", "distinct transitions", Self::MAX_TRANSITIONS));
             }
         }
         let ranks = ranks(&lines.names);
@@ -276,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn transitions_are_the_pairs_of_neighbours_in_visits(
+        fn transitions_are_consecutive_pairs_within_visits(
             visits in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["b", "a", "c"]), 1..8), 0..6),
             limit in 1..6usize,
             has_loops in any::<bool>(),
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_page_that_nobody_saw_there_is_nothing() {
+    fn around_an_unseen_page_is_empty() {
         let around = TransitionQuery::new().around("z", &timelines(&[(1, 0, "a")]));
         assert_eq!((around.views, around.entries, around.exits, around.previous.len()), (0, 0, 0, 0));
     }

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visit_ends_after_thirty_minutes_and_after_a_day_to_the_millisecond() {
+    fn visits_end_after_30_minutes_or_24_hours_to_the_millisecond() {
         assert!(visits(&[]).is_empty());
         assert_eq!(visits(&at(&[5])).first(), Some(&(0..1)));
         assert_eq!(visits(&at(&[0, GAP, 2 * GAP])).first(), Some(&(0..3)));
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_event_is_in_the_visit_of_the_one_before_or_the_docs_say_why_not(
+        fn visits_split_exactly_where_documented(
             mut times in prop::collection::vec((0..200i64).prop_map(|minutes| minutes * 600_000), 0..40)
         ) {
             times.sort_unstable();

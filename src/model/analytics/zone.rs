@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_has_23_hours_in_spring_and_25_in_autumn() {
+    fn day_has_23_hours_in_spring_and_25_in_autumn() {
         let berlin = Zone::named("Europe/Berlin").unwrap();
         for (day, hours) in [("2026-03-29T10:00:00Z", 23), ("2026-10-25T10:00:00Z", 25), ("2026-06-01T10:00:00Z", 24)] {
             let (start, end) = (berlin.start_of(Period::Day, at(day)), berlin.next(Period::Day, at(day)));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn weeks_begin_on_monday_and_months_on_the_first_where_the_clock_says_so() {
+    fn start_of_week_and_month_follow_the_local_calendar() {
         let tokyo = Zone::named("Asia/Tokyo").unwrap();
         // Sunday evening in London is Monday morning in Tokyo.
         assert_eq!(tokyo.start_of(Period::Week, at("2026-11-22T20:00:00Z")), at("2026-11-22T15:00:00Z"));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_clock_goes_back_by_half_an_hour_the_next_hour_still_comes() {
+    fn next_hour_advances_when_the_clock_goes_back_half_an_hour() {
         let island = Zone::named("Australia/Lord_Howe").unwrap();
         let hours = ["2026-04-04T14:00:00Z", "2026-04-04T15:30:00Z", "2026-04-04T16:30:00Z"].map(at);
         assert_eq!(hours.map(|hour| island.start_of(Period::Hour, hour)), hours);
@@ -221,12 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_zone_is_named() {
+    fn named_names_an_unknown_zone_in_its_error() {
         let error = Zone::named("Mars/Olympus").unwrap_err();
         assert_eq!((error.kind(), error.to_string().contains("Mars/Olympus")), (ErrorKind::InvalidInput, true));
     }
     #[test]
-    fn without_a_database_utc_is_known_and_other_names_say_what_is_missing() {
+    fn named_knows_utc_without_a_database() {
         let none = TimeZoneDatabase::none();
         for name in ["UTC", "utc", "Etc/UTC", "GMT", "Etc/GMT"] {
             assert_eq!(Zone::named_in(&none, name).unwrap(), Zone::UTC, "{name}");

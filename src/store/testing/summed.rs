@@ -11,7 +11,7 @@ use crate::{
     id::VisitorId,
     model::{
         activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Method, Order, RequestTrace},
-        analytics::{Buckets, Gathering, Period, Range, Slice, Zone},
+        analytics::{Buckets, OverviewBuilder, Period, Range, Slice, Zone},
         client::{Agent, DeviceClass},
         consent::Subject,
     },
@@ -82,7 +82,7 @@ async fn stored<S: AnalyticsStore>(store: &S) -> Vec<Activity> {
 }
 
 async fn check_overview<S: AnalyticsStore>(store: &S, counting: &AggregateQuery) {
-    let mut gathering = Gathering::new(counting.range, Zone::UTC, counting.passive_types.clone());
+    let mut gathering = OverviewBuilder::new(counting.range, Zone::UTC, counting.passive_types.clone());
     let stored = stored(store).await;
     stored.iter().filter(|activity| is_counted(counting, activity)).for_each(|activity| gathering.add(activity));
     let expected = gathering.finish(LIMIT);

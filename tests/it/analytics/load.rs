@@ -29,7 +29,7 @@ async fn settle() {
 #[tokio::test(start_paused = true)]
 async fn questions_beyond_the_room_are_refused_as_unavailable_and_room_is_given_back() {
     let store = FaultyStore::default();
-    let rules = AnalyticsRules::new().events_at_a_time(1).max_wait(Duration::from_millis(100));
+    let rules = AnalyticsRules::new().max_concurrent_events(1).max_wait(Duration::from_millis(100));
     let events = vec![login(1, DAY.0), login(2, "2026-11-25T01:00:00Z")];
     let analytics = guestbook(store.clone(), events, DAY.1, rules).await.analytics().clone();
     assert_eq!(funnel(analytics.clone()).await.unwrap(), 2, "more than all of the room is all of it");

@@ -144,7 +144,7 @@ async fn a_denial_matters_where_something_is_recorded_before_it_and_only_there()
 async fn too_many_who_refuse_are_an_error_and_not_counted_silently() {
     let events = vec![by(Some(1), None, EventType::PAGE_VIEW)];
     let guestbook =
-        asking(MemoryStore::new(), events, rules(Mode::OptOut), AnalyticsRules::new().max_left_out(2)).await;
+        asking(MemoryStore::new(), events, rules(Mode::OptOut), AnalyticsRules::new().max_excluded_people(2)).await;
     let today = range(TODAY.0, TODAY.1);
     for user in 1..=3 {
         assert!(guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.is_ok());
@@ -153,7 +153,7 @@ async fn too_many_who_refuse_are_an_error_and_not_counted_silently() {
     }
     let error = guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.unwrap_err();
     assert_eq!(error.kind(), tower_guestbook::ErrorKind::TooLarge);
-    assert!(error.to_string().contains("max_left_out"), "{error}");
+    assert!(error.to_string().contains("max_excluded_people"), "{error}");
     assert!(error.to_string().contains("restricted or refuse"), "{error}");
     let funnel = Funnel::new([FunnelStep::new(EventType::PAGE_VIEW)]);
     assert_eq!(
@@ -183,7 +183,7 @@ async fn history_for_others_has_nothing_of_somebody_whose_data_is_restricted() {
 async fn too_many_who_are_restricted_are_an_error_and_not_counted_silently() {
     let events = vec![by(Some(1), None, EventType::PAGE_VIEW)];
     let guestbook =
-        asking(MemoryStore::new(), events, rules(Mode::OptOut), AnalyticsRules::new().max_left_out(2)).await;
+        asking(MemoryStore::new(), events, rules(Mode::OptOut), AnalyticsRules::new().max_excluded_people(2)).await;
     let today = range(TODAY.0, TODAY.1);
     for user in 1..=3 {
         assert!(guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.is_ok());
@@ -191,7 +191,7 @@ async fn too_many_who_are_restricted_are_an_error_and_not_counted_silently() {
     }
     let error = guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.unwrap_err();
     assert_eq!(error.kind(), tower_guestbook::ErrorKind::TooLarge);
-    assert!(error.to_string().contains("max_left_out"), "{error}");
+    assert!(error.to_string().contains("max_excluded_people"), "{error}");
     // Both kinds count together.
     guestbook.rights().lift_restriction(&UserId::from(3)).await.unwrap();
     assert!(guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.is_ok());

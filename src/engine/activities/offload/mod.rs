@@ -194,7 +194,7 @@ impl Activities {
     /// What the store reports; [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file
     /// cannot be written. The days before are written then. [`ErrorKind::TooLarge`] if more persons
     /// refuse a purpose than
-    /// [`AnalyticsRules::max_left_out`](crate::analytics::AnalyticsRules::max_left_out).
+    /// [`AnalyticsRules::max_excluded_people`](crate::analytics::AnalyticsRules::max_excluded_people).
     /// [`ErrorKind::InvalidInput`] if the range is longer than ten years.
     /// [`ErrorKind::Configuration`] if [`Offload::file_mode`] is no mode of a file.
     pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {

@@ -1,14 +1,14 @@
-//! [`Interval`]: what a share, or the difference of two, may be.
+//! [`Interval`]: confidence intervals of a share and of a difference.
 
 use serde::Serialize;
 
-/// An interval that holds the true value in 95 of 100 experiments like this one.
+/// A 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Interval {
-    /// Its lower end.
+    /// Lower bound.
     pub low: f64,
-    /// Its upper end.
+    /// Upper bound.
     pub high: f64,
 }
 
@@ -16,9 +16,9 @@ pub struct Interval {
 const Z: f64 = 1.959_963_984_540_054;
 
 impl Interval {
-    /// Of a share: Wilson's score interval without continuity correction (Wilson 1927; method 3 of
-    /// Newcombe, "Two-sided confidence intervals for the single proportion", 1998). `None` of
-    /// nothing.
+    /// Returns the interval of a share: Wilson's score interval without continuity correction
+    /// (Wilson 1927; method 3 of Newcombe, "Two-sided confidence intervals for the single
+    /// proportion", 1998). `None` if `whole` is 0.
     pub(super) fn of_share(part: u64, whole: u64) -> Option<Self> {
         let (n, x) = (whole as f64, part as f64);
         let root = Z * (Z * Z + 4.0 * x * (1.0 - x / n)).sqrt();
@@ -27,9 +27,10 @@ impl Interval {
         (whole > 0).then(|| Self { low: low.max(0.0), high: high.min(1.0) })
     }
 
-    /// Of `one` minus `other`, each a part and its whole: from the score intervals of both (method
-    /// 10 of Newcombe, "Interval estimation for the difference between independent proportions",
-    /// 1998). `None` if one is of nothing.
+    /// Returns the interval of the share `one` minus the share `other`, each given as part and
+    /// whole. It is computed from the score intervals of both (method 10 of Newcombe, "Interval
+    /// estimation for the difference between independent proportions", 1998). `None` if a whole is
+    /// 0.
     pub(super) fn of_difference(one: (u64, u64), other: (u64, u64)) -> Option<Self> {
         let (first, second) = (Self::of_share(one.0, one.1)?, Self::of_share(other.0, other.1)?);
         let (p, q) = (one.0 as f64 / one.1 as f64, other.0 as f64 / other.1 as f64);
@@ -51,7 +52,7 @@ mod tests {
 
     /// Table I of Newcombe's paper on one proportion, method 3.
     #[test]
-    fn intervals_of_a_share_are_the_published_ones() {
+    fn of_share_matches_the_published_table() {
         for (part, whole, low, high) in
             [(81, 263, 2_553, 3_662), (15, 148, 624, 1_605), (0, 20, 0, 1_611), (1, 29, 61, 1_718)]
         {
@@ -62,7 +63,7 @@ mod tests {
 
     /// Table II of Newcombe's paper on two proportions, method 10.
     #[test]
-    fn intervals_of_a_difference_are_the_published_ones() {
+    fn of_difference_matches_the_published_table() {
         for (one, other, low, high) in [
             ((56, 70), (48, 80), 524, 3_339),
             ((9, 10), (3, 10), 1_705, 8_090),

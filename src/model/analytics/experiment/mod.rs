@@ -1,4 +1,4 @@
-//! [`Experiment`]: two or more variants, who gets which, and what came of it.
+//! [`Experiment`]: an A/B test, its assignment and its evaluation.
 
 mod interval;
 mod report;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::{
     interval::Interval,
-    report::{ExperimentReport, SampleNote, SampleRatio, VariantReport},
+    report::{ExperimentReport, SampleRatio, SampleSize, VariantReport},
 };
 use super::{AnalyticsActor, DataFilter, FunnelStep, timelines::invalid};
 use crate::{
@@ -18,35 +18,35 @@ use crate::{
     model::{activity::EventType, consent::Subject},
 };
 
-/// Variants of something, of which each subject gets one: an A/B test.
+/// An A/B test: two or more variants, of which each subject gets one.
 ///
-/// # Who gets which
+/// # Assignment
 ///
-/// The variant of a subject is always the same; nothing is stored. It is chosen by
+/// A subject always gets the same variant. Nothing is stored; the variant is computed:
 ///
 /// ```text
 /// digest = SHA-256(length of name, 8 bytes big-endian ‖ name ‖ subject)
 /// point  = first 8 bytes of digest, big-endian, mod sum of weights
 /// ```
 ///
-/// where `subject` is the text `user:` and the user's id, `visitor:` and the visitor's UUID with
-/// hyphens, or `key:` and a key of your own ([`variant_of_key`](Self::variant_of_key)); the variant
-/// is the first, in the order in which they were given, up to which the weights sum to more than
-/// `point`. So two experiments are independent of each other, and raising the weight of the last
-/// variant moves nobody between the others only if the sum stays: change weights and you begin a
-/// new experiment, under a new name.
+/// `subject` is the text `user:` and the user's id, `visitor:` and the visitor's UUID with hyphens,
+/// or `key:` and your own key ([`variant_of_key`](Self::variant_of_key)). The variant is the first,
+/// in the order of declaration, for which the sum of the weights up to it exceeds `point`.
+/// Experiments with different names are independent. If you change weights, subjects change
+/// variants: start a new experiment under a new name.
 ///
-/// Who logs in is another subject, with another variant as often as not. `Session::variant_of`
-/// gives the same one before and after the login.
+/// A login makes a visitor another subject, often with another variant. `Session::variant_of`
+/// returns the same variant before and after the login.
 ///
-/// # What came of it
+/// # Evaluation
 ///
-/// When a subject meets its variant, record an event (the *exposure*): by default of the type
+/// When a subject sees its variant, record an event (the *exposure*), by default of the type
 /// `experiment_viewed` with the fields `experiment` and `variant`. Only subjects with an exposure
-/// in the range count, whatever the assignment says: who never saw it says nothing about it. A
-/// subject *converts* if the goal comes after the first exposure, by time and sequence, at most
-/// `window` later. Subjects exposed to several variants, or to one that is not declared, are
-/// counted apart and not compared.
+/// in the range count; assignment alone does not. A subject *converts* if the goal comes after the
+/// first exposure, by time and sequence, at most [`window`](Self::window) later. Subjects exposed
+/// to several variants, or to one that is not declared, are counted separately and not compared.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -78,15 +78,15 @@ pub(crate) const VARIANT_FIELD: &str = "variant";
 const EXPERIMENT_FIELD: &str = "experiment";
 
 impl Experiment {
-    /// The most variants.
+    /// The largest number of variants.
     pub const MAX_VARIANTS: usize = 10;
-    /// The longest name of an experiment or a variant, in bytes.
+    /// The maximum length of the name of an experiment or a variant, in bytes.
     pub const MAX_NAME_BYTES: usize = 128;
-    /// The longest window: 366 days.
+    /// The maximum window: 366 days.
     pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-    /// An experiment without variants yet: exposures of the type `experiment_viewed`, 14 days to
-    /// reach `goal`, [`AnalyticsActor::Person`].
+    /// Creates an experiment without variants. Exposures have the type `experiment_viewed`, `goal`
+    /// must follow within 14 days, and actors are [`AnalyticsActor::Person`].
     pub fn new(name: impl Into<String>, goal: FunnelStep) -> Self {
         Self {
             name: name.into(),
@@ -98,37 +98,38 @@ impl Experiment {
         }
     }
 
-    /// Adds a variant with its weight. The first one is the control that the others are compared with.
+    /// Adds a variant with its weight. The first variant is the control that the others are
+    /// compared with.
     pub fn variant(mut self, name: impl Into<String>, weight: u32) -> Self {
         self.variants.push((name.into(), weight));
         self
     }
 
-    /// The type of the event that says that a subject met its variant. Default:
-    /// `experiment_viewed`.
+    /// Sets the type of the exposure event. Default: `experiment_viewed`.
     pub fn exposure(mut self, event_type: EventType) -> Self {
         self.exposure = event_type;
         self
     }
 
-    /// How long after the exposure the goal counts. Default: 14 days.
+    /// Sets how long after the exposure the goal counts. Default: 14 days.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
-    /// Who takes part. Default: [`AnalyticsActor::Person`].
+    /// Sets the unit that counts once. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// The variant that a subject gets.
+    /// Returns the variant of a subject.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), naming what is wrong, if there are fewer
-    /// than two variants, too many, two of one name, or weights that sum to nothing.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there are fewer than two variants or
+    /// more than [`MAX_VARIANTS`](Self::MAX_VARIANTS), two with the same name, or a sum of weights
+    /// of 0.
     pub fn variant_of(&self, subject: &Subject) -> Result<&str> {
         self.variant_at(&match subject {
             Subject::User(user) => format!("user:{}", user.as_str()),
@@ -136,8 +137,7 @@ impl Experiment {
         })
     }
 
-    /// The variant of a key of your own that stays the same while people change: of a device, or of
-    /// a household.
+    /// Returns the variant of your own key, for example of a device or a household.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl Experiment {
         self.goal.check()
     }
 
-    /// What is looked for: the exposure and the goal.
+    /// Returns the steps to match: the exposure and the goal.
     pub(crate) fn steps(&self) -> [FunnelStep; 2] {
         let name = Value::from(self.name.as_str());
         let exposure = FunnelStep::new(self.exposure.clone()).filter(DataFilter::equals(EXPERIMENT_FIELD, name));
@@ -216,9 +216,9 @@ mod tests {
         Subject::User(UserId::try_from(name).unwrap())
     }
 
-    /// Made with another program from the rule in the docs; they must never change.
+    /// Computed by an independent program from the rule in the docs. The values must never change.
     #[test]
-    fn the_hash_has_its_known_values() {
+    fn variant_of_returns_known_values() {
         let visitor = Subject::Visitor(VisitorId::from(uuid::Uuid::from_u128(7)));
         let text = |subject: &Subject| match subject {
             Subject::User(user) => format!("user:{}", user.as_str()),
@@ -234,12 +234,12 @@ mod tests {
             assert_eq!(experiment.hash(&text(&subject)), hash);
             assert_eq!(experiment.variant_of(&subject).unwrap(), variant);
         }
-        // Where the name ends matters.
+        // The hash covers where the name ends.
         assert_ne!(experiment("x", &[1, 1]).hash("user:user:1"), experiment("xuser:", &[1, 1]).hash("user:1"));
     }
 
     #[test]
-    fn shares_are_those_of_the_weights_and_a_variant_without_weight_gets_nobody() {
+    fn variant_of_follows_weights_and_never_picks_a_zero_weight() {
         let experiment = experiment("shares", &[0, 1, 3]);
         let mut counts = [0; 3];
         for number in 0..10_000 {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_experiment_is_refused() {
+    fn variant_of_rejects_invalid_experiments() {
         let twice = experiment("x", &[1]).variant("0", 1);
         let long = experiment(&"x".repeat(129), &[1, 1]);
         let late = experiment("x", &[1, 1]).window(Experiment::MAX_WINDOW + Duration::from_secs(1));

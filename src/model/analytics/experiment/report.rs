@@ -1,4 +1,4 @@
-//! [`ExperimentReport`]: what came of an experiment.
+//! [`ExperimentReport`]: the result of an experiment.
 
 use serde::Serialize;
 
@@ -12,30 +12,32 @@ use crate::{
     time::{Timestamp, to_millis},
 };
 
-/// What came of an [`Experiment`]. It names no winner: look at the
-/// [interval](VariantReport::difference), at [`note`](Self::note) and at [`ratio`](Self::ratio),
-/// and decide how long it runs before it begins, not when a number looks good.
+/// The result of an [`Experiment`].
+///
+/// It names no winner. Look at the [interval](VariantReport::difference_interval), at
+/// [`note`](Self::note) and at [`ratio`](Self::ratio). Decide how long the experiment runs before
+/// it begins, not when a number looks good.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ExperimentReport {
-    /// When subjects were exposed.
+    /// The range of the exposures.
     pub range: Range,
-    /// The variants, in the order in which they were given.
+    /// The variants, in the order of declaration.
     pub variants: Vec<VariantReport>,
-    /// Number of subjects that met several variants; they are not compared.
+    /// Number of subjects exposed to several variants. They are not compared.
     pub mixed: u64,
-    /// Number of subjects that met an undeclared or unnamed variant; they are not compared.
+    /// Number of subjects exposed to an undeclared or unnamed variant. They are not compared.
     pub unknown: u64,
-    /// Number of subjects of the variants who logged in on the way: they have events as a visitor
-    /// and as a user, and are followed, see
+    /// Number of compared subjects who logged in during the experiment: they have events as a
+    /// visitor and as a user, see
     /// [`AnalyticsActor::Person`](crate::analytics::AnalyticsActor::Person). If `mixed` is large
-    /// beside it, the variant changes at the login: see `Session::variant_of`.
+    /// compared with it, the variant changes at the login: see `Session::variant_of`.
     pub changed_identity: u64,
-    /// Number of subjects that have not converted and still have time to.
+    /// Number of subjects that have not converted and whose window is still open.
     pub open: u64,
-    /// Whether there are enough of them to say anything.
-    pub note: SampleNote,
-    /// Whether subjects are spread as the weights say; `None` below 100 of them.
+    /// Whether the sample is large enough.
+    pub note: SampleSize,
+    /// Whether subjects are distributed by weight; `None` below 100 subjects.
     pub ratio: Option<SampleRatio>,
 }
 
@@ -43,45 +45,46 @@ pub struct ExperimentReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct VariantReport {
-    /// Its name.
+    /// Name of the variant.
     pub name: String,
-    /// Its weight.
+    /// Weight of the variant.
     pub weight: u32,
     /// Number of subjects exposed to this variant and no other.
     pub subjects: u64,
-    /// Number of them that converted.
+    /// Number of these subjects that converted.
     pub conversions: u64,
-    /// Their share.
+    /// Conversion rate; `None` without subjects.
     pub rate: Option<f64>,
-    /// What the share may be: 95 %, Wilson.
+    /// 95 % confidence interval of the rate (Wilson).
     pub interval: Option<Interval>,
-    /// How much the share differs from that of the first variant; `None` for that one.
+    /// Rate minus the rate of the first variant; `None` for the first variant.
     pub difference: Option<f64>,
-    /// What the difference may be: 95 %, Newcombe. If it holds 0, it may be chance.
+    /// 95 % confidence interval of the difference (Newcombe). If it contains 0, the difference may
+    /// be chance.
     pub difference_interval: Option<Interval>,
 }
 
-/// Whether there are enough subjects to say anything.
+/// Whether the sample of an experiment is large enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum SampleNote {
-    /// In some variant fewer than 100 subjects, or fewer than 10 who converted or who did not: the
-    /// difference says next to nothing.
+pub enum SampleSize {
+    /// A variant has fewer than 100 subjects, fewer than 10 conversions, or fewer than 10 subjects
+    /// without conversion. The difference means next to nothing.
     TooFew,
-    /// Enough for the interval to mean something. Whether it is narrow enough is for you to say.
+    /// Large enough for the interval to be meaningful. It may still be too wide for your decision.
     Usable,
 }
 
-/// Whether subjects are spread over the variants as the weights say (Pearson's chi-squared).
+/// Whether subjects are distributed over the variants by weight (Pearson's chi-squared test).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SampleRatio {
-    /// The statistic, over the variants with a weight.
+    /// The chi-squared statistic over the variants with a weight.
     pub chi_squared: f64,
-    /// Whether chance would do this in fewer than 1 of 1,000 experiments, or somebody was exposed
-    /// to a variant without weight: then something is wrong with the exposures, and the rates
-    /// cannot be compared.
+    /// Whether the distribution is wrong: by chance it would occur in fewer than 1 of 1,000
+    /// experiments, or a subject was exposed to a variant without weight. Then the exposures are
+    /// faulty and the rates cannot be compared.
     pub mismatch: bool,
 }
 
@@ -90,7 +93,7 @@ pub struct SampleRatio {
 const CRITICAL: [f64; 9] = [10.828, 13.816, 16.266, 18.467, 20.515, 22.458, 24.322, 26.125, 27.877];
 
 impl SampleRatio {
-    /// Of counts and weights; `None` below 100 subjects.
+    /// Tests counts and weights; `None` below 100 subjects.
     fn of(counts: &[(u64, u32)]) -> Option<Self> {
         let total: u64 = counts.iter().map(|(count, _)| count).sum();
         if total < 100 {
@@ -117,8 +120,8 @@ struct Tally {
 }
 
 impl Experiment {
-    /// The answer of `marks`, which come in the order of their sequence: the first bit is set for
-    /// an exposure, whose branch is the variant, the second for the goal.
+    /// Computes the report from `marks`, in the order of their sequence. Bit 0 is an exposure, with
+    /// the variant as its branch; bit 1 is the goal.
     pub(crate) fn report(
         &self,
         range: Range,
@@ -160,7 +163,7 @@ impl Experiment {
         }
         let is_small =
             |tally: &Tally| tally.subjects < 100 || tally.conversions.min(tally.subjects - tally.conversions) < 10;
-        let note = if tallies.iter().any(is_small) { SampleNote::TooFew } else { SampleNote::Usable };
+        let note = if tallies.iter().any(is_small) { SampleSize::TooFew } else { SampleSize::Usable };
         let counts: Vec<_> =
             tallies.iter().zip(&self.variants).map(|(tally, (_, weight))| (tally.subjects, *weight)).collect();
         let ratio = SampleRatio::of(&counts);
@@ -200,7 +203,7 @@ mod tests {
 
     fn names() -> Names {
         let mut names = Names::default();
-        // Not in the order of the variants, and one that is none of them.
+        // Not in the order of the variants, and one undeclared name.
         for name in ["new", "odd", "old"] {
             names.number(name).unwrap();
         }
@@ -209,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn subjects_are_counted_as_the_docs_say(
+        fn report_counts_subjects_as_documented(
             events in prop::collection::vec((0..6u32, 0..40i64, 0..4u16, 0..4u16), 0..25),
         ) {
             let range = Range::new(Timestamp::from_millis(5), Timestamp::from_millis(30)).unwrap();
@@ -241,11 +244,11 @@ mod tests {
                 (found(|variant| variant.subjects), found(|variant| variant.conversions), report.mixed, report.unknown, report.open),
                 expected
             );
-            prop_assert_eq!(report.note, SampleNote::TooFew);
+            prop_assert_eq!(report.note, SampleSize::TooFew);
         }
     }
 
-    /// A variant with so many subjects and conversions, one after the other.
+    /// Marks of a variant with these numbers of subjects and conversions.
     fn sample(actor: &mut u32, branch: u16, subjects: u64, conversions: u64) -> Vec<Mark> {
         let mut marks = Vec::new();
         for number in 0..subjects {
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_comes_with_its_interval_and_a_note_on_the_sample() {
+    fn report_has_difference_interval_sample_size_and_ratio() {
         let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(30)).unwrap();
         let report = |old: (u64, u64), new: (u64, u64)| {
             let mut actor = 0;
@@ -268,7 +271,7 @@ mod tests {
             experiment().report(range, marks, &names(), |_| false, Timestamp::from_millis(1_000))
         };
         let usable = report((1_000, 100), (1_010, 150));
-        assert_eq!(usable.note, SampleNote::Usable);
+        assert_eq!(usable.note, SampleSize::Usable);
         let [old, new] = &usable.variants[..] else { panic!("two variants") };
         assert_eq!((old.difference, old.difference_interval), (None, None));
         assert!((new.difference.unwrap() - (150.0 / 1_010.0 - 0.1)).abs() < 1e-12);
@@ -278,13 +281,13 @@ mod tests {
         );
         assert!(!usable.ratio.unwrap().mismatch);
         for few in [report((99, 20), (1_000, 100)), report((1_000, 9), (1_000, 100)), report((100, 91), (100, 50))] {
-            assert_eq!(few.note, SampleNote::TooFew);
+            assert_eq!(few.note, SampleSize::TooFew);
         }
         assert_eq!(report((49, 1), (50, 1)).ratio, None);
         let (uneven, even) =
             (report((1_000, 1), (1_150, 1)).ratio.unwrap(), report((1_000, 1), (1_140, 1)).ratio.unwrap());
         // 75²/1075 · 2 = 10.47 and 70²/1070 · 2 = 9.16 are below 10.828; 80²/1080 · 2 = 11.85 is
-        // not.
+        // above.
         assert!(!uneven.mismatch && !even.mismatch && (uneven.chi_squared - 10.465).abs() < 0.001);
         assert!(report((1_000, 1), (1_160, 1)).ratio.unwrap().mismatch);
     }

@@ -1,20 +1,20 @@
-//! How far one actor came.
+//! The search for the longest chain of one actor.
 
 use super::FunnelOrder;
 use crate::model::analytics::Range;
 
-/// An event of an actor, as far as a funnel looks at it: 16 bytes.
+/// An event of an actor, reduced to what a funnel needs: 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) time: i64,
     pub(crate) actor: u32,
-    /// The steps that it matches, by bit, and [`EXCLUDED`].
+    /// The matched steps, by bit, and [`EXCLUDED`].
     pub(crate) bits: u16,
-    /// Its branch and one more; 0 if it has none.
+    /// Number of the branch plus one; 0 without a branch.
     pub(crate) branch: u16,
 }
 
-/// The bit of what takes an actor out.
+/// The bit of an excluded event.
 pub(crate) const EXCLUDED: u16 = 1 << 15;
 
 /// The rules by which [`Self::walk`] looks for chains.
@@ -26,14 +26,14 @@ pub(crate) struct Walker {
     pub(crate) entry: Range,
 }
 
-/// How far an actor came.
+/// The result for one actor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
-    /// Which events make the chain; empty if they never came in.
+    /// The events of the chain; empty if the actor never entered.
     pub(crate) chain: Chain,
-    /// Whether something excluded lies within.
+    /// Whether an excluded event lies within the chain.
     pub(crate) is_excluded: bool,
-    /// When they last came in.
+    /// Time of the last entry.
     pub(crate) last_entry: Option<i64>,
 }
 
@@ -63,7 +63,7 @@ impl Chain {
         self
     }
 
-    /// Which of two chains that are complete with the same event counts.
+    /// Returns which of two chains counts that are complete with the same event.
     fn is_better_than(&self, other: &Self) -> bool {
         let rank = |chain: &Self| (chain.len(), chain.start());
         match rank(self).cmp(&rank(other)) {
@@ -74,7 +74,7 @@ impl Chain {
 }
 
 impl Walker {
-    /// Looks through the events of one actor, in order, once.
+    /// Finds the chain of one actor in one pass over the ordered events.
     pub(crate) fn walk(&self, marks: &[Mark]) -> Walk {
         let chain = match self.order {
             FunnelOrder::Ordered => self.ordered(marks),
@@ -90,8 +90,8 @@ impl Walker {
         Walk { chain, is_excluded, last_entry: entries.map(|mark| mark.time) }
     }
 
-    /// For each length the chain that began last: if any can go on, it can. From the longest to the
-    /// shortest, so that an event serves one step.
+    /// Keeps, for each length, the chain that began last: if any chain can continue, this one can.
+    /// Lengths are tried from the longest to the shortest, so one event matches one step.
     fn ordered(&self, marks: &[Mark]) -> Chain {
         let mut chains = [Chain::default(); 10];
         let mut best = Chain::default();
@@ -113,7 +113,7 @@ impl Walker {
         best
     }
 
-    /// As [`ordered`](Self::ordered), but what the event before did not reach is over.
+    /// Like [`ordered`](Self::ordered), but drops chains that the previous event did not extend.
     fn strict(&self, marks: &[Mark]) -> Chain {
         let mut chains = [Chain::default(); 10];
         let mut best = Chain::default();
@@ -130,7 +130,7 @@ impl Walker {
         best
     }
 
-    /// For each set of steps the chain that began last.
+    /// Keeps, for each set of steps, the chain that began last.
     fn any(&self, marks: &[Mark]) -> Chain {
         let mut chains = [Chain::default(); 1 << super::Funnel::MAX_STEPS_IN_ANY_ORDER];
         let mut best = Chain::default();
@@ -139,7 +139,7 @@ impl Walker {
                 continue;
             }
             let mut found = best;
-            // A set comes before those that it is made of.
+            // A set is visited before its subsets.
             for set in (1..1usize << self.steps).rev() {
                 let mut longest: Option<Chain> = None;
                 for step in 0..self.steps {
@@ -164,7 +164,7 @@ impl Walker {
         best
     }
 
-    /// The chain of `length` events with one more, if it may go on.
+    /// Returns the chain of `length` events extended by one, if that is allowed.
     fn extend(&self, chain: Chain, length: usize, index: usize, marks: &[Mark]) -> Option<Chain> {
         let time = marks[index].time;
         let may = match chain.len() {
@@ -178,7 +178,7 @@ impl Walker {
         self.entry.from().as_millis() <= time && time < self.entry.until().as_millis()
     }
 
-    /// Whether an event is one to begin with.
+    /// Returns whether a chain may begin with this event.
     fn enters(&self, mark: &Mark) -> bool {
         let first = if self.order == FunnelOrder::Any { !EXCLUDED } else { 1 };
         mark.bits & first != 0 && self.is_entry(mark.time)
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn one_event_serves_one_step_also_where_steps_are_alike() {
+    fn walk_matches_one_event_with_one_step() {
         let walker = walker(2, FunnelOrder::Ordered, 100);
         assert_eq!(walker.walk(&marks(&[(1, "ab")])).chain.as_slice(), [0]);
         assert_eq!(walker.walk(&marks(&[(1, "ab"), (1, "ab")])).chain.as_slice(), [0, 1]);
@@ -214,19 +214,19 @@ mod tests {
     }
 
     #[test]
-    fn the_window_counts_from_the_first_step_and_includes_its_end() {
+    fn walk_measures_the_window_from_the_first_step_inclusively() {
         let walker = walker(3, FunnelOrder::Ordered, 10);
         assert_eq!(walker.walk(&marks(&[(0, "a"), (9, "b"), (10, "c")])).chain.as_slice(), [0, 1, 2]);
         assert_eq!(walker.walk(&marks(&[(0, "a"), (9, "b"), (11, "c")])).chain.as_slice(), [0, 1]);
-        // A later start makes it.
+        // A chain that begins later is complete in time.
         assert_eq!(walker.walk(&marks(&[(0, "a"), (5, "a"), (9, "b"), (15, "c")])).chain.as_slice(), [1, 2, 3]);
-        // Who comes in after the range has not come in; who goes on after it has.
+        // An entry after the range does not count; a later step after the range does.
         assert_eq!(walker.walk(&marks(&[(50, "a"), (51, "b")])).chain.as_slice(), [0; 0]);
         assert_eq!(walker.walk(&marks(&[(49, "a"), (51, "b")])).chain.as_slice(), [0, 1]);
     }
 
     #[test]
-    fn what_lies_between_matters_in_strict_order_and_if_it_is_excluded() {
+    fn walk_checks_events_between_steps_in_strict_order_and_exclusions() {
         let events = marks(&[(0, "a"), (1, ""), (2, "b")]);
         assert_eq!(walker(2, FunnelOrder::Strict, 10).walk(&events).chain.as_slice(), [0]);
         assert_eq!(walker(2, FunnelOrder::Ordered, 10).walk(&events).chain.as_slice(), [0, 2]);
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// All chains there are, judged word by word as the docs have it.
+    /// Judges all possible chains, word by word, as the docs define them.
     fn by_the_docs(walker: &Walker, marks: &[Mark]) -> Vec<u32> {
         let mut best: Vec<u32> = Vec::new();
         for set in 1u32..1 << marks.len() {
@@ -275,7 +275,7 @@ mod tests {
         best
     }
 
-    /// Whether each event can have a step of its own.
+    /// Returns whether each event can match a step of its own.
     fn can_match(bits: &[u16], steps: usize) -> bool {
         let Some((first, rest)) = bits.split_first() else { return true };
         (0..steps).any(|step| {
@@ -288,7 +288,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn a_walk_finds_the_chain_that_the_docs_name(
+        fn walk_finds_the_documented_chain(
             steps in 1..=4usize,
             order in prop::sample::select(vec![FunnelOrder::Ordered, FunnelOrder::Strict, FunnelOrder::Any]),
             window in 0..30i64,

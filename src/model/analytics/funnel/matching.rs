@@ -1,4 +1,4 @@
-//! [`FunnelStep`] and [`DataFilter`]: which events are meant.
+//! [`FunnelStep`] and [`DataFilter`]: conditions on events.
 
 use std::fmt;
 
@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::super::timelines::invalid;
 use crate::{error::Result, model::activity::EventType};
 
-/// Which events are meant: those of a type whose data passes all filters.
+/// A condition on events: an event type, and filters on the event's data.
+///
+/// # Examples
 ///
 /// ```
 /// use serde_json::json;
@@ -26,11 +28,11 @@ pub struct FunnelStep {
     filters: Vec<DataFilter>,
 }
 
-/// What the data of an event must have: a field with a value, or a field at all.
+/// A condition on the data of an event: a field exists, or has a value.
 ///
-/// A field is a key of the object, or a JSON pointer (RFC 6901) if it begins with `/`. A value
-/// equals one of the same type only: the number 1 is not the text "1"; 1 and 1.0 are two values. A
-/// field that is `null` exists.
+/// A field is a key of the object, or a JSON pointer (RFC 6901) if it begins with `/`. Values are
+/// compared with their type: the number 1 is not the text "1", and 1 is not 1.0. A field that is
+/// `null` exists.
 #[derive(Clone, PartialEq)]
 #[must_use]
 pub struct DataFilter {
@@ -39,22 +41,22 @@ pub struct DataFilter {
 }
 
 impl FunnelStep {
-    /// The most filters of one step.
+    /// The largest number of filters of one step.
     pub const MAX_FILTERS: usize = 10;
 
-    /// Any event of this type.
+    /// Matches every event of this type.
     pub fn new(event_type: EventType) -> Self {
         Self { event_type, filters: Vec::new() }
     }
 
-    /// Only if its data passes this filter, too.
+    /// Adds a filter that the event's data must pass.
     pub fn filter(mut self, filter: DataFilter) -> Self {
         self.filters.push(filter);
         self
     }
 
-    /// Whether an event of this type with this data is meant. Data that is no JSON passes no
-    /// filter.
+    /// Returns whether an event of this type with this data matches. Data that is not JSON passes
+    /// no filter.
     pub fn matches(&self, event_type: &EventType, data: Option<&str>) -> bool {
         let value = || data.and_then(|data| serde_json::from_str(data).ok());
         self.event_type == *event_type && (self.filters.is_empty() || self.passes(value().as_ref()))
@@ -73,12 +75,12 @@ impl FunnelStep {
 }
 
 impl DataFilter {
-    /// The field has this value.
+    /// Requires that the field has this value.
     pub fn equals(field: impl Into<String>, value: impl Into<Value>) -> Self {
         Self { field: field.into(), value: Some(value.into()) }
     }
 
-    /// The field is there.
+    /// Requires that the field exists.
     pub fn exists(field: impl Into<String>) -> Self {
         Self { field: field.into(), value: None }
     }
@@ -89,7 +91,7 @@ impl DataFilter {
     }
 }
 
-/// Redacted: a value that is looked for may be personal.
+/// Redacted: the value may be personal data.
 impl fmt::Debug for DataFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataFilter").field("field", &self.field).finish_non_exhaustive()
@@ -100,15 +102,15 @@ fn field<'a>(data: &'a Value, name: &str) -> Option<&'a Value> {
     if name.starts_with('/') { data.pointer(name) } else { data.get(name) }
 }
 
-/// Which steps an event matches, and what its breakdown is, with its data read once.
+/// Matches an event against all steps and reads its breakdown, parsing the data once.
 pub(crate) struct Matcher {
-    /// `None` is any event.
+    /// `None` matches every event.
     steps: Vec<Option<FunnelStep>>,
     exclusions: Vec<Option<FunnelStep>>,
     breakdown: Option<String>,
 }
 
-/// What a type may match, found once for each type.
+/// The steps that a type may match, computed once for each type.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Wanted {
     /// Steps by bit, the first in the lowest.
@@ -117,12 +119,12 @@ pub(crate) struct Wanted {
     needs_data: bool,
 }
 
-/// What an event matches.
+/// The result for one event.
 #[derive(Default)]
 pub(crate) struct Match {
     pub(crate) steps: u16,
     pub(crate) is_excluded: bool,
-    /// The value by which entries are told apart.
+    /// The value of the breakdown field.
     pub(crate) branch: Option<String>,
 }
 
@@ -136,7 +138,7 @@ impl Matcher {
         Self { steps: steps.into_iter().collect(), exclusions, breakdown }
     }
 
-    /// The types that are named.
+    /// Returns the types that are named.
     pub(crate) fn types(&self) -> Vec<EventType> {
         self.named().map(|step| step.event_type.clone()).collect()
     }
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_tells_types_of_values_and_a_missing_field_from_null() {
+    fn data_filter_distinguishes_value_types_and_missing_from_null() {
         let data = json!({ "a": 1, "b": null, "c": { "d/e": [true] }, "/x": 2 }).to_string();
         for (filter, passes) in [
             (DataFilter::equals("a", 1), true),
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_matcher_says_of_all_steps_what_each_says_of_itself() {
+    fn matcher_agrees_with_each_step() {
         let gold = |step: FunnelStep| step.filter(DataFilter::equals("plan", "gold"));
         let steps = [
             FunnelStep::new(EventType::LOGIN),

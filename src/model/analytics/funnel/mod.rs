@@ -1,4 +1,4 @@
-//! [`Funnel`]: how many come how far.
+//! [`Funnel`]: how many actors complete a sequence of steps.
 
 mod chain;
 mod matching;
@@ -19,40 +19,45 @@ pub use self::{
 use super::{AnalyticsActor, timelines::invalid};
 use crate::error::Result;
 
-/// A question: of those who did the first step, how many went on to the second, the third …?
+/// A funnel query: how many actors go from the first step to the second, the third, and so on?
 ///
 /// # Definition
 ///
-/// Of each [`AnalyticsActor`] all events that count are ordered by time and, where that is the
-/// same, by sequence. A *chain* is a list of events e1, e2, … ej of one actor, each later in that
-/// order than the one before, where ei matches the step i, and the time of each is at most `window`
-/// after that of e1: to the millisecond, and from the first step, not from the one before. One
-/// event serves one step, also where two steps are alike. e1 lies in the range that is asked for;
-/// the others may come after its end.
+/// The counted events of each [`AnalyticsActor`] are ordered by time and sequence. A *chain* is a
+/// list of events e1, e2, …, ej of one actor, each later in that order than the one before, such
+/// that
 ///
-/// An actor came as far as their longest chain. The first chain that got so far tells how long each
-/// step took; if several were complete with the same event, the one that began last; of those, the
-/// one whose later steps, beginning with the last, are earliest.
+/// - ei matches step i,
+/// - the time of each is at most [`window`](Self::window) after that of e1, to the millisecond,
+/// - one event matches one step, even if two steps are alike,
+/// - e1 lies in the range of the query. Later events may lie after its end.
 ///
-/// | [`FunnelOrder`] | then |
-/// |---|---|
-/// | `Ordered` | other events may lie between those of a chain |
-/// | `Strict` | no other event of the actor lies between them that counts |
-/// | `Any` | the chain is of events that match so many different steps, in any order; who did j of them came to stage j |
+/// The stage of an actor is the length of their longest chain. If there are several, the chain that
+/// was complete first counts; of those complete with the same event, the one that began last; of
+/// those, the one whose later steps, compared from the last, are earliest. This chain gives the
+/// time of each step.
 ///
-/// An event that matches an [exclusion](Self::exclude), lies between the first and the last of that
-/// chain and is none of it takes the actor out: they are counted as excluded and nowhere else. An
-/// actor who did not come to the end, but whose last entry is not yet `window` ago, is *open*: they
-/// may still come.
+/// The [`FunnelOrder`] decides what may lie between the events of a chain:
 ///
-/// A stage's conversion is its actors by those of the stage before, or of the first; where those
-/// are none, it is `None`.
+/// - `Ordered`: any other events.
+/// - `Strict`: no other counted event of the actor.
+/// - `Any`: the steps may be done in any order; an actor who did j different steps is at stage j.
+///
+/// An actor is *excluded* if an event that matches an [exclusion](Self::exclude) lies between the
+/// first and the last event of the chain and is not part of it. Excluded actors count in no stage.
+/// An actor who did not finish, but whose last entry is less than `window` ago, is *open*: they may
+/// still finish.
+///
+/// The conversion of a stage is its number of actors divided by that of the previous stage, or of
+/// the first. It is `None` if that number is 0.
 ///
 /// # Limits
 ///
 /// [`MAX_STEPS`](Self::MAX_STEPS), [`MAX_STEPS_IN_ANY_ORDER`](Self::MAX_STEPS_IN_ANY_ORDER),
 /// [`MAX_EXCLUSIONS`](Self::MAX_EXCLUSIONS), [`MAX_WINDOW`](Self::MAX_WINDOW),
 /// [`MAX_BRANCHES`](Self::MAX_BRANCHES).
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -89,33 +94,34 @@ pub struct Funnel {
     pub(crate) breakdown: Option<String>,
 }
 
-/// In which order the steps of a [`Funnel`] are done.
+/// The order of the steps of a [`Funnel`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FunnelOrder {
-    /// One after the other, and anything between. The default.
+    /// One after the other, with any events between. The default.
     #[default]
     Ordered,
-    /// One after the other, and nothing between.
+    /// One after the other, with no counted event between.
     Strict,
     /// In any order.
     Any,
 }
 
 impl Funnel {
-    /// The most steps.
+    /// The largest number of steps.
     pub const MAX_STEPS: usize = 10;
-    /// The most steps in any order: each more doubles the work.
+    /// The largest number of steps in any order. Each additional step doubles the work.
     pub const MAX_STEPS_IN_ANY_ORDER: usize = 6;
-    /// The most exclusions.
+    /// The largest number of exclusions.
     pub const MAX_EXCLUSIONS: usize = 10;
-    /// The longest window: 366 days.
+    /// The maximum window: 366 days.
     pub const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-    /// The most branches of a breakdown.
+    /// The largest number of branches of a breakdown.
     pub const MAX_BRANCHES: usize = 1_000;
 
-    /// These steps in this order, within 14 days, by [`AnalyticsActor::Person`].
+    /// Creates a funnel of these steps in this order, within 14 days, by
+    /// [`AnalyticsActor::Person`].
     pub fn new(steps: impl IntoIterator<Item = FunnelStep>) -> Self {
         Self {
             steps: steps.into_iter().collect(),
@@ -127,38 +133,38 @@ impl Funnel {
         }
     }
 
-    /// How long the last step may come after the first. Default: 14 days.
+    /// Sets how long after the first step the last may come. Default: 14 days.
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
-    /// In which order. Default: [`FunnelOrder::Ordered`].
+    /// Sets the order of the steps. Default: [`FunnelOrder::Ordered`].
     pub fn order(mut self, order: FunnelOrder) -> Self {
         self.order = order;
         self
     }
 
-    /// Takes out who did this meanwhile.
+    /// Excludes actors with such an event within their chain.
     pub fn exclude(mut self, event: FunnelStep) -> Self {
         self.exclusions.push(event);
         self
     }
 
-    /// Who goes through it. Default: [`AnalyticsActor::Person`].
+    /// Sets the unit that counts once. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// Also tells apart by this field of the data of e1: a key, or a JSON pointer (RFC 6901) if it
-    /// begins with `/`.
+    /// Breaks the report down by this field of the data of e1: a key, or a JSON pointer (RFC 6901)
+    /// if it begins with `/`.
     pub fn breakdown(mut self, field: impl Into<String>) -> Self {
         self.breakdown = Some(field.into());
         self
     }
 
-    /// Whether the question makes sense.
+    /// Checks the parameters.
     pub(crate) fn check(&self) -> Result<()> {
         let most = match self.order {
             FunnelOrder::Any => Self::MAX_STEPS_IN_ANY_ORDER,

@@ -1,4 +1,4 @@
-//! [`FunnelReport`]: how many came how far, and how long it took them.
+//! [`FunnelReport`]: actors, conversion and times of each stage.
 
 use serde::Serialize;
 
@@ -18,16 +18,16 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FunnelReport {
-    /// When actors came in.
+    /// The range of the entries.
     pub range: Range,
     /// The stages, one for each step.
     pub stages: Vec<FunnelStage>,
-    /// Number of actors with an excluded event.
+    /// Number of excluded actors.
     pub excluded: u64,
-    /// Number of actors that entered, did not finish, and still have time to.
+    /// Number of actors that entered, did not finish, and whose window is still open.
     pub open: u64,
-    /// The same for each value of the field that tells apart, the most frequent first, then by
-    /// value, those without last. Empty if none was asked for.
+    /// The same figures for each value of the breakdown field: the most frequent value first, then
+    /// by value, entries without a value last. Empty without a breakdown.
     pub branches: Vec<FunnelBranch>,
 }
 
@@ -35,29 +35,29 @@ pub struct FunnelReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FunnelStage {
-    /// The type of the step; in any order of the step at this place of the list, whichever was
-    /// done.
+    /// Event type of the step. With [`FunnelOrder::Any`], the step at this place of the list,
+    /// whichever steps were done.
     pub event_type: String,
     /// Number of actors that reached this stage.
     pub actors: u64,
     /// Number of actors lost since the previous stage; 0 for the first stage.
     pub dropped: u64,
-    /// The share of the stage before; `None` for the first, and if nobody was there.
+    /// Share of the previous stage; `None` for the first stage, and if the previous stage has no
+    /// actors.
     pub from_previous: Option<f64>,
-    /// The share of the first stage; `None` if nobody was there.
+    /// Share of the first stage; `None` if the first stage has no actors.
     pub from_first: Option<f64>,
-    /// The time from the stage before, in milliseconds, that at least half of the actors did not
-    /// exceed.
+    /// Median time since the previous stage, in milliseconds.
     pub median_ms: Option<u64>,
-    /// Its mean.
+    /// Mean time since the previous stage, in milliseconds.
     pub mean_ms: Option<f64>,
 }
 
-/// A [`Funnel`] of those whose first event had this value.
+/// The stages of the actors whose first event had one value of the breakdown field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FunnelBranch {
-    /// The value; `None` if the field was missing or `null`. What is no text is JSON.
+    /// The value; `None` if the field is missing or `null`. A value that is not a string is JSON.
     pub value: Option<String>,
     /// The stages.
     pub stages: Vec<FunnelStage>,
@@ -68,9 +68,9 @@ pub struct FunnelBranch {
 }
 
 impl Funnel {
-    /// The answer of `marks`, which come in the order of their sequence.
+    /// Computes the report from `marks`, in the order of their sequence.
     pub(crate) fn report(&self, range: Range, mut marks: Vec<Mark>, branches: &Names, now: Timestamp) -> FunnelReport {
-        // Stable: what has the same time stays in the order of sequence.
+        // The sort is stable: events of one time stay in the order of their sequence.
         marks.sort_by_key(|mark| (mark.actor, mark.time));
         let window = to_millis(self.window);
         let walker = Walker { steps: self.steps.len(), order: self.order, window, entry: range };
@@ -123,10 +123,10 @@ impl Funnel {
     }
 }
 
-/// Counts while actors are looked at.
+/// Counts while actors are evaluated.
 struct Tally {
     actors: Vec<u64>,
-    /// The times from the stage before.
+    /// Times since the previous stage.
     times: Vec<Vec<u64>>,
     excluded: u64,
     open: u64,
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_branches_and_open_windows_are_counted() -> Result<()> {
+    fn report_counts_stages_branches_and_open_windows() -> Result<()> {
         let step = |name| EventType::new(name).map(FunnelStep::new);
         let funnel = Funnel::new([step("see")?, step("buy")?, step("praise")?])
             .window(std::time::Duration::from_millis(100))

@@ -1,5 +1,5 @@
-//! Sequences with anything between: PrefixSpan with pseudo-projection (Pei et al., "PrefixSpan:
-//! Mining Sequential Patterns Efficiently by Prefix-Projected Pattern Growth", 2001).
+//! Patterns with gaps: PrefixSpan with pseudo-projection (Pei et al., "PrefixSpan: Mining
+//! Sequential Patterns Efficiently by Prefix-Projected Pattern Growth", 2001).
 
 use std::collections::HashMap;
 
@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 use super::{PatternQuery, Visits};
 use crate::{error::Result, model::analytics::timelines::too_large};
 
-/// The support of each sequence of 2 to `longest` labels that at least `least` visits have.
+/// Returns the support of each sequence of 2 to `longest` labels that at least `least` visits
+/// contain.
 pub(super) fn count(visits: &Visits, longest: usize, least: u64) -> Result<Vec<(Vec<u32>, u64)>> {
     count_up_to(visits, longest, least, PatternQuery::MAX_PATTERNS)
 }
@@ -28,8 +29,8 @@ struct Growth {
 }
 
 impl Growth {
-    /// Finds what begins with the prefix; `rests` is what comes in each visit after the first place
-    /// where the prefix is complete.
+    /// Finds the patterns that begin with the prefix. `rests` is the rest of each visit after the
+    /// first place where the prefix is complete.
     fn grow(&mut self, rests: &[&[u32]]) -> Result<()> {
         let mut support: HashMap<u32, (u64, usize), RandomState> = HashMap::default();
         for (number, rest) in rests.iter().enumerate() {
@@ -47,7 +48,7 @@ impl Growth {
             self.prefix.push(label);
             if self.prefix.len() > 1 {
                 if self.found.len() == self.most {
-                    return Err(too_large("MAX_PATTERNS", "different patterns", self.most));
+                    return Err(too_large("MAX_PATTERNS", "distinct patterns", self.most));
                 }
                 self.found.push((self.prefix.clone(), support));
             }

@@ -1,4 +1,4 @@
-//! [`PatternQuery`]: what people often do one after the other.
+//! [`PatternQuery`]: common sequences of events.
 
 mod gapped;
 mod ngrams;
@@ -13,26 +13,29 @@ use super::{
 };
 use crate::{error::Result, model::activity::EventType};
 
-/// A question: which sequences of events occur in the most visits?
+/// A pattern query: which sequences of events occur in the most visits?
 ///
 /// # Definition
 ///
 /// The events of each [`AnalyticsActor`] are split into [visits](super::visits()), and each event
-/// gets its [label](Labels). A *pattern* is a sequence of labels, from 2 to
-/// [`longest`](Self::longest). A visit has it if the labels stand in it side by side in that order;
-/// with [`gapped`](Self::gapped), if they stand in it in that order, whatever lies between. The
-/// *support* of a pattern is the number of visits that have it, however often. The answer has the
-/// patterns with the largest support; of those with the same, the longer ones first, then by their
-/// labels.
+/// gets its [label](Labels). A *pattern* is a sequence of 2 to [`longest`](Self::longest) labels. A
+/// visit contains the pattern if the labels follow each other directly in it; with
+/// [`gapped`](Self::gapped), other events may lie between. The *support* of a pattern is the number
+/// of visits that contain it, however often.
 ///
-/// Gapped patterns are those with at least the asked-for support (PrefixSpan; Pei et al. 2001):
-/// without such a floor there are more of them than can be counted.
+/// The answer lists the patterns with the largest support. With equal support, longer patterns come
+/// first, then the order of labels decides.
+///
+/// Gapped patterns need a minimum support (PrefixSpan; Pei et al. 2001): without one there are too
+/// many to count.
 ///
 /// # Limits
 ///
 /// [`MAX_LENGTH`](Self::MAX_LENGTH), [`MAX_LIMIT`](Self::MAX_LIMIT), and
-/// [`MAX_PATTERNS`](Self::MAX_PATTERNS) different patterns: if there are more, the answer is
+/// [`MAX_PATTERNS`](Self::MAX_PATTERNS) distinct patterns. Beyond that the query fails with
 /// [`TooLarge`](crate::ErrorKind::TooLarge).
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -76,8 +79,8 @@ pub struct CommonPatterns {
     /// Number of visits read.
     pub visits: u64,
     /// Number of distinct patterns.
-    pub different: u64,
-    /// The most common ones.
+    pub distinct: u64,
+    /// The most common patterns.
     pub patterns: Vec<Pattern>,
 }
 
@@ -85,23 +88,23 @@ pub struct CommonPatterns {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Pattern {
-    /// The labels in their order.
+    /// The labels in order.
     pub labels: Vec<String>,
-    /// Number of visits that have it.
+    /// Number of visits that contain the pattern.
     pub visits: u64,
-    /// That in percent of all visits.
+    /// Percentage of all visits.
     pub percent: f64,
 }
 
 impl PatternQuery {
-    /// The longest pattern.
+    /// The maximum length of a pattern.
     pub const MAX_LENGTH: usize = 8;
-    /// The longest list.
+    /// The largest limit: 1,000.
     pub const MAX_LIMIT: usize = 1_000;
-    /// The most different patterns that are counted.
+    /// The largest number of distinct patterns that are counted.
     pub const MAX_PATTERNS: usize = 2_000_000;
 
-    /// The 20 most common patterns of 2 to 4 events, by [`Labels::Pages`] and
+    /// Creates a query for the 20 most common patterns of 2 to 4 events, by [`Labels::Pages`] and
     /// [`AnalyticsActor::Person`].
     pub fn new() -> Self {
         Self {
@@ -127,32 +130,32 @@ impl PatternQuery {
         self
     }
 
-    /// What events are called. Default: [`Labels::Pages`].
+    /// Sets how events are labelled. Default: [`Labels::Pages`].
     pub fn labels(mut self, labels: Labels) -> Self {
         self.labels = labels;
         self
     }
 
-    /// Whose events belong together. Default: [`AnalyticsActor::Person`].
+    /// Sets whose events are grouped together. Default: [`AnalyticsActor::Person`].
     pub fn actor(mut self, actor: AnalyticsActor) -> Self {
         self.actor = actor;
         self
     }
 
-    /// Looks at events of these types only. Default: all that count.
+    /// Restricts the query to events of these types. Default: all that count.
     pub fn types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.types = Some(types.into_iter().collect());
         self
     }
 
-    /// Takes the same label several times in a row for one event.
+    /// Counts consecutive events of one label as one.
     pub fn merge_repeats(mut self) -> Self {
         self.merges_repeats = true;
         self
     }
 
-    /// Lets anything lie between the events of a pattern, and finds those that at least so many
-    /// visits have; at least 1.
+    /// Allows other events between those of a pattern, and finds the patterns that at least
+    /// `min_support` visits contain. The minimum is 1.
     pub fn gapped(mut self, min_support: u64) -> Self {
         self.min_support = Some(min_support);
         self
@@ -168,7 +171,7 @@ impl PatternQuery {
         check_limit(self.limit, Self::MAX_LIMIT)
     }
 
-    /// The answer.
+    /// Computes the answer.
     pub(crate) fn answer(&self, lines: &Timelines) -> Result<CommonPatterns> {
         let mut visits = Visits::default();
         for visit in lines.visits() {
@@ -184,7 +187,7 @@ impl PatternQuery {
             None => ngrams::count(&visits, self.longest)?,
             Some(least) => gapped::count(&visits, self.longest, least)?,
         };
-        let different = found.len() as u64;
+        let distinct = found.len() as u64;
         let ranks = ranks(&lines.names);
         let rank = |(labels, support): &(Vec<u32>, u64)| {
             let names: Vec<u32> = labels.iter().map(|label| ranks[*label as usize]).collect();
@@ -201,7 +204,7 @@ impl PatternQuery {
             visits,
             percent: share(visits, total).unwrap_or_default() * 100.0,
         });
-        Ok(CommonPatterns { visits: total, different, patterns: patterns.collect() })
+        Ok(CommonPatterns { visits: total, distinct, patterns: patterns.collect() })
     }
 }
 
@@ -211,12 +214,12 @@ impl Default for PatternQuery {
     }
 }
 
-/// A list is neither empty nor endless.
+/// Checks that a limit is between 1 and `most`.
 pub(super) fn check_limit(limit: usize, most: usize) -> Result<()> {
     if (1..=most).contains(&limit) { Ok(()) } else { Err(invalid("limit", &format!("it is 1 to {most}"))) }
 }
 
-/// The place of each name in the order of names.
+/// Returns the rank of each name in alphabetical order.
 pub(super) fn ranks(names: &Names) -> Vec<u32> {
     let mut order: Vec<u32> = (0..names.len() as u32).collect();
     order.sort_by_key(|number| names.name(*number));
@@ -227,11 +230,11 @@ pub(super) fn ranks(names: &Names) -> Vec<u32> {
     ranks
 }
 
-/// The labels of all visits, one after the other: four bytes for each event.
+/// The labels of all visits in one list: four bytes for each event.
 #[derive(Default)]
 struct Visits {
     labels: Vec<u32>,
-    /// Where each visit ends.
+    /// The end of each visit.
     ends: Vec<usize>,
 }
 
@@ -250,7 +253,7 @@ mod tests {
 
     use super::{super::timelines::tests::timelines, *};
 
-    /// All sequences that a visit has, written down.
+    /// Lists all sequences that a visit contains.
     fn by_the_docs(visits: &[Vec<&str>], query: &PatternQuery) -> Vec<(Vec<String>, u64)> {
         let mut support: BTreeMap<Vec<String>, u64> = BTreeMap::new();
         for visit in visits {
@@ -278,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn patterns_are_those_that_writing_all_sequences_down_gives(
+        fn answer_equals_enumeration_of_all_sequences(
             visits in prop::collection::vec(prop::collection::vec(prop::sample::select(vec!["b", "a", "c"]), 1..8), 0..6),
             longest in 2..5usize,
             limit in 1..30usize,
@@ -291,7 +294,7 @@ mod tests {
             let events: Vec<_> = (0..).zip(&visits).flat_map(|(actor, visit)| visit.iter().map(move |label| (actor, 0, *label))).collect();
             let common = query.answer(&timelines(&events)).unwrap();
             let mut expected = by_the_docs(&visits, &query);
-            prop_assert_eq!((common.visits, common.different), (visits.len() as u64, expected.len() as u64));
+            prop_assert_eq!((common.visits, common.distinct), (visits.len() as u64, expected.len() as u64));
             expected.truncate(limit);
             let found: Vec<_> = common.patterns.iter().map(|pattern| (pattern.labels.clone(), pattern.visits)).collect();
             prop_assert_eq!(found, expected);
@@ -302,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn more_patterns_than_allowed_are_an_error_that_names_the_limit() {
+    fn count_beyond_max_patterns_is_too_large() {
         let visits = Visits { labels: (0..1_000).collect(), ends: vec![1_000] };
         for error in
             [ngrams::count_up_to(&visits, 4, 900).unwrap_err(), gapped::count_up_to(&visits, 2, 1, 900).unwrap_err()]
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_question_is_refused() {
+    fn check_rejects_invalid_parameters() {
         for (query, parameter) in [
             (PatternQuery::new().longest(1), "longest"),
             (PatternQuery::new().longest(9), "longest"),

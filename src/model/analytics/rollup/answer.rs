@@ -1,4 +1,4 @@
-//! What a merged stretch answers.
+//! Overviews computed from merged rollups.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,27 +15,27 @@ use crate::{
     time::Timestamp,
 };
 
-/// What an overview is asked for.
+/// The parameters of an overview.
 #[derive(Clone, Debug)]
-pub(crate) struct OverviewAsk {
+pub(crate) struct OverviewQuery {
     pub(crate) range: Range,
     pub(crate) zone: Zone,
-    /// Number of entries of each list.
+    /// Maximum number of entries in each list.
     pub(crate) limit: usize,
 }
 
-/// What only the store knows.
+/// Lookups that only the store can do.
 pub(crate) trait Lookups {
     fn event_type(&self, number: u32) -> Result<String>;
     fn user(&self, number: u32) -> Result<UserId>;
-    /// Time, role and page of each event of a run, in order.
+    /// Returns time, role and page of each event of a run, in order.
     fn steps(&self, run: &Run) -> Result<Vec<(i64, Role, Option<String>)>>;
 }
 
 impl Merged {
-    /// The overview; `None` if the quarters of an hour are not those of the zone's clock, as long
-    /// ago in some places.
-    pub(crate) fn overview(mut self, ask: &OverviewAsk, lookups: &impl Lookups) -> Result<Option<Overview>> {
+    /// Computes the overview. `None` if the zone's offset was not a multiple of a quarter of an
+    /// hour, as long ago in some places.
+    pub(crate) fn overview(mut self, ask: &OverviewQuery, lookups: &impl Lookups) -> Result<Option<Overview>> {
         let Some((hours, days)) = clock(&self.counts.quarters, &ask.zone) else { return Ok(None) };
         let open = self.runs.take_open();
         let mut visits = std::mem::take(&mut self.runs.visits);
@@ -96,7 +96,7 @@ impl Merged {
     }
 }
 
-/// Events by the hour of the day, and on how many days there were any.
+/// Returns the events by hour of the day, and the number of days with events.
 fn clock(quarters: &BTreeMap<i64, u64>, zone: &Zone) -> Option<([u64; 24], u64)> {
     let (mut hours, mut days) = ([0; 24], BTreeSet::new());
     for (quarter, count) in quarters {
@@ -112,7 +112,7 @@ fn clock(quarters: &BTreeMap<i64, u64>, zone: &Zone) -> Option<([u64; 24], u64)>
     Some((hours, days.len() as u64))
 }
 
-/// Splits a run that is longer than a visit can be.
+/// Splits a run that is longer than the longest visit.
 fn look_closer(run: &Run, visits: &mut Visits, names: &mut Names, lookups: &impl Lookups) -> Result<()> {
     let steps = lookups.steps(run)?;
     for visit in split(&steps, |(time, ..)| *time) {
@@ -127,8 +127,8 @@ fn look_closer(run: &Run, visits: &mut Visits, names: &mut Names, lookups: &impl
     Ok(())
 }
 
-/// Those with the most events. Only they are looked up, and those who have as many as the last of
-/// them.
+/// Returns the users with the most events. Only they are looked up, and those with as many events
+/// as the last of them.
 fn top(tally: &Tally, limit: usize, lookups: &impl Lookups) -> Result<Vec<UserEvents>> {
     let mut users: Vec<_> = tally.users().map(|(user, events)| (events, user)).collect();
     let Some(last) = limit.min(users.len()).checked_sub(1) else { return Ok(Vec::new()) };

@@ -1,4 +1,4 @@
-//! How a rollup lies in a store: numbers of variable length (LEB128), texts, columns, sets.
+//! The stored encoding of a rollup: numbers of variable length (LEB128), texts, columns and sets.
 
 use roaring::RoaringBitmap;
 
@@ -16,7 +16,7 @@ impl Writer {
         self.0.push(number as u8);
     }
 
-    /// A difference, small if it is near zero.
+    /// Writes a difference, which is small if it is near zero.
     pub(super) fn signed(&mut self, number: i64) {
         self.number((number << 1 ^ number >> 63) as u64);
     }
@@ -26,7 +26,7 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    /// Numbers that are read faster than they could be unpacked.
+    /// Writes numbers of fixed length, which are faster to read than packed ones.
     pub(super) fn column(&mut self, numbers: impl ExactSizeIterator<Item = u32>) {
         self.number(numbers.len() as u64);
         numbers.for_each(|number| self.0.extend_from_slice(&number.to_le_bytes()));
@@ -42,7 +42,7 @@ impl Writer {
     }
 }
 
-/// Reads what a [`Writer`] has written. What is not that is an error.
+/// Reads what a [`Writer`] has written. Anything else is an error.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    /// Nothing was written where nothing is left.
+    /// Returns whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         u32::try_from(self.number()?).map_err(|_| damaged())
     }
 
-    /// A number that can be added to others without overflow, as how many events there were.
+    /// Reads a number that can be summed without overflow, such as a number of events.
     pub(super) fn amount(&mut self) -> Result<u64> {
         self.number().and_then(|number| if number < 1 << 48 { Ok(number) } else { Err(damaged()) })
     }
@@ -85,8 +85,8 @@ impl<'a> Reader<'a> {
         Ok((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 
-    /// How many follow; not more than there are bytes left, so that nothing is reserved for a
-    /// damaged number.
+    /// Reads the number of elements that follow. It is at most the number of bytes left, so a
+    /// damaged number cannot cause a large allocation.
     pub(super) fn count(&mut self) -> Result<usize> {
         let count = self.number()?;
         usize::try_from(count).ok().filter(|count| *count <= self.0.len()).ok_or_else(damaged)
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         self.bytes_of_set().and_then(Self::to_set)
     }
 
-    /// A set that may not be needed: [`to_set`](Self::to_set) makes it.
+    /// Reads a set that may not be needed; [`to_set`](Self::to_set) decodes it.
     pub(super) fn bytes_of_set(&mut self) -> Result<&'a [u8]> {
         let length = self.count()?;
         self.bytes(length)
@@ -137,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn reader_reads_what_writer_wrote(
             numbers in prop::collection::vec(any::<u64>(), 0..20),
             signed in any::<i64>(),
             column in prop::collection::vec(any::<u32>(), 0..20),
@@ -163,7 +163,7 @@ mod tests {
         }
 
         #[test]
-        fn what_nobody_wrote_is_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn reader_rejects_arbitrary_bytes_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let mut reader = Reader::new(&bytes);
             let _ = reader.set().is_ok();
             let _ = reader.text().is_ok();

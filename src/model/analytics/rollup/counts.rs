@@ -1,49 +1,49 @@
-//! [`Counts`]: how many, of what.
+//! [`Counts`]: numbers of events by their properties.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Leaving, Persons,
+    ExcludedEvents, Persons,
     codec::{Reader, Writer, damaged},
-    leaving::Groups,
+    excluded_events::Groups,
     people::People,
 };
 use crate::{error::Result, model::client::DeviceClass};
 
-/// How many events there were, of what.
+/// Numbers of events by their properties.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) events: u64,
-    /// The times of the first and the last.
+    /// Times of the first and the last event.
     pub(super) span: Option<(i64, i64)>,
-    /// By quarters of an hour since the epoch: what the hours and days of every zone are made of.
+    /// Events by quarters of an hour since the epoch. Hours and days of every zone consist of them.
     pub(super) quarters: BTreeMap<i64, u64>,
     pub(super) types: BTreeMap<u32, u64>,
-    /// By their place in [`DEVICES`].
+    /// Events by index into [`DEVICES`].
     pub(super) devices: BTreeMap<u32, u64>,
     pub(super) referrers: BTreeMap<Box<str>, u64>,
-    /// Types that have events here and do not count at all.
+    /// Types with events here that are excluded entirely.
     pub(super) types_excluded: BTreeSet<u32>,
-    /// Types that have events here of persons who are left out of them.
-    pub(super) types_left_out: BTreeSet<u32>,
-    /// Types that have events here and are no interactions.
+    /// Types with events here of persons who are excluded from them.
+    pub(super) types_partly_excluded: BTreeSet<u32>,
+    /// Types with events here that are passive.
     pub(super) types_passive: BTreeSet<u32>,
-    /// Persons who are left out of some types that have events here: of which.
+    /// Persons who are excluded from some types with events here, by these types.
     pub(super) exclusion: Groups,
 }
 
-/// Their places are stored: append only.
+/// The indices are stored: append only.
 pub(super) const DEVICES: [DeviceClass; 5] =
     [DeviceClass::Desktop, DeviceClass::Mobile, DeviceClass::Tablet, DeviceClass::Bot, DeviceClass::Other];
 
-/// Where a kind of device stands in [`DEVICES`].
+/// Returns the index of a device class in [`DEVICES`].
 pub(super) fn place_of(device: DeviceClass) -> u32 {
     DEVICES.iter().position(|known| *known == device).unwrap_or(DEVICES.len() - 1) as u32
 }
 
 pub(super) const QUARTER: i64 = 15 * 60 * 1_000;
 
-/// Whether a moment can lie in it.
+/// Returns whether the quarter is in the range of [`Timestamp`](crate::Timestamp).
 fn in_time(quarter: i64) -> bool {
     quarter.checked_mul(QUARTER).and_then(|start| start.checked_add(QUARTER)).is_some()
 }
@@ -55,7 +55,7 @@ impl Counts {
         Ok(counts)
     }
 
-    /// Adds those of another stretch.
+    /// Adds the counts of another span.
     pub(super) fn add(&mut self, mut reader: Reader<'_>) -> Result<()> {
         if reader.is_empty() {
             return Ok(());
@@ -86,7 +86,7 @@ impl Counts {
                 None => drop(self.referrers.insert(referrer.into(), count)),
             }
         }
-        for types in [&mut self.types_excluded, &mut self.types_left_out, &mut self.types_passive] {
+        for types in [&mut self.types_excluded, &mut self.types_partly_excluded, &mut self.types_passive] {
             for _ in 0..reader.count()? {
                 types.insert(reader.small()?);
             }
@@ -106,7 +106,7 @@ impl Counts {
 
     pub(super) fn write(&self) -> Vec<u8> {
         let mut writer = Writer::default();
-        if self.events == 0 && self.types_left_out.is_empty() && self.types_excluded.is_empty() {
+        if self.events == 0 && self.types_partly_excluded.is_empty() && self.types_excluded.is_empty() {
             return writer.finish();
         }
         writer.number(self.events);
@@ -133,7 +133,7 @@ impl Counts {
             writer.text(referrer);
             writer.number(*count);
         }
-        for types in [&self.types_excluded, &self.types_left_out, &self.types_passive] {
+        for types in [&self.types_excluded, &self.types_partly_excluded, &self.types_passive] {
             writer.number(types.len() as u64);
             types.iter().for_each(|number| writer.number(u64::from(*number)));
         }
@@ -147,11 +147,11 @@ impl Counts {
         writer.finish()
     }
 
-    /// Who is left out, of those who are there: of the types that have events here.
-    pub(super) fn groups(&self, people: &People, leaving: &Leaving) -> Groups {
+    /// Returns the excluded persons among those who are present, by the types with events here.
+    pub(super) fn groups(&self, people: &People, excluded: &ExcludedEvents) -> Groups {
         let mut there = Persons { users: people.users.all(), visitors: people.visitors.all() };
         self.exclusion.values().for_each(|persons| there.add(persons));
-        let types = self.types.keys().chain(&self.types_left_out).copied().collect();
-        leaving.groups(&types, &there)
+        let types = self.types.keys().chain(&self.types_partly_excluded).copied().collect();
+        excluded.groups(&types, &there)
     }
 }

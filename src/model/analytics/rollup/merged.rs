@@ -1,7 +1,7 @@
-//! [`Merged`]: stretches that follow each other, put together.
+//! [`Merged`]: consecutive spans, merged.
 
 use super::{
-    Leaving, Part, Rollup,
+    ExcludedEvents, Part, Rollup,
     counts::{Counts, QUARTER, place_of},
     pages::RolledPages,
     people::{People, Tally},
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// A stretch of time that grows at its end, by rollups or by events.
+/// A span of time that grows at its end, by rollups or by events.
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(super) from: i64,
@@ -31,9 +31,9 @@ pub(crate) struct Merged {
     types: Slices,
     routes: Slices,
     devices: Slices,
-    /// Of pages.
+    /// Names of pages.
     pub(super) names: Names,
-    /// Events that are no runs yet.
+    /// Events that are not yet part of a run.
     steps: Vec<Step>,
 }
 
@@ -46,13 +46,13 @@ pub(crate) struct Counted<'a> {
     pub(crate) user: Option<u32>,
     pub(crate) visitor: Option<u32>,
     pub(crate) session: Option<u32>,
-    /// Whether it is a view of a page.
+    /// Whether it is a page view.
     pub(crate) is_view: bool,
-    /// The page, if it is a view of one that has a name.
+    /// The page, if it is a view of a page with a name.
     pub(crate) page: Option<&'a str>,
-    /// If it has a request.
+    /// The route, if the event has a request.
     pub(crate) route: Option<u32>,
-    /// The same.
+    /// The device class, if the event has a request.
     pub(crate) device: Option<DeviceClass>,
     pub(crate) referrer: Option<&'a str>,
 }
@@ -67,7 +67,7 @@ struct Step {
 }
 
 impl Merged {
-    /// Nothing yet, from `from` on.
+    /// Creates an empty span that begins at `from`.
     pub(crate) fn new(from: i64) -> Self {
         Self {
             from,
@@ -86,7 +86,7 @@ impl Merged {
         }
     }
 
-    /// The next stretch, with those of its parts that were read.
+    /// Appends the next span, with the parts that were read.
     pub(crate) fn append(&mut self, next: &Rollup) -> Result<()> {
         self.counts.add(next.part(Part::Counts))?;
         self.people.add(next.part(Part::People))?;
@@ -103,21 +103,21 @@ impl Merged {
         Ok(())
     }
 
-    /// An event of the next stretch, in any order, until [`end_at`](Self::end_at) says that it is
-    /// over.
-    pub(crate) fn add(&mut self, event: &Counted<'_>, leaving: &Leaving) -> Result<()> {
-        if leaving.types.contains(&event.event_type) {
+    /// Adds an event of the next span. Events come in any order, until [`end_at`](Self::end_at)
+    /// ends the span.
+    pub(crate) fn add(&mut self, event: &Counted<'_>, excluded: &ExcludedEvents) -> Result<()> {
+        if excluded.types.contains(&event.event_type) {
             self.counts.types_excluded.insert(event.event_type);
             return Ok(());
         }
-        if leaving.leaves_person_out(event) {
-            self.counts.types_left_out.insert(event.event_type);
-            // Of which types is known when all are: see `finalize`.
+        if excluded.excludes_person(event) {
+            self.counts.types_partly_excluded.insert(event.event_type);
+            // The types are known when all events have been added: see `finalize`.
             self.counts.exclusion.entry(Vec::new()).or_default().insert(event);
             return Ok(());
         }
         let page = event.page.map(|page| self.names.number(page)).transpose()?;
-        let role = leaving.role(event);
+        let role = excluded.role(event);
         if role == Role::Passive {
             self.counts.types_passive.insert(event.event_type);
         }
@@ -176,7 +176,7 @@ impl Merged {
         }
     }
 
-    /// The stretch is over: its events make runs.
+    /// Ends the span and turns its events into runs.
     pub(crate) fn end_at(&mut self, until: i64) {
         let mut steps = std::mem::take(&mut self.steps);
         steps.sort_unstable_by_key(|step| (step.stream, step.time, step.sequence));
@@ -205,10 +205,10 @@ impl Merged {
         self.until = until;
     }
 
-    /// All of it as a rollup, whole: at most a few days. The same must have been left out all the
-    /// time.
-    pub(crate) fn finalize(mut self, leaving: &Leaving) -> Rollup {
-        self.counts.exclusion = self.counts.groups(&self.people, leaving);
+    /// Returns the whole span as a rollup. It covers at most a few days, and the same events were
+    /// excluded all the time.
+    pub(crate) fn finalize(mut self, excluded: &ExcludedEvents) -> Rollup {
+        self.counts.exclusion = self.counts.groups(&self.people, excluded);
         let open = self.runs.take_open();
         let parts = Part::ALL.map(|part| match part {
             Part::Counts => self.counts.write(),

@@ -1,33 +1,34 @@
-//! [`Rollup`]: the aggregates of an hour or a day, so that a query over months need not read its events.
+//! [`Rollup`]: the aggregates of an hour or a day, so that a query over months need not read its
+//! events.
 //!
-//! # What is kept
+//! # Content
 //!
-//! Counts, sets of people as bitmaps, how long visits were, and of what lies near the edges of the
-//! stretch enough to put it together with its neighbours: two rollups that follow each other make
-//! exactly the one of both stretches together. Nobody is named; people are the store's numbers. Who
-//! is erased is taken out by making the rollup anew from what is left. A sketch that estimates
-//! distinct people would be smaller, but could not forget anybody.
+//! A rollup has counts, sets of persons as bitmaps, the lengths of visits, and enough about the
+//! events near its edges to be merged with its neighbours: two consecutive rollups merge to exactly
+//! the rollup of both spans together. It names nobody; persons are numbers of the store. To erase a
+//! person, the store computes the rollup again from the remaining events. A sketch that estimates
+//! distinct persons would be smaller, but nobody could be removed from it.
 //!
 //! # Runs
 //!
-//! A *run* is what somebody did without a break of more than half an hour. Runs that come near an
-//! edge are kept as such, with their first and last moment and page, as they may go on on the other
-//! side. All others are visits already; only their lengths are kept. A visit ends after 24 hours
-//! even without a break: of a run that is longer, one has to look at the events themselves.
+//! A *run* is a sequence of events of one stream without a gap of more than half an hour. Runs near
+//! an edge are kept with their first and last time and page, because they may continue on the other
+//! side. All other runs are complete visits; only their lengths are kept. A visit ends after 24
+//! hours even without a gap: the events of a longer run are read again.
 //!
-//! # Another format
+//! # Changes of the format
 //!
-//! A change of what is kept, or what it means, appends a migration to the store that forgets
-//! all rollups: they are made anew.
+//! A change of the content or its meaning appends a migration to the store that deletes all
+//! rollups. They are then computed again.
 
 mod answer;
-mod attendance;
 mod codec;
 mod counts;
-mod leaving;
+mod excluded_events;
 mod merged;
 mod pages;
 mod people;
+mod period_counts;
 mod runs;
 mod sessions;
 mod slices;
@@ -39,54 +40,55 @@ use std::collections::BTreeSet;
 use roaring::RoaringBitmap;
 
 pub(crate) use self::{
-    answer::{Lookups, OverviewAsk},
-    attendance::Attendance,
-    leaving::{Leaving, Persons},
+    answer::{Lookups, OverviewQuery},
+    excluded_events::{ExcludedEvents, Persons},
     merged::{Counted, Merged},
+    period_counts::PeriodCounts,
     runs::{Run, Stream},
 };
 use crate::{error::Result, model::client::DeviceClass};
 
-/// The aggregates of an hour or a day, as a store keeps them.
+/// The aggregates of an hour or a day, as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rollup {
     /// The first millisecond.
     pub(crate) from: i64,
-    /// The first millisecond that is no more of it.
+    /// The first millisecond after the span.
     pub(crate) until: i64,
-    /// By [`Part`]; what is empty says nothing, or was not read.
+    /// By [`Part`]. An empty part has no data, or was not read.
     pub(crate) parts: [Vec<u8>; Part::ALL.len()],
 }
 
-/// A part of a rollup, which can be read without the others.
+/// A part of a rollup that can be read without the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// How many events, of which types, from where, at which time of the day. Who was left out.
+    /// Numbers of events by type, referrer, device and time of day, and who was excluded.
     Counts,
-    /// Who was there.
+    /// The users and visitors.
     People,
-    /// How many events each user has.
+    /// Number of events of each user.
     Tally,
-    /// Views of pages and who looked.
+    /// Page views and viewers.
     Pages,
-    /// What comes near the edges.
+    /// Runs near the edges.
     Runs,
-    /// Visits that do not.
+    /// Visits that are complete.
     Visits,
-    /// When sessions were there.
+    /// Spans of the sessions.
     Sessions,
     /// Events and users of each type.
     Types,
-    /// The same for routes.
+    /// Events and users of each route.
     Routes,
-    /// The same for kinds of devices.
+    /// Events and users of each device class.
     Devices,
 }
 
-/// Some events of a store: those of any of these numbers.
+/// A selection of events: those with any of these numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Only {
-    /// Of what: [`Types`](Part::Types), [`Routes`](Part::Routes) or [`Devices`](Part::Devices).
+    /// The property: [`Types`](Part::Types), [`Routes`](Part::Routes) or
+    /// [`Devices`](Part::Devices).
     pub(crate) part: Part,
     pub(crate) numbers: Vec<u32>,
 }
@@ -122,7 +124,7 @@ impl Part {
 }
 
 impl Rollup {
-    /// One of which no part has been read yet.
+    /// Creates a rollup with no part read.
     pub(crate) fn unread(from: i64, until: i64) -> Self {
         Self { from, until, parts: Default::default() }
     }
@@ -131,27 +133,27 @@ impl Rollup {
         codec::Reader::new(&self.parts[part as usize])
     }
 
-    /// Whether it is what it would be if it were made now, leaving these out. Needs the counts, and
-    /// the people if persons are left out.
-    pub(crate) fn is_made_for(&self, leaving: &Leaving) -> Result<bool> {
+    /// Returns whether computing it now with these exclusions would give the same rollup. Needs the
+    /// counts, and the people if persons are excluded.
+    pub(crate) fn is_made_for(&self, excluded: &ExcludedEvents) -> Result<bool> {
         let counts = counts::Counts::read(self.part(Part::Counts))?;
-        let are_counted = |types: &BTreeSet<u32>| types.is_disjoint(&leaving.types);
-        let types_fit = counts.types.keys().all(|number| !leaving.types.contains(number))
-            && are_counted(&counts.types_left_out)
-            && counts.types_excluded.is_subset(&leaving.types)
+        let are_counted = |types: &BTreeSet<u32>| types.is_disjoint(&excluded.types);
+        let types_fit = counts.types.keys().all(|number| !excluded.types.contains(number))
+            && are_counted(&counts.types_partly_excluded)
+            && counts.types_excluded.is_subset(&excluded.types)
             && counts
                 .types
                 .keys()
-                .all(|number| counts.types_passive.contains(number) == leaving.passive_types.contains(number));
-        if !types_fit || !leaving.has_persons() {
+                .all(|number| counts.types_passive.contains(number) == excluded.passive_types.contains(number));
+        if !types_fit || !excluded.has_persons() {
             return Ok(types_fit && counts.exclusion.is_empty());
         }
         let people = people::People::read(self.part(Part::People))?;
-        Ok(counts.groups(&people, leaving) == counts.exclusion)
+        Ok(counts.groups(&people, excluded) == counts.exclusion)
     }
 
-    /// The events, and the users who were there. Needs the counts and the people; of some events,
-    /// their part.
+    /// Returns the number of events, and the users. Needs the counts and the people; for a
+    /// selection, the part of its property.
     pub(crate) fn attendance(&self, only: Option<&Only>) -> Result<(u64, RoaringBitmap)> {
         if let Some(only) = only {
             return slices::Slices::of(self.part(only.part), &only.numbers);

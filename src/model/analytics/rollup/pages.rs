@@ -1,24 +1,24 @@
-//! [`RolledPages`]: views of pages, and by whom.
+//! [`RolledPages`]: page views and viewers.
 
 use super::{
     codec::{Reader, Writer},
-    people::Crowd,
+    people::IdSet,
 };
 use crate::{error::Result, model::analytics::Names};
 
-/// Views of pages, by the number of the page's name.
+/// Page views, by the number of the page's name.
 #[derive(Debug, Default)]
 pub(super) struct RolledPages(Vec<RolledPage>);
 
-/// Views of a page.
+/// Views of one page.
 #[derive(Debug, Default)]
 pub(super) struct RolledPage {
     pub(super) views: u64,
-    /// How long people stayed, in milliseconds, of those views of which it is known.
+    /// Total time on the page, in milliseconds, of the views with a known time.
     pub(super) time: u64,
     pub(super) timed: u64,
-    pub(super) users: Crowd,
-    pub(super) visitors: Crowd,
+    pub(super) users: IdSet,
+    pub(super) visitors: IdSet,
 }
 
 impl RolledPages {
@@ -30,7 +30,7 @@ impl RolledPages {
         &mut self.0[index]
     }
 
-    /// Somebody went on from there after so many milliseconds.
+    /// Adds the time of one view.
     pub(super) fn add_time(&mut self, number: u32, millis: u64) {
         let page = self.page(number);
         page.time += millis;
@@ -52,7 +52,7 @@ impl RolledPages {
         Ok(())
     }
 
-    /// Those that were looked at, by number.
+    /// Returns the pages with views, by number.
     pub(super) fn viewed(&self) -> impl Iterator<Item = (u32, &RolledPage)> {
         (0..).zip(&self.0).filter(|(_, page)| page.views > 0)
     }

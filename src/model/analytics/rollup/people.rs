@@ -1,4 +1,4 @@
-//! [`People`] and [`Tally`]: who was there, and how much they did.
+//! [`People`] and [`Tally`]: who was active, and how much.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use roaring::{MultiOps, RoaringBitmap};
 use super::codec::{Reader, Writer, damaged};
 use crate::error::Result;
 
-/// Who was there.
+/// Users and visitors with events.
 #[derive(Debug, Default)]
 pub(super) struct People {
-    pub(super) users: Crowd,
-    /// Those with an event for which nobody was logged in.
-    pub(super) visitors: Crowd,
+    pub(super) users: IdSet,
+    /// Visitors with an event without a login.
+    pub(super) visitors: IdSet,
 }
 
 impl People {
@@ -42,15 +42,15 @@ impl People {
     }
 }
 
-/// Distinct people. Many sets are united in one go, in a third of the time that one after the other
-/// takes.
+/// A set of distinct people. Many sets are united at once, in a third of the time of one after the
+/// other.
 #[derive(Debug, Default)]
-pub(super) struct Crowd {
+pub(super) struct IdSet {
     own: RoaringBitmap,
     others: Vec<RoaringBitmap>,
 }
 
-impl Crowd {
+impl IdSet {
     pub(super) fn insert(&mut self, number: u32) {
         self.own.insert(number);
     }
@@ -74,7 +74,7 @@ impl Crowd {
     }
 }
 
-/// How many events each user has. Numbers of users lie close together, so they are counted in
+/// Number of events of each user. Numbers of users lie close together, so they are counted in
 /// chunks.
 #[derive(Debug, Default)]
 pub(super) struct Tally(HashMap<u32, Box<[u64; CHUNK]>, RandomState>);
@@ -111,7 +111,7 @@ impl Tally {
         Ok(())
     }
 
-    /// Those who have any, in no order.
+    /// Returns the users with events, in no order.
     pub(super) fn users(&self) -> impl Iterator<Item = (u32, u64)> {
         self.0.iter().flat_map(|(chunk, counts)| {
             let first = chunk * CHUNK as u32;

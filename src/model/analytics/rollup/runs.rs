@@ -1,4 +1,4 @@
-//! [`Runs`]: what goes on without a break, over the edges of stretches.
+//! [`Runs`]: runs of events that may cross the edges of spans.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Whose events follow each other: those of a session, or of a user or visitor without one.
+/// The stream of an event: its session, or else its user or visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Stream {
     Session(u32),
@@ -27,62 +27,62 @@ pub(crate) enum Stream {
     Visitor(u32),
 }
 
-/// What somebody did without a break.
+/// Events of one stream without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) stream: Stream,
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(super) stay: Stay,
-    /// The first page that was looked at.
+    /// The first page.
     pub(super) entry: Option<u32>,
-    /// The last one.
+    /// The last page.
     pub(super) exit: Option<u32>,
-    /// When the first page was looked at, with a name or without.
+    /// Time of the first page view, with a named page or without.
     pub(super) first_view: Option<i64>,
-    /// The last page, if it has a name and nobody knows yet for how long it was looked at.
+    /// The last page, if it has a name and the time on it is not known yet.
     pub(super) open: Option<Page>,
 }
 
-/// A page that somebody looks at.
+/// A page that is being viewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) number: u32,
     pub(super) opened: i64,
 }
 
-/// Runs that come near an edge, and the visits that do not.
+/// Runs near an edge, and complete visits.
 #[derive(Debug)]
 pub(super) struct Runs {
-    /// Where the stretch begins.
+    /// Start of the span.
     from: i64,
-    /// Near the beginning, but not the end.
+    /// Runs near the start, but not the end.
     head: Vec<Run>,
-    /// Near the end.
+    /// Runs near the end.
     tail: HashMap<Stream, Run, RandomState>,
-    /// Near neither, and too long for one visit.
+    /// Runs near neither edge, but too long for one visit.
     long: Vec<Run>,
     pub(super) visits: Visits,
 }
 
-/// Visits that are over.
+/// Complete visits.
 #[derive(Debug, Default)]
 pub(super) struct Visits {
-    /// Of sessions.
+    /// Visits of sessions.
     pub(super) in_sessions: Lengths,
-    /// Of people without one.
+    /// Visits of people without a session.
     pub(super) alone: Lengths,
     pub(super) entries: HashMap<u32, u64, RandomState>,
     pub(super) exits: HashMap<u32, u64, RandomState>,
 }
 
 impl Run {
-    /// Whether `next`, which is later, is a part of it.
+    /// Returns whether `next`, which is later, continues this run.
     pub(super) fn goes_on_with(&self, next: &Self) -> bool {
         self.stream == next.stream && next.first.saturating_sub(self.last) <= GAP
     }
 
-    /// The run that `next` makes of it. The next view of a page ends the one before.
+    /// Joins `next` to this run. The next page view ends the time on the last page.
     pub(super) fn joined(self, next: Self, pages: &mut RolledPages) -> Self {
         if let (Some(page), Some(viewed)) = (self.open, next.first_view) {
             pages.add_time(page.number, viewed.abs_diff(page.opened));
@@ -98,7 +98,7 @@ impl Run {
         }
     }
 
-    /// Nothing comes after it: that ends the last page.
+    /// Ends the run, and with it the time on the last page.
     pub(super) fn end(&mut self, pages: &mut RolledPages) {
         let page = self.open.take();
         if let Some((page, rest)) = page.and_then(|page| Some((page, self.stay.rest_after(page.opened)?))) {
@@ -106,7 +106,7 @@ impl Run {
         }
     }
 
-    /// Whether it is more than a visit.
+    /// Returns whether it is longer than one visit.
     pub(super) fn is_long(&self) -> bool {
         self.last.saturating_sub(self.first) > LONGEST
     }
@@ -117,8 +117,8 @@ impl Runs {
         Self { from, head: Vec::new(), tail: HashMap::default(), long: Vec::new(), visits: Visits::default() }
     }
 
-    /// Goes on with the runs of a later stretch that ends at `until`, in the order of their
-    /// beginnings.
+    /// Continues with the runs of the next span, which ends at `until`. They are in the order of
+    /// their starts.
     pub(super) fn append(&mut self, runs: impl IntoIterator<Item = Run>, until: i64, pages: &mut RolledPages) {
         let mut before = std::mem::take(&mut self.tail);
         for mut run in runs {
@@ -131,7 +131,7 @@ impl Runs {
             }
             self.keep(run, until, pages);
         }
-        // The stretch may have been a short one.
+        // The span may have been a short one.
         before.into_values().for_each(|run| self.keep(run, until, pages));
     }
 
@@ -143,7 +143,7 @@ impl Runs {
         }
     }
 
-    /// What does not go on at the end.
+    /// Handles a run that does not continue at the end.
     fn settle(&mut self, mut run: Run, pages: &mut RolledPages) {
         run.end(pages);
         if run.first.saturating_sub(self.from) <= GAP {
@@ -155,7 +155,7 @@ impl Runs {
         }
     }
 
-    /// All that are no visits yet, in the order of their beginnings.
+    /// Takes all runs that are not complete visits, in the order of their starts.
     pub(super) fn take_open(&mut self) -> Vec<Run> {
         let mut open = std::mem::take(&mut self.head);
         open.append(&mut self.long);
@@ -164,7 +164,7 @@ impl Runs {
         open
     }
 
-    /// Runs of a stretch that begins at `from`.
+    /// Reads the runs of a span that begins at `from`.
     pub(super) fn read(mut reader: Reader<'_>, from: i64, names: &mut Names) -> Result<Vec<Run>> {
         if reader.is_empty() {
             return Ok(Vec::new());
@@ -195,7 +195,7 @@ impl Runs {
         Ok(runs)
     }
 
-    /// `runs` as [`take_open`](Self::take_open) gives them.
+    /// Writes `runs` as returned by [`take_open`](Self::take_open).
     pub(super) fn write(runs: &[Run], from: i64, names: &Names) -> Vec<u8> {
         let mut writer = Writer::default();
         if runs.is_empty() {
@@ -234,7 +234,7 @@ impl Runs {
 }
 
 impl Visits {
-    /// A run that is one.
+    /// Adds a run that is one visit.
     pub(super) fn add(&mut self, run: &Run) {
         self.of(run.stream).push(&run.stay);
         if let (Some(entry), Some(exit)) = (run.entry, run.exit) {
@@ -271,7 +271,7 @@ impl Visits {
         }
         for lengths in [&self.in_sessions, &self.alone] {
             writer.number(lengths.bounces());
-            // A visit takes a day at most.
+            // A visit takes at most a day.
             writer.column(lengths.sorted().into_iter().map(|length| length as u32));
         }
         for counts in [&self.entries, &self.exits] {
@@ -288,7 +288,7 @@ impl Visits {
 }
 
 impl Stream {
-    /// Which one an event belongs to.
+    /// Returns the stream of an event.
     pub(crate) fn of(event: &Counted<'_>) -> Option<Self> {
         let person = event.user.map(Self::User).or_else(|| event.visitor.map(Self::Visitor));
         event.session.map(Self::Session).or(person)

@@ -1,4 +1,4 @@
-//! [`SessionSpans`]: when sessions were there.
+//! [`SessionSpans`]: the spans of sessions.
 
 use std::collections::HashMap;
 
@@ -10,25 +10,25 @@ use crate::{
     model::analytics::{durations::Lengths, stay::Stay},
 };
 
-/// How long each session was there. Numbers of sessions lie close together, so they are kept in
-/// chunks: not too large ones, as old sessions come back one by one.
+/// The span of each session. Numbers of sessions lie close together, so they are kept in chunks.
+/// Chunks are small, because old sessions return one at a time.
 #[derive(Debug, Default)]
 pub(super) struct SessionSpans(HashMap<u32, Box<[Option<Stay>; CHUNK]>, RandomState>);
 
 const CHUNK: usize = 128;
 
-/// In the column of lengths: where the [`code`](Stay::code) stands. The bits below have room for
+/// Position of the [`code`](Stay::code) in the column of lengths. The bits below it have room for
 /// six days.
 const CODE_SHIFT: u32 = 29;
 
 impl SessionSpans {
-    /// Another event.
+    /// Adds an event.
     pub(super) fn count(&mut self, session: u32, event: Stay) {
         let chunk = self.0.entry(session / CHUNK as u32).or_insert_with(|| Box::new([None; CHUNK]));
         join(&mut chunk[session as usize % CHUNK], event);
     }
 
-    /// Adds those of a stretch that begins at `from`.
+    /// Adds the sessions of a span that begins at `from`.
     pub(super) fn add(&mut self, mut reader: Reader<'_>, from: i64) -> Result<()> {
         if reader.is_empty() {
             return Ok(());
@@ -59,12 +59,12 @@ impl SessionSpans {
         })
     }
 
-    /// Adds how long they were.
+    /// Adds the lengths of the sessions.
     pub(super) fn measure(&self, lengths: &mut Lengths) {
         self.stays().for_each(|(_, stay)| lengths.push(&stay));
     }
 
-    /// Of a stretch of at most a few days that begins at `from`.
+    /// Writes the sessions of a span of at most a few days that begins at `from`.
     pub(super) fn write(&self, from: i64) -> Vec<u8> {
         let mut stays: Vec<_> = self.stays().collect();
         stays.sort_unstable_by_key(|(session, _)| *session);

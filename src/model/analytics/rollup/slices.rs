@@ -1,4 +1,4 @@
-//! [`Slices`]: how many events of each type, route or kind of device, and by whom.
+//! [`Slices`]: events and users by type, route or device class.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use roaring::RoaringBitmap;
 
 use super::{
     codec::{Reader, Writer},
-    people::Crowd,
+    people::IdSet,
 };
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ pub(super) struct Slices(BTreeMap<u32, Sliced>);
 #[derive(Debug, Default)]
 struct Sliced {
     events: u64,
-    users: Crowd,
+    users: IdSet,
 }
 
 impl Slices {
@@ -39,9 +39,9 @@ impl Slices {
         Ok(())
     }
 
-    /// Events of any of these, and the users who have them.
+    /// Returns the number of events with any of these numbers, and their users.
     pub(super) fn of(mut reader: Reader<'_>, numbers: &[u32]) -> Result<(u64, RoaringBitmap)> {
-        let (mut events, mut users) = (0, Crowd::default());
+        let (mut events, mut users) = (0, IdSet::default());
         if !reader.is_empty() {
             for _ in 0..reader.count()? {
                 let is_meant = numbers.contains(&reader.small()?);

@@ -1,4 +1,4 @@
-//! Rollups against the definition: the same events, one by one.
+//! Compares rollups with the definition, event by event.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::{
     id::{SessionId, UserId, VisitorId},
     model::{
         activity::{Activity, Event, EventData, EventLimits, EventType, RequestTrace},
-        analytics::{Gathering, Overview, Range, Role, Zone},
+        analytics::{Overview, OverviewBuilder, Range, Role, Zone},
         client::{Agent, DeviceClass},
     },
     time::Timestamp,
 };
 
-/// An event in numbers. Page 0 is none.
+/// An event in numbers. Page 0 means no page.
 #[derive(Clone, Copy, Debug)]
-struct Small {
+struct TestEvent {
     time: i64,
     kind: u32,
     user: Option<u32>,
@@ -32,7 +32,7 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const KINDS: [&str; 4] = ["page_view", "search", "noise", "heartbeat"];
 
-impl Small {
+impl TestEvent {
     fn page(&self) -> Option<String> {
         (self.kind == 0 && self.page > 0).then(|| format!("/page/{}", self.page))
     }
@@ -49,7 +49,7 @@ impl Small {
         (self.page == 2).then_some("elsewhere.example")
     }
 
-    /// As it is without a store. The numbers are in the names.
+    /// The event as it is without a store. The numbers become names.
     fn activity(&self, sequence: u64) -> Activity {
         let mut event =
             Event::new(EventType::new(KINDS[self.kind as usize]).unwrap(), Timestamp::from_millis(self.time));
@@ -70,9 +70,9 @@ impl Small {
 }
 
 /// A store of these events.
-struct ProfileState<'a>(&'a [Small]);
+struct TestStore<'a>(&'a [TestEvent]);
 
-impl Lookups for ProfileState<'_> {
+impl Lookups for TestStore<'_> {
     fn event_type(&self, number: u32) -> Result<String> {
         Ok(KINDS[number as usize].to_owned())
     }
@@ -82,14 +82,14 @@ impl Lookups for ProfileState<'_> {
     }
 
     fn steps(&self, run: &Run) -> Result<Vec<(i64, Role, Option<String>)>> {
-        let is_its = |event: &&Small| match run.stream {
+        let is_its = |event: &&TestEvent| match run.stream {
             Stream::Session(session) => event.session == Some(session),
             Stream::User(user) => event.session.is_none() && event.user == Some(user),
             Stream::Visitor(visitor) => {
                 event.session.is_none() && event.user.is_none() && event.visitor == Some(visitor)
             }
         };
-        let between = |event: &&Small| (run.first..=run.last).contains(&event.time) && event.kind != 2;
+        let between = |event: &&TestEvent| (run.first..=run.last).contains(&event.time) && event.kind != 2;
         let mut steps: Vec<_> = self
             .0
             .iter()
@@ -102,29 +102,29 @@ impl Lookups for ProfileState<'_> {
     }
 }
 
-/// "noise" and user 3 do not count; a "heartbeat" is no interaction.
-fn leaving() -> Leaving {
-    let mut leaving = Leaving::new(BTreeSet::from([2]));
-    leaving.passive_types = BTreeSet::from([3]);
-    leaving.leave_out(users([3]), &BTreeSet::from([0, 1, 2, 3]));
-    leaving
+/// Excludes "noise" and user 3; a "heartbeat" is passive.
+fn exclusions() -> ExcludedEvents {
+    let mut excluded = ExcludedEvents::new(BTreeSet::from([2]));
+    excluded.passive_types = BTreeSet::from([3]);
+    excluded.exclude(users([3]), &BTreeSet::from([0, 1, 2, 3]));
+    excluded
 }
 
 fn users<const N: usize>(users: [u32; N]) -> Persons {
     Persons { users: RoaringBitmap::from_iter(users), ..Persons::default() }
 }
 
-fn events_into(mut merged: Merged, events: &[Small], leaving: &Leaving) -> Merged {
-    add_events_leaving(&mut merged, events, 0, 3 * DAY, leaving);
+fn with_events(mut merged: Merged, events: &[TestEvent], excluded: &ExcludedEvents) -> Merged {
+    add_events_without(&mut merged, events, 0, 3 * DAY, excluded);
     merged
 }
 
-/// The events of `[from, until)`, added to what was before.
-fn add_events(merged: &mut Merged, events: &[Small], from: i64, until: i64) {
-    add_events_leaving(merged, events, from, until, &leaving());
+/// Adds the events of `[from, until)` to those added before.
+fn add_events(merged: &mut Merged, events: &[TestEvent], from: i64, until: i64) {
+    add_events_without(merged, events, from, until, &exclusions());
 }
 
-fn add_events_leaving(merged: &mut Merged, events: &[Small], from: i64, until: i64, leaving: &Leaving) {
+fn add_events_without(merged: &mut Merged, events: &[TestEvent], from: i64, until: i64, excluded: &ExcludedEvents) {
     for (event, sequence) in events.iter().zip(1..).filter(|(event, _)| (from..until).contains(&event.time)) {
         let page = event.page();
         let counted = Counted {
@@ -140,24 +140,24 @@ fn add_events_leaving(merged: &mut Merged, events: &[Small], from: i64, until: i
             device: event.device(),
             referrer: event.referrer(),
         };
-        merged.add(&counted, leaving).unwrap();
+        merged.add(&counted, excluded).unwrap();
     }
     merged.end_at(until);
 }
 
-fn rollup(events: &[Small], from: i64, until: i64) -> Rollup {
+fn rollup(events: &[TestEvent], from: i64, until: i64) -> Rollup {
     let mut merged = Merged::new(from);
     add_events(&mut merged, events, from, until);
-    merged.finalize(&leaving())
+    merged.finalize(&exclusions())
 }
 
-fn ask(from: i64, until: i64, zone: Zone) -> OverviewAsk {
+fn ask(from: i64, until: i64, zone: Zone) -> OverviewQuery {
     let range = Range::new(Timestamp::from_millis(from), Timestamp::from_millis(until)).unwrap();
-    OverviewAsk { range, zone, limit: 3 }
+    OverviewQuery { range, zone, limit: 3 }
 }
 
-fn by_definition(events: &[Small], ask: &OverviewAsk) -> Overview {
-    let mut gathering = Gathering::new(ask.range, ask.zone.clone(), vec![EventType::new("heartbeat").unwrap()]);
+fn by_definition(events: &[TestEvent], ask: &OverviewQuery) -> Overview {
+    let mut gathering = OverviewBuilder::new(ask.range, ask.zone.clone(), vec![EventType::new("heartbeat").unwrap()]);
     for (event, sequence) in events.iter().zip(1..) {
         let is_meant =
             ask.range.contains(Timestamp::from_millis(event.time)) && event.user != Some(3) && event.kind != 2;
@@ -168,8 +168,8 @@ fn by_definition(events: &[Small], ask: &OverviewAsk) -> Overview {
     gathering.finish(ask.limit)
 }
 
-fn event() -> impl Strategy<Value = Small> {
-    // Many at the same time, many near edges, some gaps of exactly half an hour.
+fn event() -> impl Strategy<Value = TestEvent> {
+    // Many events at the same time, many near edges, some gaps of exactly half an hour.
     let time = prop_oneof![
         (0..3 * 48i64).prop_map(|half| half * 30 * MINUTE),
         (0..3 * DAY),
@@ -178,23 +178,23 @@ fn event() -> impl Strategy<Value = Small> {
     ];
     let number = || prop::option::of(0..5u32);
     (time, 0..4u32, number(), number(), number(), 0..5u32)
-        .prop_map(|(time, kind, user, visitor, session, page)| Small { time, kind, user, visitor, session, page })
+        .prop_map(|(time, kind, user, visitor, session, page)| TestEvent { time, kind, user, visitor, session, page })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn stretches_put_together_answer_what_the_events_answer_wherever_they_are_cut(
+    fn merged_rollups_answer_as_their_events_at_any_cut(
         events in prop::collection::vec(event(), 0..120),
         mut cuts in prop::collection::vec((0..3 * 96i64).prop_map(|quarter| quarter * 15 * MINUTE), 0..30),
         in_new_york in any::<bool>(),
-        // Somebody who never stops, as a program does.
+        // A program that never stops.
         polls in prop::option::of((10..31i64, prop::sample::select(vec![0u32, 1, 3]))),
     ) {
         let mut events = events;
         if let Some((minutes, kind)) = polls {
-            let poll = |step: i64| Small { time: step * minutes * MINUTE, kind, user: Some(4), visitor: None, session: None, page: 1 + step as u32 % 4 };
+            let poll = |step: i64| TestEvent { time: step * minutes * MINUTE, kind, user: Some(4), visitor: None, session: None, page: 1 + step as u32 % 4 };
             events.extend((0..3 * DAY / (minutes * MINUTE)).map(poll));
         }
         let zone = if in_new_york { Zone::named("America/New_York").unwrap() } else { Zone::UTC };
@@ -206,7 +206,7 @@ proptest! {
         cuts.dedup();
         let mut merged = Merged::new(from);
         for (index, edges) in cuts.windows(2).enumerate() {
-            // Some are read as rollups, some as events.
+            // Some spans are read as rollups, some as events.
             if index % 3 == 0 {
                 add_events(&mut merged, &events, edges[0], edges[1]);
             } else {
@@ -214,58 +214,58 @@ proptest! {
             }
         }
         let ask = ask(from, until, zone);
-        let answer = merged.overview(&ask, &ProfileState(&events)).unwrap().unwrap();
+        let answer = merged.overview(&ask, &TestStore(&events)).unwrap().unwrap();
         prop_assert_eq!(answer, by_definition(&events, &ask));
     }
 
     #[test]
-    fn a_day_is_to_the_byte_what_its_hours_make(events in prop::collection::vec(event(), 0..120)) {
+    fn merged_hours_equal_the_day_rollup_byte_for_byte(events in prop::collection::vec(event(), 0..120)) {
         let mut merged = Merged::new(DAY);
         for hour in 24..48 {
             merged.append(&rollup(&events, hour * HOUR, (hour + 1) * HOUR)).unwrap();
         }
-        prop_assert_eq!(merged.finalize(&leaving()), rollup(&events, DAY, 2 * DAY));
+        prop_assert_eq!(merged.finalize(&exclusions()), rollup(&events, DAY, 2 * DAY));
     }
 
     #[test]
-    fn a_rollup_knows_for_whom_it_was_made(
+    fn is_made_for_detects_other_exclusions(
         events in prop::collection::vec(event(), 0..40),
         (user, visitor) in (0..5u32, 0..5u32),
         kinds in prop::collection::btree_set(0..4u32, 0..3),
     ) {
         let made = rollup(&events, 0, 3 * DAY);
-        prop_assert!(made.is_made_for(&leaving()).unwrap());
+        prop_assert!(made.is_made_for(&exclusions()).unwrap());
 
         // A person is excluded from one more type that has events here.
-        let mut more = leaving();
-        more.leave_out(Persons { users: [user].into(), visitors: [visitor].into() }, &kinds);
-        let is_there = |event: &&Small| match event.user {
+        let mut more = exclusions();
+        more.exclude(Persons { users: [user].into(), visitors: [visitor].into() }, &kinds);
+        let is_there = |event: &&TestEvent| match event.user {
             Some(there) => there == user && user != 3,
             None => event.visitor == Some(visitor),
         };
-        let has_type = |event: &&Small| kinds.contains(&event.kind) && event.kind != 2;
-        let counts = |event: &&Small| event.kind != 2;
+        let has_type = |event: &&TestEvent| kinds.contains(&event.kind) && event.kind != 2;
+        let counts = |event: &&TestEvent| event.kind != 2;
         let is_other = events.iter().filter(counts).any(|event| is_there(&event)) && events.iter().any(|event| has_type(&event));
         prop_assert_eq!(made.is_made_for(&more).unwrap(), !is_other);
         let again = Merged::new(0);
-        let again = events_into(again, &events, &more).finalize(&more);
+        let again = with_events(again, &events, &more).finalize(&more);
         prop_assert!(again.is_made_for(&more).unwrap());
-        prop_assert_eq!(again.is_made_for(&leaving()).unwrap(), !is_other);
+        prop_assert_eq!(again.is_made_for(&exclusions()).unwrap(), !is_other);
 
-        let mut other = leaving();
+        let mut other = exclusions();
         other.passive_types = kinds.iter().copied().filter(|kind| *kind != 0).collect();
-        let changes = |event: &&Small| event.kind != 2 && event.kind != 0 && event.user != Some(3);
+        let changes = |event: &&TestEvent| event.kind != 2 && event.kind != 0 && event.user != Some(3);
         let is_other = events.iter().filter(changes).any(|event| kinds.contains(&event.kind) != (event.kind == 3));
         prop_assert_eq!(made.is_made_for(&other).unwrap(), !is_other);
 
-        let mut more = leaving();
+        let mut more = exclusions();
         more.types.extend(&kinds);
         let is_other = events.iter().any(|event| has_type(&event));
         prop_assert_eq!(made.is_made_for(&more).unwrap(), !is_other);
     }
 
     #[test]
-    fn a_damaged_rollup_is_an_error_or_another_answer_but_no_panic(
+    fn damaged_rollup_never_panics(
         events in prop::collection::vec(event(), 1..40),
         (part, place, bit) in (0..Part::ALL.len(), any::<prop::sample::Index>(), 0..8u8),
         is_cut in any::<bool>(),
@@ -278,7 +278,7 @@ proptest! {
         }
         let mut merged = Merged::new(0);
         if merged.append(&rollup).is_ok() {
-            let _ = rollup.is_made_for(&leaving()).is_ok();
+            let _ = rollup.is_made_for(&exclusions()).is_ok();
         }
     }
 }

@@ -76,7 +76,7 @@ impl Numbers {
                 return Ok(None);
             }
         }
-        Ok(numbers.leave_out(database, &filter.except_types)?.then_some(numbers))
+        Ok(numbers.exclude(database, &filter.except_types)?.then_some(numbers))
     }
 
     /// The user, if one is meant, no visitor is, and nobody is to be left alone.
@@ -85,7 +85,7 @@ impl Numbers {
     }
 
     /// Leaves these types out. `false` if nothing can match then.
-    fn leave_out(&mut self, database: &Connection, event_types: &[EventType]) -> Result<bool> {
+    fn exclude(&mut self, database: &Connection, event_types: &[EventType]) -> Result<bool> {
         for event_type in event_types {
             // One that was never stored excludes nothing.
             self.except.extend(find_type(database, event_type)?);

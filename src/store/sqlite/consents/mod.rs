@@ -107,14 +107,14 @@ const FIND_USER: &str = "
 const FIND_VISITOR: &str = "SELECT id, consent_states, linked_to IS NOT NULL FROM consent_subjects WHERE visitor = ?1";
 
 /// Somebody who has decided something.
-struct ProfileState {
+struct StoredProfile {
     id: i64,
     consent_states: ConsentStates,
     /// It is a visitor who has logged in.
     is_linked: bool,
 }
 
-fn find(database: &Connection, subject: &Subject) -> Result<Option<ProfileState>> {
+fn find(database: &Connection, subject: &Subject) -> Result<Option<StoredProfile>> {
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?));
     let found = match subject {
         Subject::User(user) => database.prepare_cached(FIND_USER).sql()?.query_row([user.as_str()], read),
@@ -124,7 +124,7 @@ fn find(database: &Connection, subject: &Subject) -> Result<Option<ProfileState>
     };
     let found = found.optional().sql()?;
     let known = |(id, consent_states, is_linked): (_, String, _)| {
-        Ok(ProfileState { id, consent_states: ConsentStates::from_json(consent_states.as_bytes())?, is_linked })
+        Ok(StoredProfile { id, consent_states: ConsentStates::from_json(consent_states.as_bytes())?, is_linked })
     };
     found.map(known).transpose()
 }

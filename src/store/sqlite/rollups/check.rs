@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use rusqlite::Connection;
 
-use super::{DAYS, HOUR, Period, finalize::from_rows, finalized, numbers::leaving, read_parts};
+use super::{DAYS, HOUR, Period, finalize::from_rows, finalized, numbers::excluded, read_parts};
 use crate::{
     error::Result,
     model::analytics::{
@@ -32,15 +32,15 @@ pub(in crate::store::sqlite) fn check(
     result: &mut RollupCheck,
 ) -> Result<()> {
     let snapshot = database.unchecked_transaction().sql()?;
-    let leaving = leaving(&snapshot, counting)?;
+    let excluded = excluded(&snapshot, counting)?;
     let all: Vec<i64> = (day * 24..day * 24 + 24).collect();
     let expected = from_rows(&snapshot, &all, counting, stopped)?;
     let mut whole = Merged::new(day * 24 * HOUR);
     expected.values().try_for_each(|rollup| whole.append(rollup))?;
-    let whole = whole.finalize(&leaving);
+    let whole = whole.finalize(&excluded);
     let mut compare = |period: Period, expected: &Rollup| -> Result<()> {
         let stored = read_parts(&snapshot, period, &Part::ALL)?;
-        let is_damaged = match stored.is_made_for(&leaving) {
+        let is_damaged = match stored.is_made_for(&excluded) {
             Ok(false) => return Ok(()),
             Ok(true) => stored != *expected,
             Err(_) => true,

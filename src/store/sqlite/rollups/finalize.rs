@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Changed, DAYS, HOUR, Period, evict, finalized, invalidate,
-    numbers::leaving,
+    numbers::excluded,
     read_parts,
     rows::{Rows, blocks},
 };
@@ -138,7 +138,7 @@ pub(in crate::store::sqlite) fn roll_up_period(
                 merged.append(&read_parts(&snapshot, Period::Hour(*hour), &Part::ALL)?)?;
             }
             merged.end_at(until);
-            let rollup = merged.finalize(&leaving(&snapshot, counting)?);
+            let rollup = merged.finalize(&excluded(&snapshot, counting)?);
             Ok(Summed { rollups: vec![(Period::Day(*day), rollup)], made_of })
         }
     }
@@ -153,17 +153,17 @@ pub(super) fn from_rows(
 ) -> Result<BTreeMap<i64, Rollup>> {
     let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(BTreeMap::new()) };
     let (from, until) = (first * HOUR, (last + 1) * HOUR);
-    let (leaving, rows) = (leaving(database, counting)?, Rows::new(database, stopped)?);
+    let (excluded, rows) = (excluded(database, counting)?, Rows::new(database, stopped)?);
     let mut open: BTreeMap<i64, Merged> = hours.iter().map(|hour| (*hour, Merged::new(hour * HOUR))).collect();
     rows.each(&blocks(database, from, until)?, from, until, |event| {
         match open.get_mut(&event.time.div_euclid(HOUR)) {
-            Some(hour) => hour.add(event, &leaving),
+            Some(hour) => hour.add(event, &excluded),
             None => Ok(()),
         }
     })?;
     let finalize = |(hour, mut merged): (i64, Merged)| {
         merged.end_at((hour + 1) * HOUR);
-        (hour, merged.finalize(&leaving))
+        (hour, merged.finalize(&excluded))
     };
     Ok(open.into_iter().map(finalize).collect())
 }
@@ -218,13 +218,13 @@ pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) ->
 /// Which periods are not what they would be with those left out who are.
 pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &AggregateQuery) -> Result<Vec<i64>> {
     let snapshot = database.unchecked_transaction().sql()?;
-    let leaving = leaving(&snapshot, counting)?;
+    let excluded = excluded(&snapshot, counting)?;
     let mut unfit = Vec::new();
     for (first, last) in [(Period::Hour(0), Period::Hour(DAYS - 1)), (Period::Day(0), Period::Day(DAYS - 1))] {
         for period in finalized(&snapshot, first, last)? {
             let rollup = read_parts(&snapshot, period, &[Part::Counts, Part::People])?;
             // What is damaged is made anew, too.
-            if !rollup.is_made_for(&leaving).unwrap_or(false) {
+            if !rollup.is_made_for(&excluded).unwrap_or(false) {
                 unfit.push(period.number());
             }
         }

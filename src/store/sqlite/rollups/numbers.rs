@@ -17,20 +17,20 @@ use crate::{
         activity::EventType,
         analytics::{
             Slice,
-            rollup::{Leaving, Only, Part, Persons},
+            rollup::{ExcludedEvents, Only, Part, Persons},
         },
     },
     store::AggregateQuery,
 };
 
 /// Numbers of those who do not count. Who has never been stored has none.
-pub(super) fn leaving(database: &Connection, counting: &AggregateQuery) -> Result<Leaving> {
+pub(super) fn excluded(database: &Connection, counting: &AggregateQuery) -> Result<ExcludedEvents> {
     let types = types(database)?;
     let of = |is_meant: &dyn Fn(&EventType) -> bool| -> BTreeSet<u32> {
         types.iter().filter(|(_, event_type)| is_meant(event_type)).map(|(number, _)| *number).collect()
     };
-    let mut leaving = Leaving::new(of(&|event_type| counting.except_types.contains(event_type)));
-    leaving.passive_types = of(&|event_type| counting.passive_types.contains(event_type));
+    let mut excluded = ExcludedEvents::new(of(&|event_type| counting.except_types.contains(event_type)));
+    excluded.passive_types = of(&|event_type| counting.passive_types.contains(event_type));
     for exclusion in &counting.exclusion {
         let mut persons = Persons::default();
         for user in &exclusion.users {
@@ -39,9 +39,9 @@ pub(super) fn leaving(database: &Connection, counting: &AggregateQuery) -> Resul
         for visitor in &exclusion.visitors {
             persons.visitors.extend(find_visitor(database, visitor)?.map(small).transpose()?);
         }
-        leaving.leave_out(persons, &of(&|event_type| exclusion.has_type(event_type)));
+        excluded.exclude(persons, &of(&|event_type| exclusion.has_type(event_type)));
     }
-    Ok(leaving)
+    Ok(excluded)
 }
 
 // An application has some dozens of them.

@@ -13,12 +13,12 @@ pub(super) enum Piece {
 
 /// What is rolled up, in order.
 #[derive(Debug, Default)]
-pub(super) struct ProfileState {
+pub(super) struct FinalizedSpans {
     pub(super) days: Vec<Period>,
     pub(super) hours: Vec<Period>,
 }
 
-impl ProfileState {
+impl FinalizedSpans {
     /// Pieces of `[from, until)` in order, without a gap, as large as they can be. None has one of
     /// the `cuts`, which are in order, within it.
     pub(super) fn pieces(&self, from: i64, until: i64, cuts: &[i64]) -> Vec<Piece> {
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_summed_up_is_taken_where_it_fits_and_rows_where_it_does_not() {
-        let known = ProfileState {
+        let known = FinalizedSpans {
             days: vec![Period::Day(1), Period::Day(3)],
             hours: (24..96).filter(|hour| *hour != 50).map(Period::Hour).collect(),
         };
@@ -95,6 +95,6 @@ mod tests {
 
         assert_eq!(known.pieces(24 * HOUR + 1, 25 * HOUR + 1, &[]), [Piece::Rows(24 * HOUR + 1, 25 * HOUR + 1)]);
         assert_eq!(known.pieces(5, 5, &[]), []);
-        assert_eq!(ProfileState::default().pieces(i64::MIN, i64::MAX, &[0]), [Piece::Rows(i64::MIN, i64::MAX)]);
+        assert_eq!(FinalizedSpans::default().pieces(i64::MIN, i64::MAX, &[0]), [Piece::Rows(i64::MIN, i64::MAX)]);
     }
 }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, params};
 use super::{
     super::{activities::SEGMENT_SHIFT, sql::Sql},
     Period, finalized,
-    numbers::{leaving, only},
-    plan::{Piece, ProfileState},
+    numbers::{excluded, only},
+    plan::{FinalizedSpans, Piece},
     read_parts,
     rows::{Block, Rows, blocks, damaged},
 };
@@ -17,7 +17,7 @@ use crate::{
     id::UserId,
     model::analytics::{
         ActiveUsers, ActivitySeries, Overview, Period as CalendarPeriod, Range, Role, Zone,
-        rollup::{Attendance, Counted, Leaving, Lookups, Merged, OverviewAsk, Part, Rollup, Run, Stream},
+        rollup::{Counted, ExcludedEvents, Lookups, Merged, OverviewQuery, Part, PeriodCounts, Rollup, Run, Stream},
     },
     store::{AggregateQuery, OverviewParts},
     time::Timestamp,
@@ -59,7 +59,7 @@ pub(in crate::store::sqlite) fn overview(
             },
             Found::Rows(blocks, from, until) => {
                 if !unread.contains(&(from, until)) {
-                    source.rows(blocks, from, until, |event| merged.add(event, &source.leaving))?;
+                    source.rows(blocks, from, until, |event| merged.add(event, &source.excluded))?;
                 }
                 merged.end_at(until);
                 Ok(true)
@@ -68,7 +68,7 @@ pub(in crate::store::sqlite) fn overview(
         Ok(merged)
     });
     let (merged, unread) = gathered?;
-    let ask = OverviewAsk { range: counting.range, zone: zone.clone(), limit };
+    let ask = OverviewQuery { range: counting.range, zone: zone.clone(), limit };
     Ok(merged.overview(&ask, &source)?.map(|overview| Overview { unread, ..overview }))
 }
 
@@ -81,7 +81,7 @@ pub(in crate::store::sqlite) fn series(
 ) -> Result<ActivitySeries> {
     let only = only(database, counting)?;
     let of = only.as_ref().map(|only| only.part);
-    let new = || Ok(Attendance::new(counting.range, period, zone.clone())?.only(only.clone()));
+    let new = || Ok(PeriodCounts::new(counting.range, period, zone.clone())?.only(only.clone()));
     let (attendance, unread) = attend(database, counting, of, new, stopped)?;
     Ok(ActivitySeries { unread, ..attendance.series() })
 }
@@ -92,10 +92,10 @@ pub(in crate::store::sqlite) fn active_days(
     zone: &Zone,
     stopped: &AtomicBool,
 ) -> Result<ActiveUsers> {
-    let (_, wider) = Attendance::days(counting.range, zone.clone())?;
+    let (_, wider) = PeriodCounts::days(counting.range, zone.clone())?;
     let only = only(database, counting)?;
     let of = only.as_ref().map(|only| only.part);
-    let new = || Ok(Attendance::days(counting.range, zone.clone())?.0.only(only.clone()));
+    let new = || Ok(PeriodCounts::days(counting.range, zone.clone())?.0.only(only.clone()));
     let counting = AggregateQuery { range: wider, ..counting.clone() };
     let (attendance, unread) = attend(database, &counting, of, new, stopped)?;
     Ok(ActiveUsers { unread, ..attendance.active_users() })
@@ -105,9 +105,9 @@ fn attend(
     database: &Connection,
     counting: &AggregateQuery,
     of: Option<Part>,
-    new: impl Fn() -> Result<Attendance>,
+    new: impl Fn() -> Result<PeriodCounts>,
     stopped: &AtomicBool,
-) -> Result<(Attendance, Vec<Range>)> {
+) -> Result<(PeriodCounts, Vec<Range>)> {
     let parts: Vec<_> = [Part::Counts, Part::People].into_iter().chain(of).collect();
     let snapshot = database.unchecked_transaction().sql()?;
     let source = Source::open(&snapshot, counting, stopped)?;
@@ -122,7 +122,7 @@ fn attend(
             Found::Rows(_, from, until) if unread.contains(&(from, until)) => Ok(true),
             Found::Rows(blocks, from, until) => {
                 let add = |event: &Counted<'_>| {
-                    attendance.add(event, &source.leaving);
+                    attendance.add(event, &source.excluded);
                     Ok(())
                 };
                 source.rows(blocks, from, until, add).map(|()| true)
@@ -136,7 +136,7 @@ fn attend(
 struct Source<'a> {
     database: &'a Connection,
     reader: Rows<'a>,
-    leaving: Leaving,
+    excluded: ExcludedEvents,
     max_events: usize,
     /// Number of rows read.
     seen: Cell<usize>,
@@ -154,10 +154,10 @@ enum Found<'a> {
 
 impl<'a> Source<'a> {
     fn open(database: &'a Connection, counting: &AggregateQuery, stopped: &'a AtomicBool) -> Result<Self> {
-        let (reader, leaving) = (Rows::new(database, stopped)?, leaving(database, counting)?);
+        let (reader, excluded) = (Rows::new(database, stopped)?, excluded(database, counting)?);
         let (too_many_in, has_rollups) = Default::default();
         let max_events = counting.max_events;
-        Ok(Self { database, reader, leaving, max_events, seen: Cell::new(0), too_many_in, has_rollups })
+        Ok(Self { database, reader, excluded, max_events, seen: Cell::new(0), too_many_in, has_rollups })
     }
 
     /// What `gather` makes of the pieces, without those whose rows are too many; which they are. If
@@ -233,7 +233,7 @@ impl<'a> Source<'a> {
     /// What a period was rolled up to, if it is still what it would be now.
     fn rollup(&self, period: Period, parts: &[Part]) -> Result<Option<Rollup>> {
         let rollup = read_parts(self.database, period, parts)?;
-        match rollup.is_made_for(&self.leaving) {
+        match rollup.is_made_for(&self.excluded) {
             Ok(is_fit) => {
                 self.has_rollups.set(self.has_rollups.get() || is_fit);
                 Ok(is_fit.then_some(rollup))
@@ -318,9 +318,9 @@ impl Lookups for Source<'_> {
         let blocks = self.blocks_of(run.stream, blocks(self.database, run.first, until)?)?;
         let mut steps = Vec::new();
         self.rows(&blocks, run.first, until, |event| {
-            if Stream::of(event) == Some(run.stream) && !self.leaving.leaves_out(event) {
+            if Stream::of(event) == Some(run.stream) && !self.excluded.excludes(event) {
                 let page = event.page.map(str::to_owned);
-                steps.push((event.time, event.sequence, self.leaving.role(event), page));
+                steps.push((event.time, event.sequence, self.excluded.role(event), page));
             }
             Ok(())
         })?;
@@ -330,8 +330,8 @@ impl Lookups for Source<'_> {
 }
 
 /// What is rolled up between two moments.
-fn known(database: &Connection, from: i64, until: i64) -> Result<ProfileState> {
+fn known(database: &Connection, from: i64, until: i64) -> Result<FinalizedSpans> {
     let (first, last) = (Period::holding(from), Period::holding(until));
     let day = |hour: Period| Period::Day(hour.span().0.div_euclid(super::DAY));
-    Ok(ProfileState { days: finalized(database, day(first), day(last))?, hours: finalized(database, first, last)? })
+    Ok(FinalizedSpans { days: finalized(database, day(first), day(last))?, hours: finalized(database, first, last)? })
 }

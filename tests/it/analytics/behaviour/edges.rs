@@ -9,7 +9,7 @@ use tower_guestbook::{
     activity::Event,
     analytics::{
         AdoptionQuery, AnalyticsActor, CohortQuery, Experiment, FeatureQuery, Funnel, FunnelOrder, PathQuery,
-        PatternQuery, Period, Range, SampleNote, TransitionQuery, Zone,
+        PatternQuery, Period, Range, SampleSize, TransitionQuery, Zone,
     },
     consent::Subject,
 };
@@ -47,7 +47,7 @@ async fn nothing(both: &Both, range: Range) {
     let experiment = || Experiment::new("x", step("purchase")).variant("a", 1).variant("b", 1);
     let report = both.ask(async |analytics| analytics.experiment(range, experiment()).await).await;
     assert!(report.variants.iter().all(|variant| variant.subjects == 0 && variant.interval.is_none()));
-    assert_eq!(report.note, SampleNote::TooFew);
+    assert_eq!(report.note, SampleSize::TooFew);
     let journey = both.ask(async |analytics| analytics.journey(UserId::from(1), None, range, 10).await).await;
     assert!(journey.steps.is_empty() && !journey.is_cut);
 }
@@ -258,7 +258,7 @@ async fn an_experiment_is_assigned_recorded_and_read_back() {
     let report = both.ask(async |analytics| analytics.experiment(range(0, DAY), experiment()).await).await;
     let found = report.variants.iter().map(|variant| (variant.name.clone(), (variant.subjects, variant.conversions)));
     assert_eq!(found.collect::<std::collections::BTreeMap<_, _>>(), expected);
-    assert_eq!((report.mixed, report.unknown, report.note), (1, 1, SampleNote::TooFew));
+    assert_eq!((report.mixed, report.unknown, report.note), (1, 1, SampleSize::TooFew));
     let seven = Subject::User(UserId::from(7));
     let (own, assigned) = (experiment(), experiment());
     let analytics = both.memory.analytics();

@@ -99,7 +99,7 @@ fn page(event: &Event) -> Option<String> {
 
 fn label(event: &Event, labels: Labels) -> String {
     let name = event.event_type.as_str();
-    let by_page = labels == Labels::Places || (labels == Labels::Pages && name == "page_view");
+    let by_page = labels == Labels::TypesAndPages || (labels == Labels::Pages && name == "page_view");
     page(event).filter(|_| by_page).map_or_else(|| name.to_owned(), |page| format!("{name}:{page}"))
 }
 
@@ -189,7 +189,7 @@ proptest! {
     fn patterns_features_transitions_and_paths_are_those_of_the_definitions(
         draws in draws(),
         actor in actors(),
-        labels in prop::sample::select(vec![Labels::Types, Labels::Pages, Labels::Places]),
+        labels in prop::sample::select(vec![Labels::Types, Labels::Pages, Labels::TypesAndPages]),
     ) {
         let all = history(&draws);
         let range = range(100 * MINUTE, 3_000 * MINUTE);
@@ -264,7 +264,7 @@ proptest! {
         let day = |event: &Event| (event.time.as_millis() / DAY - at(0).as_millis() / DAY) as usize;
         block_on(async {
             let both = Both::with(&all).await;
-            let query = CohortQuery::new(Period::Day).actor(actor).back(step("purchase"));
+            let query = CohortQuery::new(Period::Day).actor(actor).return_event(step("purchase"));
             let retention = both.ask(async |analytics| analytics.cohort_retention(range, query.clone()).await).await;
             let days = retention.cohorts.len();
             let mut expected = vec![vec![0; days]; days];

@@ -8,7 +8,7 @@ use tower_guestbook::{
     Result, Timestamp, UserId,
     activity::EventType,
     analytics::{
-        AdoptionQuery, Analytics, CohortQuery, EventFilter, FeatureQuery, Funnel, FunnelStep, PathPlace, PathQuery,
+        AdoptionQuery, Analytics, CohortQuery, EventFilter, FeatureQuery, Funnel, FunnelStep, PathNode, PathQuery,
         PatternQuery, Period, Range, TransitionQuery, Zone,
     },
 };
@@ -182,7 +182,7 @@ impl Questions {
             .iter()
             .map(|pattern| json!([pattern.labels[0], pattern.labels[1], pattern.visits]))
             .collect();
-        Ok((patterns.len(), json!({ "visits": found.visits, "different": found.different, "patterns": patterns })))
+        Ok((patterns.len(), json!({ "visits": found.visits, "different": found.distinct, "patterns": patterns })))
     }
 
     async fn paths(&self) -> Answer {
@@ -192,7 +192,7 @@ impl Questions {
     }
 }
 
-fn place(place: &PathPlace) -> Value {
+fn place(place: &PathNode) -> Value {
     let next: Vec<_> = place.next.iter().map(self::place).collect();
     json!([place.page, place.visits, place.ends, place.other, next])
 }

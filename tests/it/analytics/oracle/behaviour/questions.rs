@@ -18,7 +18,8 @@ const ACTORS: [(AnalyticsActor, &str); 4] = [
     (AnalyticsActor::Visitor, "visitor"),
     (AnalyticsActor::Session, "session"),
 ];
-const LABELS: [(Labels, &str); 3] = [(Labels::Types, "types"), (Labels::Pages, "pages"), (Labels::Places, "places")];
+const LABELS: [(Labels, &str); 3] =
+    [(Labels::Types, "types"), (Labels::Pages, "pages"), (Labels::TypesAndPages, "places")];
 
 pub(super) fn kind(name: &str) -> EventType {
     EventType::new(name).unwrap()
@@ -78,8 +79,8 @@ pub(super) fn cohorts(zone: &str) -> Vec<(CohortQuery, Value)> {
                 [(None, None, ACTORS[0]), (Some(("view_item", None)), Some(("cart", Some("gold"))), ACTORS[1])]
             {
                 let mut query = CohortQuery::new(period).zone(Zone::named(zone).unwrap()).actor(actor);
-                query = begin.map_or(query.clone(), |begin| query.begin(step(begin)));
-                query = back.map_or(query.clone(), |back| query.back(step(back)));
+                query = begin.map_or(query.clone(), |begin| query.start_event(step(begin)));
+                query = back.map_or(query.clone(), |back| query.return_event(step(back)));
                 query = if recurring { query.recurring() } else { query };
                 query = if unbounded { query.unbounded() } else { query };
                 let question = json!({

@@ -1,8 +1,8 @@
-//! [`Attendance`]: how many events each period of a range has, and who was there.
+//! [`PeriodCounts`]: events and users of each period of a range.
 
 use roaring::RoaringBitmap;
 
-use super::{Counted, Leaving, Only, Rollup};
+use super::{Counted, ExcludedEvents, Only, Rollup};
 use crate::{
     error::Result,
     model::analytics::{
@@ -12,28 +12,28 @@ use crate::{
     time::Timestamp,
 };
 
-/// Events and users of each period of a range, in any order.
-pub(crate) struct Attendance {
+/// Counts the events and users of each period of a range, in any order.
+pub(crate) struct PeriodCounts {
     periods: Buckets,
-    /// If not all events are meant.
+    /// Set if only some events are selected.
     only: Option<Only>,
     events: Vec<u64>,
     users: Vec<RoaringBitmap>,
 }
 
-impl Attendance {
+impl PeriodCounts {
     pub(crate) fn new(range: Range, period: Period, zone: Zone) -> Result<Self> {
         Ok(Self::of(Buckets::new(range, period, zone)?))
     }
 
-    /// Only some events.
+    /// Selects only some events.
     pub(crate) fn only(mut self, only: Option<Only>) -> Self {
         self.only = only;
         self
     }
 
-    /// For [`active_users`](Self::active_users): days from 29 before the range on, and what is to
-    /// be looked at for them.
+    /// Creates the days for [`active_users`](Self::active_users), which begin 29 days before the
+    /// range, and the range of events to read for them.
     pub(crate) fn days(range: Range, zone: Zone) -> Result<(Self, Range)> {
         let (days, wider) = Buckets::days(range, zone)?;
         Ok((Self::of(days), wider))
@@ -44,12 +44,12 @@ impl Attendance {
         Self { periods, only: None, events: vec![0; count], users: vec![RoaringBitmap::new(); count] }
     }
 
-    /// Where periods begin.
+    /// Returns the starts of the periods.
     pub(crate) fn cuts(&self) -> Vec<i64> {
         self.periods.starts.iter().map(|start| start.as_millis()).collect()
     }
 
-    /// What lies within one of the periods.
+    /// Adds a rollup that lies within one of the periods.
     pub(crate) fn append(&mut self, rollup: &Rollup) -> Result<()> {
         if let Some(period) = self.period(rollup.from) {
             let (events, users) = rollup.attendance(self.only.as_ref())?;
@@ -59,8 +59,8 @@ impl Attendance {
         Ok(())
     }
 
-    pub(crate) fn add(&mut self, event: &Counted<'_>, leaving: &Leaving) {
-        let is_meant = self.only.as_ref().is_none_or(|only| only.has(event)) && !leaving.leaves_out(event);
+    pub(crate) fn add(&mut self, event: &Counted<'_>, excluded: &ExcludedEvents) {
+        let is_meant = self.only.as_ref().is_none_or(|only| only.has(event)) && !excluded.excludes(event);
         if let Some(period) = self.period(event.time).filter(|_| is_meant) {
             self.events[period] += 1;
             self.users[period].extend(event.user);

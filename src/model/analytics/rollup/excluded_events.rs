@@ -1,4 +1,4 @@
-//! [`Leaving`]: whose events, and which, do not count.
+//! [`ExcludedEvents`]: which events do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,34 +7,34 @@ use roaring::RoaringBitmap;
 use super::Counted;
 use crate::model::analytics::Role;
 
-/// Whose events, and which, do not count. Numbers of the store.
+/// The events that do not count, in numbers of the store.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Leaving {
-    /// These do not count at all.
+pub(crate) struct ExcludedEvents {
+    /// Types that do not count at all.
     pub(crate) types: BTreeSet<u32>,
-    /// These are no interactions.
+    /// Types that are passive.
     pub(crate) passive_types: BTreeSet<u32>,
-    /// Nobody is in two of them.
+    /// Persons by the types from which they are excluded. Nobody is in two groups.
     groups: Vec<(BTreeSet<u32>, Persons)>,
 }
 
-/// Users, and visitors as long as nobody is logged in.
+/// Users, and visitors for events without a login.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Persons {
     pub(crate) users: RoaringBitmap,
     pub(crate) visitors: RoaringBitmap,
 }
 
-/// Persons by the types of which they are left out, of those that matter.
+/// Persons by the types from which they are excluded, among the types that matter.
 pub(super) type Groups = BTreeMap<Vec<u32>, Persons>;
 
-impl Leaving {
-    /// Leaves these types out.
+impl ExcludedEvents {
+    /// Excludes these types.
     pub(crate) fn new(types: BTreeSet<u32>) -> Self {
         Self { types, ..Self::default() }
     }
 
-    /// What an event says about the time that somebody spends.
+    /// Returns the role of an event.
     pub(crate) fn role(&self, event: &Counted<'_>) -> Role {
         if event.is_view {
             Role::View
@@ -45,8 +45,8 @@ impl Leaving {
         }
     }
 
-    /// Leaves these persons out of these types, too.
-    pub(crate) fn leave_out(&mut self, mut persons: Persons, types: &BTreeSet<u32>) {
+    /// Excludes these persons from these types as well.
+    pub(crate) fn exclude(&mut self, mut persons: Persons, types: &BTreeSet<u32>) {
         let mut groups = Vec::new();
         for (known_types, mut known) in std::mem::take(&mut self.groups) {
             let both = known.intersection(&persons);
@@ -69,16 +69,16 @@ impl Leaving {
         !self.groups.is_empty()
     }
 
-    /// Whether a person is left out of a type.
-    pub(super) fn leaves_person_out(&self, event: &Counted<'_>) -> bool {
+    /// Returns whether the person of the event is excluded from its type.
+    pub(super) fn excludes_person(&self, event: &Counted<'_>) -> bool {
         self.groups.iter().any(|(types, persons)| persons.has(event) && types.contains(&event.event_type))
     }
 
-    pub(crate) fn leaves_out(&self, event: &Counted<'_>) -> bool {
-        self.types.contains(&event.event_type) || self.leaves_person_out(event)
+    pub(crate) fn excludes(&self, event: &Counted<'_>) -> bool {
+        self.types.contains(&event.event_type) || self.excludes_person(event)
     }
 
-    /// Those who are left out of some of these types, of those who are there.
+    /// Returns the persons among `there` who are excluded from some of these types.
     pub(super) fn groups(&self, types: &BTreeSet<u32>, there: &Persons) -> Groups {
         let mut groups = Groups::new();
         for (of_types, persons) in &self.groups {
@@ -104,7 +104,7 @@ impl Persons {
         }
     }
 
-    /// The person of an event.
+    /// Adds the person of an event.
     pub(super) fn insert(&mut self, event: &Counted<'_>) {
         match (event.user, event.visitor) {
             (Some(user), _) => _ = self.users.insert(user),
