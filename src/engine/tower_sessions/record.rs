@@ -14,7 +14,7 @@ use crate::{
 pub type RecordData = HashMap<String, Value>;
 
 /// A record of tower-sessions: its id, its data and when it expires. `Record` of either version
-/// converts into one.
+/// converts into one, and so does a tuple of the three.
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, session::tower_sessions::ImportRecord};
@@ -22,6 +22,7 @@ pub type RecordData = HashMap<String, Value>;
 /// let expiry = Timestamp::from_millis(1_900_000_000_000);
 /// let record = ImportRecord::new(7, [("cart".to_owned(), 3.into())].into(), expiry);
 /// assert!(!format!("{record:?}").contains("cart"), "neither the id nor the data is shown");
+/// assert!(record == (7, [("cart".to_owned(), 3.into())].into(), expiry).into());
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct ImportRecord {
@@ -79,6 +80,12 @@ impl ImportRecord {
             changes.set(REST, &self.rest)?;
         }
         Ok(changes)
+    }
+}
+
+impl From<(i128, RecordData, Timestamp)> for ImportRecord {
+    fn from((id, data, expiry): (i128, RecordData, Timestamp)) -> Self {
+        Self::new(id, data, expiry)
     }
 }
 
