@@ -24,7 +24,7 @@ use tower::{Layer, Service, layer::layer_fn, service_fn};
 use tower_guestbook::{
     Consent, Guestbook, Preferences, RequestContext, Session, UserId,
     consent::{Category, Choices, ConsentRules, DecisionContext, DecisionMethod, Purpose, PurposeId, Purposes},
-    http::{CrossOriginGuardLayer, RequireRecentLogin},
+    http::CrossOriginGuardLayer,
     preferences::{PreferenceRules, StandardPreferences, Theme},
     store::SqliteStore,
 };
@@ -110,8 +110,8 @@ fn benches(criterion: &mut Criterion) {
         let gate = warm.guestbook.require_consent(PurposeId::ANALYTICS).expect("a declared purpose");
         ((warm.guestbook.session_layer(), gate).layer(service_fn(ok)), warm.cookie())
     });
-    bench.row("gate/recent login", || {
-        let gate = RequireRecentLogin::new(Duration::from_secs(86_400));
+    bench.row("gate/login within a day", || {
+        let gate = warm.guestbook.require_login().within(Duration::from_secs(86_400));
         ((warm.guestbook.session_layer(), gate).layer(service_fn(ok)), warm.cookie())
     });
     bench.row("gate/cross-origin guard alone", || {

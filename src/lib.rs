@@ -115,13 +115,13 @@ pub mod store;
 mod time;
 
 #[cfg(feature = "axum")]
-pub use self::http::extract::CurrentUserId;
+pub use self::http::extract::{CurrentUserId, Permitted};
 pub use self::{
     api::{activity, analytics, client, consent, preferences, prelude, privacy, retention, session},
     error::{Error, ErrorKind, Result},
     guestbook::{Guestbook, GuestbookBuilder},
     id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
-    request::{Consent, Preferences, RequestContext, Session, Tracker},
+    request::{Consent, CurrentUser, Preferences, RequestContext, Session, Tracker},
     time::{Clock, Timestamp},
 };
 

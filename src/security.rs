@@ -20,7 +20,7 @@
 //! | 7.4.3 | others can be ended after a change of credentials | [`Session::credentials_changed`](crate::Session::credentials_changed), which refuses logins that are under way, too; [`Session::logout_others`](crate::Session::logout_others) | `session::credentials`; `app::full_app` after a change of password |
 //! | 7.4.4 | logout is visible on every page | the application's; `app::full_app` does it | `app::browser` |
 //! | 7.4.5 | an administrator ends a user's sessions or all | [`Sessions::revoke_user`](crate::session::Sessions::revoke_user), [`revoke_all`](crate::session::Sessions::revoke_all) | `session::lifecycle::others_or_all_sessions_can_be_ended_at_once`, `app::full_app` |
-//! | 7.5.1, 7.5.3 | recent authentication before sensitive changes | [`RequireRecentLogin`](crate::http::RequireRecentLogin), [`Session::authenticated_within`](crate::Session::authenticated_within) | `http::gates::a_gate_for_recent_logins_closes_after_its_time` |
+//! | 7.5.1, 7.5.3 | recent authentication before sensitive changes | [`RequireLogin::within`](crate::http::RequireLogin::within), [`Session::authenticated_within`](crate::Session::authenticated_within) | `http::gates::a_gate_for_recent_logins_closes_after_its_time` |
 //! | 7.5.2 | users see and end their sessions | [`Session::list`](crate::Session::list), [`revoke`](crate::Session::revoke) | `session::lifecycle::a_user_sees_and_ends_their_sessions` |
 //! | 7.6.2 | no session without an action of the user | nothing is stored until something is written | `session::lifecycle::a_visit_without_a_write_makes_no_session_and_no_cookie` |
 //! | 3.3.1 | `Secure` and a name prefix | default cookie `__Host-session` | `session::lifecycle::a_first_write_makes_an_anonymous_session_with_a_safe_cookie` |

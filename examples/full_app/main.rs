@@ -55,7 +55,7 @@ use tower_guestbook::{
     Guestbook,
     activity::RecorderSettings,
     consent::{GpcSupport, PurposeId},
-    http::{ClientAddress, CrossOriginGuardLayer, RequireRecentLogin, SessionCookie, Unrecorded},
+    http::{ClientAddress, CrossOriginGuardLayer, SessionCookie, Unrecorded},
     privacy::FileJournal,
     store::SqliteStore,
 };
@@ -181,7 +181,7 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
     let guestbook = &app.guestbook;
     let sensitive = Router::new()
         .route("/auth/password", post(auth::change_password))
-        .layer(RequireRecentLogin::new(Duration::from_secs(300)));
+        .layer(guestbook.require_login().within(Duration::from_secs(300)));
     let tracking = Router::new()
         .route("/api/track", post(tracking::batch))
         .route("/api/track/page", post(tracking::page))

@@ -19,4 +19,11 @@ pub mod tower_sessions;
 
 #[doc(no_inline)]
 pub use crate::Session;
-pub use crate::{engine::sessions::Sessions, model::session::*, request::Flash};
+pub use crate::{
+    engine::{
+        sessions::Sessions,
+        users::{Permission, UserLoader},
+    },
+    model::session::*,
+    request::Flash,
+};

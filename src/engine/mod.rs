@@ -18,3 +18,4 @@ pub(crate) mod sessions;
 pub(crate) mod tasks;
 #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-0-14"))]
 pub(crate) mod tower_sessions;
+pub(crate) mod users;

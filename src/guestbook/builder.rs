@@ -23,6 +23,7 @@ use crate::{
         rights::PersonalData,
         runtime::Runtime,
         sessions::Settings,
+        users::{DynUserLoader, UserLoader},
     },
     error::Result,
     http::{
@@ -72,6 +73,8 @@ pub struct GuestbookBuilder<S> {
     recorder: RecorderSettings,
     consent: Option<ConsentRules>,
     preferences: Option<Box<MakePreferences>>,
+    users: Option<Box<dyn DynUserLoader>>,
+    user_cache_age: Duration,
     sources: Vec<Box<dyn PersonalData>>,
     tombstone_retention: Duration,
     erased_activities: ErasedActivities,
@@ -125,6 +128,8 @@ impl<S> GuestbookBuilder<S> {
             recorder: RecorderSettings::new(),
             consent: None,
             preferences: None,
+            users: None,
+            user_cache_age: Duration::ZERO,
             sources: Vec::new(),
             tombstone_retention: 400 * DAY,
             erased_activities: ErasedActivities::Deleted,
@@ -251,6 +256,24 @@ impl<S: Store> GuestbookBuilder<S> {
     /// depends on consent.
     pub fn consent(mut self, rules: ConsentRules) -> Self {
         self.consent = Some(rules);
+        self
+    }
+
+    /// Sets how the application's own users are loaded, for [`CurrentUser`](crate::CurrentUser) and
+    /// the gates [`require`](Guestbook::require), [`require_role`](Guestbook::require_role) and
+    /// [`require_login`](Guestbook::require_login). Default: none; a session knows a user's id only.
+    pub fn users<L: UserLoader>(mut self, loader: L) -> Self {
+        self.users = Some(Box::new(loader));
+        self
+    }
+
+    /// Sets how long a loaded user is used again by later requests. Default: not at all, so each
+    /// request that needs its user loads it.
+    ///
+    /// A user who is disabled, or whose roles or credentials are changed elsewhere, goes on as
+    /// before for this long, in each process. The cache keeps at most 10,000 users.
+    pub fn user_cache_age(mut self, max_age: Duration) -> Self {
+        self.user_cache_age = max_age;
         self
     }
 

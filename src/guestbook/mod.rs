@@ -18,11 +18,12 @@ use crate::{
         retention::Retention,
         rights::{ProcessingRecords, Rights},
         sessions::Sessions,
+        users::Users,
     },
     error::{Error, ErrorKind, Result},
     http::{
         ActivityLayer, ConsentEnforcement, ConsentLayer, ErasureService, ExportService, GuestbookLayer, PrivacyService,
-        RequireConsent, SessionLayer,
+        RequireConsent, RequireLogin, SessionLayer,
     },
     model::{activity::ActivityFilter, consent::PurposeId},
     store::Store,
@@ -58,6 +59,7 @@ struct Inner {
     recorder: Recorder,
     consents: Option<Consents>,
     preferences: Option<Arc<dyn DynPreferences>>,
+    users: Option<Users>,
     rights: Rights,
     audit: AuditTrail,
     retention: Retention,
@@ -105,6 +107,74 @@ impl Guestbook {
             }
             _ => Err(wrong(&format!("require_consent(): purpose {:?} is not declared in consent()", purpose.as_str()))),
         }
+    }
+
+    /// Returns a gate that lets a request pass only for a logged-in user: a layer for routes, inside
+    /// [`layer`](Self::layer).
+    ///
+    /// Its methods set a login page for browsers and how recent the login must be.
+    pub fn require_login(&self) -> RequireLogin {
+        RequireLogin::new(self.inner.session_layer.clone())
+    }
+
+    /// Returns a gate that lets a request pass only for a user with a role, as
+    /// [`UserLoader::has_role`](crate::session::UserLoader::has_role) says. Others get 403.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] without a [user loader](GuestbookBuilder::users).
+    pub fn require_role(&self, role: impl AsRef<str>) -> Result<RequireLogin> {
+        self.users()?;
+        Ok(self.require_login().role(role.as_ref()))
+    }
+
+    /// Returns a gate that lets a request pass only for a user for whom `is_permitted` returns
+    /// `true`. Others get 403.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// use axum::{Router, routing::get};
+    /// use tower_guestbook::{Guestbook, UserId, session::UserLoader, store::MemoryStore};
+    ///
+    /// struct Account { is_admin: bool }
+    ///
+    /// struct Accounts;
+    ///
+    /// impl UserLoader for Accounts {
+    ///     type User = Account;
+    ///     type Error = Infallible;
+    ///
+    ///     async fn load(&self, id: &UserId) -> Result<Option<Account>, Infallible> {
+    ///         Ok(Some(Account { is_admin: id.as_str() == "1" }))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).users(Accounts).build()?;
+    /// let admins_only = guestbook.require(|account: &Account| account.is_admin)?;
+    /// let app: Router = Router::new()
+    ///     .route("/admin", get(async || "all of it"))
+    ///     .layer(admins_only)
+    ///     .layer(guestbook.layer());
+    /// # let _ = app;
+    ///
+    /// assert!(guestbook.require(|name: &String| name == "ada").is_err(), "the loader returns accounts");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] without a [user loader](GuestbookBuilder::users), or if it
+    /// returns users of another type.
+    pub fn require<U: Send + Sync + 'static>(
+        &self,
+        is_permitted: impl Fn(&U) -> bool + Send + Sync + 'static,
+    ) -> Result<RequireLogin> {
+        self.require_login().permission(self.users()?, is_permitted)
+    }
+
+    fn users(&self) -> Result<&Users> {
+        self.inner.users.as_ref().ok_or_else(|| wrong("a gate for users needs .users(loader), see UserLoader"))
     }
 
     /// Returns the layer that records requests. Inside the session layer it knows the user; alone

@@ -1,5 +1,7 @@
 //! Extractors for axum: views of the [`RequestContext`] that the layer put into the request.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::{FromRequestParts, OptionalFromRequestParts},
@@ -8,11 +10,12 @@ use axum::{
 use http::request::Parts;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::problem::Problem;
+use super::{problem::Problem, require_login::user_unavailable};
 use crate::{
+    engine::users::Permission,
     error::Error,
     id::UserId,
-    request::{Consent, Preferences, RequestContext, Session, Tracker},
+    request::{Consent, CurrentUser, Preferences, RequestContext, Session, Tracker},
 };
 
 /// The user who is logged in. Without one the answer is 401 with `application/problem+json`.
@@ -31,6 +34,35 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentUserId(pub UserId);
+
+/// The user who is logged in and has a permission: the application's own user, of the type that
+/// [`Permission`] names. Without a login the answer is 401, without the permission 403.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_guestbook::{Permitted, session::Permission};
+///
+/// struct Account { name: String, is_admin: bool }
+///
+/// /// Sees everything.
+/// struct Admin;
+///
+/// impl Permission for Admin {
+///     type User = Account;
+///
+///     fn is_granted(account: &Account) -> bool {
+///         account.is_admin
+///     }
+/// }
+///
+/// async fn everything(Permitted(account): Permitted<Admin>) -> String {
+///     format!("For {} only", account.name)
+/// }
+/// let app: Router = Router::new().route("/everything", get(everything));
+/// # let _ = app;
+/// ```
+#[derive(Debug)]
+pub struct Permitted<P: Permission>(pub Arc<P::User>);
 
 /// Why an extractor refused a request; an answer of `application/problem+json`.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +101,37 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentUserId {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
         Ok(session(parts)?.user_id().map(Self))
     }
+}
+
+impl<S: Sync, U: Send + Sync + 'static> FromRequestParts<S> for CurrentUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        current_user(parts).await?.ok_or(Rejection { problem: Problem::LOGIN_REQUIRED })
+    }
+}
+
+impl<S: Sync, U: Send + Sync + 'static> OptionalFromRequestParts<S> for CurrentUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
+        current_user(parts).await
+    }
+}
+
+impl<S: Sync, P: Permission> FromRequestParts<S> for Permitted<P> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let user = current_user(parts).await?.ok_or(Rejection { problem: Problem::LOGIN_REQUIRED })?;
+        if P::is_granted(&user.0) { Ok(Self(user.0)) } else { Err(Rejection { problem: Problem::NOT_PERMITTED }) }
+    }
+}
+
+async fn current_user<U: Send + Sync + 'static>(parts: &Parts) -> Result<Option<CurrentUser<U>>, Rejection> {
+    session(parts)?;
+    let user = CurrentUser::from_extensions(&parts.extensions).await;
+    user.map_err(|error| Rejection { problem: user_unavailable(&error) })
 }
 
 impl<S: Sync> FromRequestParts<S> for Tracker {

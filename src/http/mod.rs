@@ -111,7 +111,7 @@
 //!
 //! A browser asks in advance what another origin may send: a preflight, without cookies. The CORS
 //! layer goes outside of everything here and answers it. [`RequireConsent`] and
-//! [`RequireRecentLogin`] refuse a preflight that comes as far as them, and never call what is
+//! [`RequireLogin`] refuse a preflight that comes as far as them, and never call what is
 //! behind them.
 //!
 //! Browsers send the session's cookie along only if the other origin is of the same site, as
@@ -125,7 +125,7 @@
 //! use axum::{Router, body::Body, routing::post};
 //! use http::{HeaderValue, Method, Request, StatusCode, header};
 //! use tower::ServiceExt;
-//! use tower_guestbook::{Guestbook, http::RequireRecentLogin, store::MemoryStore};
+//! use tower_guestbook::{Guestbook, store::MemoryStore};
 //! use tower_http::cors::CorsLayer;
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
@@ -136,7 +136,7 @@
 //!     .allow_credentials(true);
 //! let app: Router = Router::new()
 //!     .route("/password", post(async || "changed"))
-//!     .layer(RequireRecentLogin::new(Duration::from_secs(300)))
+//!     .layer(guestbook.require_login().within(Duration::from_secs(300)))
 //!     .layer(guestbook.layer())
 //!     .layer(cors);
 //!
@@ -174,10 +174,12 @@ pub(crate) mod extract;
 mod fetch_metadata;
 mod first_time;
 mod forwarded;
+mod gate;
+mod local_path;
 mod preflight;
 pub(crate) mod privacy;
 mod problem;
-mod recent_login;
+mod require_login;
 mod session;
 mod stack;
 mod transport;
@@ -191,14 +193,13 @@ pub use self::{
     },
     body::{NoBody, ResponseBody},
     client::{ClientAddress, PeerAddress},
-    consent::{
-        ConsentFuture, ConsentLayer, ConsentService, RequireConsent, RequireConsentFuture, RequireConsentService,
-        local_path,
-    },
+    consent::{ConsentFuture, ConsentLayer, ConsentService, RequireConsent, RequireConsentService},
     cookie::{SameSite, SessionCookie},
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
+    gate::GateFuture,
+    local_path::local_path,
     privacy::{ErasureService, ExportService, PrivacyBody, PrivacyFuture, PrivacyService},
-    recent_login::{RequireRecentLogin, RequireRecentLoginFuture, RequireRecentLoginService},
+    require_login::{RequireLogin, RequireLoginService},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
     stack::{GuardedGuestbookLayer, GuestbookLayer},
 };

@@ -49,6 +49,21 @@ impl Problem {
         title: "Recent login required",
         detail: "The last login is too long ago for this. Please log in again.",
     };
+    pub(crate) const NOT_PERMITTED: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        title: "Not permitted",
+        detail: "The user who is logged in must not do this.",
+    };
+    pub(crate) const USER_UNAVAILABLE: Self = Self {
+        status: ErrorKind::Unavailable.status(),
+        title: "Users are unavailable",
+        detail: "The user could not be loaded. Please try again in a moment.",
+    };
+    pub(crate) const USERS_MISSING: Self = Self {
+        status: ErrorKind::Configuration.status(),
+        title: "Users are not configured",
+        detail: "This route asks for a user of a type that the guestbook does not load. Build it with `.users(loader)` for this type.",
+    };
     pub(crate) const CONSENT_REQUIRED: Self = Self {
         status: ErrorKind::ConsentRequired.status(),
         title: "Consent required",
@@ -101,7 +116,6 @@ impl Problem {
         title: "Preferences are not configured",
         detail: "This route asks for preferences of a type that the guestbook was not built with. Build it with `.preferences(rules)` for this type.",
     };
-    #[cfg(feature = "axum")]
     pub(crate) const LAYER_MISSING: Self = Self {
         status: ErrorKind::Configuration.status(),
         title: "Session layer missing",
@@ -127,8 +141,8 @@ impl Problem {
     }
 
     /// With members beside those that RFC 9457 names, and a type of its own.
-    pub(crate) fn response_with_members<R>(self, members: Value) -> Response<ResponseBody<R>> {
-        self.render(ResponseBody::ours, CONSENT_REQUIRED_TYPE, members)
+    pub(crate) fn response_with_members<R>(self, body: impl FnOnce(Bytes) -> R, members: Value) -> Response<R> {
+        self.render(body, CONSENT_REQUIRED_TYPE, members)
     }
 
     /// With members beside those that RFC 9457 names, which say more about this occurrence.

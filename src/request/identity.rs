@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
 
 use crate::{
     engine::{
-        consents::Consents, preferences::DynPreferences, profiles::ProfileState, recorder::Recorder, sessions::Sessions,
+        consents::Consents, preferences::DynPreferences, profiles::ProfileState, recorder::Recorder,
+        sessions::Sessions, users::Users,
     },
     id::{SessionKey, SessionToken, VisitorId, VisitorToken},
     model::{
@@ -41,6 +42,9 @@ pub(crate) trait RequestServices: Send + Sync {
 
     /// Returns the preference service, if preferences are configured.
     fn preferences(&self) -> Option<&dyn DynPreferences>;
+
+    /// Returns the application's users, if a loader is configured.
+    fn users(&self) -> Option<&Users>;
 
     /// Writes the headers for the client and for caches into the head of the response.
     fn write_headers(&self, headers: &mut HeaderMap, outcome: Outcome);

@@ -10,6 +10,7 @@ mod recording_decision;
 mod saving;
 mod session;
 mod tracker;
+mod user;
 
 use std::{
     fmt, mem,
@@ -28,6 +29,7 @@ pub use self::{
     preferences::Preferences,
     session::Session,
     tracker::Tracker,
+    user::CurrentUser,
 };
 pub(crate) use self::{
     identity::{
@@ -37,7 +39,7 @@ pub(crate) use self::{
     recording_decision::{RecordingDecision, recording_decision},
 };
 use crate::{
-    engine::{profiles::ProfileState, recorder::Tracked, sessions::Sessions},
+    engine::{profiles::ProfileState, recorder::Tracked, sessions::Sessions, users::LoadedUser},
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, SessionToken, UserId},
     model::{
@@ -121,6 +123,8 @@ struct State {
     at_arrival: Option<ProfileState>,
     visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
+    /// The application's own user, once it is loaded, and its id.
+    user: Option<Box<(UserId, LoadedUser)>>,
 }
 
 #[derive(Clone)]
@@ -161,6 +165,7 @@ impl RequestContext {
             at_arrival: None,
             visitor: identity.visitor,
             visitor_cookie: identity.visitor_cookie,
+            user: None,
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
         Self {

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CHANGED, Current, READ, RequestContext};
+use super::{CHANGED, Current, READ, RequestContext, TokenStatus};
 #[cfg(doc)]
 use crate::model::session::Lifetime;
 use crate::{
@@ -296,6 +296,18 @@ impl Session {
     /// 3.3.4); do not put it into a page.
     pub fn issued_token(&self) -> Option<SessionToken> {
         self.context.state().issued.clone()
+    }
+
+    /// Whether a user is logged in.
+    #[inline]
+    pub(crate) fn is_logged_in(&self) -> bool {
+        self.head(|head| head.user.is_some()).unwrap_or(false)
+    }
+
+    /// Whether the store could not be asked for the session.
+    #[inline]
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.context.state().token_status == TokenStatus::Unavailable
     }
 
     /// Whether the session is stored.

@@ -19,6 +19,7 @@ use crate::{
         runtime::Runtime,
         sessions::Sessions,
         tasks::Tasks,
+        users::Users,
     },
     error::Result,
     gate::Gate,
@@ -118,6 +119,7 @@ impl<S: Store> GuestbookBuilder<S> {
             pending,
             sources: self.sources,
         };
+        let users = self.users.map(|loader| Users::new(loader, self.user_cache_age, runtime.clone()));
         let rights = Rights::new(ungated, parts, config);
 
         let export_service = ExportService::new(rights.clone());
@@ -127,7 +129,13 @@ impl<S: Store> GuestbookBuilder<S> {
         let transport = Transport::new(self.cookie.build()?, self.bearer, header)
             .accept_tower_sessions_ids(self.tower_sessions_ids);
         let (request, enforcement) = consent.map(|consent| (consent.request, consent.enforcement)).unzip();
-        let rules = SessionRules { transport, client, on_store_error: self.on_store_error, consent: request };
+        let rules = SessionRules {
+            transport,
+            client,
+            on_store_error: self.on_store_error,
+            consent: request,
+            users: users.clone(),
+        };
         let session_layer = SessionLayer::new(sessions.clone(), recorder.clone(), preferences.clone(), rules);
         let activity_layer = ActivityLayer::new(recorder.clone(), consents.clone(), activity_rules, client);
         let consent_layer = ConsentLayer::new(enforcement.clone());
@@ -147,6 +155,7 @@ impl<S: Store> GuestbookBuilder<S> {
             recorder,
             consents,
             preferences,
+            users,
             export_service,
             privacy_service,
             rights,

@@ -22,21 +22,20 @@ pub(crate) struct ConsentRequest {
     pub(super) jurisdictions: Option<Arc<dyn Jurisdictions>>,
     pub(super) follows_dnt: bool,
     /// Whether gates redirect browsers to a consent page.
-    pub(super) has_page: bool,
+    pub(crate) has_page: bool,
 }
 
 const SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 const DNT: HeaderName = HeaderName::from_static("dnt");
 
 impl ConsentRequest {
-    /// Adds the signals, the jurisdiction and the target of the request to `client`.
+    /// Adds the signals and the jurisdiction of the request to `client`.
     pub(crate) fn read_request(&self, request: RequestHead<'_>, client: &mut Client) {
         let values = |name: HeaderName| request.headers.get_all(name).into_iter().map(|value| value.as_bytes());
         client.signals = Signals::default().with_gpc(values(SEC_GPC));
         if self.follows_dnt {
             client.signals = client.signals.with_dnt(values(DNT).any(|value| value == b"1"));
         }
-        client.target = request.uri.path_and_query().filter(|_| self.has_page).cloned();
         if let Some(jurisdictions) = &self.jurisdictions {
             client.jurisdiction = jurisdictions.jurisdiction(request).unwrap_or_default();
         }

@@ -9,7 +9,6 @@ mod future;
 mod gpc_support;
 mod jurisdictions;
 mod layer;
-mod local_path;
 mod require_consent;
 mod rules;
 
@@ -20,7 +19,6 @@ pub use self::{
     gpc_support::GpcSupport,
     jurisdictions::Jurisdictions,
     layer::{ConsentLayer, ConsentService},
-    local_path::local_path,
-    require_consent::{RequireConsent, RequireConsentFuture, RequireConsentService},
+    require_consent::{RequireConsent, RequireConsentService},
     rules::ConsentRules,
 };

@@ -2,22 +2,21 @@
 
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
-use pin_project_lite::pin_project;
+use http::{HeaderValue, Request, Response, uri::PathAndQuery};
 use serde_json::json;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{enforcement::ConsentEnforcement, local_path};
+use super::enforcement::ConsentEnforcement;
 use crate::{
     http::{
         body::ResponseBody,
+        gate::{GateFuture, Refusal, wants_a_page},
+        local_path,
         preflight::{is_preflight, warn_of_preflight},
         problem::Problem,
     },
@@ -126,29 +125,6 @@ pub struct RequireConsentService<S> {
     passes_preflights: bool,
 }
 
-pin_project! {
-    /// The response future of [`RequireConsentService`]: the response of the inner service, or a
-    /// refusal.
-    pub struct RequireConsentFuture<F> {
-        #[pin]
-        gate: Gate<F>,
-    }
-}
-
-pin_project! {
-    #[project = GateProjection]
-    enum Gate<F> {
-        Open { #[pin] future: F },
-        Closed { refusal: Option<Box<Refusal>> },
-    }
-}
-
-enum Refusal {
-    Problem(Problem),
-    Required { version: u32, purpose: PurposeId, page: Option<String> },
-    Page(HeaderValue),
-}
-
 impl RequireConsent {
     pub(crate) fn new(purpose: PurposeId, enforcement: Arc<ConsentEnforcement>) -> Self {
         Self { shared: Arc::new(Shared { purpose, enforcement }), passes_preflights: false }
@@ -180,7 +156,7 @@ where
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
-    type Future = RequireConsentFuture<S::Future>;
+    type Future = GateFuture<S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -192,11 +168,10 @@ where
             true => Some(self.shared.refused_preflight(&request)),
             false => self.shared.refusal(&request),
         };
-        let gate = match refusal {
-            None => Gate::Open { future: self.inner.call(request) },
-            Some(refusal) => Gate::Closed { refusal: Some(Box::new(refusal)) },
-        };
-        RequireConsentFuture { gate }
+        match refusal {
+            None => GateFuture::open(self.inner.call(request)),
+            Some(refusal) => GateFuture::closed(refusal),
+        }
     }
 }
 
@@ -211,7 +186,7 @@ impl Shared {
         if let Some(context) = self.context(request) {
             context.depends_on_consent();
         }
-        Refusal::Problem(Problem::PREFLIGHT)
+        Problem::PREFLIGHT.into()
     }
 
     /// Returns why the request must not pass, if so.
@@ -225,14 +200,14 @@ impl Shared {
         };
         context.depends_on_consent();
         if context.is_blocked() {
-            return Some(Refusal::Problem(Problem::BLOCKED_PLACE));
+            return Some(Problem::BLOCKED_PLACE.into());
         }
         let verdict = context.verdict(&self.purpose);
         if verdict.is_some_and(|verdict| verdict.is_allowed()) {
             return None;
         }
         if context.is_consent_unknown() {
-            return Some(Refusal::Problem(Problem::CONSENT_UNAVAILABLE));
+            return Some(Problem::CONSENT_UNAVAILABLE.into());
         }
         tracing::debug!(purpose = self.purpose.as_str(), reason = ?verdict.map(|verdict| verdict.reason()), "consent required");
         Some(self.required(request))
@@ -250,65 +225,15 @@ impl Shared {
                 let target = seen.or_else(|| request.uri().path_and_query()).map_or("/", PathAndQuery::as_str);
                 query.append_pair("return", local_path(target).unwrap_or("/"));
                 let location = HeaderValue::try_from(format!("{page}{join}{}", query.finish()));
-                location.map_or(Refusal::Problem(Problem::CONSENT_UNAVAILABLE), Refusal::Page)
+                location.map_or_else(|_| Problem::CONSENT_UNAVAILABLE.into(), Refusal::page)
             }
             _ => {
                 let purpose = self.enforcement.consents.purposes().get(&self.purpose);
                 let version = purpose.map_or(0, crate::model::consent::Purpose::version);
-                Refusal::Required { version, purpose: self.purpose.clone(), page }
+                let members = json!({ "purposes": [self.purpose], "version": version, "manage_url": page });
+                Problem::CONSENT_REQUIRED.response_with_members(|bytes| bytes, members).into()
             }
         }
-    }
-}
-
-impl Refusal {
-    fn response<R>(self) -> Response<ResponseBody<R>> {
-        let mut response = match self {
-            Self::Problem(problem) => problem.response(),
-            Self::Required { version, purpose, page } => {
-                let members = json!({ "purposes": [purpose], "version": version, "manage_url": page });
-                Problem::CONSENT_REQUIRED.response_with_members(members)
-            }
-            Self::Page(location) => {
-                let mut response = Response::new(ResponseBody::ours(bytes::Bytes::new()));
-                *response.status_mut() = StatusCode::SEE_OTHER;
-                response.headers_mut().insert(header::LOCATION, location);
-                response
-            }
-        };
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-        response
-    }
-}
-
-impl<F, R, E> Future for RequireConsentFuture<F>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-{
-    type Output = Result<Response<ResponseBody<R>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match self.project().gate.project() {
-            GateProjection::Open { future } => Ok(ready!(future.poll(cx))?.map(ResponseBody::inner)),
-            GateProjection::Closed { refusal } => {
-                Ok(refusal.take().expect("a future is not polled after completion").response())
-            }
-        })
-    }
-}
-
-/// Returns whether a person opens a page. Browsers say so in `Sec-Fetch-Mode`; older ones ask for
-/// HTML.
-fn wants_a_page(method: &Method, headers: &HeaderMap) -> bool {
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return false;
-    }
-    match headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .any(|accept| accept.as_bytes().windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html"))),
     }
 }
 
@@ -321,11 +246,5 @@ impl fmt::Debug for RequireConsent {
 impl<S> fmt::Debug for RequireConsentService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireConsentService").field("purpose", &self.shared.purpose).finish_non_exhaustive()
-    }
-}
-
-impl<F> fmt::Debug for RequireConsentFuture<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireConsentFuture").finish_non_exhaustive()
     }
 }

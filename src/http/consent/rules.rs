@@ -7,7 +7,6 @@ use super::{
     cookie_policy::{CookiePolicy, UndeclaredCookies},
     enforcement::ConsentEnforcement,
     jurisdictions::Jurisdictions,
-    local_path,
 };
 use crate::{
     engine::{
@@ -15,7 +14,7 @@ use crate::{
         rate::RateLimit,
     },
     error::{Error, ErrorKind, Result},
-    http::{SessionCookie, first_time::FirstTime},
+    http::{SessionCookie, first_time::FirstTime, local_path},
     model::{
         activity::EventType,
         consent::{MergePolicy, Notice, PurposeId, Purposes},

@@ -1,6 +1,9 @@
 //! [`SessionLayer`] and what it was told.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tower_layer::Layer;
 
@@ -29,6 +32,17 @@ impl SessionLayer {
         rules: SessionRules,
     ) -> Self {
         Self { shared: Arc::new(Shared::new(sessions, recorder, preferences, rules)) }
+    }
+}
+
+impl SessionLayer {
+    /// Has the targets of requests kept from now on, for a gate that redirects.
+    pub(crate) fn keep_targets(&self) {
+        self.shared.keeps_targets.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.shared.sessions
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     mem,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -135,6 +135,9 @@ impl Shared {
                  serve with into_make_service_with_connect_info::<SocketAddr>(), elsewhere put a PeerAddress into the \
                  request's extensions, and behind a proxy set GuestbookBuilder::client_address()"
             );
+        }
+        if self.keeps_targets.load(Ordering::Relaxed) {
+            client.target = request.uri().path_and_query().cloned();
         }
         let headers = request.headers();
         let (mut visitor, mut visitor_cookie) = (None, VisitorCookie::Keep);

@@ -1,11 +1,14 @@
 //! [`Shared`]: what the session layer, its services and the contexts of requests share.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
-    engine::{consents::Consents, preferences::DynPreferences, recorder::Recorder, sessions::Sessions},
+    engine::{consents::Consents, preferences::DynPreferences, recorder::Recorder, sessions::Sessions, users::Users},
     http::{ClientSettings, ConsentRequest, Transport, caching::is_private, first_time::FirstTime},
     request::{CookieChange, Outcome, RequestServices},
 };
@@ -36,8 +39,12 @@ pub(crate) struct Shared {
     pub(super) consent: Option<ConsentRequest>,
     /// If preferences are configured.
     preferences: Option<Arc<dyn DynPreferences>>,
+    /// If a loader of users is configured.
+    users: Option<Users>,
     vary: Varies,
     pub(super) noticed: Noticed,
+    /// Whether a gate may redirect, and needs to know where a request was going.
+    pub(super) keeps_targets: AtomicBool,
 }
 
 /// What a layer has said about the layers around it.
@@ -55,6 +62,7 @@ pub(crate) struct SessionRules {
     pub(crate) client: ClientSettings,
     pub(crate) on_store_error: OnStoreError,
     pub(crate) consent: Option<ConsentRequest>,
+    pub(crate) users: Option<Users>,
 }
 
 impl Shared {
@@ -64,10 +72,23 @@ impl Shared {
         preferences: Option<Arc<dyn DynPreferences>>,
         rules: SessionRules,
     ) -> Self {
-        let SessionRules { transport, client, on_store_error, consent } = rules;
+        let SessionRules { transport, client, on_store_error, consent, users } = rules;
         let vary = Varies::new(&transport.vary);
         let noticed = Noticed::default();
-        Self { sessions, recorder, transport, client, on_store_error, consent, preferences, vary, noticed }
+        let keeps_targets = AtomicBool::new(consent.as_ref().is_some_and(|consent| consent.has_page));
+        Self {
+            sessions,
+            recorder,
+            transport,
+            client,
+            on_store_error,
+            consent,
+            preferences,
+            users,
+            vary,
+            noticed,
+            keeps_targets,
+        }
     }
 }
 
@@ -90,6 +111,10 @@ impl RequestServices for Shared {
 
     fn preferences(&self) -> Option<&dyn DynPreferences> {
         self.preferences.as_deref()
+    }
+
+    fn users(&self) -> Option<&Users> {
+        self.users.as_ref()
     }
 
     fn write_headers(&self, headers: &mut HeaderMap, outcome: Outcome) {

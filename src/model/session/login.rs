@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::Lifetime;
+use super::{policy::Lifetime, stamp::CredentialStamp};
 use crate::{
     error::{Error, Result},
     id::UserId,
@@ -28,6 +28,15 @@ pub struct Login {
     user: Result<UserId>,
     lifetime: Option<Lifetime>,
     epoch: Option<CredentialEpoch>,
+    stamp: Option<CredentialStamp>,
+}
+
+/// What a [`Login`] is made of.
+pub(crate) struct LoginParts {
+    pub(crate) user: UserId,
+    pub(crate) lifetime: Option<Lifetime>,
+    pub(crate) epoch: Option<CredentialEpoch>,
+    pub(crate) stamp: Option<CredentialStamp>,
 }
 
 impl Login {
@@ -40,7 +49,7 @@ impl Login {
         U: TryInto<UserId>,
         Error: From<U::Error>,
     {
-        Self { user: user.try_into().map_err(Error::from), lifetime: None, epoch: None }
+        Self { user: user.try_into().map_err(Error::from), lifetime: None, epoch: None, stamp: None }
     }
 
     /// Sets how long the session lives, for example [`Lifetime::remembered`].
@@ -56,8 +65,18 @@ impl Login {
         self
     }
 
-    pub(crate) fn into_parts(self) -> Result<(UserId, Option<Lifetime>, Option<CredentialEpoch>)> {
-        Ok((self.user?, self.lifetime, self.epoch))
+    /// Sets the [stamp](CredentialStamp) of the credentials that were verified. Without it the
+    /// guestbook asks its [user loader](crate::GuestbookBuilder::users), if there is one, at the
+    /// login: then a change between the verification and the login goes unnoticed, unless the
+    /// [epoch](Self::epoch) shows it.
+    pub fn stamp(mut self, stamp: CredentialStamp) -> Self {
+        self.stamp = Some(stamp);
+        self
+    }
+
+    pub(crate) fn into_parts(self) -> Result<LoginParts> {
+        let Self { user, lifetime, epoch, stamp } = self;
+        Ok(LoginParts { user: user?, lifetime, epoch, stamp })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The noun: what a session is, how its data changes, when it ends. No I/O here.
+//! Plain data for sessions: what a session is, how its data changes, when it ends.
 
 mod anonymous;
 mod changes;
@@ -8,9 +8,10 @@ mod policy;
 mod realm;
 mod record;
 mod renewal;
+mod stamp;
 mod status;
 
-pub(crate) use self::data::decode;
+pub(crate) use self::{data::decode, login::LoginParts};
 pub(crate) use crate::model::client::{Device, TruncatedAddress};
 
 pub(crate) use self::renewal::{is_renewal_due, note_renewal};
@@ -22,5 +23,6 @@ pub use self::{
     policy::{Lifetime, OnSessionLimit, SessionCap},
     realm::Realm,
     record::{SessionHead, SessionInfo, SessionRecord},
+    stamp::CredentialStamp,
     status::{SessionStatus, session_status},
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{data::SessionData, login::CredentialEpoch, policy::Lifetime, realm::Realm};
+use super::{data::SessionData, login::CredentialEpoch, policy::Lifetime, realm::Realm, stamp::CredentialStamp};
 use crate::{
     id::{SessionId, UserId},
     model::client::{Device, TruncatedAddress},
@@ -22,6 +22,8 @@ pub struct SessionHead {
     /// The epoch of the user's credentials that the session was made in; 0 for an anonymous
     /// session.
     pub epoch: CredentialEpoch,
+    /// The fingerprint of the credentials that the user logged in with, if it is known.
+    pub stamp: Option<CredentialStamp>,
     /// When the session began. A login begins a new one.
     pub created_at: Timestamp,
     /// When the user last proved who they are.
@@ -44,6 +46,7 @@ impl SessionHead {
             realm: Realm::default(),
             user: None,
             epoch: CredentialEpoch::default(),
+            stamp: None,
             created_at: now,
             authenticated_at: None,
             last_seen: now,

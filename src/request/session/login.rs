@@ -6,7 +6,9 @@ use super::Session;
 use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, SessionToken, UserId},
-    model::session::{Changes, CredentialEpoch, Lifetime, Login, SessionHead, SessionInfo},
+    model::session::{
+        Changes, CredentialEpoch, CredentialStamp, Lifetime, Login, LoginParts, SessionHead, SessionInfo,
+    },
     request::{CHANGED, Current, HEAD_SENT, TokenStatus, ended, unavailable},
     store::{EpochRule, Loaded, Revocation, Rotation},
 };
@@ -55,20 +57,26 @@ impl Session {
     ///   those of [`Lifetime`].
     /// - [`ErrorKind::CredentialsChanged`] if the epoch was raised since it was read: ask the user
     ///   to log in again.
+    /// - [`ErrorKind::InvalidInput`] if the [user loader](crate::GuestbookBuilder::users) does not
+    ///   know the user.
     /// - [`ErrorKind::SessionLimit`] if the user has too many sessions and the policy is to refuse.
-    /// - What the store reports.
+    /// - What the store and the user loader report.
     ///
     /// In each case nobody is logged in who was not before, and the decisions of the visitor stay
     /// with the visitor. If the store accepts the session and then fails to link the visitor, the
     /// session before has ended: its data is lost.
     pub async fn log_in(&self, login: Login) -> Result<()> {
-        let (user, lifetime, epoch) = login.into_parts()?;
+        let LoginParts { user, lifetime, epoch, stamp } = login.into_parts()?;
         let lifetime = lifetime.unwrap_or_else(|| self.context.default_lifetime());
         lifetime.check()?;
         self.check_head()?;
         self.context.sessions().check_not_pending(Some(&user))?;
+        let stamp = match stamp {
+            Some(stamp) => Some(stamp),
+            None => self.context.current_stamp(&user).await?,
+        };
         let before = self.context.state().current.as_ref().map(|current| current.key);
-        self.begin_login(user.clone(), lifetime, epoch).await?;
+        self.begin_login(user.clone(), lifetime, (epoch, stamp)).await?;
         // Nobody has the new token yet, so the decisions of the visitor count in the account before
         // it is used. A login that is refused links nothing.
         if let Err(error) = self.context.link(&user).await {
@@ -101,12 +109,18 @@ impl Session {
         }
     }
 
-    async fn begin_login(&self, user: UserId, lifetime: Lifetime, epoch: Option<CredentialEpoch>) -> Result<()> {
+    async fn begin_login(
+        &self,
+        user: UserId,
+        lifetime: Lifetime,
+        (epoch, stamp): (Option<CredentialEpoch>, Option<CredentialStamp>),
+    ) -> Result<()> {
         let now = self.context.sessions().now();
         let mut head = self.context.describe(SessionHead::new(SessionId::generate(now)?, now, lifetime));
         head.authenticated_at = Some(now);
         head.user = Some(user);
         head.epoch = epoch.unwrap_or_default();
+        head.stamp = stamp;
         let rule = if epoch.is_some() { EpochRule::Compare } else { EpochRule::Stamp };
 
         let (current, changes) = {
@@ -201,18 +215,24 @@ impl Session {
     ///   the user have ended then, this one too.
     /// - [`ErrorKind::Ended`] if nobody is logged in: use
     ///   [`Sessions::credentials_changed`](crate::session::Sessions::credentials_changed) there.
+    /// - What the [user loader](crate::GuestbookBuilder::users) reports, if there is one: then all
+    ///   sessions of the user have ended, this one too.
     /// - What the store reports. Repeat it then, or sessions made with the old password go on.
     pub async fn credentials_changed(&self) -> Result<u64> {
         let (user, _) = self.user_and_id()?;
-        if self.check_head().is_ok() {
+        // This session goes on with the new credentials, if they can be looked up.
+        let stamp = self.context.current_stamp(&user).await;
+        if let (Ok(()), Ok(stamp)) = (self.check_head(), &stamp) {
             let (current, changes) = self.take_current()?;
-            let head = current.record.head.clone();
+            let mut head = current.record.head.clone();
+            head.stamp = *stamp;
             if let Some(ended) = self.move_to(&current, head, changes, EpochRule::Raise).await? {
                 return Ok(ended);
             }
         }
         // The password has changed all the same, so nothing may go on that began before.
         self.context.sessions().credentials_changed(&user).await?;
+        stamp?;
         let current = self.context.state().current.clone();
         match current {
             Some(current) => Err(self.context.session_ended(&current).await),
@@ -334,7 +354,7 @@ impl Session {
         self.over();
     }
 
-    fn over(&self) {
+    pub(in crate::request) fn over(&self) {
         let mut state = self.context.state();
         state.current = None;
         state.changes = Changes::default();

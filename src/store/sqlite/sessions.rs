@@ -9,8 +9,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, UserId},
     model::session::{
-        Changes, CredentialEpoch, Device, Lifetime, Merge, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead,
-        SessionLimits, SessionRecord,
+        Changes, CredentialEpoch, CredentialStamp, Device, Lifetime, Merge, OnSessionLimit, Realm, SessionCap,
+        SessionData, SessionHead, SessionLimits, SessionRecord,
     },
     store::{Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, Started, credential::credentials_changed},
     time::{Timestamp, to_millis},
@@ -21,7 +21,7 @@ macro_rules! select_head {
     ($others:literal, $rest:literal) => {
         concat!(
             "SELECT s.public_id, u.external, s.created_at, s.authenticated_at, s.last_seen, s.idle, s.absolute, ",
-            "s.persistent, s.device, s.address, s.realm, s.epoch",
+            "s.persistent, s.device, s.address, s.realm, s.epoch, s.stamp",
             $others,
             " FROM sessions s LEFT JOIN users u ON u.id = s.user ",
             $rest
@@ -312,9 +312,9 @@ fn enforce_cap(
 
 const PUT: &str = "
     INSERT INTO sessions (public_id, key, user, created_at, authenticated_at, last_seen, idle, absolute, persistent,
-        expires_at, device, address, data, realm, epoch, bytes)
+        expires_at, device, address, data, realm, epoch, bytes, stamp)
     VALUES (?1, ?2, (SELECT id FROM users WHERE external = ?3), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-        ?16)
+        ?16, ?17)
     ON CONFLICT DO NOTHING";
 
 /// 285,000 years, in milliseconds: sums of times in SQL must not overflow.
@@ -343,6 +343,7 @@ fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Resul
         head.realm.as_str(),
         head.epoch.number() as i64,
         record.data.bytes() as i64,
+        head.stamp.as_ref().map(|stamp| stamp.as_bytes().as_slice()),
     ]);
     match inserted.sql()? {
         0 => Err(Error::new(ErrorKind::Conflict, "the session key or id is taken")),
@@ -353,10 +354,10 @@ fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Resul
 /// A row of [`select!`]. Two errors: SQLite's own, and a value that this crate never wrote.
 fn read_record(row: &Row<'_>) -> Result<(SessionKey, SessionRecord)> {
     let head = read_head(row)?;
-    let data = row.get_ref(12).sql()?;
+    let data = row.get_ref(13).sql()?;
     let data =
         data.as_str().map_err(|error| Error::new(ErrorKind::Corrupt, "session data is no text").with_source(error))?;
-    let key = SessionKey::from_bytes(row.get(13).sql()?);
+    let key = SessionKey::from_bytes(row.get(14).sql()?);
     Ok((key, SessionRecord { head, data: SessionData::from_json(data.as_bytes())? }))
 }
 
@@ -383,6 +384,7 @@ fn read_head(row: &Row<'_>) -> Result<SessionHead> {
         .map_err(|error| Error::new(ErrorKind::Corrupt, "the realm of a session is no text").with_source(error))?;
     head.realm = Realm::try_from(realm)?;
     head.epoch = CredentialEpoch::from_number(row.get::<_, i64>(11).sql()?.unsigned_abs());
+    head.stamp = row.get::<_, Option<[u8; 16]>>(12).sql()?.map(CredentialStamp::from_bytes);
     Ok(head)
 }
 

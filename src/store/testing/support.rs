@@ -8,8 +8,8 @@ use crate::{
     model::{
         privacy::{Actor, AuditAction, AuditKey, AuditNote},
         session::{
-            Changes, Lifetime, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead, SessionLimits,
-            SessionRecord,
+            Changes, CredentialStamp, Lifetime, OnSessionLimit, Realm, SessionCap, SessionData, SessionHead,
+            SessionLimits, SessionRecord,
         },
     },
     store::{Applied, EpochRule, Loaded, Rotation, SessionStore, Started},
@@ -35,6 +35,7 @@ pub(super) fn head(user: Option<&str>, now: Timestamp) -> SessionHead {
     let mut head = SessionHead::new(id, now, Lifetime::new(IDLE, ABSOLUTE));
     head.user = user.map(user_id);
     head.authenticated_at = user.map(|_| now);
+    head.stamp = user.map(CredentialStamp::of);
     head
 }
 

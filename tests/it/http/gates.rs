@@ -14,12 +14,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
     routing::{any, get, post},
 };
-use tower_guestbook::{
-    ErrorKind,
-    consent::PurposeId,
-    http::{CrossOriginGuardLayer, RequireRecentLogin},
-    store::MemoryStore,
-};
+use tower_guestbook::{ErrorKind, consent::PurposeId, http::CrossOriginGuardLayer, store::MemoryStore};
 
 use crate::{
     consent::{Browser, Site, rules},
@@ -30,7 +25,8 @@ use crate::{
 async fn a_gate_for_recent_logins_closes_after_its_time() {
     let (builder, clock) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
-    let gated = Router::new().route("/danger", get(async || "done")).layer(RequireRecentLogin::new(minutes(5)));
+    let gated =
+        Router::new().route("/danger", get(async || "done")).layer(guestbook.require_login().within(minutes(5)));
     let app = routes().merge(gated.clone()).layer(guestbook.session_layer());
     let mut guest = TestClient::new(&app);
     assert_eq!(guest.get("/danger").await.status, StatusCode::UNAUTHORIZED);
@@ -49,7 +45,8 @@ async fn a_gate_for_recent_logins_closes_after_its_time() {
     guest.ok("/danger").await;
 
     let without_sessions = TestClient::new(&gated).get("/danger").await;
-    assert_eq!(without_sessions.status, StatusCode::UNAUTHORIZED, "it fails closed");
+    assert_eq!(without_sessions.problem(), "500 Session layer missing", "it fails closed, and names the fix");
+    assert!(without_sessions.json()["detail"].as_str().unwrap().contains("guestbook.layer()"));
 }
 
 #[tokio::test]
@@ -109,10 +106,10 @@ async fn a_gate_calls_nothing_for_a_preflight_unless_it_is_told_to() {
         })
     };
     let consent = || site.guestbook.require_consent(PurposeId::MARKETING).unwrap();
-    let recent = RequireRecentLogin::new(minutes(5));
+    let recent = site.guestbook.require_login().within(minutes(5));
     let app = Router::new()
         .route("/consent", behind().layer(consent()))
-        .route("/recent", behind().layer(recent))
+        .route("/recent", behind().layer(recent.clone()))
         .route("/passing/consent", behind().layer(consent().pass_preflights()))
         .route("/passing/recent", behind().layer(recent.pass_preflights()))
         .merge(crate::consent::routes())

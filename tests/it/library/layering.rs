@@ -9,7 +9,7 @@ const ROWS: &[&[&str]] = &[
     &["http"],
     &["request"],
     &["engine/rights", "engine/retention", "engine/analytics", "engine/tower_sessions"],
-    &["engine/sessions", "engine/activities", "engine/recorder", "engine/preferences", "engine/audit"],
+    &["engine/sessions", "engine/activities", "engine/recorder", "engine/preferences", "engine/audit", "engine/users"],
     &["engine/consents"],
     &["engine/profiles", "engine/erasure_journal", "engine/pending"],
     &["engine/runtime"],

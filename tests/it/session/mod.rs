@@ -11,3 +11,4 @@ mod parallel;
 mod realms;
 #[cfg(feature = "sqlite")]
 mod tower_sessions;
+mod users;

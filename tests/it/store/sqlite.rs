@@ -80,7 +80,7 @@ async fn a_new_file_has_the_documented_settings() {
     let store = SqliteStore::open(&path).unwrap();
     insert(&store, "ada", "x").await.unwrap();
     for (name, value) in
-        [("journal_mode", "wal"), ("auto_vacuum", "2"), ("user_version", "22"), ("integrity_check", "ok")]
+        [("journal_mode", "wal"), ("auto_vacuum", "2"), ("user_version", "23"), ("integrity_check", "ok")]
     {
         assert_eq!(pragma(&path, name), value, "{name}");
     }
@@ -132,7 +132,7 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     Connection::open(path("newer")).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     let error = open_error(&path("newer"));
     assert_eq!(error.kind(), ErrorKind::NewerSchema);
-    assert!(error.to_string().contains("version 99") && error.to_string().contains("knows 22"), "{error}");
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("knows 23"), "{error}");
 
     assert_eq!(open_error(&path("no/such/directory/db")).kind(), ErrorKind::Configuration);
     assert_eq!(open_error(directory.path()).kind(), ErrorKind::Configuration, "a directory is no file");

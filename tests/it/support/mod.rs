@@ -43,6 +43,7 @@ pub(crate) const HANDLER_UNAVAILABLE: &str = "503 Service Unavailable";
 /// Takes out of a database what came after schema 16.
 #[cfg(feature = "sqlite")]
 pub(crate) const UNDO_AFTER_SCHEMA_16: &str = "
+    ALTER TABLE sessions DROP COLUMN stamp;
     ALTER TABLE legal_holds RENAME TO holds; ALTER TABLE privacy_requests RENAME TO requests;
     DROP INDEX privacy_requests_by_user; DROP INDEX privacy_requests_open; DROP INDEX privacy_requests_by_end;
     CREATE INDEX requests_by_user ON requests (user); CREATE INDEX requests_open ON requests (user);
