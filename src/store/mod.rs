@@ -199,6 +199,7 @@ pub const ENDED_MEMORY: Duration = Duration::from_secs(60);
 
 /// What [`SessionStore::load`] found under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "the large one is the usual answer, and is moved on at once")]
 pub enum Loaded {
     /// A session, perhaps expired.
     Found(SessionRecord),

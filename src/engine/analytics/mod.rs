@@ -202,7 +202,7 @@ impl Analytics {
     }
 
     /// Returns the answer of a store that may use rollups, within the limits of room and time.
-    async fn from_rollups<T, A>(
+    async fn rolled_up_answer<T, A>(
         &self,
         range: Range,
         filter: &EventFilter,

@@ -61,10 +61,10 @@ impl Analytics {
         limit: usize,
         wanted: OverviewParts,
     ) -> Result<Overview> {
-        let from_rollups = self.from_rollups(range, &filter, |query| {
+        let rolled_up_answer = self.rolled_up_answer(range, &filter, |query| {
             query.only.is_none().then(|| self.inner.runtime.store.overview(query, zone.clone(), limit, wanted))
         });
-        if let Some(overview) = from_rollups.await? {
+        if let Some(overview) = rolled_up_answer.await? {
             return Ok(overview);
         }
         let mut gathering = OverviewBuilder::new(range, zone, self.inner.rules.passive_types.clone());

@@ -56,10 +56,10 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActivitySeries> {
         let filter = filter.into();
-        let from_rollups = self.from_rollups(range, &filter, |query| {
+        let rolled_up_answer = self.rolled_up_answer(range, &filter, |query| {
             Some(self.inner.runtime.store.activity_series(query, period, zone.clone()))
         });
-        if let Some(series) = from_rollups.await? {
+        if let Some(series) = rolled_up_answer.await? {
             return Ok(series);
         }
         let mut buckets = Buckets::new(range, period, zone)?;
@@ -80,10 +80,10 @@ impl Analytics {
         filter: impl Into<EventFilter>,
     ) -> Result<ActiveUsers> {
         let filter = filter.into();
-        let from_rollups = self.from_rollups(range, &filter, |query| {
+        let rolled_up_answer = self.rolled_up_answer(range, &filter, |query| {
             Some(self.inner.runtime.store.active_users_series(query, zone.clone()))
         });
-        if let Some(series) = from_rollups.await? {
+        if let Some(series) = rolled_up_answer.await? {
             return Ok(series);
         }
         let (mut days, wider) = Buckets::days(range, zone)?;
