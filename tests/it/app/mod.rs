@@ -6,3 +6,5 @@ mod axum_login;
 mod browser;
 #[cfg(feature = "sqlite")]
 mod full_app;
+#[cfg(feature = "sqlite")]
+mod password;
