@@ -1,7 +1,8 @@
-//! The client of a request: its address, shortened, and its device and browser, reduced to
-//! families.
+//! The client of a request: [`TruncatedAddress`] is its network, [`Agent`] its browser, system and
+//! device class.
 //!
-//! Both are reduced before anything is queued or stored; the raw values are kept nowhere.
+//! Address and `User-Agent` are reduced to these before anything is queued or stored. The originals
+//! are not kept.
 //!
 //! ```
 //! use tower_guestbook::client::{Agent, DeviceClass};

@@ -232,7 +232,7 @@ impl Tracker {
         event.visitor = self.visitor;
         event.request = self.trace.clone();
         if self.trace.is_none() {
-            self.recorder.tell_no_route(false);
+            self.recorder.log_missing_route(false);
         }
         event
     }

@@ -1,4 +1,4 @@
-//! [`Activities`]: what was recorded, read back, counted and deleted.
+//! [`Activities`]: reads, counts and deletes recorded activity.
 
 #[cfg(feature = "parquet")]
 mod offload;
@@ -16,11 +16,13 @@ use crate::{
     model::activity::{ActivityFilter, HistoryPage, HistoryQuery},
 };
 
-/// The activities of a guestbook, for what is done outside the recording of them. A clone is
-/// another handle.
+/// Reads, counts and deletes the recorded activity of a guestbook. Clones are handles to the same
+/// guestbook.
 ///
-/// Events are visible here once they are stored, which is some 50 ms after they happened; call
-/// [`Guestbook::flush`](crate::Guestbook::flush) first where that matters.
+/// Events appear here once they are stored, about 50 ms after they happened. Call
+/// [`Guestbook::flush`](crate::Guestbook::flush) first if you need them earlier.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{Guestbook, UserId, activity::{ActivityFilter, HistoryQuery}, store::MemoryStore};
@@ -38,7 +40,7 @@ pub struct Activities {
     objections: ExclusionRules,
 }
 
-/// How many events one step deletes: a few milliseconds, so that others get their turn.
+/// Number of events deleted in one step: a few milliseconds, so other work gets its turn.
 const DISCARD_CHUNK: usize = 500;
 
 impl Activities {
@@ -46,27 +48,26 @@ impl Activities {
         Self { runtime, objections }
     }
 
-    /// A page of history, for the person whose events these are and for administrators. What others
-    /// may see is [`history_for_others`](Self::history_for_others).
+    /// Returns a page of history, for the user whose events these are and for administrators. For
+    /// other readers use [`history_for_others`](Self::history_for_others).
     ///
     /// # Errors
     ///
-    /// What the store reports; [`ErrorKind::Timeout`] if it does not answer.
+    /// Any error of the store; [`ErrorKind::Timeout`] if it does not answer in time.
     pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
         self.runtime.tasks.within(self.runtime.store.history(query)).await
     }
 
-    /// A page of history that may be shown to others, on a public profile, say.
+    /// Returns a page of history that may be shown to others, for example on a public profile.
     ///
-    /// Events of users whose data is [restricted](crate::privacy::Rights::restrict) are left out,
-    /// and events under a purpose that the person refuses or objects to. So a page may have fewer
-    /// events than its limit, or none, and still a next one.
+    /// Events of users whose data is [restricted](crate::privacy::Rights::restrict) are excluded,
+    /// and so are events under a purpose that the user refuses or objects to. A page may therefore
+    /// have fewer events than its limit, or none, and still be followed by another.
     ///
     /// # Errors
     ///
     /// As for [`history`](Self::history). [`ErrorKind::TooLarge`] if the query names no user and
-    /// more persons refuse a purpose than
-    /// [`AnalyticsRules::max_excluded_people`](crate::analytics::AnalyticsRules::max_excluded_people).
+    /// more people refuse a purpose than `AnalyticsRules::max_excluded_people`.
     pub async fn history_for_others(&self, query: HistoryQuery) -> Result<HistoryPage> {
         let exclusion = match &query.filter.user {
             Some(user) => self.objections.of_user(user, &self.runtime).await?,
@@ -77,7 +78,7 @@ impl Activities {
         Ok(page)
     }
 
-    /// How many events `filter` means. Costs a look at each of them.
+    /// Returns the number of events that match `filter`. The cost is proportional to that number.
     ///
     /// # Errors
     ///
@@ -86,11 +87,11 @@ impl Activities {
         self.runtime.tasks.within(self.runtime.store.count(filter)).await
     }
 
-    /// Deletes the events that `filter` means, in small steps. How many there were.
+    /// Deletes the events that match `filter`, in small steps, and returns their number.
     ///
     /// # Errors
     ///
-    /// As for [`history`](Self::history). What was deleted before stays deleted.
+    /// As for [`history`](Self::history). Events deleted before the error stay deleted.
     pub async fn delete_activities(&self, filter: ActivityFilter) -> Result<u64> {
         let mut total = 0;
         loop {

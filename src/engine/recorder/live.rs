@@ -1,4 +1,4 @@
-//! [`Subscription`]: events as they are stored.
+//! [`Subscription`]: a stream of events as they are stored.
 
 use std::{
     pin::Pin,
@@ -17,32 +17,32 @@ use crate::{
     model::activity::{Activity, ActivityFilter},
 };
 
-/// What a [`Subscription`] yields.
+/// An item of a [`Subscription`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Live {
     /// An event that was just stored.
     Activity(Arc<Activity>),
-    /// Number of events that were skipped here because the reader was too slow. The history has
-    /// them.
+    /// Number of events that were skipped here because the reader was too slow. They are in the
+    /// history.
     Missed(u64),
 }
 
-/// Events as they are stored by this process. Ends when the recorder is shut down; dropping it ends
-/// the subscription.
+/// A stream of events as this process stores them. It ends when the recorder is shut down. Dropping
+/// it ends the subscription.
 ///
-/// A bounded number of events waits for the reader. One that is too slow misses the newest, and is
-/// told how many.
+/// A bounded number of events waits for the reader. If the reader is too slow, the newest events
+/// are skipped and counted: see [`Live::Missed`].
 #[derive(Debug)]
 pub struct Subscription {
     events: mpsc::Receiver<(u64, Arc<Activity>)>,
     missed: Arc<AtomicU64>,
-    /// Comes after what was missed before it.
+    /// Comes after the events that were missed before it.
     next: Option<Arc<Activity>>,
 }
 
 impl Subscription {
-    /// The next event; `None` when the recorder is shut down.
+    /// Returns the next event; `None` when the recorder is shut down.
     pub async fn next(&mut self) -> Option<Live> {
         std::future::poll_fn(|context| self.poll(context)).await
     }
@@ -57,7 +57,7 @@ impl Subscription {
                 self.next = Some(activity);
                 Poll::Ready(Some(Live::Missed(missed)))
             }
-            // The queue is empty: what was missed was missed after the last event in it.
+            // The queue is empty, so the missed events came after the last one in it.
             waiting => match self.missed.swap(0, Ordering::AcqRel) {
                 0 => waiting.map(|_| None),
                 missed => Poll::Ready(Some(Live::Missed(missed))),
@@ -100,7 +100,7 @@ impl Subscribers {
         let mut list = self.list();
         list.retain(|subscriber| !subscriber.events.is_closed());
         if list.len() >= self.limit {
-            let context = format!("there are {} subscriptions, as many as the settings allow", self.limit);
+            let context = format!("the maximum of {} subscriptions is reached", self.limit);
             return Err(Error::new(ErrorKind::Unavailable, context));
         }
         list.push(Subscriber { filter, events: sender, missed: missed.clone() });
@@ -108,7 +108,7 @@ impl Subscribers {
         Ok(Subscription { events, missed, next: None })
     }
 
-    /// Whether anybody listens, at the cost of one load.
+    /// Returns whether there is no subscription; costs one load.
     pub(super) fn is_empty(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
     }

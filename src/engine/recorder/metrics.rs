@@ -1,11 +1,13 @@
-//! What the `metrics` facade is told, with feature `metrics`; nothing without.
+//! Reports figures to the `metrics` facade, with feature `metrics`.
 //!
-//! | name | kind | what |
+//! | name | kind | meaning |
 //! |---|---|---|
-//! | `guestbook_events_total{result}` | counter | `written`, `duplicate`, `dropped`, `refused`, `lost`, `spooled`, `withheld` |
-//! | `guestbook_queue_depth` | gauge | events that wait |
+//! | `guestbook_events_total{result}` | counter | events by result, see below |
+//! | `guestbook_queue_depth` | gauge | queued events |
 //! | `guestbook_batch_size` | histogram | events per batch |
-//! | `guestbook_recorder_lag_seconds` | histogram | how long the oldest event of a batch had waited |
+//! | `guestbook_recorder_lag_seconds` | histogram | age of the oldest event of a batch |
+//!
+//! Results: `written`, `duplicate`, `dropped`, `refused`, `lost`, `spooled`, `withheld`.
 
 use super::RecorderStats;
 
@@ -18,7 +20,7 @@ pub(super) fn report(before: &RecorderStats, now: &RecorderStats) {
         ("refused", before.refused, now.refused),
         ("lost", before.lost, now.lost),
         ("withheld", before.withheld, now.withheld),
-        // A level, of which only the rise is a count.
+        // A gauge: only its increase is counted.
         ("spooled", before.spooled, now.spooled),
     ] {
         if now > before {

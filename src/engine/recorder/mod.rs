@@ -1,5 +1,5 @@
-//! [`Recorder`] and [`Worker`]: a bounded queue that takes events without waiting, and a task that
-//! stores them in batches.
+//! [`Recorder`] and [`Worker`]: a bounded queue that accepts events without waiting, and a task
+//! that stores them in batches.
 
 mod live;
 mod metrics;
@@ -44,10 +44,12 @@ use crate::{
     time::Clock,
 };
 
-/// Takes events and passes them on to a [`Worker`]. A clone is another handle to the same queue.
+/// Queues events for a [`Worker`], which stores them. Clones share one queue.
 ///
-/// A guestbook makes both and runs the worker. [`Recorder::pair`] gives the worker to a caller who
-/// wants to run it.
+/// A guestbook creates both and runs the worker. [`Recorder::pair`] returns the worker to a caller
+/// who runs it.
+///
+/// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
@@ -73,27 +75,27 @@ use crate::{
 ///
 /// # Overload, failures and shutdown
 ///
-/// - **A batch** goes to the store as one transaction when it is full (1,024 events) or old (50
-///   ms), and when a caller flushes or waits for a durable event.
-/// - **The queue is half full**: each user, and each network of clients without a login, gets a
-///   share of the rest. More is dropped and counted; see [`queue`](RecorderSettings::queue).
+/// - **Batches**: the worker stores a batch in one transaction when it is full (1,024 events) or
+///   old (50 ms), and when a caller flushes or waits for a durable event.
+/// - **The queue is half full**: each user, and each network of clients without a login, is limited
+///   to a share of the rest. Events beyond it are dropped and counted; see
+///   [`queue`](RecorderSettings::queue).
 /// - **The queue is full** (8,192 events): [`record`](Recorder::record) drops the event and counts
-///   it. With [`Overload::Wait`] requests wait for a place before their handler runs.
+///   it. With [`Overload::Wait`], requests wait for a place before their handler runs.
 ///   [`record_durable`](Recorder::record_durable) waits. Security events (`login`, `logout`, and
 ///   [your own](crate::activity::EventTypes::security)) have
 ///   [reserved](RecorderSettings::security_queue) places.
 /// - **The store fails or does not answer**: a caller that waits for a durable event gets the
-///   error. The other events are tried again, five times with growing pauses, while the queue
-///   fills.
-/// - **The store goes on failing**: the batch goes to the [spool](RecorderSettings::spool), a
-///   bounded file, and is stored once the store is back. Without a spool, or with a full one, it is
-///   lost and counted, and an error event says so.
-/// - **The store refuses a batch** (`InvalidInput`, `TooLarge`): it is lost and counted, because
-///   waiting would not help.
+///   error. The other events are retried five times with growing pauses, while the queue fills.
+/// - **The store keeps failing**: the batch goes to the [spool](RecorderSettings::spool), a bounded
+///   file, and is stored once the store is back. If there is no spool, or it is full, the batch is
+///   lost and counted, and an error is logged.
+/// - **The store refuses a batch** (`InvalidInput`, `TooLarge`): it is lost and counted, because a
+///   retry would not help.
 /// - **`kill -9`**: queued events that are not durable are lost, about 50 ms of them. The spool is
-///   stored at the next start. Nothing is stored twice.
-/// - **[`shutdown`](Recorder::shutdown)**: what is queued is stored or spooled until the deadline,
-///   and the report says what was not.
+///   stored at the next start. No event is stored twice.
+/// - **[`shutdown`](Recorder::shutdown)**: queued events are stored or spooled until the deadline,
+///   and the report has the number of events that were not.
 ///
 /// At any time `offered` = `written` + `duplicates` + `dropped` + `refused` + `lost` + queued +
 /// spooled ([`RecorderStats`]).
@@ -109,35 +111,35 @@ struct Inner {
     phase: watch::Sender<Phase>,
 }
 
-/// What the handles and the worker have in common.
+/// State shared by the handles and the worker.
 struct Shared {
     queue: Queue,
     counters: Counters,
     subscribers: Subscribers,
-    /// Tells the worker not to wait for the batch to grow older.
-    hurry: Notify,
-    /// What was told once, a bit for each reason.
-    told: AtomicU32,
+    /// Asks the worker to store the batch before it is old.
+    urgent: Notify,
+    /// Reasons that were already logged at level info, one bit each.
+    logged: AtomicU32,
 }
 
-/// A place in the queue, for one event.
+/// A reserved place in the queue for one event.
 pub(crate) struct Permit {
     recorder: Recorder,
     is_used: bool,
 }
 
 impl Recorder {
-    /// Whether `other` is a handle to the same.
+    /// Returns whether `other` is a handle to the same recorder.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// A recorder and the worker that stores its events in `store`. Nothing is stored until the
-    /// worker runs.
+    /// Creates a recorder and the worker that stores its events in `store`. Nothing is stored until
+    /// the worker runs.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if a setting is impossible or the spool's directory cannot be
+    /// [`ErrorKind::Configuration`] if a setting is invalid or the spool's directory cannot be
     /// used.
     pub fn pair<S: ActivityStore>(store: Arc<S>, settings: RecorderSettings, clock: Clock) -> Result<(Self, Worker)> {
         Self::pair_dynamic(store, settings, clock)
@@ -154,15 +156,15 @@ impl Recorder {
             queue: Queue::new(settings.queue, settings.security_queue),
             counters: Counters::default(),
             subscribers: Subscribers::new(settings.subscribers),
-            hurry: Notify::new(),
-            told: AtomicU32::new(0),
+            urgent: Notify::new(),
+            logged: AtomicU32::new(0),
         });
         let worker = Worker::new(store, shared.clone(), &settings, clock.clone(), phase.clone(), phases)?;
         Ok((Self { inner: Arc::new(Inner { shared, settings, clock, phase }) }, worker))
     }
 
-    /// Queues an event. Never waits: if the queue is full or the recorder is shut down, the event
-    /// is dropped and counted.
+    /// Queues an event without waiting. If the queue is full or the recorder is shut down, the
+    /// event is dropped and counted.
     pub fn record(&self, event: Event) -> Tracked {
         self.count_offered();
         let queue = &self.inner.shared.queue;
@@ -178,7 +180,7 @@ impl Recorder {
 
     fn push(&self, event: Event, permit: PermitKind) -> Tracked {
         if self.inner.shared.queue.push(Message::Event(event), permit) {
-            self.hurry_if_full();
+            self.notify_if_full();
             Tracked::Queued
         } else {
             self.inner.shared.counters.drop_one();
@@ -186,53 +188,55 @@ impl Recorder {
         }
     }
 
-    /// Stores an event. It is in the store when this returns [`Stored`](Tracked::Stored), as
-    /// durably as the store can; [`Withheld`](Tracked::Withheld) if the store has nothing of the
-    /// user, as they are erased or their data is restricted.
+    /// Stores an event and waits until it is stored.
+    ///
+    /// When this returns [`Stored`](Tracked::Stored), the event is as durable as the store can make
+    /// it. It returns [`Withheld`](Tracked::Withheld) if the store accepts no events of the user,
+    /// who is erased or restricted.
     ///
     /// # Errors
     ///
-    /// What the store reports; then the event is not stored. [`ErrorKind::Timeout`] if the store or
-    /// the queue takes longer than the store timeout; then it may be stored later.
-    /// [`ErrorKind::Unavailable`] after a shutdown.
+    /// [`ErrorKind::Timeout`] if the queue or the store takes longer than the store timeout: the
+    /// event may still be stored later. [`ErrorKind::Unavailable`] after a shutdown. Any other
+    /// error of the store means that the event is not stored.
     pub async fn record_durable(&self, event: Event) -> Result<Tracked> {
         let (caller, answer) = oneshot::channel();
         self.ask(Message::Durable(event, caller), answer).await
     }
 
-    /// Waits until everything that was queued before is stored.
+    /// Waits until all events queued so far are stored.
     ///
     /// # Errors
     ///
-    /// As for [`record_durable`](Self::record_durable), if part of it could not be stored. It may
-    /// be in the spool then.
+    /// As for [`record_durable`](Self::record_durable), if some events could not be stored. They
+    /// may be in the spool.
     pub async fn flush(&self) -> Result<()> {
         let (caller, answer) = oneshot::channel();
         self.ask(Message::Flush(caller), answer).await
     }
 
-    /// Events as they are stored, those that `filter` means, from now on; the first may have
-    /// happened a moment before.
+    /// Subscribes to the events that match `filter`, as they are stored. The first may have
+    /// happened just before the call.
     ///
     /// The subscription ends when the recorder is shut down. A server that waits for open
-    /// connections before it shuts the recorder down must end its streams itself:
-    /// `examples/full_app/live.rs` shows how.
+    /// connections before it shuts the recorder down must end its streams itself: see
+    /// `examples/full_app/live.rs`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if there are as many subscriptions as the settings allow. They
-    /// are limited as a whole: limit those of one user where users open them.
+    /// [`ErrorKind::Unavailable`] if the maximum number of subscriptions is reached. The maximum is
+    /// for all users together: if users open subscriptions, limit them per user yourself.
     pub fn subscribe(&self, filter: ActivityFilter) -> Result<Subscription> {
         self.inner.shared.subscribers.subscribe(filter, self.inner.settings.subscription_queue)
     }
 
-    /// What has become of the events so far.
+    /// Returns counts of the events so far.
     pub fn stats(&self) -> RecorderStats {
         self.inner.shared.counters.snapshot(self.queued() as u64)
     }
 
-    /// Takes no more events, stores what is queued until `deadline` has passed, and says what could
-    /// not be stored. What is left then goes to the spool, if there is one. Later calls give the
+    /// Accepts no more events and stores the queued ones until `deadline` has passed. Events left
+    /// then go to the spool, if there is one; the report counts the rest. Later calls return the
     /// same report.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let until = Instant::now() + deadline;
@@ -247,12 +251,12 @@ impl Recorder {
         let closed = phases.wait_for(|phase| matches!(phase, Phase::Closed(_))).await;
         match closed.as_deref() {
             Ok(Phase::Closed(report)) => *report,
-            // This handle is the sender, so the channel is open.
+            // This handle holds the sender, so the channel is open.
             _ => ShutdownReport::default(),
         }
     }
 
-    /// A new event, if its type and data are what the application has registered.
+    /// Creates an event whose type and data are allowed by the registered types.
     pub(crate) fn event(&self, event_type: EventType, data: Option<EventData>) -> Result<Event> {
         self.inner.settings.types.check(&event_type, data.as_ref())?;
         let mut event = Event::new(event_type, self.inner.clock.now());
@@ -268,12 +272,12 @@ impl Recorder {
         &self.inner.settings
     }
 
-    /// A place in the queue, if one is free now.
+    /// Reserves a place in the queue, if one is free now.
     pub(crate) fn try_reserve(&self) -> Option<Permit> {
         self.inner.shared.queue.try_take_place().then(|| Permit { recorder: self.clone(), is_used: false })
     }
 
-    /// A place in the queue, waited for so long. `None` if there is none; then the event will be
+    /// Reserves a place in the queue, waiting at most `at_most`. With `None` the event will be
     /// dropped.
     pub(crate) async fn reserve(&self, at_most: Duration) -> Option<Permit> {
         let taken = tokio::time::timeout(at_most, self.inner.shared.queue.take_place()).await;
@@ -284,7 +288,7 @@ impl Recorder {
         let late = if message.is_event() {
             "the event was not stored in time; it may be stored later"
         } else {
-            "the events were not stored in time; they go on waiting"
+            "the events were not stored in time; they are still queued"
         };
         let exchange = async {
             let shared = &self.inner.shared;
@@ -297,7 +301,7 @@ impl Recorder {
                 counter.fetch_sub(1, Ordering::Relaxed);
                 return Err(closed());
             }
-            self.inner.shared.hurry.notify_one();
+            self.inner.shared.urgent.notify_one();
             answer.await.map_err(|_| closed())?
         };
         match tokio::time::timeout(self.inner.settings.store_timeout, exchange).await {
@@ -306,50 +310,50 @@ impl Recorder {
         }
     }
 
-    /// Something was not recorded as it happened, because its purpose is not allowed or the user's
-    /// data is restricted.
+    /// Counts an event that was not recorded, because its purpose is not allowed or the user's data
+    /// is restricted.
     pub(crate) fn withhold(&self, is_restricted: bool) {
         self.inner.shared.counters.withheld.fetch_add(1, Ordering::Relaxed);
-        let (reason, bit) = if is_restricted { ("restricted", TOLD_RESTRICTED) } else { ("consent", TOLD_CONSENT) };
-        if self.is_told_first(bit) {
+        let (reason, bit) = if is_restricted { ("restricted", LOGGED_RESTRICTED) } else { ("consent", LOGGED_CONSENT) };
+        if self.is_first_log(bit) {
             tracing::info!(
                 reason,
-                "an event is withheld: nobody has agreed to its purpose, or the user's data is restricted; \
-                 more of this kind at level debug and in RecorderStats::withheld"
+                "an event is withheld because its purpose is not allowed or the user's data is restricted; \
+                 further ones are logged at level debug and counted in RecorderStats::withheld"
             );
         } else {
             tracing::debug!(reason, "an event is withheld");
         }
     }
 
-    /// An event belongs to no request that the activity layer saw, or the router's template is not
-    /// known.
-    pub(crate) fn tell_no_route(&self, has_request: bool) {
-        let (reason, bit) = if has_request { ("template", TOLD_NO_TEMPLATE) } else { ("request", TOLD_NO_REQUEST) };
-        if self.is_told_first(bit) {
+    /// Logs an event without a route: it belongs to no request that the activity layer saw, or the
+    /// router's template is unknown.
+    pub(crate) fn log_missing_route(&self, has_request: bool) {
+        let (reason, bit) = if has_request { ("template", LOGGED_NO_TEMPLATE) } else { ("request", LOGGED_NO_REQUEST) };
+        if self.is_first_log(bit) {
             tracing::info!(
                 reason,
                 "an event has no route template: put the activity layer on the router with Router::layer, or give requests a \
-                 RouteTemplate; more of this kind at level debug"
+                 RouteTemplate; further ones are logged at level debug"
             );
         } else {
             tracing::debug!(reason, "an event has no route template");
         }
     }
 
-    /// Whether nothing was told yet under this bit: once for each guestbook.
-    pub(crate) fn is_told_first(&self, bit: u32) -> bool {
-        let told = &self.inner.shared.told;
-        told.load(Ordering::Relaxed) & bit == 0 && told.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    /// Returns whether nothing was logged under this bit before, once for each guestbook.
+    pub(crate) fn is_first_log(&self, bit: u32) -> bool {
+        let logged = &self.inner.shared.logged;
+        logged.load(Ordering::Relaxed) & bit == 0 && logged.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
     fn count_offered(&self) {
         self.inner.shared.counters.offered.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn hurry_if_full(&self) {
+    fn notify_if_full(&self) {
         if self.queued() >= self.inner.settings.batch {
-            self.inner.shared.hurry.notify_one();
+            self.inner.shared.urgent.notify_one();
         }
     }
 
@@ -387,11 +391,11 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// The bits of what is told once. The lowest ones are those of requests that are left out.
-const TOLD_CONSENT: u32 = 1 << 24;
-const TOLD_RESTRICTED: u32 = 1 << 25;
-const TOLD_NO_TEMPLATE: u32 = 1 << 26;
-const TOLD_NO_REQUEST: u32 = 1 << 27;
+/// Bits of reasons that are logged once. The lowest bits belong to skipped requests.
+const LOGGED_CONSENT: u32 = 1 << 24;
+const LOGGED_RESTRICTED: u32 = 1 << 25;
+const LOGGED_NO_TEMPLATE: u32 = 1 << 26;
+const LOGGED_NO_REQUEST: u32 = 1 << 27;
 
 fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the recorder is shut down")

@@ -1,13 +1,11 @@
-//! [`Queue`]: events on their way from requests to the worker, in memory that is used again and again.
+//! [`Queue`]: the bounded queue between requests and the worker, in reused memory.
 //!
-//! Not a channel of `tokio`: that allocates its blocks where events come in and frees them where
-//! they go out. Memory that wanders from thread to thread is cold, and made requests under full
-//! load a tenth slower.
+//! It is not a channel of `tokio`, which allocates blocks on one thread and frees them on another.
+//! Such memory is cold; under full load it made requests a tenth slower.
 //!
-//! It is shared fairly. While less than half of it is taken, that costs nothing: nobody counts.
-//! Beyond that, the events of each origin are counted until the worker fetches what waits, and none
-//! gets more than its share. Security events have places of their own beside the queue for when it
-//! is full.
+//! The queue is fair. While less than half of it is used, nothing is counted. Beyond that, the
+//! events of each origin are counted until the worker fetches the queue, and no origin gets more
+//! than its share. Security events have reserved places for when the queue is full.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -36,7 +34,7 @@ pub(super) enum Message {
 }
 
 impl Message {
-    /// Whether somebody waits for what becomes of it.
+    /// Returns whether a caller waits for the result.
     pub(super) fn is_urgent(&self) -> bool {
         !matches!(self, Self::Event(_))
     }
@@ -49,46 +47,46 @@ impl Message {
 /// A bounded queue with one reader.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    /// The free places. A message has one until the worker takes it into a batch.
+    /// The free places. A message holds one until the worker takes it into a batch.
     places: Semaphore,
-    /// How many places of the reserve are taken.
+    /// Number of reserved places in use.
     reserved: AtomicUsize,
     reserve: usize,
-    /// With so many messages it is crowded.
+    /// Number of messages from which on the queue is crowded.
     crowded: usize,
-    /// So many events of one origin are added while it is crowded, and so many when there are only
-    /// places of the reserve.
+    /// Maximum number of events of one origin while the queue is crowded, and while only reserved
+    /// places are free.
     share: u32,
     reserve_share: u32,
-    /// How many messages there are, those that the worker has fetched but not taken included.
+    /// Number of messages, including those that the worker has fetched but not taken.
     length: AtomicUsize,
-    /// There was nothing, and now there is something; or there will never be anything again.
+    /// Notified when the queue becomes non-empty, and when it will stay empty for ever.
     arrived: Notify,
     is_closed: AtomicBool,
-    /// Nobody is left who could add anything.
+    /// Whether all senders are gone.
     is_abandoned: AtomicBool,
 }
 
-/// What waits for the reader.
+/// The messages that wait for the reader.
 #[derive(Default)]
 struct Waiting {
     messages: VecDeque<Message>,
-    /// How many of them each origin has added while the queue was crowded. Of origins only a hash
-    /// with a random seed is kept.
+    /// Number of messages that each origin added while the queue was crowded. An origin is kept as
+    /// a hash with a random seed.
     added: HashMap<u64, u32, RandomState>,
     hasher: RandomState,
 }
 
-/// Which place an event has taken.
+/// The kind of place that an event uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PermitKind {
     Usual,
-    /// One that a request has waited for, in turn: it is not refused any more.
+    /// A place that a request has waited for in line. Its event is not refused any more.
     Waited,
     Reserved,
 }
 
-/// What the reader has fetched in one go, from which it takes its batches.
+/// The messages that the reader fetched at once, from which it takes its batches.
 #[derive(Default)]
 pub(super) struct Fetched(VecDeque<Message>);
 
@@ -110,19 +108,19 @@ impl Queue {
         }
     }
 
-    /// Takes a place now, if one is free. It must be [used](Self::push) or [given
+    /// Takes a free place, if there is one. It must be [used](Self::push) or [given
     /// back](Self::give_back).
     pub(super) fn try_take_place(&self) -> bool {
         self.places.try_acquire().map(|permit| permit.forget()).is_ok()
     }
 
-    /// Takes a place of the reserve, if one is free.
+    /// Takes a reserved place, if one is free.
     pub(super) fn try_take_reserved(&self) -> bool {
         let take = |taken: usize| (taken < self.reserve).then_some(taken + 1);
         self.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    /// Waits for a place. `false` if the queue is closed.
+    /// Waits for a place. Returns `false` if the queue is closed.
     pub(super) async fn take_place(&self) -> bool {
         self.places.acquire().await.map(|permit| permit.forget()).is_ok()
     }
@@ -131,7 +129,7 @@ impl Queue {
         self.release(1);
     }
 
-    /// The reserve is filled first.
+    /// Frees places, reserved ones first.
     fn release(&self, count: usize) {
         let mut left = count;
         if self.reserved.load(Ordering::Relaxed) > 0 {
@@ -142,11 +140,12 @@ impl Queue {
         self.places.add_permits(left);
     }
 
-    /// Adds a message, for which the caller has taken a place. `false`, and the place is given
-    /// back, if the queue is closed, or crowded and the origin of the event has had its share.
+    /// Adds a message, for which the caller has taken a place. Returns `false`, and frees the
+    /// place, if the queue is closed, or if it is crowded and the origin of the event has used its
+    /// share.
     pub(super) fn push(&self, message: Message, permit: PermitKind) -> bool {
         let mut waiting = self.waiting();
-        // Under the lock: a closing task sees what was added.
+        // Under the lock, so that a closing task sees the message.
         let is_refused = self.is_closed.load(Ordering::Acquire)
             || (self.length.load(Ordering::Relaxed) >= self.crowded
                 && !waiting.has_room(&message, permit, self.share_of(permit)));
@@ -172,25 +171,25 @@ impl Queue {
         }
     }
 
-    /// How many messages wait.
+    /// Returns the number of messages.
     pub(super) fn len(&self) -> usize {
         self.length.load(Ordering::Relaxed)
     }
 
-    /// Takes no more messages. Those that are there stay.
+    /// Accepts no more messages. Those in the queue stay.
     pub(super) fn close(&self) {
         let _waiting = self.waiting();
         self.is_closed.store(true, Ordering::Release);
         self.places.close();
     }
 
-    /// Nobody is left who could add anything.
+    /// Marks that all senders are gone.
     pub(super) fn abandon(&self) {
         self.is_abandoned.store(true, Ordering::Release);
         self.arrived.notify_one();
     }
 
-    /// Waits until there is something to fetch. `false` if there will be nothing any more.
+    /// Waits until there is something to fetch. Returns `false` if there never will be.
     pub(super) async fn wait(&self) -> bool {
         loop {
             if !self.waiting().messages.is_empty() {
@@ -203,12 +202,11 @@ impl Queue {
         }
     }
 
-    /// Moves messages into `batch` until it has `limit`, from what was fetched before and from what
-    /// waits.
+    /// Moves messages into `batch` until it has `limit`, from the fetched ones and from the queue.
     pub(super) fn take(&self, fetched: &mut Fetched, batch: &mut Vec<Message>, limit: usize) {
         while batch.len() < limit {
             if fetched.0.is_empty() {
-                // The task that adds waits for no longer than this.
+                // Senders wait for no longer than this block.
                 let mut waiting = self.waiting();
                 mem::swap(&mut waiting.messages, &mut fetched.0);
                 if !waiting.added.is_empty() {
@@ -232,8 +230,8 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Whether an event may be added while the queue is crowded; counts it then. Who waits for an
-    /// answer waits for a place, too.
+    /// Returns whether an event may be added while the queue is crowded, and counts it. A sender
+    /// that waits for an answer may always add.
     fn has_room(&mut self, message: &Message, permit: PermitKind, share: u32) -> bool {
         let Message::Event(event) = message else { return true };
         if permit == PermitKind::Waited {
@@ -247,8 +245,8 @@ impl Waiting {
     }
 }
 
-/// Whose events are counted together. Sessions and visitors are not told apart: a stranger can have
-/// any number of them.
+/// The group whose events are counted together. Sessions and visitors are not distinguished: a
+/// client can create any number of them.
 #[derive(Hash)]
 enum Origin<'a> {
     User(&'a UserId),
@@ -257,7 +255,7 @@ enum Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// `None` for what the application does by itself.
+    /// Returns `None` for events of the application itself.
     fn of(event: &'a Event) -> Option<Self> {
         let request = event.request.as_ref();
         let network = request.and_then(|request| request.network);

@@ -1,4 +1,4 @@
-//! [`RecorderSettings`]: how much is queued, how it is stored, what happens when that fails.
+//! [`RecorderSettings`]: queue, batches, retries and spool.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,7 +8,9 @@ use crate::{
     model::activity::{EventLimits, EventTypes},
 };
 
-/// What a [`Recorder`](super::Recorder) is told. Everything has a default.
+/// Settings of a [`Recorder`](super::Recorder). Every setting has a default.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,17 +44,17 @@ pub struct RecorderSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overload {
-    /// Its event is dropped and counted; the request notices nothing.
+    /// The event is dropped and counted. The request is not affected. The default.
     #[default]
     DropNewest,
-    /// The request waits for a place in the queue before its handler runs, at most so long; then
-    /// its event is dropped and counted. Places are given in the order of asking, whatever share of
-    /// the queue a user has. Explicit events of [`track`](crate::Tracker::track) never wait.
+    /// The request waits for a place in the queue before its handler runs, at most this long. After
+    /// that its event is dropped and counted. Places are given in order of arrival, regardless of a
+    /// user's share. Events of [`track`](crate::Tracker::track) never wait.
     Wait(Duration),
 }
 
 impl RecorderSettings {
-    /// The defaults.
+    /// Creates the default settings.
     pub fn new() -> Self {
         Self {
             queue: 8_192,
@@ -72,39 +74,41 @@ impl RecorderSettings {
         }
     }
 
-    /// How many events may wait. Default: 8,192. With the largest allowed data that is 64 MiB.
+    /// Limits the number of queued events. Default: 8,192, which with the largest allowed data is
+    /// 64 MiB.
     ///
-    /// Once half of the places are taken, each user, or for strangers each network, gets at most a
-    /// sixteenth of the queue until the worker has fetched what waits: nobody's flood takes the
-    /// places of all others. Strangers whose network is unknown count as one. Events without a
-    /// request and without a user, which are the application's own, are not limited.
+    /// When half of the places are used, each user, and for clients without a login each network,
+    /// gets at most a sixteenth of the queue until the worker has fetched it. So one client cannot
+    /// fill the queue for all others. Clients with an unknown network share one limit. Events
+    /// without a request and a user, which are the application's own, are not limited.
     pub fn queue(mut self, events: usize) -> Self {
         self.queue = events;
         self
     }
 
-    /// How many [security events](crate::activity::EventTypes::security) may wait beside the queue
-    /// when it is full. Default: 1,024; each user or network gets a sixteenth of them.
+    /// Sets the number of reserved places for [security
+    /// events](crate::activity::EventTypes::security), used when the queue is full. Default: 1,024.
+    /// Each user or network gets at most a sixteenth of them.
     pub fn security_queue(mut self, events: usize) -> Self {
         self.security_queue = events;
         self
     }
 
-    /// How many events make a batch, and how long the first of them waits for others. Default:
-    /// 1,024 and 50 ms, which is also how many milliseconds of events a crash can lose.
+    /// Sets the maximum number of events in a batch, and how long the first event waits for others.
+    /// Default: 1,024 events and 50 ms. A crash can lose the events of this time.
     pub fn batch(mut self, events: usize, age: Duration) -> Self {
         self.batch = events;
         self.batch_age = age;
         self
     }
 
-    /// What happens when the queue is full. Default: drop and count.
+    /// Sets what happens when the queue is full. Default: [`Overload::Drop`].
     pub fn overload(mut self, overload: Overload) -> Self {
         self.overload = overload;
         self
     }
 
-    /// How often a batch is tried before it is spooled or lost, and the pause after the first
+    /// Sets how often a batch is tried before it is spooled or lost, and the pause after the first
     /// failure, which doubles each time. Default: 5 attempts, 100 ms.
     pub fn retry(mut self, attempts: u32, first_pause: Duration) -> Self {
         self.attempts = attempts;
@@ -112,57 +116,58 @@ impl RecorderSettings {
         self
     }
 
-    /// How long the store may take for a batch, and how long a durable event may take in all.
-    /// Default: 5 seconds.
+    /// Limits how long the store may take for a batch, and how long a durable event may take in
+    /// total. Default: 5 seconds.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
-    /// Keeps what the store does not take in a file of this directory, up to so many bytes, until
-    /// the store takes it. The directory is made if it is not there; several processes may share
-    /// it. Default: none.
+    /// Sets a directory and a maximum size for the spool: a file with the events that the store did
+    /// not accept, until it accepts them. The directory is created if it does not exist. Several
+    /// processes may share it. Default: no spool.
     ///
-    /// The file holds events as JSON lines: the same personal data as the store. On Unix only its
+    /// The file has events as JSON lines: the same personal data as the store. On Unix only its
     /// owner can read it, unless [`file_mode`](Self::file_mode) says otherwise.
     ///
-    /// A file of the spool that cannot be read three times in a row is put aside: its events count
-    /// as lost, an error event names it, and the next start tries it again.
+    /// A spool file that cannot be read three times in a row is set aside: its events count as
+    /// lost, an error is logged with its name, and the next start tries it again.
     pub fn spool(mut self, directory: impl Into<PathBuf>, max_bytes: u64) -> Self {
         self.spool = Some((directory.into(), max_bytes));
         self
     }
 
-    /// Who may read and write the files of the spool that are made, as permission bits of Unix,
-    /// whatever the mask of the process: 0o640, say, for a group. A directory that is made lets in
-    /// whoever can read. What is there keeps its mode; if others can read it, a warning says so.
-    /// Default: 0o600.
+    /// Sets the mode of new spool files, as Unix permission bits. The umask of the process does not
+    /// apply. Default: 0o600; use 0o640, for example, to let a group read them.
+    ///
+    /// A new directory can be entered by everybody who can read the files. Existing files and
+    /// directories keep their mode; if others can read them, a warning is logged.
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.mode = FileMode::new(mode);
         self
     }
 
-    /// How much data one event may carry. Default: 8 KiB in 16 levels.
+    /// Limits the data of one event. Default: 8 KiB in 16 levels.
     pub fn event_limits(mut self, limits: EventLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Which types of events there are. Default: all names are allowed, no data is checked.
+    /// Sets the registered event types. Default: all names are allowed and no data is checked.
     pub fn event_types(mut self, types: EventTypes) -> Self {
         self.types = types;
         self
     }
 
-    /// How many subscriptions there may be, and how many events wait for a slow one. Default: 1,024
-    /// and 256.
+    /// Limits the number of subscriptions, and the number of events that wait for a slow one.
+    /// Default: 1,024 and 256.
     pub fn subscriptions(mut self, subscriptions: usize, events: usize) -> Self {
         self.subscribers = subscriptions;
         self.subscription_queue = events;
         self
     }
 
-    /// What happens to a request when the queue is full.
+    /// Returns what happens to a request when the queue is full.
     pub(crate) fn overload_policy(&self) -> Overload {
         self.overload
     }

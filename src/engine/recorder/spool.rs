@@ -1,8 +1,8 @@
-//! [`Spool`]: what the store does not take, as JSON lines in a bounded file, until it does.
+//! [`Spool`]: a bounded file of JSON lines with the events that the store did not accept.
 //!
-//! Each process writes a file of its own, locked for as long as the process lives. At the start the
-//! files that nobody holds any more are adopted. A line that a crash cut off was never
-//! acknowledged, and is left out.
+//! Each process writes a file of its own, locked as long as the process lives. At the start, files
+//! that no process holds any more are adopted. A line that a crash cut off was never acknowledged,
+//! and is skipped.
 
 use std::{
     collections::VecDeque,
@@ -22,16 +22,16 @@ pub(super) struct Spool {
     directory: PathBuf,
     max_bytes: u64,
     mode: FileMode,
-    /// The file of this process, made when it is first needed.
+    /// The file of this process, created when it is first needed.
     own: Option<Part>,
-    /// Files that other processes left.
+    /// Files of earlier processes.
     adopted: VecDeque<Part>,
     origin: u64,
-    /// How many files of this process were given up: the next one has another name.
+    /// Number of files of this process that were set aside. The next file gets another name.
     given_up: u32,
 }
 
-/// One file, read from `read` on.
+/// One file, with the position up to which it was read.
 #[derive(Debug)]
 struct Part {
     path: PathBuf,
@@ -39,11 +39,11 @@ struct Part {
     read: u64,
     bytes: u64,
     entries: u64,
-    /// How often in a row it could not be read.
+    /// Number of failed reads in a row.
     failures: u32,
 }
 
-/// Some entries of the spool, and where reading goes on once they are stored.
+/// Entries of the spool, and the position to continue from once they are stored.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) entries: Vec<Entry>,
@@ -55,7 +55,7 @@ const PREFIX: &str = "guestbook-spool-";
 const SUFFIX: &str = ".ndjson";
 
 impl Spool {
-    /// Opens the spool in `directory` and adopts what other processes left there.
+    /// Opens the spool in `directory` and adopts the files of earlier processes.
     pub(super) fn open(directory: &Path, max_bytes: u64, origin: u64, mode: FileMode) -> Result<Self> {
         if fs::metadata(directory).is_ok_and(|found| !found.is_dir()) {
             let context = format!("the spool needs a directory, and {} is a file", directory.display());
@@ -76,12 +76,12 @@ impl Spool {
         Ok(Self { directory: directory.to_owned(), max_bytes, mode, own: None, adopted, origin, given_up: 0 })
     }
 
-    /// How many entries are in it.
+    /// Returns the number of entries.
     pub(super) fn len(&self) -> u64 {
         self.adopted.iter().chain(&self.own).map(|part| part.entries).sum()
     }
 
-    /// Takes all of `entries`, and has them on the disk, or none of them.
+    /// Appends and syncs all of `entries`, or none of them.
     pub(super) fn push(&mut self, entries: &[Entry]) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in entries {
@@ -104,7 +104,8 @@ impl Spool {
         part.push(&lines, entries.len() as u64)
     }
 
-    /// At most `limit` entries, the oldest first. They stay until they are [`done`](Self::done).
+    /// Returns at most `limit` entries, the oldest first. They stay until they are
+    /// [`done`](Self::done).
     pub(super) fn peek(&mut self, limit: usize) -> io::Result<Option<Chunk>> {
         let Some(part) = self.first() else { return Ok(None) };
         let chunk = part.peek(limit);
@@ -112,8 +113,9 @@ impl Spool {
         chunk.map(Some)
     }
 
-    /// Takes the first file away if it could not be read several times in a row: its path and how
-    /// many entries it has. It stays on the disk, for the next process that opens the spool.
+    /// Sets the first file aside if it could not be read several times in a row, and returns its
+    /// path and number of entries. The file stays on the disk for the next process that opens the
+    /// spool.
     pub(super) fn give_up_unreadable(&mut self) -> Option<(PathBuf, u64)> {
         if self.first()?.failures < MAX_FAILURES {
             return None;
@@ -125,7 +127,7 @@ impl Spool {
         Some((part.path, part.entries))
     }
 
-    /// The entries of `chunk` are stored. Removes a file that is read to its end.
+    /// Marks the entries of `chunk` as stored. Deletes a file that is read to its end.
     pub(super) fn done(&mut self, chunk: &Chunk) -> io::Result<()> {
         let Some(part) = self.first() else { return Ok(()) };
         part.read = chunk.end;
@@ -137,7 +139,7 @@ impl Spool {
         part.map_or(Ok(()), |part| fs::remove_file(part.path))
     }
 
-    /// From now on the first file cannot be read: a directory never can.
+    /// Makes the first file unreadable: it becomes a directory.
     #[cfg(test)]
     pub(super) fn break_first(&mut self) {
         let directory = File::open(&self.directory).unwrap();
@@ -153,17 +155,17 @@ impl Spool {
 }
 
 impl Part {
-    /// `None` if its process still lives.
+    /// Returns `None` if its process is alive.
     fn adopt(path: PathBuf, mode: FileMode) -> Result<Option<Self>> {
         let unusable = |what: &str| format!("{} in the spool's directory {what}", path.display());
         let wrong = |what| Error::new(ErrorKind::Configuration, unusable(what));
         match fs::symlink_metadata(&path) {
             Ok(found) if !found.is_file() => {
-                return Err(wrong("has the name of a file of the spool and is none: move it away"));
+                return Err(wrong("has the name of a spool file but is not one: move it away"));
             }
             _ => files::warn_if_open(&path, mode),
         }
-        let unreadable = |error: io::Error| wrong("cannot be read: move it away, or mend it").with_source(error);
+        let unreadable = |error: io::Error| wrong("cannot be read: repair it or move it away").with_source(error);
         match Self::adopt_file(&path) {
             // Its owner has just finished with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -190,7 +192,7 @@ impl Part {
         let file = files::create_new(&path, mode)?;
         file.try_lock()?;
         if !path.exists() {
-            // Another process, just starting, took the empty file for a dead one's.
+            // Another process that is just starting has removed the empty file as abandoned.
             return Err(io::Error::new(io::ErrorKind::NotFound, "the file of the spool was removed"));
         }
         Ok(Self { path, file, read: 0, bytes: 0, entries: 0, failures: 0 })
@@ -203,7 +205,7 @@ impl Part {
             .and_then(|_| self.file.write_all(lines))
             .and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // A half line would spoil the next one.
+            // A partial line would corrupt the next one.
             self.file.set_len(self.bytes)?;
             return Err(error);
         }
@@ -221,7 +223,7 @@ impl Part {
             line.clear();
             let length = reader.read_until(b'\n', &mut line)?;
             if length == 0 {
-                // Shorter than it was: somebody else's work.
+                // The file is shorter than it was: somebody else has truncated it.
                 chunk.end = self.bytes;
                 break;
             }
@@ -229,14 +231,14 @@ impl Part {
             chunk.lines += 1;
             match serde_json::from_slice(&line) {
                 Ok(entry) => chunk.entries.push(entry),
-                Err(_) => tracing::warn!("a line of the spool that was cut off or damaged is left out"),
+                Err(_) => tracing::warn!("a line of the spool is skipped because it was cut off or damaged"),
             }
         }
         Ok(chunk)
     }
 }
 
-/// Ends at the first error: one that lasts must not be counted for ever.
+/// Ends at the first error; a lasting error would otherwise be counted for ever.
 fn count_lines(reader: impl Read) -> io::Result<u64> {
     let (mut reader, mut count, mut line) = (BufReader::new(reader), 0, Vec::new());
     loop {
@@ -248,14 +250,14 @@ fn count_lines(reader: impl Read) -> io::Result<u64> {
     }
 }
 
-/// The number of failed reads in a row after which a file is given up.
+/// Number of failed reads in a row after which a file is set aside.
 const MAX_FAILURES: u32 = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A disk on which a sector is gone.
+    /// A disk with a bad sector.
     struct Broken;
 
     impl Read for Broken {
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_until_an_error_that_lasts() {
+    fn count_lines_stops_at_a_lasting_error() {
         assert_eq!(count_lines(&b"one\ntwo\nhalf"[..]).unwrap(), 3);
         assert_eq!(count_lines((&b"one\n"[..]).chain(Broken)).unwrap_err().to_string(), "the sector is gone");
     }

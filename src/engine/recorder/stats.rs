@@ -1,4 +1,4 @@
-//! [`RecorderStats`]: what has become of the events.
+//! [`RecorderStats`]: counts of events by result.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,48 +7,49 @@ use std::{
 
 use serde::Serialize;
 
-/// Counts since the start of the recorder. They are read one by one, so while events come they fit
-/// each other only nearly.
+/// Counts since the start of the recorder. They are read one after the other, so under load they
+/// may not add up exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RecorderStats {
-    /// Events that were offered and valid.
+    /// Valid events that were offered.
     pub offered: u64,
-    /// Stored, from the queue or from the spool.
+    /// Events stored, from the queue or from the spool.
     pub written: u64,
-    /// Not stored because they were stored already: by an attempt whose answer was late, or before
-    /// a crash.
+    /// Events not stored because they were stored before: by an attempt whose answer was late, or
+    /// before a crash.
     pub duplicates: u64,
-    /// Dropped because the queue was full or the recorder shut down.
+    /// Events dropped because the queue was full or the recorder was shut down.
     pub dropped: u64,
-    /// Durable events whose caller was told that they are not stored.
+    /// Durable events whose caller got an error.
     pub refused: u64,
-    /// Lost because neither the store nor the spool took them.
+    /// Events lost because neither the store nor the spool accepted them.
     pub lost: u64,
-    /// Not offered, because nobody allowed their purpose, or offered without saying who.
+    /// Events not offered because their purpose is not allowed, or offered without a user or
+    /// visitor.
     pub withheld: u64,
-    /// In the spool now, those that an earlier process left included.
+    /// Events in the spool now, including those of earlier processes.
     pub spooled: u64,
-    /// In the queue now, or in the batch that is being stored.
+    /// Events in the queue now, or in the batch that is being stored.
     pub queued: u64,
-    /// Found in the spool at the start: `offered` by an earlier process.
+    /// Events found in the spool at the start. An earlier process counted them as offered.
     pub adopted: u64,
     /// Batches stored.
     pub batches: u64,
     /// Events in the last batch.
     pub last_batch: u64,
-    /// How long the oldest event of the last batch had waited when it was stored.
+    /// Age of the oldest event of the last batch when it was stored.
     #[serde(rename = "lag_us", serialize_with = "micros")]
     pub lag: Duration,
 }
 
-/// What a [`shutdown`](super::Recorder::shutdown) could do before its deadline.
+/// The result of a [`shutdown`](super::Recorder::shutdown).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// Events stored since the shutdown began.
     pub written: u64,
-    /// Events left in the spool: the next start stores them.
+    /// Events left in the spool. The next start stores them.
     pub spooled: u64,
     /// Events lost since the shutdown began.
     pub lost: u64,
@@ -66,7 +67,7 @@ pub(super) struct Counters {
     pub(super) spooled: AtomicU64,
     /// Events that the worker has taken from the queue and not yet stored.
     pub(super) in_hand: AtomicU64,
-    /// Places in the queue that no event takes.
+    /// Places in the queue used by flush messages.
     pub(super) flushes: AtomicU64,
     pub(super) adopted: AtomicU64,
     pub(super) batches: AtomicU64,

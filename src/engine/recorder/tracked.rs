@@ -1,8 +1,10 @@
-//! [`Tracked`]: the fate of an event.
+//! [`Tracked`]: the result of recording an event.
 
 use serde::Serialize;
 
-/// What happened to a tracked event.
+/// The result of recording an event.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -24,14 +26,14 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Tracked {
-    /// It waits to be stored.
+    /// The event waits to be stored.
     Queued,
-    /// It is in the store.
+    /// The event is in the store.
     Stored,
-    /// It is not recorded, or only as a count that names nobody: its purpose is not allowed, or the
-    /// user's data is restricted or erased.
+    /// The event is not recorded, or only as a count without a person: its purpose is not allowed,
+    /// or the user's data is restricted or erased.
     Withheld,
-    /// It is lost: the queue is full, the user or network has its share of the queue, or the
-    /// recorder is shut down.
+    /// The event is lost: the queue is full, the user or network has used its share of the queue,
+    /// or the recorder is shut down.
     Dropped,
 }

@@ -245,7 +245,7 @@ impl Class {
     /// The old events at `now`, except restricted and held ones; those to be deleted first.
     pub(super) fn old(&self, now: Timestamp) -> Vec<Old> {
         let old = |fate, all: ActivityFilter, since| {
-            let filter = all.clone().until(since).sparing_restricted(now);
+            let filter = all.clone().until(since).except_restricted(now);
             Old { fate, filter, all, since }
         };
         let deleted = self.keep.since(now).map(|since| old(Fate::Deleted, self.all.clone(), since));

@@ -226,7 +226,7 @@ impl Inner {
 
     /// The time of the oldest event that is left, except restricted, held and anonymised ones.
     async fn oldest(&self, class: &Class, now: Timestamp) -> Result<Option<Timestamp>> {
-        let query = HistoryQuery::new(class.personal().sparing_restricted(now)).order(Order::OldestFirst).limit(1);
+        let query = HistoryQuery::new(class.personal().except_restricted(now)).order(Order::OldestFirst).limit(1);
         let page = self.runtime.tasks.within(self.runtime.store.history(query)).await?;
         Ok(page.activities.first().map(|activity| activity.event.time))
     }

@@ -135,7 +135,7 @@ impl Recording {
         if self.named != Named::Template {
             let status = StatusCode::from_u16(self.status).ok();
             if status != Some(StatusCode::NOT_FOUND) {
-                shared.recorder.tell_no_route(true);
+                shared.recorder.log_missing_route(true);
             }
             request.route = shared.routes.take(&request.route, self.named, status, self.network, time);
         }

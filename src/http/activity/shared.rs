@@ -30,10 +30,10 @@ impl Shared {
     /// Counts a request that is not recorded, and logs the first of each reason.
     pub(super) fn skip(&self, reason: Reason) {
         self.skipped.count(reason);
-        if self.recorder.is_told_first(1 << reason as u32) {
+        if self.recorder.is_first_log(1 << reason as u32) {
             tracing::info!(
                 reason = reason.name(),
-                "a request is not recorded: the rules of activity leave it out; more of this kind at level debug and in \
+                "a request is not recorded: the rules of activity leave it out; further ones are logged at level debug and in \
                  ActivityLayer::skipped"
             );
         } else {

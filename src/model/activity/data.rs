@@ -1,4 +1,4 @@
-//! [`EventData`]: the JSON object that an event carries, and how large it may be.
+//! [`EventData`]: the JSON object of an event, and its limits.
 
 use std::sync::Arc;
 
@@ -11,7 +11,9 @@ use crate::{
     json::{self, MAX_DEPTH, Refusal, Rules},
 };
 
-/// The data of an event: one JSON object, kept as text. A clone shares it.
+/// The data of an event: one JSON object, kept as text. Clones share the text.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::activity::{EventData, EventLimits};
@@ -29,12 +31,12 @@ use crate::{
 #[derive(Clone, PartialEq, Eq)]
 pub struct EventData(Arc<str>);
 
-/// How much data one event may carry.
+/// Limits on the data of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventLimits {
-    /// Bytes of JSON. Default: 8,192.
+    /// Maximum size of the JSON, in bytes. Default: 8,192.
     pub bytes: usize,
-    /// Levels of nesting, the object itself included. Default: 16; at most 100.
+    /// Maximum nesting, including the object itself. Default: 16; at most 100.
     pub depth: usize,
 }
 
@@ -45,13 +47,14 @@ impl Default for EventLimits {
 }
 
 impl EventData {
-    /// From a value that serializes to a JSON object. Stops writing as soon as a limit is exceeded.
+    /// Creates data from a value that serializes to a JSON object. Writing stops as soon as a limit
+    /// is exceeded.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`], naming the limit, and [`ErrorKind::InvalidInput`] if the value is
-    /// no object, cannot be written as JSON or contains the character NUL, which not every store
-    /// can keep.
+    /// [`ErrorKind::TooLarge`] if a limit is exceeded; the error names it.
+    /// [`ErrorKind::InvalidInput`] if the value is not an object, cannot be written as JSON, or
+    /// contains the character NUL, which some stores cannot keep.
     pub fn new<T: Serialize + ?Sized>(value: &T, limits: &EventLimits) -> Result<Self> {
         let rules = Rules { bytes: limits.bytes, depth: limits.depth, allow_nul: false };
         let text = json::write(value, rules).map_err(|error| refusal(error, limits))?;
@@ -61,14 +64,14 @@ impl EventData {
         Ok(Self(text.into()))
     }
 
-    /// From JSON as a client sends it. An integer of more than 64 bits is refused: it would be
-    /// rounded.
+    /// Parses JSON sent by a client. Integers of more than 64 bits are refused, because they would
+    /// be rounded.
     ///
     /// # Errors
     ///
     /// As for [`new`](Self::new).
     pub fn from_json(json: &[u8], limits: &EventLimits) -> Result<Self> {
-        // White space may go, so the text may be longer than its limit, but not by any amount.
+        // White space is removed, so the text may exceed the limit, but not without bound.
         if json.len() > limits.bytes.saturating_mul(2) {
             return Err(too_large(limits));
         }
@@ -85,22 +88,22 @@ impl EventData {
         Self::new(&value, limits)
     }
 
-    /// The JSON text, without white space.
+    /// Returns the JSON text, without white space.
     pub fn as_json(&self) -> &str {
         &self.0
     }
 
-    /// The data as a `T`.
+    /// Deserializes the data.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongType`] if it is no `T`.
+    /// [`ErrorKind::WrongType`] if it is not a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(&self.0)
             .map_err(|error| Error::new(ErrorKind::WrongType, "event data is of another type").with_source(error))
     }
 
-    /// From text that this crate stored.
+    /// Creates data from text that this crate stored.
     pub(crate) fn from_stored(json: impl Into<Arc<str>>) -> Self {
         Self(json.into())
     }
@@ -119,7 +122,7 @@ impl Serialize for EventData {
     }
 }
 
-/// For what this crate wrote itself; input of others goes through [`EventData::from_json`].
+/// For data that this crate wrote itself. Foreign input goes through [`EventData::from_json`].
 impl<'de> Deserialize<'de> for EventData {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
@@ -156,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_hold_to_the_byte_and_to_the_level() {
+    fn event_limits_hold_to_the_byte_and_the_level() {
         let limits = EventLimits { bytes: 10, depth: 3 };
         assert!(EventData::new(&json!({ "a": "xx" }), &limits).is_ok());
         let error = EventData::new(&json!({ "a": "xxx" }), &limits).unwrap_err();
@@ -167,15 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_levels_are_refused_without_following_them() {
+    fn new_refuses_ten_thousand_levels_without_recursion() {
         let mut value = json!({});
         for _ in 0..10_000 {
-            // Not json!, which copies the value level by level.
+            // Not `json!`, which copies the value level by level.
             value = Value::Object([("a".to_owned(), value)].into_iter().collect());
         }
         let error = EventData::new(&value, &EventLimits::default()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
-        // Dropping it would recurse as deep.
+        // Dropping it directly would recurse as deeply.
         while let Value::Object(mut map) = value {
             value = map.remove("a").unwrap_or_default();
         }
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_ready_is_judged_like_any_other() {
+    fn new_checks_raw_json_values() {
         let limits = EventLimits::default();
         let raw = |json: String| RawValue::from_string(json).unwrap();
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mebibyte_and_a_nul_are_refused() {
+    fn new_refuses_a_mebibyte_and_nul_characters() {
         let limits = EventLimits::default();
         let large = json!({ "a": "x".repeat(1 << 20) });
         assert_eq!(EventData::new(&large, &limits).unwrap_err().kind(), ErrorKind::TooLarge);

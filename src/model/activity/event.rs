@@ -1,4 +1,4 @@
-//! [`Event`], [`Entry`] and [`Activity`]: what happened, on its way, and stored.
+//! [`Event`], [`Entry`] and [`Activity`]: an event, on its way to a store, and stored.
 
 use std::fmt;
 
@@ -11,51 +11,52 @@ use crate::{
     time::Timestamp,
 };
 
-/// Something that happened.
+/// Something that happened: a request, a login, a purchase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// What kind of thing.
+    /// Type of the event.
     pub event_type: EventType,
-    /// When, by the server's clock, at arrival.
+    /// Time of arrival, by the server's clock.
     #[serde(rename = "timestamp")]
     pub time: Timestamp,
-    /// When, by the client's own clock, if it said so; at most a day from [`time`](Self::time).
-    /// Never used for order or deletion.
+    /// Time by the client's clock, if the client sent one; at most a day from [`time`](Self::time).
+    /// It is never used for order or deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_time: Option<Timestamp>,
-    /// Who was logged in.
+    /// The logged-in user.
     #[serde(rename = "user_id", default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
-    /// In which session: its public id.
+    /// Public id of the session.
     #[serde(rename = "session_id", default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
-    /// Which visitor, where visitors are told apart without an account.
+    /// The visitor, if visitors without a login are identified.
     #[serde(rename = "visitor_id", default, skip_serializing_if = "Option::is_none")]
     pub visitor: Option<VisitorId>,
-    /// Who says that it happened.
+    /// Who reported the event.
     #[serde(default, skip_serializing_if = "Origin::is_server")]
     pub origin: Origin,
-    /// What else there is to say.
+    /// Additional data.
     #[serde(rename = "event_data", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<EventData>,
-    /// The request that it belongs to.
+    /// The request that the event belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestTrace>,
-    /// The response, where the event is the exchange itself.
+    /// The response, if the event records a whole exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseTrace>,
 }
 
-/// Who says that something happened.
+/// Who reported an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {
-    /// The server, which saw it. Left out of JSON.
+    /// The server observed it. Not written to JSON.
     #[default]
     Server,
-    /// The client, which may say what it likes. See [`Tracker::client`](crate::Tracker::client).
+    /// The client reported it, and may report anything. See
+    /// [`Tracker::client`](crate::Tracker::client).
     Client,
 }
 
@@ -64,7 +65,7 @@ impl Origin {
         *self == Self::Server
     }
 
-    /// The name, as in JSON.
+    /// Returns the name, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -74,7 +75,7 @@ impl Origin {
 }
 
 impl Event {
-    /// That it happened, and nothing that somebody could be told by.
+    /// Removes everything that could identify a person.
     #[must_use]
     pub(crate) fn without_person(mut self) -> Self {
         (self.client_time, self.user, self.session, self.visitor, self.data) = (None, None, None, None, None);
@@ -85,10 +86,14 @@ impl Event {
         self
     }
 
-    /// What is left of an event that is anonymised: its type and origin, the day (UTC), method and
-    /// route, the class of the status and how the exchange ended. Neither who did it, nor anything
-    /// that rows of one person have in common; also not how long it took and how many bytes it had,
-    /// by which another log would know it again.
+    /// Returns the anonymised event.
+    ///
+    /// It keeps the type and origin, the day (UTC), method and route, the class of the status, and
+    /// how the exchange ended. It has nothing that identifies a person or links events of one
+    /// person. Latency and size are removed as well, because another log could identify the request
+    /// by them.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}};
@@ -109,7 +114,7 @@ impl Event {
         event
     }
 
-    /// An event of this type at this time; nothing else is known of it yet.
+    /// Creates an event of this type and time. All other fields are empty.
     pub fn new(event_type: EventType, time: Timestamp) -> Self {
         Self {
             event_type,
@@ -125,7 +130,7 @@ impl Event {
         }
     }
 
-    /// The same event with the client's own time, moved to within a day of the server's.
+    /// Sets the client's time, limited to a day from the server's time.
     #[must_use]
     pub fn with_client_time(mut self, time: Timestamp) -> Self {
         const DAY: i64 = 24 * 60 * 60 * 1_000;
@@ -136,16 +141,15 @@ impl Event {
     }
 }
 
-/// The name under which a store knows an event again: who numbered it, and the number.
+/// The id by which a store recognises an event: a random origin and a number.
 ///
-/// A recorder takes a random origin when it starts and counts from 1. A store needs to remember
-/// only which ranges of numbers it has, not every event, and it remembers them after the events
-/// themselves are deleted.
+/// A recorder chooses a random origin when it starts and counts from 1. So a store remembers only
+/// the ranges of numbers it has, not every event. It remembers them after the events are deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventId {
-    /// Who numbered it.
+    /// The recorder that numbered it.
     pub origin: u64,
-    /// Which of them, from 1.
+    /// Its number, from 1.
     pub number: u64,
 }
 
@@ -158,9 +162,9 @@ impl fmt::Display for EventId {
 /// An event on its way to a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The name by which a store knows it again.
+    /// The id by which a store recognises it.
     pub id: EventId,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -168,23 +172,24 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Activity {
-    /// The store's number for it: later ones are larger, none is used twice. The order of history.
+    /// The store's sequence number: later events have larger numbers, and none is used twice. It is
+    /// the order of history.
     pub sequence: u64,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
-    /// Whether this is what was [left](Event::anonymised) of it.
+    /// Whether the event was [anonymised](Event::anonymised).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub anonymised: bool,
 }
 
 impl Activity {
-    /// An event as a store has it.
+    /// Creates a stored event.
     pub fn new(sequence: u64, event: Event) -> Self {
         Self { sequence, event, anonymised: false }
     }
 
-    /// The same activity without the person.
+    /// Returns the activity with its event anonymised.
     #[must_use]
     pub fn anonymised(self) -> Self {
         Self { event: self.event.anonymised(), anonymised: true, ..self }

@@ -1,4 +1,4 @@
-//! [`EventType`]: the name of a kind of event.
+//! [`EventType`]: the name of a type of events.
 
 use std::{fmt, sync::Arc};
 
@@ -6,10 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The name of a kind of event: 1 to 64 bytes of `a` to `z`, digits and `_ . : -`, beginning with a
-/// letter.
+/// The type of an event: a name of 1 to 64 bytes of `a` to `z`, digits and `_ . : -` that begins
+/// with a letter.
 ///
-/// Names are few and fixed; what varies belongs into the data. A clone does not allocate.
+/// Use few and fixed names; put what varies into the data. Cloning does not allocate for the
+/// well-known types.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::activity::EventType;
@@ -31,21 +34,21 @@ enum Name {
 }
 
 impl EventType {
-    /// Somebody logged in. Recorded by [`Session::login`](crate::Session::login).
+    /// A user logged in. Recorded by [`Session::login`](crate::Session::login).
     pub const LOGIN: Self = Self(Name::Static("login"));
-    /// Somebody logged out. Recorded by [`Session::logout`](crate::Session::logout).
+    /// A user logged out. Recorded by [`Session::logout`](crate::Session::logout).
     pub const LOGOUT: Self = Self(Name::Static("logout"));
     /// A page was shown. Recorded by the activity layer.
     pub const PAGE_VIEW: Self = Self(Name::Static("page_view"));
-    /// Something that has no type of its own.
+    /// An action without a type of its own.
     pub const ACTION: Self = Self(Name::Static("action"));
-    /// A person pressed something.
+    /// A user pressed a button.
     pub const BUTTON_CLICK: Self = Self(Name::Static("button_click"));
-    /// A form was sent.
+    /// A form was submitted.
     pub const FORM_SUBMIT: Self = Self(Name::Static("form_submit"));
-    /// A program asked for something. Recorded by the activity layer.
+    /// A program sent a request. Recorded by the activity layer.
     pub const API_CALL: Self = Self(Name::Static("api_call"));
-    /// Something went wrong for the user.
+    /// An error occurred for the user.
     pub const ERROR: Self = Self(Name::Static("error"));
     /// Something was bought.
     pub const PURCHASE: Self = Self(Name::Static("purchase"));
@@ -63,14 +66,14 @@ impl EventType {
         Self::PURCHASE,
     ];
 
-    /// The longest name, in bytes.
+    /// The maximum length of a name, in bytes.
     pub const MAX_BYTES: usize = 64;
 
-    /// The type with this name.
+    /// Creates the type with this name.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`], saying what is wrong, if the name breaks the rules.
+    /// [`ErrorKind::InvalidInput`] if the name breaks the rules; the error says how.
     pub fn new(name: &str) -> Result<Self> {
         if let Some(known) = Self::WELL_KNOWN.into_iter().find(|known| known.as_str() == name) {
             return Ok(known);
@@ -90,7 +93,7 @@ impl EventType {
         Err(Error::new(ErrorKind::InvalidInput, problem))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Name::Static(name) => name,

@@ -1,4 +1,4 @@
-//! [`HistoryQuery`]: a question about what was recorded, answered in pages.
+//! [`HistoryQuery`]: recorded activity, in pages.
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +12,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// Which events are meant. What is not named does not matter; an empty filter means all.
+/// Conditions on events. Conditions that are not set match every event; an empty filter matches
+/// all.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, UserId, activity::{ActivityFilter, Event, EventType}};
@@ -35,83 +38,84 @@ pub struct ActivityFilter {
     pub visitor: Option<VisitorId>,
     /// Only events of this type.
     pub event_type: Option<EventType>,
-    /// No events of these types.
+    /// Excludes events of these types.
     pub except_types: Vec<EventType>,
     /// Only events at or after this time.
     pub from: Option<Timestamp>,
     /// Only events before this time.
     pub until: Option<Timestamp>,
-    /// No events of those who are restricted at this time, or whose activities are held. Only a
-    /// store knows who that is.
-    pub sparing_restricted: Option<Timestamp>,
-    /// No events that are [anonymised](Activity::anonymised). Only a store knows which are.
+    /// Excludes events of users who are restricted at this time, or whose activities are under a
+    /// legal hold. Only a store can decide this.
+    pub except_restricted: Option<Timestamp>,
+    /// Excludes [anonymised](Activity::anonymised) events. Only a store can decide this.
     pub except_anonymised: bool,
 }
 
 impl ActivityFilter {
-    /// All events.
+    /// Creates a filter that matches all events.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only events of this user.
+    /// Matches only events of this user.
     pub fn user(mut self, user: UserId) -> Self {
         self.user = Some(user);
         self
     }
 
-    /// Only events of this session.
+    /// Matches only events of this session.
     pub fn session(mut self, session: SessionId) -> Self {
         self.session = Some(session);
         self
     }
 
-    /// Only events of this visitor.
+    /// Matches only events of this visitor.
     pub fn visitor(mut self, visitor: VisitorId) -> Self {
         self.visitor = Some(visitor);
         self
     }
 
-    /// Only events of this type.
+    /// Matches only events of this type.
     pub fn event_type(mut self, event_type: EventType) -> Self {
         self.event_type = Some(event_type);
         self
     }
 
-    /// No events of these types.
+    /// Excludes events of these types.
     pub fn except_types(mut self, event_types: impl IntoIterator<Item = EventType>) -> Self {
         self.except_types = event_types.into_iter().collect();
         self
     }
 
-    /// Only events at or after this time.
+    /// Matches only events at or after this time.
     pub fn from(mut self, time: Timestamp) -> Self {
         self.from = Some(time);
         self
     }
 
-    /// Only events before this time: ranges are half-open.
+    /// Matches only events before this time: ranges are half-open.
     pub fn until(mut self, time: Timestamp) -> Self {
         self.until = Some(time);
         self
     }
 
-    /// No events of those whose data is to be left alone at this time: who are
-    /// [restricted](crate::privacy::Restriction), or whose activities are
-    /// [held](crate::privacy::LegalHold).
-    pub fn sparing_restricted(mut self, now: Timestamp) -> Self {
-        self.sparing_restricted = Some(now);
+    /// Excludes events of users whose data must not be processed at this time: those who are
+    /// [restricted](crate::privacy::Restriction), and those whose activities are under a [legal
+    /// hold](crate::privacy::LegalHold).
+    pub fn except_restricted(mut self, now: Timestamp) -> Self {
+        self.except_restricted = Some(now);
         self
     }
 
-    /// No events that are [anonymised](Activity::anonymised) already.
+    /// Excludes events that are [anonymised](Activity::anonymised).
     pub fn except_anonymised(mut self) -> Self {
         self.except_anonymised = true;
         self
     }
 
-    /// Whether `event` is meant, as far as the event tells: whether somebody is
-    /// [spared](Self::sparing_restricted) it does not, nor whether it was anonymised.
+    /// Returns whether `event` matches. [`except_restricted`](Self::except_restricted) and
+    /// [`except_anonymised`](Self::except_anonymised) are ignored, because the event alone does not
+    /// tell.
     pub fn matches(&self, event: &Event) -> bool {
         self.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
             && self.session.is_none_or(|session| event.session == Some(session))
@@ -123,63 +127,91 @@ impl ActivityFilter {
     }
 }
 
-/// In which order pages come. The order is that in which events were recorded; it never changes
-/// afterwards.
+/// The order of a history. It is the order in which events were stored, and never changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// The last recorded first.
+    /// Latest first. The default.
     #[default]
     NewestFirst,
-    /// The first recorded first.
+    /// Oldest first.
     OldestFirst,
 }
 
-/// A page of history: which events, in which order, from where on, how many.
+/// A query for one page of history.
+///
+/// Pages are linked by a [`Cursor`]. No event is skipped or repeated, whatever is recorded or
+/// deleted between two pages.
+///
+/// # Examples
+///
+/// ```
+/// use tower_guestbook::{
+///     Guestbook, Timestamp, UserId,
+///     activity::{ActivityFilter, Event, EventType, HistoryQuery},
+///     store::MemoryStore,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+/// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
+/// for minute in 0..3 {
+///     let time = Timestamp::from_millis(minute * 60_000);
+///     let mut event = Event::new(EventType::PAGE_VIEW, time);
+///     event.user = Some(UserId::from(7));
+///     guestbook.recorder().record_durable(event).await?;
+/// }
+/// let query = HistoryQuery::new(ActivityFilter::new().user(UserId::from(7))).limit(2);
+/// let first = guestbook.activities().history(query.clone()).await?;
+/// assert_eq!(first.activities.len(), 2);
+/// let second = guestbook.activities().history(query.after(first.next.unwrap())).await?;
+/// assert_eq!((second.activities.len(), second.next), (1, None));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub struct HistoryQuery {
-    /// Which events.
+    /// The conditions.
     pub filter: ActivityFilter,
-    /// In which order.
+    /// The order.
     pub order: Order,
-    /// The sequence after which the page begins, in the order that is asked for.
+    /// The sequence number after which the page begins, in the given order.
     pub after: Option<u64>,
-    /// How many events at most.
+    /// The maximum number of events.
     pub limit: usize,
 }
 
 impl HistoryQuery {
-    /// The largest page.
+    /// The largest page: 1,000.
     pub const MAX_LIMIT: usize = 1_000;
 
-    /// The first page of what `filter` means, newest first, 50 events.
+    /// Creates a query for the first page of the events that match `filter`: newest first, 50
+    /// events.
     pub fn new(filter: ActivityFilter) -> Self {
         Self { filter, order: Order::default(), after: None, limit: 50 }
     }
 
-    /// In this order.
+    /// Sets the order.
     pub fn order(mut self, order: Order) -> Self {
         self.order = order;
         self
     }
 
-    /// At most so many events: from 1 to [`MAX_LIMIT`](Self::MAX_LIMIT).
+    /// Limits the number of events: from 1 to [`MAX_LIMIT`](Self::MAX_LIMIT). Default: 50.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.clamp(1, Self::MAX_LIMIT);
         self
     }
 
-    /// What comes after the page that gave `cursor`. Sets the order to that page's.
+    /// Continues after the page that returned `cursor`, in the order of that page.
     ///
-    /// Nothing is skipped or seen twice, whatever is recorded or deleted between two pages.
+    /// No event is skipped or repeated, whatever is recorded or deleted between two pages.
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.order = cursor.order;
         self.after = Some(cursor.sequence);
         self
     }
 
-    /// Whether the activity with this sequence comes after the cursor. For stores.
+    /// Returns whether the activity with this sequence number comes after the cursor. For stores.
     pub fn is_after_cursor(&self, sequence: u64) -> bool {
         self.after.is_none_or(|after| match self.order {
             Order::NewestFirst => sequence < after,
@@ -187,7 +219,7 @@ impl HistoryQuery {
         })
     }
 
-    /// The page that `activities` make, which are one more than asked for if there are more. For
+    /// Creates the page from `activities`, which has one more than the limit if there are more. For
     /// stores.
     pub fn page(&self, mut activities: Vec<Activity>) -> HistoryPage {
         let more = activities.len() > self.limit;
@@ -197,17 +229,17 @@ impl HistoryQuery {
     }
 }
 
-/// Some events, and where the next ones begin.
+/// A page of history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HistoryPage {
-    /// The events, in the order that was asked for.
+    /// The events, in the order of the query.
     pub activities: Vec<Activity>,
-    /// From where to go on; `None` if this was the last page.
+    /// Where the next page begins; `None` for the last page.
     pub next: Option<Cursor>,
 }
 
-/// A place in history, for [`HistoryQuery::after`]. As text it is opaque: what it says may change.
+/// A position in history, for [`HistoryQuery::after`]. Its text form is opaque and may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     order: Order,
@@ -215,7 +247,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place right after the activity with this number.
+    /// Creates the position after the activity with this sequence number.
     pub fn after_sequence(sequence: u64, order: Order) -> Self {
         Self { order, sequence }
     }
@@ -234,7 +266,7 @@ impl FromStr for Cursor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || Error::new(ErrorKind::InvalidInput, "this is no cursor: take one from the page before");
+        let wrong = || Error::new(ErrorKind::InvalidInput, "not a cursor: use the one of the previous page");
         let bytes = BASE64URL.decode(text).map_err(|_| wrong())?;
         let [order, sequence @ ..] = <[u8; 9]>::try_from(bytes).map_err(|_| wrong())?;
         let order = match order {
@@ -261,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_as_it_was_written_and_nothing_else_is() {
+    fn cursor_parses_its_own_text_only() {
         for order in [Order::NewestFirst, Order::OldestFirst] {
             let cursor = Cursor { order, sequence: 1 << 40 };
             assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);

@@ -1,6 +1,6 @@
-//! Integers that JSON can hold and a number of 64 bits cannot.
+//! Integers in JSON that do not fit into 64 bits.
 
-/// Whether JSON has an integer of more than 64 bits outside of its texts.
+/// Returns whether JSON has an integer of more than 64 bits outside of strings.
 pub(super) fn has_long_integer(json: &[u8]) -> bool {
     let mut rest = json;
     while let Some((byte, after)) = rest.split_first() {
@@ -22,7 +22,7 @@ pub(super) fn has_long_integer(json: &[u8]) -> bool {
                 let length = rest.iter().take_while(|byte| is_part(byte)).count();
                 let (digits, after) = rest.split_at(length);
                 rest = after;
-                // A shorter one fits.
+                // A shorter integer fits.
                 let is_long = length > 17 && digits.iter().all(u8::is_ascii_digit);
                 let number = || std::str::from_utf8(digits).unwrap_or_default();
                 let fits = || match byte {
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_integer_of_more_than_64_bits_is_found_outside_of_texts_only() {
+    fn has_long_integer_ignores_strings() {
         for (json, is_long) in [
             (r#"{"a":123456789012345678901234567890}"#, true),
             (r#"[1,-9223372036854775809]"#, true),

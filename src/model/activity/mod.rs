@@ -1,5 +1,4 @@
-//! The noun: what somebody did. Types of events, their data and its limits, the request they belong
-//! to, questions about history. No I/O here.
+//! Plain data for activity: events, their types, data and limits, and queries on history.
 
 mod data;
 mod event;

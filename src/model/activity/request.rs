@@ -1,4 +1,4 @@
-//! [`RequestTrace`] and [`ResponseTrace`]: what is kept of the exchange that an event belongs to.
+//! [`RequestTrace`] and [`ResponseTrace`]: the recorded parts of a request and its response.
 
 use std::{fmt, sync::Arc};
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::client::{Agent, TruncatedAddress};
 
-/// What is kept of a request.
+/// The recorded parts of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RequestTrace {
-    /// The route's template (`/users/{id}`), or a [normalised](super::normalize_path) path
-    /// (`/users/:id`). `:unmatched` for paths without a template that were not found or not
-    /// allowed, `:other` for too many of them.
+    /// The route template (`/users/{id}`), or a [normalised](super::normalize_path) path
+    /// (`/users/:id`). `:unmatched` for a path without a template that was not found or not
+    /// allowed, `:other` if there are too many of them.
     pub route: Arc<str>,
     /// The method.
     pub method: Method,
-    /// The host that the client came from, if it is not this one: in small letters, without a port
-    /// and a last dot. `:other` if there are too many in a day.
+    /// The referring host, if it is not this server's: lower case, without port and trailing dot.
+    /// `:other` if there are too many in a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referrer: Option<Box<str>>,
     /// The `utm_*` parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Box<Campaign>>,
-    /// Families of browser and system.
+    /// Families of browser and system, and device class.
     #[serde(default)]
     pub agent: Agent,
     /// The client's network.
@@ -31,23 +31,23 @@ pub struct RequestTrace {
     pub network: Option<TruncatedAddress>,
 }
 
-/// What is kept of a response.
+/// The recorded parts of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ResponseTrace {
-    /// The status; 0 if there was none, see [`outcome`](Self::outcome).
+    /// The status; 0 if there was no response, see [`outcome`](Self::outcome).
     pub status: u16,
-    /// From the arrival of the request to the end of the body, in microseconds.
+    /// Time from the arrival of the request to the end of the body, in microseconds.
     #[serde(rename = "latency_us")]
     pub latency: u64,
-    /// Bytes of the body that were taken from the service.
+    /// Number of bytes of the body that were read from the service.
     pub bytes: u64,
-    /// How it ended.
+    /// How the exchange ended.
     pub outcome: Outcome,
 }
 
 impl ResponseTrace {
-    /// A response with its end.
+    /// Creates the trace of a response.
     pub fn new(status: u16, latency_us: u64, bytes: u64, outcome: Outcome) -> Self {
         Self { status, latency: latency_us, bytes, outcome }
     }
@@ -58,14 +58,14 @@ impl ResponseTrace {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The body went out to its end.
+    /// The body was sent to its end.
     #[default]
     Completed,
-    /// The client left before the end.
+    /// The client disconnected before the end.
     Abandoned,
-    /// The body failed.
+    /// The body returned an error.
     BodyFailed,
-    /// The service answered with an error instead of a response.
+    /// The service returned an error instead of a response.
     ServiceFailed,
     /// The handler or the body panicked.
     Panicked,
@@ -75,7 +75,7 @@ impl Outcome {
     #[cfg(feature = "sqlite")]
     const ALL: [Self; 5] = [Self::Completed, Self::Abandoned, Self::BodyFailed, Self::ServiceFailed, Self::Panicked];
 
-    /// The number under which it is stored.
+    /// Returns the number under which it is stored.
     #[cfg(feature = "sqlite")]
     pub(crate) fn code(self) -> i64 {
         self as i64
@@ -87,7 +87,7 @@ impl Outcome {
     }
 }
 
-/// A method of RFC 9110 or 5789. OpenTelemetry's name for the others is `_OTHER`.
+/// A method of RFC 9110 or RFC 5789. All others are `_OTHER`, as in OpenTelemetry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -108,7 +108,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method with this name.
+    /// Returns the method with this name.
     pub fn from_name(name: &str) -> Self {
         match name {
             "GET" => Self::Get,
@@ -124,7 +124,7 @@ impl Method {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -147,7 +147,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// The `utm_*` parameters of a link; each at most 100 bytes.
+/// The `utm_*` parameters of a link, each at most 100 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

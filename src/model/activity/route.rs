@@ -1,11 +1,13 @@
-//! [`normalize_path`]: a name for a path that stays the same when the things in it change.
+//! [`normalize_path`]: a stable name for a path without a route template.
 
-/// A path in which only the segments stand that are words of the application; every other segment
-/// is `:id`.
+/// Returns a path in which only declared words of the application remain; every other segment
+/// becomes `:id`.
 ///
-/// For servers whose router does not tell the template. What is in a path may be anything: a
-/// number, a name, the token of a link that sets a password. How a segment looks does not tell a
-/// token from a word, so nothing is kept by its looks. At most 8 segments and 200 bytes are kept.
+/// It is for servers whose router does not report a route template. A path segment may be anything:
+/// a number, a name, a password reset token. A token cannot be told from a word by its form, so
+/// only declared words are kept. The result has at most 8 segments and 200 bytes.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::activity::normalize_path;
@@ -37,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn normalize_path_keeps_words_and_the_form_of_the_path_alone() {
+    fn normalize_path_keeps_only_declared_words() {
         let normalize = |path: &str| normalize_path(path, |segment| ["a", "wiki", "abcdefghij"].contains(&segment));
         for (path, expected) in [
             ("", "/"),

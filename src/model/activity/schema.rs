@@ -1,4 +1,4 @@
-//! [`EventTypes`]: which types of events there are, and what their data must look like.
+//! [`EventTypes`]: the registered event types and the checks of their data.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -8,11 +8,13 @@ use serde_json::Value;
 use super::{EventData, EventType};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The types that the application has registered, each with a check of its data.
+/// The registered event types, each with a check of its data.
 ///
-/// The [well-known](EventType::WELL_KNOWN) types need no registration and may be given a check.
-/// Other types are taken as they come, unless the registry is [closed](Self::closed): do that where
-/// clients name the types.
+/// The [well-known](EventType::WELL_KNOWN) types need no registration; they may be given a check.
+/// Other types are accepted without a check, unless the registry is [closed](Self::closed). Close
+/// it if clients choose the types.
+///
+/// # Examples
 ///
 /// ```
 /// use serde::Deserialize;
@@ -46,12 +48,12 @@ pub struct EventTypes {
 type Check = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 impl EventTypes {
-    /// No types but the well-known ones.
+    /// Creates a registry with the well-known types only.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Registers a type whose data must be a `T`.
+    /// Registers a type whose data must deserialize to a `T`.
     ///
     /// # Errors
     ///
@@ -60,8 +62,8 @@ impl EventTypes {
         self.insert(name, Arc::new(|json| serde_json::from_str::<T>(json).map(drop).map_err(|error| reason(&error))))
     }
 
-    /// Registers a type whose data `check` judges: with a compiled JSON Schema, say. The message of
-    /// a refusal must not repeat values of the data, as it may be logged.
+    /// Registers a type whose data is checked by `check`, for example with a compiled JSON Schema.
+    /// The error message must not repeat values of the data, because it may be logged.
     ///
     /// # Errors
     ///
@@ -74,11 +76,11 @@ impl EventTypes {
         self.insert(name, Arc::new(move |json| check(&read(json)?)))
     }
 
-    /// Names types of security events, beside `login` and `logout`: a change of password, say. They
-    /// need no registration.
+    /// Declares security event types in addition to `login` and `logout`, for example a password
+    /// change. They need no registration.
     ///
     /// Clients cannot record them ([`Tracker::client`](crate::Tracker::client)), and they have
-    /// [room of their own](crate::activity::RecorderSettings::security_queue) in the queue.
+    /// [reserved places](crate::activity::RecorderSettings::security_queue) in the queue.
     ///
     /// # Errors
     ///
@@ -90,8 +92,8 @@ impl EventTypes {
         Ok(self)
     }
 
-    /// Returns whether events of this type are security events: `login`, `logout` and [those named
-    /// so](Self::security).
+    /// Returns whether events of this type are security events: `login`, `logout` and those
+    /// [declared as such](Self::security).
     pub fn is_security(&self, event_type: &EventType) -> bool {
         [EventType::LOGIN, EventType::LOGOUT].contains(event_type) || self.security.contains(event_type)
     }
@@ -102,11 +104,11 @@ impl EventTypes {
         self
     }
 
-    /// Whether an event of this type may carry this data. No data counts as an empty object.
+    /// Checks whether an event of this type may carry this data. No data counts as an empty object.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`], naming the type and the reason, if it is refused.
+    /// [`ErrorKind::InvalidInput`] if it is refused; the error has the type and the reason.
     pub fn check(&self, event_type: &EventType, data: Option<&EventData>) -> Result<()> {
         let Some(check) = self.checks.get(event_type) else {
             if self.closed && !event_type.is_well_known() && !self.is_security(event_type) {
@@ -126,7 +128,7 @@ impl EventTypes {
     }
 }
 
-/// What serde says, without the value that it says it of: that may be personal, or anything at all.
+/// Returns serde's message without the value that caused it, which may be personal.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
@@ -136,7 +138,7 @@ fn reason(error: &serde_json::Error) -> String {
             return format!("{kind}{expected}");
         }
     }
-    // Names of fields of the application's own type.
+    // Field names of the application's own type.
     let is_own = text.starts_with("missing field") || text.starts_with("duplicate field");
     if is_own { text.into() } else { "wrong shape".into() }
 }
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_why_and_repeats_nothing_of_the_data() {
+    fn check_error_has_the_reason_but_no_values() {
         let types = EventTypes::new().register::<Order>("order").unwrap();
         for (json, reason) in [
             (r#"{"amount":"needle","kind":"book"}"#, "invalid type, expected u32"),

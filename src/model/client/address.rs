@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The network that a client came from: the first 24 bits of an IPv4 address, the first 48 of an
-/// IPv6 address.
+/// The network of a client: the first 24 bits of an IPv4 address, the first 48 bits of an IPv6
+/// address.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::client::TruncatedAddress;
@@ -31,19 +33,19 @@ impl From<IpAddr> for TruncatedAddress {
 }
 
 impl TruncatedAddress {
-    /// Whether it is a network of the Internet. The address of a proxy that was not declared says
-    /// nothing about where a client is.
+    /// Returns whether it is a public network. The address of an undeclared proxy says nothing
+    /// about the client.
     pub(crate) fn is_public(&self) -> bool {
         match self.0 {
             IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
             IpAddr::V6(v6) => {
-                // The last bits of the loopback address are gone.
+                // The truncated loopback address is unspecified.
                 !(v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified())
             }
         }
     }
 
-    /// The network as one small number: 24 bits for IPv4, 48 bits above those for IPv6.
+    /// Returns the network as one small number: 24 bits for IPv4, 48 bits above them for IPv6.
     #[cfg(feature = "sqlite")]
     pub(crate) fn to_number(self) -> i64 {
         match self.0 {
@@ -52,7 +54,7 @@ impl TruncatedAddress {
         }
     }
 
-    /// From the number that [`to_number`](Self::to_number) gave.
+    /// Decodes the result of [`to_number`](Self::to_number).
     #[cfg(feature = "sqlite")]
     pub(crate) fn from_number(number: i64) -> Self {
         let bits = number.unsigned_abs();
@@ -72,7 +74,7 @@ impl fmt::Display for TruncatedAddress {
 impl FromStr for TruncatedAddress {
     type Err = Error;
 
-    /// Reads what `Display` wrote.
+    /// Parses the `Display` form.
     fn from_str(text: &str) -> Result<Self> {
         let address = text.split('/').next().unwrap_or(text);
         let address: IpAddr = address
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_and_its_number_name_each_other() {
+    fn network_number_round_trips() {
         for address in ["0.0.0.0", "203.0.113.77", "255.255.255.255", "::1", "2001:db8:ffff::1", "ffff:ffff:ffff::"] {
             let network = TruncatedAddress::from(address.parse::<IpAddr>().unwrap());
             assert_eq!(TruncatedAddress::from_number(network.to_number()), network, "{address}");

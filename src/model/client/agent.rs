@@ -1,47 +1,49 @@
-//! [`Agent`] and [`Device`]: what is kept of a `User-Agent`.
+//! [`Agent`] and [`Device`]: the recorded parts of a `User-Agent`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Browser family and its major version, operating system family and kind of device.
+/// Browser family and major version, operating system family, and device class.
 ///
-/// The table of families is short on purpose: families change slowly, and a rare one would single
-/// its user out. What it does not know is `None`, or [`DeviceClass::Other`].
+/// The table of families is short on purpose: families change slowly, and a rare one would identify
+/// its user. Unknown families are `None`, unknown devices [`DeviceClass::Other`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Agent {
-    /// For example "Firefox".
+    /// Browser family, for example "Firefox".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub browser: Option<&'static str>,
-    /// For example 140. At most 999: what is larger is no version of a browser in the table.
+    /// Major version of the browser, for example 140. Values above 999 are not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub browser_major: Option<u16>,
-    /// For example "Linux".
+    /// Operating system family, for example "Linux".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<&'static str>,
-    /// What kind of device it is.
+    /// Device class.
     pub device: DeviceClass,
 }
 
-/// Kinds of devices, as far as a `User-Agent` tells.
+/// The class of a device, as far as the `User-Agent` tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DeviceClass {
-    /// A computer with a keyboard.
+    /// A desktop or laptop computer.
     Desktop,
     /// A phone.
     Mobile,
     /// A tablet.
     Tablet,
-    /// A program that no person sits at.
+    /// A program without a person.
     Bot,
-    /// Anything else.
+    /// Any other device.
     #[default]
     Other,
 }
 
-/// Browser family and operating system in words, for example "Firefox on Linux": for a person who
-/// looks for a session that is not theirs.
+/// Browser family and operating system as text, for example "Firefox on Linux". It is for lists in
+/// which users look for sessions that are not theirs.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::client::Device;
@@ -55,13 +57,13 @@ pub enum DeviceClass {
 #[serde(transparent)]
 pub struct Device(Box<str>);
 
-/// A browser: what its `User-Agent` contains, its name, and what stands before its version.
+/// A browser: a part of its `User-Agent`, its name, and the text before its version.
 struct Browser(&'static str, &'static str, &'static str);
 
-/// A system: what a `User-Agent` contains, its family, the word for a person, the kind of device.
+/// A system: a part of a `User-Agent`, its family, its display name, and the device class.
 struct System(&'static str, &'static str, &'static str, DeviceClass);
 
-// Order matters: Edge and Opera also say Chrome, Chrome also says Safari.
+// Order matters: Edge and Opera also contain Chrome, and Chrome contains Safari.
 const BROWSERS: &[Browser] = &[
     Browser("Edg", "Edge", "Edg"),
     Browser("OPR/", "Opera", "OPR"),
@@ -76,7 +78,7 @@ const BROWSERS: &[Browser] = &[
     Browser("python-requests/", "Requests", "python-requests"),
 ];
 
-// Android also says Linux, an iPhone also says Mac OS X.
+// Android also contains Linux, and an iPhone contains Mac OS X.
 const SYSTEMS: &[System] = &[
     System("Android", "Android", "Android", DeviceClass::Tablet),
     System("iPhone", "iOS", "iPhone", DeviceClass::Mobile),
@@ -88,11 +90,11 @@ const SYSTEMS: &[System] = &[
 ];
 
 impl Agent {
-    /// What a `User-Agent` tells. Does not look for bots: the caller has better means.
+    /// Parses a `User-Agent`. Bots are not detected here; the caller has better means.
     pub fn from_user_agent(agent: &str) -> Self {
         let (browser, system) = find(agent);
         let device = match system {
-            // Phones of this family say so, tablets do not.
+            // Phones of this family contain "Mobile", tablets do not.
             Some(System("Android", ..)) if agent.contains("Mobile") => DeviceClass::Mobile,
             Some(System(.., class)) => *class,
             None => DeviceClass::Other,
@@ -105,7 +107,7 @@ impl Agent {
         }
     }
 
-    /// From stored parts. A family that this version does not know is `None`.
+    /// Creates an agent from stored parts. An unknown family becomes `None`.
     pub(crate) fn from_parts(browser: &str, browser_major: Option<u16>, system: &str, device: &str) -> Self {
         Self {
             browser: BROWSERS.iter().map(|known| known.1).find(|known| *known == browser),
@@ -117,7 +119,7 @@ impl Agent {
 }
 
 impl DeviceClass {
-    /// The name, as in JSON.
+    /// Returns the name, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Desktop => "desktop",
@@ -135,7 +137,7 @@ impl DeviceClass {
 }
 
 impl Device {
-    /// What a `User-Agent` tells.
+    /// Parses a `User-Agent`.
     pub fn from_user_agent(agent: &str) -> Self {
         let (browser, system) = find(agent);
         Self(match (browser, system) {
@@ -146,12 +148,12 @@ impl Device {
         })
     }
 
-    /// From words that [`as_str`](Self::as_str) gave.
+    /// Creates a device from the result of [`as_str`](Self::as_str).
     pub fn from_words(words: &str) -> Self {
         Self(words.into())
     }
 
-    /// The words.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -162,7 +164,7 @@ fn find(agent: &str) -> (Option<&'static Browser>, Option<&'static System>) {
     (browser, SYSTEMS.iter().find(|system| agent.contains(system.0)))
 }
 
-/// The number after `marker` and the next slash: 131 in `Chrome/131.0`, 120 in `EdgA/120.0`.
+/// Returns the number after `marker` and a slash: 131 in `Chrome/131.0`, 120 in `EdgA/120.0`.
 fn major(agent: &str, marker: &str) -> Option<u16> {
     let rest = &agent[agent.find(marker)? + marker.len()..];
     let (_, version) = rest.split_once('/')?;
@@ -170,7 +172,7 @@ fn major(agent: &str, marker: &str) -> Option<u16> {
     version[..digits].parse().ok().filter(|major| *major <= 999)
 }
 
-/// A family that this version does not know is `None`.
+/// An unknown family becomes `None`.
 impl<'de> Deserialize<'de> for Agent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Default, Deserialize)]
@@ -191,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_versions_and_devices_are_told_apart() {
+    fn from_user_agent_detects_families_versions_and_devices() {
         let cases = [
             (
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.0.2903.86",

@@ -1,5 +1,5 @@
-//! What is kept of a client: [`Agent`], families instead of a user agent, and [`TruncatedAddress`],
-//! a network instead of an address.
+//! Plain data about clients: [`Agent`] instead of a user agent, [`TruncatedAddress`] instead of an
+//! address.
 
 mod address;
 mod agent;

@@ -102,7 +102,7 @@ impl State {
 
     /// What `filter` wants to be left alone.
     pub(super) fn spared(&self, filter: &ActivityFilter) -> Spared {
-        let Some(now) = filter.sparing_restricted else { return Spared::default() };
+        let Some(now) = filter.except_restricted else { return Spared::default() };
         let is_held = |((_, class), hold): &(&(UserId, HeldClass), &LegalHold)| {
             *class == HeldClass::Activities && hold.holds_at(now)
         };

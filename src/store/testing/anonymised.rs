@@ -219,7 +219,7 @@ pub(super) async fn activities_that_are_held_or_restricted_are_not_anonymised<S:
     hold(&*store, "ada", HeldClass::Activities).await;
     let restriction = Some(Restriction::new(at(3), RestrictionReason::Accuracy));
     store.restrict(user_id("bob"), restriction, note(AuditAction::Restricted, None), at(3)).await.expect("restricted");
-    let sparing = ActivityFilter::new().sparing_restricted(at(9));
+    let sparing = ActivityFilter::new().except_restricted(at(9));
     assert_eq!(store.anonymise(sparing.clone(), 9).await.expect("anonymised"), 1);
     assert_eq!(store.anonymise(sparing, 9).await.expect("anonymised"), 0);
     assert_eq!(count(&*store, ActivityFilter::new().except_anonymised()).await, 2);

@@ -160,12 +160,9 @@ pub(super) async fn who_is_held_is_spared_until_the_hold_is_over<S: Store>(store
     // Another class has nothing to do with it.
     hold(&*store, "bob", HeldClass::Consents).await;
     let spared_at =
-        async |millis| store.count(ActivityFilter::new().sparing_restricted(at(millis))).await.expect("counted");
+        async |millis| store.count(ActivityFilter::new().except_restricted(at(millis))).await.expect("counted");
     assert_eq!((spared_at(9).await, spared_at(10).await), (1, 2));
-    assert_eq!(
-        store.delete_activities(ActivityFilter::new().sparing_restricted(at(9)), 9).await.expect("discarded"),
-        1
-    );
+    assert_eq!(store.delete_activities(ActivityFilter::new().except_restricted(at(9)), 9).await.expect("discarded"), 1);
     assert_eq!(
         append(&*store, entries(9, [event(Some("ada"), None)])).await.len(),
         1,

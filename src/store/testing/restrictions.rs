@@ -101,7 +101,7 @@ pub(super) async fn who_is_restricted_is_spared_and_nobody_else<S: Store>(store:
     ];
     append(&*store, entries(1, batch)).await;
     let all = ActivityFilter::new();
-    let sparing = || ActivityFilter::new().sparing_restricted(at(9));
+    let sparing = || ActivityFilter::new().except_restricted(at(9));
     assert_eq!(store.count(sparing()).await.expect("counted"), 6, "nobody is restricted");
     restrict(&*store, "ada", because(RestrictionReason::Accuracy)).await;
     assert_eq!(store.count(all.clone()).await.expect("counted"), 6);

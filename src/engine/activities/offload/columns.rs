@@ -1,10 +1,10 @@
-//! Activities as columns.
+//! Activities as columns of a Parquet file.
 
 use parquet::data_type::ByteArray;
 
 use crate::model::activity::{Activity, EventData};
 
-/// The schema, in the words of the Parquet format. [`Rows::push`] follows its order.
+/// The schema in Parquet's message format. [`Rows::push`] follows its order.
 pub(super) const SCHEMA: &str = "message activity {
     required int64 sequence;
     required int64 time (TIMESTAMP(MILLIS, true));
@@ -34,14 +34,14 @@ pub(super) const SCHEMA: &str = "message activity {
     required binary origin (STRING);
 }";
 
-/// Some activities, column by column.
+/// Activities, column by column.
 #[derive(Default)]
 pub(super) struct Rows {
     count: usize,
     columns: Vec<Column>,
 }
 
-/// The values of a column that are there, and for each row whether one is.
+/// The values of a column, and for each row whether it has one.
 #[derive(Default)]
 pub(super) struct Column {
     pub(super) values: Values,
@@ -50,7 +50,7 @@ pub(super) struct Column {
 
 #[derive(Default)]
 pub(super) enum Values {
-    /// There was no value yet.
+    /// No value yet.
     #[default]
     None,
     Long(Vec<i64>),
@@ -143,7 +143,7 @@ impl Column {
     }
 }
 
-/// The format's integers have a sign.
+/// Parquet's integers are signed.
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

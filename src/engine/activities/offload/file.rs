@@ -1,4 +1,4 @@
-//! The file of one day: written beside its place, moved there when it is whole.
+//! The file of one day: written under a temporary name, and renamed when it is complete.
 
 use std::{
     fs::{self, File},
@@ -36,17 +36,17 @@ pub(super) struct DayFile {
     rows: u64,
 }
 
-/// What is written beside its place.
+/// A file that is being written.
 struct Begun {
     replacement: Replacement,
     writer: SerializedFileWriter<File>,
 }
 
 impl DayFile {
-    /// The file of the day that begins at `day`. There is none before something is added.
+    /// Creates the file of the day that begins at `day`. Nothing is written before rows are added.
     pub(super) fn of(directory: &Path, day: Timestamp, mode: FileMode) -> Self {
         let date = jiff::Timestamp::from_millisecond(day.as_millis()).map(|day| day.strftime("%Y-%m-%d").to_string());
-        // Days beyond the calendar have no events: a timestamp that far cannot be a day of it.
+        // Days outside the calendar have no events: no timestamp lies there.
         let day = date.unwrap_or_else(|_| day.as_millis().to_string());
         Self { folder: directory.join(format!("day={day}")), day, mode, begun: None, rows: 0 }
     }
@@ -68,7 +68,7 @@ impl DayFile {
         .await
     }
 
-    /// Moves it to its place; without rows removes what an earlier run left there.
+    /// Renames the file to its final name. Without rows, deletes the file of an earlier run.
     pub(super) async fn finish(self) -> Result<Option<OffloadedDay>> {
         blocking(move || {
             let path = self.folder.join(NAME);
@@ -88,7 +88,7 @@ impl DayFile {
 
 const NAME: &str = "activities.parquet";
 
-/// Not read by `*.parquet`.
+/// This name does not match `*.parquet`.
 const UNFINISHED: &str = ".unfinished";
 
 fn begin(folder: &Path, mode: FileMode) -> Result<Begun> {
@@ -120,7 +120,7 @@ fn write_column(writer: &mut SerializedColumnWriter<'_>, column: &Column) -> par
         (Values::Long(values), _) => writer.typed::<Int64Type>().write_batch(values, levels, None),
         (Values::Int(values), _) => writer.typed::<Int32Type>().write_batch(values, levels, None),
         (Values::Text(values), _) => writer.typed::<ByteArrayType>().write_batch(values, levels, None),
-        // Nobody has a value.
+        // The column has no values.
         (Values::None, Int64ColumnWriter(writer)) => writer.write_batch(&[], levels, None),
         (Values::None, Int32ColumnWriter(writer)) => writer.write_batch(&[], levels, None),
         (Values::None, ByteArrayColumnWriter(writer)) => writer.write_batch(&[] as &[ByteArray], levels, None),

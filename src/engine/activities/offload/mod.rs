@@ -1,57 +1,4 @@
 //! [`Offload`]: activities as Parquet files, for a column store.
-//!
-//! # What is written
-//!
-//! One file for each day (UTC) of the range that has events, in the layout that DuckDB, ClickHouse
-//! and Spark call Hive partitioning: `DIRECTORY/day=2026-11-25/activities.parquet`. The columns:
-//!
-//! | column | type | |
-//! |---|---|---|
-//! | `sequence` | int64 | the order of history |
-//! | `time` | timestamp, ms, UTC | by the server's clock |
-//! | `client_time` | timestamp, ms, UTC | by the client's |
-//! | `event_type` | text | |
-//! | `user_id` | text | see [`OffloadedUsers`] |
-//! | `session_id`, `visitor_id` | text | as in history |
-//! | `method`, `route` | text | the template, never a path |
-//! | `referrer` | text | a host |
-//! | `utm_source`, `utm_medium`, `utm_campaign`, `utm_term`, `utm_content` | text | |
-//! | `browser`, `browser_major`, `system`, `device` | text, int32 | families |
-//! | `network` | text | truncated |
-//! | `status`, `latency_us`, `bytes`, `outcome` | int32, int64, int64, text | of the response |
-//! | `event_data` | text (JSON) | |
-//! | `origin` | text | `server`, or `client` for what the client says |
-//!
-//! What an event does not have is null. Values are compressed with Snappy, in groups of 65,536
-//! rows; memory holds one group.
-//!
-//! Nothing is written of restricted users, and nothing under a purpose that they refuse: as in
-//! [analytics](crate::analytics::AnalyticsRules#who-is-left-out), at the time of the offload.
-//!
-//! A file appears whole or not at all, and replaces the one of an earlier run. A day that has no
-//! events any more has no file any more. **An erasure does not reach files**: offload the days
-//! again, or delete them, as the retention of your column store.
-//!
-//! # The same funnel in DuckDB
-//!
-//! How many users saw `/prices` and then bought within 14 days of it, as
-//! [`Analytics`](crate::analytics::Analytics) counts it in its loosest order:
-//!
-//! ```sql
-//! WITH step1 AS (
-//!     SELECT user_id, time, sequence FROM read_parquet('DIRECTORY/*/*.parquet')
-//!     WHERE event_type = 'page_view' AND route = '/prices' AND user_id IS NOT NULL
-//! ), step2 AS (
-//!     SELECT user_id, time, sequence FROM read_parquet('DIRECTORY/*/*.parquet')
-//!     WHERE event_type = 'purchase' AND user_id IS NOT NULL
-//! )
-//! SELECT
-//!     (SELECT count(DISTINCT user_id) FROM step1) AS saw,
-//!     count(DISTINCT step1.user_id) AS bought
-//! FROM step1 JOIN step2 USING (user_id)
-//! WHERE (step2.time, step2.sequence) > (step1.time, step1.sequence)
-//!   AND step2.time <= step1.time + INTERVAL 14 DAYS;
-//! ```
 
 mod columns;
 mod file;
@@ -79,7 +26,64 @@ use crate::{
     time::Timestamp,
 };
 
-/// What to write: which activities, and how users are named.
+/// The activities to write as Parquet files, and how users are named in them.
+///
+/// [`Activities::offload`] writes one file for each day (UTC) of the range that has events, in the
+/// layout that DuckDB, ClickHouse and Spark call Hive partitioning:
+/// `DIRECTORY/day=2026-11-25/activities.parquet`. The columns:
+///
+/// | column | type | |
+/// |---|---|---|
+/// | `sequence` | int64 | the order of history |
+/// | `time` | timestamp, ms, UTC | by the server's clock |
+/// | `client_time` | timestamp, ms, UTC | by the client's clock |
+/// | `event_type` | text | |
+/// | `user_id` | text | see [`OffloadedUsers`] |
+/// | `session_id`, `visitor_id` | text | as in history |
+/// | `method`, `route` | text | the template, never a path |
+/// | `referrer` | text | a host |
+/// | `utm_source`, `utm_medium`, `utm_campaign` | text | |
+/// | `utm_term`, `utm_content` | text | |
+/// | `browser`, `browser_major`, `system`, `device` | text, int32 | families |
+/// | `network` | text | truncated |
+/// | `status`, `latency_us`, `bytes` | int32, int64, int64 | of the response |
+/// | `outcome` | text | how the exchange ended |
+/// | `event_data` | text (JSON) | |
+/// | `origin` | text | `server`, or `client` for reports of the client |
+///
+/// Missing values are null. Values are compressed with Snappy, in groups of 65,536 rows; one group
+/// is kept in memory.
+///
+/// Events of restricted users, and events under a purpose that a user refuses at the time of the
+/// offload, are not written; [analytics](crate::analytics::AnalyticsRules#people-who-are-excluded)
+/// uses the same rule. A file appears complete or not at all, and replaces the file of an earlier
+/// run. If a day has no events any more, its file is deleted.
+///
+/// **Erasure does not reach these files.** Offload the days again, or let the retention of your
+/// column store delete them.
+///
+/// # A funnel in DuckDB
+///
+/// The number of users who saw `/prices` and bought something within 14 days, as
+/// [`Analytics::funnel`](crate::analytics::Analytics::funnel) counts it:
+///
+/// ```sql
+/// WITH step1 AS (
+///     SELECT user_id, time, sequence FROM read_parquet('DIRECTORY/*/*.parquet')
+///     WHERE event_type = 'page_view' AND route = '/prices' AND user_id IS NOT NULL
+/// ), step2 AS (
+///     SELECT user_id, time, sequence FROM read_parquet('DIRECTORY/*/*.parquet')
+///     WHERE event_type = 'purchase' AND user_id IS NOT NULL
+/// )
+/// SELECT
+///     (SELECT count(DISTINCT user_id) FROM step1) AS saw,
+///     count(DISTINCT step1.user_id) AS bought
+/// FROM step1 JOIN step2 USING (user_id)
+/// WHERE (step2.time, step2.sequence) > (step1.time, step1.sequence)
+///   AND step2.time <= step1.time + INTERVAL 14 DAYS;
+/// ```
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{
@@ -111,17 +115,17 @@ pub struct Offload {
     mode: FileMode,
 }
 
-/// How a file names users.
+/// How files name users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OffloadedUsers {
-    /// Not at all.
+    /// Files do not name users.
     Omitted,
-    /// By a keyed hash, the same in each file (see [`Pseudonym`]): they can be counted and
-    /// followed, but not named. It is still personal data.
+    /// Files have a keyed hash of the user id, the same in each file (see [`Pseudonym`]). Users can
+    /// be counted and followed, but not named. It is still personal data. The default.
     #[default]
     Pseudonyms,
-    /// As they are.
+    /// Files have the user ids.
     Plain,
 }
 
@@ -129,54 +133,56 @@ pub enum OffloadedUsers {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct OffloadedDay {
-    /// Which day, for example `2026-11-25`.
+    /// The day, for example `2026-11-25`.
     pub day: String,
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// How many activities are in it.
+    /// Number of activities in the file.
     pub rows: u64,
-    /// How large it is.
+    /// Size of the file, in bytes.
     pub bytes: u64,
 }
 
-/// Users as a file names them.
+/// Caches the names of users in the files.
 struct Names {
     users: OffloadedUsers,
     secret: [u8; 32],
     known: HashMap<UserId, String>,
 }
 
-/// The number of names that are kept at a time.
+/// Maximum number of cached names.
 const KNOWN: usize = 100_000;
 
 impl Offload {
-    /// All activities of the range, whole days at best.
+    /// Writes all activities of the range. Whole days work best.
     pub fn new(range: Range) -> Self {
         Self { range, filter: ActivityFilter::new(), users: OffloadedUsers::default(), mode: FileMode::default() }
     }
 
-    /// Only those that `filter` means, too.
+    /// Writes only activities that also match `filter`.
     pub fn filter(mut self, filter: ActivityFilter) -> Self {
         self.filter = filter;
         self
     }
 
-    /// How users are named.
+    /// Sets how users are named. Default: [`OffloadedUsers::Pseudonyms`].
     pub fn users(mut self, users: OffloadedUsers) -> Self {
         self.users = users;
         self
     }
 
-    /// Who may read and write the files that are made, as permission bits of Unix, whatever the
-    /// mask of the process: 0o640, say, for a column store that runs as a member of the group.
-    /// Directories that are made can be entered by everybody who can read. A file that is replaced keeps its mode;
-    /// one that others can read is warned of. Default: 0o600.
+    /// Sets the mode of new files, as Unix permission bits. The umask of the process does not
+    /// apply. Default: 0o600; use 0o640, for example, for a column store that runs in the same
+    /// group.
+    ///
+    /// A new directory can be entered by everybody who can read the files. A file that is replaced
+    /// keeps its mode; if others can read it, a warning is logged.
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.mode = FileMode::new(mode);
         self
     }
 
-    /// The activities of a part of the range.
+    /// Returns the filter for a part of the range.
     fn part(&self, from: Timestamp, until: Timestamp) -> ActivityFilter {
         let filter = self.filter.clone();
         let from = filter.from.map_or(from, |own| own.max(from));
@@ -186,17 +192,19 @@ impl Offload {
 }
 
 impl Activities {
-    /// Writes activities as Parquet files under `directory`, a day at a time; see the
-    /// [module](self::Offload) for the columns. The files that were written, the oldest first.
+    /// Writes activities as Parquet files under `directory`, one day at a time: see [`Offload`] for
+    /// the columns. Returns the files, the oldest first.
     ///
     /// # Errors
     ///
-    /// What the store reports; [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file
-    /// cannot be written. The days before are written then. [`ErrorKind::TooLarge`] if more persons
-    /// refuse a purpose than
-    /// [`AnalyticsRules::max_excluded_people`](crate::analytics::AnalyticsRules::max_excluded_people).
-    /// [`ErrorKind::InvalidInput`] if the range is longer than ten years.
-    /// [`ErrorKind::Configuration`] if [`Offload::file_mode`] is no mode of a file.
+    /// - [`ErrorKind::InvalidInput`] if the range is longer than ten years.
+    /// - [`ErrorKind::Configuration`] if [`Offload::file_mode`] is not a valid file mode.
+    /// - [`ErrorKind::StorageFull`] or [`ErrorKind::Unavailable`] if a file cannot be written.
+    /// - [`ErrorKind::TooLarge`] if more people refuse a purpose than
+    ///   `AnalyticsRules::max_excluded_people`.
+    /// - Any error of the store.
+    ///
+    /// Files of the days before the error are complete.
     pub async fn offload(&self, offload: Offload, directory: impl AsRef<Path>) -> Result<Vec<OffloadedDay>> {
         offload.mode.check()?;
         let secret = match offload.users {
@@ -245,7 +253,7 @@ impl Activities {
 }
 
 impl Names {
-    /// What stands in the file for a user.
+    /// Returns the name of a user in the file.
     fn of(&mut self, user: Option<&UserId>) -> Option<String> {
         match (self.users, user?) {
             (OffloadedUsers::Omitted, _) => None,
@@ -269,7 +277,7 @@ fn history(filter: ActivityFilter) -> HistoryQuery {
     HistoryQuery::new(filter).order(Order::OldestFirst).limit(HistoryQuery::MAX_LIMIT)
 }
 
-/// The number of rows of a group.
+/// Number of rows of a group.
 const GROUP: usize = 65_536;
 
 /// Ten years.

@@ -1,4 +1,4 @@
-//! [`Worker`]: takes events from the queue and makes batches of them, from the start to the shutdown.
+//! [`Worker`]: takes events from the queue and stores them in batches, until the shutdown.
 
 mod storing;
 #[cfg(test)]
@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{error::Result, id::fill_random, store::dyn_store::DynActivityStore, time::Clock};
 
-/// Stores the events of a [`Recorder`](super::Recorder). [`run`](Self::run) it.
+/// Stores the events of a [`Recorder`](super::Recorder). Nothing is stored until it
+/// [runs](Self::run).
 pub struct Worker {
     store: Arc<dyn DynActivityStore>,
     shared: Arc<Shared>,
@@ -36,12 +37,12 @@ pub struct Worker {
     origin: u64,
     number: u64,
     inbox: Vec<Message>,
-    /// The store failed to the end of all patience; the next batch is tried once.
+    /// Whether the last batch failed all attempts. The next one is tried once.
     failing: bool,
     reported: RecorderStats,
 }
 
-/// Where a recorder is in its life.
+/// Life cycle of a recorder.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase {
     Running,
@@ -49,7 +50,7 @@ pub(super) enum Phase {
     Closed(ShutdownReport),
 }
 
-/// How often the spool is tried when nothing else happens.
+/// How often the spool is tried if nothing else happens.
 const REPLAY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Worker {
@@ -92,8 +93,8 @@ impl Worker {
         })
     }
 
-    /// Stores events until the recorder is shut down, or all its handles are gone and the queue is
-    /// empty.
+    /// Stores events until the recorder is shut down, or until all its handles are dropped and the
+    /// queue is empty.
     pub async fn run(mut self) {
         self.replay().await;
         while self.fill().await {
@@ -107,7 +108,7 @@ impl Worker {
         self.finish().await;
     }
 
-    /// Waits for events until there is a batch. `false` if there will be none.
+    /// Waits for events until there is a batch. Returns `false` if there will be none.
     async fn fill(&mut self) -> bool {
         loop {
             let idle = if self.spooled() > 0 { REPLAY_INTERVAL } else { FOREVER };
@@ -128,7 +129,7 @@ impl Worker {
         true
     }
 
-    /// The first event waits for others until the batch is full or old, or somebody is in a hurry.
+    /// Waits until the batch is full or old, or a caller waits for it.
     async fn gather(&mut self) {
         let old = Instant::now() + self.batch_age;
         loop {
@@ -139,7 +140,7 @@ impl Worker {
             }
             tokio::select! {
                 _ = closing(&mut self.phases) => return,
-                () = self.shared.hurry.notified() => {}
+                () = self.shared.urgent.notified() => {}
                 () = tokio::time::sleep_until(old) => return,
             }
         }
@@ -151,7 +152,7 @@ impl Worker {
         self.shared.counters.in_hand.store(events, Ordering::Relaxed);
     }
 
-    /// Takes no more events and stores those that are left, until the deadline.
+    /// Accepts no more events and stores the remaining ones, until the deadline.
     async fn finish(&mut self) {
         let before = self.shared.counters.snapshot(0);
         self.shared.queue.close();
@@ -192,14 +193,14 @@ impl Worker {
     }
 }
 
-/// A worker that is dropped before its end takes the queue with it.
+/// Closes the queue when the worker is dropped before its end.
 impl Drop for Worker {
     fn drop(&mut self) {
         if matches!(*self.phase.borrow(), Phase::Closed(_)) {
             return;
         }
         self.shared.queue.close();
-        // What is in hand, and what still waits.
+        // Events in the current batch, and those still queued.
         let mut lost = self.shared.counters.in_hand.load(Ordering::Relaxed);
         loop {
             self.inbox.clear();
@@ -223,11 +224,11 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// As good as never, without overflowing a clock.
+/// Practically never, without overflowing a clock.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 async fn closing(phases: &mut watch::Receiver<Phase>) {
-    // An error means that nobody can close any more: then the queue ends by itself.
+    // An error means that nobody can close the recorder any more: then the queue ends on its own.
     if phases.wait_for(|phase| !matches!(phase, Phase::Running)).await.is_err() {
         std::future::pending::<()>().await;
     }

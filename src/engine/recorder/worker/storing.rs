@@ -1,4 +1,4 @@
-//! How a [`Worker`] stores a batch, and what it does when the store does not take it.
+//! How a [`Worker`] stores a batch, and what it does if the store fails.
 
 use std::{
     io, mem,
@@ -20,18 +20,18 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is stored in one step, and who waits for it.
+/// The entries of one step, and the callers that wait for them.
 #[derive(Default)]
 struct Batch {
     entries: Vec<Entry>,
-    /// Those who wait for the event at this place of `entries`.
+    /// Callers that wait for the event at this index of `entries`.
     durable: Vec<(usize, oneshot::Sender<Result<Tracked>>)>,
     flushes: Vec<oneshot::Sender<Result<()>>>,
     oldest: Option<Timestamp>,
 }
 
 impl Worker {
-    /// Stores the inbox, or reports what happened to it, to callers and subscribers.
+    /// Stores the inbox, and reports the result to callers and subscribers.
     pub(super) async fn store_inbox(&mut self) -> (Result<()>, Vec<oneshot::Sender<Result<()>>>) {
         let mut batch = self.take_batch();
         let mut attempt = 1;
@@ -43,7 +43,7 @@ impl Worker {
                 Phase::Closing(until) => Instant::now() >= until,
                 Phase::Closed(_) => true,
             };
-            let hopeless = never_helps(&error)
+            let hopeless = is_permanent(&error)
                 || matches!(error.kind(), ErrorKind::Configuration | ErrorKind::ReadOnly | ErrorKind::Corrupt);
             if batch.entries.is_empty() || hopeless || self.failing || attempt >= self.attempts || deadline_passed {
                 break Err(error);
@@ -54,7 +54,7 @@ impl Worker {
             attempt += 1;
         };
         let result = match result {
-            Err(error) if never_helps(&error) => {
+            Err(error) if is_permanent(&error) => {
                 self.lose(batch.entries.len() as u64, &error);
                 Err(error)
             }
@@ -73,8 +73,7 @@ impl Worker {
         (result, batch.flushes)
     }
 
-    /// Tells those who wait for everything before, what an earlier batch has left in the spool
-    /// included.
+    /// Answers the callers of flush, who wait for all earlier events, including those in the spool.
     pub(super) fn answer(&self, result: Result<()>, flushes: Vec<oneshot::Sender<Result<()>>>) {
         let result = result.and_then(|()| match self.spooled() {
             0 => Ok(()),
@@ -106,7 +105,7 @@ impl Worker {
         batch
     }
 
-    /// One attempt. On success everybody is told; on failure `batch` is as it was.
+    /// Tries once. On success all callers are answered; on failure `batch` is unchanged.
     async fn append(&self, batch: &mut Batch) -> Result<()> {
         if batch.entries.is_empty() {
             return Ok(());
@@ -122,8 +121,8 @@ impl Worker {
                 let lag = batch.oldest.map(|oldest| self.clock.now().since(oldest)).unwrap_or_default();
                 counters.lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
                 for (permit, waiting) in batch.durable.drain(..) {
-                    // Who waits has not been here before, so what is not stored now was refused by
-                    // the store.
+                    // A durable event is not a retry, so an event that is not stored now was
+                    // refused by the store.
                     let is_stored = stored.get(permit).is_some_and(Option::is_some);
                     let _ = waiting.send(Ok(if is_stored { Tracked::Stored } else { Tracked::Withheld }));
                 }
@@ -159,8 +158,8 @@ impl Worker {
         Ok(sequences)
     }
 
-    /// Tells those who wait for durable events. Their events are not tried again, unless the
-    /// attempt may yet succeed.
+    /// Answers the callers of durable events with the error. Their events are not retried, unless
+    /// the attempt may still succeed.
     fn refuse_durable(&self, batch: &mut Batch, error: &Error) {
         let waiting = mem::take(&mut batch.durable);
         let mut refused: Vec<usize> = Vec::new();
@@ -180,7 +179,7 @@ impl Worker {
         });
     }
 
-    /// Waits, but not beyond the end of a shutdown.
+    /// Waits, but not beyond the deadline of a shutdown.
     async fn pause(&mut self, pause: Duration) {
         let deadline = match *self.phases.borrow() {
             Phase::Closing(until) => until,
@@ -192,11 +191,11 @@ impl Worker {
         }
     }
 
-    /// The store will never take these events, so the spool would keep them in vain.
+    /// Drops events that the store will never accept; the spool would keep them in vain.
     fn lose(&self, count: u64, error: &Error) {
         self.shared.counters.lost.fetch_add(count, Ordering::Relaxed);
         if count > 0 {
-            tracing::error!(error = %error.chain(), events = count, "activities are lost: the store finds them wrong");
+            tracing::error!(error = %error.chain(), events = count, "activities are lost: the store refused them");
         }
     }
 
@@ -219,7 +218,7 @@ impl Worker {
         }
     }
 
-    /// Stores what is in the spool, as long as the store takes it.
+    /// Stores the events in the spool, as long as the store accepts them.
     pub(super) async fn replay(&mut self) {
         while self.spooled() > 0 {
             if !matches!(*self.phases.borrow(), Phase::Running) {
@@ -229,7 +228,7 @@ impl Worker {
             let mut chunk = match self.with_spool(move |spool| spool.peek(limit)).await {
                 Some(Ok(Some(chunk))) => chunk,
                 Some(Err(error)) => {
-                    if self.put_aside(&error).await {
+                    if self.set_aside(&error).await {
                         continue;
                     }
                     return tracing::warn!(%error, "a file of the spool cannot be read; it is tried again");
@@ -241,11 +240,11 @@ impl Worker {
             if !entries.is_empty() {
                 match self.append_entries(entries.into(), Commit::Durable).await {
                     Ok(_) => self.failing = false,
-                    // They would keep all others waiting for ever.
-                    Err(error) if never_helps(&error) => self.lose(count, &error),
+                    // They would block all later ones for ever.
+                    Err(error) if is_permanent(&error) => self.lose(count, &error),
                     Err(error) => {
                         self.failing = true;
-                        return tracing::debug!(error = %error.chain(), "the spool has to wait");
+                        return tracing::debug!(error = %error.chain(), "the spool cannot be stored yet");
                     }
                 }
             }
@@ -254,17 +253,17 @@ impl Worker {
             };
             self.shared.counters.spooled.store(left, Ordering::Relaxed);
             if let Err(error) = done {
-                // The next start finds the file again, and the store knows its events.
-                tracing::error!(%error, "a file of the spool that is stored cannot be removed");
+                // The next start finds the file again, and the store recognises its events.
+                tracing::error!(%error, "a stored file of the spool cannot be deleted");
             } else if left == 0 {
-                tracing::info!("all that was in the spool is stored");
+                tracing::info!("all events of the spool are stored");
             }
         }
     }
 
-    /// Gives up a file of the spool that cannot be read time and again, so that it does not keep
-    /// the others waiting.
-    async fn put_aside(&self, error: &io::Error) -> bool {
+    /// Sets aside a spool file that cannot be read several times in a row, so that it does not
+    /// block the others.
+    async fn set_aside(&self, error: &io::Error) -> bool {
         let Some((Some(given_up), left)) = self.with_spool(|spool| (spool.give_up_unreadable(), spool.len())).await
         else {
             return false;
@@ -281,12 +280,12 @@ impl Worker {
         true
     }
 
-    /// Runs `work` where it may wait for the disk. `None` without a spool.
+    /// Runs `work` on a thread that may block. Returns `None` without a spool.
     async fn with_spool<T: Send + 'static>(&self, work: impl FnOnce(&mut Spool) -> T + Send + 'static) -> Option<T> {
         let spool = self.spool.clone()?;
         let work = move || work(&mut spool.lock().unwrap_or_else(PoisonError::into_inner));
-        // It fails only if the work panics or the runtime is ending; then there is nothing to be
-        // said of the spool.
+        // It fails only if the work panics or the runtime is ending; then the state of the spool is
+        // unknown.
         tokio::task::spawn_blocking(work).await.ok()
     }
 
@@ -295,12 +294,12 @@ impl Worker {
     }
 }
 
-/// Whether trying again changes nothing, whenever that is.
-fn never_helps(error: &Error) -> bool {
+/// Returns whether a retry can never succeed.
+fn is_permanent(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::TooLarge)
 }
 
-/// As [`closing`], but once it is closing, that is no news.
+/// Like [`closing`], but does not return again once the recorder is closing.
 async fn newly_closing(phases: &mut watch::Receiver<Phase>) {
     if !matches!(*phases.borrow(), Phase::Running) {
         std::future::pending::<()>().await;

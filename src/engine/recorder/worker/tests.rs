@@ -1,4 +1,4 @@
-//! A spool on a disk that has become unreadable. From outside nobody can break an open file.
+//! A spool file that becomes unreadable. This cannot be done through the public API.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ fn settings(directory: &Path) -> RecorderSettings {
     RecorderSettings::new().retry(1, Duration::ZERO).spool(directory, 1 << 20)
 }
 
-/// A store that takes nothing.
+/// A store that is always unavailable.
 struct OutOfReach;
 
 impl ActivityStore for OutOfReach {
@@ -44,7 +44,7 @@ fn out_of_reach() -> Error {
     Error::new(ErrorKind::Unavailable, "out of reach")
 }
 
-/// Two files, as two processes have left them: with two events each.
+/// Two spool files of two earlier processes, with two events each.
 async fn two_files(directory: &Path) {
     for _ in 0..2 {
         let (recorder, worker) = Recorder::pair(Arc::new(OutOfReach), settings(directory), Clock::system()).unwrap();
@@ -53,7 +53,7 @@ async fn two_files(directory: &Path) {
             recorder.record(Event::new(EventType::LOGIN, Timestamp::from_millis(1)));
         }
         recorder.flush().await.unwrap_err();
-        // As if the process had died: a shutdown would store what it has adopted.
+        // Simulates a crash: a shutdown would store the adopted events.
         worker.abort();
         let _ = worker.await;
     }
@@ -64,7 +64,7 @@ fn files(directory: &Path) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_of_the_spool_that_cannot_be_read_is_given_up_and_keeps_nothing_waiting() {
+async fn unreadable_spool_file_is_set_aside_and_blocks_nothing() {
     let directory = tempfile::tempdir().unwrap();
     two_files(directory.path()).await;
     assert_eq!(files(directory.path()), 2);
@@ -82,7 +82,7 @@ async fn a_file_of_the_spool_that_cannot_be_read_is_given_up_and_keeps_nothing_w
     assert_eq!(files(directory.path()), 1, "it stays on the disk");
     recorder.shutdown(Duration::from_secs(1)).await;
 
-    // The next start finds that it can be read.
+    // At the next start it can be read.
     let (recorder, worker) = Recorder::pair(store.clone(), settings(directory.path()), Clock::system()).unwrap();
     tokio::spawn(worker.run());
     while recorder.stats().spooled > 0 {

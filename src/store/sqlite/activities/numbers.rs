@@ -105,7 +105,7 @@ impl Numbers {
 /// Nobody is to be left alone if there is neither restriction nor hold: then a question costs what
 /// it costs without.
 fn spared_at(database: &Connection, filter: &ActivityFilter) -> Result<Option<i64>> {
-    match filter.sparing_restricted {
+    match filter.except_restricted {
         Some(now) if restrictions::are_any(database)? || legal_holds::are_any(database)? => Ok(Some(now.as_millis())),
         _ => Ok(None),
     }
