@@ -1,4 +1,4 @@
-//! [`ClientTracker`]: records what a client says that it did.
+//! [`ClientTracker`]: records events reported by the client.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -10,12 +10,13 @@ use crate::{
     model::activity::{Event, EventData, EventType, Origin},
 };
 
-/// Records events that a client names: what a script of a page, or an app, sends to the server.
+/// Records events that the client reports: a script of a page, or an app.
 ///
-/// A client may say what it likes. So its events are marked with [`Origin::Client`], in history,
-/// exports and files, and security events are refused: a `login` that the client made up would
-/// stand beside those that happened. [`EventTypes::security`] names further types that only the
-/// server records. Close the registry ([`EventTypes::closed`]) so that clients cannot invent types.
+/// A client may report anything. So its events are marked with [`Origin::Client`] in history,
+/// exports and files, and security events are refused: nobody can forge a `login`. Declare further
+/// types that only the server may record with [`EventTypes::security`], and close the registry
+/// ([`EventTypes::closed`]) so that clients cannot invent types.
+///
 /// A `page` and an `endpoint` are stored as a path: without user name and password, query, fragment
 /// and path parameters (`;name=value`), which often carry secrets.
 ///
@@ -28,13 +29,13 @@ use crate::{
 /// use tower_guestbook::{Guestbook, Tracker, activity::{ActivityFilter, HistoryQuery, Origin}, store::MemoryStore};
 ///
 /// #[derive(Deserialize)]
-/// struct Said {
+/// struct Report {
 ///     event_type: String,
 ///     data: serde_json::Value,
 /// }
 ///
-/// async fn track(tracker: Tracker, Json(said): Json<Said>) -> StatusCode {
-///     match tracker.client().track(said.event_type.as_str(), &said.data) {
+/// async fn track(tracker: Tracker, Json(report): Json<Report>) -> StatusCode {
+///     match tracker.client().track(report.event_type.as_str(), &report.data) {
 ///         Ok(_) => StatusCode::ACCEPTED,
 ///         Err(error) => error.kind().status(),
 ///     }
@@ -96,8 +97,8 @@ impl ClientTracker {
         self.tracker.record_durable(self.prepare(event_type, data)?).await
     }
 
-    /// The client showed a page, with data `{"page":page}`: for pages that the browser changes by
-    /// itself.
+    /// Records that the client showed a page, with data `{"page":page}`: for pages that a script
+    /// changes without a request.
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl ClientTracker {
         self.track(EventType::PAGE_VIEW, &json!({ "page": page }))
     }
 
-    /// The client did something: a `button_click` with data `{"action":action,"details":details}`.
+    /// Records a `button_click` with data `{"action":action,"details":details}`.
     ///
     /// # Errors
     ///
@@ -115,7 +116,7 @@ impl ClientTracker {
         self.track(EventType::BUTTON_CLICK, &Action { action, details })
     }
 
-    /// The event as [`track`](Self::track) would queue it, to add to it before it is
+    /// Returns the event that [`track`](Self::track) would queue, to add to it before it is
     /// [recorded](Tracker::record).
     ///
     /// # Errors
@@ -148,7 +149,7 @@ impl ClientTracker {
     }
 }
 
-/// The data with a `page` and an `endpoint` that are paths; `None` if they are already.
+/// Returns the data with `page` and `endpoint` reduced to paths; `None` if they are paths already.
 fn with_paths(data: &EventData) -> Result<Option<Map<String, Value>>> {
     const PATHS: [&str; 2] = ["page", "endpoint"];
     if !PATHS.iter().any(|name| data.as_json().contains(&format!("\"{name}\""))) {
@@ -167,7 +168,7 @@ fn with_paths(data: &EventData) -> Result<Option<Map<String, Value>>> {
 }
 
 impl Tracker {
-    /// Returns the tracker for what the client of this request says that it did.
+    /// Returns the tracker for events that the client of this request reports.
     pub fn client(&self) -> ClientTracker {
         ClientTracker::new(self.clone())
     }

@@ -367,7 +367,7 @@ impl Consent {
         let mut state = self.context.state();
         let before = state.profile.cached().map(|cached| cached.profile().clone()).unwrap_or_default();
         let profile = Profile { consents, ..before };
-        state.keep_arrival();
+        state.keep_initial_profile();
         state.profile = ProfileState::Profile(Arc::new(CachedProfile::alone(profile)));
         if let Some(visitor) = state.visitor.filter(|_| !is_head_sent && !state.is_logged_in()) {
             state.visitor_cookie = VisitorCookie::Set(visitor.token);

@@ -1,4 +1,4 @@
-//! One-shot messages: put by one request, shown by the next.
+//! Flash messages: set by one request, shown by the next.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::{error::Result, id::SessionId, model::session::decode};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Flash {
-    /// What kind of message, in the application's words: "info", "error".
+    /// Level of the message, chosen by the application: "info", "error".
     pub level: String,
     /// The message.
     pub text: String,
@@ -25,8 +25,8 @@ impl Session {
     ///
     /// As for [`insert`](Self::insert).
     pub fn flash(&self, level: &str, text: &str) -> Result<()> {
-        // In order of time; those of one moment in the order in which they were left.
-        let now = self.visit_now();
+        // In order of time; within the same time, in order of insertion.
+        let now = self.request_time();
         let (left, id) = (self.count_keys(PREFIX), SessionId::generate(now)?);
         let key = format!("{PREFIX}{:016x}.{left:04x}.{id}", now.as_millis());
         let flash = Flash { level: level.into(), text: text.into() };
@@ -68,5 +68,5 @@ impl Session {
     }
 }
 
-/// What the keys of messages begin with. It is among the keys that belong to this crate.
+/// Prefix of the keys of messages, reserved for this crate.
 const PREFIX: &str = "guestbook.flash.";

@@ -1,4 +1,4 @@
-//! [`Layers`]: what a request context knows of the layers that its request has come through.
+//! [`Layers`]: the layers that a request has passed.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -7,23 +7,23 @@ use http::Extensions;
 use super::{RequestContext, TokenStatus};
 use crate::engine::{consents::Consents, recorder::Recorder, sessions::Sessions};
 
-/// The layers around the session layer that made a request context, and what was found inside.
+/// The layers around the session layer that created a request context, and those found inside.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
-    /// the request context of another guestbook, whose session layer is outside.
+    /// The request context of another guestbook, whose session layer is outside.
     outer: Option<RequestContext>,
     found: AtomicU8,
 }
 
-/// The consent layer of the guestbook.
+/// This guestbook's consent layer is present.
 const CONSENT: u8 = 1;
-/// Another guestbook's session cookie has the name of this one's.
+/// Another guestbook uses the same name for its session cookie.
 const SHARED_SESSION_COOKIE: u8 = 2;
-/// Another guestbook's visitor cookie has the name of this one's.
+/// Another guestbook uses the same name for its visitor cookie.
 const SHARED_VISITOR_COOKIE: u8 = 4;
 
 impl Layers {
-    /// A layer whose cookies have these `names` inside of that of `outer`.
+    /// Creates the layers of a session layer with these cookie `names` inside that of `outer`.
     pub(crate) fn inside(outer: RequestContext, names: [Option<&str>; 2]) -> Self {
         let mut shared = 0;
         let mut next = Some(&outer);
@@ -45,15 +45,15 @@ impl Layers {
         Self { outer: Some(outer), found: AtomicU8::new(shared) }
     }
 
-    /// Whether another guestbook uses the name of one of the cookies.
+    /// Returns whether another guestbook uses the name of one of the cookies.
     pub(crate) fn shares_cookie(&self) -> bool {
         self.found.load(Ordering::Relaxed) & (SHARED_SESSION_COOKIE | SHARED_VISITOR_COOKIE) != 0
     }
 }
 
 impl RequestContext {
-    /// The innermost request context that `is_wanted`, of those of all guestbooks whose session
-    /// layers the request has come through.
+    /// Returns the innermost request context that `is_wanted`, among those of all guestbooks whose
+    /// session layers the request has passed.
     pub(crate) fn find(extensions: &Extensions, is_wanted: impl Fn(&Self) -> bool) -> Option<&Self> {
         let mut next = extensions.get::<Self>();
         while let Some(context) = next {
@@ -65,39 +65,40 @@ impl RequestContext {
         None
     }
 
-    /// Whether it is a request context of the guestbook with these sessions.
+    /// Returns whether this is a request context of the guestbook with these sessions.
     pub(crate) fn is_of(&self, sessions: &Sessions) -> bool {
         self.inner.services.sessions().is(sessions)
     }
 
-    /// Whether it is a request context of the guestbook with this recorder.
+    /// Returns whether this is a request context of the guestbook with this recorder.
     pub(crate) fn records_to(&self, recorder: &Recorder) -> bool {
         self.inner.services.recorder().is(recorder)
     }
 
-    /// Whether it is a request context of the guestbook with these decisions.
+    /// Returns whether this is a request context of the guestbook with these decisions.
     pub(crate) fn decides_by(&self, consents: &Consents) -> bool {
         self.inner.services.consents().is_some_and(|own| own.is_same(consents))
     }
 
-    /// Whether an activity layer has looked at the request.
+    /// Returns whether an activity layer has observed the request.
     pub(crate) fn is_seen(&self) -> bool {
-        self.inner.seen.get().is_some()
+        self.inner.observed.get().is_some()
     }
 
-    /// Notes the consent layer. Whether it was there before.
+    /// Marks the consent layer as present. Returns whether it was present before.
     pub(crate) fn enters_consent_layer(&self) -> bool {
         self.inner.layers.found.fetch_or(CONSENT, Ordering::Relaxed) & CONSENT != 0
     }
 
-    /// Whether the session cookie of the request is this guestbook's to remove. Where another one
-    /// uses the same name, it is if it let somebody in here.
+    /// Returns whether this guestbook may remove the session cookie of the request. If another
+    /// guestbook uses the same name, only if the token belongs to a session here.
     pub(super) fn owns_cookie(&self, token_status: TokenStatus) -> bool {
         token_status == TokenStatus::Live
             || self.inner.layers.found.load(Ordering::Relaxed) & SHARED_SESSION_COOKIE == 0
     }
 
-    /// Whether another guestbook uses the name of the visitor's cookie, and may know the visitor.
+    /// Returns whether another guestbook uses the name of the visitor cookie, and may know the
+    /// visitor.
     pub(super) fn shares_visitor_cookie(&self) -> bool {
         self.inner.layers.found.load(Ordering::Relaxed) & SHARED_VISITOR_COOKIE != 0
     }

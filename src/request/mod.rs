@@ -49,7 +49,7 @@ use crate::{
     },
 };
 
-/// The context of one request: its session, its client, and what recording needs.
+/// The context of one request: session, consent, preferences, client, and tracker.
 ///
 /// The layer puts one into the request's extensions. A clone is another handle to the same context.
 ///
@@ -99,27 +99,28 @@ struct Inner {
     flags: AtomicU8,
     layers: Layers,
     state: Mutex<State>,
-    /// What the activity layer saw of the request, if it is there.
-    seen: OnceLock<ObservedRequest>,
+    /// What the activity layer observed of the request, if that layer is present.
+    observed: OnceLock<ObservedRequest>,
 }
 
 struct State {
     current: Option<Current>,
     changes: Changes,
-    /// The token that this request made.
+    /// The token that this request issued.
     issued: Option<SessionToken>,
-    /// The token that the client has, if its persistent cookie is due for a new Max-Age.
+    /// The client's token, if its persistent cookie is due for a new Max-Age.
     renewal: Option<SessionToken>,
-    /// The key of the token that the client has, if it is no session's.
+    /// The key of the client's token, if it belongs to no session.
     stale: Option<Box<SessionKey>>,
-    /// The cookie that the client has is to be removed, unless a session begins.
+    /// Whether the client's cookie is to be removed, unless a session begins.
     removal_due: bool,
     token_status: TokenStatus,
     logged_out: bool,
     profile: ProfileState,
-    /// What was known of somebody who has left since: what they did before is judged by it.
+    /// The profile of a user who logged out during the request; their earlier actions are judged by
+    /// it.
     former: Option<ProfileState>,
-    /// What was known when the request arrived, if it is something else now.
+    /// The profile at the arrival of the request, if it has changed since.
     at_arrival: Option<ProfileState>,
     visitor: Option<Visitor>,
     visitor_cookie: VisitorCookie,
@@ -133,17 +134,17 @@ struct Current {
     record: Arc<SessionRecord>,
 }
 
-/// Somebody looked at the session: the response depends on it.
+/// The session was read: the response depends on it.
 const READ: u8 = 1;
-/// Something is to be saved or told to the client.
+/// There are changes to save or to send to the client.
 const CHANGED: u8 = 2;
-/// The head of the response is out, and with it the last chance for a cookie.
+/// The head of the response is sent: no cookie can be set any more.
 const HEAD_SENT: u8 = 4;
-/// Somebody looked at a decision, or at what the browser signals.
+/// A decision or a signal of the browser was read.
 const CONSENT_READ: u8 = 8;
-/// The language that the browser asks for counts.
+/// The response depends on `Accept-Language`.
 const LANGUAGE: u8 = 16;
-/// The colour scheme that the browser asks for counts.
+/// The response depends on the colour scheme of the browser.
 const SCHEME: u8 = 32;
 
 impl RequestContext {
@@ -169,26 +170,34 @@ impl RequestContext {
         };
         let flags = AtomicU8::new(if cookie_due { CHANGED } else { 0 });
         Self {
-            inner: Arc::new(Inner { services, client, flags, layers, state: Mutex::new(state), seen: OnceLock::new() }),
+            inner: Arc::new(Inner {
+                services,
+                client,
+                flags,
+                layers,
+                state: Mutex::new(state),
+                observed: OnceLock::new(),
+            }),
         }
     }
 
-    /// The session of this request; it may be one that does not exist yet.
+    /// Returns the session of this request, which may not exist yet.
     pub fn session(&self) -> Session {
         Session::new(self.clone())
     }
 
-    /// What the user has agreed to; `None` if the guestbook was built without
+    /// Returns the consent of the user; `None` if the guestbook was built without
     /// [`consent`](crate::GuestbookBuilder::consent).
     pub fn consent(&self) -> Option<Consent> {
         self.inner.services.consents().map(|_| Consent::new(self.clone()))
     }
 
-    /// Records what the user does.
+    /// Returns the tracker for explicit events.
     pub fn tracker(&self) -> Tracker {
-        let seen = self.inner.seen.get();
-        let (trace, visitor) = (seen.map(|seen| seen.trace.clone()), seen.and_then(|seen| seen.visitor));
-        Tracker::of_visit(self.clone(), trace, visitor)
+        let observed = self.inner.observed.get();
+        let (trace, visitor) =
+            (observed.map(|observed| observed.trace.clone()), observed.and_then(|observed| observed.visitor));
+        Tracker::of_context(self.clone(), trace, visitor)
     }
 
     /// Queues an event, see [`Tracker::track`].
@@ -219,25 +228,25 @@ impl RequestContext {
         self.tracker().track_durable(event_type, data).await
     }
 
-    /// Takes what the activity layer saw. From now on logins and logouts are recorded.
-    pub(crate) fn attach(&self, seen: ObservedRequest) {
+    /// Attaches what the activity layer observed. From now on logins and logouts are recorded.
+    pub(crate) fn attach(&self, observed: ObservedRequest) {
         // A second activity layer has nothing to add.
-        let _ = self.inner.seen.set(seen);
+        let _ = self.inner.observed.set(observed);
     }
 
-    /// The tracker, if the activity layer is there.
+    /// Returns the tracker, if the activity layer is present.
     fn activity(&self) -> Option<Tracker> {
-        self.inner.seen.get().map(|_| self.tracker())
+        self.inner.observed.get().map(|_| self.tracker())
     }
 
-    /// Who is logged in and in which session, at this moment. The response does not depend on it.
+    /// Returns the current user and session, without making the response depend on them.
     pub(crate) fn who(&self) -> (Option<UserId>, Option<SessionId>) {
         let state = self.state();
         let head = state.current.as_ref().map(|current| &current.record.head);
         (head.and_then(|head| head.user.clone()), head.map(|head| head.id))
     }
 
-    /// Merges what the visitor decided into the decisions of the account that they log in to.
+    /// Merges the visitor's decisions into those of the account at a login.
     async fn link(&self, user: &UserId) -> Result<()> {
         let visitor = self.state().visitor;
         match (self.inner.services.consents(), visitor) {
@@ -246,8 +255,8 @@ impl RequestContext {
         }
     }
 
-    /// Somebody has logged in: what is known of the visitor gives way to what is known of the user.
-    async fn arrive_as(&self, user: UserId) {
+    /// Replaces the visitor's profile by the user's after a login.
+    async fn load_user_profile(&self, user: UserId) {
         let Some(profiles) = self.sessions().profiles() else { return };
         self.adopt_preferences(&user).await;
         let profile = match profiles.load(&Subject::User(user)).await {
@@ -258,7 +267,7 @@ impl RequestContext {
             }
         };
         let mut state = self.state();
-        state.depart();
+        state.clear_user();
         state.profile = profile;
     }
 
@@ -291,17 +300,16 @@ impl RequestContext {
 }
 
 impl State {
-    /// To be called before something else is known.
-    fn keep_arrival(&mut self) {
+    /// Keeps the profile of the arrival before it changes.
+    fn keep_initial_profile(&mut self) {
         if self.at_arrival.is_none() {
             self.at_arrival = Some(self.profile.clone());
         }
     }
 
-    /// Forgets the user of this request: what they decided stays with them, and the browser is
-    /// nobody's.
-    fn depart(&mut self) {
-        self.keep_arrival();
+    /// Replaces the user by an anonymous visitor. The user's decisions stay with the user.
+    fn clear_user(&mut self) {
+        self.keep_initial_profile();
         let profile = mem::take(&mut self.profile);
         if self.former.is_none() || !matches!(profile, ProfileState::Empty) {
             self.former = Some(profile);

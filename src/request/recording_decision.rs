@@ -1,4 +1,4 @@
-//! [`recording_decision`]: what of an event may be recorded.
+//! [`recording_decision`]: how much of an event may be recorded.
 
 use super::{RequestContext, State};
 use crate::{
@@ -10,12 +10,12 @@ use crate::{
     model::{activity::Event, consent::Reason},
 };
 
-/// What of an event may be recorded.
+/// How much of an event may be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordingDecision {
-    /// All of it, and who the visitor is, if they agreed to that.
+    /// The whole event, with the visitor if they have agreed to that.
     Full(Option<VisitorId>),
-    /// That it happened.
+    /// Only that it happened.
     Unlinked,
     /// Nothing.
     Nothing,
@@ -23,8 +23,8 @@ pub(crate) enum RecordingDecision {
     Restricted,
 }
 
-/// What of an event in this request may be recorded. Without a request context nobody knows what
-/// was decided, so it is not allowed.
+/// Returns how much of an event in this request may be recorded. Without a request context the
+/// decisions are unknown, so nothing is.
 pub(crate) fn recording_decision(
     event: &Event,
     context: Option<&RequestContext>,
@@ -38,7 +38,7 @@ pub(crate) fn recording_decision(
     let (verdict, visitor) = match context {
         Some(context) => {
             let state = context.state();
-            // A browser may carry a visitor's cookie beside a login: what a user agrees to is no
+            // A browser may carry a visitor's cookie beside a login. The user's decision is not a
             // grant of that visitor.
             let visitor = state.visitor.filter(|_| !state.is_logged_in()).map(|visitor| visitor.id);
             (consents.verdict(purpose, state.profile_of(event), context.verdict_inputs()), visitor)
@@ -59,12 +59,12 @@ impl State {
         self.current.as_ref().is_some_and(|current| current.record.head.user.is_some())
     }
 
-    /// Whether nothing of this person is to be recorded.
+    /// Returns whether nothing of this person may be recorded.
     fn is_restricted(&self, event: &Event) -> bool {
         self.profile_of(event).cached().is_some_and(|cached| cached.profile().restriction.is_some())
     }
 
-    /// By whose decisions an event is judged: a logout is an act of the user who was there before
+    /// Returns the profile whose decisions apply to an event. A logout belongs to the user before
     /// it.
     fn profile_of(&self, event: &Event) -> &ProfileState {
         let present = self.current.as_ref().and_then(|current| current.record.head.user.as_ref());
@@ -77,7 +77,7 @@ impl State {
 }
 
 impl RecordingDecision {
-    /// What is left of `event`.
+    /// Returns the part of `event` that may be recorded.
     pub(crate) fn apply(self, mut event: Event) -> Option<Event> {
         match self {
             Self::Full(visitor) => {

@@ -1,4 +1,4 @@
-//! The end of a request: changes are saved, and the response's head is written.
+//! The end of a request: saves changes and writes the response's head.
 
 use std::{
     mem,
@@ -20,17 +20,17 @@ use crate::{
 };
 
 impl RequestContext {
-    /// Saves what is left to save and closes the request context for cookies. Whether there is
-    /// anything to tell the client.
+    /// Saves remaining changes and closes the request context for cookies. Returns whether there is
+    /// anything to send to the client.
     ///
-    /// The fast path, where nobody touched the session, is one atomic instruction.
+    /// The fast path, in which nobody used the session, is one atomic instruction.
     pub(crate) fn needs_finish(&self) -> bool {
         self.inner.flags.fetch_or(HEAD_SENT, Ordering::AcqRel) != 0
     }
 
-    /// Saves the changes of this request. A session that ended meanwhile stays ended: that is an
-    /// error only if somebody was logged in. The changes of others go into a new session if its
-    /// cookie can do no harm, or are dropped.
+    /// Saves the changes of this request. A session that ended meanwhile stays ended, which is an
+    /// error only if a user was logged in. Otherwise the changes go into a new session if its
+    /// cookie is safe, or are dropped.
     pub(crate) async fn commit(&self) -> Result<()> {
         let (id, again) = {
             let state = self.state();
@@ -47,7 +47,7 @@ impl RequestContext {
             (TokenStatus::JustEnded { logged_in: true }, _) => return Err(error),
             (TokenStatus::JustEnded { logged_in: false }, _) | (_, None) => {}
             (_, Some(changes)) => match self.start(changes, true).await {
-                // Somebody has logged in meanwhile with the same browser.
+                // The same browser has logged in meanwhile.
                 Err(error) if error.kind() == ErrorKind::Ended => {}
                 result => return result,
             },
@@ -62,14 +62,14 @@ impl RequestContext {
     pub(crate) fn take_renewal(&self, is_public: impl FnOnce() -> bool) -> (Option<SessionToken>, bool) {
         let mut state = self.state();
         let is_needed = state.current.is_some() && state.issued.is_none();
-        // A cookie keeps caches from storing a response that is the same for everybody: a later
+        // A cookie prevents caches from storing a response that is the same for everybody: a later
         // response carries it.
         let is_for_all = || self.inner.flags.load(Ordering::Acquire) & READ == 0 && is_public();
         let renewal = state.renewal.take().filter(|_| is_needed && !is_for_all());
         (renewal, !state.changes.is_empty())
     }
 
-    /// Has the response send the cookie with `token` again, if it is still that of the session.
+    /// Makes the response send the cookie with `token` again, if it is still that of the session.
     pub(crate) async fn renew(&self, token: SessionToken) {
         let Some(current) = self.state().current.clone() else { return };
         match self.sessions().renew(token.key(), &current.record).await {
@@ -119,7 +119,7 @@ impl RequestContext {
     }
 
     /// Stores the pending changes, in a new session if there is none. `at_head`: the response's
-    /// head is being made.
+    /// head is being written.
     pub(super) async fn save(&self, at_head: bool) -> Result<()> {
         let (current, changes) = {
             let mut state = self.state();
@@ -134,26 +134,26 @@ impl RequestContext {
         let id = current.record.head.id;
         match self.sessions().apply(current.key, &current.record, changes, self.address()).await? {
             Applied::Merged { record, .. } | Applied::Mismatch(record) => {
-                self.saw(id, record);
+                self.adopt(id, record);
                 Ok(())
             }
             Applied::Ended => Err(self.session_ended(&current).await),
         }
     }
 
-    /// The store says that the session of this request is over, and the request has none from now
-    /// on. The error that says so.
+    /// Handles a session that has ended in the store: the request has no session from now on.
+    /// Returns the error.
     ///
-    /// It may begin a new one only if nobody was logged in and no other token took the place of the
-    /// one it came with: a parallel request may have just logged in, and a new anonymous cookie
-    /// would overwrite that one's.
+    /// The request may begin a new session only if nobody was logged in and no other token replaced
+    /// the one it came with: a parallel request may have just logged in, and a new anonymous cookie
+    /// would overwrite its cookie.
     pub(super) async fn session_ended(&self, current: &Current) -> Error {
         let logged_in = current.record.head.user.is_some();
         let (token_status, error) = match logged_in {
             true => (TokenStatus::JustEnded { logged_in }, ended()),
             false => match self.sessions().reload(&current.key).await {
                 Ok(Loaded::Ended { .. } | Loaded::OtherRealm) => (TokenStatus::JustEnded { logged_in }, ended()),
-                // It expired, or was ended without a successor.
+                // It expired, or ended without a successor.
                 Ok(Loaded::Unknown | Loaded::Found(_)) => (TokenStatus::Unknown, ended()),
                 Err(error) => (TokenStatus::JustEnded { logged_in }, error),
             },
@@ -167,7 +167,7 @@ impl RequestContext {
         error
     }
 
-    /// Stores a new anonymous session and has its cookie set.
+    /// Stores a new anonymous session and sets its cookie.
     pub(super) async fn start(&self, changes: Changes, at_head: bool) -> Result<()> {
         self.check_can_start(at_head)?;
         let (token_status, stale) = {
@@ -176,7 +176,7 @@ impl RequestContext {
         };
         if matches!(token_status, TokenStatus::JustEnded { .. }) || self.is_replaced(stale.as_deref()) {
             // A parallel request may have just logged in; a new anonymous cookie would overwrite
-            // that one's.
+            // its cookie.
             return Err(ended());
         }
         let now = self.sessions().now();
@@ -184,7 +184,7 @@ impl RequestContext {
         self.begin(head, &changes, EpochRule::Keep).await
     }
 
-    /// Whether somebody has logged in since with a browser that brought this key.
+    /// Returns whether a login has happened since with a browser that sent this key.
     fn is_replaced(&self, stale: Option<&SessionKey>) -> bool {
         stale.is_some_and(|key| self.sessions().is_replaced(key))
     }
@@ -201,12 +201,12 @@ impl RequestContext {
         Ok(())
     }
 
-    /// From where the request comes, if that is known and trusted.
+    /// Returns the address of the client, if it is known and trusted.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.inner.client.address
     }
 
-    /// Takes over a session that this request made or rotated.
+    /// Adopts a session that this request created or rotated.
     pub(super) fn issue(&self, token: SessionToken, record: SessionRecord) {
         let mut state = self.state();
         state.current = Some(Current { key: token.key(), record: Arc::new(record) });
@@ -215,15 +215,15 @@ impl RequestContext {
         self.mark(CHANGED);
     }
 
-    /// Takes over what the store says of the current session.
-    pub(super) fn saw(&self, id: SessionId, record: SessionRecord) {
+    /// Adopts the stored state of the current session.
+    pub(super) fn adopt(&self, id: SessionId, record: SessionRecord) {
         let mut state = self.state();
         if let Some(current) = state.current.as_mut().filter(|current| current.record.head.id == id) {
             current.record = Arc::new(record);
         }
     }
 
-    /// Whether a session may begin that has nothing to do with the one that the request came with.
+    /// Returns whether a new session may begin, unrelated to the one that the request came with.
     pub(super) fn can_begin(&self) -> bool {
         !matches!(self.state().token_status, TokenStatus::JustEnded { .. } | TokenStatus::Unavailable)
     }
@@ -239,9 +239,8 @@ impl RequestContext {
     }
 }
 
-/// The last holder of the context is gone: the client left, the handler panicked, or a streaming
-/// body has ended. What is still unsaved is saved in the background, unless there is no session
-/// that it could belong to.
+/// Saves in the background when the last handle is dropped: the client disconnected, the handler
+/// panicked, or a streaming body has ended. Changes without a session to belong to are dropped.
 impl Drop for Inner {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -251,7 +250,7 @@ impl Drop for Inner {
         let (Some(current), changes) = (state.current.take(), mem::take(&mut state.changes)) else { return };
         let id = current.record.head.id;
         if tokio::runtime::Handle::try_current().is_err() {
-            tracing::warn!(session = %id, "changes are lost: the visit ended outside the Tokio runtime");
+            tracing::warn!(session = %id, "changes are lost: the request ended outside the Tokio runtime");
             return;
         }
         let (sessions, address) = (self.services.sessions().clone(), self.client.address);

@@ -1,4 +1,4 @@
-//! [`Session`]: what a handler does with the session of its request.
+//! [`Session`]: the session of a request.
 
 mod login;
 mod take;
@@ -19,7 +19,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// The session of a request. A clone is another handle to the same one.
+/// The session of a request. Clones are handles to the same session.
+///
+/// # Examples
 ///
 /// ```
 /// use axum::{Json, Router, body::Body, routing::{get, post}};
@@ -99,7 +101,7 @@ pub struct Session {
     context: RequestContext,
 }
 
-/// How often [`Session::update`] tries again when parallel requests change the same key.
+/// How often [`Session::update`] retries when parallel requests change the same key.
 const UPDATE_ATTEMPTS: usize = 256;
 
 /// Keys with this prefix belong to the crate.
@@ -177,9 +179,9 @@ impl Session {
         })
     }
 
-    /// Replaces the value under `key` by what `change` makes of it, atomically against all other
-    /// requests: for counters and things that may be used once. `None` means absent, before and
-    /// after. The new value, stored.
+    /// Replaces the value under `key` by the result of `change`, atomically with respect to all
+    /// other requests: for counters and values that may be used once. `None` means absent, before
+    /// and after. Returns the stored value.
     ///
     /// `change` runs again if another request was faster. Other pending changes are stored with it.
     ///
@@ -197,7 +199,8 @@ impl Session {
         self.update_any(key, |value| Ok(change(value))).await
     }
 
-    /// As [`update`](Self::update), also for keys of this crate, and with a change that may refuse.
+    /// Like [`update`](Self::update), also for keys of this crate, and with a change that may
+    /// refuse.
     pub(super) async fn update_any<T, F>(&self, key: &str, mut change: F) -> Result<Option<T>>
     where
         T: Serialize + DeserializeOwned,
@@ -225,14 +228,14 @@ impl Session {
             let id = record.head.id;
             match self.context.sessions().apply(*session_key, record, changes, self.context.address()).await? {
                 Applied::Merged { record, .. } => {
-                    self.context.saw(id, record);
+                    self.context.adopt(id, record);
                     return Ok(next);
                 }
-                Applied::Mismatch(record) => self.context.saw(id, record),
+                Applied::Mismatch(record) => self.context.adopt(id, record),
                 Applied::Ended => {
                     let error = self.context.session_ended(&current).await;
-                    // Without a session, and free to begin one, the request goes on as a first one
-                    // would.
+                    // Without a session, and allowed to begin one, the request continues like a
+                    // first one.
                     if error.kind() != ErrorKind::Ended || !self.context.can_begin() {
                         return Err(error);
                     }
@@ -284,33 +287,33 @@ impl Session {
         self.head(|head| head.authenticated_at).flatten()
     }
 
-    /// Whether the user logged in at most `max_age` ago: for what must not be done from a forgotten
-    /// session.
+    /// Returns whether the user logged in at most `max_age` ago: for actions that must not be
+    /// possible from a forgotten session.
     pub fn authenticated_within(&self, max_age: Duration) -> bool {
         let now = self.context.sessions().now();
         self.authenticated_at().is_some_and(|at| now.since(at) <= max_age)
     }
 
-    /// The token that this request issued, if it did: for API clients that keep it themselves and
-    /// send it in a header. Everybody else gets it as a cookie that no script can read (OWASP ASVS
+    /// Returns the token that this request issued, if any: for API clients that store it themselves
+    /// and send it in a header. Browsers get it as a cookie that no script can read (OWASP ASVS
     /// 3.3.4); do not put it into a page.
     pub fn issued_token(&self) -> Option<SessionToken> {
         self.context.state().issued.clone()
     }
 
-    /// Whether a user is logged in.
+    /// Returns whether a user is logged in.
     #[inline]
     pub(crate) fn is_logged_in(&self) -> bool {
         self.head(|head| head.user.is_some()).unwrap_or(false)
     }
 
-    /// Whether the store could not be asked for the session.
+    /// Returns whether the store was unavailable when the session was loaded.
     #[inline]
     pub(crate) fn is_unavailable(&self) -> bool {
         self.context.state().token_status == TokenStatus::Unavailable
     }
 
-    /// Whether the session is stored.
+    /// Returns whether the session is stored.
     pub fn exists(&self) -> bool {
         self.head(|_| ()).is_some()
     }
@@ -328,15 +331,15 @@ impl Session {
         state.changes.keys(state.current.as_ref().map(|current| &current.record.data))
     }
 
-    /// How many keys this request sees that begin with `prefix`. The response does not depend on
-    /// it.
+    /// Returns the number of keys with `prefix`, as this request sees them, without making the
+    /// response depend on it.
     pub(super) fn count_keys(&self, prefix: &str) -> usize {
         let state = self.context.state();
         let keys = state.changes.keys(state.current.as_ref().map(|current| &current.record.data));
         keys.iter().filter(|key| key.starts_with(prefix)).count()
     }
 
-    pub(super) fn visit_now(&self) -> Timestamp {
+    pub(super) fn request_time(&self) -> Timestamp {
         self.context.sessions().now()
     }
 

@@ -1,4 +1,4 @@
-//! [`Tracker`]: records what the user of a request does.
+//! [`Tracker`]: records explicit events of a request.
 
 use std::{borrow::Cow, fmt};
 
@@ -16,21 +16,22 @@ use crate::{
     model::activity::{Event, EventData, EventType, RequestTrace},
 };
 
-/// Records explicit events of one request: who, in which session, on which route, from what kind of
-/// device is filled in.
+/// Records explicit events of one request. User, session, route and device are added automatically.
 ///
-/// Where consent is configured, an event whose purpose the user has not allowed is left out and
-/// counted ([`RecorderStats::withheld`](crate::activity::RecorderStats::withheld)), or recorded
-/// without saying who. One of a user whose data is [restricted](crate::privacy::Restriction) is
-/// left out and counted likewise.
+/// With feature `axum` it is an extractor.
 ///
-/// With feature `axum` it is an extractor. [`track`](Self::track) queues and never waits; under
-/// overload the event is dropped and counted, which is no error.
-/// [`track_durable`](Self::track_durable) returns when the event is stored. Both return the fate of
-/// the event.
+/// - [`track`](Self::track) queues an event and never waits. Under overload the event is dropped
+///   and counted; this is not an error.
+/// - [`track_durable`](Self::track_durable) returns once the event is stored.
+/// - [`client`](Self::client) records events that the client reports: it marks them, and refuses
+///   security events.
 ///
-/// Record what a client names through [`client`](Self::client): it refuses security events and
-/// marks the others.
+/// All of them return the result: see [`Tracked`]. With consent configured, an event whose purpose
+/// the user has not allowed is not recorded, or recorded without the person, and counted
+/// ([`RecorderStats::withheld`](crate::activity::RecorderStats::withheld)). The same holds for
+/// users whose data is [restricted](crate::privacy::Restriction).
+///
+/// # Examples
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -62,13 +63,13 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn of_visit(context: RequestContext, trace: Option<RequestTrace>, visitor: Option<VisitorId>) -> Self {
+    pub(super) fn of_context(context: RequestContext, trace: Option<RequestTrace>, visitor: Option<VisitorId>) -> Self {
         let (recorder, consents) =
             (context.inner.services.recorder().clone(), context.inner.services.consents().cloned());
         Self { recorder, context: Some(context), consents, trace, visitor }
     }
 
-    pub(crate) fn of_stranger(
+    pub(crate) fn without_context(
         recorder: Recorder,
         consents: Option<Consents>,
         trace: RequestTrace,
@@ -77,12 +78,12 @@ impl Tracker {
         Self { recorder, context: None, consents, trace: Some(trace), visitor }
     }
 
-    /// Whether its events go to `recorder`.
+    /// Returns whether its events go to `recorder`.
     pub(crate) fn is_of(&self, recorder: &Recorder) -> bool {
         self.recorder.is(recorder)
     }
 
-    /// The tracker of the request with these extensions; `None` if it came through neither the
+    /// Returns the tracker of the request with these extensions; `None` if it passed neither the
     /// session layer nor the activity layer.
     pub fn from_extensions(extensions: &http::Extensions) -> Option<Self> {
         match extensions.get::<RequestContext>() {
@@ -91,13 +92,13 @@ impl Tracker {
         }
     }
 
-    /// Queues an event of this type with this data, a value that serializes to a JSON object.
+    /// Queues an event with this type and data, a value that serializes to a JSON object.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) and
-    /// [`TooLarge`](crate::ErrorKind::TooLarge), saying what is wrong, if the name breaks the rules
-    /// of [`EventType`], the data those of [`EventData`], or the type's own check refuses it.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) or [`TooLarge`](crate::ErrorKind::TooLarge)
+    /// if the name breaks the rules of [`EventType`], the data those of [`EventData`], or the check
+    /// of the type refuses the data.
     pub fn track<K, T>(&self, event_type: K, data: &T) -> Result<Tracked>
     where
         K: TryInto<EventType>,
@@ -107,7 +108,7 @@ impl Tracker {
         Ok(self.record(self.prepare(event_type, data)?))
     }
 
-    /// As [`track`](Self::track), and returns when the event is stored.
+    /// Stores an event like [`track`](Self::track), and returns once it is stored.
     ///
     /// # Errors
     ///
@@ -121,21 +122,21 @@ impl Tracker {
         self.record_durable(self.prepare(event_type, data)?).await
     }
 
-    /// Somebody logged in, with data `{"action":"user_logged_in"}`.
+    /// Records a login, with data `{"action":"user_logged_in"}`.
     /// [`Session::login`](crate::Session::login) does this.
     pub fn login(&self) -> Tracked {
         self.record(self.known(EventType::LOGIN, EventData::from_stored(LOGGED_IN)))
     }
 
-    /// Somebody logged out, with data `{"action":"user_logged_out"}`.
+    /// Records a logout, with data `{"action":"user_logged_out"}`.
     /// [`Session::logout`](crate::Session::logout) does this.
     pub fn logout(&self) -> Tracked {
         self.record(self.known(EventType::LOGOUT, EventData::from_stored(LOGGED_OUT)))
     }
 
-    /// A page was shown, with data `{"page":page}`, without the page's query and fragment. The
-    /// activity layer records pages that it serves. Where the client names the page, use
-    /// [`client`](Self::client).
+    /// Records that a page was shown, with data `{"page":page}`, without the page's query and
+    /// fragment. The activity layer records pages that it serves. If the client reports the page,
+    /// use [`client`](Self::client).
     ///
     /// # Errors
     ///
@@ -145,7 +146,7 @@ impl Tracker {
         self.track(EventType::PAGE_VIEW, &json!({ "page": path_of(page)? }))
     }
 
-    /// Somebody did something: a `button_click` with data `{"action":action,"details":details}`.
+    /// Records a `button_click` with data `{"action":action,"details":details}`.
     ///
     /// # Errors
     ///
@@ -165,7 +166,7 @@ impl Tracker {
         self.track(EventType::API_CALL, &json!({ "endpoint": path_of(endpoint)?, "method": method }))
     }
 
-    /// The event as [`track`](Self::track) would queue it, to add to it before it is
+    /// Returns the event that [`track`](Self::track) would queue, to add to it before it is
     /// [recorded](Self::record).
     ///
     /// # Errors
@@ -182,7 +183,7 @@ impl Tracker {
         Ok(self.signed(event))
     }
 
-    /// Queues an event as it is, if the user's decisions allow it.
+    /// Queues a prepared event, if the user's decisions allow it.
     pub fn record(&self, event: Event) -> Tracked {
         let (event, is_withheld) = self.allowed(event);
         match (event.map(|event| self.recorder.record(event)), is_withheld) {
@@ -191,8 +192,8 @@ impl Tracker {
         }
     }
 
-    /// Stores an event as it is, if the user's decisions allow it: [`Withheld`](Tracked::Withheld)
-    /// says that they do not, or that processing of their data is
+    /// Stores a prepared event, if the user's decisions allow it. Returns
+    /// [`Withheld`](Tracked::Withheld) if they do not, or if processing of the user's data is
     /// [restricted](crate::privacy::Restriction).
     ///
     /// # Errors
@@ -205,7 +206,7 @@ impl Tracker {
         Ok(if is_withheld { Tracked::Withheld } else { tracked })
     }
 
-    /// What may be recorded of an event, and whether that is less than all.
+    /// Returns what may be recorded of an event, and whether that is less than all.
     fn allowed(&self, event: Event) -> (Option<Event>, bool) {
         let recording_decision = recording_decision(&event, self.context.as_ref(), self.consents.as_ref());
         let is_withheld = !matches!(recording_decision, RecordingDecision::Full(_));
@@ -254,8 +255,8 @@ pub(super) struct Action<'a, T: ?Sized> {
 const LOGGED_IN: &str = r#"{"action":"user_logged_in"}"#;
 const LOGGED_OUT: &str = r#"{"action":"user_logged_out"}"#;
 
-/// A page or an endpoint as a path: without user name and password, query, fragment and path
-/// parameters.
+/// Returns a page or an endpoint as a path: without user name and password, query, fragment and
+/// path parameters.
 pub(super) fn path_of(page: &str) -> Result<Cow<'_, str>> {
     let path = page.split(['?', '#', ';']).next().unwrap_or_default();
     if path.is_empty() && !page.is_empty() {

@@ -1,4 +1,4 @@
-//! [`Agents`]: what a `User-Agent` says, read once for each text.
+//! [`Agents`]: a cache of parsed `User-Agent` headers.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::crawlers::is_crawler;
 use crate::model::client::{Agent, DeviceClass};
 
-/// A bounded memory of user agents. When it is full it starts anew: browsers send few different
+/// A bounded cache of parsed user agents. A full cache is emptied: browsers send few different
 /// texts.
 #[derive(Debug, Default)]
 pub(super) struct Agents {
@@ -19,16 +19,17 @@ pub(super) struct Agents {
 
 const CAPACITY: usize = 4_096;
 
-/// What is longer is no browser's.
+/// A longer text is not from a browser.
 const MAX_BYTES: usize = 480;
 
 impl Agents {
-    /// Families of browser and system; [`DeviceClass::Bot`] for a program that no person sits at.
+    /// Returns the families of browser and system, and [`DeviceClass::Bot`] for a program without a
+    /// person.
     pub(super) fn read(&self, text: &[u8]) -> Agent {
         if let Some(agent) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(text) {
             return *agent;
         }
-        // What is no text is no browser's.
+        // What is not UTF-8 is not from a browser.
         let agent = read(std::str::from_utf8(text).unwrap_or_default());
         if text.len() <= MAX_BYTES {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -54,9 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bots_are_told_from_browsers_however_often_they_alternate() {
+    fn read_distinguishes_alternating_bots_and_browsers() {
         let agents = Agents::default();
-        // Of the same length, with the same first and last eight bytes.
+        // Same length, same first and last eight bytes.
         let browser =
             "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
         let bot = browser.replace("Linux x86_64", "Googlebot/21");
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded() {
+    fn agents_cache_is_bounded() {
         let agents = Agents::default();
         for number in 0..3 * CAPACITY {
             agents.read(format!("Mozilla/5.0 Firefox/{number}").as_bytes());

@@ -1,4 +1,4 @@
-//! [`ActivityBody`]: the inner body, watched to its end.
+//! [`ActivityBody`]: the inner body, observed to its end.
 
 use std::{
     pin::Pin,
@@ -13,8 +13,7 @@ use super::recording::Recording;
 use crate::model::activity::Outcome;
 
 pin_project! {
-    /// The body of a response that went through the activity layer: that of the inner service,
-    /// frame by frame, with nothing buffered.
+    /// The response body of the activity layer: the inner body, frame by frame and unbuffered.
     #[derive(Debug)]
     pub struct ActivityBody<R> {
         #[pin]
@@ -49,7 +48,7 @@ impl<R: Body> Body for ActivityBody<R> {
             Poll::Ready(Some(Ok(frame))) => {
                 recording.passed(frame.data_ref().map_or(0, Buf::remaining));
                 if inner.is_end_stream() {
-                    // A server does not ask such a body again.
+                    // A server does not poll such a body again.
                     recording.end(Outcome::Completed);
                 } else {
                     *this.recording = Some(recording);

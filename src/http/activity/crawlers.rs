@@ -1,21 +1,19 @@
-//! [`is_crawler`]: whether a `User-Agent` is a program's that no person sits at.
+//! [`is_crawler`]: whether a `User-Agent` belongs to a program without a person.
 //!
-//! `iscrawl` looks for words such as `bot`. They also stand in the names of phones (Cubot, ID bot,
-//! Spider 8), which it takes for crawlers; and browsers that a program drives say nothing of the
-//! kind, which it takes for people. Both are told apart here, before it is asked. The names are
-//! those that occur in the collections of user agents that Matomo's device-detector, isbot and
-//! crawler-user-agents test with.
+//! `iscrawl` searches for words such as `bot`. Names of phones contain them as well (Cubot, ID bot,
+//! Spider 8), so it takes these for crawlers; and it takes browsers driven by a program for people.
+//! Both cases are handled here first. The names are those that occur in the test data of Matomo's
+//! device-detector, isbot and crawler-user-agents.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// Whether a `User-Agent` is a program's.
+/// Returns whether a `User-Agent` belongs to a program.
 pub(super) fn is_crawler(text: &str) -> bool {
     let small = text.to_ascii_lowercase();
     DRIVEN.iter().any(|word| small.contains(word)) || says_crawler(&without_device(&small))
 }
 
-/// Browsers that a program drives, and tools that load pages in order to measure or to picture
-/// them.
+/// Browsers driven by a program, and tools that load pages to measure or render them.
 const DRIVEN: &[&str] = &[
     "headless",
     "lighthouse",
@@ -50,11 +48,11 @@ const DRIVEN: &[&str] = &[
     "google favicon",
 ];
 
-/// What is no crawler's although it sounds like one: makers of phones and of television sets, a
-/// bank's browser, and what has an at sign and is no address of mail.
+/// Texts that look like crawlers but are not: phones, television sets, a bank's browser, and texts
+/// with an at sign that is not part of an email address.
 const PEOPLE: &[&str] = &["cubot", "botech", "caboto", "ecosia android@", "ecosia ios@", "@calendar=", "@taobao"];
 
-/// The text without the name of the device that it runs on, which is no product's.
+/// Returns the text without the name of the device.
 fn without_device(small: &str) -> String {
     let mut rest = Cow::Borrowed(small);
     if let Some((before, after)) = android_device(small) {
@@ -63,7 +61,7 @@ fn without_device(small: &str) -> String {
     PEOPLE.iter().fold(rest.into_owned(), |rest, name| rest.replace(name, ""))
 }
 
-/// What stands before and after the device in `Mozilla/5.0 (Linux; Android 8.0.0; CUBOT_X18
+/// Returns the text before and after the device in `Mozilla/5.0 (Linux; Android 8.0.0; CUBOT_X18
 /// Build/O00623; wv) AppleWebKit/…`. `None` if a crawler has put its own name or address there.
 fn android_device(small: &str) -> Option<(&str, &str)> {
     let engine = small.find(") applewebkit/").filter(|_| small.starts_with("mozilla/5.0 ("))?;
@@ -78,8 +76,8 @@ fn android_device(small: &str) -> Option<(&str, &str)> {
     is_device.then_some((before, after))
 }
 
-/// The detector keeps verdicts by address and by the first and last bytes of a text, in which two
-/// texts can agree. So each text gets an end of its own.
+/// The detector caches results by address and by the first and last bytes of a text, which may be
+/// equal for two texts. So each text gets a unique suffix.
 fn says_crawler(text: &str) -> bool {
     thread_local!(static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
     let number = CALLS.replace(CALLS.get().wrapping_add(1));
@@ -96,7 +94,7 @@ fn says_crawler(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// From `matomo-org/device-detector` and `omrilotan/isbot`, which have them from visitors.
+    /// From `matomo-org/device-detector` and `omrilotan/isbot`, which collected them from visitors.
     const PHONES: &[&str] = &[
         "Mozilla/5.0 (Linux; Android 9; CUBOT_X19) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.110 Mobile Safari/537.36",
         "Mozilla/5.0 (Linux; Android 8.0.0; CUBOT_P20) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.110 Mobile Safari/537.36",
@@ -143,7 +141,7 @@ mod tests {
     ];
 
     #[test]
-    fn is_crawler_takes_phones_for_people_and_driven_browsers_for_programs() {
+    fn is_crawler_accepts_phones_and_detects_driven_browsers() {
         for phone in PHONES {
             assert!(!is_crawler(phone), "{phone}");
         }

@@ -1,4 +1,4 @@
-//! [`Declared`]: the routes and words of the application, for paths of which no router tells the template.
+//! [`Declared`]: the application's routes and words, for paths without a route template.
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
@@ -6,10 +6,10 @@ use foldhash::fast::RandomState;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Texts that are looked up often.
+/// A set of strings for fast lookup.
 pub(super) type Words = HashSet<Box<str>, RandomState>;
 
-/// What the application has said of its paths.
+/// The declared routes and words of the application.
 #[derive(Clone, Default)]
 pub(super) struct Declared {
     pub(super) route_texts: Vec<String>,
@@ -39,7 +39,7 @@ impl Declared {
         Ok(())
     }
 
-    /// The template that a path matches.
+    /// Returns the template that matches a path.
     pub(super) fn route(&self, path: &str) -> Option<Arc<str>> {
         if self.route_texts.is_empty() {
             return None;
@@ -58,12 +58,12 @@ impl fmt::Debug for Declared {
     }
 }
 
-/// The segments of a template that stand for themselves.
+/// Returns the literal segments of a template.
 pub(super) fn literals(template: &str) -> impl Iterator<Item = Box<str>> {
     let is_literal =
         |segment: &&str| !segment.is_empty() && segment.len() <= MAX_WORD && !segment.contains(['{', '}', ':', '*']);
     template.split('/').filter(is_literal).map(Into::into)
 }
 
-/// Longer ones are no words.
+/// Maximum length of a word, in bytes.
 const MAX_WORD: usize = 64;

@@ -1,19 +1,19 @@
-//! [`Facts`]: what the headers of a request say.
+//! [`Facts`]: the relevant headers of a request.
 
 use http::{HeaderMap, header};
 
-/// What the headers say. Read in one pass: looking each of them up takes twice as long.
+/// The relevant headers, read in one pass. Looking each of them up takes twice as long.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts<'a> {
     pub(super) agent: &'a [u8],
     pub(super) referrer: Option<&'a [u8]>,
     pub(super) host: Option<&'a [u8]>,
-    /// The browser says that this very site asks (`Sec-Fetch-Site`).
+    /// Whether the browser reports a request from the same origin (`Sec-Fetch-Site`).
     pub(super) is_same_origin: bool,
-    /// What the browser wants it for (`Sec-Fetch-Dest`).
+    /// The destination that the browser reports (`Sec-Fetch-Dest`).
     pub(super) destination: Option<&'a [u8]>,
     pub(super) is_prefetch: bool,
-    /// It has a cookie or a language, as a person's browser does.
+    /// Whether there is a cookie or a language, as a person's browser sends.
     pub(super) is_personal: bool,
 }
 
@@ -22,7 +22,7 @@ impl<'a> Facts<'a> {
         let mut facts = Self::default();
         for (name, value) in headers {
             let value = value.as_bytes();
-            // Well-known names are numbers: comparing those is faster than comparing texts.
+            // Standard header names are numbers, which compare faster than strings.
             if *name == header::USER_AGENT {
                 facts.agent = value;
             } else if *name == header::HOST {
@@ -43,7 +43,8 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// Whether a script asked: the browser says that it wants neither a document nor a frame.
+    /// Returns whether a script sent the request: the destination is neither a document nor a
+    /// frame.
     pub(super) fn is_by_script(&self) -> bool {
         self.destination
             .is_some_and(|wanted| ![b"document".as_slice(), b"iframe", b"frame", b"fencedframe"].contains(&wanted))

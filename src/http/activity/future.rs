@@ -1,4 +1,4 @@
-//! [`ActivityFuture`]: wait for a place if that is the policy, respond, hand the recording over to the body.
+//! [`ActivityFuture`]: waits for a place in the queue if configured, responds, and passes the recording to the body.
 
 use std::{
     fmt,
@@ -16,9 +16,9 @@ use super::{ActivityBody, recording::Recording};
 use crate::{engine::recorder::Permit, model::activity::Outcome, store::dyn_store::BoxFuture};
 
 pin_project! {
-    /// The response of an [`ActivityService`](super::ActivityService).
+    /// The response future of an [`ActivityService`](super::ActivityService).
     ///
-    /// Dropped before it is ready, it records that the client left.
+    /// If it is dropped before it is ready, the request is recorded as abandoned by the client.
     pub struct ActivityFuture<S, B, R>
     where
         S: Service<Request<B>>,
@@ -37,7 +37,7 @@ pin_project! {
     }
 }
 
-/// What only a request needs that waits: boxed, so that the others do not carry it around.
+/// The state of a waiting request, boxed to keep the other states small.
 struct Waiting<S, B> {
     place: BoxFuture<'static, Option<Permit>>,
     recording: Option<Box<Recording>>,

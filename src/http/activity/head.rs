@@ -1,35 +1,35 @@
-//! [`RequestHead`] and [`Answered`]: what hooks see of a request.
+//! [`RequestHead`] and [`Answered`]: the requests that hooks receive.
 
 use http::{Extensions, HeaderMap, Method, Request, StatusCode, Uri};
 
-/// A request without its body, as hooks see it.
+/// A request without its body, for hooks.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a Method,
-    /// The target.
+    /// The request target.
     pub uri: &'a Uri,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// What other layers have put there.
+    /// Values set by other layers.
     pub extensions: &'a Extensions,
 }
 
-/// A request that was answered, as [`ActivityRules::classify`](super::ActivityRules::classify) sees
-/// it.
+/// A request with its response, for the hook
+/// [`ActivityRules::classify`](super::ActivityRules::classify).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Answered<'a> {
-    /// The request's method.
+    /// The method of the request.
     pub method: crate::model::activity::Method,
-    /// The route's template or the normalised path.
+    /// The route template or the normalised path.
     pub route: &'a str,
-    /// Whether a script asked, not a person who follows a link.
+    /// Whether a script sent the request, rather than a person following a link.
     pub by_script: bool,
-    /// The response's status.
+    /// The status of the response.
     pub status: StatusCode,
-    /// The response's headers.
+    /// The headers of the response.
     pub headers: &'a HeaderMap,
 }
 

@@ -1,4 +1,4 @@
-//! [`Names`]: names that strangers can make up, in a bounded number.
+//! [`Names`]: a bounded set of names that clients can invent.
 
 use std::{collections::HashMap, collections::HashSet, sync::Arc};
 
@@ -6,15 +6,15 @@ use foldhash::fast::RandomState;
 
 use crate::{model::client::TruncatedAddress, time::Timestamp};
 
-/// A bounded set of names, with a bound for the names that one network introduces.
+/// A bounded set of names, with a limit for the names that one network introduces.
 ///
-/// When a bound is reached, new names are refused for the rest of the day (UTC) on which the set
-/// was begun. After that the first name without room empties the set: names that are still in use
-/// come back at once.
+/// When a limit is reached, new names are refused for the rest of the day (UTC) on which the set
+/// was started. After that, the first name that finds no room empties the set. Names that are still
+/// in use return immediately.
 #[derive(Debug)]
 pub(super) struct Names {
     names: HashSet<Arc<str>, RandomState>,
-    /// How many of them each network was the first to use.
+    /// Number of names that each network introduced.
     networks: HashMap<TruncatedAddress, usize, RandomState>,
     capacity: usize,
     begun: Option<Timestamp>,
@@ -33,7 +33,7 @@ impl Names {
         self.names.len() >= self.capacity
     }
 
-    /// Adds a name that a request from this network introduces. `None` if a bound is reached.
+    /// Adds a name from a request of this network. `None` if a limit is reached.
     pub(super) fn take(
         &mut self,
         name: &Arc<str>,
@@ -61,14 +61,14 @@ impl Names {
         Some(name.clone())
     }
 
-    /// Clients without a known address have no bound of their own: they may be all clients.
+    /// Clients with an unknown address have no limit of their own: they may be all clients.
     fn has_room(&self, network: Option<TruncatedAddress>) -> bool {
         let used = network.and_then(|network| self.networks.get(&network)).copied().unwrap_or(0);
         !self.is_full() && used < self.capacity.div_ceil(SHARE)
     }
 }
 
-/// A network has a quarter of the names at most.
+/// A network may introduce at most a quarter of the names.
 const SHARE: usize = 4;
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn one_network_takes_a_quarter_of_the_names_and_the_next_day_begins_anew() {
+    fn take_limits_a_network_to_a_quarter_and_resets_daily() {
         let (mut names, day) = (Names::new(40), 24 * 60 * 60 * 1_000);
         let now = |day_number: i64| Timestamp::from_millis(1_800_000_000_000 + day_number * day);
         let flood = |names: &mut Names, network, day_number| {

@@ -1,4 +1,4 @@
-//! [`Recording`]: the trace of a request from its arrival to its end, whatever the end is.
+//! [`Recording`]: the record of a request, from its arrival to its end.
 
 use std::{fmt, sync::Arc};
 
@@ -22,12 +22,12 @@ use crate::{
     time::Stopwatch,
 };
 
-/// A trace that is not complete yet. It is handed over to the recorder by [`end`](Self::end), or
-/// when it is dropped.
+/// A record that is not complete yet. It is passed to the recorder by [`end`](Self::end), or when
+/// it is dropped.
 pub(super) struct Recording {
     shared: Arc<Shared>,
     context: Option<RequestContext>,
-    /// `None` once it is handed over, or left out.
+    /// `None` once it is passed on, or skipped.
     event: Option<Event>,
     pub(super) place: Option<Permit>,
     begin: Stopwatch,
@@ -36,7 +36,7 @@ pub(super) struct Recording {
     by_script: bool,
     status: u16,
     bytes: u64,
-    /// How many bytes the body will have, if that is known.
+    /// Expected length of the body, if known.
     expected: Option<u64>,
 }
 
@@ -65,12 +65,12 @@ impl Recording {
         }
     }
 
-    /// The head of the response is there. `false` if the request is not recorded after all.
+    /// Handles the head of the response. Returns `false` if the request is not recorded after all.
     pub(super) fn answered<R: Body>(&mut self, response: &Response<R>) -> bool {
         let Some(event) = &mut self.event else { return false };
         let status = response.status();
         if response.extensions().get::<Unrecorded>().is_some() {
-            return self.leave_out(Reason::OptOut);
+            return self.skip(Reason::OptOut);
         }
         let method = event.request.as_ref().map(|request| request.method).unwrap_or_default();
         let routes = &self.shared.routes;
@@ -85,31 +85,32 @@ impl Recording {
         let answer = Answered { method, route: &route, by_script: self.by_script, status, headers: response.headers() };
         match self.shared.rules.kind(answer) {
             Some(event_type) => event.event_type = event_type,
-            None => return self.leave_out(Reason::Rule),
+            None => return self.skip(Reason::Rule),
         }
         self.status = status.as_u16();
         self.expected = expected_bytes(method, response);
         true
     }
 
-    /// Some bytes of the body went by.
+    /// Counts bytes of the body.
     pub(super) fn passed(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
 
-    /// Whether the body has given all that it announced: nobody asks it for more then.
+    /// Returns whether the body has sent all the bytes it announced. It is not polled again then.
     fn is_complete(&self) -> bool {
         self.expected.is_some_and(|expected| self.bytes >= expected)
     }
 
-    /// Hands the trace over. Never waits; what is too much is dropped and counted.
+    /// Passes the record to the recorder. Never waits; events beyond the queue are dropped and
+    /// counted.
     pub(super) fn end(&mut self, outcome: Outcome) {
         let Some(mut event) = self.event.take() else { return };
         let latency = self.begin.micros(self.shared.recorder.clock());
         event.response = Some(ResponseTrace::new(self.status, latency, self.bytes, outcome));
         let context = self.context.take();
         if let Some(context) = context.as_ref().filter(|_| event.user.is_none()) {
-            // The user who logged in just now did this, too.
+            // A user who logs in during this request is its user.
             let (user, session) = context.who();
             if user.is_some() || event.session.is_none() {
                 (event.user, event.session) = (user, session);
@@ -121,14 +122,14 @@ impl Recording {
         }
         let Some(mut event) = recording_decision.apply(event) else { return };
         self.take_names(&mut event);
-        // What is dropped is counted; nobody waits for this answer.
+        // Dropped events are counted; nobody waits for this result.
         let _ = match self.place.take() {
             Some(place) => place.record(event),
             None => self.shared.recorder.record(event),
         };
     }
 
-    /// Names that strangers can invent are taken in only now, for what leaves a row.
+    /// Adds names that clients can invent, now that the event is stored.
     fn take_names(&self, event: &mut Event) {
         let (shared, time) = (&self.shared, event.time);
         let Some(request) = &mut event.request else { return };
@@ -142,7 +143,7 @@ impl Recording {
         request.referrer = request.referrer.take().map(|host| shared.referrers.take(host, self.network, time));
     }
 
-    fn leave_out(&mut self, reason: Reason) -> bool {
+    fn skip(&mut self, reason: Reason) -> bool {
         self.shared.skip(reason);
         self.event = None;
         self.place = None;
@@ -150,8 +151,8 @@ impl Recording {
     }
 }
 
-/// While a service or a body runs, its recording is a local variable of ours: so a panic drops it
-/// at once, and only then the thread is panicking.
+/// The recording is a local variable while a service or a body runs. So a panic drops it at once,
+/// while the thread is panicking.
 impl Drop for Recording {
     fn drop(&mut self) {
         self.end(if std::thread::panicking() {
@@ -170,8 +171,8 @@ impl fmt::Debug for Recording {
     }
 }
 
-/// How many bytes the server will take from the body. Of some responses it takes none, whatever
-/// they have.
+/// Returns the number of bytes that the server will read from the body. It reads none of some
+/// responses.
 fn expected_bytes<R: Body>(method: Method, response: &Response<R>) -> Option<u64> {
     let status = response.status();
     let bodiless = method == Method::Head

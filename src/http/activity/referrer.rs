@@ -1,4 +1,4 @@
-//! [`Referrers`]: from which other site a request comes.
+//! [`Referrers`]: the site that a request comes from.
 
 use std::{
     collections::HashSet,
@@ -15,7 +15,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// What the application has said of referrers.
+/// The application's settings for referrers.
 #[derive(Clone, Debug)]
 pub(super) struct Referrers {
     pub(super) own: Hosts,
@@ -24,7 +24,7 @@ pub(super) struct Referrers {
     pub(super) known_spam: bool,
 }
 
-/// Hosts by name, and domains whose hosts are all meant.
+/// Host names, and domains that include all their hosts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts {
     pub(super) texts: Vec<String>,
@@ -32,14 +32,14 @@ pub(super) struct Hosts {
     domains: HashSet<Box<str>, RandomState>,
 }
 
-/// Where a request comes from.
+/// The referrer of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Referrer {
-    /// From this site, or nobody says.
+    /// This site, or unknown.
     Own,
-    /// From a host that is on a list of those that are excluded.
+    /// An excluded host.
     Excluded,
-    /// From this host.
+    /// Another host.
     Host(Box<str>),
 }
 
@@ -66,7 +66,7 @@ impl Referrers {
         Ok(())
     }
 
-    /// Where a request comes from.
+    /// Returns the referrer of a request.
     pub(super) fn of(&self, facts: &Facts<'_>, head: RequestHead<'_>, client: ClientSettings) -> Referrer {
         let Some(url) = facts.referrer else { return Referrer::Own };
         if facts.is_same_origin || facts.host.is_some_and(|own| is_url_of(url, own)) {
@@ -93,7 +93,7 @@ impl Referrers {
         self.excluded.contains(host) || self.known_spam && is_or_is_below(host, |domain| KNOWN_SPAM.contains(domain))
     }
 
-    /// The name under which a host is recorded and compared.
+    /// Returns the name under which a host is recorded and compared.
     fn named(&self, host: Box<str>) -> Box<str> {
         match host.strip_prefix("www.").filter(|rest| self.ignore_www && rest.contains('.')) {
             Some(rest) => rest.into(),
@@ -116,16 +116,16 @@ impl Hosts {
     }
 }
 
-/// Whether it holds for a host, or for a domain that it is below.
+/// Returns whether `holds` is true for a host or for one of its parent domains.
 fn is_or_is_below(host: &str, holds: impl Fn(&str) -> bool) -> bool {
     std::iter::successors(Some(host), |host| host.split_once('.').map(|(_, above)| above)).any(holds)
 }
 
-/// One host a line.
+/// One host per line.
 static KNOWN_SPAM: LazyLock<HashSet<&'static str, RandomState>> =
     LazyLock::new(|| include_str!("referrer_spam.txt").lines().collect());
 
-/// The referrers of a day: strangers can make them up, so there is a bounded number.
+/// The referrers of a day: a bounded number, because clients can invent them.
 #[derive(Debug)]
 pub(super) struct KnownReferrers(RwLock<Names>);
 
@@ -134,13 +134,13 @@ impl KnownReferrers {
         Self(RwLock::new(Names::new(MAX_REFERRERS)))
     }
 
-    /// The name of a referrer whose request takes none.
+    /// Returns the name of a referrer without adding it.
     pub(super) fn look(&self, host: Box<str>) -> Box<str> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if known.is_full() && known.get(&host).is_none() { ":other".into() } else { host }
     }
 
-    /// The name under which a referrer of a request from this network is recorded.
+    /// Returns the name under which the referrer of a request from this network is recorded.
     pub(super) fn take(&self, host: Box<str>, network: Option<TruncatedAddress>, now: Timestamp) -> Box<str> {
         if self.0.read().unwrap_or_else(PoisonError::into_inner).get(&host).is_some() {
             return host;
@@ -153,17 +153,17 @@ impl KnownReferrers {
     }
 }
 
-/// The number of referrers that are told apart in a day.
+/// Maximum number of referrers in a day.
 const MAX_REFERRERS: usize = 10_000;
 
-/// Whether a URL is one of this very host: the usual case, told without taking it apart.
+/// Returns whether a URL has this host: the usual case, decided without parsing.
 fn is_url_of(url: &[u8], host: &[u8]) -> bool {
     let rest = url.strip_prefix(b"https://").or_else(|| url.strip_prefix(b"http://"));
     let rest = rest.and_then(|rest| rest.strip_prefix(host));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?' | b'#')))
 }
 
-/// Host and port of a URL.
+/// Returns host and port of a URL.
 fn host_of(url: &[u8]) -> Option<&[u8]> {
     let after =
         |scheme: &[u8]| url.split_at_checked(scheme.len()).filter(|(start, _)| start.eq_ignore_ascii_case(scheme));
@@ -174,7 +174,7 @@ fn host_of(url: &[u8]) -> Option<&[u8]> {
     Some(&authority[begin..])
 }
 
-/// The one way to write a host: in small letters, without its port and without the dot of the root.
+/// Returns the normal form of a host: lower case, without port and trailing dot.
 fn normal(host: &[u8]) -> Option<Box<str>> {
     let host = without_port(host);
     let host = host.strip_suffix(b".").unwrap_or(host);
@@ -188,7 +188,7 @@ fn normal(host: &[u8]) -> Option<Box<str>> {
 fn without_port(authority: &[u8]) -> &[u8] {
     let digits = authority.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     match authority[..authority.len() - digits] {
-        // Not within an IPv6 address that is not in brackets.
+        // Not within an IPv6 address without brackets.
         [ref host @ .., b':'] if host.last() != Some(&b':') => host,
         _ => authority,
     }
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::http::{ClientAddress, activity::ActivityRules};
 
-    /// The referrer of a request to `shop.example:8080` with one more header.
+    /// Returns the referrer of a request to `shop.example:8080` with one more header.
     fn seen(rules: &ActivityRules, address: ClientAddress, url: &str, more: (&'static str, &str)) -> Option<String> {
         let mut headers = HeaderMap::new();
         for (name, value) in [("host", "shop.example:8080"), ("referer", url), more] {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_referrer_is_recorded_in_its_normal_form_and_never_this_site() {
+    fn referrer_is_normalised_and_never_this_site() {
         let rules = ActivityRules::new();
         let seen = |url: &str| seen(&rules, ClientAddress::Peer, url, ("x-forwarded-host", "news.example"));
         for (url, expected) in [
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_excluded_with_all_below_and_never_with_one_that_ends_like_it() {
+    fn exclude_referrers_matches_subdomains_but_not_suffixes() {
         let rules = ActivityRules::new().exclude_referrers(["Spam.example."]).exclude_known_spam(false);
         let seen = |url: &str| seen(&rules, ClientAddress::Peer, url, ("x-none", "x"));
         for (url, expected) in [

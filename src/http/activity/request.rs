@@ -1,4 +1,4 @@
-//! What of a request goes into its trace, and whether it leaves one.
+//! Decides whether a request is recorded, and with which data.
 
 use http::Uri;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::model::{
     client::{Agent, DeviceClass},
 };
 
-/// The extensions of files that pages consist of.
+/// File extensions of static files.
 const STATIC_EXTENSIONS: &[&str] = &[
     "js",
     "mjs",
@@ -38,7 +38,8 @@ const STATIC_EXTENSIONS: &[&str] = &[
     "webmanifest",
 ];
 
-/// Why the request is not recorded, by what it is; hooks and sampling come later.
+/// Returns why the request is not recorded, judged by the request itself. Hooks and sampling come
+/// later.
 pub(super) fn reason_to_skip(rules: &ActivityRules, request: RequestHead<'_>, facts: &Facts<'_>) -> Option<Reason> {
     let (method, path) = (request.method, request.uri.path());
     if !rules.options && method == http::Method::OPTIONS {
@@ -59,8 +60,8 @@ pub(super) fn reason_to_skip(rules: &ActivityRules, request: RequestHead<'_>, fa
     None
 }
 
-/// Why the request is not recorded, by who sent it, if nobody is logged in.
-pub(super) fn reason_to_doubt(
+/// Returns why the request is not recorded, judged by its sender, if nobody is logged in.
+pub(super) fn reason_to_skip_sender(
     rules: &ActivityRules,
     request: RequestHead<'_>,
     facts: &Facts<'_>,
@@ -69,7 +70,7 @@ pub(super) fn reason_to_doubt(
 ) -> Option<Reason> {
     let is_bot = || match &rules.is_bot {
         Some(detector) => detector(request),
-        // No person's browser asks for a head alone, and like this.
+        // A person's browser does not send such a `HEAD` request.
         None => agent.device == DeviceClass::Bot || (request.method == http::Method::HEAD && !facts.is_personal),
     };
     if !rules.bots && is_bot() {
@@ -79,7 +80,7 @@ pub(super) fn reason_to_doubt(
 }
 
 fn is_at_or_below(path: &str, known: &str) -> bool {
-    // Most paths differ at once.
+    // Most paths differ in the first byte.
     (known.len() < 2 || path.as_bytes().get(1) == known.as_bytes().get(1))
         && path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || known.ends_with('/'))
 }
@@ -93,7 +94,7 @@ fn is_static(rules: &ActivityRules, path: &str, facts: &Facts<'_>) -> bool {
         || facts.destination.is_some_and(is_part_of_a_page)
 }
 
-/// What a browser fetches for a page, not as one.
+/// Returns whether a browser loads this as a part of a page.
 fn is_part_of_a_page(destination: &[u8]) -> bool {
     matches!(
         destination,
@@ -111,7 +112,7 @@ fn is_part_of_a_page(destination: &[u8]) -> bool {
     )
 }
 
-/// The `utm_*` parameters.
+/// Returns the `utm_*` parameters.
 pub(super) fn campaign(uri: &Uri) -> Option<Box<Campaign>> {
     let query = uri.query().filter(|query| query.contains("utm_"))?;
     let mut campaign = Campaign::default();
@@ -131,7 +132,7 @@ pub(super) fn campaign(uri: &Uri) -> Option<Box<Campaign>> {
     (campaign != Campaign::default()).then(|| Box::new(campaign))
 }
 
-/// What the rules allow of query and headers.
+/// Returns the allowed parts of the query and the headers.
 pub(super) fn data(rules: &ActivityRules, request: RequestHead<'_>, limits: &EventLimits) -> Option<EventData> {
     if rules.query_keys.is_empty() && rules.headers.is_empty() {
         return None;
@@ -155,11 +156,11 @@ pub(super) fn data(rules: &ActivityRules, request: RequestHead<'_>, limits: &Eve
             data.insert(name.into(), part.into());
         }
     }
-    // Too much of it is as good as nothing: a request is recorded all the same.
+    // Too much data is dropped: the request is recorded all the same.
     if data.is_empty() { None } else { EventData::new(&data, limits).ok() }
 }
 
-/// At most so many bytes, without control characters.
+/// Returns at most `max_bytes` bytes of the text, without control characters.
 fn clean(text: &str, max_bytes: usize) -> String {
     let mut clean = String::with_capacity(text.len().min(max_bytes));
     for character in text.chars().filter(|character| !character.is_control()) {
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn campaigns_are_short_and_clean() {
+    fn campaign_is_short_and_clean() {
         let uri: Uri =
             format!("/?utm_source=a%00b&x=secret&utm_term={}&utm_source=second", "é".repeat(99)).parse().unwrap();
         let campaign = campaign(&uri).unwrap();
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_match_whole_segments() {
+    fn is_at_or_below_compares_whole_segments() {
         for (path, expected) in [("/health", true), ("/health/live", true), ("/healthy", false), ("/", false)] {
             assert_eq!(is_at_or_below(path, "/health"), expected, "{path}");
         }

@@ -1,4 +1,4 @@
-//! [`Routes`]: what the route of a request is called.
+//! [`Routes`]: the recorded names of routes.
 
 use std::{
     collections::HashSet,
@@ -17,9 +17,12 @@ use crate::{
     time::Timestamp,
 };
 
-/// The template of a route, for servers whose router the layer does not know: put it into the
-/// extensions of the request before the layer, or of the response. A template is a name that the
-/// application has given: never make it of a path.
+/// The template of a route, for servers whose router the layer does not know. Insert it into the
+/// extensions of the request before the layer, or into those of the response.
+///
+/// A template is a fixed name that the application chooses. Never build it from a path.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::http::RouteTemplate;
@@ -31,25 +34,25 @@ use crate::{
 pub struct RouteTemplate(pub(super) Arc<str>);
 
 impl RouteTemplate {
-    /// A route with this template.
+    /// Creates a route template.
     pub fn new(template: impl Into<Arc<str>>) -> Self {
         Self(template.into())
     }
 }
 
-/// Whether the name of a route is final.
+/// The origin of a route's name, which decides whether the name is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// By the application.
+    /// The name is a template of the application.
     Template,
-    /// By a path, under a name that others have used.
+    /// The name comes from a path and is known.
     Known,
-    /// By a path, under a name that is new. It is taken in once the request leaves a row.
+    /// The name comes from a path and is new. It is added once the request is recorded.
     New,
 }
 
-/// The names of routes. Those of the application are never renamed by what strangers ask for: they
-/// are apart.
+/// The names of routes. Names of the application are kept separately, so requests of clients never
+/// rename them.
 #[derive(Debug)]
 pub(super) struct Routes {
     declared: Declared,
@@ -59,14 +62,14 @@ pub(super) struct Routes {
     unmatched: Arc<str>,
 }
 
-/// Templates that were seen, and their literal segments.
+/// Known templates, and their literal segments.
 #[derive(Debug, Default)]
 struct Seen {
     templates: HashSet<Arc<str>, RandomState>,
     words: Words,
 }
 
-/// Further templates keep their name but are not remembered.
+/// Maximum number of remembered templates. Further templates keep their name.
 const MAX_SEEN: usize = 16_384;
 
 impl Routes {
@@ -80,7 +83,7 @@ impl Routes {
         }
     }
 
-    /// A name that the application gave to a route.
+    /// Returns the name of a route template.
     pub(super) fn template(&self, template: &str) -> Arc<str> {
         if let Some(known) = self.seen.read().unwrap_or_else(PoisonError::into_inner).templates.get(template) {
             return known.clone();
@@ -94,7 +97,7 @@ impl Routes {
         name
     }
 
-    /// A name for a path of which no router has told the template. Nothing is remembered of it yet.
+    /// Returns a name for a path without a template. Nothing is remembered yet.
     pub(super) fn path(&self, path: &str) -> (Arc<str>, Named) {
         if let Some(template) = self.declared.route(path) {
             return (template, Named::Template);
@@ -109,7 +112,8 @@ impl Routes {
         }
     }
 
-    /// The name of a request that has not left a row yet, with its status if it is answered.
+    /// Returns the name of a request that is not recorded yet, with its status if there is a
+    /// response.
     pub(super) fn look(&self, name: &Arc<str>, named: Named, status: Option<StatusCode>) -> Arc<str> {
         match named {
             Named::Template => name.clone(),
@@ -119,8 +123,8 @@ impl Routes {
         }
     }
 
-    /// The name under which a row of a request from this network is recorded. A new one is taken
-    /// in.
+    /// Returns the name under which a request from this network is recorded, and adds it if it is
+    /// new.
     pub(super) fn take(
         &self,
         name: &Arc<str>,
@@ -141,7 +145,7 @@ impl Routes {
     }
 }
 
-/// The answers to clients that probe for paths.
+/// Status codes for clients that probe for paths.
 const UNMATCHED: [StatusCode; 4] =
     [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
 
@@ -150,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_takes_a_name_when_it_leaves_a_row_and_templates_always_have_theirs() {
+    fn take_limits_paths_but_not_templates() {
         let routes = Routes::new(Declared::default(), 2);
         let now = Timestamp::from_millis(1_800_000_000_000);
         let settle = |path: &str, status| {

@@ -1,4 +1,4 @@
-//! [`ActivityRules`]: which requests are recorded, and what is recorded of them.
+//! [`ActivityRules`]: the requests that are recorded, and their data.
 
 use std::{fmt, sync::Arc};
 
@@ -10,29 +10,31 @@ use crate::{
     model::activity::{Event, EventType},
 };
 
-/// Which requests are recorded, and what is recorded of them.
+/// Rules for the activity layer: which requests are recorded, and with which data.
 ///
-/// # Left out
+/// # Requests that are not recorded
 ///
-/// Each of these can be switched on, and is counted
-/// ([`ActivityLayer::skipped`](super::ActivityLayer::skipped)):
+/// Each of these is counted ([`ActivityLayer::skipped`](super::ActivityLayer::skipped)), and most
+/// can be switched on:
 ///
-/// - `OPTIONS`;
-/// - static files: `GET` and `HEAD` below [`static_prefixes`](Self::static_prefixes) (`/static/`,
-///   `/assets/`), with a usual file extension, or that a browser wants as an image, style, script,
-///   font, sound or film (`Sec-Fetch-Dest`);
-/// - health checks: [`health_paths`](Self::health_paths) and what is below them;
-/// - what a browser fetches ahead (`Sec-Purpose`, `Purpose` or `X-Moz` with `prefetch`);
-/// - bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. A user who
-///   is logged in is no bot;
-/// - referrer spam: requests with a referrer that is [excluded](Self::exclude_referrers), unless
-///   somebody is logged in.
+/// - `OPTIONS` requests.
+/// - Static files: `GET` and `HEAD` below [`static_prefixes`](Self::static_prefixes) (`/static/`,
+///   `/assets/`), with a usual file extension, or requested as an image, style, script, font, sound
+///   or video (`Sec-Fetch-Dest`).
+/// - Health checks: [`health_paths`](Self::health_paths) and everything below them.
+/// - Prefetches of browsers (`Sec-Purpose`, `Purpose` or `X-Moz` with `prefetch`).
+/// - Bots: by the `User-Agent`, or `HEAD` with neither `Accept-Language` nor a cookie. A logged-in
+///   user is never a bot.
+/// - Referrer spam: requests with an [excluded](Self::exclude_referrers) referrer, unless a user is
+///   logged in.
 ///
-/// # What kind of event it is
+/// # Event types
 ///
-/// A `page_view` is a `GET` with status 2xx whose response is `text/html` and that no script asked
-/// for (`Sec-Fetch-Dest` is `document` or a frame, or absent). Everything else is an `api_call`.
+/// A `page_view` is a `GET` with status 2xx and a `text/html` response that no script requested
+/// (`Sec-Fetch-Dest` is `document` or a frame, or absent). Every other request is an `api_call`.
 /// [`classify`](Self::classify) replaces this rule.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::activity::{ActivityRules, EventType};
@@ -72,7 +74,7 @@ type Enrich = dyn Fn(RequestHead<'_>, &mut Event) + Send + Sync;
 type Classify = dyn Fn(Answered<'_>) -> Option<EventType> + Send + Sync;
 
 impl ActivityRules {
-    /// The defaults.
+    /// Creates the default rules.
     pub fn new() -> Self {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         Self {
@@ -106,95 +108,96 @@ impl ActivityRules {
         }
     }
 
-    /// Whether `OPTIONS` requests are recorded. Default: no.
+    /// Sets whether `OPTIONS` requests are recorded. Default: no.
     pub fn record_options(mut self, record: bool) -> Self {
         self.options = record;
         self
     }
 
-    /// Whether static files are recorded. Default: no.
+    /// Sets whether static files are recorded. Default: no.
     pub fn record_static_files(mut self, record: bool) -> Self {
         self.static_files = record;
         self
     }
 
-    /// Whether health checks and the like are recorded. Default: no.
+    /// Sets whether health checks and similar requests are recorded. Default: no.
     pub fn record_health_checks(mut self, record: bool) -> Self {
         self.health = record;
         self
     }
 
-    /// Whether prefetches are recorded. Default: no.
+    /// Sets whether prefetches are recorded. Default: no.
     pub fn record_prefetches(mut self, record: bool) -> Self {
         self.prefetch = record;
         self
     }
 
-    /// Whether bots are recorded, with device class `bot`. Default: no.
+    /// Sets whether bots are recorded, with device class `bot`. Default: no.
     pub fn record_bots(mut self, record: bool) -> Self {
         self.bots = record;
         self
     }
 
-    /// Below which paths there are static files. Default: `/static/` and `/assets/`.
+    /// Sets the paths below which there are static files. Default: `/static/` and `/assets/`.
     pub fn static_prefixes<P: Into<String>>(mut self, prefixes: impl IntoIterator<Item = P>) -> Self {
         self.static_prefixes = prefixes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Which paths, and what is below them, serve machines. Default: `/health /healthz /livez
-    /// /readyz /metrics /favicon.ico /robots.txt /.well-known`.
+    /// Sets the paths that serve machines, including everything below them. Default: `/health
+    /// /healthz /livez /readyz /metrics /favicon.ico /robots.txt /.well-known`.
     pub fn health_paths<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.health_paths = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The keys of the query string whose values are recorded, as `query` in the data, at most 100
-    /// bytes of each. Default: none; `utm_*` are always recorded. Never list a key that may carry a
-    /// secret.
+    /// Sets the keys of the query string whose values are recorded, as `query` in the data, at most
+    /// 100 bytes each. Default: none; `utm_*` parameters are always recorded. Never list a key that
+    /// may carry a secret.
     pub fn query_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.query_keys = keys.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The request headers that are recorded, as `headers` in the data, at most 200 bytes of each.
-    /// Default: none. `build()` refuses those that carry secrets.
+    /// Sets the request headers that are recorded, as `headers` in the data, at most 200 bytes
+    /// each. Default: none. `build()` refuses headers that carry secrets.
     pub fn headers<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.header_names = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Asked last, for requests that nothing else leaves out. It must not block.
+    /// Sets a hook that decides last, for requests that no other rule skips. It must not block.
     pub fn should_record(mut self, hook: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.should_record = Some(Arc::new(hook));
         self
     }
 
-    /// Decides in place of the built-in detector whether a request of somebody who is not logged in
-    /// is a bot's.
+    /// Sets a hook that decides whether a request without a login is a bot's, instead of the
+    /// built-in detection.
     pub fn bot_detector(mut self, hook: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.is_bot = Some(Arc::new(hook));
         self
     }
 
-    /// Changes the event before the handler runs: adds data, sets a visitor, removes the network.
-    /// Type, user, session and response are filled in later. It must not block, and must not add
-    /// secrets.
+    /// Sets a hook that changes the event before the handler runs: to add data, set a visitor, or
+    /// remove the network. Type, user, session and response are set later. It must not block, and
+    /// must not add secrets.
     pub fn enrich(mut self, hook: impl Fn(RequestHead<'_>, &mut Event) + Send + Sync + 'static) -> Self {
         self.enrich = Some(Arc::new(hook));
         self
     }
 
-    /// Names the kind of event; `None` leaves it out. Runs when the head of the response is there.
-    /// Without a response (the client left, the handler panicked) the event is an `api_call`.
+    /// Sets a hook that chooses the event type; `None` skips the request. It runs when the head of
+    /// the response is ready. Without a response (the client disconnected, the handler panicked)
+    /// the event is an `api_call`.
     pub fn classify(mut self, hook: impl Fn(Answered<'_>) -> Option<EventType> + Send + Sync + 'static) -> Self {
         self.classify = Some(Arc::new(hook));
         self
     }
 
-    /// Which share of sessions is recorded, from 0 to 1: all requests of a session or none. Where
-    /// there is no session, network and agent take its place. Explicit events are always recorded.
-    /// Default: 1.
+    /// Sets the share of sessions that are recorded, from 0 to 1: all requests of a session or
+    /// none. Without a session, network and agent take its place. Explicit events are always
+    /// recorded. Default: 1.
     pub fn sample_rate(mut self, rate: f64) -> Self {
         self.sample_rate = rate;
         self
@@ -225,7 +228,7 @@ impl ActivityRules {
         Ok(self)
     }
 
-    /// Whether a path with this answer was looked at by a person.
+    /// Returns the event type of a request with this response.
     pub(super) fn kind(&self, answer: Answered<'_>) -> Option<EventType> {
         if let Some(classify) = &self.classify {
             return classify(answer);
@@ -239,12 +242,14 @@ impl ActivityRules {
         Some(if page { EventType::PAGE_VIEW } else { EventType::API_CALL })
     }
 
-    /// The templates of routes, for servers whose router the layer does not know, in axum's syntax:
-    /// `/users/{id}`, `/files/{*path}`. A path that one of them matches is recorded as that
+    /// Declares route templates, for servers whose router the layer does not know, in axum's
+    /// syntax: `/users/{id}`, `/files/{*path}`. A path that matches a template is recorded as that
     /// template. Default: none.
     ///
-    /// axum's `MatchedPath` and a [`RouteTemplate`](super::RouteTemplate) come first; neither needs
-    /// this.
+    /// axum's `MatchedPath` and a [`RouteTemplate`](super::RouteTemplate) take precedence and do
+    /// not need this.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use tower_guestbook::{Guestbook, activity::ActivityRules, store::MemoryStore};
@@ -262,56 +267,56 @@ impl ActivityRules {
         self
     }
 
-    /// The segments that are kept of a path without a template. All other segments are recorded as
-    /// `:id`, because they may be names or secrets. The literal segments of
-    /// [`routes`](Self::routes) and of templates that the layer has seen are kept as well. Segments
-    /// are compared byte by byte. Default: none.
+    /// Sets the segments that are kept of a path without a template. All other segments are
+    /// recorded as `:id`, because they may be names or secrets. Literal segments of
+    /// [`routes`](Self::routes) and of templates that the layer has seen are kept as well.
+    /// Comparison is byte by byte. Default: none.
     pub fn path_words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.declared.word_texts = words.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The number of different paths without a template that are recorded under their own name;
-    /// further ones are `:other` until the next day (UTC). Default: 10,000.
+    /// Limits the number of different paths without a template that are recorded under their own
+    /// name; further ones are `:other` until the next day (UTC). Default: 10,000.
     ///
-    /// One network (/24, /48) introduces at most a quarter of these names: a client that invents
-    /// paths cannot use up all of them. Templates do not count and always keep their name. A path
-    /// without a template that is answered with 401, 403, 404 or 405 is `:unmatched` and does not
-    /// count either.
+    /// One network (/24, /48) may introduce at most a quarter of these names, so that a client that
+    /// invents paths cannot use up all of them. Templates do not count and always keep their name.
+    /// A path without a template that is answered with 401, 403, 404 or 405 is `:unmatched` and
+    /// does not count either.
     pub fn route_capacity(mut self, routes: usize) -> Self {
         self.route_capacity = routes;
         self
     }
 
-    /// The hosts of the site itself, which are never recorded as referrers: `shop.example`, or
+    /// Sets the hosts of the site itself, which are never recorded as referrers: `shop.example`, or
     /// `*.shop.example` for all hosts below. Default: only the `Host` of the request.
     ///
-    /// A proxy that rewrites `Host` hides the host that the browser asked for. Current browsers say
-    /// that a request comes from the same origin (`Sec-Fetch-Site`). Proxies that
-    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may name the host in
+    /// A proxy that rewrites `Host` hides the host that the browser requested. Current browsers
+    /// report a request from the same origin (`Sec-Fetch-Site`). Proxies that
+    /// [`client_address`](crate::GuestbookBuilder::client_address) trusts may send the host in
     /// `Forwarded` or `X-Forwarded-Host`. List the hosts here for older browsers and other proxies.
     pub fn own_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.referrers.own.texts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether a leading `www.` is ignored: `www.news.example` is recorded as `news.example`, and
-    /// the site's own host is recognised with and without it. Default: no.
+    /// Sets whether a leading `www.` is ignored: `www.news.example` is recorded as `news.example`,
+    /// and the site's own host is recognised with and without it. Default: no.
     pub fn ignore_www(mut self, ignore: bool) -> Self {
         self.referrers.ignore_www = ignore;
         self
     }
 
-    /// Hosts, each with all hosts below, whose requests are not recorded: referrer spam. Requests
-    /// of logged-in users are recorded without the referrer. Default: only [known
+    /// Sets hosts, each with all hosts below, whose requests are not recorded: referrer spam.
+    /// Requests of logged-in users are recorded without the referrer. Default: only [known
     /// spammers](Self::exclude_known_spam).
     pub fn exclude_referrers<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.referrers.excluded.texts = hosts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether about 2,300 known spammers are excluded as well: the list of the Matomo community
-    /// (`matomo-org/referrer-spam-list`, CC0) as of August 2026. Default: yes.
+    /// Sets whether about 2,300 known spammers are excluded as well: the list of the Matomo
+    /// community (`matomo-org/referrer-spam-list`, CC0) as of August 2026. Default: yes.
     pub fn exclude_known_spam(mut self, exclude: bool) -> Self {
         self.referrers.known_spam = exclude;
         self

@@ -1,4 +1,4 @@
-//! [`ActivityService`]: decides whether a request is recorded, and begins its trace.
+//! [`ActivityService`]: decides whether a request is recorded, and starts its record.
 
 use std::{
     hash::{Hash, Hasher},
@@ -17,7 +17,7 @@ use super::{
     head::RequestHead,
     recording::Recording,
     referrer::Referrer,
-    request::{campaign, data, reason_to_doubt, reason_to_skip},
+    request::{campaign, data, reason_to_skip, reason_to_skip_sender},
     routes::{Named, RouteTemplate},
     shared::Shared,
     skipped::Reason,
@@ -32,7 +32,7 @@ use crate::{
     request::{ObservedRequest, RequestContext, Tracker},
 };
 
-/// The service that [`ActivityLayer`](super::ActivityLayer) makes.
+/// The service of an [`ActivityLayer`](super::ActivityLayer).
 #[derive(Clone, Debug)]
 pub struct ActivityService<S> {
     pub(super) inner: S,
@@ -53,23 +53,22 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if self.shared.is_inside_itself(request.extensions()) {
+        if self.shared.is_nested(request.extensions()) {
             return ActivityFuture::respond(self.inner.call(request), None);
         }
         let Some(mut recording) = self.shared.begin(&mut request) else {
             return ActivityFuture::respond(self.inner.call(request), None);
         };
-        if let Some(patience) = self.shared.patience() {
+        if let Some(max_wait) = self.shared.max_wait() {
             let recorder = &self.shared.recorder;
             match recorder.try_reserve() {
                 Some(place) => recording.place = Some(place),
                 None => {
-                    // The clone waits its turn; the service that was polled ready is the one to be
-                    // called.
+                    // The service that was polled ready is the one to call; the clone replaces it.
                     let clone = self.inner.clone();
                     let ready = mem::replace(&mut self.inner, clone);
                     let recorder = recorder.clone();
-                    let waiting = Box::pin(async move { recorder.reserve(patience).await });
+                    let waiting = Box::pin(async move { recorder.reserve(max_wait).await });
                     return ActivityFuture::wait(waiting, recording, request, ready);
                 }
             }
@@ -79,8 +78,8 @@ where
 }
 
 impl Shared {
-    /// Whether an activity layer of this guestbook is outside, which records the request.
-    fn is_inside_itself(&self, extensions: &Extensions) -> bool {
+    /// Returns whether an outer activity layer of this guestbook records the request.
+    fn is_nested(&self, extensions: &Extensions) -> bool {
         if extensions.is_empty() {
             return false;
         }
@@ -92,20 +91,20 @@ impl Shared {
         has_seen
     }
 
-    /// the request context of this guestbook.
+    /// Returns the request context of this guestbook.
     fn context<'a>(&self, extensions: &'a Extensions) -> Option<&'a RequestContext> {
         RequestContext::find(extensions, |context| context.records_to(&self.recorder))
     }
 
-    fn patience(&self) -> Option<Duration> {
+    fn max_wait(&self) -> Option<Duration> {
         match self.recorder.settings().overload_policy() {
             Overload::DropNewest => None,
-            Overload::Wait(patience) => Some(patience),
+            Overload::Wait(max_wait) => Some(max_wait),
         }
     }
 
-    /// Shows the request to its request context, or gives it a tracker, and begins its trace if it
-    /// leaves one.
+    /// Attaches the request to its context, or gives it a tracker, and starts its record if it is
+    /// recorded.
     fn begin<B>(self: &Arc<Self>, request: &mut Request<B>) -> Option<Box<Recording>> {
         let head = RequestHead::of(request);
         let facts = Facts::of(head.headers);
@@ -158,7 +157,7 @@ impl Shared {
         match context {
             Some(context) => context.attach(ObservedRequest { trace, visitor }),
             None => {
-                let tracker = Tracker::of_stranger(self.recorder.clone(), self.consents.clone(), trace, visitor);
+                let tracker = Tracker::without_context(self.recorder.clone(), self.consents.clone(), trace, visitor);
                 request.extensions_mut().insert(tracker);
             }
         }
@@ -174,7 +173,7 @@ impl Shared {
         referrer: &Referrer,
     ) -> Option<Reason> {
         let what = reason_to_skip(&self.rules, head, facts);
-        let who = || if logged_in { None } else { reason_to_doubt(&self.rules, head, facts, agent, referrer) };
+        let who = || if logged_in { None } else { reason_to_skip_sender(&self.rules, head, facts, agent, referrer) };
         if let Some(reason) = what.or_else(who) {
             return Some(reason);
         }
@@ -184,13 +183,13 @@ impl Shared {
         self.rules.should_record.as_ref().is_some_and(|hook| !hook(head)).then_some(Reason::Rule)
     }
 
-    /// The same answer for all requests of a session.
+    /// Returns the same result for all requests of a session.
     fn is_in_sample(&self, session: Option<SessionId>, agent: Agent, network: Option<TruncatedAddress>) -> bool {
         let rate = self.rules.sample_rate;
         if rate >= 1.0 {
             return true;
         }
-        // Without keys it gives the same result in every process of one build.
+        // Without keys the hash is the same in every process of one build.
         let mut hasher = std::hash::DefaultHasher::new();
         match session {
             Some(session) => session.hash(&mut hasher),
@@ -199,7 +198,7 @@ impl Shared {
         ((hasher.finish() >> 11) as f64) < rate * (1u64 << 53) as f64
     }
 
-    /// What the route is called, and by whom.
+    /// Returns the name of the route, and its origin.
     fn route(&self, head: RequestHead<'_>) -> (Arc<str>, Named) {
         if let Some(RouteTemplate(template)) = head.extensions.get() {
             return (self.routes.template(template), Named::Template);
@@ -212,7 +211,7 @@ impl Shared {
     }
 }
 
-/// A logged-in user is no bot, whatever the program is called.
+/// Returns the agent of a logged-in user, who is never a bot.
 fn person(mut agent: Agent) -> Agent {
     if agent.device == DeviceClass::Bot {
         agent.device = DeviceClass::Other;

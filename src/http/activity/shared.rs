@@ -1,4 +1,4 @@
-//! [`Shared`]: what the activity layer and its services share.
+//! [`Shared`]: state shared by the activity layer and its services.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Counts a request that is not recorded, and logs the first of each reason.
+    /// Counts a request that is not recorded, and logs the first one of each reason.
     pub(super) fn skip(&self, reason: Reason) {
         self.skipped.count(reason);
         if self.recorder.is_first_log(1 << reason as u32) {

@@ -1,10 +1,10 @@
-//! [`Skipped`]: what was left out, by reason.
+//! [`Skipped`]: the number of skipped requests, by reason.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-/// Why a request is not recorded.
+/// The reason why a request is not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Options,
@@ -18,7 +18,7 @@ pub(crate) enum Reason {
     ReferrerSpam,
 }
 
-/// How many requests left no trace since the start, by reason.
+/// Number of requests that were not recorded since the start, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Skipped {
@@ -26,19 +26,19 @@ pub struct Skipped {
     pub options: u64,
     /// Static files.
     pub static_files: u64,
-    /// Health checks and the like.
+    /// Health checks and similar requests.
     pub health: u64,
-    /// What browsers fetch before anybody wants to see it.
+    /// Prefetches of browsers.
     pub prefetch: u64,
-    /// Programs that no person sits at.
+    /// Programs without a person.
     pub bots: u64,
-    /// By the `should_record` or `classify` hook.
+    /// Requests refused by the hooks `should_record` or `classify`.
     pub by_rule: u64,
-    /// Not in the sample.
+    /// Requests outside the sample.
     pub sampled_out: u64,
-    /// The route or the response said [`Unrecorded`](super::Unrecorded).
+    /// Requests whose route or response is [`Unrecorded`](super::Unrecorded).
     pub opted_out: u64,
-    /// With a referrer that is excluded.
+    /// Requests with an excluded referrer.
     pub referrer_spam: u64,
 }
 

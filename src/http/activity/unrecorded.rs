@@ -1,4 +1,4 @@
-//! [`Unrecorded`]: for routes that are not recorded.
+//! [`Unrecorded`]: excludes routes from recording.
 
 use std::{
     future::Future,
@@ -11,10 +11,13 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// In the extensions of a response (or of a request before the layer): the activity layer does not
-/// record it. Explicit events are recorded all the same.
+/// Excludes a request from recording: a layer for routes, and an extension for responses.
 ///
-/// It is also a layer that puts itself there, for a route:
+/// In the extensions of a response, or of a request before the activity layer, it makes that layer
+/// skip the request. As a layer, it adds itself to the responses of a route. Explicit events are
+/// recorded all the same.
+///
+/// # Examples
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -26,7 +29,7 @@ use tower_service::Service;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unrecorded;
 
-/// The service that the layer [`Unrecorded`] makes.
+/// The service of the layer [`Unrecorded`].
 #[derive(Clone, Copy, Debug)]
 pub struct UnrecordedService<S> {
     inner: S,
@@ -58,7 +61,7 @@ where
 }
 
 pin_project! {
-    /// The response of an [`UnrecordedService`].
+    /// The response future of an [`UnrecordedService`].
     #[derive(Debug)]
     pub struct UnrecordedFuture<F> {
         #[pin]

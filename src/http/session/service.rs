@@ -47,7 +47,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = &self.shared;
         let outer = request.extensions().get::<RequestContext>().cloned();
-        if outer.is_some() && shared.is_inside_itself(request.extensions_mut()) {
+        if outer.is_some() && shared.is_nested(request.extensions_mut()) {
             return SessionFuture::pass(self.inner.call(request));
         }
         let mut arriving = shared.arriving(&request, outer);
@@ -93,7 +93,7 @@ impl Arriving {
 impl Shared {
     /// Whether a session layer of this guestbook is outside: its request context is that of the
     /// request.
-    fn is_inside_itself(&self, extensions: &mut Extensions) -> bool {
+    fn is_nested(&self, extensions: &mut Extensions) -> bool {
         let own = RequestContext::find(extensions, |context| context.is_of(&self.sessions)).cloned();
         let Some(own) = own else { return false };
         if self.noticed.twice.take() {

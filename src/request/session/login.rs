@@ -1,4 +1,4 @@
-//! Who a session belongs to: logins, logouts, new tokens, and the other sessions of the user.
+//! Logins, logouts, token rotation, and the other sessions of the user.
 
 use std::{mem, sync::atomic::Ordering};
 
@@ -77,21 +77,21 @@ impl Session {
         };
         let before = self.context.state().current.as_ref().map(|current| current.key);
         self.begin_login(user.clone(), lifetime, (epoch, stamp)).await?;
-        // Nobody has the new token yet, so the decisions of the visitor count in the account before
-        // it is used. A login that is refused links nothing.
+        // The new token is not sent yet, so the visitor's decisions count in the account before it
+        // is used. A refused login links nothing.
         if let Err(error) = self.context.link(&user).await {
             self.undo_login(before).await;
             return Err(error);
         }
-        self.context.arrive_as(user).await;
+        self.context.load_user_profile(user).await;
         if let Some(activity) = self.context.activity() {
             activity.login();
         }
         Ok(())
     }
 
-    /// Ends the session of a login whose visitor could not be linked: the account would not have
-    /// their refusals. `before` is the key of the session that it replaced.
+    /// Ends the session of a login whose visitor could not be linked: the account would lack their
+    /// refusals. `before` is the key of the session that it replaced.
     async fn undo_login(&self, before: Option<SessionKey>) {
         let current = {
             let mut state = self.context.state();
@@ -131,7 +131,7 @@ impl Session {
             (state.current.clone(), mem::take(&mut state.changes))
         };
         if let Some(current) = current {
-            // Another user's data is none of this one's business.
+            // Data of another user must not be carried over.
             let stranger = current.record.head.user.as_ref().is_some_and(|user| Some(user) != head.user.as_ref());
             let mut carried = changes.clone();
             if stranger {
@@ -143,8 +143,8 @@ impl Session {
                 Err(error) => return Err(self.refused(error, changes)),
             }
         }
-        // Without a session before, or with one that a parallel request ended, the user has proved
-        // who they are all the same.
+        // The user has proved who they are, even if there was no session, or a parallel request
+        // ended it.
         self.context.begin(head, &changes, rule).await.map_err(|error| self.refused(error, changes))?;
         let stale = self.context.state().stale.clone();
         if let Some(key) = stale {
@@ -153,7 +153,7 @@ impl Session {
         Ok(())
     }
 
-    /// The login did not happen, so what the request wrote before stays with the session before.
+    /// After a refused login, the changes of the request stay with the previous session.
     fn refused(&self, error: Error, changes: Changes) -> Error {
         let mut state = self.context.state();
         if matches!(error.kind(), ErrorKind::CredentialsChanged | ErrorKind::SessionLimit) && state.changes.is_empty() {
@@ -230,7 +230,7 @@ impl Session {
                 return Ok(ended);
             }
         }
-        // The password has changed all the same, so nothing may go on that began before.
+        // The password has changed all the same, so no earlier session may continue.
         self.context.sessions().credentials_changed(&user).await?;
         stamp?;
         let current = self.context.state().current.clone();
@@ -313,7 +313,7 @@ impl Session {
         let loaded = self.context.sessions().reload(&current.key).await?;
         match loaded {
             Loaded::Found(record) if !record.head.is_expired(self.context.sessions().now()) => {
-                self.context.saw(record.head.id, record);
+                self.context.adopt(record.head.id, record);
                 Ok(true)
             }
             _ => {
@@ -323,8 +323,8 @@ impl Session {
         }
     }
 
-    /// Moves the session to a new token and `head`. The number of other sessions that ended with
-    /// it; `None` if the session is over or was moved by a parallel request.
+    /// Moves the session to a new token and `head`. Returns the number of other sessions that ended
+    /// with it; `None` if the session is over or was moved by a parallel request.
     async fn move_to(
         &self,
         from: &Current,
@@ -360,7 +360,7 @@ impl Session {
         state.changes = Changes::default();
         state.issued = None;
         state.logged_out = true;
-        state.depart();
+        state.clear_user();
         self.context.mark(CHANGED);
     }
 

@@ -60,7 +60,7 @@ impl Session {
         for _ in 0..UPDATE_ATTEMPTS {
             let current = {
                 let state = self.context.state();
-                // What this request has cleared is gone for it.
+                // What this request has cleared is not visible to it.
                 state.current.clone().filter(|_| !state.changes.clears())
             };
             let Some(current) = current else { return Ok(Vec::new()) };
@@ -78,10 +78,10 @@ impl Session {
             let id = record.head.id;
             match self.context.sessions().apply(*session_key, record, changes, self.context.address()).await? {
                 Applied::Merged { record, .. } => {
-                    self.context.saw(id, record);
+                    self.context.adopt(id, record);
                     return Ok(stored);
                 }
-                Applied::Mismatch(record) => self.context.saw(id, record),
+                Applied::Mismatch(record) => self.context.adopt(id, record),
                 Applied::Ended => return Err(self.context.session_ended(&current).await),
             }
         }

@@ -1,4 +1,4 @@
-//! The variant of an experiment, before and after a login.
+//! The variant of an experiment, stable across a login.
 
 use crate::{
     error::Result,
@@ -8,18 +8,20 @@ use crate::{
 };
 
 impl Session {
-    /// The variant of an experiment for the user of this session: the same before and after a
-    /// login.
+    /// Returns the variant of an experiment for the user of this session: the same before and after
+    /// a login.
     ///
-    /// The first time that somebody asks who is not logged in, a random key is put into the
-    /// session's data, and the variant is [that of the key](Experiment::variant_of_key); a login
-    /// keeps the data. A user whose session has no such key gets [their own
-    /// variant](Experiment::variant_of), on each of their devices. So a user may see two variants
-    /// if they have met an experiment on one device before they logged in there, and on another one
-    /// after: they are counted as [mixed](crate::analytics::ExperimentReport::mixed).
+    /// At the first call without a login, a random key is put into the session's data, and the
+    /// variant is [that of the key](Experiment::variant_of_key). A login keeps the data. A user
+    /// whose session has no such key gets [their own variant](Experiment::variant_of), on each of
+    /// their devices. A user who meets the experiment before the login on one device and after it
+    /// on another may see two variants, and is counted as
+    /// [mixed](crate::analytics::ExperimentReport::mixed).
     ///
-    /// The key makes a session, with its cookie, for a client that has none: ask where consent
-    /// allows that. It records nothing: record the exposure where the user meets the variant.
+    /// The key creates a session, with its cookie, if there is none: call this only if consent
+    /// allows it. Nothing is recorded: record the exposure where the user sees the variant.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -59,7 +61,7 @@ impl Session {
         if let (Some(user), _) = self.context.who() {
             return experiment.variant_of(&Subject::User(user));
         }
-        let random = SessionId::generate(self.visit_now())?.to_string();
+        let random = SessionId::generate(self.request_time())?.to_string();
         let variant = experiment.variant_of_key(&random)?;
         self.change(|changes| changes.set(&key, &random))?;
         Ok(variant)

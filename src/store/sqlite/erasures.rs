@@ -168,8 +168,8 @@ pub(super) fn erase_some(
     let (mut left, mut names, mut anonymised) = (limit, Names::default(), Vec::new());
     let theirs = Numbers::of(database, &ActivityFilter::new().user(user.clone()));
     // Others may have used the same browser.
-    let as_strangers = visitors.iter().map(|visitor| Numbers::of_stranger(database, *visitor));
-    for numbers in [theirs].into_iter().chain(as_strangers) {
+    let by_visitors = visitors.iter().map(|visitor| Numbers::of_visitor(database, *visitor));
+    for numbers in [theirs].into_iter().chain(by_visitors) {
         if let (Some(numbers), true) = (numbers?, left > 0 && !is_held(HeldClass::Activities)) {
             let count = match activities {
                 ErasedActivities::Deleted => activities::delete_noting(database, &numbers, left, &mut names)?,

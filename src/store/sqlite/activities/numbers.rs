@@ -33,7 +33,7 @@ pub(in crate::store::sqlite) struct Numbers {
 
 impl Numbers {
     /// What a visitor did while nobody was logged in; `None` if they did nothing.
-    pub(in crate::store::sqlite) fn of_stranger(database: &Connection, visitor: VisitorId) -> Result<Option<Self>> {
+    pub(in crate::store::sqlite) fn of_visitor(database: &Connection, visitor: VisitorId) -> Result<Option<Self>> {
         let numbers = Self::of(database, &ActivityFilter::new().visitor(visitor))?;
         Ok(numbers.map(|numbers| Self { is_stranger: true, ..numbers }))
     }
