@@ -27,8 +27,8 @@ use crate::{
     },
     error::Result,
     http::{
-        ClientAddress, OnStoreError, SessionCookie, activity::ActivityRules, consent::ConsentRules,
-        privacy::PrivacyRules,
+        ClientAddress, IsPassive, OnStoreError, RequestHead, SessionCookie, activity::ActivityRules,
+        consent::ConsentRules, privacy::PrivacyRules,
     },
     model::{
         privacy::{AuditKey, ErasedActivities},
@@ -66,6 +66,7 @@ pub struct GuestbookBuilder<S> {
     settings: Settings,
     cookie: SessionCookie,
     tower_sessions_ids: bool,
+    passive: Option<Box<IsPassive>>,
     bearer: bool,
     header: Option<String>,
     address: ClientAddress,
@@ -121,6 +122,7 @@ impl<S> GuestbookBuilder<S> {
             },
             cookie: SessionCookie::new(),
             tower_sessions_ids: false,
+            passive: None,
             bearer: false,
             header: None,
             address: ClientAddress::Peer,
@@ -256,6 +258,26 @@ impl<S: Store> GuestbookBuilder<S> {
     /// depends on consent.
     pub fn consent(mut self, rules: ConsentRules) -> Self {
         self.consent = Some(rules);
+        self
+    }
+
+    /// Sets which requests do not count as use of their session, so that a page that polls in the
+    /// background does not keep a session alive. Default: all requests count.
+    ///
+    /// Such a request reads and writes its session as any other. The marker
+    /// [`Passive`](crate::http::Passive) does the same for what is behind a layer, and
+    /// [`Session::touch`](crate::Session::touch) counts a use that is no request.
+    ///
+    /// ```
+    /// # use tower_guestbook::{Guestbook, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new())
+    ///     .passive_requests(|request| request.headers.contains_key("x-background"))
+    ///     .build()?;
+    /// # drop(guestbook); Ok(()) }
+    /// ```
+    pub fn passive_requests(mut self, is_passive: impl Fn(RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.passive = Some(Box::new(is_passive));
         self
     }
 

@@ -176,6 +176,7 @@ mod first_time;
 mod forwarded;
 mod gate;
 mod local_path;
+mod passive;
 mod preflight;
 pub(crate) mod privacy;
 mod problem;
@@ -198,6 +199,7 @@ pub use self::{
     cross_origin::{CrossOriginGuard, CrossOriginGuardFuture, CrossOriginGuardLayer},
     gate::GateFuture,
     local_path::local_path,
+    passive::{Passive, PassiveService},
     privacy::{ErasureService, ExportService, PrivacyBody, PrivacyFuture, PrivacyService},
     require_login::{RequireLogin, RequireLoginService},
     session::{OnStoreError, SessionFuture, SessionLayer, SessionService},
@@ -206,6 +208,6 @@ pub use self::{
 pub(crate) use self::{
     client::ClientSettings,
     consent::{ConsentEnforcement, ConsentRequest},
-    session::SessionRules,
+    session::{IsPassive, SessionRules},
     transport::Transport,
 };

@@ -88,6 +88,15 @@ pub(crate) enum Finding {
     Unknown,
 }
 
+/// Whether a request counts as use of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// It puts off the idle timeout.
+    Counts,
+    /// It is made in the background.
+    Passive,
+}
+
 /// What [`Sessions::find`] found.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -236,9 +245,10 @@ impl Sessions {
     }
 
     /// The session under `key` without asking the store.
-    pub(crate) fn cached(&self, key: &SessionKey, now: Timestamp) -> Option<Arc<SessionRecord>> {
+    pub(crate) fn cached(&self, key: &SessionKey, usage: Usage, now: Timestamp) -> Option<Arc<SessionRecord>> {
         let record = self.inner.cache.get(key, now)?;
         match session_status(&record.head, now) {
+            SessionStatus::Touch if usage == Usage::Passive => Some(record),
             SessionStatus::Keep => Some(record),
             SessionStatus::Touch => Some(self.touch(key, record, now)),
             // Another process may have seen the guest since: the store decides.
@@ -248,7 +258,7 @@ impl Sessions {
 
     /// What the store has under `key`, and in the same trip of the guest, who is `visitor` if
     /// nobody is logged in.
-    pub(crate) async fn find(&self, key: &SessionKey, visitor: Option<VisitorId>) -> Result<Found> {
+    pub(crate) async fn find(&self, key: &SessionKey, usage: Usage, visitor: Option<VisitorId>) -> Result<Found> {
         let ticket = self.inner.cache.ticket(key);
         let (loaded, profile) = match &self.inner.profiles {
             Some(profiles) => {
@@ -284,7 +294,8 @@ impl Sessions {
         let subject = record.head.user.clone().map(Subject::User).or(visitor.map(Subject::Visitor));
         let profile = profile.filter(|(_, whose)| Some(whose) == subject.as_ref()).map(|(profile, _)| profile);
         self.inner.cache.put(*key, record.clone(), now, ticket);
-        let record = if verdict == SessionStatus::Touch { self.touch(key, record, now) } else { record };
+        let is_touched = verdict == SessionStatus::Touch && usage == Usage::Counts;
+        let record = if is_touched { self.touch(key, record, now) } else { record };
         Ok(Found { finding: Finding::Live(record), profile })
     }
 
@@ -302,6 +313,17 @@ impl Sessions {
             }
         });
         record
+    }
+
+    /// Records that the session is used now. Returns whether it is still live.
+    pub(crate) async fn touch_now(&self, key: &SessionKey, id: SessionId) -> Result<bool> {
+        let now = self.now();
+        let is_live = self.inner.runtime.tasks.within(self.inner.runtime.store.touch(id, now)).await?;
+        match is_live {
+            true => cache::touch(&self.inner.cache, key, now),
+            false => self.inner.cache.remove(key),
+        }
+        Ok(is_live)
     }
 
     /// What the store has under `key` now, whatever the cache has.

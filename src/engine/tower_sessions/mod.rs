@@ -13,7 +13,7 @@ pub use self::{
     user::{AXUM_LOGIN_KEY, axum_login_user},
 };
 use crate::{
-    engine::sessions::{Finding, Sessions},
+    engine::sessions::{Finding, Sessions, Usage},
     error::{Error, ErrorKind, Result},
     id::{SessionId, SessionKey, SessionToken, UserId, fill_random},
     model::session::{Changes, Lifetime, SessionHead, SessionRecord},
@@ -210,10 +210,10 @@ impl TowerSessionsStore {
     }
 
     async fn find(&self, key: &SessionKey) -> Result<State> {
-        if let Some(record) = self.sessions.cached(key, self.sessions.now()) {
+        if let Some(record) = self.sessions.cached(key, Usage::Counts, self.sessions.now()) {
             return Ok(State::Live(record));
         }
-        Ok(match self.sessions.find(key, None).await?.finding {
+        Ok(match self.sessions.find(key, Usage::Counts, None).await?.finding {
             Finding::Live(record) => State::Live(record),
             Finding::Expired => State::Expired,
             Finding::Ended { .. } => State::Ended,

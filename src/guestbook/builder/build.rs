@@ -135,6 +135,7 @@ impl<S: Store> GuestbookBuilder<S> {
             on_store_error: self.on_store_error,
             consent: request,
             users: users.clone(),
+            passive: self.passive,
         };
         let session_layer = SessionLayer::new(sessions.clone(), recorder.clone(), preferences.clone(), rules);
         let activity_layer = ActivityLayer::new(recorder.clone(), consents.clone(), activity_rules, client);

@@ -6,5 +6,5 @@ mod layer;
 mod service;
 mod shared;
 
-pub(crate) use self::shared::SessionRules;
+pub(crate) use self::shared::{IsPassive, SessionRules};
 pub use self::{future::SessionFuture, layer::SessionLayer, service::SessionService, shared::OnStoreError};

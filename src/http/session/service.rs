@@ -11,9 +11,12 @@ use tower_service::Service;
 
 use super::{OnStoreError, SessionFuture, shared::Shared};
 use crate::{
-    engine::{profiles::ProfileState, sessions::Finding},
+    engine::{
+        profiles::ProfileState,
+        sessions::{Finding, Usage},
+    },
     error::Result,
-    http::{RequestHead, ResponseBody, fetch_metadata::FetchMetadata, transport::Presented},
+    http::{Passive, RequestHead, ResponseBody, fetch_metadata::FetchMetadata, transport::Presented},
     id::{SessionToken, VisitorId},
     model::{
         consent::Subject,
@@ -67,6 +70,7 @@ where
 /// What a request says of who it is, before anybody was asked.
 #[derive(Debug)]
 struct Arriving {
+    usage: Usage,
     client: Client,
     presented: Presented,
     visitor: Option<Visitor>,
@@ -157,7 +161,15 @@ impl Shared {
             fetch = FetchMetadata::of(headers);
         }
         let layers = self.layers(request.extensions(), outer);
-        Arriving { client, presented, visitor, visitor_cookie, is_prefetch, layers, fetch }
+        let usage = self.usage(request);
+        Arriving { usage, client, presented, visitor, visitor_cookie, is_prefetch, layers, fetch }
+    }
+
+    #[inline]
+    fn usage<B>(&self, request: &Request<B>) -> Usage {
+        let is_passive = Passive::is_in(request.extensions())
+            || self.passive.as_ref().is_some_and(|is_passive| is_passive(RequestHead::of(request)));
+        if is_passive { Usage::Passive } else { Usage::Counts }
     }
 
     /// Who it is, if that can be told without asking the store.
@@ -173,7 +185,7 @@ impl Shared {
             return Some(Identity { profile, ..Identity::anonymous(presented.without_session()) });
         };
         let key = first.key();
-        let record = self.sessions.cached(&key, now)?;
+        let record = self.sessions.cached(&key, arriving.usage, now)?;
         let profile = match self.sessions.profiles() {
             Some(_) => self.known_account(subject(&record, arriving.visitor_id()), now)?,
             None => ProfileState::Empty,
@@ -218,7 +230,7 @@ impl Shared {
         let (mut is_of_another_realm, mut stale) = (false, None);
         for token in presented.tokens.iter().flatten() {
             let key = token.key();
-            let found = match self.sessions.find(&key, arriving.visitor_id()).await {
+            let found = match self.sessions.find(&key, arriving.usage, arriving.visitor_id()).await {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::error!(%error, "a session could not be loaded");

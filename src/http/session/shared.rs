@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
     engine::{consents::Consents, preferences::DynPreferences, recorder::Recorder, sessions::Sessions, users::Users},
-    http::{ClientSettings, ConsentRequest, Transport, caching::is_private, first_time::FirstTime},
+    http::{ClientSettings, ConsentRequest, RequestHead, Transport, caching::is_private, first_time::FirstTime},
     request::{CookieChange, Outcome, RequestServices},
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     preferences: Option<Arc<dyn DynPreferences>>,
     /// If a loader of users is configured.
     users: Option<Users>,
+    /// Which requests do not count as use of their session.
+    pub(super) passive: Option<Box<IsPassive>>,
     vary: Varies,
     pub(super) noticed: Noticed,
     /// Whether a gate may redirect, and needs to know where a request was going.
@@ -63,7 +65,11 @@ pub(crate) struct SessionRules {
     pub(crate) on_store_error: OnStoreError,
     pub(crate) consent: Option<ConsentRequest>,
     pub(crate) users: Option<Users>,
+    pub(crate) passive: Option<Box<IsPassive>>,
 }
+
+/// A rule that says which requests are passive.
+pub(crate) type IsPassive = dyn Fn(RequestHead<'_>) -> bool + Send + Sync;
 
 impl Shared {
     pub(super) fn new(
@@ -72,7 +78,7 @@ impl Shared {
         preferences: Option<Arc<dyn DynPreferences>>,
         rules: SessionRules,
     ) -> Self {
-        let SessionRules { transport, client, on_store_error, consent, users } = rules;
+        let SessionRules { transport, client, on_store_error, consent, users, passive } = rules;
         let vary = Varies::new(&transport.vary);
         let noticed = Noticed::default();
         let keeps_targets = AtomicBool::new(consent.as_ref().is_some_and(|consent| consent.has_page));
@@ -85,6 +91,7 @@ impl Shared {
             consent,
             preferences,
             users,
+            passive,
             vary,
             noticed,
             keeps_targets,

@@ -1,6 +1,9 @@
 //! Logins, logouts, token rotation, and the other sessions of the user.
 
-use std::{mem, sync::atomic::Ordering};
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::Session;
 use crate::{
@@ -321,6 +324,27 @@ impl Session {
                 if error.kind() == ErrorKind::Ended { Ok(false) } else { Err(error) }
             }
         }
+    }
+
+    /// Counts a use of the session that is no request of its own: of a WebSocket or of server-sent
+    /// events, at each message of the user, say. It puts off the idle timeout. Returns `false` if
+    /// the session is over.
+    ///
+    /// # Errors
+    ///
+    /// What the store reports.
+    pub async fn touch(&self) -> Result<bool> {
+        let Some(current) = self.context.state().current.clone() else { return Ok(false) };
+        let (id, now) = (current.record.head.id, self.context.sessions().now());
+        if !self.context.sessions().touch_now(&current.key, id).await? {
+            let error = self.context.session_ended(&current).await;
+            return if error.kind() == ErrorKind::Ended { Ok(false) } else { Err(error) };
+        }
+        if let Some(current) = &mut self.context.state().current {
+            let head = &mut Arc::make_mut(&mut current.record).head;
+            head.last_seen = head.last_seen.max(now);
+        }
+        Ok(true)
     }
 
     /// Moves the session to a new token and `head`. Returns the number of other sessions that ended

@@ -8,6 +8,7 @@ mod flashes;
 mod late_answers;
 mod lifecycle;
 mod parallel;
+mod passive;
 mod realms;
 #[cfg(feature = "sqlite")]
 mod tower_sessions;
