@@ -22,7 +22,7 @@ use super::{
 use crate::{
     engine::users::{LoadedUser, Users},
     error::{Error, ErrorKind, Result},
-    request::RequestContext,
+    request::{LoginStatus, RequestContext},
 };
 
 /// A layer that lets a request pass only for a logged-in user. Made by
@@ -175,17 +175,13 @@ impl RequireLogin {
 
     /// What can be said without loading the user.
     fn refusal<B>(&self, context: &RequestContext, request: &Request<B>) -> Option<Refusal> {
-        let session = context.session();
-        if session.is_unavailable() {
-            return Some(Problem::STORE_UNAVAILABLE.into());
-        }
-        if !session.is_logged_in() {
-            return Some(self.login_required(Problem::LOGIN_REQUIRED, context, request));
-        }
-        if self.max_age.is_some_and(|max_age| !session.authenticated_within(max_age)) {
-            return Some(self.login_required(Problem::RECENT_LOGIN_REQUIRED, context, request));
-        }
-        None
+        let problem = match context.login_status(self.max_age) {
+            LoginStatus::LoggedIn => return None,
+            LoginStatus::LoggedOut => Problem::LOGIN_REQUIRED,
+            LoginStatus::TooOld => Problem::RECENT_LOGIN_REQUIRED,
+            LoginStatus::Unavailable => return Some(Problem::STORE_UNAVAILABLE.into()),
+        };
+        Some(self.login_required(problem, context, request))
     }
 
     fn login_required<B>(&self, problem: Problem, context: &RequestContext, request: &Request<B>) -> Refusal {

@@ -22,6 +22,7 @@ use std::{
 
 use serde::Serialize;
 
+pub(crate) use self::user::LoginStatus;
 pub use self::{
     client_tracker::ClientTracker,
     consent::{Consent, GlobalPrivacyControl},

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CHANGED, Current, READ, RequestContext, TokenStatus};
+use super::{CHANGED, Current, READ, RequestContext};
 #[cfg(doc)]
 use crate::model::session::Lifetime;
 use crate::{
@@ -299,18 +299,6 @@ impl Session {
     /// 3.3.4); do not put it into a page.
     pub fn issued_token(&self) -> Option<SessionToken> {
         self.context.state().issued.clone()
-    }
-
-    /// Returns whether a user is logged in.
-    #[inline]
-    pub(crate) fn is_logged_in(&self) -> bool {
-        self.head(|head| head.user.is_some()).unwrap_or(false)
-    }
-
-    /// Returns whether the store was unavailable when the session was loaded.
-    #[inline]
-    pub(crate) fn is_unavailable(&self) -> bool {
-        self.context.state().token_status == TokenStatus::Unavailable
     }
 
     /// Returns whether the session is stored.

@@ -1,6 +1,6 @@
 //! [`CurrentUser`]: the application's own user of a request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Extensions;
 
@@ -86,7 +86,40 @@ impl<U: Send + Sync + 'static> CurrentUser<U> {
     }
 }
 
+/// What the session says of a login, without loading the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoginStatus {
+    LoggedIn,
+    /// The login was too long ago.
+    TooOld,
+    LoggedOut,
+    /// The store could not be asked.
+    Unavailable,
+}
+
 impl RequestContext {
+    /// Returns whether a user is logged in, since at most `max_age` when the request arrived.
+    #[inline]
+    pub(crate) fn login_status(&self, max_age: Option<Duration>) -> LoginStatus {
+        self.mark(READ);
+        let state = self.state();
+        let Some(head) = state.current.as_ref().map(|current| &current.record.head) else {
+            return match state.token_status {
+                TokenStatus::Unavailable => LoginStatus::Unavailable,
+                _ => LoginStatus::LoggedOut,
+            };
+        };
+        let is_recent = |max_age| {
+            // A session that began in this request is from after its arrival.
+            head.authenticated_at.is_some_and(|at| self.inner.client.arrived_at.since(at) <= max_age)
+        };
+        match head.user {
+            None => LoginStatus::LoggedOut,
+            Some(_) if max_age.is_some_and(|max_age| !is_recent(max_age)) => LoginStatus::TooOld,
+            Some(_) => LoginStatus::LoggedIn,
+        }
+    }
+
     /// Returns the user who is logged in, as the application's loader returns it, at most once a
     /// request. `None` if nobody is logged in. A user whom the loader no longer knows, or whose
     /// credentials have changed since the login, is logged out.
