@@ -7,52 +7,54 @@ use crate::{
     model::activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
 };
 
-/// A place where activities are kept.
+/// A store of activities.
 ///
 /// # Contract
 ///
-/// 1. **Each event once.** An [`Entry`] whose id the store has seen, in this batch or ever before,
-///    is not stored again; also not after the event was discarded. This is what makes it safe to
-///    try again after an unclear failure.
-/// 2. **A batch is one step**: all of it is stored or none.
-/// 3. **Numbers go up.** Each stored event gets a sequence larger than any given before, in the
-///    order of the batch; none is given twice, also not after the last events were discarded. A
-///    reader who has seen a sequence will not later find a new event below it.
-/// 4. **An answer is a promise.** What is answered with success survives a crash of the process,
-///    and with [`Commit::Durable`] what the store documents for its other durable writes.
-/// 5. **What comes out is what went in**, but for families of a browser or system that this version
-///    does not know, and until it is anonymised: then what comes out is
-///    [`Activity::anonymised`](crate::activity::Activity::anonymised), with the same sequence.
-/// 6. **A dropped future** may or may not have had its effect, but never half of it.
+/// 1. **Each event is stored once.** An [`Entry`] whose id the store has ever seen is not stored
+///    again, not even after the event was deleted. This makes a retry after an unclear failure
+///    safe.
+/// 2. **A batch is atomic**: all of it is stored or nothing.
+/// 3. **Sequence numbers increase.** Each stored event gets a number larger than any before, in the
+///    order of the batch. No number is used twice, not even after the last events were deleted. A
+///    reader who has seen a number never finds a new event below it later.
+/// 4. **An acknowledged write survives** a crash of the process, and with [`Commit::Durable`]
+///    whatever the store's other durable writes survive.
+/// 5. **Events are returned unchanged**, except for families of a browser or system that this
+///    version does not know. An anonymised event is returned as
+///    [`Activity::anonymised`](crate::activity::Activity::anonymised), with the same sequence
+///    number.
+/// 6. **A dropped future** has taken full effect or none.
 pub trait ActivityStore: Send + Sync + 'static {
-    /// Stores those of `entries` that are new. For each the sequence it got, or `None` if it was
-    /// known, or its user is [erased](super::ErasureStore).
+    /// Stores the new ones among `entries`. Returns the sequence number of each, or `None` if it
+    /// was known or its user is [erased](super::ErasureStore).
     fn append(&self, entries: Arc<[Entry]>, commit: Commit) -> impl Future<Output = Result<Vec<Option<u64>>>> + Send;
 
-    /// A page of history, ordered by sequence.
+    /// Returns a page of history, ordered by sequence number.
     fn history(&self, query: HistoryQuery) -> impl Future<Output = Result<HistoryPage>> + Send;
 
-    /// How many events `filter` means.
+    /// Returns the number of events that match `filter`.
     fn count(&self, filter: ActivityFilter) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Deletes at most `limit` of the events that `filter` means, the oldest first. How many there
-    /// were: less than `limit` means that none is left.
+    /// Deletes the oldest events that match `filter`, at most `limit`, and returns their number.
+    /// Fewer than `limit` means that none is left.
     fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 
-    /// Anonymises at most `limit` of the events that `filter` means and that are not anonymised
-    /// yet, the oldest first. How many there were: less than `limit` means that none is left. What
-    /// is taken away is gone as if it had been discarded: no question about its user, its session
-    /// or its visitor finds the event any more, and where the store can overwrite what it deletes,
-    /// there is no residue after [`scrub`](super::ErasureStore::scrub). Events that are anonymised
-    /// already cost next to nothing, however many there are.
+    /// Anonymises the oldest events that match `filter` and are not anonymised yet, at most
+    /// `limit`, and returns their number. Fewer than `limit` means that none is left.
+    ///
+    /// The removed data is gone as if it had been deleted: no query by user, session or visitor
+    /// finds the event any more, and a store that can overwrite deleted data has no residue after
+    /// [`scrub`](super::ErasureStore::scrub). Events that are anonymised already cost almost
+    /// nothing, however many there are.
     fn anonymise(&self, filter: ActivityFilter, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 }
 
-/// What an answered [`append`](ActivityStore::append) survives.
+/// What an acknowledged [`append`](ActivityStore::append) survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
     /// A crash of the process.
     Relaxed,
-    /// What the store's other durable writes survive, for example a power failure.
+    /// Whatever the store's other durable writes survive, for example a power failure.
     Durable,
 }

@@ -1,4 +1,4 @@
-//! [`AggregateQuery`]: what counts, for queries that a store may answer from rollups.
+//! [`AggregateQuery`]: a query that a store may answer from rollups.
 
 use std::fmt;
 
@@ -12,28 +12,28 @@ use crate::model::{
     analytics::{Range, Slice},
 };
 
-/// What counts, for an answer about everything in a range.
+/// The events of an aggregate over a range. A store may answer it from rollups.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub struct AggregateQuery {
-    /// Only events of this time.
+    /// Only events in this range.
     pub range: Range,
-    /// Only events of these; what an [`Overview`] is of is always all.
+    /// Only events with this property. An [`Overview`] always reads all events.
     pub only: Option<Slice>,
-    /// No events of these types.
+    /// Excludes events of these types.
     pub except_types: Vec<EventType>,
-    /// Events of these types are no interactions, see [`Durations`](crate::analytics::Durations).
+    /// Types that are not interactions, see [`Durations`](crate::analytics::Durations).
     pub passive_types: Vec<EventType>,
-    /// No events of these persons, of some types or of all.
+    /// Excludes events of these people, of some types or of all.
     pub exclusion: Vec<Exclusion>,
-    /// More events than that are not looked at one by one:
+    /// The maximum number of events that are read one by one. Beyond it the query fails with
     /// [`TooLarge`](crate::ErrorKind::TooLarge).
     pub max_events: usize,
 }
 
 impl AggregateQuery {
-    /// All events of `range`.
+    /// Creates a query of all events in `range`.
     pub fn new(range: Range) -> Self {
         Self {
             range,
@@ -45,25 +45,25 @@ impl AggregateQuery {
         }
     }
 
-    /// Only events of these. For series.
+    /// Matches only events with this property. For series.
     pub fn only(mut self, only: Slice) -> Self {
         self.only = Some(only);
         self
     }
 
-    /// No events of these types.
+    /// Excludes events of these types.
     pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.except_types = types.into_iter().collect();
         self
     }
 
-    /// Events of these types are no interactions.
+    /// Sets the types that are not interactions.
     pub fn passive_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.passive_types = types.into_iter().collect();
         self
     }
 
-    /// No events of these persons, of some types or of all.
+    /// Excludes events of these people, of some types or of all.
     pub fn exclusion(mut self, exclusion: Vec<Exclusion>) -> Self {
         self.exclusion = exclusion;
         self
@@ -83,7 +83,7 @@ impl fmt::Debug for AggregateQuery {
     }
 }
 
-/// Which parts of an [`Overview`] are wanted beside the counts, in which each costs time.
+/// The requested parts of an [`Overview`] beside the counts. Each of them costs time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OverviewParts {
@@ -98,9 +98,9 @@ pub struct OverviewParts {
 }
 
 impl OverviewParts {
-    /// All of it.
+    /// All parts.
     pub const ALL: Self = Self { users: true, pages: true, visits: true, sessions: true };
-    /// Counts only.
+    /// No parts: counts only.
     pub const NONE: Self = Self { users: false, pages: false, visits: false, sessions: false };
     /// `top_users`.
     pub const USERS: Self = Self { users: true, ..Self::NONE };
@@ -108,12 +108,12 @@ impl OverviewParts {
     pub const PAGES: Self = Self { pages: true, ..Self::NONE };
 }
 
-/// What a comparison of rollups with the events found.
+/// The result of comparing rollups with the events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RollupCheck {
-    /// Number of rolled up hours and days that were compared.
+    /// Number of rollups that were compared.
     pub checked: u64,
-    /// Those that are not what the events say.
+    /// The hours and days whose rollup differs from the events.
     pub wrong: Vec<Range>,
 }

@@ -1,4 +1,4 @@
-//! [`AnalyticsStore`]: the contract of a store whose events can be looked through.
+//! [`AnalyticsStore`]: the contract of a store for analytics.
 
 use std::{
     fmt,
@@ -17,47 +17,45 @@ use crate::{
     time::Timestamp,
 };
 
-/// A store whose events can be looked through, fast: what analytics that no table answers are made
-/// of.
+/// A store that scans events fast, for analytics without rollups.
 ///
 /// # Contract
 ///
-/// 1. **Each event once, in order.** `each` is called for every event that the [`Scan`] means, in
-///    ascending order of sequence, and for no other.
-/// 2. **One snapshot.** What is stored or deleted while the scan runs is seen wholly or not at all:
-///    no half of a batch.
-/// 3. **Names are numbers.** The numbers in a [`ScannedEvent`] are equal where the names are,
-///    within one scan; another scan may give others. Types and routes come with their names, users,
-///    visitors and sessions do not: a scan tells persons apart, not who they are. Two routes that
-///    differ in their method only are two numbers with one name.
-/// 4. **It ends when told to.** After [`ControlFlow::Break`] `each` is not called again and the
-///    answer is success; after the future is dropped it is called a few times at most.
-/// 5. **Others go on.** A scan neither waits for writers nor do they wait for it. `each` is called
-///    outside any lock that they need.
+/// 1. **Each event once, in order.** `each` is called for every event that matches the [`Scan`], in
+///    ascending order of sequence numbers, and for no other.
+/// 2. **One snapshot.** A batch that is stored or deleted during the scan is seen completely or not
+///    at all.
+/// 3. **Names are numbers.** Within one scan, numbers in a [`ScannedEvent`] are equal if and only
+///    if the names are; another scan may use other numbers. Types and routes also have their names.
+///    Users, visitors and sessions do not: a scan distinguishes people without naming them. Two
+///    routes that differ only in the method have two numbers and one name.
+/// 4. **A scan can be stopped.** After [`ControlFlow::Break`], `each` is not called again and the
+///    scan succeeds. After the future is dropped, it is called a few times at most.
+/// 5. **A scan blocks nobody**, and waits for no writer. `each` is called outside any lock that
+///    writers need.
 ///
-/// # Rolling up
+/// # Rollups
 ///
-/// A store may know a quicker way to an answer than to look at each event: it may keep hours and
-/// days rolled up ("rollups"). All methods about that have a default that knows none: the caller
-/// looks at the events then.
+/// A store may keep rollups of hours and days, and answer some queries from them. The methods for
+/// this have defaults without rollups: the caller then reads the events.
 ///
-/// 6. **An answer is exact.** It is what the events say that are stored at that moment; what was
-///    rolled up of others is not used.
-/// 7. **Nobody outlives their events.** What was rolled up of an event is gone when the event is:
-///    in the same step.
+/// 6. **An answer is exact**: it is computed from the events stored at that moment, or from rollups
+///    that equal them.
+/// 7. **Rollups do not outlive their events.** When an event is deleted, the rollups that contain
+///    it are deleted in the same transaction.
 pub trait AnalyticsStore: ActivityStore {
-    /// Calls `each` with every event that `scan` means.
+    /// Calls `each` with every event that matches `scan`.
     fn scan(&self, scan: Scan, each: EventVisitor) -> impl Future<Output = Result<()>> + Send;
 
-    /// How many events `scan` looks at, at most: an upper bound that takes no time to speak of.
-    /// Without a better answer, more than any limit.
+    /// Returns an upper bound of the number of events that `scan` reads, in negligible time. The
+    /// default is larger than any limit.
     fn at_most(&self, scan: Scan) -> impl Future<Output = Result<u64>> + Send {
         let _ = scan;
         ready(Ok(u64::MAX))
     }
 
-    /// The [`Overview`] of what counts; `None` if there is no quicker way to it. Lists have at most
-    /// `limit` entries. What is not `wanted` may be empty.
+    /// Returns the [`Overview`]; `None` if the events must be read. Lists have at most `limit`
+    /// entries. Parts that are not `wanted` may be empty.
     fn overview(
         &self,
         counting: AggregateQuery,
@@ -69,7 +67,7 @@ pub trait AnalyticsStore: ActivityStore {
         ready(Ok(None))
     }
 
-    /// The [`ActivitySeries`] of what counts; `None` if there is no quicker way to it.
+    /// Returns the [`ActivitySeries`]; `None` if the events must be read.
     fn activity_series(
         &self,
         counting: AggregateQuery,
@@ -80,7 +78,7 @@ pub trait AnalyticsStore: ActivityStore {
         ready(Ok(None))
     }
 
-    /// The [`ActiveUsers`] of what counts; `None` if there is no quicker way to it.
+    /// Returns the [`ActiveUsers`]; `None` if the events must be read.
     fn active_users_series(
         &self,
         counting: AggregateQuery,
@@ -90,29 +88,32 @@ pub trait AnalyticsStore: ActivityStore {
         ready(Ok(None))
     }
 
-    /// Rolls up some of what is over at `now`, for later answers about what counts; the range does
-    /// not matter. `false` if there is nothing left to roll up.
+    /// Rolls up some of the hours and days that are over at `now`, for later answers. The range of
+    /// the query is ignored. Returns `false` if nothing is left to roll up.
     fn roll_up(&self, counting: AggregateQuery, now: Timestamp) -> impl Future<Output = Result<bool>> + Send {
         let _ = (counting, now);
         ready(Ok(false))
     }
 
-    /// Compares everything that is rolled up with the events.
+    /// Compares all rollups with the events.
     fn check_rollups(&self, counting: AggregateQuery) -> impl Future<Output = Result<RollupCheck>> + Send {
         let _ = counting;
         ready(Ok(RollupCheck::default()))
     }
 
-    /// Forgets everything that is rolled up; the events stay.
+    /// Deletes all rollups. The events stay.
     fn delete_rollups(&self) -> impl Future<Output = Result<()>> + Send {
         ready(Ok(()))
     }
 }
 
-/// What a scan calls with each event, on whatever thread; it must not wait for anything.
+/// The callback of a scan. It may be called on any thread and must not block.
 pub type EventVisitor = Box<dyn FnMut(&ScannedEvent<'_>) -> ControlFlow<()> + Send>;
 
-/// Which events a scan shows, and what of them. What is not asked for costs no time and is `None`.
+/// The events that a scan returns, and their properties. A property that is not requested costs no
+/// time and is `None`.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, activity::EventType, analytics::Range, store::Scan};
@@ -126,34 +127,34 @@ pub type EventVisitor = Box<dyn FnMut(&ScannedEvent<'_>) -> ControlFlow<()> + Se
 #[non_exhaustive]
 #[must_use]
 pub struct Scan {
-    /// Only events of this time.
+    /// Only events in this range.
     pub range: Range,
     /// Only events of these types.
     pub types: Option<Vec<EventType>>,
-    /// No events of these types.
+    /// Excludes events of these types.
     pub except_types: Vec<EventType>,
     /// Only events of this user.
     pub user: Option<UserId>,
-    /// No events of these users.
+    /// Excludes events of these users.
     pub except_users: Vec<UserId>,
-    /// No events of these persons, of some types or of all.
+    /// Excludes events of these people, of some types or of all.
     pub exclusion: Vec<Exclusion>,
     /// Only events of this session.
     pub session: Option<SessionId>,
     /// Only events that have a user or a visitor.
     pub needs_person: bool,
-    /// Whether sessions are told apart.
+    /// Whether sessions are returned.
     pub has_sessions: bool,
-    /// Whether the users are shown to whom visitors are linked.
+    /// Whether the users of linked visitors are returned.
     pub has_links: bool,
-    /// Whether routes are shown.
+    /// Whether routes are returned.
     pub has_routes: bool,
-    /// Whether data is shown.
+    /// Whether data is returned.
     pub has_data: bool,
 }
 
 impl Scan {
-    /// Sequence, time, type, user and visitor of all events of `range`.
+    /// Creates a scan of all events in `range`, with sequence number, time, type, user and visitor.
     pub fn new(range: Range) -> Self {
         Self {
             range,
@@ -171,74 +172,74 @@ impl Scan {
         }
     }
 
-    /// Only events of these types.
+    /// Matches only events of these types.
     pub fn types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.types = Some(types.into_iter().collect());
         self
     }
 
-    /// No events of these types.
+    /// Excludes events of these types.
     pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.except_types = types.into_iter().collect();
         self
     }
 
-    /// Only events of this user.
+    /// Matches only events of this user.
     pub fn user(mut self, user: UserId) -> Self {
         self.user = Some(user);
         self
     }
 
-    /// No events of these users.
+    /// Excludes events of these users.
     pub fn except_users(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
         self.except_users = users.into_iter().collect();
         self
     }
 
-    /// No events of these persons, of some types or of all.
+    /// Excludes events of these people, of some types or of all.
     pub fn exclusion(mut self, exclusion: Vec<Exclusion>) -> Self {
         self.exclusion = exclusion;
         self
     }
 
-    /// Only events of this session.
+    /// Matches only events of this session.
     pub fn session(mut self, session: SessionId) -> Self {
         self.session = Some(session);
         self
     }
 
-    /// Only events that have a user or a visitor.
+    /// Matches only events that have a user or a visitor.
     pub fn with_person(mut self) -> Self {
         self.needs_person = true;
         self
     }
 
-    /// Tells sessions apart, too.
+    /// Also returns sessions.
     pub fn sessions(mut self) -> Self {
         self.has_sessions = true;
         self
     }
 
-    /// Shows to whom visitors are linked, too. A visitor who is linked to an excluded user is left
-    /// out.
+    /// Also returns the users of linked visitors. A visitor who is linked to an excluded user is
+    /// excluded.
     pub fn links(mut self) -> Self {
         self.has_links = true;
         self
     }
 
-    /// Shows routes, too.
+    /// Also returns routes.
     pub fn routes(mut self) -> Self {
         self.has_routes = true;
         self
     }
 
-    /// Shows data, too.
+    /// Also returns data.
     pub fn data(mut self) -> Self {
         self.has_data = true;
         self
     }
 
-    /// Whether events of this type are meant. For stores.
+    /// Returns whether events of this type match. For stores.
     pub fn is_counted(&self, event_type: &EventType) -> bool {
         self.types.as_ref().is_none_or(|types| types.contains(event_type)) && !self.except_types.contains(event_type)
     }
@@ -251,33 +252,32 @@ impl fmt::Debug for Scan {
     }
 }
 
-/// An event as a scan shows it: numbers, and names that are borrowed from the scan.
+/// An event of a scan: numbers, and names borrowed from the scan.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ScannedEvent<'a> {
-    /// The store's number for it.
+    /// The event's sequence number.
     pub sequence: u64,
-    /// When.
+    /// Time of the event.
     pub time: Timestamp,
-    /// What kind of thing.
+    /// Type of the event.
     pub event_type: ScannedName<'a>,
-    /// The user's number in this scan.
+    /// Number of the user in this scan.
     pub user: Option<u64>,
-    /// The visitor's number in this scan; those of users and of visitors have nothing to do with
-    /// each other.
+    /// Number of the visitor in this scan, independent of the numbers of users.
     pub visitor: Option<u64>,
-    /// The number of the user to whom the visitor is [linked](super::ConsentStore::link_visitor),
-    /// of an event without a user.
+    /// Number of the user to whom the visitor is [linked](super::ConsentStore::link_visitor), if
+    /// the event has no user.
     pub linked_user: Option<u64>,
-    /// The session's number in this scan.
+    /// Number of the session in this scan.
     pub session: Option<u64>,
-    /// The route's template.
+    /// The route template.
     pub route: Option<ScannedName<'a>>,
     /// The data: a JSON object.
     pub data: Option<&'a str>,
 }
 
-/// A name with the number that it has in this scan.
+/// A name and its number in this scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScannedName<'a> {
     /// The number.
@@ -287,7 +287,7 @@ pub struct ScannedName<'a> {
 }
 
 impl<'a> ScannedEvent<'a> {
-    /// An event of this type at this time; nothing else is known of it yet. For stores.
+    /// Creates an event of this type and time. All other fields are empty. For stores.
     pub fn new(sequence: u64, time: Timestamp, event_type: ScannedName<'a>) -> Self {
         Self {
             sequence,

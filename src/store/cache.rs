@@ -1,4 +1,4 @@
-//! What was read a moment ago: bounded in number, in bytes and in age.
+//! A cache bounded in number, bytes and age.
 
 use std::{
     fmt,
@@ -22,18 +22,17 @@ use crate::{
     time::Timestamp,
 };
 
-/// A cache of what a store says. An entry is used for `max_age` after it was read from the store,
-/// so that this is also the time within which a change by another process is noticed.
+/// A cache of values read from the store. An entry is used for `max_age` after it was read, so a
+/// change by another process is noticed within that time.
 ///
-/// Nothing that this process changed is served again: a task that wants to [`put`](Self::put) what
-/// it read takes a [`Ticket`] before it asks the store, and every [`remove`](Self::remove) since
-/// then makes the ticket worthless.
+/// A change by this process is visible at once: before a task reads a value to [`put`](Self::put),
+/// it takes a [`Ticket`], and every [`remove`](Self::remove) after that invalidates the ticket.
 pub(crate) struct Cache<K: CacheKey, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
     hasher: K::Hasher,
     max_age: Duration,
     max_bytes: usize,
-    /// Counts the removals of all shards.
+    /// Number of removals in all shards.
     epoch: AtomicU64,
 }
 
@@ -43,12 +42,12 @@ pub(crate) type SessionCache = Cache<SessionKey, Arc<SessionRecord>>;
 pub(crate) trait CacheKey: Clone + Eq + Hash {
     type Hasher: BuildHasher + Clone + Default;
 
-    /// A number that has nothing to do with the place within a shard.
+    /// Returns a number that is independent of the position within a shard.
     fn number(&self, hasher: &Self::Hasher) -> usize;
 }
 
 pub(crate) trait CacheValue: Clone {
-    /// How many bytes it takes, about.
+    /// Returns the approximate size in bytes.
     fn weight(&self) -> usize;
 }
 
@@ -63,18 +62,18 @@ struct Entry<V> {
     read_at: Timestamp,
 }
 
-/// Proof that a reader began before or after a removal.
+/// Proof of whether a read began before or after a removal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ticket {
     /// For one key.
     Key(u64),
-    /// For whatever key the answer is about: any removal makes it worthless.
+    /// For a key that is not known yet: any removal invalidates it.
     Any(u64),
 }
 
 const SHARDS: usize = 64;
 
-/// What an entry weighs beside its data: key, head, list links and allocations.
+/// Size of an entry without its data: key, head, list links and allocations.
 const ENTRY_OVERHEAD: usize = 512;
 
 impl<K: CacheKey, V: CacheValue> Cache<K, V> {
@@ -91,7 +90,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 
     #[inline]
-    /// What is kept under `key`, if it was read recently enough.
+    /// Returns the value under `key`, if it was read recently enough.
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         let mut shard = self.shard(key);
         let entry = shard.entries.get(key)?;
@@ -108,7 +107,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Ticket::Any(self.epoch.load(Ordering::SeqCst))
     }
 
-    /// Keeps what was read at `now` with a ticket taken before.
+    /// Stores a value that was read at `now` with a ticket taken before.
     pub(crate) fn put(&self, key: K, value: V, now: Timestamp, ticket: Ticket) {
         let weight = weight(&value);
         let mut shard = self.shard(&key);
@@ -129,7 +128,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         }
     }
 
-    /// Changes what is kept, without making the entry any younger or heavier.
+    /// Changes a value without changing its age and size.
     pub(crate) fn update(&self, key: &K, change: impl FnOnce(&mut V)) {
         if let Some(entry) = self.shard(key).entries.get_mut(key) {
             change(&mut entry.value);
@@ -145,7 +144,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         }
     }
 
-    /// Removes the entries that `matches` names. Looks at every one.
+    /// Removes the entries that `matches` selects. Visits all entries.
     pub(crate) fn remove_where(&self, matches: impl Fn(&V) -> bool) {
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -175,7 +174,7 @@ impl<K: CacheKey, V> fmt::Debug for Cache<K, V> {
 impl CacheKey for SessionKey {
     type Hasher = BuildHasherDefault<KeyHasher>;
 
-    // The map inside a shard is addressed by the first bytes of the key, the shard by the last one.
+    // The map of a shard uses the first bytes of the key, the choice of the shard the last one.
     fn number(&self, _: &Self::Hasher) -> usize {
         usize::from(self.as_bytes()[31])
     }
@@ -185,7 +184,7 @@ impl CacheKey for Subject {
     type Hasher = foldhash::fast::RandomState;
 
     fn number(&self, hasher: &Self::Hasher) -> usize {
-        // The map looks at the lowest and the highest bits.
+        // The map uses the lowest and the highest bits.
         (hasher.hash_one(self) >> 32) as usize
     }
 }
@@ -210,7 +209,7 @@ fn weight<V: CacheValue>(value: &V) -> usize {
     ENTRY_OVERHEAD + value.weight()
 }
 
-/// Notes a request on a cached session.
+/// Records a request on a cached session.
 pub(crate) fn touch(cache: &SessionCache, key: &SessionKey, now: Timestamp) {
     cache.update(key, |record| {
         let head: &mut SessionHead = &mut Arc::make_mut(record).head;
@@ -218,8 +217,8 @@ pub(crate) fn touch(cache: &SessionCache, key: &SessionKey, now: Timestamp) {
     });
 }
 
-/// A key is a SHA-256 already: its first eight bytes are as good a hash as any. Only who can choose
-/// SHA-256 outputs could make them collide.
+/// A key is a SHA-256 already, so its first eight bytes are a good hash. Only somebody who can
+/// choose SHA-256 outputs could cause collisions.
 #[derive(Default)]
 pub(crate) struct KeyHasher(u64);
 
@@ -230,7 +229,7 @@ impl Hasher for KeyHasher {
         }
     }
 
-    // The length prefix of an array says nothing.
+    // The length prefix of an array carries no information.
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_a_removal_is_not_kept_after_it() {
+    fn put_ignores_a_ticket_from_before_a_removal() {
         let (cache, key, now) =
             (SessionCache::new(64, 1 << 20, Duration::from_secs(1)), key(), Timestamp::from_millis(5));
         let ticket = cache.ticket(&key);
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_used_for_its_age_and_not_when_the_clock_goes_back() {
+    fn get_returns_entries_within_max_age_and_not_from_the_future() {
         let (cache, key, at) =
             (SessionCache::new(64, 1 << 20, Duration::from_millis(1_000)), key(), Timestamp::from_millis);
         cache.put(key, record(1), at(5_000), cache.ticket(&key));
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_and_bytes_stay_bounded() {
+    fn cache_bounds_entries_and_bytes() {
         let (max_entries, max_bytes) = (SHARDS * 4, SHARDS * 8 * 1024);
         let cache = SessionCache::new(max_entries, max_bytes, Duration::from_secs(1));
         for number in 0..5_000 {

@@ -1,4 +1,4 @@
-//! [`Store`]: everything that a guestbook needs of a store.
+//! [`Store`]: the traits that a guestbook needs of a store.
 
 use std::future::Future;
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Everything that a guestbook needs of a store.
+/// All the traits that a guestbook needs of a store.
 ///
 /// The methods of this trait have defaults that call the other traits one after the other. A store
 /// that can answer in one trip overrides them, with the same results.

@@ -10,18 +10,16 @@ use crate::{
 
 /// A store that keeps the [`CredentialEpoch`] of each user.
 ///
-/// # Contract
-///
-/// 1. **An epoch never goes down.** It is 0 for a user of whom nothing is known. Raising the epoch
-///    of a user or of a realm makes every number that was read before differ from the current one.
+/// 1. **An epoch never decreases.** It is 0 for an unknown user. After the epoch of a user or a
+///    realm is raised, every number read before differs from the current one.
 /// 2. Epochs of different realms are independent.
-/// 3. **A store that is a [`SessionStore`](super::SessionStore), too**, follows [`EpochRule`] in
-///    the transaction that makes a session, and raises the epoch in the transaction of a
+/// 3. **A store that is also a [`SessionStore`](super::SessionStore)** follows [`EpochRule`] in the
+///    transaction that creates a session, and raises the epoch in the transaction of a
 ///    [`Revocation::User`](super::Revocation::User) or [`Revocation::All`](super::Revocation::All).
-/// 4. The epoch of a user who is erased is forgotten with their sessions. Nothing is stored for a
-///    user who is erased.
+/// 4. The epoch of an erased user is deleted with their sessions. Nothing is stored for a user who
+///    is erased.
 pub trait CredentialStore: Send + Sync + 'static {
-    /// The current epoch of `user` in `realm`.
+    /// Returns the current epoch of `user` in `realm`.
     fn credential_epoch(&self, realm: Realm, user: UserId) -> impl Future<Output = Result<CredentialEpoch>> + Send;
 
     /// Raises the epoch of `user` in `realm`, or of everybody in `realm` if `user` is `None`.

@@ -1,4 +1,4 @@
-//! [`Exclusion`]: persons whose events do not count.
+//! [`Exclusion`]: people whose events do not count.
 
 use std::{collections::HashSet, fmt};
 
@@ -10,8 +10,10 @@ use crate::{
     },
 };
 
-/// Persons whose events do not count, of some types or of all. What a visitor did while somebody
-/// was logged in is that user's.
+/// People whose events do not count, of some types or of all. Events of a visitor while a user is
+/// logged in belong to the user.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::{Timestamp, UserId, activity::{Event, EventType}, consent::Subject, store::Exclusion};
@@ -31,16 +33,16 @@ use crate::{
 pub struct Exclusion {
     /// Users.
     pub users: HashSet<UserId>,
-    /// Visitors, as long as they are not logged in.
+    /// Visitors, for events without a login.
     pub visitors: HashSet<VisitorId>,
-    /// Only events of these types.
+    /// Only events of these types do not count; `None` for all types.
     pub types: Option<Vec<EventType>>,
-    /// No events of these types.
+    /// Events of these types count all the same.
     pub except_types: Vec<EventType>,
 }
 
 impl Exclusion {
-    /// All events of these persons.
+    /// Excludes all events of these people.
     pub fn new(persons: impl IntoIterator<Item = Subject>) -> Self {
         let mut exclusion = Self::default();
         for person in persons {
@@ -52,24 +54,24 @@ impl Exclusion {
         exclusion
     }
 
-    /// Only events of these types.
+    /// Excludes only events of these types.
     pub fn types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.types = Some(types.into_iter().collect());
         self
     }
 
-    /// No events of these types.
+    /// Does not exclude events of these types.
     pub fn except_types(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
         self.except_types = types.into_iter().collect();
         self
     }
 
-    /// Whether events of this type are meant.
+    /// Returns whether events of this type are excluded.
     pub fn has_type(&self, event_type: &EventType) -> bool {
         self.types.as_ref().is_none_or(|types| types.contains(event_type)) && !self.except_types.contains(event_type)
     }
 
-    /// Whether this event does not count.
+    /// Returns whether this event is excluded.
     pub fn has(&self, event: &Event) -> bool {
         let has_person = match (&event.user, &event.visitor) {
             (Some(user), _) => self.users.contains(user),

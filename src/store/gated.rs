@@ -1,4 +1,4 @@
-//! [`Gated`]: a store of activities that takes nothing before a gate is open.
+//! [`Gated`]: a store of activities behind a gate.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::{
     model::activity::{ActivityFilter, Entry, HistoryPage, HistoryQuery},
 };
 
-/// For the recorder, which has its own patience: to it a closed gate is a store that is slow, and
-/// one that does not open is a store that fails, so that events wait where they always do.
+/// The store of the recorder, which has its own timeouts and retries: a closed gate is a slow store
+/// to it, and a gate that never opens a failing store. So events wait in the recorder's queue.
 #[derive(Debug)]
 pub(crate) struct Gated<S> {
     store: Arc<S>,

@@ -1,14 +1,46 @@
-//! Where everything is kept: the contracts [`SessionStore`], [`ActivityStore`], [`ConsentStore`],
-//! [`PreferenceStore`] and the others, and the stores.
+//! The stores, and the traits to write your own.
+//!
+//! A guestbook is built on a [`Store`], which combines all store traits.
 //!
 //! | store | for |
 //! |---|---|
 #![cfg_attr(feature = "sqlite", doc = "| [`SqliteStore`] | one machine, any number of processes: the default |")]
 //! | [`MemoryStore`] | tests and throw-away data; the reference for how a store behaves |
 //!
-//! A guestbook is built on a [`Store`], which is all of them. Your own store implements all, or
-//! those of sessions: a [`SplitStore`] completes it. It is right when the conformance suite
-//! `store::testing` (feature `testing`) passes on it.
+//! # Your own store
+//!
+//! Implement all traits, or only [`SessionStore`] and complete it with a [`SplitStore`], which
+//! keeps everything else in a second store. Each trait documents its contract. A store is correct
+//! when the conformance suite `store::testing` (feature `testing`) passes on it.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tower_guestbook::{
+//!     Timestamp, UserId,
+//!     activity::{ActivityFilter, Entry, Event, EventId, EventType},
+//!     store::{ActivityStore, Commit, MemoryStore},
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+//! let store = MemoryStore::new();
+//! let mut event = Event::new(EventType::LOGIN, Timestamp::from_millis(0));
+//! event.user = Some(UserId::from(7));
+//! let entries: Arc<[Entry]> = [Entry { id: EventId { origin: 1, number: 1 }, event }].into();
+//!
+//! assert_eq!(store.append(entries.clone(), Commit::Durable).await?, [Some(1)]);
+//! assert_eq!(store.append(entries, Commit::Durable).await?, [None], "each event once");
+//! assert_eq!(store.count(ActivityFilter::new()).await?, 1);
+//! # Ok(()) }
+//! ```
+//!
+//! # When a store fails
+//!
+//! Every method returns an [`Error`](crate::Error) whose [`ErrorKind`](crate::ErrorKind) says what
+//! happened: [`Unavailable`](crate::ErrorKind::Unavailable) and
+//! [`Timeout`](crate::ErrorKind::Timeout) if a retry may help,
+//! [`StorageFull`](crate::ErrorKind::StorageFull) if there is no space, and
+//! [`Corrupt`](crate::ErrorKind::Corrupt) if stored data is damaged. The layers decide what a
+//! request sees; [`Recorder`](crate::activity::Recorder) retries events.
 
 #[macro_use]
 mod methods;
@@ -65,46 +97,47 @@ use crate::{
     time::Timestamp,
 };
 
-/// A place where sessions are kept.
+/// A store of sessions.
 ///
 /// # Contract
 ///
 /// A session has one [`SessionId`] for all its life and one [`SessionKey`] at a time. It is
 /// **live** at `now` if it is stored and not [expired](SessionHead::is_expired) at `now`.
 ///
-/// 1. **What has ended stays ended.** Only [`insert`](Self::insert) and [`rotate`](Self::rotate)
-///    make a session; `apply` and `touch` on one that is not live at `now` change nothing and say
-///    so.
-/// 2. **Every method is atomic**, also against other processes on the same store: all of it happens
-///    or none, and a reader never sees half.
-/// 3. **Changes are merged by key**, on what is stored when they arrive ([`Changes::merge`]), never
-///    on what the caller had read. Two callers that set different keys both win.
-/// 4. **An answer is a promise.** When `insert`, `apply`, `rotate`, `delete` or `revoke` answer
-///    with success, a crash of the process does not undo it; what a crash of the machine may undo,
-///    the store documents. `touch` promises nothing.
-/// 5. **A dropped future** may or may not have had its effect, but never half of it.
-/// 6. **A key that has ended is remembered** for at least [`ENDED_MEMORY`]: `load` answers
-///    [`Loaded::Ended`], so that a request that was under way while its session was rotated can be
-///    told from one with a forged token. The exception is an anonymous session that a
-///    [revocation](Self::revoke) or a [trim](Self::trim_anonymous) ended: no other token took its
-///    place, so its key becomes [`Loaded::Unknown`] and its client may begin a new session at once.
-/// 7. **Realms do not mix.** [`load`](Self::load) answers [`Loaded::OtherRealm`] for a key of
-///    another realm, live or ended; caps, lists and revocations see the sessions of one realm,
-///    apart from those that name all. The bound on anonymous sessions is that of the store.
-/// 8. **Errors** carry an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if trying
-///    later may help, never a made-up "no such session".
+/// 1. **An ended session stays ended.** Only [`insert`](Self::insert) and [`rotate`](Self::rotate)
+///    create a session. `apply` and `touch` on a session that is not live at `now` change nothing
+///    and report that.
+/// 2. **Every method is atomic**, also with respect to other processes on the same store.
+/// 3. **Changes are merged key by key** into the data stored when they arrive ([`Changes::merge`]),
+///    not into what the caller has read. Two callers that set different keys are both successful.
+/// 4. **An acknowledged write is durable.** A crash of the process does not undo a successful
+///    `insert`, `apply`, `rotate`, `delete` or `revoke`. The store documents what a crash of the
+///    machine may undo. `touch` is not durable.
+/// 5. **A dropped future** has taken full effect or none.
+/// 6. **An ended key is remembered** for at least [`ENDED_MEMORY`]: `load` returns
+///    [`Loaded::Ended`], so that a request in flight while its session was rotated differs from one
+///    with a forged token. The exception is an anonymous session that ended by
+///    [revocation](Self::revoke) or [trimming](Self::trim_anonymous): no other token replaced it,
+///    so its key becomes [`Loaded::Unknown`] and its client may begin a new session at once.
+/// 7. **Realms are separate.** [`load`](Self::load) returns [`Loaded::OtherRealm`] for a key of
+///    another realm, live or ended. Caps, lists and revocations apply to the sessions of one realm,
+///    except for those that name all realms. The limit on anonymous sessions applies to the whole
+///    store.
+/// 8. **Errors** have an [`ErrorKind`](crate::ErrorKind): `Unavailable` or `Timeout` if a retry may
+///    help, and never "no such session" instead.
 ///
-/// Time is an argument; a store never asks the clock.
+/// Time is an argument; a store never reads the clock.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Stores a new session under `key`, and ends others of the same user and realm if `cap` or
-    /// `epoch` says so.
+    /// Stores a new session under `key`, and ends other sessions of the same user and realm if
+    /// `cap` or `epoch` requires it.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](crate::ErrorKind::Conflict) if the key or the id is taken,
-    /// [`SessionLimit`](crate::ErrorKind::SessionLimit) if `cap` refuses,
-    /// [`CredentialsChanged`](crate::ErrorKind::CredentialsChanged) if `epoch` refuses. Nothing is
-    /// stored then.
+    /// Nothing is stored in these cases:
+    ///
+    /// - [`Conflict`](crate::ErrorKind::Conflict): the key or the id is taken.
+    /// - [`SessionLimit`](crate::ErrorKind::SessionLimit): `cap` refuses.
+    /// - [`CredentialsChanged`](crate::ErrorKind::CredentialsChanged): `epoch` refuses.
     fn insert(
         &self,
         key: SessionKey,
@@ -114,11 +147,11 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Started>> + Send;
 
-    /// What is stored under `key` for `realm`, expired or not: the caller judges.
+    /// Returns the session under `key` for `realm`, expired or not. The caller decides about
+    /// expiry.
     fn load(&self, key: SessionKey, realm: Realm) -> impl Future<Output = Result<Loaded>> + Send;
 
-    /// Merges `changes` into the data of the live session `id`. A rotation meanwhile does not
-    /// matter.
+    /// Merges `changes` into the data of the live session `id`, whatever its key is now.
     ///
     /// # Errors
     ///
@@ -132,20 +165,19 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Applied>> + Send;
 
-    /// Sets `last_seen` of the live session `id` to `now` if it is earlier. `false` if the session
-    /// is not live.
+    /// Sets `last_seen` of the live session `id` to `now`, unless it is later already. Returns
+    /// `false` if the session is not live.
     fn touch(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
 
     /// Gives a live session a new key, and with a head of another id a new identity (a login).
     ///
-    /// The stored data with `rotation.changes` in it goes along. The old key is over when this
-    /// answers, unless it is the new one, too: then the session stays under it, and only its head
-    /// and data are replaced. `None` if the session is not live, is of another realm than the new head, or its
-    /// key is no longer the one the caller knows.
+    /// The stored data is kept, merged with `rotation.changes`. The old key ends, unless the new
+    /// key is the same: then only head and data are replaced. Returns `None` if the session is not
+    /// live, is of another realm than the new head, or has another key than the caller knows.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert) and [`apply`](Self::apply). The old session is as it was
+    /// As for [`insert`](Self::insert) and [`apply`](Self::apply). The old session is unchanged
     /// then.
     fn rotate(
         &self,
@@ -155,11 +187,12 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Started>>> + Send;
 
-    /// Ends the session `id`, whatever its key is now. The key, or `None` if nothing was stored.
+    /// Ends the session `id`, whatever its key is now. Returns the key; `None` if nothing was
+    /// stored.
     fn delete(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionKey>>> + Send;
 
-    /// The live sessions of `user` in `realm`, or in every realm if it is `None`, at most `limit`,
-    /// the last seen first.
+    /// Returns the live sessions of `user` in `realm`, or in every realm if it is `None`: at most
+    /// `limit`, the last seen first.
     fn list(
         &self,
         user: UserId,
@@ -168,19 +201,18 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<SessionHead>>> + Send;
 
-    /// What the live session `id` holds, whatever its key is; `None` if it is not live. It is no
-    /// use of the session.
+    /// Returns the data of the live session `id`, whatever its key is; `None` if it is not live.
+    /// This does not count as a use of the session.
     fn session_data(&self, id: SessionId, now: Timestamp) -> impl Future<Output = Result<Option<SessionData>>> + Send;
 
-    /// Ends the sessions that `revocation` names. How many there were.
+    /// Ends the sessions that `revocation` selects, and returns their number.
     fn revoke(&self, revocation: Revocation, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
 
-    /// If anonymous sessions exceed `bound`, ends the least recently used of them (by `last_seen`,
-    /// then by when they were stored) until they are within [`bound.low()`](AnonymousBound::low);
-    /// at most `limit`, and never the last one. Returns what is stored then. Their keys are not
-    /// remembered.
+    /// If anonymous sessions exceed `bound`, ends the least recently used ones (by `last_seen`,
+    /// then by insertion) until they are within [`bound.low()`](AnonymousBound::low): at most
+    /// `limit`, and never the last one. Returns what is stored then. Their keys are not remembered.
     ///
-    /// It is called after each few anonymous sessions, so a store keeps count and does not look at
+    /// It is called after every few anonymous sessions, so a store keeps count instead of reading
     /// all sessions.
     fn trim_anonymous(
         &self,
@@ -188,29 +220,30 @@ pub trait SessionStore: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<AnonymousTotal>> + Send;
 
-    /// Removes at most `limit` sessions that are expired at `now`, and the memory of keys that
-    /// ended longer than [`ENDED_MEMORY`] ago. How many sessions were removed: less than `limit`
-    /// means that none is left.
+    /// Deletes at most `limit` sessions that are expired at `now`, and keys that ended longer than
+    /// [`ENDED_MEMORY`] ago. Returns the number of sessions; fewer than `limit` means that none is
+    /// left.
     fn delete_expired(&self, now: Timestamp, limit: usize) -> impl Future<Output = Result<usize>> + Send;
 }
 
-/// How long at least a store remembers a key that was rotated, deleted or revoked.
+/// The minimum time for which a store remembers a key that was rotated, deleted or revoked: 60
+/// seconds.
 pub const ENDED_MEMORY: Duration = Duration::from_secs(60);
 
-/// What [`SessionStore::load`] found under a key.
+/// The result of [`SessionStore::load`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "the large one is the usual answer, and is moved on at once")]
 pub enum Loaded {
-    /// A session, perhaps expired.
+    /// A session, possibly expired.
     Found(SessionRecord),
-    /// A key that was valid until a moment ago: its session got another key, or was ended.
+    /// A key that ended recently: its session got another key, or was ended.
     Ended {
-        /// Whether somebody was logged in.
+        /// Whether a user was logged in.
         logged_in: bool,
     },
-    /// A key of another realm: the caller treats it as one that nobody knows, and lets it be.
+    /// A key of another realm. The caller treats it as unknown and leaves it alone.
     OtherRealm,
-    /// A key that nobody knows.
+    /// An unknown key.
     Unknown,
 }
 
@@ -219,59 +252,58 @@ pub enum Loaded {
 pub enum Applied {
     /// The changes are stored.
     Merged {
-        /// The key that the session has now; a rotation may have been faster.
+        /// The current key of the session, which a parallel rotation may have changed.
         key: SessionKey,
-        /// The session as it is now.
+        /// The session after the changes.
         record: SessionRecord,
     },
-    /// An [expected](Changes::expect) value was another one; the session as it is.
+    /// An [expected](Changes::expect) value differs. This is the session as it is.
     Mismatch(SessionRecord),
     /// The session is not live. Nothing was changed.
     Ended,
 }
 
-/// A session that [`SessionStore::insert`] or [`SessionStore::rotate`] made.
+/// A session created by [`SessionStore::insert`] or [`SessionStore::rotate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
-    /// The session as it is stored now.
+    /// The stored session.
     pub record: SessionRecord,
-    /// The sessions that ended to make room under the cap, or because the credentials changed.
+    /// The sessions that ended because of the cap or a change of credentials.
     pub ended: Vec<SessionId>,
 }
 
-/// A change of key, see [`SessionStore::rotate`].
+/// A change of a session's key, see [`SessionStore::rotate`].
 #[derive(Clone, Debug)]
 pub struct Rotation {
-    /// Which session.
+    /// Id of the session.
     pub id: SessionId,
     /// The key that the caller presented.
     pub key: SessionKey,
-    /// The key from now on; the same as `key` to keep it.
+    /// The new key; the same as `key` to keep it.
     pub new_key: SessionKey,
-    /// The head from now on. With another id the old session has ended and a new one begins with
-    /// its data.
+    /// The new head. With another id, the old session ends and a new one begins with its data.
     pub head: SessionHead,
-    /// Changes to the data that belong to the same step.
+    /// Changes to the data in the same transaction.
     pub changes: Changes,
-    /// What to do about the epoch of the head.
+    /// The rule for the epoch of the head.
     pub epoch: EpochRule,
 }
 
-/// Which sessions to end, see [`SessionStore::revoke`].
+/// The sessions to end, see [`SessionStore::revoke`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// One session, if it is that user's and of that realm.
+    /// One session, if it belongs to this user and realm.
     One(Realm, UserId, SessionId),
-    /// All sessions of a user in a realm but one.
+    /// All sessions of a user in a realm except one.
     Others(Realm, UserId, SessionId),
     /// All sessions of a user in a realm. A [`CredentialStore`] raises the user's epoch in the same
-    /// step.
+    /// transaction.
     User(Realm, UserId),
-    /// All sessions of a realm, anonymous ones too. A [`CredentialStore`] raises everybody's epoch
-    /// in the same step.
+    /// All sessions of a realm, including anonymous ones. A [`CredentialStore`] raises the epoch of
+    /// the realm in the same transaction.
     All(Realm),
     /// All sessions of a user in every realm, because the user is erased. A [`CredentialStore`]
-    /// forgets the user's epochs in the same step.
+    /// deletes the user's epochs in the same transaction.
     Erased(UserId),
 }
 

@@ -16,7 +16,7 @@ use crate::{
 /// 1. **While a user is restricted, no event of theirs is stored.** Each batch checks that in its
 ///    own transaction and leaves their events out as if they were known, and those of visitors who
 ///    were linked to them and not logged in.
-/// 2. **A filter that [spares](crate::activity::ActivityFilter::except_restricted) restricted
+/// 2. **A filter that [excludes](crate::activity::ActivityFilter::except_restricted) restricted
 ///    users** skips the events of users who are restricted, or whose activities are held, at that
 ///    time, and of visitors who were linked to them and not logged in.
 /// 3. **Held data is not erased**: [`erase_some`](super::ErasureStore::erase_some) leaves it, and

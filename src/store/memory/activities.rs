@@ -1,4 +1,4 @@
-//! Activities in memory: one list.
+//! Activities in memory.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     store::{ActivityStore, Commit},
 };
 
-/// What events are called.
+/// Types and routes of events.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     types: HashSet<EventType>,
@@ -21,7 +21,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Whether both the type and the route of an event are among them.
+    /// Returns whether both the type and the route of an event are included.
     pub(super) fn has(&self, event: &Event) -> bool {
         let has_route = |request: &RequestTrace| self.routes.contains(&(request.method, request.route.clone()));
         self.types.contains(&event.event_type) && event.request.as_ref().is_none_or(has_route)
@@ -48,19 +48,19 @@ impl ActivityStore for MemoryStore {
                 Some(user) => state.erasure(user)?.is_some(),
                 None => false,
             };
-            let is_left_out = is_struck_out || state.is_restricted(&entry.event);
+            let is_excluded = is_struck_out || state.is_restricted(&entry.event);
             let is_new = state.activities.recorded.insert(entry.id);
-            sequences.push((is_new && !is_left_out).then(|| state.activities.record(entry)));
+            sequences.push((is_new && !is_excluded).then(|| state.activities.record(entry)));
         }
         Ok(sequences)
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<HistoryPage> {
         let state = self.state();
-        let spared = state.spared(&query.filter);
+        let restricted = state.restricted(&query.filter);
         let found = |activity: &&Activity| {
-            is_meant(&query.filter, activity)
-                && !spared.has(&activity.event)
+            matches(&query.filter, activity)
+                && !restricted.has(&activity.event)
                 && query.is_after_cursor(activity.sequence)
         };
         let (all, some) = (state.activities.all.iter(), query.limit + 1);
@@ -73,62 +73,62 @@ impl ActivityStore for MemoryStore {
 
     async fn count(&self, filter: ActivityFilter) -> Result<u64> {
         let state = self.state();
-        let spared = state.spared(&filter);
-        let is_counted = |activity: &&Activity| is_meant(&filter, activity) && !spared.has(&activity.event);
+        let restricted = state.restricted(&filter);
+        let is_counted = |activity: &&Activity| matches(&filter, activity) && !restricted.has(&activity.event);
         Ok(state.activities.all.iter().filter(is_counted).count() as u64)
     }
 
     async fn delete_activities(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         let mut state = self.state();
-        let spared = state.spared(&filter);
+        let restricted = state.restricted(&filter);
         Ok(state
             .activities
-            .delete_activities(limit, |activity| is_meant(&filter, activity) && !spared.has(&activity.event)))
+            .delete_activities(limit, |activity| matches(&filter, activity) && !restricted.has(&activity.event)))
     }
 
     async fn anonymise(&self, filter: ActivityFilter, limit: usize) -> Result<usize> {
         let mut state = self.state();
-        let (spared, filter) = (state.spared(&filter), filter.except_anonymised());
-        Ok(state.activities.anonymise(limit, |activity| is_meant(&filter, activity) && !spared.has(&activity.event)))
+        let (restricted, filter) = (state.restricted(&filter), filter.except_anonymised());
+        Ok(state.activities.anonymise(limit, |activity| matches(&filter, activity) && !restricted.has(&activity.event)))
     }
 }
 
-fn is_meant(filter: &ActivityFilter, activity: &Activity) -> bool {
+fn matches(filter: &ActivityFilter, activity: &Activity) -> bool {
     filter.matches(&activity.event) && !(filter.except_anonymised && activity.anonymised)
 }
 
 impl Activities {
-    /// The users of whom there are events.
+    /// Returns the users with events.
     pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
         self.all.iter().filter_map(|activity| activity.event.user.as_ref())
     }
 
-    /// The events that are meant.
-    pub(super) fn of(&self, is_meant: impl Fn(&Event) -> bool) -> Vec<Activity> {
-        self.all.iter().filter(|activity| is_meant(&activity.event)).cloned().collect()
+    /// Returns the matching events.
+    pub(super) fn of(&self, matches: impl Fn(&Event) -> bool) -> Vec<Activity> {
+        self.all.iter().filter(|activity| matches(&activity.event)).cloned().collect()
     }
 
-    /// Deletes at most `limit` events, the oldest first. How many there were.
-    pub(super) fn delete_activities(&mut self, limit: usize, is_meant: impl Fn(&Activity) -> bool) -> usize {
+    /// Deletes the oldest matching events, at most `limit`, and returns their number.
+    pub(super) fn delete_activities(&mut self, limit: usize, matches: impl Fn(&Activity) -> bool) -> usize {
         let mut left = limit;
         self.all.retain(|activity| {
-            let goes = left > 0 && is_meant(activity);
+            let goes = left > 0 && matches(activity);
             left -= usize::from(goes);
             !goes
         });
         limit - left
     }
 
-    /// Anonymises at most `limit` events, the oldest first. How many there were.
-    pub(super) fn anonymise(&mut self, limit: usize, is_meant: impl Fn(&Activity) -> bool) -> usize {
-        let meant = self.all.iter_mut().filter(|activity| is_meant(activity)).take(limit);
+    /// Anonymises the oldest matching events, at most `limit`, and returns their number.
+    pub(super) fn anonymise(&mut self, limit: usize, matches: impl Fn(&Activity) -> bool) -> usize {
+        let meant = self.all.iter_mut().filter(|activity| matches(activity)).take(limit);
         meant.map(|activity| *activity = activity.clone().anonymised()).count()
     }
 
-    /// The types, and the methods with routes, of the events that are meant.
-    pub(super) fn names(&self, is_meant: impl Fn(&Event) -> bool) -> Names {
+    /// Returns the types, and the methods with routes, of the matching events.
+    pub(super) fn names(&self, matches: impl Fn(&Event) -> bool) -> Names {
         let mut names = Names::default();
-        for event in self.all.iter().map(|activity| &activity.event).filter(|event| is_meant(event)) {
+        for event in self.all.iter().map(|activity| &activity.event).filter(|event| matches(event)) {
             names.types.insert(event.event_type.clone());
             names.routes.extend(event.request.as_ref().map(|request| (request.method, request.route.clone())));
         }

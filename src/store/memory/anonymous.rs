@@ -1,4 +1,4 @@
-//! The anonymous sessions in memory, in the order of their last use.
+//! Anonymous sessions in memory, in the order of their last use.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Which sessions are anonymous, and how much is in them.
+/// The anonymous sessions, and the size of their data.
 #[derive(Debug, Default)]
 pub(super) struct Anonymous {
     entries: HashMap<SessionId, Entry>,
@@ -18,8 +18,7 @@ pub(super) struct Anonymous {
     begun: u64,
 }
 
-/// When a session was last used; of those at the same time the one that was stored first comes
-/// first.
+/// Time of the last use. At the same time, the order of insertion decides.
 type Place = (Timestamp, u64);
 
 #[derive(Debug)]
@@ -29,7 +28,7 @@ struct Entry {
 }
 
 impl Anonymous {
-    /// A session was stored, used or changed.
+    /// Records that a session was stored, used or changed.
     pub(super) fn note(&mut self, record: &SessionRecord) {
         if record.head.user.is_some() {
             return;
@@ -48,7 +47,7 @@ impl Anonymous {
         self.entries.insert(id, entry);
     }
 
-    /// A session is stored no more.
+    /// Records that a session was removed.
     pub(super) fn evict(&mut self, id: SessionId) {
         self.remove(id);
     }
@@ -57,12 +56,12 @@ impl Anonymous {
         AnonymousTotal { sessions: self.entries.len() as u64, bytes: self.bytes, ended: 0 }
     }
 
-    /// The one that was not used for the longest time.
+    /// Returns the least recently used session.
     pub(super) fn oldest(&self) -> Option<SessionId> {
         self.order.first_key_value().map(|(_, id)| *id)
     }
 
-    /// Those that have to end, at most `limit`, the least recently used first.
+    /// Returns the sessions that must end, at most `limit`, the least recently used first.
     pub(super) fn beyond(&self, bound: AnonymousBound, limit: usize) -> Vec<SessionId> {
         let mut left = self.total();
         if !bound.is_exceeded_by(left) {

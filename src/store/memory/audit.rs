@@ -1,4 +1,4 @@
-//! The audit trail in memory: the rows, and where they begin.
+//! The audit trail in memory.
 
 use super::{MemoryStore, State};
 use crate::{
@@ -15,7 +15,7 @@ pub(super) struct Trail {
     checkpoint: Option<AuditCheckpoint>,
 }
 
-/// The most entries there can be.
+/// Maximum number of entries.
 const CAPACITY: usize = 100_000;
 
 impl AuditStore for MemoryStore {
@@ -29,9 +29,9 @@ impl AuditStore for MemoryStore {
         let mut state = self.state();
         let secret = state.consents.secret()?;
         let subject = subject.map(|user| Pseudonym::of(&user, &secret));
-        let is_meant =
+        let matches =
             |row: &&AuditRow| row.entry.sequence > after && (subject.is_none() || row.entry.subject == subject);
-        Ok(state.audit.rows.iter().filter(is_meant).take(limit).cloned().collect())
+        Ok(state.audit.rows.iter().filter(matches).take(limit).cloned().collect())
     }
 
     async fn audit_head(&self) -> Result<AuditHead> {
@@ -67,7 +67,7 @@ impl AuditStore for MemoryStore {
 }
 
 impl State {
-    /// Adds a note to the trail.
+    /// Appends a note to the trail.
     pub(super) fn note(&mut self, note: &AuditNote, now: Timestamp) -> Result<()> {
         if self.audit.rows.len() >= CAPACITY {
             let context = format!("the memory store holds {CAPACITY} entries of an audit trail");
@@ -90,7 +90,7 @@ impl State {
 }
 
 impl Trail {
-    /// Takes away at most `limit` payloads of somebody. Whether that was all.
+    /// Removes at most `limit` payloads about a person. Returns whether none is left.
     pub(super) fn erase(&mut self, whose: Pseudonym, limit: usize) -> bool {
         let of_them =
             |row: &&mut AuditRow| row.payload.is_some() && [row.entry.subject, row.entry.actor].contains(&Some(whose));

@@ -1,4 +1,4 @@
-//! Decisions in memory: one list of records, and where each subject stands.
+//! Consent records and states in memory.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -26,7 +26,7 @@ pub(super) struct Consents {
     secret: Option<[u8; 32]>,
 }
 
-/// A record is never forgotten, so that is how many there can be.
+/// Maximum number of records, as none is ever deleted.
 const CAPACITY: usize = 100_000;
 
 impl ConsentStore for MemoryStore {
@@ -159,17 +159,17 @@ impl Consents {
         }
     }
 
-    /// The visitors that were linked to a user.
+    /// Returns the visitors linked to a user.
     pub(super) fn visitors_of(&self, user: &UserId) -> Vec<VisitorId> {
         self.links.iter().filter(|(_, linked)| *linked == user).map(|(visitor, _)| *visitor).collect()
     }
 
-    /// The user to whom a visitor was linked.
+    /// Returns the user to whom a visitor is linked.
     pub(super) fn user_of(&self, visitor: VisitorId) -> Option<&UserId> {
         self.links.get(&visitor)
     }
 
-    /// The users who decided something, or to whom a visitor is linked.
+    /// Returns the users with decisions or linked visitors.
     pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
         let decided = self.consent_states.keys().filter_map(|subject| match subject {
             Subject::User(user) => Some(user),
@@ -178,8 +178,9 @@ impl Consents {
         decided.chain(self.links.values())
     }
 
-    /// Deletes at most `limit` records of a subject, and the subject with its last one; but not the
-    /// link of a visitor through which there is something to be found. How many records there were.
+    /// Deletes at most `limit` records of a subject, and the subject with its last record, except
+    /// for the link of a visitor through which data can still be found. Returns the number of
+    /// records.
     pub(super) fn evict(&mut self, subject: &Subject, limit: usize, keep_link: bool) -> usize {
         let mut left = limit;
         self.records.retain(|record| {
@@ -196,12 +197,12 @@ impl Consents {
         limit - left
     }
 
-    /// Where the subject stands, if it can decide.
+    /// Returns the consent states of a subject that can still decide.
     pub(super) fn present_states(&self, subject: &Subject) -> ConsentStates {
         if self.is_ended(subject) { ConsentStates::default() } else { self.consent_states(subject) }
     }
 
-    /// Whether it is a visitor who has logged in.
+    /// Returns whether it is a visitor who has logged in.
     fn is_ended(&self, subject: &Subject) -> bool {
         matches!(subject, Subject::Visitor(visitor) if self.links.contains_key(visitor))
     }
@@ -210,12 +211,12 @@ impl Consents {
         self.consent_states.get(subject).cloned().unwrap_or_default()
     }
 
-    /// How many records were stored before this one.
+    /// Returns the number of records stored before this one.
     fn place(&self, id: ConsentId) -> Option<usize> {
         self.records.iter().position(|record| record.id == id)
     }
 
-    /// Adds what is news to the subject's records: all of it or, if an id is taken, nothing.
+    /// Adds the new records of a subject; none of them if an id is taken.
     fn add(&mut self, subject: Subject, records: Vec<ConsentRecord>) -> Result<ConsentStates> {
         let mut consent_states = self.consent_states(&subject);
         let mut news: Vec<ConsentRecord> = Vec::new();

@@ -1,4 +1,4 @@
-//! Epochs of credentials in memory.
+//! Credential epochs in memory.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::{
     store::{CredentialStore, EpochRule, Revocation, credential::credentials_changed},
 };
 
-/// How often whose epoch was raised. What counts is the sum: neither part ever goes down.
+/// Number of raises by user and by realm. The epoch is their sum; neither ever decreases.
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     realms: HashMap<Realm, u64>,
@@ -30,7 +30,7 @@ impl CredentialStore for MemoryStore {
 }
 
 impl State {
-    /// The epoch that a new session gets. Changes nothing yet.
+    /// Returns the epoch of a new session. Changes nothing.
     pub(super) fn admit(&self, head: &SessionHead, rule: EpochRule) -> Result<CredentialEpoch> {
         let Some(user) = &head.user else { return Ok(CredentialEpoch::default()) };
         let current = self.epochs.current(&head.realm, Some(user));
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// The other sessions that end with [`EpochRule::Raise`], when the epoch is raised.
+    /// Raises the epoch for [`EpochRule::Raise`], and returns the other sessions, which end.
     pub(super) fn raise_for(&mut self, head: &SessionHead, replaced: Option<SessionId>) -> Result<Vec<SessionId>> {
         let Some(user) = &head.user else { return Ok(Vec::new()) };
         self.raise_epoch(&head.realm, Some(user))?;
@@ -52,7 +52,7 @@ impl State {
         Ok(others)
     }
 
-    /// Somebody who is erased has no session and no epoch, and gets none.
+    /// An erased user has no session and no epoch, and gets none.
     pub(super) fn raise_epoch(&mut self, realm: &Realm, user: Option<&UserId>) -> Result<()> {
         match user {
             Some(user) if self.erasure(user)?.is_some() => {}
@@ -62,7 +62,7 @@ impl State {
         Ok(())
     }
 
-    /// What a revocation does beside ending sessions.
+    /// Raises the epochs that a revocation raises.
     pub(super) fn raise_with(&mut self, revocation: &Revocation) -> Result<()> {
         match revocation {
             Revocation::User(realm, user) => self.raise_epoch(realm, Some(user)),
@@ -77,7 +77,7 @@ impl State {
 }
 
 impl Epochs {
-    /// Whose epochs were raised.
+    /// Returns the users whose epochs were raised.
     pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
         self.users.keys().map(|(_, user)| user)
     }

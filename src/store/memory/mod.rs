@@ -1,4 +1,4 @@
-//! [`MemoryStore`]: everything in this process only.
+//! [`MemoryStore`]: a store in memory.
 
 mod activities;
 mod anonymous;
@@ -36,13 +36,15 @@ use crate::{
     time::Timestamp,
 };
 
-/// Everything in memory, gone with the process: for tests, and for data that may be lost.
+/// A store in memory: for tests, and for data that may be lost with the process.
 ///
-/// It is the reference for how a [`Store`] behaves, written to be read rather than to be fast: one
-/// lock, and listing looks at every session, history at every activity. It holds a bounded number
-/// of either (default 100,000). When it is full and no session in it is expired, a new one takes
-/// the place of the least recently used anonymous one; if there is none, it is refused with
-/// [`ErrorKind::StorageFull`].
+/// It is the reference for the behaviour of a [`Store`], written for clarity rather than speed: one
+/// lock, and lists read every session, histories every activity. It holds a bounded number of
+/// sessions and of activities, 100,000 each by default. When it is full and no session is expired,
+/// a new session replaces the least recently used anonymous one. If there is none, the new session
+/// is refused with [`ErrorKind::StorageFull`].
+///
+/// # Examples
 ///
 /// ```
 /// use tower_guestbook::store::MemoryStore;
@@ -51,7 +53,7 @@ use crate::{
 /// # let _ = store;
 /// ```
 ///
-/// A clone is another handle to the same.
+/// Clones are handles to the same store.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     capacity: usize,
@@ -64,8 +66,8 @@ struct State {
     sessions: HashMap<SessionId, (SessionKey, SessionRecord)>,
     keys: HashMap<SessionKey, SessionId>,
     anonymous: Anonymous,
-    /// Keys that were valid a moment ago: in which realm, since when they are not, and whether
-    /// somebody was logged in.
+    /// Recently ended keys: their realm, the time when they ended, and whether a user was logged
+    /// in.
     ended: HashMap<SessionKey, (Realm, Timestamp, bool)>,
     epochs: Epochs,
     preferences: HashMap<UserId, StoredPreferences>,
@@ -81,19 +83,19 @@ struct State {
 }
 
 impl MemoryStore {
-    /// An empty store for 100,000 sessions and 100,000 activities.
+    /// Creates an empty store for 100,000 sessions and 100,000 activities.
     pub fn new() -> Self {
         Self { capacity: 100_000, activity_capacity: 100_000, state: Arc::default() }
     }
 
-    /// Holds at most `activities` at a time.
+    /// Limits the number of activities.
     #[must_use]
     pub fn activity_capacity(mut self, activities: usize) -> Self {
         self.activity_capacity = activities;
         self
     }
 
-    /// Holds at most `sessions` at a time.
+    /// Limits the number of sessions.
     #[must_use]
     pub fn capacity(mut self, sessions: usize) -> Self {
         self.capacity = sessions;
@@ -101,8 +103,8 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change below is made after all that can fail, so a poisoned state is still a whole
-        // one.
+        // Each change below is made after everything that can fail, so a poisoned state is still
+        // consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -269,7 +271,7 @@ impl State {
         head.user.as_ref().map_or(Ok(()), |user| self.check_not_erased(user))
     }
 
-    /// The sessions that a revocation names.
+    /// Returns the sessions that a revocation selects.
     fn matching(&self, revocation: &Revocation) -> Vec<SessionId> {
         let matching = self.sessions.values().filter(|(_, record)| revocation.matches(&record.head));
         matching.map(|(_, record)| record.head.id).collect()
@@ -279,7 +281,7 @@ impl State {
         self.sessions.get_mut(&id).filter(|(_, record)| !record.head.is_expired(now))
     }
 
-    /// The live sessions of a user in one realm or in all, the last seen first.
+    /// Returns the live sessions of a user in one realm or in all, the last seen first.
     fn of_user(&self, user: &UserId, realm: Option<&Realm>, now: Timestamp) -> Vec<SessionHead> {
         let heads = self.sessions.values().map(|(_, record)| &record.head);
         let is_theirs =
@@ -289,7 +291,8 @@ impl State {
         heads
     }
 
-    /// Which sessions must end so that `head` fits under the cap; `replaced` ends anyway.
+    /// Returns the sessions that must end so that `head` fits under the cap; `replaced` ends
+    /// anyway.
     fn over_cap(
         &self,
         head: &SessionHead,
@@ -320,7 +323,7 @@ impl State {
         Some(key)
     }
 
-    /// As [`end`](Self::end), but the key of an anonymous session is not remembered.
+    /// Like [`end`](Self::end), but does not remember the key of an anonymous session.
     fn revoke(&mut self, id: SessionId, now: Timestamp) {
         if let Some((key, head)) = self.remove(id)
             && head.user.is_some()

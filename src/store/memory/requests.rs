@@ -1,4 +1,4 @@
-//! Requests in memory.
+//! Privacy requests in memory.
 
 use super::{MemoryStore, State};
 use crate::{
@@ -73,13 +73,13 @@ impl PrivacyRequestStore for MemoryStore {
 }
 
 impl State {
-    /// Whether the user has confirmed to be erased, and it has not happened.
+    /// Returns whether the user has confirmed an erasure that is not done yet.
     pub(super) fn awaits_erasure(&self, user: &UserId) -> bool {
         let for_it = RequestQuery::new().user(user.clone()).kind(RequestKind::Erasure).open();
         self.requests.values().any(|request| for_it.matches(request) && request.grace_until().is_some())
     }
 
-    /// What is left of the user is held: the request for an erasure is answered in part.
+    /// Answers the request for an erasure in part: the remaining data is held.
     pub(super) fn erased_in_part(&mut self, user: &UserId, now: Timestamp) {
         let for_it = RequestQuery::new().user(user.clone()).kind(RequestKind::Erasure).open();
         for request in self.requests.values_mut().filter(|request| for_it.matches(request)) {
@@ -87,7 +87,7 @@ impl State {
         }
     }
 
-    /// Nothing is left of the user.
+    /// Answers the request for an erasure in full: nothing is left of the user.
     pub(super) fn delete_in_requests(&mut self, user: &UserId, pseudonym: Pseudonym, now: Timestamp) {
         for request in self.requests.values_mut().filter(|request| request.user() == Some(user)) {
             request.evict_user(pseudonym, now);

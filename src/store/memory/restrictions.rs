@@ -1,4 +1,4 @@
-//! Restrictions and holds in memory.
+//! Restrictions and legal holds in memory.
 
 use std::collections::HashSet;
 
@@ -14,9 +14,9 @@ use crate::{
     time::Timestamp,
 };
 
-/// Whose events are left alone.
+/// The people whose events are excluded by a filter.
 #[derive(Debug, Default)]
-pub(super) struct Spared {
+pub(super) struct Restricted {
     users: HashSet<UserId>,
     visitors: HashSet<VisitorId>,
 }
@@ -90,7 +90,7 @@ impl State {
         theirs.map(|(_, hold)| hold.clone()).collect()
     }
 
-    /// Whether an event is not stored because somebody is restricted.
+    /// Returns whether an event is not stored because its user is restricted.
     pub(super) fn is_restricted(&self, event: &Event) -> bool {
         let user = match (&event.user, event.visitor) {
             (Some(user), _) => Some(user),
@@ -100,20 +100,20 @@ impl State {
         user.is_some_and(|user| self.restrictions.contains_key(user))
     }
 
-    /// What `filter` wants to be left alone.
-    pub(super) fn spared(&self, filter: &ActivityFilter) -> Spared {
-        let Some(now) = filter.except_restricted else { return Spared::default() };
+    /// Returns the people that `filter` excludes.
+    pub(super) fn restricted(&self, filter: &ActivityFilter) -> Restricted {
+        let Some(now) = filter.except_restricted else { return Restricted::default() };
         let is_held = |((_, class), hold): &(&(UserId, HeldClass), &LegalHold)| {
             *class == HeldClass::Activities && hold.holds_at(now)
         };
         let held = self.holds.iter().filter(is_held).map(|((user, _), _)| user);
         let users: HashSet<UserId> = self.restrictions.keys().chain(held).cloned().collect();
         let visitors = users.iter().flat_map(|user| self.consents.visitors_of(user)).collect();
-        Spared { users, visitors }
+        Restricted { users, visitors }
     }
 }
 
-impl Spared {
+impl Restricted {
     pub(super) fn has(&self, event: &Event) -> bool {
         match (&event.user, event.visitor) {
             (Some(user), _) => self.users.contains(user),

@@ -1,4 +1,4 @@
-//! Looking through the list of activities.
+//! Scans of activities in memory.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -12,7 +12,7 @@ use crate::{
 
 impl AnalyticsStore for MemoryStore {
     async fn at_most(&self, scan: Scan) -> Result<u64> {
-        Ok(self.state().activities.of(|event| is_meant(&scan, event)).len() as u64)
+        Ok(self.state().activities.of(|event| matches(&scan, event)).len() as u64)
     }
 
     async fn scan(&self, scan: Scan, mut each: EventVisitor) -> Result<()> {
@@ -22,14 +22,14 @@ impl AnalyticsStore for MemoryStore {
                 let visitor = event.visitor.filter(|_| scan.has_links && event.user.is_none())?;
                 Some((visitor, state.consents.user_of(visitor)?.clone()))
             };
-            // As if the event were the user's.
-            let is_left_out = |event: &Event| {
+            // The event counts as the linked user's.
+            let is_excluded = |event: &Event| {
                 link(event).is_some_and(|(_, user)| {
                     let event = Event { user: Some(user), ..event.clone() };
-                    !is_meant(&Scan { user: None, ..scan.clone() }, &event)
+                    !matches(&Scan { user: None, ..scan.clone() }, &event)
                 })
             };
-            let all = state.activities.of(|event| is_meant(&scan, event) && !is_left_out(event));
+            let all = state.activities.of(|event| matches(&scan, event) && !is_excluded(event));
             let links = all.iter().filter_map(|activity| link(&activity.event)).collect();
             (all, links)
         };
@@ -65,7 +65,7 @@ impl AnalyticsStore for MemoryStore {
     }
 }
 
-fn is_meant(scan: &Scan, event: &Event) -> bool {
+fn matches(scan: &Scan, event: &Event) -> bool {
     scan.range.contains(event.time)
         && scan.is_counted(&event.event_type)
         && scan.user.as_ref().is_none_or(|user| event.user.as_ref() == Some(user))
@@ -75,7 +75,7 @@ fn is_meant(scan: &Scan, event: &Event) -> bool {
         && (!scan.needs_person || event.user.is_some() || event.visitor.is_some())
 }
 
-/// Names by the order in which they came.
+/// Names by the order of their first use.
 struct Numbers<T>(HashMap<T, u64>);
 
 impl<T> Default for Numbers<T> {

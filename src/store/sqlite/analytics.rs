@@ -1,4 +1,4 @@
-//! The methods of [`AnalyticsStore`]: looking through rows, and what they are rolled up to.
+//! The methods of [`AnalyticsStore`]: scans and rollups.
 
 use std::{
     cell::RefCell,
@@ -23,7 +23,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// For whom everything that is rolled up was found to be right the last time.
+/// The exclusions for which all rollups were last found to be valid.
 pub(super) type Fitted = Mutex<Option<(Vec<Exclusion>, Vec<EventType>, Vec<EventType>)>>;
 
 impl AnalyticsStore for SqliteStore {
@@ -73,14 +73,14 @@ impl AnalyticsStore for SqliteStore {
             self.inner.writer.run(false, move |database| rollups::claim(database, &hours, claim)).await?;
         }
         let work = batch.clone();
-        let summed =
+        let rolled_up =
             self.look(move |database, stopped| rollups::roll_up_period(database, &work, &counting, stopped)).await;
-        match summed {
-            Ok(summed) => {
-                self.inner.writer.run_exclusive(false, move |database| rollups::store(database, &summed)).await?;
+        match rolled_up {
+            Ok(rolled_up) => {
+                self.inner.writer.run_exclusive(false, move |database| rollups::store(database, &rolled_up)).await?;
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                tracing::error!(error = %error.chain(), "what was summed up is damaged and is made anew");
+                tracing::error!(error = %error.chain(), "a rollup is damaged and is computed again");
                 let periods = batch.periods();
                 self.inner.writer.run(false, move |database| rollups::delete_periods(database, &periods)).await?;
             }
@@ -109,7 +109,7 @@ impl AnalyticsStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Reads for as long as somebody waits for the answer.
+    /// Reads as long as the caller waits for the answer.
     async fn look<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,
@@ -120,8 +120,8 @@ impl SqliteStore {
         self.inner.readers.read_elsewhere(move |database| read(database, &stopped)).await
     }
 
-    /// Forgets what was rolled up for others than who are left out now. All of it is looked at for
-    /// that, so only when they change.
+    /// Deletes rollups that were made for other exclusions. This reads all rollups, so it is done
+    /// only when exclusions change.
     async fn refit(&self, counting: &AggregateQuery) -> Result<()> {
         let wanted = (counting.exclusion.clone(), counting.except_types.clone(), counting.passive_types.clone());
         let fitted = || self.inner.fitted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,11 +138,12 @@ impl SqliteStore {
     }
 }
 
-/// What is damaged is read from rows by the caller: if they are damaged, too, it says so.
+/// Makes the caller read rows instead of a damaged rollup. If rows are damaged, too, the caller
+/// reports it.
 fn or_by_rows<T>(answer: Result<Option<T>>) -> Result<Option<T>> {
     match answer {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            tracing::error!(error = %error.chain(), "what was summed up is damaged: rebuild the rollups");
+            tracing::error!(error = %error.chain(), "a rollup is damaged: rebuild the rollups");
             Ok(None)
         }
         answer => answer,

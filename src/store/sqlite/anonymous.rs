@@ -1,4 +1,4 @@
-//! The bound on anonymous sessions in SQL.
+//! The limit on anonymous sessions in SQL.
 
 use rusqlite::{Connection, params};
 
@@ -64,7 +64,7 @@ pub(super) const SCHEMA: &str = "
     END;
 ";
 
-// Through `anonymous_sessions_by_use` alone.
+// Uses `anonymous_sessions_by_use` only.
 const OLDEST: &str = "SELECT bytes FROM sessions WHERE user IS NULL ORDER BY last_seen, id LIMIT ?1";
 const END_OLDEST: &str = "
     DELETE FROM sessions WHERE id IN

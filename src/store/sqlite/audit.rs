@@ -1,5 +1,5 @@
-//! The methods of [`AuditStore`](crate::store::AuditStore) in SQL. The triggers are no defence
-//! against somebody who may change the schema; they are one against mistakes, ours and others'.
+//! The methods of [`AuditStore`](crate::store::AuditStore) in SQL. The triggers do not stop an
+//! attacker who can change the schema; they prevent mistakes.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -73,7 +73,7 @@ const ADD: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const ADD_PAYLOAD: &str = "INSERT INTO audit_payloads (sequence, salt, payload) VALUES (?1, ?2, ?3)";
 
-/// Adds a note to the trail, in the transaction of what it records.
+/// Appends a note to the trail, in the transaction of the recorded change.
 pub(super) fn append(database: &Connection, note: &AuditNote, now: Timestamp) -> Result<()> {
     record(database, note, now).map(drop)
 }
@@ -114,7 +114,7 @@ fn names_somebody_erased(database: &Connection, note: &AuditNote) -> Result<bool
     Ok(false)
 }
 
-/// The columns that [`read`] reads, in its order.
+/// The columns that [`read`] reads, in order.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -196,17 +196,17 @@ pub(super) fn evict(
     Ok(old.len())
 }
 
-// Each half goes through its index, and only through what still has a payload.
+// Each half uses its index, and reads only entries with a payload.
 const THEIRS: &str = "
     SELECT p.sequence FROM audit_entries e JOIN audit_payloads p ON p.sequence = e.sequence WHERE e.subject = ?1
     UNION SELECT p.sequence FROM audit_entries e JOIN audit_payloads p ON p.sequence = e.sequence WHERE e.actor = ?1
     ORDER BY 1 LIMIT ?2";
 const ERASE: &str = "DELETE FROM audit_payloads WHERE sequence = ?1";
 
-/// Erases at most `limit` payloads of entries whose subject or actor somebody is. Whether that was
-/// all.
+/// Erases at most `limit` payloads of entries whose subject or actor is this person. Returns
+/// whether none is left.
 pub(super) fn erase(database: &Connection, whose: Pseudonym, limit: usize) -> Result<bool> {
-    // One more shows whether there are more.
+    // One more than the limit shows whether any are left.
     let most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut statement = database.prepare_cached(THEIRS).sql()?;
     let theirs = statement.query_map(params![whose.as_bytes().as_slice(), most], |row| row.get(0)).sql()?;
@@ -217,7 +217,7 @@ pub(super) fn erase(database: &Connection, whose: Pseudonym, limit: usize) -> Re
     Ok(theirs.len() <= limit)
 }
 
-/// A row of [`select!`], whatever somebody has made of it.
+/// Reads a row of [`select!`], even if it was tampered with.
 fn read(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
     let bytes = |column| row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from);
     let perhaps = |column| row.get_ref(column)?.as_bytes_or_null().map_err(rusqlite::Error::from);
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_question_about_somebody_is_answered_by_looking_at_everybody() {
+    fn audit_queries_about_a_subject_use_an_index() {
         let database = Connection::open_in_memory().unwrap();
         database.execute_batch(SCHEMA).unwrap();
         for (sql, is_sorted_by_index) in

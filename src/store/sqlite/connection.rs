@@ -1,5 +1,4 @@
-//! Opening a connection: settings that are asserted, the schema that is brought up to date, errors
-//! that are told apart.
+//! Opens connections: settings that are asserted, migrations, and distinct errors.
 
 use std::{
     thread,
@@ -22,14 +21,15 @@ use crate::{
 /// Marks a database as ours: "gbok" in ASCII.
 const APPLICATION_ID: i64 = 0x67_62_6f_6b;
 
-/// How many compiled statements a connection keeps: all of this crate have room, and take some 2 MB
-/// at most.
+/// Number of cached statements per connection: enough for all statements of this crate, at most
+/// about 2 MB.
 const STATEMENTS: usize = 256;
 
-/// Opens the connection that writes, and makes or upgrades the database with it.
+/// Opens the writing connection, and creates or migrates the database.
 pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // SQLite would make it readable for everybody. If this fails, it says why better than we could.
+    // SQLite would create a file that everybody can read. If this fails, SQLite's own error is
+    // better.
     let _ = files::create_if_missing(&settings.path, settings.mode);
     for suffix in ["-wal", "-shm"] {
         files::warn_if_open(&files::beside(&settings.path, suffix), settings.mode);
@@ -43,11 +43,11 @@ pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
     migrate(&mut database)?;
     assert_is(&database, "auto_vacuum", 2)?;
     set_synchronous(&database, settings.durability)?;
-    // Batches of activities change the same pages again and again: fewer checkpoints copy them less
+    // Batches of activities change the same pages repeatedly: fewer checkpoints copy them less
     // often.
     set(&database, "wal_autocheckpoint", "4000")?;
     set(&database, "cache_size", "-32768")?;
-    // A log that a long transaction blew up shrinks again.
+    // A log that grew by a long transaction is truncated again.
     set(&database, "journal_size_limit", "67108864")?;
     if let Some(bytes) = settings.max_bytes {
         let page_size: i64 = pragma(&database, "page_size")?;
@@ -57,7 +57,7 @@ pub(super) fn open_for_writing(settings: &Settings) -> Result<Connection> {
     Ok(database)
 }
 
-/// Opens a connection that can only read and that does not wait.
+/// Opens a connection that only reads and does not wait.
 pub(super) fn open_for_reading(settings: &Settings) -> Result<Connection> {
     // Not SQLITE_OPEN_READ_ONLY: a reader of a write-ahead log must be able to write its index.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -72,14 +72,14 @@ pub(super) fn set_synchronous(database: &Connection, durability: Durability) -> 
 
 fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result<Connection> {
     let database = Connection::open_with_flags(&settings.path, flags).sql()?;
-    // SQLite falls back to reading where it may not write.
+    // SQLite falls back to reading if it may not write.
     if database.is_readonly(rusqlite::MAIN_DB).sql()? {
         return Err(Error::new(ErrorKind::ReadOnly, "the database file cannot be written"));
     }
     database.busy_timeout(busy_timeout).sql()?;
     database.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Otherwise SQLite compiles a statement again for each new value that is bound to a parameter
-    // of its WHERE.
+    // Otherwise SQLite recompiles a statement for each new value bound to a parameter of its WHERE
+    // clause.
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).sql()?;
     set(&database, "secure_delete", "ON")?;
     assert_is(&database, "secure_delete", 1)?;
@@ -88,10 +88,10 @@ fn open(settings: &Settings, flags: OpenFlags, busy_timeout: Duration) -> Result
     Ok(database)
 }
 
-/// The version of our schema in the file, 0 for a new one. Nothing is written before this is known.
+/// Returns the version of our schema in the file, 0 for a new file. Nothing is written before.
 ///
-/// All is read in one transaction, or a file that another process is just making would look like
-/// somebody else's.
+/// Everything is read in one transaction; otherwise a file that another process is just creating
+/// would look like a foreign database.
 fn check_ours(database: &Connection) -> Result<i64> {
     database.execute_batch("SAVEPOINT reading").sql()?;
     let read = || -> Result<(i64, i64, i64)> {
@@ -119,7 +119,7 @@ fn check_ours(database: &Connection) -> Result<i64> {
 }
 
 /// Another process that opens the file at the same time holds a lock for which SQLite does not
-/// always wait by itself.
+/// always wait.
 fn switch_to_wal(database: &Connection, timeout: Duration) -> Result<()> {
     let deadline = Instant::now() + timeout;
     loop {
@@ -138,13 +138,14 @@ fn switch_to_wal(database: &Connection, timeout: Duration) -> Result<()> {
 
 fn migrate(database: &mut Connection) -> Result<()> {
     let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).sql()?;
-    // Another process may have been faster while this one waited for the lock.
+    // Another process may have migrated while this one waited for the lock.
     let version = check_ours(&transaction)?;
     let pending = MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(usize::MAX));
     for migration in pending {
         transaction.execute_batch(migration).sql()?;
     }
-    // So that each backup has it: by it a pseudonym of before a restoration is recognised.
+    // The secret is created with the database, so that each backup has it and pseudonyms can be
+    // recognised after a restore.
     if secret::load(&transaction)?.is_none() {
         secret::make(&transaction)?;
     }

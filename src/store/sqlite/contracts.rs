@@ -91,7 +91,7 @@ impl SessionStore for SqliteStore {
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize> {
         // Part of each sweep.
-        self.inner.watch.hurry();
+        self.inner.watch.check_now();
         self.inner.writer.run(false, move |database| sessions::delete_expired(database, now, limit)).await
     }
 }

@@ -1,5 +1,5 @@
-//! The methods of [`CredentialStore`] in SQL: two counters, of the user and of the realm, whose sum
-//! is the epoch.
+//! The methods of [`CredentialStore`] in SQL. The epoch is the sum of two counters, of the user and
+//! of the realm.
 
 use rusqlite::{Connection, params};
 
@@ -40,7 +40,7 @@ impl CredentialStore for SqliteStore {
     }
 }
 
-/// What a revocation does beside ending sessions.
+/// Raises the epochs that a revocation raises.
 pub(super) fn raise_with(database: &Connection, revocation: &Revocation) -> Result<()> {
     match revocation {
         Revocation::User(realm, user) => raise(database, realm, Some(user)).map(drop),
@@ -68,7 +68,7 @@ const RAISE_REALM: &str = "
     INSERT INTO realm_epochs (realm, epoch) VALUES (?1, 1)
     ON CONFLICT (realm) DO UPDATE SET epoch = epoch + 1";
 
-/// Somebody who is erased has no session and no epoch, and gets none.
+/// An erased user has no session and no epoch, and gets none.
 pub(super) fn raise(database: &Connection, realm: &Realm, user: Option<&UserId>) -> Result<CredentialEpoch> {
     let raised = match user {
         Some(user) if tombstones::of_user(database, user)?.is_some() => Ok(0),
@@ -83,8 +83,8 @@ pub(super) fn raise(database: &Connection, realm: &Realm, user: Option<&UserId>)
     current(database, realm, user)
 }
 
-const FORGET: &str = "DELETE FROM credential_epochs WHERE user = (SELECT id FROM users WHERE external = ?1)";
+const DELETE: &str = "DELETE FROM credential_epochs WHERE user = (SELECT id FROM users WHERE external = ?1)";
 
 fn evict(database: &Connection, user: &UserId) -> Result<()> {
-    database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([user.as_str()])).sql().map(drop)
+    database.prepare_cached(DELETE).and_then(|mut statement| statement.execute([user.as_str()])).sql().map(drop)
 }

@@ -1,4 +1,4 @@
-//! [`Database`]: the connection that writes, and what it remembers between two transactions.
+//! [`Database`]: the writing connection and its cache.
 
 use std::{
     cell::{RefCell, RefMut},
@@ -19,17 +19,17 @@ use crate::{
     },
 };
 
-/// The connection that writes, and what it remembers between two transactions.
+/// The writing connection, and what it caches between transactions.
 pub(super) struct Database {
     connection: Connection,
     interned: RefCell<Interned>,
 }
 
-/// Ids of names, as of a version of the database.
+/// Ids of names, valid for one version of the database.
 #[derive(Default)]
 pub(super) struct Interned {
     pub(super) version: i64,
-    /// Whether anybody is restricted.
+    /// Whether any user is restricted.
     pub(super) has_restricted: Option<bool>,
     pub(super) types: HashMap<EventType, i64>,
     pub(super) users: HashMap<UserId, i64>,
@@ -46,8 +46,8 @@ impl Database {
         Self { connection, interned: RefCell::default() }
     }
 
-    /// The ids of names that were looked up before. Within a transaction only: nobody else can
-    /// change them then.
+    /// Returns the cached ids of names. They are valid only within a transaction, in which nobody
+    /// else can change them.
     pub(super) fn interned(&self) -> Result<RefMut<'_, Interned>> {
         let version = self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).sql()?;
         let mut interned = self.interned.borrow_mut();
@@ -55,14 +55,14 @@ impl Database {
         Ok(interned)
     }
 
-    /// Something was undone, so an id that was remembered may name nothing, or something else.
+    /// Empties the cache after an undo, because a cached id may be invalid then.
     pub(super) fn delete_interned(&self) {
         self.interned.take();
     }
 }
 
 impl Interned {
-    /// Forgets everything if somebody else has written to the database meanwhile.
+    /// Empties the cache if another process has written to the database meanwhile.
     fn keep_if_unchanged(&mut self, version: i64) {
         if self.version != version {
             *self = Self { version, ..Self::default() };

@@ -1,6 +1,5 @@
 //! The methods of [`ErasureStore`](crate::store::ErasureStore) in SQL. A row of `erasures` is a
-//! tombstone from the moment it is there; the user's name stands in it only as long as there is
-//! something left to erase.
+//! tombstone from the start. It has the user's name only while data remains to be erased.
 
 use rusqlite::{Connection, params};
 
@@ -53,7 +52,7 @@ pub(super) const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Added for activities that are anonymised.
+/// Added to the schema for anonymised activities.
 pub(super) const ANONYMISED_SCHEMA: &str = "
     ALTER TABLE erasures ADD COLUMN anonymised INTEGER NOT NULL DEFAULT 0;
     -- Activities that an erasure has anonymised, until it is known whether their names single somebody out.
@@ -91,7 +90,7 @@ pub(super) fn remember(database: &Database, erasure: Erasure, note: &AuditNote, 
     }
 }
 
-/// Tombstones of users of whom nothing is left. How many were missing.
+/// Restores tombstones of finished erasures. Returns the number that was missing.
 pub(super) fn restore(database: &Database, erasures: Vec<Erasure>, note: &AuditNote, now: Timestamp) -> Result<u64> {
     erasures.iter().try_for_each(check_nameless)?;
     let mut restored = 0;
@@ -108,14 +107,14 @@ pub(super) fn restore(database: &Database, erasures: Vec<Erasure>, note: &AuditN
     Ok(restored)
 }
 
-/// A new row, and the end of the user's sessions.
+/// Adds a row, and ends the sessions of the user.
 fn add(database: &Database, mut erasure: Erasure, note: &AuditNote, now: Timestamp) -> Result<Erasure> {
     if let Some(user) = &erasure.user {
         erasure.erased.sessions += sessions::revoke(database, &Revocation::Erased(user.clone()), now)?;
     }
     insert(database, &erasure)?;
     audit::append(database, note, now)?;
-    // Batches know the user's number by heart.
+    // Batches use a cached id of the user.
     database.delete_interned();
     Ok(erasure)
 }
@@ -167,7 +166,7 @@ pub(super) fn erase_some(
     let visitors = consents::visitors_of(database, &user)?;
     let (mut left, mut names, mut anonymised) = (limit, Names::default(), Vec::new());
     let theirs = Numbers::of(database, &ActivityFilter::new().user(user.clone()));
-    // Others may have used the same browser.
+    // Other users may have used the same browser.
     let by_visitors = visitors.iter().map(|visitor| Numbers::of_visitor(database, *visitor));
     for numbers in [theirs].into_iter().chain(by_visitors) {
         if let (Some(numbers), true) = (numbers?, left > 0 && !is_held(HeldClass::Activities)) {
@@ -187,7 +186,7 @@ pub(super) fn erase_some(
     leftovers::add(database, id, &names)?;
     leftovers::add_rows(database, id, &anonymised)?;
 
-    // The links to visitors go last: activities are found through them.
+    // The links to visitors are deleted last: activities are found through them.
     if !is_held(HeldClass::Consents) {
         let records = consents::erase(database, &user, left, is_held(HeldClass::Activities))?;
         erasure.erased.consents += records as u64;
@@ -200,7 +199,7 @@ pub(super) fn erase_some(
     if is_done {
         let cleared = leftovers::clear(database, id, left)?;
         is_done = cleared.is_done;
-        // They were not as anonymous as that.
+        // These rows were still identifying.
         erasure.erased.anonymised = erasure.erased.anonymised.saturating_sub(cleared.deleted);
         erasure.erased.activities += cleared.deleted;
     }
@@ -231,7 +230,7 @@ pub(super) fn erase_some(
     Ok(erasure)
 }
 
-// A handful at most: those that are under way.
+// At most a handful: those in progress.
 
 const DELETE: &str = "DELETE FROM erasures WHERE id = ?1";
 
@@ -254,17 +253,17 @@ pub(super) fn lift(database: &Database, id: ErasureId, note: &AuditNote, now: Ti
     Ok(true)
 }
 
-const FORGET: &str = "
+const DELETE_EXPIRED: &str = "
     DELETE FROM erasures WHERE id IN
         (SELECT id FROM erasures WHERE finished_at IS NOT NULL AND until <= ?1 ORDER BY until LIMIT ?2)";
 
 pub(super) fn evict(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([now.as_millis(), limit])).sql()
+    database.prepare_cached(DELETE_EXPIRED).and_then(|mut statement| statement.execute([now.as_millis(), limit])).sql()
 }
 
-/// Outside a transaction. Free pages were overwritten when they became free (`secure_delete`); the
-/// log has the images before. `false` if a reader holds part of it.
+/// Runs outside a transaction. Free pages were overwritten when they became free (`secure_delete`);
+/// the log still has the old images. Returns `false` if a reader uses part of the log.
 pub(super) fn scrub(database: &Database) -> Result<bool> {
     log::truncate_log(database)
 }

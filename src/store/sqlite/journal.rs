@@ -1,4 +1,4 @@
-//! Since when there is a journal of erasures, outside the database.
+//! The time since which erasures are written to a journal outside the database.
 
 use rusqlite::{Connection, OptionalExtension};
 

@@ -1,4 +1,4 @@
-//! Names that an erasure leaves behind, and whether somebody else uses them.
+//! Names that may remain after an erasure, and whether others use them.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{error::Result, model::privacy::ErasureId};
 
 const ADD: &str = "INSERT INTO erasure_leftovers (erasure, kind, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 
-/// Remembers names of rows that were deleted.
+/// Records names of deleted rows.
 pub(super) fn add(database: &Connection, erasure: ErasureId, names: &Names) -> Result<()> {
     let mut statement = database.prepare_cached(ADD).sql()?;
     for (kind, numbers) in [(TYPE, &names.types), (ROUTE, &names.routes)] {
@@ -26,7 +26,7 @@ pub(super) fn add(database: &Connection, erasure: ErasureId, names: &Names) -> R
 
 const ADD_ROW: &str = "INSERT INTO erasure_rows (erasure, sequence) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 
-/// Remembers rows that were anonymised: the first and the last of those that are side by side.
+/// Records anonymised rows: the first and last row of each run.
 pub(super) fn add_rows(database: &Connection, erasure: ErasureId, runs: &[(i64, i64)]) -> Result<()> {
     let mut statement = database.prepare_cached(ADD_ROW).sql()?;
     for sequence in runs.iter().flat_map(|(first, last)| *first..=*last) {
@@ -35,12 +35,12 @@ pub(super) fn add_rows(database: &Connection, erasure: ErasureId, runs: &[(i64, 
     Ok(())
 }
 
-/// What [`clear`] has done.
+/// The result of [`clear`].
 #[derive(Default)]
 pub(super) struct Cleared {
-    /// Whether that was the end of it.
+    /// Whether nothing is left to do.
     pub(super) is_done: bool,
-    /// How many anonymised rows were deleted after all.
+    /// Number of anonymised rows that were deleted in the end.
     pub(super) deleted: u64,
 }
 
@@ -50,9 +50,8 @@ const POSITION: &str = "SELECT looked_through FROM erasures WHERE id = ?1";
 const SET_POSITION: &str = "UPDATE erasures SET looked_through = ?2 WHERE id = ?1";
 const OWN: &str = "SELECT sequence FROM erasure_rows WHERE erasure = ?1 AND sequence > ?2 ORDER BY sequence";
 
-/// Looks through some more rows for the names, when all rows of the erasure are deleted or
-/// anonymised. Names that nobody else has are gone at the end of it, and anonymised rows that have
-/// them.
+/// Searches more rows for the names, after all rows of the erasure are deleted or anonymised. In
+/// the end, names that nobody else has are deleted, with the anonymised rows that have them.
 pub(super) fn clear(database: &Database, erasure: ErasureId, limit: usize) -> Result<Cleared> {
     let id = erasure.as_uuid().as_bytes().as_slice();
     let mut names = Names::default();
@@ -65,7 +64,7 @@ pub(super) fn clear(database: &Database, erasure: ErasureId, limit: usize) -> Re
     let position: i64 = database.prepare_cached(POSITION).sql()?.query_row([id], |row| row.get(0)).sql()?;
     let mut own = database.prepare_cached(OWN).sql()?;
     let mut own = own.query(params![id, position]).sql()?;
-    // At the end once more for rows that came since.
+    // At the end it also reads the rows added since.
     let looked = activities::keep_unused(database, &mut names, position, limit.saturating_mul(LOOKS), &mut own)?;
     let mut cleared = Cleared::default();
     if looked.is_all {
@@ -77,7 +76,7 @@ pub(super) fn clear(database: &Database, erasure: ErasureId, limit: usize) -> Re
     } else {
         add(database, erasure, &names)?;
     }
-    // What is held may be deleted later, and has names of its own.
+    // Held rows may be deleted later, and have names of their own.
     let position = if cleared.is_done { 0 } else { looked.last };
     database.prepare_cached(SET_POSITION).sql()?.execute(params![id, position]).sql()?;
     Ok(cleared)
@@ -88,7 +87,7 @@ const ROWS: &str = "
     WHERE r.erasure = ?1 ORDER BY r.sequence LIMIT ?2";
 const REMOVE_ROWS: &str = "DELETE FROM erasure_rows WHERE erasure = ?1 AND sequence <= ?2";
 
-/// Deletes anonymised rows that have one of the names, and forgets whose the others were, at most
+/// Deletes anonymised rows with one of the names, and forgets the owner of the others, at most
 /// `limit`.
 fn clear_rows(database: &Database, id: &[u8], names: &Names, limit: usize) -> Result<Cleared> {
     let (mut last, mut count, mut singular) = (None, 0, Vec::new());
@@ -113,5 +112,5 @@ fn clear_rows(database: &Database, id: &[u8], names: &Names, limit: usize) -> Re
 const TYPE: i64 = 0;
 const ROUTE: i64 = 1;
 
-/// The number of rows that are read in the time that it takes to delete one.
+/// Number of rows that can be read in the time of deleting one.
 const LOOKS: usize = 100;

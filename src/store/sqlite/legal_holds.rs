@@ -1,4 +1,4 @@
-//! Holds in SQL, and whose events retention leaves alone.
+//! Legal holds in SQL.
 
 use rusqlite::{Connection, params};
 
@@ -39,7 +39,7 @@ pub(super) fn place_hold(
 ) -> Result<()> {
     match tombstones::of_user(database, user)? {
         Some(erasure) if erasure.finished_at.is_some() => return Err(nothing_to_hold()),
-        // The name is there as long as there is something to hold.
+        // The name exists as long as there is data to hold.
         Some(_) => users::intern_regardless(database, user)?,
         None => users::intern(database, user)?,
     }
@@ -82,22 +82,22 @@ pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Vec<LegalH
         hold.until = row.get::<_, Option<i64>>(3).sql()?.map(Timestamp::from_millis);
         holds.push(hold);
     }
-    // As `HeldClass` has them, whatever their names are.
+    // The order of `HeldClass`, not of the names.
     holds.sort_by_key(|hold| hold.class);
     Ok(holds)
 }
 
-const FORGET: &str = "DELETE FROM legal_holds WHERE user = (SELECT id FROM users WHERE external = ?1)";
+const DELETE: &str = "DELETE FROM legal_holds WHERE user = (SELECT id FROM users WHERE external = ?1)";
 
-/// Those that are over, when nothing is left of the user.
+/// Deletes expired holds when nothing is left of the user.
 pub(super) fn evict(database: &Connection, user: &UserId) -> Result<()> {
-    database.prepare_cached(FORGET).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
+    database.prepare_cached(DELETE).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
     Ok(())
 }
 
 const ANY: &str = "SELECT 1 FROM legal_holds LIMIT 1";
 
-/// Whether anything is held of anybody, or was until its time was over.
+/// Returns whether there is any hold, expired or not.
 pub(super) fn are_any(database: &Connection) -> Result<bool> {
     database.prepare_cached(ANY).sql()?.exists([]).sql()
 }

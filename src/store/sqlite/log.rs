@@ -1,4 +1,4 @@
-//! SQLite's write-ahead log: moved into the database, and emptied.
+//! Moves SQLite's write-ahead log into the database, and truncates it.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ pub(super) fn move_log(database: &Connection) -> Result<()> {
     database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).sql()
 }
 
-/// Moves the log into the database and empties it. `false` if a reader holds part of it: what waits
-/// to be written does not wait for readers.
+/// Moves the log into the database and truncates it. Returns `false` if a reader uses part of it:
+/// queued writes do not wait for readers.
 pub(super) fn truncate_log(database: &Connection) -> Result<bool> {
     let timeout = Duration::from_millis(pragma(database, "busy_timeout")?.unsigned_abs());
     database.busy_timeout(timeout.min(Duration::from_millis(10))).sql()?;

@@ -32,10 +32,10 @@ pub(super) fn acquire_lease(
     Ok(rows > 0)
 }
 
-/// Outside a transaction. The file gets shorter with the next checkpoint.
+/// Runs outside a transaction. The file becomes shorter with the next checkpoint.
 pub(super) fn reclaim_space(database: &Database, limit_pages: usize) -> Result<ReclaimedSpace> {
     let before = free_pages(database)?;
-    // For SQLite 0 pages are all.
+    // For SQLite, 0 means all pages.
     if limit_pages > 0 && before > 0 {
         let mut vacuum = database.prepare(&format!("PRAGMA incremental_vacuum({limit_pages})")).sql()?;
         let mut rows = vacuum.query([]).sql()?;

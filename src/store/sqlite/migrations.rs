@@ -1,6 +1,6 @@
 //! [`MIGRATIONS`]: the versions of the schema.
 
-/// What brings the schema from version `index` to `index + 1`. Append only.
+/// The migration from version `index` to `index + 1`. Append only.
 pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE users (
@@ -57,7 +57,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     super::activities::ORIGIN_SCHEMA,
     super::sessions::ENDED_SCHEMA,
     super::anonymous::SCHEMA,
-    // The names of the types.
+    // The names of the event types.
     "
     ALTER TABLE holds RENAME TO legal_holds;
     ALTER TABLE requests RENAME TO privacy_requests;

@@ -1,37 +1,46 @@
-//! [`SqliteStore`]: everything in one file beside the program, for any number of processes on one machine.
+//! [`SqliteStore`]: all data in one SQLite file, shared by any number of processes on one machine.
 //!
 //! # Files and settings
 //!
-//! Write-ahead log, so that readers and the writer do not wait for each other; `secure_delete`, so
-//! that what is deleted is overwritten; `auto_vacuum=INCREMENTAL`, foreign keys, `STRICT` tables.
-//! Each connection asserts its settings when it opens. The file is this crate's own: it is marked
-//! with an `application_id`, and another program's database is refused rather than changed. On Unix
-//! only its owner can read it, unless [`file_mode`](SqliteStoreBuilder::file_mode) says otherwise.
+//! The store uses a write-ahead log, so that readers and the writer do not block each other;
+//! `secure_delete`, so that deleted data is overwritten; `auto_vacuum=INCREMENTAL`, foreign keys
+//! and `STRICT` tables. Each connection asserts its settings when it opens. The file belongs to
+//! this crate: it is marked with an `application_id`, and another program's database is refused
+//! rather than changed. On Unix only its owner can read it, unless
+//! [`file_mode`](SqliteStoreBuilder::file_mode) says otherwise.
 //!
 //! # Writing
 //!
-//! One thread writes. What waits when it is free goes into one transaction, each operation in a
-//! savepoint of its own, and each caller is answered after that transaction is committed (group
-//! commit): parallel writers share the wait for the disk. With [`Durability::Full`], the default,
-//! an answered write survives a power failure; touches promise nothing and are never waited for.
+//! One thread writes. Operations that are queued when it is free share one transaction, each in its
+//! own savepoint, and each caller is answered after the commit (group commit). So parallel writers
+//! share the wait for the disk. With [`Durability::Full`], the default, an acknowledged write
+//! survives a power failure. Touches are not durable, and nobody waits for them.
 //!
 //! # Reading
 //!
-//! A read is a prepared lookup of a few microseconds, done in place on the calling thread: a hop to
-//! another thread takes longer than the read. On a slow or remote disk choose [`Reads::Blocking`].
+//! A read is a prepared lookup of a few microseconds on the calling thread: switching to another
+//! thread takes longer than the read. On a slow or remote disk, choose [`Reads::Blocking`].
 //!
-//! # When something is wrong
+//! # Failures
 //!
-//! | what | then |
-//! |---|---|
-//! | disk full | writes fail with [`StorageFull`](ErrorKind::StorageFull), reads go on; works again once there is room |
-//! | another process holds the lock | writes wait for [`busy_timeout`](SqliteStoreBuilder::busy_timeout), then fail with [`Unavailable`](ErrorKind::Unavailable) |
-//! | file or directory is read-only | [`ReadOnly`](ErrorKind::ReadOnly) at `open` |
-//! | not a database, or somebody else's | [`NotADatabase`](ErrorKind::NotADatabase) at `open`, nothing is touched |
-//! | written by a newer version | [`NewerSchema`](ErrorKind::NewerSchema) at `open`, nothing is touched |
-//! | `kill -9`, panic, power failure | what was acknowledged is there at the next `open` |
-//! | the file, or its log, is moved, deleted or replaced while it is in use | it is noticed within a second and with each sweep; an error event says so, and everything fails with [`Unavailable`](ErrorKind::Unavailable) until the very file is back, or until a restart. What was written in that second is in the file that was moved |
-//! | the queue is full | callers wait for a place, bounded by the guestbook's store timeout |
+//! - **Disk full**: writes fail with [`StorageFull`](ErrorKind::StorageFull), reads work. The store
+//!   recovers once there is space.
+//! - **Another process holds the lock**: writes wait for
+//!   [`busy_timeout`](SqliteStoreBuilder::busy_timeout), then fail with
+//!   [`Unavailable`](ErrorKind::Unavailable).
+//! - **File or directory is read-only**: [`ReadOnly`](ErrorKind::ReadOnly) at `open`.
+//! - **Not a database, or another program's**: [`NotADatabase`](ErrorKind::NotADatabase) at `open`;
+//!   the file is not changed.
+//! - **Written by a newer version**: [`NewerSchema`](ErrorKind::NewerSchema) at `open`; the file is
+//!   not changed.
+//! - **`kill -9`, panic, power failure**: acknowledged writes are there at the next `open`.
+//! - **The file or its log is moved, deleted or replaced while in use**: this is noticed within a
+//!   second and at each sweep. An error is logged, and every operation fails with
+//!   [`Unavailable`](ErrorKind::Unavailable) until the same files are back or the program is
+//!   restarted.
+//! - **The queue is full**: callers wait for a place, at most for the guestbook's store timeout.
+//!
+//! # Examples
 //!
 //! ```
 //! use tower_guestbook::{Guestbook, store::SqliteStore};
@@ -99,7 +108,7 @@ use crate::{
     files::FileMode,
 };
 
-/// Everything in a SQLite file. A clone is another handle to the same.
+/// A store in a SQLite file, see the [module](self). Clones are handles to the same store.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -113,7 +122,7 @@ struct Inner {
     fitted: analytics::Fitted,
 }
 
-/// What a [`SqliteStore`] is told before it is opened.
+/// Settings of a [`SqliteStore`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SqliteStoreBuilder {
@@ -132,31 +141,31 @@ struct Settings {
     mode: FileMode,
 }
 
-/// What an answered write survives.
+/// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// A power failure (`synchronous=FULL`).
+    /// A power failure (`synchronous=FULL`). The default.
     #[default]
     Full,
-    /// A crash of the process; the last writes before a power failure may be undone
-    /// (`synchronous=NORMAL`).
+    /// A crash of the process. A power failure may undo the last writes (`synchronous=NORMAL`).
     Normal,
 }
 
-/// Where reads happen.
+/// The threads on which reads run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reads {
-    /// On the calling thread: fastest as long as the file is in the page cache or on a local disk.
+    /// The calling thread: fastest if the file is in the page cache or on a local disk. The
+    /// default.
     #[default]
     Inline,
-    /// On Tokio's blocking threads: a disk that hangs does not hold up the runtime.
+    /// Tokio's blocking threads: a hanging disk does not block the runtime.
     Blocking,
 }
 
 impl SqliteStore {
-    /// Opens the database at `path`, or makes it. The call blocks for as long as the disk takes.
+    /// Opens or creates the database at `path`. The call blocks until the disk is done.
     ///
     /// # Errors
     ///
@@ -165,7 +174,7 @@ impl SqliteStore {
         Self::builder(path).open()
     }
 
-    /// Begins a store at `path` with other settings.
+    /// Starts the configuration of a store at `path`.
     pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
         SqliteStoreBuilder {
             settings: Settings {
@@ -181,13 +190,14 @@ impl SqliteStore {
         }
     }
 
-    /// Finishes what is queued, moves the write-ahead log into the database and closes the file.
-    /// Later writes fail with [`ErrorKind::Unavailable`]. Without it, the last handle that is
-    /// dropped lets the writer finish in the background.
+    /// Finishes queued writes, moves the write-ahead log into the database and closes the file.
+    ///
+    /// Later writes fail with [`ErrorKind::Unavailable`]. If this is not called, the writer
+    /// finishes in the background when the last handle is dropped.
     ///
     /// # Errors
     ///
-    /// What SQLite reports of the last checkpoint. Nothing is lost then; the log stays beside the
+    /// Any error of SQLite's last checkpoint. No data is lost then; the log stays beside the
     /// database.
     pub async fn close(&self) -> Result<()> {
         self.inner.watch.stop();
@@ -198,63 +208,67 @@ impl SqliteStore {
 }
 
 impl SqliteStoreBuilder {
-    /// How long to wait for another process that holds the lock. Default: 3 seconds; keep it below
-    /// the guestbook's store timeout, or callers learn "timeout" instead of "locked".
+    /// Sets how long to wait for another process that holds the lock. Default: 3 seconds. Keep it
+    /// below the guestbook's store timeout; otherwise callers see a timeout instead of a locked
+    /// database.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.settings.busy_timeout = timeout;
         self
     }
 
-    /// What an answered write survives. Default: a power failure.
+    /// Sets what an acknowledged write survives. Default: [`Durability::Full`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.settings.durability = durability;
         self
     }
 
-    /// Where reads happen. Default: on the calling thread.
+    /// Sets the threads on which reads run. Default: [`Reads::Inline`].
     pub fn reads(mut self, reads: Reads) -> Self {
         self.settings.reads = reads;
         self
     }
 
-    /// How many connections for reading are kept open. Default: 4; more are opened when needed and
-    /// closed again.
+    /// Sets the number of reading connections that are kept open. Default: 4. More are opened when
+    /// needed, and closed again.
     pub fn read_connections(mut self, connections: usize) -> Self {
         self.settings.read_connections = connections;
         self
     }
 
-    /// How many writes may wait; at least 1. Default: 1,024. Callers beyond wait for a place.
+    /// Limits the number of queued writes; at least 1. Default: 1,024. Further callers wait for a
+    /// place.
     pub fn queue(mut self, writes: usize) -> Self {
         self.settings.queue = writes.max(1);
         self
     }
 
-    /// How large the database may become. Default: as large as the disk allows.
+    /// Limits the size of the database. Default: only by the disk.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.settings.max_bytes = Some(bytes);
         self
     }
 
-    /// Who may read and write the database when it is made, as permission bits of Unix, whatever
-    /// the mask of the process: 0o640, say, for a group that copies it. Its log and the index of
-    /// that (`-wal` and `-shm`) get the same. A file that is there keeps its mode; one that others
-    /// can read is warned of. Default: 0o600.
+    /// Sets the mode of a new database file, as Unix permission bits. The umask of the process does
+    /// not apply. Its log and index (`-wal` and `-shm`) get the same mode. Default: 0o600; use
+    /// 0o640, for example, for a group that makes backups.
+    ///
+    /// An existing file keeps its mode; if others can read it, a warning is logged.
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.settings.mode = FileMode::new(mode);
         self
     }
 
-    /// Opens the database, or makes it, brings its schema up to date and starts the writer.
+    /// Opens or creates the database, migrates its schema and starts the writer.
     ///
     /// # Errors
     ///
-    /// [`NotADatabase`](ErrorKind::NotADatabase), [`NewerSchema`](ErrorKind::NewerSchema),
-    /// [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull),
-    /// [`Unavailable`](ErrorKind::Unavailable) if it is locked,
-    /// [`Configuration`](ErrorKind::Configuration) if the file cannot be opened, for example
-    /// because its directory does not exist, or if the path is one of SQLite's names for a database
-    /// in memory: that is what [`MemoryStore`](crate::store::MemoryStore) is for.
+    /// - [`NotADatabase`](ErrorKind::NotADatabase) or [`NewerSchema`](ErrorKind::NewerSchema) if
+    ///   the file is not this version's.
+    /// - [`ReadOnly`](ErrorKind::ReadOnly), [`StorageFull`](ErrorKind::StorageFull), or
+    ///   [`Unavailable`](ErrorKind::Unavailable) if it is locked.
+    /// - [`Configuration`](ErrorKind::Configuration) if the file cannot be opened, for example
+    ///   because its directory does not exist, or if the path is one of SQLite's names for a
+    ///   database in memory: use [`MemoryStore`](crate::store::MemoryStore) instead.
     pub fn open(self) -> Result<SqliteStore> {
         if is_in_memory(&self.settings.path) {
             let context = "the database has no file of its own: give SqliteStore a path, \
@@ -275,7 +289,7 @@ impl SqliteStoreBuilder {
     }
 }
 
-/// Whether SQLite users mean a database in memory, or a temporary one, by this name.
+/// Returns whether SQLite users mean an in-memory or temporary database by this name.
 fn is_in_memory(path: &Path) -> bool {
     let name = path.to_string_lossy();
     let is_uri = name.starts_with("file:");

@@ -1,4 +1,4 @@
-//! The methods of [`PreferenceStore`](crate::store::PreferenceStore) in SQL: one row a user.
+//! The methods of [`PreferenceStore`](crate::store::PreferenceStore) in SQL: one row per user.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -32,7 +32,7 @@ pub(super) fn load(database: &Connection, user: &UserId) -> Result<StoredPrefere
     stored(version, overrides)
 }
 
-/// What the two columns say; nothing is stored of users who have set nothing.
+/// Reads the two columns. Nothing is stored for users who have set nothing.
 pub(super) fn stored(version: Option<i64>, overrides: Option<String>) -> Result<StoredPreferences> {
     let overrides = overrides.map(|overrides| Overrides::from_json(overrides.as_bytes())).transpose()?;
     Ok(StoredPreferences { overrides: overrides.unwrap_or_default(), version: version.unwrap_or_default() as u64 })

@@ -1,8 +1,8 @@
-//! [`Presence`]: whether the database's file is still where it was opened.
+//! [`Presence`]: whether the database file is still at its path.
 //!
-//! SQLite goes on with a file that was moved or deleted, as an open file does not need its name:
-//! all that is written then is lost with the process. `SQLITE_FCNTL_HAS_MOVED` would say so, but
-//! only through unsafe code.
+//! SQLite continues to use a file that was moved or deleted, because an open file needs no name:
+//! all later writes are lost with the process. `SQLITE_FCNTL_HAS_MOVED` would detect it, but only
+//! through unsafe code.
 
 use std::{
     fs, io,
@@ -27,24 +27,24 @@ pub(super) struct Presence {
     is_gone: AtomicBool,
 }
 
-/// What tells a file from another one of the same name.
+/// The identity of a file, which another file of the same name does not have.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity(Option<(u64, u64)>);
 
-/// A thread that looks for the files again and again, until it is dropped.
+/// A thread that checks the files regularly, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Watch {
     thread: JoinHandle<()>,
     alive: Mutex<Option<Arc<()>>>,
 }
 
-/// How often it looks: what was written in between is lost.
+/// Interval of the checks. Writes in between may be lost.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 impl Presence {
-    /// Of the database that is open under this name, and of its log.
+    /// Remembers the files of the database that is open under this name, and its log.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
-        // A change of the process's directory moves no file.
+        // A change of the process's working directory moves no file.
         let (name, real) = (std::path::absolute(path)?, fs::canonicalize(path)?);
         let identity = identity(&name)?;
         let log = beside(&real, "-wal");
@@ -52,7 +52,7 @@ impl Presence {
         Ok(Self { files: [(name, identity)].into_iter().chain(log).collect(), is_gone: AtomicBool::new(false) })
     }
 
-    /// Refuses to do anything with a file that is gone. Looks at a flag only.
+    /// Fails if the file is gone. Reads a flag only.
     pub(super) fn check(&self) -> Result<()> {
         if self.is_gone.load(Ordering::Relaxed) {
             return Err(gone());
@@ -60,8 +60,8 @@ impl Presence {
         Ok(())
     }
 
-    /// Looks for the files, which are not missed if nobody uses them any more: the last connection
-    /// removes the log.
+    /// Checks the files. If nobody uses them any more, they are not missing: the last connection
+    /// deletes the log.
     fn look(&self, watched: &Weak<()>) {
         let is_there = |(path, expected): &(PathBuf, Identity)| match identity(path) {
             Ok(found) => found == *expected,
@@ -97,14 +97,14 @@ impl Watch {
         Ok(Self { thread, alive: Mutex::new(Some(alive)) })
     }
 
-    /// To be called before the files are closed.
+    /// Must be called before the files are closed.
     pub(super) fn stop(&self) {
         self.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.hurry();
+        self.check_now();
     }
 
-    /// Looks at once, and sooner than it would by itself.
-    pub(super) fn hurry(&self) {
+    /// Checks immediately instead of at the next interval.
+    pub(super) fn check_now(&self) {
         self.thread.thread().unpark();
     }
 }
@@ -132,7 +132,7 @@ fn identity(path: &Path) -> io::Result<Identity> {
     Ok(Identity(Some((found.dev(), found.ino()))))
 }
 
-/// Elsewhere a file that is in use cannot be moved.
+/// On other systems, a file in use cannot be moved.
 #[cfg(not(unix))]
 fn identity(path: &Path) -> io::Result<Identity> {
     fs::metadata(path).map(|_| Identity(None))

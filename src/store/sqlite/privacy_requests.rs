@@ -1,4 +1,4 @@
-//! The methods of [`PrivacyRequestStore`](crate::store::PrivacyRequestStore) in SQL: one row a
+//! The methods of [`PrivacyRequestStore`](crate::store::PrivacyRequestStore) in SQL: one row per
 //! request.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -35,7 +35,7 @@ pub(super) const SCHEMA: &str = "
     CREATE INDEX requests_by_end ON requests (closed_at) WHERE closed_at IS NOT NULL;
 ";
 
-/// The columns that [`read`] reads, in its order.
+/// The columns that [`read`] reads, in order.
 macro_rules! select {
     ($source:literal, $rest:literal) => {
         concat!(
@@ -81,7 +81,7 @@ pub(super) fn file(
     Ok(FiledRequest::new(request))
 }
 
-/// Whether the user has confirmed to be erased, and it has not happened.
+/// Returns whether the user has confirmed an erasure that is not done yet.
 pub(super) fn await_erasure(database: &Connection, user: &UserId) -> Result<bool> {
     let open = one(database, OPEN, params![user.as_str(), RequestKind::Erasure.as_str()])?;
     Ok(open.is_some_and(|request| request.grace_until().is_some()))
@@ -137,8 +137,7 @@ fn store(database: &Connection, request: &PrivacyRequest) -> Result<()> {
     Ok(())
 }
 
-/// What a page asks for, beside through what it is found. Every parameter stands in every
-/// statement.
+/// The conditions of a page beside its index. Every parameter must occur in every statement.
 macro_rules! list {
     ($source:literal, $condition:literal) => {
         concat!(
@@ -152,7 +151,7 @@ macro_rules! list {
 
 const ALL: &str = list!("", "1");
 const OF_USER: &str = list!("", "r.user = (SELECT id FROM users WHERE external = ?2)");
-// Open ones are few, whatever has been closed in the years before.
+// Open requests are few, however many were closed in the past.
 const ALL_OPEN: &str = list!("INDEXED BY privacy_requests_open", "r.closed_at IS NULL");
 
 pub(super) fn list(database: &Connection, query: &RequestQuery) -> Result<Vec<PrivacyRequest>> {
@@ -187,17 +186,17 @@ pub(super) fn count(database: &Connection, now: Timestamp) -> Result<RequestCoun
     Ok(RequestCounts { open: open as u64, overdue: overdue as u64 })
 }
 
-const FORGET: &str = "
+const DELETE_CLOSED: &str = "
     DELETE FROM privacy_requests WHERE id IN
         (SELECT id FROM privacy_requests WHERE closed_at IS NOT NULL AND closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
 
 pub(super) fn evict(database: &Connection, closed_before: Timestamp, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let row = [closed_before.as_millis(), limit];
-    database.prepare_cached(FORGET).and_then(|mut statement| statement.execute(row)).sql()
+    database.prepare_cached(DELETE_CLOSED).and_then(|mut statement| statement.execute(row)).sql()
 }
 
-/// What is left of the user is held: the request for an erasure is answered in part.
+/// Answers the request for an erasure in part: the remaining data is held.
 pub(super) fn erased_in_part(database: &Connection, user: &UserId, now: Timestamp) -> Result<()> {
     if let Some(mut request) = one(database, OPEN, params![user.as_str(), RequestKind::Erasure.as_str()])?
         && request.settle(true, now)
@@ -209,7 +208,7 @@ pub(super) fn erased_in_part(database: &Connection, user: &UserId, now: Timestam
 
 const THEIRS: &str = select!("", "r.user = (SELECT id FROM users WHERE external = ?1) ORDER BY r.id");
 
-/// Nothing is left of the user. They have a handful of requests.
+/// Answers the request for an erasure in full. A user has a handful of requests.
 pub(super) fn evict_user(database: &Connection, user: &UserId, pseudonym: Pseudonym, now: Timestamp) -> Result<()> {
     let mut statement = database.prepare_cached(THEIRS).sql()?;
     let rows = statement.query_map([user.as_str()], |row| Ok(read(row))).sql()?;
@@ -226,7 +225,7 @@ fn one(database: &Connection, sql: &str, row: impl rusqlite::Params) -> Result<O
     statement.query_row(row, |row| Ok(read(row))).optional().sql()?.transpose()
 }
 
-/// A row of [`select!`].
+/// Reads a row of [`select!`].
 fn read(row: &Row<'_>) -> Result<PrivacyRequest> {
     let time = |column| row.get::<_, i64>(column).map(Timestamp::from_millis).sql();
     let damaged = || Error::new(ErrorKind::Corrupt, "a stored request is damaged");

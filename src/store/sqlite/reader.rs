@@ -1,4 +1,4 @@
-//! [`Readers`]: a few connections that read where they are called.
+//! [`Readers`]: a pool of connections that read on the calling thread.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ struct Pool {
 }
 
 impl Readers {
-    /// With one connection, so that what is wrong shows now.
+    /// Opens one connection, so that errors appear now.
     pub(super) fn open(settings: Arc<Settings>, presence: Arc<Presence>) -> Result<Self> {
         let idle = Mutex::new(vec![connection::open_for_reading(&settings)?]);
         Ok(Self { pool: Arc::new(Pool { settings, presence, idle }) })
@@ -36,9 +36,9 @@ impl Readers {
         &self.pool.settings
     }
 
-    /// Runs `read`, a few microseconds of work, in place. Only when somebody holds the database
-    /// exclusively, which readers of a write-ahead log hardly ever see, it moves to a thread that
-    /// may wait.
+    /// Runs `read`, a few microseconds of work, on the calling thread. If another process holds the
+    /// database exclusively, which is rare with a write-ahead log, it moves to a thread that may
+    /// wait.
     pub(super) async fn read<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,
@@ -53,7 +53,7 @@ impl Readers {
         self.read_elsewhere(read).await
     }
 
-    /// Runs `read`, which may take a while, on a thread for such things.
+    /// Runs `read`, which may take long, on a blocking thread.
     pub(super) async fn read_elsewhere<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,

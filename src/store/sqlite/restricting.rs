@@ -1,4 +1,4 @@
-//! Restricting a user, and what a pending erasure says to that.
+//! Restricting a user, with a pending erasure taken into account.
 
 use super::{audit, database::Database, privacy_requests, restrictions, users};
 use crate::{

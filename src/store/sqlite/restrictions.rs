@@ -1,4 +1,4 @@
-//! Restrictions in SQL. There are few, most often none.
+//! Restrictions in SQL. There are few, usually none.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -33,7 +33,7 @@ pub(super) fn set(database: &Database, user: &UserId, restriction: Option<Restri
             database.prepare_cached(LIFT).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
         }
     }
-    // Batches know by heart who may be stored.
+    // Batches use cached ids of users who may be stored.
     database.delete_interned();
     Ok(())
 }
@@ -47,15 +47,14 @@ pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Option<Res
     row.map(|(since, reason)| stored(since, reason)).transpose()
 }
 
-/// What the two columns say.
+/// Reads the two columns.
 pub(super) fn stored(since: i64, reason: String) -> Result<Restriction> {
     let reason = RestrictionReason::from_name(&reason);
     let reason = reason.ok_or_else(|| Error::new(ErrorKind::Corrupt, "a stored restriction is damaged"))?;
     Ok(Restriction::new(Timestamp::from_millis(since), reason))
 }
 
-// CROSS JOIN: a few are restricted. In the order of names SQLite would look through all users for
-// them.
+// CROSS JOIN, because few users are restricted: in the order of names SQLite would read all users.
 const USERS: &str = "
     SELECT u.external FROM restrictions r CROSS JOIN users u ON u.id = r.user ORDER BY u.external LIMIT ?1";
 
@@ -68,7 +67,7 @@ pub(super) fn users(database: &Connection, limit: usize) -> Result<Vec<UserId>> 
 
 const ANY: &str = "SELECT 1 FROM restrictions LIMIT 1";
 
-/// Whether anybody is restricted.
+/// Returns whether any user is restricted.
 pub(super) fn are_any(database: &Connection) -> Result<bool> {
     database.prepare_cached(ANY).sql()?.exists([]).sql()
 }
@@ -76,7 +75,7 @@ pub(super) fn are_any(database: &Connection) -> Result<bool> {
 const OF_VISITOR: &str = "
     SELECT 1 FROM consent_subjects c JOIN restrictions r ON r.user = c.linked_to WHERE c.visitor = ?1";
 
-/// Whether somebody is restricted to whom the visitor was linked.
+/// Returns whether the visitor is linked to a restricted user.
 pub(super) fn has_visitor(database: &Connection, visitor: &VisitorId) -> Result<bool> {
     let visitor = visitor.as_uuid().as_bytes().as_slice();
     database.prepare_cached(OF_VISITOR).sql()?.exists([visitor]).sql()
@@ -88,7 +87,7 @@ mod tests {
     use crate::store::sqlite::migrations::MIGRATIONS;
 
     #[test]
-    fn those_who_are_restricted_are_found_without_looking_through_all_users() {
+    fn restricted_users_query_does_not_scan_all_users() {
         let database = Connection::open_in_memory().unwrap();
         MIGRATIONS.iter().for_each(|migration| database.execute_batch(migration).unwrap());
         let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {USERS}")).unwrap();

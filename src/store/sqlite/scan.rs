@@ -1,5 +1,5 @@
-//! The method of [`AnalyticsStore`](crate::store::AnalyticsStore) in SQL: rows as they lie in the
-//! table, names looked up once.
+//! The scan of [`AnalyticsStore`](crate::store::AnalyticsStore) in SQL: rows in the order of the
+//! table, with names looked up once.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +24,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Tells a scan whose answer nobody waits for any more to end.
+/// Stops a scan when its caller has left.
 #[derive(Default)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
@@ -41,12 +41,12 @@ impl Drop for Stop {
 }
 
 pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, each: &mut EventVisitor) -> Result<()> {
-    // All statements below see the same.
+    // All statements below read one snapshot.
     let snapshot = database.unchecked_transaction().sql()?;
     let Some(meant) = Meant::of(&snapshot, scan)? else { return Ok(()) };
     let routes = if scan.has_routes { names(&snapshot, ROUTES)? } else { Names::default() };
     let mut statement = snapshot.prepare_cached(&rows_sql(scan)).sql()?;
-    // Where all are counted, a row of a type that there is not is still found.
+    // If all types are counted, a row with an unknown type must still be found.
     let has_all = scan.types.is_none() && scan.except_types.is_empty();
     let shown = if has_all { i64::MAX } else { meant.type_bits };
     let mut links = Links { database: &snapshot, known: HashMap::default() };
@@ -73,7 +73,7 @@ pub(super) fn scan(database: &Connection, scan: &Scan, stopped: &AtomicBool, eac
     Ok(())
 }
 
-/// The rows of the blocks in which something meant may be.
+/// Returns the number of rows in the blocks that may have matching rows.
 pub(super) fn at_most(database: &Connection, scan: &Scan) -> Result<u64> {
     let snapshot = database.unchecked_transaction().sql()?;
     let Some(meant) = Meant::of(&snapshot, scan)? else { return Ok(0) };
@@ -91,9 +91,9 @@ fn names(database: &Connection, sql: &str) -> Result<Names> {
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).sql()?.collect::<rusqlite::Result<_>>().sql()
 }
 
-/// The rows of some blocks side by side: a bounded range, so it has no limit beside that. Columns
-/// come in the order of the table. Types that are not meant are mostly left out here, as to hand a
-/// row over takes longer than to pass it by.
+/// Returns the statement for the rows of adjacent blocks: a bounded range, so it needs no limit.
+/// Columns are in the order of the table. Types that do not match are mostly excluded here, because
+/// returning a row costs more than skipping it.
 fn rows_sql(scan: &Scan) -> String {
     let only = |wanted, column| if wanted { column } else { "NULL" };
     format!(
@@ -105,27 +105,27 @@ fn rows_sql(scan: &Scan) -> String {
     )
 }
 
-/// What a number of a type says.
+/// The meaning of a type's id.
 enum Type {
     Counted(String),
     Exclusion,
-    /// There is none of this number.
+    /// There is no type with this id.
     Unknown,
 }
 
-/// A [`Exclusion`] in numbers.
+/// An [`Exclusion`] in ids.
 struct Numbers {
     types: HashSet<i64, RandomState>,
     users: HashSet<i64, RandomState>,
     visitors: HashSet<i64, RandomState>,
 }
 
-/// A scan in numbers.
+/// A scan in ids.
 struct Meant<'a> {
     scan: &'a Scan,
-    /// By the number of the type its name, if it is counted.
+    /// Names of the counted types by id.
     types: Vec<Type>,
-    /// The bits of the types that are counted.
+    /// Bits of the counted types.
     type_bits: i64,
     user: Option<i64>,
     session: Option<i64>,
@@ -136,7 +136,7 @@ struct Meant<'a> {
 }
 
 impl<'a> Meant<'a> {
-    /// `None` if a name is unknown, or no type is left: then nothing is meant.
+    /// Returns `None` if a name is unknown or no type is left: then nothing matches.
     fn of(database: &Connection, scan: &'a Scan) -> Result<Option<Self>> {
         let mut types = Vec::new();
         let mut type_bits = 0;
@@ -172,7 +172,7 @@ impl<'a> Meant<'a> {
         }))
     }
 
-    /// The first and last of blocks that lie side by side and in which something meant may be.
+    /// Returns the first and last of adjacent blocks that may have matching rows.
     fn runs(&self, database: &Connection) -> Result<Vec<(i64, i64)>> {
         let mut runs: Vec<(i64, i64)> = Vec::new();
         let (sql, segments) = match (self.user, self.session) {
@@ -203,7 +203,7 @@ impl<'a> Meant<'a> {
         Ok(runs)
     }
 
-    /// The row as an event; `None` if it is not meant.
+    /// Returns the row as an event; `None` if it does not match.
     fn read<'r>(&'r self, row: &'r Row<'_>, routes: &'r Names) -> Result<Option<ScannedEvent<'r>>> {
         let number = |column| row.get::<_, Option<i64>>(column).sql();
         let time: i64 = row.get(1).sql()?;
@@ -259,7 +259,7 @@ impl<'a> Meant<'a> {
     }
 }
 
-/// To whom visitors are linked, each looked up once.
+/// The users of linked visitors, each looked up once.
 struct Links<'a> {
     database: &'a Connection,
     known: HashMap<i64, Option<i64>, RandomState>,
@@ -281,7 +281,7 @@ impl Links<'_> {
 }
 
 impl Numbers {
-    /// Persons of whom there are no events, and types that do not count, are left out anyway.
+    /// People without events, and types that do not count, can be ignored.
     fn of(database: &Connection, exclusion: &Exclusion, types: &[Type]) -> Result<Self> {
         let mut numbers = Self { types: HashSet::default(), users: HashSet::default(), visitors: HashSet::default() };
         for (id, of_type) in (0..).zip(types) {
@@ -310,11 +310,11 @@ impl Numbers {
     }
 }
 
-// Each of the two looks at one end of the table only.
+// Each of the two reads one end of the table only.
 const SEGMENTS: &str = "
     SELECT coalesce((SELECT min(sequence) FROM activities), 0), coalesce((SELECT max(sequence) FROM activities), 0)";
 
-/// The segments that there are.
+/// Returns the existing segments.
 fn segments(database: &Connection) -> Result<RangeInclusive<i64>> {
     let shift = BLOCK_SHIFT + SEGMENT_SHIFT;
     let mut statement = database.prepare_cached(SEGMENTS).sql()?;
@@ -322,7 +322,7 @@ fn segments(database: &Connection) -> Result<RangeInclusive<i64>> {
     Ok(first >> shift..=last >> shift)
 }
 
-// Every parameter stands in every statement. There is one row for 1,024 events, so there is no
+// Every parameter must occur in every statement. There is one row for 1,024 events, so there is no
 // limit.
 const BLOCKS: &str = "
     SELECT b.block FROM activity_blocks b
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn only_blocks_in_which_something_may_be_are_looked_through() {
+    fn scan_reads_only_blocks_that_may_match() {
         let database = database();
         let everything = || Scan::new(range(0, i64::MAX));
         for (scan, runs) in [
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_that_nobody_waits_for_ends() {
+    fn scan_ends_when_its_caller_has_left() {
         let database = database();
         let stop = Stop::default();
         let stopped = stop.flag();
@@ -402,12 +402,12 @@ mod tests {
         });
         scan(&database, &Scan::new(range(0, i64::MAX)), &stopped, &mut each).unwrap();
         assert_eq!(counted.load(Ordering::Relaxed), 11);
-        // And it leaves no transaction open.
+        // It leaves no transaction open.
         assert!(database.is_autocommit());
     }
 
     #[test]
-    fn nothing_is_sorted_and_no_table_is_read_from_end_to_end_but_that_of_blocks() {
+    fn scan_sorts_nothing_and_reads_only_the_table_of_blocks_fully() {
         let database = database();
         for sql in [&rows_sql(&Scan::new(range(0, 1)))[..], BLOCKS, USER_BLOCKS, SESSION_BLOCKS, SEGMENTS] {
             let mut statement = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -1,4 +1,4 @@
-//! The secret of the database, by which pseudonyms and signatures are made.
+//! The secret of the database, for pseudonyms and signatures.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -15,7 +15,7 @@ pub(super) fn load(database: &Connection) -> Result<Option<[u8; 32]>> {
     database.prepare_cached(SECRET).sql()?.query_row([], |row| row.get(0)).optional().sql()
 }
 
-/// Makes the secret, if nobody has made it meanwhile.
+/// Creates the secret, unless another process has created it meanwhile.
 pub(super) fn make(database: &Connection) -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     fill_random(&mut bytes)?;

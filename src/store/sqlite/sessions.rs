@@ -1,5 +1,5 @@
-//! The methods of [`SessionStore`](crate::store::SessionStore) in SQL. Each runs inside the
-//! writer's transaction, or reads.
+//! The methods of [`SessionStore`](crate::store::SessionStore) in SQL. Each runs in the writer's
+//! transaction, or reads.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::{
     time::{Timestamp, to_millis},
 };
 
-/// The columns that [`read_head`] reads, in its order, and others behind them.
+/// The columns that [`read_head`] reads, in order, followed by others.
 macro_rules! select_head {
     ($others:literal, $rest:literal) => {
         concat!(
@@ -29,7 +29,7 @@ macro_rules! select_head {
     };
 }
 
-/// The columns that [`read_record`] reads, in its order.
+/// The columns that [`read_record`] reads, in order.
 macro_rules! select {
     ($rest:literal) => {
         select_head!(", s.data, s.key", $rest)
@@ -65,7 +65,7 @@ pub(super) fn load(database: &Connection, key: &SessionKey, realm: &Realm) -> Re
     })
 }
 
-// Through `sessions_by_user`. Without the data: a thousand sessions may have 64 MB of it.
+// Uses `sessions_by_user`. Without the data: a thousand sessions may have 64 MB of it.
 const LIST: &str = select_head!(
     "",
     "WHERE s.user = (SELECT id FROM users WHERE external = ?1) AND s.expires_at > ?2 \
@@ -104,7 +104,7 @@ pub(super) fn insert(
     Ok(Started { record, ended })
 }
 
-// Through the index of the UNIQUE column.
+// Uses the index of the UNIQUE column.
 const LIVE: &str = select!("WHERE s.public_id = ?1 AND s.expires_at > ?2");
 const SET_DATA: &str = "UPDATE sessions SET data = ?2, bytes = ?3 WHERE public_id = ?1";
 
@@ -162,10 +162,10 @@ pub(super) fn rotate(
     Ok(Some(Started { record, ended }))
 }
 
-/// Removes a session whose key stays in use.
+/// Deletes a session whose key stays in use.
 const REMOVE: &str = "DELETE FROM sessions WHERE public_id = ?1";
 
-const REMEMBER_ENDED: &str =
+const ADD_ENDED: &str =
     "INSERT OR REPLACE INTO ended_sessions (key, ended_at, realm, logged_in) VALUES (?1, ?2, ?3, ?4)";
 const DELETE: &str = "DELETE FROM sessions WHERE public_id = ?1 RETURNING key, realm, user IS NOT NULL";
 
@@ -176,17 +176,17 @@ pub(super) fn delete(database: &Connection, id: SessionId, now: Timestamp) -> Re
     let ended = statement.query_row([id], read).optional().sql()?;
     let Some((key, realm, logged_in)) = ended else { return Ok(None) };
     let key = SessionKey::from_bytes(key);
-    let mut statement = database.prepare_cached(REMEMBER_ENDED).sql()?;
+    let mut statement = database.prepare_cached(ADD_ENDED).sql()?;
     statement.execute(params![key.as_bytes().as_slice(), now.as_millis(), realm, logged_in]).sql()?;
     Ok(Some(key))
 }
 
-// Through `sessions_by_user`.
+// Uses `sessions_by_user`.
 const OTHERS: &str = "
     SELECT public_id FROM sessions
     WHERE user = (SELECT id FROM users WHERE external = ?1) AND realm = ?2 AND public_id IS NOT ?3";
 
-/// Ends all sessions of the user in the realm but one. Which they were.
+/// Ends all sessions of the user in the realm except one, and returns them.
 pub(super) fn end_others(
     database: &Connection,
     realm: &Realm,
@@ -204,8 +204,8 @@ pub(super) fn end_others(
     Ok(others)
 }
 
-/// The condition of a revocation, its parameters from ?2 on, once to remember the keys of logged-in
-/// sessions and once to delete the rows.
+/// The condition of a revocation, with its parameters from ?2 on: once to remember the keys of
+/// logged-in sessions and once to delete the rows.
 macro_rules! revocation {
     ($condition:literal) => {
         (
@@ -255,19 +255,19 @@ pub(super) fn revoke(database: &Connection, revocation: &Revocation, now: Timest
     Ok(ended as u64)
 }
 
-// Through `sessions_by_expiry` and `ended_sessions_by_time`.
-const PURGE: &str = "
+// Uses `sessions_by_expiry` and `ended_sessions_by_time`.
+const DELETE_EXPIRED: &str = "
     DELETE FROM sessions WHERE id IN
         (SELECT id FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
-const FORGET_ENDED: &str = "
+const DELETE_ENDED: &str = "
     DELETE FROM ended_sessions WHERE key IN
         (SELECT key FROM ended_sessions WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
 
 pub(super) fn delete_expired(database: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut evict = database.prepare_cached(FORGET_ENDED).sql()?;
+    let mut evict = database.prepare_cached(DELETE_ENDED).sql()?;
     evict.execute(params![now.as_millis().saturating_sub(to_millis(ENDED_MEMORY)), limit]).sql()?;
-    let mut delete_expired = database.prepare_cached(PURGE).sql()?;
+    let mut delete_expired = database.prepare_cached(DELETE_EXPIRED).sql()?;
     delete_expired.execute(params![now.as_millis(), limit]).sql()
 }
 
@@ -279,14 +279,14 @@ fn live(database: &Connection, id: SessionId, now: Timestamp) -> Result<Option<(
     found.sql()?.transpose()
 }
 
-// Through `sessions_by_user`. The first ?4 may stay.
+// Uses `sessions_by_user`. The first ?4 sessions may stay.
 const OVER_CAP: &str = "
     SELECT public_id FROM sessions
     WHERE user = (SELECT id FROM users WHERE external = ?1) AND realm = ?5 AND expires_at > ?2
         AND public_id IS NOT ?3
     ORDER BY last_seen DESC, public_id DESC LIMIT -1 OFFSET ?4";
 
-/// Ends what must end so that `head` fits under the cap; `replaced` ends anyway.
+/// Ends the sessions that must end so that `head` fits under the cap; `replaced` ends anyway.
 fn enforce_cap(
     database: &Connection,
     head: &SessionHead,
@@ -351,7 +351,8 @@ fn put(database: &Connection, key: &SessionKey, record: &SessionRecord) -> Resul
     }
 }
 
-/// A row of [`select!`]. Two errors: SQLite's own, and a value that this crate never wrote.
+/// Reads a row of [`select!`]. There are two kinds of errors: SQLite's, and values that this crate
+/// never wrote.
 fn read_record(row: &Row<'_>) -> Result<(SessionKey, SessionRecord)> {
     let head = read_head(row)?;
     let data = row.get_ref(13).sql()?;
@@ -388,8 +389,8 @@ fn read_head(row: &Row<'_>) -> Result<SessionHead> {
     Ok(head)
 }
 
-/// Settles the epoch of a new session, in the transaction that makes it. The other sessions that
-/// end with it.
+/// Sets the epoch of a new session in the transaction that creates it. Returns the other sessions
+/// that end with it.
 fn admit_epoch(
     database: &Connection,
     head: &mut SessionHead,
@@ -422,7 +423,7 @@ mod tests {
     use crate::store::sqlite::{SqliteStore, connection::open_for_writing};
 
     #[test]
-    fn sqlite_compiles_a_statement_once_whatever_is_bound_to_it() {
+    fn sqlite_compiles_a_statement_once_for_all_parameters() {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::builder(directory.path().join("guestbook.db"));
         let database = open_for_writing(&store.settings).unwrap();

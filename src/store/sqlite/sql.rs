@@ -1,10 +1,10 @@
-//! [`Sql`]: errors of SQLite, told apart.
+//! [`Sql`]: classifies errors of SQLite.
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Turns what rusqlite reports into our error, so that its types stay inside.
+/// Converts errors of rusqlite, so that its types stay private.
 pub(super) trait Sql<T> {
     fn sql(self) -> Result<T>;
 }
@@ -23,7 +23,7 @@ pub(super) fn is_busy(error: &Error) -> bool {
 
 fn failure(error: rusqlite::Error) -> Error {
     let (kind, context) = match (error.sqlite_error_code(), extended_code(&error)) {
-        // The shared index of the log could not grow: another way for a disk to be full.
+        // The shared index of the log could not grow: another form of a full disk.
         (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_SHMSIZE)) => {
             (ErrorKind::StorageFull, "the disk or the allowed size of the database is full")
         }
@@ -50,7 +50,7 @@ fn extended_code(error: &rusqlite::Error) -> Option<i32> {
     error.sqlite_error().map(|error| error.extended_code)
 }
 
-/// The value of a pragma.
+/// Returns the value of a pragma.
 pub(super) fn pragma(database: &Connection, name: &str) -> Result<i64> {
     database.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).sql()
 }

@@ -1,4 +1,4 @@
-//! Tombstones: which erasures there are, and whether a user is erased.
+//! Tombstones: erasures, and whether a user is erased.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The columns that [`read`] reads, in its order.
+/// The columns that [`read`] reads, in order.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -43,7 +43,7 @@ pub(super) fn of_user(database: &Connection, user: &UserId) -> Result<Option<Era
     }
 }
 
-/// For each method that would store something for a user, in its transaction.
+/// Called by each method that would store data of a user, in its transaction.
 pub(super) fn check_not_erased(database: &Connection, user: &UserId) -> Result<()> {
     match of_user(database, user)? {
         Some(_) => Err(user_erased()),
@@ -64,7 +64,7 @@ fn one(database: &Connection, sql: &str, key: &[u8]) -> Result<Option<Erasure>> 
     statement.query_row([key], |row| Ok(read(row))).optional().sql()?.transpose()
 }
 
-/// A row of [`select!`].
+/// Reads a row of [`select!`].
 fn read(row: &Row<'_>) -> Result<Erasure> {
     let time = |column| row.get::<_, i64>(column).map(Timestamp::from_millis).sql();
     let count = |column| row.get::<_, i64>(column).map(|count| count as u64).sql();

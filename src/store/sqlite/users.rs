@@ -1,4 +1,4 @@
-//! Users, whom the application names and a row refers to by a number.
+//! Users: the application's names and their ids in the database.
 
 use rusqlite::{Connection, params};
 
@@ -11,22 +11,22 @@ use crate::{
 
 const INTERN: &str = "INSERT INTO users (external) VALUES (?1) ON CONFLICT (external) DO NOTHING";
 
-/// Gives the user a number, if they have none yet and are not erased.
+/// Adds the user, unless they exist or are erased.
 pub(super) fn intern(database: &Connection, user: &UserId) -> Result<()> {
     tombstones::check_not_erased(database, user)?;
     intern_regardless(database, user)
 }
 
-/// Gives the user a number, if they have none yet, whether or not they are erased.
+/// Adds the user, unless they exist, even if they are erased.
 pub(super) fn intern_regardless(database: &Connection, user: &UserId) -> Result<()> {
     database.prepare_cached(INTERN).and_then(|mut statement| statement.execute([user.as_str()])).sql()?;
     Ok(())
 }
 
-// Every row that is somebody's refers to this table.
+// Every row of a user refers to this table.
 const LIST: &str = "SELECT external FROM users WHERE external > ?1 ORDER BY external LIMIT ?2";
 
-/// Names of users, in the order of their bytes.
+/// Returns the names of users, in byte order.
 pub(super) fn list(database: &Connection, after: Option<&UserId>, limit: usize) -> Result<Vec<UserId>> {
     let damaged = |error: Error| Error::new(ErrorKind::Corrupt, "a stored user id is damaged").with_source(error);
     // No id is empty.

@@ -1,4 +1,4 @@
-//! [`Writer`]: one thread, one transaction for all that waits, an answer to each caller after the commit.
+//! [`Writer`]: one thread that groups queued operations into transactions.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,7 +20,7 @@ use crate::{
     store::sqlite::log,
 };
 
-/// The caller's end.
+/// The caller's side.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
@@ -31,7 +31,7 @@ enum Message {
     Close(oneshot::Sender<Result<()>>),
 }
 
-/// One caller's operation, in two steps: inside the transaction, and after it.
+/// The operation of one caller, in two steps: inside the transaction, and after it.
 trait Write: Send {
     fn is_durable(&self) -> bool;
     fn is_alone(&self) -> bool;
@@ -48,18 +48,18 @@ struct Call<T, F> {
     caller: oneshot::Sender<Result<T>>,
 }
 
-/// With what an operation shares its transaction.
+/// How an operation uses transactions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TransactionMode {
-    /// With whatever waits.
+    /// It shares a transaction with other queued operations.
     Others,
-    /// With nothing.
+    /// It has a transaction of its own.
     None,
-    /// There is no transaction.
+    /// It runs without a transaction.
     NoTransaction,
 }
 
-/// The writer's end.
+/// The writer's side.
 struct Worker {
     database: Database,
     presence: Arc<Presence>,
@@ -68,8 +68,7 @@ struct Worker {
     synchronous: Durability,
 }
 
-/// The most operations that share a transaction: a batch must not keep its first caller waiting
-/// for long.
+/// Maximum number of operations in one transaction, so that the first caller does not wait long.
 const BATCH: usize = 256;
 
 impl Writer {
@@ -84,9 +83,8 @@ impl Writer {
         Ok(Self { queue: sender })
     }
 
-    /// Queues `operation` and waits for the commit of its transaction. Once queued, it happens
-    /// whether or not anybody waits. `durable`: the disk is waited for, if the store is set to do
-    /// that.
+    /// Queues `operation` and waits for the commit of its transaction. Once queued, it runs even if
+    /// the caller leaves. With `durable` it waits for the disk, if the store is configured so.
     pub(super) async fn run<T, F>(&self, durable: bool, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -95,9 +93,8 @@ impl Writer {
         self.queue(durable, TransactionMode::Others, operation).await
     }
 
-    /// As [`run`](Self::run), in a transaction of its own. For what changes many pages: a
-    /// savepoint, which operations that share a transaction need, copies each of them first, and
-    /// that takes half of the time.
+    /// Like [`run`](Self::run), in a transaction of its own. For operations that change many pages:
+    /// the savepoint of a shared transaction copies each page first, which takes half of the time.
     pub(super) async fn run_exclusive<T, F>(&self, durable: bool, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -106,7 +103,7 @@ impl Writer {
         self.queue(durable, TransactionMode::None, operation).await
     }
 
-    /// Outside a transaction: for what SQLite does not do within one.
+    /// Runs outside a transaction: for operations that SQLite does not allow within one.
     pub(super) async fn run_without_transaction<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -167,7 +164,7 @@ impl Worker {
         }
     }
 
-    /// One transaction for all of `batch`. On an error none of it has happened.
+    /// Runs all of `batch` in one transaction. On an error nothing has happened.
     fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Result<()> {
         self.presence.check()?;
         if let [only] = batch
@@ -216,8 +213,8 @@ where
         self.company == TransactionMode::NoTransaction
     }
 
-    /// An operation that fails undoes itself; only what makes the transaction impossible is an
-    /// error here.
+    /// Runs the operation. A failed operation is rolled back; an error is returned only if the
+    /// whole transaction fails.
     fn run(&mut self, database: &Database) -> Result<()> {
         let Some(operation) = self.operation.take() else { return Ok(()) };
         let run = AssertUnwindSafe(|| operation(database));
@@ -226,7 +223,7 @@ where
                 .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "an operation of the store panicked")))
         };
         if self.is_alone() {
-            // The transaction is its savepoint.
+            // The transaction is its own savepoint.
             let result = run();
             let verdict = result.as_ref().map(drop).map_err(|error| Error::new(error.kind(), "the operation failed"));
             self.result = Some(result);
@@ -236,7 +233,7 @@ where
         statement("SAVEPOINT operation")?;
         let result = run();
         match result {
-            // SQLite gave up the whole transaction: the disk is full, say.
+            // SQLite rolled back the whole transaction, for example because the disk is full.
             Err(error) if database.is_autocommit() => return Err(error),
             Err(error) => {
                 self.result = Some(Err(error));

@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
 }
 
 pub(super) fn damaged() -> Error {
-    Error::new(ErrorKind::Corrupt, "a rollup is damaged: Analytics::rebuild_rollups makes it anew")
+    Error::new(ErrorKind::Corrupt, "a rollup is damaged: call Analytics::rebuild_rollups")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Taking the person out of rows, a chunk at a time.
+//! Anonymising rows in chunks.
 
 use super::{
     Names,
@@ -7,15 +7,15 @@ use super::{
 };
 use crate::{error::Result, model::activity::ActivityFilter, store::sqlite::database::Database};
 
-/// Added to the schema. There is nothing to rewrite: of a block of before nobody knows yet, so it
-/// is looked through once.
+/// Added to the schema. Existing blocks are not rewritten: their state is unknown, so they are read
+/// once.
 pub(in crate::store::sqlite) const SCHEMA: &str = "
     ALTER TABLE activities ADD COLUMN anonymised INTEGER;
     -- The bits of the types of rows that are not anonymised; more of them than there are cost time but no answer.
     ALTER TABLE activity_blocks ADD COLUMN personal INTEGER NOT NULL DEFAULT -1;
 ";
 
-// As `Event::anonymised` does it.
+// The same as `Event::anonymised`.
 const ANONYMISE: &str = "
     UPDATE activities SET
         time = iif(time < -9223372036768375808, time, time - ((time % 86400000) + 86400000) % 86400000),
@@ -33,8 +33,8 @@ pub(in crate::store::sqlite) fn anonymise(database: &Database, filter: &Activity
     }
 }
 
-/// As [`anonymise`], and adds the names that occur in the rows, and the first and the last of rows
-/// that are side by side.
+/// Like [`anonymise`], and collects the names in the rows, and the first and last row of each run
+/// of adjacent rows.
 pub(in crate::store::sqlite) fn anonymise_noting(
     database: &Database,
     numbers: &Numbers,

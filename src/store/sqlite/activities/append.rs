@@ -1,4 +1,4 @@
-//! Storing a batch.
+//! Storing a batch of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ const INSERT: &str = "
     INSERT INTO activities (sequence, time, type, user, session, route, agent, network, status, latency, bytes, outcome,
         visitor, client_time, referrer, campaign, data, origin)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
-// Most rows have none of the rest, and binding nothing takes time, too.
+// Most rows have no other columns, and binding NULL takes time, too.
 const INSERT_PLAIN: &str = "
     INSERT INTO activities (sequence, time, type, user, session, route, agent, network, status, latency, bytes, outcome)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -36,16 +36,16 @@ const WIDEN_BLOCK: &str = "
         types = types | excluded.types,
         personal = personal | excluded.types";
 
-// Where places are not known, those of new rows would not be all of them.
+// If the places of older rows are unknown, those of new rows would be incomplete.
 const ADD_USER: &str = "
     INSERT INTO activity_user_blocks (segment, user, block, places) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (segment, user, block) DO UPDATE SET places = CAST(places || excluded.places AS BLOB)
         WHERE places IS NOT NULL";
 const ADD_SESSION: &str = "INSERT INTO activity_session_blocks (session, block) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 
-/// What occurs in the rows of one block.
+/// Users, sessions, times and types in one block.
 struct Block {
-    /// With the places of their rows.
+    /// Users with the places of their rows.
     users: BTreeMap<i64, Vec<u8>>,
     sessions: BTreeSet<i64>,
     min_time: i64,
@@ -76,7 +76,7 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
         }
         let user = entry.event.user.as_ref();
         let user = match user.map(|user| interned.user(database, user)).transpose()? {
-            // Struck out or restricted.
+            // Erased or restricted.
             Some(None) => {
                 sequences.push(None);
                 continue;
@@ -164,13 +164,13 @@ pub(in crate::store::sqlite) fn append(database: &Database, entries: &[Entry]) -
 }
 
 impl Block {
-    /// A block with nothing in it yet but a time.
+    /// Creates an empty block with a time.
     fn at(time: i64) -> Self {
         Self { users: BTreeMap::new(), sessions: BTreeSet::new(), min_time: time, max_time: time, types: 0 }
     }
 }
 
-/// For each entry whether it is new, and remembers that it no longer is.
+/// Returns whether each entry is new, and records it as known.
 fn claim(database: &Connection, entries: &[Entry]) -> Result<Vec<bool>> {
     let mut is_new = Vec::with_capacity(entries.len());
     let mut rest = entries;
@@ -187,13 +187,12 @@ fn claim(database: &Connection, entries: &[Entry]) -> Result<Vec<bool>> {
 
 const NEAR: &str = "
     SELECT first, last FROM recorded_events WHERE origin = ?1 AND first <= ?2 + 1 ORDER BY first DESC";
-const FORGET_RANGE: &str = "DELETE FROM recorded_events WHERE origin = ?1 AND first = ?2";
-const REMEMBER_RANGE: &str = "
+const DELETE_RANGE: &str = "DELETE FROM recorded_events WHERE origin = ?1 AND first = ?2";
+const ADD_RANGE: &str = "
     INSERT INTO recorded_events (origin, first, last) VALUES (?1, ?2, ?3)
     ON CONFLICT (origin, first) DO UPDATE SET last = excluded.last";
 
-/// Claims `count` numbers from `id` on: marks those that are new, and makes one range of them and
-/// what touches them.
+/// Claims `count` numbers from `id` on: marks the new ones, and merges them with adjacent ranges.
 fn claim_run(database: &Connection, id: EventId, count: u64, is_new: &mut Vec<bool>) -> Result<()> {
     let number = |number| {
         i64::try_from(number)
@@ -213,11 +212,11 @@ fn claim_run(database: &Connection, id: EventId, count: u64, is_new: &mut Vec<bo
     }
     is_new.extend((first..=last).map(|number| !near.iter().any(|(first, last)| (first..=last).contains(&&number))));
     let merged = near.iter().fold((first, last), |merged, range| (merged.0.min(range.0), merged.1.max(range.1)));
-    let mut evict = database.prepare_cached(FORGET_RANGE).sql()?;
+    let mut evict = database.prepare_cached(DELETE_RANGE).sql()?;
     for (range, _) in near.iter().filter(|(range, _)| *range != merged.0) {
         evict.execute([origin, *range]).sql()?;
     }
-    database.prepare_cached(REMEMBER_RANGE).sql()?.execute([origin, merged.0, merged.1]).sql()?;
+    database.prepare_cached(ADD_RANGE).sql()?.execute([origin, merged.0, merged.1]).sql()?;
     Ok(())
 }
 

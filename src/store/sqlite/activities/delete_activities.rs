@@ -1,4 +1,4 @@
-//! Deleting, a chunk at a time.
+//! Deleting rows in chunks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,40 +31,40 @@ const REMOVE_SESSION: &str = "DELETE FROM activity_session_blocks WHERE session 
 const NARROW_BLOCK: &str = "
     UPDATE activity_blocks SET min_time = ?2, max_time = ?3, types = ?4, personal = ?5 WHERE block = ?1";
 const REMOVE_BLOCK: &str = "DELETE FROM activity_blocks WHERE block = ?1";
-const FORGET_SESSION: &str = "
+const DELETE_SESSION: &str = "
     DELETE FROM activity_sessions WHERE id = ?1
     AND NOT EXISTS (SELECT 1 FROM activity_session_blocks WHERE session = ?1)";
 // Through `activities_by_visitor`.
-const FORGET_VISITOR: &str = "
+const DELETE_VISITOR: &str = "
     DELETE FROM visitors WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM activities WHERE visitor = ?1)";
 
-/// Rows that go, or whose persons do.
+/// Rows that are deleted or anonymised.
 #[derive(Default)]
 pub(super) struct Gone {
     pub(super) count: usize,
-    /// The first and the last of those that are side by side.
+    /// The first and last row of each run of adjacent rows.
     pub(super) runs: Vec<(i64, i64)>,
     blocks: BTreeMap<i64, Persons>,
     visitors: BTreeSet<i64>,
-    /// When they were.
+    /// Their hours.
     changed: Changed,
 }
 
-/// Of whom rows of one block go.
+/// Users and sessions of rows in one block that are deleted or anonymised.
 #[derive(Default)]
 struct Persons {
-    /// With the places of those rows that they still have.
+    /// Users with the places of the rows that they keep.
     users: BTreeMap<i64, Vec<u8>>,
     sessions: BTreeSet<i64>,
 }
 
-/// What a block still has.
+/// The remaining content of a block.
 #[derive(Default)]
 struct Left {
     min_time: i64,
     max_time: i64,
     types: i64,
-    /// The types of rows that are not anonymised.
+    /// Types of rows that are not anonymised.
     personal: i64,
 }
 
@@ -79,7 +79,7 @@ pub(in crate::store::sqlite) fn delete_activities(
     }
 }
 
-/// As [`delete_activities`], and adds the names that occurred in the rows.
+/// Like [`delete_activities`], and collects the names in the rows.
 pub(in crate::store::sqlite) fn delete_noting(
     database: &Database,
     numbers: &Numbers,
@@ -93,7 +93,7 @@ pub(in crate::store::sqlite) fn delete_noting(
     gone.narrow(database)
 }
 
-/// Deletes anonymised rows. How many there were.
+/// Deletes anonymised rows, and returns their number.
 pub(in crate::store::sqlite) fn delete_anonymised(database: &Database, sequences: &[i64]) -> Result<usize> {
     let mut gone = Gone::default();
     for sequence in sequences {
@@ -108,8 +108,7 @@ pub(in crate::store::sqlite) fn delete_anonymised(database: &Database, sequences
 }
 
 impl Gone {
-    /// At most `limit` of the rows that are meant, the oldest first. Adds the names that occur in
-    /// them.
+    /// Finds the oldest matching rows, at most `limit`, and collects the names in them.
     pub(super) fn of(database: &Database, numbers: &Numbers, limit: usize, names: &mut Names) -> Result<Self> {
         let mut all = Self::default();
         let columns = ("a.sequence, a.user, a.session, a.visitor, a.type, a.route, a.time", "");
@@ -134,13 +133,13 @@ impl Gone {
         Ok(all)
     }
 
-    /// They are also at the beginning of their day from now on.
+    /// Adds the starts of their days, to which anonymised rows move.
     pub(super) fn move_to_midnight(&mut self) {
         self.changed.add_midnights();
     }
 
-    /// Has the tables say what is left in the blocks, when the rows are gone or nobody's. How many
-    /// rows they were.
+    /// Updates the tables about blocks after the rows were deleted or anonymised. Returns the
+    /// number of rows.
     pub(super) fn narrow(self, database: &Database) -> Result<usize> {
         rollups::invalidate(database, &self.changed)?;
         let mut sessions = BTreeSet::new();
@@ -158,23 +157,23 @@ impl Gone {
             }
             match left {
                 None => execute(database, REMOVE_BLOCK, [block])?,
-                // Or old rows that stay would be looked through again and again for what is gone.
+                // Otherwise remaining old rows would be read again and again for what is gone.
                 Some(Left { min_time, max_time, types, personal }) => {
                     execute(database, NARROW_BLOCK, [block, min_time, max_time, types, personal])?;
                 }
             }
             sessions.append(&mut gone.sessions);
         }
-        for_each(database, FORGET_SESSION, &sessions)?;
-        for_each(database, FORGET_VISITOR, &self.visitors)?;
-        // A session that comes again gets a new number.
+        for_each(database, DELETE_SESSION, &sessions)?;
+        for_each(database, DELETE_VISITOR, &self.visitors)?;
+        // A session that returns gets a new number.
         database.delete_interned();
         Ok(self.count)
     }
 }
 
-/// Takes those sessions out of `gone` that still have rows in the block, and adds the places that
-/// users still have. What is left there, if anything is.
+/// Removes from `gone` the sessions that still have rows in the block, and adds the remaining
+/// places of users. Returns the remaining content of the block, if any.
 fn keep_those_left(database: &Connection, block: i64, gone: &mut Persons) -> Result<Option<Left>> {
     let mut statement = database.prepare_cached(LEFT_IN_BLOCK).sql()?;
     let mut rows = statement.query([block]).sql()?;

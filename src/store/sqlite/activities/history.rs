@@ -1,4 +1,4 @@
-//! Reading history, and counting it.
+//! Reading and counting history.
 
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub(in crate::store::sqlite) fn count(database: &Connection, filter: &ActivityFi
     Ok(total)
 }
 
-/// A row of [`COLUMNS`].
+/// Reads a row of [`COLUMNS`].
 fn read(row: &Row<'_>) -> Result<Activity> {
     let event_type: Option<String> = row.get(2).sql()?;
     let event_type = event_type.ok_or_else(|| damaged("an activity has no type"))?;
@@ -110,14 +110,14 @@ mod tests {
 
     use super::{
         super::{
-            path::{Path, SPARED},
+            path::{NOT_RESTRICTED, Path},
             type_bit,
         },
         *,
     };
     use crate::store::sqlite::migrations::MIGRATIONS;
 
-    /// The steps of SQLite's plan.
+    /// Returns the steps of SQLite's query plan.
     fn plan(path: Path, order: Option<Order>) -> Vec<String> {
         let database = Connection::open_in_memory().unwrap();
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitor_is_found_through_their_index_and_without_sorting() {
+    fn visitor_query_uses_its_index_without_sorting() {
         for order in [Some(Order::NewestFirst), Some(Order::OldestFirst), None] {
             for path in [Path::Visitor, Path::Stranger] {
                 let plan = plan(path, order);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn each_question_is_answered_through_what_the_table_in_the_docs_says_and_without_sorting() {
+    fn each_query_uses_the_documented_index_without_sorting() {
         for order in [Some(Order::NewestFirst), Some(Order::OldestFirst), None] {
             for (path, expected) in [
                 (Path::Session, "SEARCH b USING PRIMARY KEY (session=? AND block>? AND block<?)"),
@@ -163,12 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn leaving_somebody_alone_does_not_change_the_way_to_the_others() {
+    fn excluding_restricted_users_keeps_the_query_plan() {
         let database = Connection::open_in_memory().unwrap();
         MIGRATIONS.iter().for_each(|migration| database.execute_batch(migration).unwrap());
         for order in [Some(Order::OldestFirst), None] {
             let columns = if order.is_some() { ("a.sequence", "") } else { ("count(*)", "") };
-            let sql = format!("EXPLAIN QUERY PLAN {}", Path::Blocks.sql(columns, order, &[3], SPARED));
+            let sql = format!("EXPLAIN QUERY PLAN {}", Path::Blocks.sql(columns, order, &[3], NOT_RESTRICTED));
             let mut statement = database.prepare(&sql).unwrap();
             let mut rows = statement.raw_query();
             let mut steps: Vec<String> = Vec::new();
@@ -177,21 +177,21 @@ mod tests {
             }
             assert_eq!(steps[0], "SEARCH b USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
             assert_eq!(steps[1], "SEARCH a USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
-            // Each list is made once, not for each row.
+            // Each list is computed once, not for each row.
             assert!(steps.iter().any(|step| step.starts_with("LIST SUBQUERY")), "{steps:#?}");
             assert!(!steps.iter().any(|step| step.starts_with("CORRELATED") || step.contains("SCAN a")), "{steps:#?}");
         }
     }
 
-    /// A plan does not say which range a search has.
+    /// A query plan does not show which range a search has.
     #[test]
-    fn of_a_long_history_only_the_blocks_that_are_asked_for_are_looked_through() {
+    fn history_reads_only_matching_blocks() {
         let database = Connection::open_in_memory().unwrap();
         database.execute_batch("CREATE TABLE users (id INTEGER PRIMARY KEY, external TEXT NOT NULL UNIQUE)").unwrap();
         database.execute_batch(super::super::SCHEMA).unwrap();
         database.execute_batch(super::super::ANONYMISED_SCHEMA).unwrap();
         database.execute_batch(super::super::ORIGIN_SCHEMA).unwrap();
-        // 100 blocks; somebody is in the first, one in the middle and the last.
+        // 100 blocks; one user is in the first, one in the middle and the last.
         let rows = "
             WITH RECURSIVE n (n) AS (SELECT 1024 UNION ALL SELECT n + 1 FROM n WHERE n < 101 * 1024 - 1)
             INSERT INTO activities (sequence, time, type, user, session)

@@ -1,4 +1,4 @@
-//! [`Interned`]: ids of names that were looked up before, so that a row costs no lookup.
+//! [`Interned`]: a cache of ids of names, so that a row costs no lookup.
 
 use std::hash::Hash;
 
@@ -19,14 +19,13 @@ use crate::{
     },
 };
 
-/// The number of users that are remembered; then they are looked up anew. Most of those who are
-/// active come again.
+/// Number of cached users. A full cache is emptied; most active users return.
 const MANY: usize = 131_072;
 
-/// The number of other names that are remembered. Sessions end; a smaller table is faster.
+/// Number of other cached names. Sessions end, and a smaller table is faster.
 const SOME: usize = 16_384;
 
-/// How to find a name and how to add it.
+/// The statements to find and add a name.
 struct Table {
     find: &'static str,
     add: &'static str,
@@ -62,8 +61,8 @@ impl Interned {
         id(&mut self.types, event_type, SOME, || TYPES.intern(database, [event_type.as_str()]))
     }
 
-    /// `None` if the user is erased or restricted. An erasure or restriction has this
-    /// forgotten.
+    /// Returns `None` if the user is erased or restricted. An erasure or restriction empties this
+    /// cache.
     pub(super) fn user(&mut self, database: &Connection, user: &UserId) -> Result<Option<i64>> {
         if let Some(id) = self.users.get(user) {
             return Ok(Some(*id));
@@ -77,8 +76,8 @@ impl Interned {
         id(&mut self.users, user, MANY, || USERS.intern(database, [user.as_str()])).map(Some)
     }
 
-    /// Whether what the visitor does while nobody is logged in is not stored, as they were linked
-    /// to somebody who is restricted.
+    /// Returns whether events of a visitor without a login are not stored, because the visitor is
+    /// linked to a restricted user.
     pub(super) fn is_restricted(&mut self, database: &Connection, visitor: &VisitorId) -> Result<bool> {
         Ok(self.has_restricted(database)? && restrictions::has_visitor(database, visitor)?)
     }
@@ -115,12 +114,12 @@ impl Interned {
     }
 }
 
-/// The id of a type, if an event of it was ever stored.
+/// Returns the id of a type, if an event of it was ever stored.
 pub(super) fn find_type(database: &Connection, event_type: &EventType) -> Result<Option<i64>> {
     TYPES.find(database, [event_type.as_str()])
 }
 
-/// The ids of all types.
+/// Returns the ids of all types.
 pub(super) fn type_ids(database: &Connection) -> Result<Vec<i64>> {
     let mut statement = database.prepare_cached("SELECT id FROM event_types ORDER BY id").sql()?;
     statement.query_map([], |row| row.get(0)).sql()?.collect::<rusqlite::Result<_>>().sql()
@@ -151,7 +150,7 @@ impl Table {
         database.prepare_cached(self.add).sql()?.query_row(name, |row| row.get(0)).sql()
     }
 
-    /// As [`intern`](Self::intern), for names that are new more often than not.
+    /// Like [`intern`](Self::intern), for names that are usually new.
     fn intern_new(&self, database: &Connection, name: impl Params + Clone) -> Result<i64> {
         let mut add = database.prepare_cached(self.add).sql()?;
         match add.query_row(name.clone(), |row| row.get(0)).optional().sql()? {

@@ -1,4 +1,4 @@
-//! [`matching`]: the rows that a filter wants.
+//! [`matching`]: the rows that match a filter.
 
 use std::ops::RangeInclusive;
 
@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, ToSql, named_params};
 use super::{BLOCK_SHIFT, SEGMENT_SHIFT, numbers::Numbers, path::Path};
 use crate::{error::Result, model::activity::Order, store::sqlite::sql::Sql};
 
-/// Calls `found` with rows of `columns` that match, in order, until it has seen `limit`.
+/// Calls `found` with matching rows of `columns`, in order, until it has seen `limit`.
 pub(super) fn matching(
     database: &Connection,
     numbers: &Numbers,
@@ -34,10 +34,10 @@ pub(super) fn matching(
             ":low": range.start(),
             ":high": range.end(),
             ":limit": i64::try_from(left).unwrap_or(i64::MAX),
-            ":spared_at": numbers.spared_at,
+            ":restricted_at": numbers.restricted_at,
         };
-        // The last one stands in the condition that is most often left out.
-        let count = parameters.len() - usize::from(numbers.spared_at.is_none());
+        // The last parameter belongs to the condition that is usually absent.
+        let count = parameters.len() - usize::from(numbers.restricted_at.is_none());
         let mut rows = statement.query(&parameters[..count]).sql()?;
         while let Some(row) = rows.next().sql()? {
             found(row)?;
@@ -50,7 +50,7 @@ pub(super) fn matching(
     Ok(())
 }
 
-/// The segments to look into, in order; a single `None` where segments do not matter.
+/// Returns the segments to read, in order; a single `None` if segments do not matter.
 pub(super) fn segments(
     database: &Connection,
     path: Path,
@@ -71,7 +71,7 @@ pub(super) fn segments(
     Ok(if order == Some(Order::NewestFirst) { segments.rev().collect() } else { segments.collect() })
 }
 
-/// All sequences there can be.
+/// All possible sequence numbers.
 pub(super) const EVERYTHING: RangeInclusive<i64> = 0..=i64::MAX >> BLOCK_SHIFT;
 
 pub(super) const COLUMNS: &str = "a.sequence, a.time, t.name, u.external, s.public_id, v.public_id, r.method, r.template, \

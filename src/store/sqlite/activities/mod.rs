@@ -1,26 +1,25 @@
 //! The methods of [`ActivityStore`](crate::store::ActivityStore) in SQL.
 //!
-//! # What costs what
+//! # Index structure
 //!
-//! A row holds numbers: names that repeat (users, sessions, types, routes, agents) are interned. No
-//! index has an entry for each row, as that would cost every insert and half a row of disk. Instead
-//! rows are counted in *blocks* of 1,024, and small tables say what occurs in which block; a block
-//! is then looked through, which takes some 50 microseconds.
+//! A row holds numbers: repeated names (users, sessions, types, routes, agents) are interned. No
+//! index has an entry for each row, which would cost every insert, and half a row of disk. Instead,
+//! rows are grouped into *blocks* of 1,024, and small tables list what occurs in each block.
+//! Reading a block takes about 50 microseconds.
 //!
-//! | question | answered through |
-//! |---|---|
-//! | of a session | `activity_session_blocks`: in which blocks the session occurs |
-//! | of a user | `activity_user_blocks`: the same for users, and their rows' places in it; one lookup per *segment* of 262,144 rows |
-//! | of a time, of a type, all | `activity_blocks`: which times and types occur in a block |
-//! | by sequence | the table itself |
+//! - By session: `activity_session_blocks`, the blocks in which the session occurs.
+//! - By user: `activity_user_blocks`, the same for users, with the places of their rows in the
+//!   block; one lookup per *segment* of 262,144 rows.
+//! - By time, by type, or all: `activity_blocks`, the times and types in a block.
+//! - By sequence number: the table itself.
 //!
-//! Users come in any order, so a table of all users would be written all over: the more history,
-//! the more pages each batch changes. With the segment in front, a batch changes only pages of the
-//! current segment, however long the history is.
+//! Users come in any order, so with one index of all users each batch would change more pages the
+//! longer the history is. With the segment as the first column, a batch changes only pages of the
+//! current segment.
 //!
-//! When rows of a block are deleted or anonymised, these tables are narrowed to what is left of it.
-//! For each block they also say which types have rows that are not anonymised, so that no run looks
-//! through the others again.
+//! When rows of a block are deleted or anonymised, these tables are reduced to what is left. They
+//! also have the types of rows in each block that are not anonymised, so that no run reads the
+//! other blocks again.
 
 mod anonymise;
 mod append;
@@ -45,7 +44,7 @@ pub(super) use self::{
 };
 
 /// Added to the schema of sessions. There are no foreign keys: ids come from [`Interned`] within
-/// the transaction, and a check of five parents per row would cost a fifth of the speed.
+/// the transaction, and checking five parents per row would cost a fifth of the speed.
 pub(super) const SCHEMA: &str = "
     CREATE TABLE event_types (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE routes (
@@ -122,7 +121,7 @@ pub(super) const SCHEMA: &str = "
     INSERT INTO counters VALUES ('activities', 0);
 ";
 
-/// Added to the schema: who said that it happened, 1 for the client and nothing for the server.
+/// Added to the schema: the origin of the event, 1 for the client and NULL for the server.
 pub(super) const ORIGIN_SCHEMA: &str = "ALTER TABLE activities ADD COLUMN origin INTEGER;";
 
 /// Rows with the same `sequence >> BLOCK_SHIFT` are one block.
@@ -131,8 +130,8 @@ pub(super) const BLOCK_SHIFT: u32 = 10;
 /// Blocks with the same `block >> SEGMENT_SHIFT` are one segment.
 pub(super) const SEGMENT_SHIFT: u32 = 8;
 
-/// The bit of a type in `activity_blocks.types`. Types beyond 63 share bits, which costs time but
-/// no answer.
+/// Returns the bit of a type in `activity_blocks.types`. Types beyond 63 share bits, which costs
+/// time but does not change results.
 pub(super) fn type_bit(id: i64) -> i64 {
     1 << (id % 63)
 }

@@ -1,8 +1,8 @@
-//! Names that nothing refers to any more.
+//! Names without any row.
 //!
-//! A type, or the path of a request that no route matched, may say something about a person. There
-//! is no index that tells which rows have a name, so one has to look; what was looked through stays
-//! so, as rows are only added at the end.
+//! A type, or the path of a request without a route, may identify a person. No index lists the rows
+//! with a name, so the rows must be read. Rows that were read stay read, because rows are only
+//! appended.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     store::sqlite::{database::Database, sql::Sql},
 };
 
-/// Numbers of names that occur in some rows. Agents are not among them: they are families from a
+/// Ids of names that occur in some rows. Agents are not included: they are families from a fixed
 /// list.
 #[derive(Debug, Default)]
 pub(in crate::store::sqlite) struct Names {
@@ -31,16 +31,16 @@ impl Names {
 const ROWS: &str = "
     SELECT sequence, type, route FROM activities WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
 
-/// How far names were looked for.
+/// The progress of a search for names.
 pub(in crate::store::sqlite) struct Looked {
-    /// The last row that was looked at.
+    /// The last row that was read.
     pub(in crate::store::sqlite) last: i64,
-    /// Whether there is no more to look at.
+    /// Whether all rows have been read.
     pub(in crate::store::sqlite) is_all: bool,
 }
 
-/// Takes the names out that occur in at most `limit` rows after the row `after`, but for the rows
-/// in `own`, which has those after it in their order.
+/// Removes the names that occur in at most `limit` rows after the row `after`. Rows in `own`, which
+/// lists later rows in order, are ignored.
 pub(in crate::store::sqlite) fn keep_unused(
     database: &Connection,
     names: &mut Names,
@@ -70,12 +70,12 @@ pub(in crate::store::sqlite) fn keep_unused(
     Ok(Looked { last, is_all: seen < limit || names.is_empty() })
 }
 
-const FORGET_TYPE: &str = "DELETE FROM event_types WHERE id = ?1";
-const FORGET_ROUTE: &str = "DELETE FROM routes WHERE id = ?1";
+const DELETE_TYPE: &str = "DELETE FROM event_types WHERE id = ?1";
+const DELETE_ROUTE: &str = "DELETE FROM routes WHERE id = ?1";
 
-/// Deletes names that no row has.
+/// Deletes names that occur in no row.
 pub(in crate::store::sqlite) fn delete_names(database: &Database, names: &Names) -> Result<()> {
-    for (sql, numbers) in [(FORGET_TYPE, &names.types), (FORGET_ROUTE, &names.routes)] {
+    for (sql, numbers) in [(DELETE_TYPE, &names.types), (DELETE_ROUTE, &names.routes)] {
         let mut statement = database.prepare_cached(sql).sql()?;
         numbers.iter().try_for_each(|number| statement.execute([number]).map(drop)).sql()?;
     }

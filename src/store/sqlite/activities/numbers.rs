@@ -1,4 +1,4 @@
-//! [`Numbers`]: a filter in the ids of the database.
+//! [`Numbers`]: a filter in ids of the database.
 
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A filter in numbers.
+/// A filter in ids of the database.
 pub(in crate::store::sqlite) struct Numbers {
     pub(super) is_stranger: bool,
     pub(super) user: Option<i64>,
@@ -22,23 +22,23 @@ pub(in crate::store::sqlite) struct Numbers {
     pub(super) visitor: Option<i64>,
     pub(super) event_type: Option<i64>,
     pub(super) except: Vec<i64>,
-    /// The bits of the types that may be meant.
+    /// Bits of the types that may match.
     pub(super) type_bits: i64,
     pub(super) from: i64,
     pub(super) until: i64,
-    /// When somebody is to be left alone, if there can be anybody.
-    pub(super) spared_at: Option<i64>,
+    /// The time at which restrictions and holds apply, if there are any.
+    pub(super) restricted_at: Option<i64>,
     pub(super) except_anonymised: bool,
 }
 
 impl Numbers {
-    /// What a visitor did while nobody was logged in; `None` if they did nothing.
+    /// Creates the filter for events of a visitor without a login; `None` if there are none.
     pub(in crate::store::sqlite) fn of_visitor(database: &Connection, visitor: VisitorId) -> Result<Option<Self>> {
         let numbers = Self::of(database, &ActivityFilter::new().visitor(visitor))?;
         Ok(numbers.map(|numbers| Self { is_stranger: true, ..numbers }))
     }
 
-    /// `None` if a name is unknown: then nothing matches.
+    /// Creates a filter. `None` if a name is unknown: then nothing matches.
     pub(in crate::store::sqlite) fn of(database: &Connection, filter: &ActivityFilter) -> Result<Option<Self>> {
         let mut numbers = Self {
             is_stranger: false,
@@ -50,7 +50,7 @@ impl Numbers {
             type_bits: -1,
             from: filter.from.map_or(i64::MIN, Timestamp::as_millis),
             until: filter.until.map_or(i64::MAX, Timestamp::as_millis),
-            spared_at: spared_at(database, filter)?,
+            restricted_at: restricted_at(database, filter)?,
             except_anonymised: filter.except_anonymised,
         };
         for (asked, number, found) in [
@@ -79,15 +79,15 @@ impl Numbers {
         Ok(numbers.exclude(database, &filter.except_types)?.then_some(numbers))
     }
 
-    /// The user, if one is meant, no visitor is, and nobody is to be left alone.
+    /// Returns the user, if the filter has a user, no visitor, and no restrictions apply.
     pub(super) fn user_without_visitor(&self) -> Option<i64> {
-        self.user.filter(|_| self.visitor.is_none() && self.spared_at.is_none())
+        self.user.filter(|_| self.visitor.is_none() && self.restricted_at.is_none())
     }
 
-    /// Leaves these types out. `false` if nothing can match then.
+    /// Excludes these types. Returns `false` if nothing can match then.
     fn exclude(&mut self, database: &Connection, event_types: &[EventType]) -> Result<bool> {
         for event_type in event_types {
-            // One that was never stored excludes nothing.
+            // A type that was never stored excludes nothing.
             self.except.extend(find_type(database, event_type)?);
         }
         if let Some(event_type) = self.event_type {
@@ -102,9 +102,9 @@ impl Numbers {
     }
 }
 
-/// Nobody is to be left alone if there is neither restriction nor hold: then a question costs what
-/// it costs without.
-fn spared_at(database: &Connection, filter: &ActivityFilter) -> Result<Option<i64>> {
+/// Returns the time only if there is a restriction or hold. Otherwise a query costs what it costs
+/// without.
+fn restricted_at(database: &Connection, filter: &ActivityFilter) -> Result<Option<i64>> {
     match filter.except_restricted {
         Some(now) if restrictions::are_any(database)? || legal_holds::are_any(database)? => Ok(Some(now.as_millis())),
         _ => Ok(None),

@@ -1,9 +1,9 @@
-//! [`Path`]: through which index the rows are found that a filter wants.
+//! [`Path`]: the index through which matching rows are found.
 
 use super::numbers::Numbers;
 use crate::model::activity::Order;
 
-/// Through what the rows are found.
+/// The index through which rows are found.
 #[derive(Clone, Copy)]
 pub(super) enum Path {
     Session,
@@ -26,7 +26,8 @@ impl Path {
 
     fn source(self) -> &'static str {
         match self {
-            // CROSS JOIN: the blocks are the outer loop, or each row would look for its block.
+            // CROSS JOIN makes the blocks the outer loop; otherwise each row would search its
+            // block.
             Self::Session => "activity_session_blocks b CROSS JOIN activities a",
             Self::User => "activity_user_blocks b CROSS JOIN activities a",
             Self::Visitor | Self::Stranger => "activities a INDEXED BY activities_by_visitor",
@@ -66,8 +67,8 @@ impl Path {
         let order_by = order.map_or(String::new(), |order| format!("ORDER BY {}", self.order(order)));
         let within = match self {
             Self::Visitor | Self::Stranger => "AND a.sequence BETWEEN :low AND :high",
-            // With the plus SQLite cannot take the wide range for the bounds of each search,
-            // instead of the block.
+            // With the plus, SQLite uses the block instead of the wide range as the bounds of each
+            // search.
             _ => {
                 "AND b.block BETWEEN :low >> 10 AND :high >> 10 \
                  AND a.sequence BETWEEN b.block << 10 AND (b.block << 10) + 1023 \
@@ -75,8 +76,8 @@ impl Path {
             }
         };
         let except = except_sql(except);
-        // Every parameter stands in every statement: that is what the conditions are for that say
-        // nothing.
+        // Every parameter must occur in every statement; this is the purpose of the trivial
+        // conditions.
         format!(
             "SELECT {columns} FROM {source} {joins} WHERE {condition} {within} \
              AND (:type IS NULL OR a.type = :type) {except}AND (:type_bits = :type_bits) \
@@ -86,18 +87,18 @@ impl Path {
         )
     }
 
-    /// What only some questions ask.
+    /// Returns conditions that only some queries need.
     pub(super) fn rest(self, numbers: &Numbers) -> String {
-        let spared = if numbers.spared_at.is_some() { SPARED } else { "" };
+        let restricted = if numbers.restricted_at.is_some() { NOT_RESTRICTED } else { "" };
         let personal = match (numbers.except_anonymised, self) {
             (false, _) => "",
             (true, Self::Blocks) => "AND a.anonymised IS NULL AND (b.personal & :type_bits) <> 0",
             (true, _) => "AND a.anonymised IS NULL",
         };
-        format!("{personal} {spared}")
+        format!("{personal} {restricted}")
     }
 
-    /// The order by sequence, in words that let SQLite see that it needs no sorting.
+    /// Returns the order by sequence number, in a form that lets SQLite skip sorting.
     fn order(self, order: Order) -> &'static str {
         match (self, order) {
             (Self::Visitor | Self::Stranger, Order::NewestFirst) => "a.sequence DESC",
@@ -108,16 +109,16 @@ impl Path {
     }
 }
 
-/// Leaves out what is restricted or held. SQLite makes each list once for a statement.
-pub(super) const SPARED: &str = "
+/// Excludes restricted and held rows. SQLite computes each list once per statement.
+pub(super) const NOT_RESTRICTED: &str = "
     AND (a.user IS NULL OR a.user NOT IN (SELECT user FROM restrictions
-        UNION SELECT user FROM legal_holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at)))
+        UNION SELECT user FROM legal_holds WHERE class = 'activities' AND (until IS NULL OR until > :restricted_at)))
     AND (a.user IS NOT NULL OR a.visitor IS NULL OR a.visitor NOT IN
         (SELECT v.id FROM consent_subjects c JOIN visitors v ON v.public_id = c.visitor WHERE c.linked_to IN
             (SELECT user FROM restrictions
-            UNION SELECT user FROM legal_holds WHERE class = 'activities' AND (until IS NULL OR until > :spared_at))))";
+            UNION SELECT user FROM legal_holds WHERE class = 'activities' AND (until IS NULL OR until > :restricted_at))))";
 
-/// A few numbers of ours, and the same ones again and again: a statement that stays prepared.
+/// A few numbers of ours, always the same ones, so the statement stays prepared.
 pub(super) fn except_sql(except: &[i64]) -> String {
     match except {
         [] => String::new(),

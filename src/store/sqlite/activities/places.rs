@@ -1,4 +1,4 @@
-//! Where in its block each row of a user is, so that their history is found without looking through
+//! The places of a user's rows within a block, so that their history is found without reading
 //! blocks.
 
 use std::ops::RangeInclusive;
@@ -13,25 +13,25 @@ use super::{
 };
 use crate::{error::Result, model::activity::Order, store::sqlite::sql::Sql};
 
-/// Two bytes, big-endian, for each row: what its sequence is beyond the first of the block. `NULL`
-/// where the block was begun by a version that did not know places: then it is looked through.
+/// Two bytes, big-endian, for each row: its sequence number minus that of the block. `NULL` if the
+/// block was begun by a version without places; then the block is read.
 pub(in crate::store::sqlite) const SCHEMA: &str = "
     ALTER TABLE activity_user_blocks ADD COLUMN places BLOB;
 ";
 
-/// Adds the place of a row.
+/// Appends the place of a row.
 pub(super) fn push(places: &mut Vec<u8>, sequence: i64) {
     places.extend_from_slice(&((sequence & LAST) as u16).to_be_bytes());
 }
 
 const LAST: i64 = (1 << BLOCK_SHIFT) - 1;
 
-/// A user who has more rows than this in a block is looked for in all of it: to go to each row
-/// takes longer.
+/// If a user has more rows than this in a block, the whole block is read, which is faster than
+/// visiting each row.
 const MANY: usize = 32;
 
-/// As [`matching::matching`], for the history of a user that nothing but session, time and type
-/// narrows.
+/// Like [`matching::matching`], for the history of a user with no condition but session, time and
+/// type.
 pub(super) fn matching(
     database: &Connection,
     user: i64,
@@ -51,7 +51,7 @@ pub(super) fn matching(
     let path = if numbers.session.is_some() { Path::Session } else { Path::User };
     let mut left = limit;
     for segment in matching::segments(database, path, Some(order), &range)? {
-        // While it is open, all that is read is of one moment.
+        // While this statement is open, all reads see one snapshot.
         let mut blocks = blocks
             .query(named_params! {
                 ":segment": segment,
@@ -68,7 +68,7 @@ pub(super) fn matching(
             let first = block.get::<_, i64>(0).sql()? << BLOCK_SHIFT;
             let places: Option<Vec<u8>> = block.get(1).sql()?;
             let Some(places) = places.filter(|places| places.len() <= 2 * MANY) else {
-                // So it is in the rest of the segment, mostly.
+                // The rest of the segment usually looks the same.
                 let (rest, limit) = (rest_of(segment, first, order, &range), left);
                 matching::matching(database, numbers, (COLUMNS, JOINS), Some(order), rest, limit, |row| {
                     left -= 1;
@@ -99,7 +99,7 @@ pub(super) fn matching(
     Ok(())
 }
 
-/// What of the range comes from a block on, to the end of the segment if there is one.
+/// Returns the rest of the range from a block on, up to the end of the segment if there is one.
 fn rest_of(segment: Option<i64>, first: i64, order: Order, range: &RangeInclusive<i64>) -> RangeInclusive<i64> {
     let shift = BLOCK_SHIFT + SEGMENT_SHIFT;
     let (oldest, newest) = segment.map_or((0, i64::MAX), |segment| (segment << shift, ((segment + 1) << shift) - 1));
@@ -109,8 +109,8 @@ fn rest_of(segment: Option<i64>, first: i64, order: Order, range: &RangeInclusiv
     }
 }
 
-/// The blocks in which a user occurs, of a segment or of a session. There is one row for each, so
-/// there is no limit.
+/// Returns the statement for the blocks in which a user occurs, in a segment or a session. There is
+/// one row for each block, so there is no limit.
 fn blocks_sql(has_session: bool, order: Order) -> String {
     let (source, condition) = if has_session {
         (
@@ -135,12 +135,12 @@ fn blocks_sql(has_session: bool, order: Order) -> String {
     )
 }
 
-/// The sequences of the rows at these places, ascending.
+/// Returns the sequence numbers of the rows at these places, ascending.
 fn read(places: &[u8], first: i64) -> Vec<i64> {
     places.chunks_exact(2).map(|place| first + i64::from(place[0]) * 256 + i64::from(place[1])).collect()
 }
 
-/// A row, if it is meant. One that is gone is not.
+/// Returns the statement for a row, if it matches and is still there.
 fn row_sql(except: &[i64]) -> String {
     let except = except_sql(except);
     format!(
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_and_rows_are_found_by_their_keys_and_without_sorting() {
+    fn places_query_uses_keys_without_sorting() {
         for order in [Order::OldestFirst, Order::NewestFirst] {
             let (user, session) = (plan(&blocks_sql(false, order)), plan(&blocks_sql(true, order)));
             assert_eq!(

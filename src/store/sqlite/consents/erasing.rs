@@ -1,4 +1,4 @@
-//! Decisions of somebody who is erased.
+//! Erasing decisions.
 
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::{
 const VISITORS: &str = "
     SELECT c.visitor FROM consent_subjects c JOIN users u ON u.id = c.linked_to WHERE u.external = ?1 ORDER BY c.id";
 
-/// The visitors that were linked to a user.
+/// Returns the visitors linked to a user.
 pub(in crate::store::sqlite) fn visitors_of(database: &Connection, user: &UserId) -> Result<Vec<VisitorId>> {
     let mut statement = database.prepare_cached(VISITORS).sql()?;
     let visitors = statement.query_map([user.as_str()], |row| row.get(0)).sql()?;
@@ -29,10 +29,9 @@ const DELETE_SUBJECT: &str = "DELETE FROM consent_subjects WHERE id = ?1";
 
 const CLEAR_SUBJECT: &str = "UPDATE consent_subjects SET consent_states = '{}' WHERE id = ?1";
 
-/// Deletes at most `limit` records of a user and of visitors that were linked to them, and each
-/// subject with its last one; with `keep_links` they stay, with nothing in them, as there is
-/// something to be found through them. How many records there were: less than `limit` means that
-/// none is left.
+/// Deletes at most `limit` records of a user and of linked visitors, and each subject with its last
+/// record. With `keep_links` the subjects stay, without states, because data can still be found
+/// through them. Returns the number of records; fewer than `limit` means that none is left.
 pub(in crate::store::sqlite) fn erase(
     database: &Connection,
     user: &UserId,

@@ -1,4 +1,4 @@
-//! A visitor logs in.
+//! Linking a visitor to the user who logged in.
 
 use rusqlite::{Connection, params};
 

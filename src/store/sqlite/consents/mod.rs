@@ -1,5 +1,5 @@
 //! The methods of [`ConsentStore`](crate::store::ConsentStore) in SQL: records that are only added,
-//! and one row for each subject that says where it stands.
+//! and one row of states for each subject.
 
 mod erasing;
 mod linking;
@@ -106,11 +106,11 @@ const FIND_USER: &str = "
     SELECT c.id, c.consent_states, 0 FROM consent_subjects c JOIN users u ON u.id = c.user WHERE u.external = ?1";
 const FIND_VISITOR: &str = "SELECT id, consent_states, linked_to IS NOT NULL FROM consent_subjects WHERE visitor = ?1";
 
-/// Somebody who has decided something.
+/// A subject with decisions.
 struct StoredProfile {
     id: i64,
     consent_states: ConsentStates,
-    /// It is a visitor who has logged in.
+    /// Whether it is a visitor who has logged in.
     is_linked: bool,
 }
 
@@ -194,7 +194,7 @@ fn set_states(database: &Connection, subject: i64, consent_states: &ConsentState
     Ok(())
 }
 
-/// The columns that [`read_record`] reads, in its order.
+/// The columns that [`read_record`] reads, in order.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -205,7 +205,7 @@ macro_rules! select {
     };
 }
 
-// Through `consent_records_by_subject`, for each subject.
+// Uses `consent_records_by_subject`, for each subject.
 const HISTORY: &str = select!(
     "WHERE r.subject IN (SELECT id FROM consent_subjects WHERE visitor = ?1
         UNION SELECT s.id FROM consent_subjects s JOIN users u ON u.id = s.user WHERE u.external = ?2
@@ -233,7 +233,7 @@ pub(super) fn history(
 
 const ONE: &str = select!("WHERE r.public_id = ?1");
 
-/// The last record of somebody who stands there.
+/// Returns the last record of a purpose in these states.
 fn last(database: &Connection, consent_states: &ConsentStates, purpose: &PurposeId) -> Result<Option<ConsentRecord>> {
     let Some(held) = consent_states.recorded(purpose) else { return Ok(None) };
     let mut statement = database.prepare_cached(ONE).sql()?;
@@ -271,7 +271,7 @@ pub(super) fn rebuild(database: &Connection) -> Result<u64> {
     Ok(wrong)
 }
 
-/// A row of [`select!`].
+/// Reads a row of [`select!`].
 fn read_record(row: &Row<'_>) -> Result<ConsentRecord> {
     let user: Option<String> = row.get(1).sql()?;
     let subject = match user {
@@ -302,7 +302,7 @@ mod tests {
     };
     use crate::store::sqlite::migrations::MIGRATIONS;
 
-    /// The steps of SQLite's plan.
+    /// Returns the steps of SQLite's query plan.
     fn plan(sql: &str) -> Vec<String> {
         let database = Connection::open_in_memory().unwrap();
         MIGRATIONS.iter().for_each(|step| database.execute_batch(step).unwrap());
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn no_question_of_a_request_is_answered_by_looking_at_everybody() {
+    fn consent_queries_of_a_request_use_an_index() {
         for sql in [OF_USER, FIND_USER, FIND_VISITOR, HISTORY, ONE, LINK, RECORDS, NOTICE] {
             let plan = plan(sql);
             assert!(
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn who_refuses_a_purpose_is_found_by_it_and_without_sorting() {
+    fn refusing_subjects_query_uses_the_purpose_without_sorting() {
         for sql in [REFUSING, LINKED_TO_REFUSING] {
             let plan = plan(sql);
             assert_eq!(plan[0], "SEARCH r USING PRIMARY KEY (purpose=? AND was_more>?)");
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_reads_the_records_of_its_subjects_only() {
+    fn consent_history_reads_only_its_subjects() {
         let plan = plan(HISTORY);
         let expected = "SEARCH r USING INDEX consent_records_by_subject (subject=? AND id<?)";
         assert!(plan.iter().any(|step| step == expected), "{plan:#?}");

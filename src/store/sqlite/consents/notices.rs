@@ -1,4 +1,4 @@
-//! The texts that were shown, and the secret that signs what was shown.
+//! The published notices, and the secret that signs prompts.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

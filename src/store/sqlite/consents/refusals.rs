@@ -1,4 +1,4 @@
-//! Who refuses what: for each no that stands a row, found by its purpose.
+//! The refusals in force: one row each, found by purpose.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     store::sqlite::sql::Sql,
 };
 
-/// Added to the schema, and filled from what was decided before.
+/// Added to the schema, and filled from existing decisions.
 pub(in crate::store::sqlite) const SCHEMA: &str = "
     CREATE TABLE consent_refusals (
         purpose TEXT NOT NULL,
@@ -33,7 +33,7 @@ const REMOVE: &str =
     "DELETE FROM consent_refusals WHERE purpose = ?1 AND was_more IN (0, 1) AND subject = ?2 RETURNING was_more";
 const ADD: &str = "INSERT INTO consent_refusals (purpose, was_more, subject) VALUES (?1, ?2, ?3)";
 
-/// A subject that stood at `before` stands at `after` now.
+/// Updates the refusals of a subject whose states have changed.
 pub(super) fn note(
     database: &Connection,
     subject: i64,
@@ -56,14 +56,14 @@ pub(super) fn note(
     Ok(())
 }
 
-// Through the purposes of their records, or each row would have to be looked at.
-const FORGET: &str = "
+// Uses the purposes of its records; otherwise each row would have to be read.
+const DELETE_SUBJECT: &str = "
     DELETE FROM consent_refusals WHERE was_more IN (0, 1) AND subject = ?1
         AND purpose IN (SELECT DISTINCT purpose FROM consent_records WHERE subject = ?1)";
 
-/// Before the records of the subject go.
+/// Deletes the refusals of a subject before its records are deleted.
 pub(super) fn evict(database: &Connection, subject: i64) -> Result<()> {
-    database.prepare_cached(FORGET).sql()?.execute([subject]).sql()?;
+    database.prepare_cached(DELETE_SUBJECT).sql()?.execute([subject]).sql()?;
     Ok(())
 }
 
@@ -71,7 +71,7 @@ const OF_SUBJECT: &str = "
     SELECT purpose, was_more FROM consent_refusals WHERE was_more IN (0, 1) AND subject = ?1
         AND purpose IN (SELECT DISTINCT purpose FROM consent_records WHERE subject = ?1) ORDER BY purpose, was_more";
 
-/// Makes the rows of a subject right. Whether they were.
+/// Corrects the rows of a subject. Returns whether they were correct.
 pub(super) fn set(database: &Connection, subject: i64, right: &BTreeMap<String, bool>) -> Result<bool> {
     let mut statement = database.prepare_cached(OF_SUBJECT).sql()?;
     let stored = statement.query_map([subject], |row| Ok((row.get(0)?, row.get(1)?))).sql()?;
@@ -94,7 +94,7 @@ pub(super) const REFUSING: &str = "
     SELECT u.external, c.visitor FROM consent_refusals r CROSS JOIN consent_subjects c ON c.id = r.subject
     LEFT JOIN users u ON u.id = c.user
     WHERE r.purpose = :purpose AND r.was_more >= :at_least ORDER BY r.was_more, r.subject LIMIT :limit";
-/// Visitors who were linked to one of them, but for those who refuse themselves.
+/// Visitors linked to a refusing user, except those who refuse themselves.
 pub(super) const LINKED_TO_REFUSING: &str = "
     SELECT NULL, v.visitor FROM consent_refusals r CROSS JOIN consent_subjects c ON c.id = r.subject
     CROSS JOIN consent_subjects v ON v.linked_to = c.user

@@ -1,4 +1,4 @@
-//! Comparing what was rolled up with the rows.
+//! Compares rollups with the rows.
 
 use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
@@ -15,15 +15,15 @@ use crate::{
     time::Timestamp,
 };
 
-/// The days of which something is rolled up.
+/// Returns the days with rollups.
 pub(in crate::store::sqlite) fn days(database: &Connection) -> Result<BTreeSet<i64>> {
     let hours = finalized(database, Period::Hour(0), Period::Hour(DAYS - 1))?;
     let days = finalized(database, Period::Day(0), Period::Day(DAYS - 1))?;
     Ok(hours.into_iter().chain(days).map(|period| period.span().0.div_euclid(super::DAY)).collect())
 }
 
-/// Sums a day up anew, with all its hours, and compares. What was made for others who are left out
-/// is not compared.
+/// Computes a day with all its hours again, and compares. Rollups made for other exclusions are not
+/// compared.
 pub(in crate::store::sqlite) fn check(
     database: &Connection,
     day: i64,

@@ -1,4 +1,4 @@
-//! Rolling up what is over.
+//! Rolls up past hours and days.
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
@@ -18,7 +18,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is to be rolled up next.
+/// The next periods to roll up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store::sqlite) enum Batch {
     /// Hours of one day, in order.
@@ -27,7 +27,7 @@ pub(in crate::store::sqlite) enum Batch {
 }
 
 impl Batch {
-    /// All hours that it is about.
+    /// Returns all affected hours.
     pub(in crate::store::sqlite) fn periods(&self) -> Vec<i64> {
         match self {
             Self::Hours(hours) => hours.clone(),
@@ -36,14 +36,14 @@ impl Batch {
     }
 }
 
-/// An hour is over for so long before it is rolled up: events may wait in a queue.
+/// How long after its end an hour is rolled up: events may still wait in a queue.
 const SETTLED: i64 = 10 * 60 * 1_000;
 
-/// The number of blocks that are read for one batch, unless one hour has more.
+/// Number of blocks read for one batch, unless one hour has more.
 const BLOCKS: usize = 256;
 
-/// The newest hours that are over and not rolled up; if there are none, the newest day whose hours
-/// are.
+/// Returns the newest past hours without a rollup; if there are none, the newest day whose hours
+/// have rollups.
 pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> Result<Option<Batch>> {
     let snapshot = database.unchecked_transaction().sql()?;
     let over = now.as_millis().saturating_sub(SETTLED).div_euclid(HOUR);
@@ -73,10 +73,9 @@ pub(in crate::store::sqlite) fn next(database: &Connection, now: Timestamp) -> R
     Ok(Some(Batch::Hours(hours)))
 }
 
-/// The last hour of the intervals, which are in the order of their beginnings, that is not
-/// finalized.
+/// Returns the last hour of the intervals, in order of their starts, that is not finalized.
 fn newest_without(recorded: &[(i64, i64)], is_finalized: impl Fn(i64) -> bool) -> Option<i64> {
-    // Intervals overlap: each hour is looked at once.
+    // Intervals overlap; each hour is visited once.
     let mut merged: Vec<(i64, i64)> = Vec::new();
     for (first, last) in recorded {
         match merged.last_mut() {
@@ -99,7 +98,7 @@ const CLAIM: &str = "
     INSERT INTO rollups (period, claim, finalized) VALUES (?1, ?2, FALSE)
     ON CONFLICT (period) DO UPDATE SET claim = excluded.claim WHERE NOT finalized";
 
-/// Says that somebody is about to sum these hours up.
+/// Claims hours that are about to be rolled up.
 pub(in crate::store::sqlite) fn claim(database: &Connection, hours: &[i64], claim: Uuid) -> Result<()> {
     let mut statement = database.prepare_cached(CLAIM).sql()?;
     for hour in hours {
@@ -108,27 +107,27 @@ pub(in crate::store::sqlite) fn claim(database: &Connection, hours: &[i64], clai
     Ok(())
 }
 
-/// What a batch was rolled up to, and what must still be so when it is stored.
-pub(in crate::store::sqlite) struct Summed {
+/// The rollups of a batch, and the claims that must still exist when it is stored.
+pub(in crate::store::sqlite) struct RolledUp {
     rollups: Vec<(Period, Rollup)>,
-    /// The hours it is made of, with their claims.
+    /// The hours it consists of, with their claims.
     made_of: Vec<(i64, [u8; 16])>,
 }
 
-/// Sums a batch up, in one snapshot. Hours must have been claimed before.
+/// Rolls up a batch from one snapshot. Its hours must have been claimed before.
 pub(in crate::store::sqlite) fn roll_up_period(
     database: &Connection,
     batch: &Batch,
     counting: &AggregateQuery,
     stopped: &AtomicBool,
-) -> Result<Summed> {
+) -> Result<RolledUp> {
     let snapshot = database.unchecked_transaction().sql()?;
     match batch {
         Batch::Hours(hours) => {
             let made_of = claims(&snapshot, hours.first().copied().unwrap_or(0), hours.last().copied().unwrap_or(-1))?;
             let rollups = from_rows(&snapshot, hours, counting, stopped)?;
             let rollups = rollups.into_iter().map(|(hour, rollup)| (Period::Hour(hour), rollup));
-            Ok(Summed { rollups: rollups.collect(), made_of })
+            Ok(RolledUp { rollups: rollups.collect(), made_of })
         }
         Batch::Day(day) => {
             let made_of = claims(&snapshot, day * 24, day * 24 + 23)?;
@@ -139,12 +138,12 @@ pub(in crate::store::sqlite) fn roll_up_period(
             }
             merged.end_at(until);
             let rollup = merged.finalize(&excluded(&snapshot, counting)?);
-            Ok(Summed { rollups: vec![(Period::Day(*day), rollup)], made_of })
+            Ok(RolledUp { rollups: vec![(Period::Day(*day), rollup)], made_of })
         }
     }
 }
 
-/// What the rows of these hours are rolled up to.
+/// Returns the rollups of the rows of these hours.
 pub(super) fn from_rows(
     database: &Connection,
     hours: &[i64],
@@ -176,28 +175,31 @@ fn claims(database: &Connection, first: i64, last: i64) -> Result<Vec<(i64, [u8;
     claims.collect::<rusqlite::Result<_>>().sql()
 }
 
-const SEAL: &str = "
+const FINALIZE: &str = "
     INSERT INTO rollups (period, claim, finalized) VALUES (?1, ?2, TRUE)
     ON CONFLICT (period) DO UPDATE SET finalized = TRUE WHERE claim = excluded.claim";
 const STORE_PART: &str = "
     INSERT INTO rollup_parts (place, state) VALUES (?1, ?2) ON CONFLICT (place) DO UPDATE SET state = excluded.state";
 
-/// Stores what was rolled up, unless something has changed since. How many periods were stored.
-pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) -> Result<usize> {
-    let (Some((first, claim)), Some((last, _))) = (summed.made_of.first(), summed.made_of.last()) else { return Ok(0) };
+/// Stores the rollups, unless their rows have changed since. Returns the number of stored periods.
+pub(in crate::store::sqlite) fn store(database: &Connection, rolled_up: &RolledUp) -> Result<usize> {
+    let (Some((first, claim)), Some((last, _))) = (rolled_up.made_of.first(), rolled_up.made_of.last()) else {
+        return Ok(0);
+    };
     let now = claims(database, *first, *last)?;
-    let (mut finalize, mut store) = (database.prepare_cached(SEAL).sql()?, database.prepare_cached(STORE_PART).sql()?);
+    let (mut finalize, mut store) =
+        (database.prepare_cached(FINALIZE).sql()?, database.prepare_cached(STORE_PART).sql()?);
     let mut stored = 0;
-    for (period, rollup) in &summed.rollups {
+    for (period, rollup) in &rolled_up.rollups {
         let claim = match period {
-            // It is made of all of them.
-            Period::Day(_) if now == summed.made_of => claim,
+            // A day consists of all its hours.
+            Period::Day(_) if now == rolled_up.made_of => claim,
             Period::Day(_) => continue,
             Period::Hour(hour) => {
                 let of_hour = |claims: &[(i64, [u8; 16])]| {
                     claims.iter().find(|(other, _)| other == hour).map(|(_, claim)| *claim)
                 };
-                match summed.made_of.iter().find(|(other, _)| other == hour) {
+                match rolled_up.made_of.iter().find(|(other, _)| other == hour) {
                     Some((_, claim)) if of_hour(&now) == Some(*claim) => claim,
                     _ => continue,
                 }
@@ -215,7 +217,7 @@ pub(in crate::store::sqlite) fn store(database: &Connection, summed: &Summed) ->
     Ok(stored)
 }
 
-/// Which periods are not what they would be with those left out who are.
+/// Returns the periods whose rollups do not fit the current exclusions.
 pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &AggregateQuery) -> Result<Vec<i64>> {
     let snapshot = database.unchecked_transaction().sql()?;
     let excluded = excluded(&snapshot, counting)?;
@@ -223,7 +225,7 @@ pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &Aggregat
     for (first, last) in [(Period::Hour(0), Period::Hour(DAYS - 1)), (Period::Day(0), Period::Day(DAYS - 1))] {
         for period in finalized(&snapshot, first, last)? {
             let rollup = read_parts(&snapshot, period, &[Part::Counts, Part::People])?;
-            // What is damaged is made anew, too.
+            // Damaged rollups are computed again, too.
             if !rollup.is_made_for(&excluded).unwrap_or(false) {
                 unfit.push(period.number());
             }
@@ -232,7 +234,7 @@ pub(in crate::store::sqlite) fn unfit(database: &Connection, counting: &Aggregat
     Ok(unfit)
 }
 
-/// Forgets these, and the days that they are hours of.
+/// Deletes these rollups, and those of their days.
 pub(in crate::store::sqlite) fn delete_periods(database: &Connection, numbers: &[i64]) -> Result<()> {
     let mut changed = Changed::default();
     for number in numbers {

@@ -1,26 +1,24 @@
-//! Hours and days rolled up, so that a question about months reads a few thousand small rows
-//! instead of every event.
+//! Rollups of hours and days, so that a query over months reads a few thousand small rows instead
+//! of every event.
 //!
-//! # When
+//! # Life cycle
 //!
-//! An hour is rolled up ("finalized") some time after it is over, in the background, from its rows;
-//! a day from its hours. Until then its rows are read. A change of rows of a finalized hour (a late
-//! event, a deletion, an erasure) deletes what the hour and its day were rolled up to, in the same
-//! transaction: it is never there beside rows that it does not roll up. So nothing is to be kept up
-//! to date while events are stored, and who is erased is in no rollup from the moment in which the
-//! rows are gone.
+//! An hour is rolled up ("finalized") in the background some time after its end, from its rows; a
+//! day from its hours. Until then its rows are read. A change of the rows of a finalized hour (a
+//! late event, a deletion, an erasure) deletes the rollups of the hour and its day in the same
+//! transaction. So a rollup never coexists with rows that it does not include, storing events needs
+//! no update of rollups, and an erased user is in no rollup from the moment their rows are gone.
 //!
 //! # Claims
 //!
-//! Rows are read by a reader, as that takes long, and the writer goes on meanwhile. Before, a row
-//! in `rollups` claims the hour: it is deleted by the same rule. If it is still there afterwards,
-//! nothing has changed.
+//! Rows are read by a reader, because that takes long, while the writer continues. Before reading,
+//! a row in `rollups` claims the hour. It is deleted by the same rule: if it still exists
+//! afterwards, nothing has changed.
 //!
-//! # Who is left out
+//! # Exclusions
 //!
-//! Some users and types do not count, and that may change. A rollup knows who was left out and who
-//! was not; if it is not what the question needs, it is as if it were not there, and it is made
-//! anew by and by.
+//! Some users and types do not count, and this may change. A rollup records its exclusions. If they
+//! are not those of the query, the rollup is ignored, and computed again in time.
 
 mod check;
 mod finalize;
@@ -53,7 +51,7 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE rollup_parts (place INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
 ";
 
-/// What was rolled up before a page ended with the next page view, and before passive types.
+/// Deletes rollups made before a page view ended the previous one, and before passive types.
 pub(super) const STAYS_SCHEMA: &str = "DELETE FROM rollups; DELETE FROM rollup_parts;";
 
 /// An hour or a day since the epoch.
@@ -69,8 +67,7 @@ const HOUR: i64 = 60 * 60 * 1_000;
 const DAY: i64 = 24 * HOUR;
 
 impl Period {
-    /// The hour that has a moment; the first or the last that there can be if it is out of all
-    /// bounds.
+    /// Returns the hour of a time; the first or last possible hour if it is out of range.
     fn holding(time: i64) -> Self {
         Self::Hour(time.div_euclid(HOUR).clamp(0, DAYS - 1))
     }
@@ -86,7 +83,7 @@ impl Period {
         if number < DAYS { Self::Hour(number) } else { Self::Day(number & !DAYS) }
     }
 
-    /// The first millisecond, and the first after it.
+    /// Returns the first millisecond, and the first one after it.
     fn span(self) -> (i64, i64) {
         match self {
             Self::Hour(hour) => (hour * HOUR, (hour + 1) * HOUR),
@@ -99,7 +96,7 @@ impl Period {
     }
 }
 
-/// Hours whose rows a transaction changes.
+/// The hours whose rows a transaction changes.
 #[derive(Debug, Default)]
 pub(super) struct Changed(std::collections::BTreeSet<i64>);
 
@@ -108,14 +105,14 @@ impl Changed {
         self.0.insert(time.div_euclid(HOUR));
     }
 
-    /// The first hour of each of their days, too.
+    /// Adds the first hour of each of their days.
     pub(super) fn add_midnights(&mut self) {
         let midnights: Vec<_> = self.0.iter().map(|hour| hour.div_euclid(24) * 24).collect();
         self.0.extend(midnights);
     }
 }
 
-/// Which events of a batch are late, if any.
+/// Detects late events in a batch.
 pub(super) struct Lateness(Option<i64>);
 
 const LAST: &str = "SELECT period FROM rollups WHERE period < ?1 ORDER BY period DESC LIMIT 1";
@@ -133,10 +130,10 @@ impl Lateness {
     }
 }
 
-const REOPEN: &str = "DELETE FROM rollups WHERE period = ?1";
-const FORGET_PART: &str = "DELETE FROM rollup_parts WHERE place = ?1";
+const DELETE_PERIOD: &str = "DELETE FROM rollups WHERE period = ?1";
+const DELETE_PART: &str = "DELETE FROM rollup_parts WHERE place = ?1";
 
-/// What was rolled up of these hours is no more so.
+/// Deletes the rollups of these hours.
 pub(super) fn invalidate(database: &Connection, changed: &Changed) -> Result<()> {
     for hour in &changed.0 {
         evict(database, Period::Hour(*hour))?;
@@ -146,29 +143,29 @@ pub(super) fn invalidate(database: &Connection, changed: &Changed) -> Result<()>
 }
 
 fn evict(database: &Connection, period: Period) -> Result<()> {
-    if database.prepare_cached(REOPEN).sql()?.execute([period.number()]).sql()? > 0 {
-        let mut statement = database.prepare_cached(FORGET_PART).sql()?;
+    if database.prepare_cached(DELETE_PERIOD).sql()?.execute([period.number()]).sql()? > 0 {
+        let mut statement = database.prepare_cached(DELETE_PART).sql()?;
         Part::ALL.iter().try_for_each(|part| statement.execute([period.place(*part)]).map(drop)).sql()?;
     }
     Ok(())
 }
 
-const FORGET_ALL: &str = "DELETE FROM rollups; DELETE FROM rollup_parts";
+const DELETE_ALL: &str = "DELETE FROM rollups; DELETE FROM rollup_parts";
 
-/// As if nothing had ever been rolled up.
+/// Deletes all rollups.
 pub(super) fn evict_all(database: &Connection) -> Result<()> {
-    database.execute_batch(FORGET_ALL).sql()
+    database.execute_batch(DELETE_ALL).sql()
 }
 
 const STATE: &str = "SELECT state FROM rollup_parts WHERE place = ?1";
 
-/// Reads some parts of what a period was rolled up to.
+/// Reads some parts of a rollup.
 fn read_parts(database: &Connection, period: Period, parts: &[Part]) -> Result<Rollup> {
     let (from, until) = period.span();
     let mut rollup = Rollup::unread(from, until);
     let mut statement = database.prepare_cached(STATE).sql()?;
     for part in parts {
-        // What is empty is not stored.
+        // Empty parts are not stored.
         if let Some(state) = statement.query_row([period.place(*part)], |row| row.get(0)).optional().sql()? {
             rollup.parts[*part as usize] = state;
         }
@@ -178,8 +175,8 @@ fn read_parts(database: &Connection, period: Period, parts: &[Part]) -> Result<R
 
 const FINALIZED: &str = "SELECT period FROM rollups WHERE finalized AND period BETWEEN ?1 AND ?2 ORDER BY period";
 
-/// The periods between two that are rolled up. Each is an hour or a day of what was recorded, so
-/// there is no limit.
+/// Returns the finalized periods between two. Each is an hour or a day with events, so there is no
+/// limit.
 fn finalized(database: &Connection, first: Period, last: Period) -> Result<Vec<Period>> {
     let mut statement = database.prepare_cached(FINALIZED).sql()?;
     let numbers = statement.query_map([first.number(), last.number()], |row| row.get(0)).sql()?;

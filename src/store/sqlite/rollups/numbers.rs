@@ -1,4 +1,4 @@
-//! What a question names, in numbers.
+//! The names of a query as numbers.
 
 use std::collections::BTreeSet;
 
@@ -23,11 +23,11 @@ use crate::{
     store::AggregateQuery,
 };
 
-/// Numbers of those who do not count. Who has never been stored has none.
+/// Returns the ids of everything that does not count. Names that were never stored have none.
 pub(super) fn excluded(database: &Connection, counting: &AggregateQuery) -> Result<ExcludedEvents> {
     let types = types(database)?;
-    let of = |is_meant: &dyn Fn(&EventType) -> bool| -> BTreeSet<u32> {
-        types.iter().filter(|(_, event_type)| is_meant(event_type)).map(|(number, _)| *number).collect()
+    let of = |matches: &dyn Fn(&EventType) -> bool| -> BTreeSet<u32> {
+        types.iter().filter(|(_, event_type)| matches(event_type)).map(|(number, _)| *number).collect()
     };
     let mut excluded = ExcludedEvents::new(of(&|event_type| counting.except_types.contains(event_type)));
     excluded.passive_types = of(&|event_type| counting.passive_types.contains(event_type));
@@ -44,7 +44,7 @@ pub(super) fn excluded(database: &Connection, counting: &AggregateQuery) -> Resu
     Ok(excluded)
 }
 
-// An application has some dozens of them.
+// An application has a few dozen types.
 const TYPES: &str = "SELECT id, name FROM event_types ORDER BY id";
 
 fn types(database: &Connection) -> Result<Vec<(u32, EventType)>> {
@@ -53,7 +53,7 @@ fn types(database: &Connection) -> Result<Vec<(u32, EventType)>> {
     types.map(|row| row.sql().and_then(|(number, name)| Ok((small(number)?, EventType::new(&name)?)))).collect()
 }
 
-/// Which numbers are meant, if not all events are. A name that has never been stored has none.
+/// Returns the ids that a query selects, if it selects only some events.
 pub(super) fn only(database: &Connection, counting: &AggregateQuery) -> Result<Option<Only>> {
     let numbers = |sql: &str, name: &str| -> Result<Vec<u32>> {
         let mut statement = database.prepare_cached(sql).sql()?;
@@ -71,5 +71,5 @@ pub(super) fn only(database: &Connection, counting: &AggregateQuery) -> Result<O
 }
 
 const TYPE_NUMBER: &str = "SELECT id FROM event_types WHERE name = ?1";
-// One for each method that the route was asked with. Routes are bounded, and few.
+// One for each method of the route. Routes are bounded, and few.
 const ROUTE_NUMBERS: &str = "SELECT id FROM routes WHERE template = ?1 ORDER BY id";

@@ -1,17 +1,17 @@
-//! What an answer about a range is put together from.
+//! Plans how to cover a range with rollups and rows.
 
 use super::Period;
 
-/// A stretch of a range.
+/// A piece of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// What it was rolled up to.
-    Sealed(Period),
-    /// Its rows, from the first millisecond to before the second.
+    /// A rollup.
+    Finalized(Period),
+    /// Rows, from the first millisecond to before the second.
     Rows(i64, i64),
 }
 
-/// What is rolled up, in order.
+/// The existing rollups, in order.
 #[derive(Debug, Default)]
 pub(super) struct FinalizedSpans {
     pub(super) days: Vec<Period>,
@@ -19,22 +19,22 @@ pub(super) struct FinalizedSpans {
 }
 
 impl FinalizedSpans {
-    /// Pieces of `[from, until)` in order, without a gap, as large as they can be. None has one of
-    /// the `cuts`, which are in order, within it.
+    /// Returns the pieces of `[from, until)` in order, without gaps, as large as possible. No piece
+    /// contains one of the `cuts`, which are in order.
     pub(super) fn pieces(&self, from: i64, until: i64, cuts: &[i64]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut at = from;
         for day in fitting(&self.days, from, until, cuts) {
             let (start, end) = day.span();
             self.by_hours(at, start, cuts, &mut pieces);
-            pieces.push(Piece::Sealed(day));
+            pieces.push(Piece::Finalized(day));
             at = end;
         }
         self.by_hours(at, until, cuts, &mut pieces);
         pieces
     }
 
-    /// As [`pieces`](Self::pieces), but no days.
+    /// Like [`pieces`](Self::pieces), without days.
     pub(super) fn by_hours(&self, from: i64, until: i64, cuts: &[i64], pieces: &mut Vec<Piece>) {
         let mut at = from;
         for hour in fitting(&self.hours, from, until, cuts) {
@@ -42,7 +42,7 @@ impl FinalizedSpans {
             if at < start {
                 pieces.push(Piece::Rows(at, start));
             }
-            pieces.push(Piece::Sealed(hour));
+            pieces.push(Piece::Finalized(hour));
             at = end;
         }
         if at < until {
@@ -51,7 +51,7 @@ impl FinalizedSpans {
     }
 }
 
-/// Those of the periods that lie within the range, and no cut within them.
+/// Returns the periods that lie within the range and contain no cut.
 fn fitting(periods: &[Period], from: i64, until: i64, cuts: &[i64]) -> impl Iterator<Item = Period> {
     let first = periods.partition_point(|period| period.span().0 < from);
     let inside = periods[first..].iter().copied().take_while(move |period| period.span().1 <= until);
@@ -67,12 +67,12 @@ mod tests {
     use crate::store::sqlite::rollups::HOUR;
 
     #[test]
-    fn what_is_summed_up_is_taken_where_it_fits_and_rows_where_it_does_not() {
+    fn pieces_use_rollups_where_they_fit_and_rows_elsewhere() {
         let known = FinalizedSpans {
             days: vec![Period::Day(1), Period::Day(3)],
             hours: (24..96).filter(|hour| *hour != 50).map(Period::Hour).collect(),
         };
-        let (hour, day) = (|hour| Piece::Sealed(Period::Hour(hour)), |day| Piece::Sealed(Period::Day(day)));
+        let (hour, day) = (|hour| Piece::Finalized(Period::Hour(hour)), |day| Piece::Finalized(Period::Day(day)));
         let hours = |range: std::ops::Range<i64>| range.map(hour);
         let expected: Vec<_> = [Piece::Rows(7, 24 * HOUR), day(1)]
             .into_iter()
@@ -88,7 +88,7 @@ mod tests {
             "cuts at the edges of days"
         );
 
-        // A day with a cut in it is put together from hours, an hour with a cut in it from rows.
+        // A day with a cut is covered by hours, an hour with a cut by rows.
         let cut: Vec<_> = hours(24..30).chain([Piece::Rows(30 * HOUR, 31 * HOUR)]).chain(hours(31..48)).collect();
         assert_eq!(known.pieces(24 * HOUR, 48 * HOUR, &[30 * HOUR + 1]), cut);
         assert_eq!(known.pieces(24 * HOUR, 48 * HOUR, &[26 * HOUR]), hours(24..48).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! Answers from what is rolled up, and from rows where nothing is.
+//! Answers queries from rollups, and from rows where there are none.
 
 use std::{cell::Cell, sync::atomic::AtomicBool};
 
@@ -53,7 +53,7 @@ pub(in crate::store::sqlite) fn overview(
     let gathered = source.gather(|unread| {
         let mut merged = Merged::new(from);
         source.each_piece(from, until, &[], |piece| match piece {
-            Found::Sealed(period) => match source.rollup(period, &parts)? {
+            Found::Finalized(period) => match source.rollup(period, &parts)? {
                 Some(rollup) => merged.append(&rollup).map(|()| true),
                 None => Ok(false),
             },
@@ -115,7 +115,7 @@ fn attend(
     source.gather(|unread| {
         let mut attendance = new()?;
         source.each_piece(from, until, &attendance.cuts(), |piece| match piece {
-            Found::Sealed(period) => match source.rollup(period, &parts)? {
+            Found::Finalized(period) => match source.rollup(period, &parts)? {
                 Some(rollup) => attendance.append(&rollup).map(|()| true),
                 None => Ok(false),
             },
@@ -132,7 +132,7 @@ fn attend(
     })
 }
 
-/// The database as of one moment, for one answer.
+/// A snapshot of the database for one answer.
 struct Source<'a> {
     database: &'a Connection,
     reader: Rows<'a>,
@@ -140,15 +140,15 @@ struct Source<'a> {
     max_events: usize,
     /// Number of rows read.
     seen: Cell<usize>,
-    /// The stretch in which there were too many of them.
+    /// The span that had too many rows.
     too_many_in: Cell<Option<(i64, i64)>>,
-    /// Whether anything was rolled up.
+    /// Whether there was any rollup.
     has_rollups: Cell<bool>,
 }
 
 /// A piece of an answer.
 enum Found<'a> {
-    Sealed(Period),
+    Finalized(Period),
     Rows(&'a [Block], i64, i64),
 }
 
@@ -160,8 +160,8 @@ impl<'a> Source<'a> {
         Ok(Self { database, reader, excluded, max_events, seen: Cell::new(0), too_many_in, has_rollups })
     }
 
-    /// What `gather` makes of the pieces, without those whose rows are too many; which they are. If
-    /// nothing is left but rows, there is nothing to fall back to.
+    /// Returns the result of `gather` without pieces that have too many rows, and these pieces. If
+    /// there are no rollups at all, it fails.
     fn gather<T>(&self, gather: impl Fn(&[(i64, i64)]) -> Result<T>) -> Result<(T, Vec<Range>)> {
         let mut unread = Vec::new();
         loop {
@@ -185,12 +185,12 @@ impl<'a> Source<'a> {
     }
 
     fn too_many(&self) -> Error {
-        let context = format!("an answer looks at {} events at most: ask for a shorter range", self.max_events);
+        let context = format!("a query reads at most {} events: use a shorter range", self.max_events);
         Error::new(ErrorKind::TooLarge, context)
     }
 
-    /// Shows what `[from, until)` is put together from, in order. Where `show` says that what is
-    /// rolled up is not what it needs, what is smaller is shown instead.
+    /// Calls `show` with the pieces of `[from, until)` in order. If `show` rejects a rollup, the
+    /// smaller pieces of it are shown instead.
     fn each_piece(
         &self,
         from: i64,
@@ -199,14 +199,14 @@ impl<'a> Source<'a> {
         mut show: impl FnMut(Found<'_>) -> Result<bool>,
     ) -> Result<()> {
         let known = known(self.database, from, until)?;
-        // The last comes first.
+        // The last piece comes first.
         let mut pieces = known.pieces(from, until, cuts);
         pieces.reverse();
         let mut loaded: Option<Vec<Block>> = None;
         while let Some(piece) = pieces.pop() {
             match piece {
-                Piece::Sealed(period) => {
-                    let is_fit = show(Found::Sealed(period))?;
+                Piece::Finalized(period) => {
+                    let is_fit = show(Found::Finalized(period))?;
                     let (start, end) = period.span();
                     match period {
                         _ if is_fit => {}
@@ -230,7 +230,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// What a period was rolled up to, if it is still what it would be now.
+    /// Returns the rollup of a period, if it fits the current exclusions.
     fn rollup(&self, period: Period, parts: &[Part]) -> Result<Option<Rollup>> {
         let rollup = read_parts(self.database, period, parts)?;
         match rollup.is_made_for(&self.excluded) {
@@ -263,7 +263,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// The blocks in which a stream occurs, of those of a time.
+    /// Returns the blocks in which a stream occurs, among the given ones.
     fn blocks_of(&self, stream: Stream, blocks: Vec<Block>) -> Result<Vec<Block>> {
         let mut numbers = Vec::new();
         let mut add = |sql: &str, parameters: &[i64]| -> Result<()> {
@@ -287,7 +287,7 @@ impl<'a> Source<'a> {
     }
 }
 
-// Each gives the blocks of one stream: as many as it has filled.
+// Each returns the blocks of one stream.
 const SESSION_BLOCKS: &str = "SELECT block FROM activity_session_blocks WHERE session = ?1 ORDER BY block";
 const USER_BLOCKS: &str = "SELECT block FROM activity_user_blocks WHERE segment = ?1 AND user = ?2 ORDER BY block";
 const VISITOR_BLOCKS: &str = "
@@ -329,7 +329,7 @@ impl Lookups for Source<'_> {
     }
 }
 
-/// What is rolled up between two moments.
+/// Returns the rollups between two times.
 fn known(database: &Connection, from: i64, until: i64) -> Result<FinalizedSpans> {
     let (first, last) = (Period::holding(from), Period::holding(until));
     let day = |hour: Period| Period::Day(hour.span().0.div_euclid(super::DAY));

@@ -1,4 +1,4 @@
-//! The rows of a stretch of time, as what is counted.
+//! The rows of a span, in the form that is counted.
 
 use std::{
     cell::RefCell,
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// Reads rows. Names are looked up when they are needed, once.
+/// Reads rows. Names are looked up once, when they are needed.
 pub(super) struct Rows<'a> {
     database: &'a Connection,
-    /// When nobody waits for the answer any more.
+    /// Set when the caller has left.
     stopped: &'a AtomicBool,
     page_view: Option<i64>,
     routes: RefCell<HashMap<i64, Rc<str>, RandomState>>,
@@ -43,14 +43,14 @@ const TYPE: &str = "SELECT id FROM event_types WHERE name = ?1";
 const BLOCKS: &str = "
     SELECT block, min_time, max_time FROM activity_blocks WHERE max_time >= ?1 AND min_time < ?2 ORDER BY block";
 
-/// The blocks that have rows of a stretch of time.
+/// Returns the blocks with rows of a span.
 pub(super) fn blocks(database: &Connection, from: i64, until: i64) -> Result<Vec<Block>> {
     let mut statement = database.prepare_cached(BLOCKS).sql()?;
     let block = |row: &Row<'_>| Ok(Block { number: row.get(0)?, min_time: row.get(1)?, max_time: row.get(2)? });
     statement.query_map([from, until], block).sql()?.collect::<rusqlite::Result<_>>().sql()
 }
 
-// The rows of some blocks side by side: a bounded range, so it has no limit beside that.
+// The rows of adjacent blocks: a bounded range, so it needs no limit.
 const ROWS: &str = "
     SELECT sequence, time, type, user, session, visitor, route, agent, referrer, iif(type = ?3, data, NULL)
     FROM activities WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence";
@@ -65,8 +65,8 @@ impl<'a> Rows<'a> {
         Ok(Self { database, stopped, page_view, routes, devices })
     }
 
-    /// Calls `each` for the rows of `[from, until)`, in the order of their sequence. `blocks` are
-    /// those of this time and perhaps more.
+    /// Calls `each` for the rows of `[from, until)`, in order of sequence numbers. `blocks` are
+    /// those of this span, and possibly more.
     pub(super) fn each(
         &self,
         blocks: &[Block],
@@ -85,7 +85,7 @@ impl<'a> Rows<'a> {
             let mut rows = statement.query(params![sequences[0], sequences[1], self.page_view]).sql()?;
             while let Some(row) = rows.next().sql()? {
                 if self.stopped.load(Ordering::Relaxed) {
-                    return Err(Error::new(ErrorKind::Timeout, "nobody waits for the answer any more"));
+                    return Err(Error::new(ErrorKind::Timeout, "the caller has left"));
                 }
                 let time: i64 = row.get(1).sql()?;
                 if (from..until).contains(&time) {
@@ -121,7 +121,7 @@ impl<'a> Rows<'a> {
             is_view: Some(event_type) == self.page_view,
             page: page.as_deref().or(template.as_deref()),
             route: route.map(small).transpose()?,
-            // A request of which the agent is no longer known is a request.
+            // A request whose agent was deleted is still a request.
             device: route.map(|_| agent.map_or(Ok(DeviceClass::Other), |agent| self.device(agent))).transpose()?,
             referrer,
         })
@@ -152,10 +152,10 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Rollups have room for numbers up to four thousand million.
+/// Rollups have room for ids up to four billion.
 pub(super) fn small(number: i64) -> Result<u32> {
     u32::try_from(number).map_err(|error| {
-        let context = "more than four thousand million users, visitors or sessions cannot be summed up";
+        let context = "more than four billion users, visitors or sessions cannot be rolled up";
         Error::new(ErrorKind::TooLarge, context).with_source(error)
     })
 }
