@@ -13,7 +13,7 @@
 //! | 7.2.2 | tokens are made per session | [`SessionToken::generate`](crate::SessionToken::generate) | `session::lifecycle::a_second_login_gives_a_new_token_and_another_user_gets_no_data` |
 //! | 7.2.3 | at least 128 bits from a CSPRNG, unique | 256 bits from the operating system | unit: `id::a_million_tokens_are_unique_and_their_bits_are_balanced` |
 //! | 7.2.4 | a new token at login and re-login, the old one ends | [`Session::login`](crate::Session::login) begins a new session in one transaction | `session::lifecycle::login_keeps_the_data_and_a_planted_token_is_worth_nothing`, conformance suite |
-//! | 7.3.1 | idle timeout, enforced by the server | [`session_status`](crate::session::session_status), and every method of the store | `session::lifecycle::an_idle_session_ends_to_the_millisecond` |
+//! | 7.3.1 | idle timeout, enforced by the server | [`session_status`](crate::session::session_status), and every method of the store | `session::lifecycle::idle_timeout_ends_to_the_millisecond` |
 //! | 7.3.2 | absolute lifetime, enforced by the server | the same | `session::lifecycle::a_busy_session_ends_at_its_absolute_limit_to_the_millisecond` |
 //! | 7.4.1 | logout and expiry end the session; the back button shows nothing | deletion in the store, `Cache-Control: no-store` where the session was read | `session::lifecycle::logout_ends_the_session_for_everybody_who_has_the_token`, `app::browser` |
 //! | 7.4.2 | all sessions end with the account | [`Sessions::revoke_user`](crate::session::Sessions::revoke_user) | `session::lifecycle::others_or_all_sessions_can_be_ended_at_once` |

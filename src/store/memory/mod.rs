@@ -5,12 +5,12 @@ mod anonymous;
 mod audit;
 mod consents;
 mod credentials;
+mod erasures;
 mod maintenance;
 mod preferences;
 mod requests;
 mod restrictions;
 mod scan;
-mod subjects;
 
 use std::{
     collections::{BTreeMap, HashMap},

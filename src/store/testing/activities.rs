@@ -1,4 +1,4 @@
-//! Cases for [`ActivityStore`]: each event once, in order, found by what it is.
+//! Cases for [`ActivityStore`]: append, history, filters and deletion.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -85,7 +85,7 @@ pub(super) fn times(activities: &[Activity]) -> Vec<Timestamp> {
     activities.iter().map(|activity| activity.event.time).collect()
 }
 
-pub(super) async fn what_is_appended_is_read_back<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn append_stores_events_unchanged<S: ActivityStore>(store: Arc<S>) {
     let mut bare = Event::new(EventType::LOGIN, at(1));
     bare.request = Some(RequestTrace { method: Method::Other, ..RequestTrace::default() });
     let mut said = Event::new(EventType::PAGE_VIEW, at(2));
@@ -100,7 +100,7 @@ pub(super) async fn what_is_appended_is_read_back<S: ActivityStore>(store: Arc<S
     assert_eq!(store.append(Arc::new([]), Commit::Relaxed).await.expect("nothing is no error"), []);
 }
 
-pub(super) async fn an_event_is_stored_once_however_often_it_comes<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn append_stores_each_event_once<S: ActivityStore>(store: Arc<S>) {
     let event = |number| entry(number, page_view("ada", at(number)));
     // With gaps, out of order, overlapping, twice in one batch, from two origins.
     for numbers in
@@ -125,7 +125,7 @@ pub(super) async fn an_event_is_stored_once_however_often_it_comes<S: ActivitySt
     assert_eq!(store.count(ActivityFilter::new()).await.expect("counted"), 15);
 }
 
-pub(super) async fn a_discarded_event_does_not_come_back<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn append_ignores_a_deleted_event<S: ActivityStore>(store: Arc<S>) {
     let batch: Vec<_> = (1..=3).map(|number| entry(number, page_view("ada", at(number)))).collect();
     append(&*store, batch.clone()).await;
     assert_eq!(store.delete_activities(ActivityFilter::new().user(user_id("ada")), 10).await.expect("deleted"), 3);
@@ -133,7 +133,7 @@ pub(super) async fn a_discarded_event_does_not_come_back<S: ActivityStore>(store
     assert_eq!(store.count(ActivityFilter::new()).await.expect("counted"), 0);
 }
 
-pub(super) async fn sequences_go_up_and_are_not_reused<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn append_never_reuses_a_sequence<S: ActivityStore>(store: Arc<S>) {
     let mut last = 0;
     for number in 1..50 {
         // The clock may go back; the sequence does not.
@@ -151,7 +151,7 @@ pub(super) async fn sequences_go_up_and_are_not_reused<S: ActivityStore>(store: 
     }
 }
 
-pub(super) async fn pages_show_everything_once_in_order<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn history_returns_each_event_once_in_order<S: ActivityStore>(store: Arc<S>) {
     let entries = (0..100).map(|number| entry(number + 1, page_view(["ada", "bob"][number as usize % 2], at(7))));
     append(&*store, entries.collect()).await;
     for filter in [ActivityFilter::new(), ActivityFilter::new().user(user_id("bob"))] {
@@ -166,12 +166,12 @@ pub(super) async fn pages_show_everything_once_in_order<S: ActivityStore>(store:
     }
 }
 
-pub(super) async fn pages_hold_while_others_write_and_delete<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn history_pages_are_stable_under_writes_and_deletions<S: ActivityStore>(store: Arc<S>) {
     append(&*store, (1..=20).map(|number| entry(number, page_view("ada", at(number)))).collect()).await;
     let first = store.history(HistoryQuery::new(ActivityFilter::new()).limit(5)).await.expect("read");
     assert_eq!(times(&first.activities), [20, 19, 18, 17, 16].map(at));
     append(&*store, vec![entry(21, page_view("ada", at(21)))]).await;
-    // The row of the cursor itself goes, and one after it.
+    // Deletes the row of the cursor itself, and one after it.
     store.delete_activities(ActivityFilter::new().from(at(15)).until(at(17)), 10).await.expect("deleted");
     let next = HistoryQuery::new(ActivityFilter::new()).limit(5).after(first.next.expect("more"));
     let second = store.history(next).await.expect("read");
@@ -188,7 +188,7 @@ pub(super) async fn pages_hold_while_others_write_and_delete<S: ActivityStore>(s
     }
 }
 
-pub(super) async fn filters_name_what_they_name<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn activity_filter_combinations_match<S: ActivityStore>(store: Arc<S>) {
     let types = [EventType::PAGE_VIEW, EventType::LOGIN, EventType::new("own").expect("a name")];
     let mut entries = Vec::new();
     for number in 0..120u64 {
@@ -223,7 +223,7 @@ pub(super) async fn filters_name_what_they_name<S: ActivityStore>(store: Arc<S>)
     }
 }
 
-pub(super) async fn discarding_takes_the_oldest_in_chunks<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn delete_activities_deletes_the_oldest_in_chunks<S: ActivityStore>(store: Arc<S>) {
     append(
         &*store,
         (1..=50).map(|number| entry(number, page_view(["ada", "bob"][number as usize % 2], at(number)))).collect(),
@@ -240,9 +240,8 @@ pub(super) async fn discarding_takes_the_oldest_in_chunks<S: ActivityStore>(stor
     assert!(left.iter().copied().eq((31..=50).map(at)));
 }
 
-/// Long enough for several blocks of any kind that a store may keep, with late events and a rare
-/// type among them.
-pub(super) async fn history_is_long_and_still_right<S: ActivityStore>(store: Arc<S>) {
+/// Long enough for several blocks of any kind, with late events and a rare type among them.
+pub(super) async fn history_is_correct_over_many_blocks<S: ActivityStore>(store: Arc<S>) {
     const COUNT: u64 = 6_000;
     let rare = EventType::new("rare").expect("a name");
     let event = |number: u64| {
@@ -275,7 +274,7 @@ pub(super) async fn history_is_long_and_still_right<S: ActivityStore>(store: Arc
     }
 }
 
-pub(super) async fn parallel_batches_all_arrive<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn append_keeps_all_parallel_batches<S: ActivityStore>(store: Arc<S>) {
     let tasks: Vec<_> = (0..8u64)
         .map(|task| {
             let store = store.clone();

@@ -1,4 +1,4 @@
-//! Cases for events that are anonymised: what is left of them is nobody's, and it is left for good.
+//! Cases for anonymised events.
 
 use std::sync::Arc;
 
@@ -7,10 +7,9 @@ use super::{
     activities::{all, append, entry, full, page_view, session},
     at,
     consents::{history, user},
+    erasures::{self, activities, begin_erasure, decide, entries, event, is_over, link},
     holds::{hold, release},
-    new_visitor, note,
-    subjects::{self, activities, begin_erasure, decide, entries, event, is_over, link},
-    user_id,
+    new_visitor, note, user_id,
 };
 use crate::{
     id::VisitorId,
@@ -31,12 +30,12 @@ async fn count<S: ActivityStore>(store: &S, filter: ActivityFilter) -> u64 {
     store.count(filter).await.expect("counted")
 }
 
-pub(super) async fn what_is_anonymised_is_found_by_nothing_that_is_somebodys<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn anonymised_events_match_no_person<S: ActivityStore>(store: Arc<S>) {
     let mut rest = full(at(7));
     rest.user = Some(user_id("bob"));
     rest.session = Some(session(9));
     rest.visitor = None;
-    // Before 1970 a day begins before, too, and the first day of all does not.
+    // Before 1970 a day begins earlier, too; the first possible day does not.
     let [before, first] = [-1, i64::MIN + 7].map(|millis| full(Timestamp::from_millis(millis)));
     let events = [full(at(3)), rest, before, Event::new(EventType::ERROR, at(5)), first];
     append(&*store, events.into_iter().zip(1..).map(|(event, number)| entry(number, event)).collect()).await;
@@ -64,7 +63,7 @@ pub(super) async fn what_is_anonymised_is_found_by_nothing_that_is_somebodys<S: 
     assert_eq!(count(&*store, day).await, 1, "at the time that they have now");
 }
 
-pub(super) async fn anonymising_takes_the_oldest_in_chunks_and_each_once<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn anonymise_handles_the_oldest_in_chunks_and_each_once<S: ActivityStore>(store: Arc<S>) {
     let view = |number: u64| entry(number, page_view(["ada", "bob"][number as usize % 2], at(number)));
     append(&*store, (1..=50).map(view).collect()).await;
     let old = ActivityFilter::new().until(at(31));
@@ -81,17 +80,17 @@ pub(super) async fn anonymising_takes_the_oldest_in_chunks_and_each_once<S: Acti
     assert_eq!(count(&*store, ActivityFilter::new()).await, 50);
     assert_eq!(count(&*store, ActivityFilter::new().except_anonymised()).await, 20);
     assert_eq!(count(&*store, ActivityFilter::new().except_anonymised().user(user_id("ada"))).await, 10);
-    // What comes later beside them is not.
+    // Later events beside them are not anonymised.
     append(&*store, (51..=60).map(view).collect()).await;
     assert_eq!(store.anonymise(ActivityFilter::new().from(at(51)), 100).await.expect("anonymised"), 10);
     assert!(append(&*store, (1..=60).map(view).collect()).await.iter().all(Option::is_none), "they are known");
-    // And what is discarded is discarded.
+    // Deletion still works.
     assert_eq!(store.delete_activities(ActivityFilter::new().until(at(1)), 100).await.expect("deleted"), 40);
     assert_eq!(count(&*store, ActivityFilter::new()).await, 20);
 }
 
-/// Long enough for several blocks of any kind that a store may keep.
-pub(super) async fn anonymised_events_among_others_do_not_mix_with_them<S: ActivityStore>(store: Arc<S>) {
+/// Long enough for several blocks of any kind.
+pub(super) async fn anonymise_leaves_other_events_unchanged<S: ActivityStore>(store: Arc<S>) {
     const COUNT: u64 = 4_000;
     let rare = EventType::new("rare").expect("a name");
     let event = |number: u64| {
@@ -140,7 +139,7 @@ fn named(user: &str, event_type: &str, route: &str) -> Event {
     event
 }
 
-/// Goes on until nothing is left but what is held.
+/// Continues until only held data is left.
 async fn leave<S: Store>(store: &S, id: ErasureId, limit: usize, now: Timestamp) -> Erasure {
     for _ in 0..1_000 {
         let step = store.erase_some(id, limit, ErasedActivities::Anonymised, is_over(), now).await.expect("erased");
@@ -148,10 +147,10 @@ async fn leave<S: Store>(store: &S, id: ErasureId, limit: usize, now: Timestamp)
             return step;
         }
     }
-    panic!("an erasure does not come to an end");
+    panic!("an erasure does not finish");
 }
 
-pub(super) async fn an_erasure_can_leave_rows_of_nobody<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_can_anonymise_events<S: Store>(store: Arc<S>) {
     for (number, limit) in (0u64..).zip([1, 3, 10, 1_000]) {
         let [ada, bob] = ["ada", "bob"].map(|name| format!("{name} {limit}"));
         let [phone, other] = [(); 2].map(|()| new_visitor());
@@ -171,13 +170,13 @@ pub(super) async fn an_erasure_can_leave_rows_of_nobody<S: Store>(store: Arc<S>)
             event(Some(&bob), Some(phone)),
             named(&ada, &shared, &route),
         ];
-        let sequences = subjects::append(&*store, entries(number * 100 + 1, batch)).await;
+        let sequences = erasures::append(&*store, entries(number * 100 + 1, batch)).await;
         let sequences: Vec<u64> = sequences.into_iter().map(|sequence| sequence.expect("new")).collect();
         let since = ActivityFilter::new();
         let before: Vec<_> = activities(&*store, since.clone()).await;
         let erasure = begin_erasure(&*store, &ada).await;
         let erasure = leave(&*store, erasure.id, limit, at(4)).await;
-        // Nobody else has the own type and the own route.
+        // Nobody else has the custom type and the custom route.
         assert_eq!((erasure.erased.activities, erasure.erased.anonymised), (2, 3), "{limit} at a time");
         assert_eq!((&erasure.user, erasure.finished_at), (&None, Some(at(4))));
         let gone = [sequences[2], sequences[3]];
@@ -194,9 +193,9 @@ pub(super) async fn an_erasure_can_leave_rows_of_nobody<S: Store>(store: Arc<S>)
     }
 }
 
-pub(super) async fn another_process_that_continues_an_erasure_may_use_another_rule<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_may_change_its_mode_between_steps<S: Store>(store: Arc<S>) {
     let batch = (0..12).map(|number| event(Some(["ada", "bob"][number % 2]), None));
-    subjects::append(&*store, entries(1, batch)).await;
+    erasures::append(&*store, entries(1, batch)).await;
     let begun = begin_erasure(&*store, "ada").await;
     let mut modes = [ErasedActivities::Anonymised, ErasedActivities::Deleted].into_iter().cycle();
     for _ in 0..100 {
@@ -210,12 +209,12 @@ pub(super) async fn another_process_that_continues_an_erasure_may_use_another_ru
             return;
         }
     }
-    panic!("an erasure does not come to an end");
+    panic!("an erasure does not finish");
 }
 
-pub(super) async fn activities_that_are_held_or_restricted_are_not_anonymised<S: Store>(store: Arc<S>) {
+pub(super) async fn anonymise_skips_held_and_restricted_activities<S: Store>(store: Arc<S>) {
     let batch = ["ada", "bob", "cid"].map(|name| event(Some(name), None));
-    subjects::append(&*store, entries(1, batch.clone())).await;
+    erasures::append(&*store, entries(1, batch.clone())).await;
     hold(&*store, "ada", HeldClass::Activities).await;
     let restriction = Some(Restriction::new(at(3), RestrictionReason::Accuracy));
     store.restrict(user_id("bob"), restriction, note(AuditAction::Restricted, None), at(3)).await.expect("restricted");

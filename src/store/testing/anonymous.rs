@@ -1,4 +1,4 @@
-//! The bound on anonymous sessions.
+//! Cases for the limit on anonymous sessions.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ async fn total<S: SessionStore>(store: &S) -> (u64, u64) {
     (total.sessions, total.bytes)
 }
 
-/// An anonymous session with a value of so many bytes, key and quotes included.
+/// Stores an anonymous session whose value has this size, key and quotes included.
 async fn of_bytes<S: SessionStore>(store: &S, bytes: usize, now: Timestamp) -> Stored {
     let record = SessionRecord { head: head(None, now), data: data(&[("k", &"x".repeat(bytes - 3))]) };
     assert_eq!(record.data.bytes(), bytes);
     start_with(store, record, now).await
 }
 
-pub(super) async fn the_least_recently_used_anonymous_sessions_end<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn trim_anonymous_ends_the_least_recently_used<S: SessionStore>(store: Arc<S>) {
     let ada = start(&*store, Some("ada"), at(0)).await;
     let [used, idle, third] =
         [start(&*store, None, at(1)).await, start(&*store, None, at(2)).await, start(&*store, None, at(3)).await];
@@ -40,7 +40,7 @@ pub(super) async fn the_least_recently_used_anonymous_sessions_end<S: SessionSto
     assert_eq!(
         store.load(idle.key, Realm::default()).await.expect("readable"),
         Loaded::Unknown,
-        "its client may begin anew"
+        "its client may begin a new session"
     );
     for kept in [&used, &third, &last, &ada] {
         assert!(found(&*store, kept.key).await.is_some());
@@ -48,10 +48,10 @@ pub(super) async fn the_least_recently_used_anonymous_sessions_end<S: SessionSto
     assert_eq!(trim().await.ended, 0);
 }
 
-pub(super) async fn bytes_of_anonymous_sessions_are_bounded<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn trim_anonymous_bounds_bytes<S: SessionStore>(store: Arc<S>) {
     let [first, second] = [of_bytes(&*store, 100, at(1)).await, of_bytes(&*store, 200, at(2)).await];
     assert_eq!(total(&*store).await, (2, 300));
-    // What is rewritten larger counts, and what is rewritten smaller.
+    // Rewriting a value larger or smaller counts.
     let write = async |bytes: usize| {
         set(&*store, second.id(), &[("k", &"x".repeat(bytes - 3))], at(3)).await.expect("written");
     };
@@ -67,9 +67,7 @@ pub(super) async fn bytes_of_anonymous_sessions_are_bounded<S: SessionStore>(sto
     assert_eq!(store.trim_anonymous(alone, 100).await.expect("answered").ended, 0, "the last one stays");
 }
 
-pub(super) async fn a_trim_of_anonymous_sessions_goes_in_steps_to_a_little_below_the_bound<S: SessionStore>(
-    store: Arc<S>,
-) {
+pub(super) async fn trim_anonymous_works_in_steps_to_below_the_limit<S: SessionStore>(store: Arc<S>) {
     for millis in 0..200 {
         of_bytes(&*store, 10, at(millis)).await;
     }
@@ -80,7 +78,7 @@ pub(super) async fn a_trim_of_anonymous_sessions_goes_in_steps_to_a_little_below
     assert_eq!(total(&*store).await, (126, 1_260));
 }
 
-pub(super) async fn what_ends_an_anonymous_session_makes_room<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn anonymous_total_counts_every_end_of_a_session<S: SessionStore>(store: Arc<S>) {
     let mut sessions = Vec::new();
     for millis in 0..6 {
         sessions.push(of_bytes(&*store, 100, at(millis)).await);
@@ -89,26 +87,26 @@ pub(super) async fn what_ends_an_anonymous_session_makes_room<S: SessionStore>(s
     assert_eq!(total(&*store).await, (6, 600));
     store.delete(sessions[0].id(), at(9)).await.expect("deleted");
     assert_eq!(total(&*store).await, (5, 500));
-    // A login takes the data along, out of the count; a new key does not.
+    // A login moves the data out of the count; a new key does not.
     let rotation = sessions[1].to(head(Some("ada"), at(9)), changes(&[]));
     store.rotate(rotation, SessionLimits::default(), CAP, at(9)).await.expect("answered").expect("rotated");
     assert_eq!(total(&*store).await, (4, 400));
     let rotation = sessions[2].to(sessions[2].record.head.clone(), changes(&[("k", "")]));
     store.rotate(rotation, SessionLimits::default(), CAP, at(9)).await.expect("answered").expect("rotated");
     assert_eq!(total(&*store).await, (4, 303));
-    // Expired ones count until they are removed.
-    assert_eq!(store.delete_expired(at(4).after(IDLE), 100).await.expect("purged"), 4, "three, and that of ada");
+    // Expired sessions count until they are deleted.
+    assert_eq!(store.delete_expired(at(4).after(IDLE), 100).await.expect("deleted"), 4, "three, and that of ada");
     assert_eq!(total(&*store).await, (1, 100));
     store.revoke(Revocation::All(Realm::default()), at(9)).await.expect("revoked");
     assert_eq!(total(&*store).await, (0, 0));
-    // What fails is not counted.
+    // A failed insert does not count.
     let stored = of_bytes(&*store, 100, at(9)).await;
     store.insert(stored.key, stored.record.clone(), CAP, EpochRule::Keep, at(9)).await.expect_err("the key is taken");
     set(&*store, stored.id(), &[("k", &"x".repeat(70_000))], at(9)).await.expect_err("too large");
     assert_eq!(total(&*store).await, (1, 100));
 }
 
-pub(super) async fn anonymous_sessions_stay_within_the_bound_when_many_begin_at_once<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn trim_anonymous_holds_the_limit_in_parallel<S: SessionStore>(store: Arc<S>) {
     let bound = AnonymousBound { sessions: 20, bytes: 1_500 };
     at_once(|number| {
         let store = store.clone();
@@ -116,7 +114,7 @@ pub(super) async fn anonymous_sessions_stay_within_the_bound_when_many_begin_at_
             for round in 0..10 {
                 let now = at(100 * round + number as u64);
                 let stored = of_bytes(&*store, 50, now).await;
-                // Another may have ended it by now.
+                // Another task may have ended it by now.
                 set(&*store, stored.id(), &[("k", &"x".repeat(97))], now).await.expect("answered");
                 store.trim_anonymous(bound, 100).await.expect("answered");
             }

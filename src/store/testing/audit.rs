@@ -1,5 +1,5 @@
-//! Cases for [`AuditStore`]: a trail has no gap, names nobody who is gone, and begins with a
-//! checkpoint when it was cut.
+//! Cases for [`AuditStore`]: a trail without gaps, without names of erased users, and with a
+//! checkpoint.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ async fn verify<S: AuditStore>(store: &S, key: AuditKey) -> VerificationReport {
     verifier.finish()
 }
 
-/// The trail is intact, ends where the store says, and has so many entries.
+/// Asserts that the trail is intact, ends where the store says, and has this number of entries.
 async fn assert_intact<S: AuditStore>(store: &S, entries: u64) {
     let report = verify(store, audit_key()).await;
     assert_eq!((report.entries, report.fault), (entries, None));
@@ -45,7 +45,7 @@ fn detail(row: &AuditRow) -> Value {
     row.content().expect("a payload can be read").expect("it is there").detail
 }
 
-pub(super) async fn entries_are_chained_and_read_back_in_order<S: AuditStore>(store: Arc<S>) {
+pub(super) async fn record_audit_chains_entries_in_order<S: AuditStore>(store: Arc<S>) {
     assert_eq!(store.audit_head().await.expect("readable"), AuditHead::BEGINNING);
     assert_eq!(page(&*store, None).await, []);
     let own = AuditAction::custom("invoice.corrected").expect("a name of an action");
@@ -70,7 +70,7 @@ pub(super) async fn entries_are_chained_and_read_back_in_order<S: AuditStore>(st
     assert_eq!(with_another.sequence, 1);
 }
 
-pub(super) async fn a_page_is_of_one_subject_or_of_all<S: AuditStore>(store: Arc<S>) {
+pub(super) async fn audit_page_filters_by_subject<S: AuditStore>(store: Arc<S>) {
     for (number, name) in (0u64..).zip(["ada", "bob", "ada", "ada", "bob"]) {
         record(&*store, note(AuditAction::Rectified, Some(name)), number).await;
     }
@@ -87,7 +87,7 @@ pub(super) async fn a_page_is_of_one_subject_or_of_all<S: AuditStore>(store: Arc
     assert_eq!(page(0, 9, Some("cid")).await, [0; 0]);
 }
 
-pub(super) async fn parallel_notes_leave_no_gap<S: AuditStore>(store: Arc<S>) {
+pub(super) async fn record_audit_has_no_gaps_in_parallel<S: AuditStore>(store: Arc<S>) {
     let heads = at_once(|number| {
         let store = store.clone();
         async move {
@@ -105,7 +105,7 @@ pub(super) async fn parallel_notes_leave_no_gap<S: AuditStore>(store: Arc<S>) {
     assert_intact(&*store, heads.len() as u64).await;
 }
 
-pub(super) async fn old_entries_go_and_a_checkpoint_stays<S: AuditStore>(store: Arc<S>) {
+pub(super) async fn delete_audit_entries_leaves_a_checkpoint<S: AuditStore>(store: Arc<S>) {
     for millis in [10, 20, 30, 25, 40] {
         record(&*store, note(AuditAction::RetentionApplied, Some("ada")), millis).await;
     }
@@ -128,9 +128,9 @@ pub(super) async fn old_entries_go_and_a_checkpoint_stays<S: AuditStore>(store: 
     assert_intact(&*store, 1).await;
 }
 
-pub(super) async fn a_trail_that_is_not_intact_is_kept<S: AuditStore>(store: Arc<S>) {
+pub(super) async fn delete_audit_entries_keeps_a_damaged_trail<S: AuditStore>(store: Arc<S>) {
     record(&*store, note(AuditAction::Exported, None), 1).await;
-    // As if somebody who does not have the key had written it.
+    // An entry written without the right key.
     let foreign = AuditNote::new(AuditAction::Exported, Actor::System, None, AuditKey::new([8; 32]));
     record(&*store, foreign, 2).await;
     let error = store.delete_audit_entries(at(9), 9, audit_key(), at(9)).await.expect_err("it is evidence");
@@ -139,7 +139,7 @@ pub(super) async fn a_trail_that_is_not_intact_is_kept<S: AuditStore>(store: Arc
     assert_eq!(store.delete_audit_entries(at(9), 1, audit_key(), at(9)).await.expect("up to there it is right"), 1);
 }
 
-pub(super) async fn what_is_too_long_is_refused_and_leaves_no_gap<S: AuditStore>(store: Arc<S>) {
+pub(super) async fn record_audit_refuses_large_payloads_without_a_gap<S: AuditStore>(store: Arc<S>) {
     let long = note(AuditAction::Exported, None).detail("x".repeat(17 * 1024).into());
     assert_eq!(store.record_audit(long, START).await.expect_err("too long").kind(), ErrorKind::TooLarge);
     assert_eq!(record(&*store, note(AuditAction::Exported, None), 1).await.sequence, 1);
@@ -148,7 +148,7 @@ pub(super) async fn what_is_too_long_is_refused_and_leaves_no_gap<S: AuditStore>
 
 async fn begin_erasure<S: Store>(store: &S, name: &str) -> Erasure {
     let began = note(AuditAction::ErasureBegan, Some(name));
-    store.begin_erasure(user_id(name), at(900), began, at(3)).await.expect("struck out")
+    store.begin_erasure(user_id(name), at(900), began, at(3)).await.expect("erased")
 }
 
 async fn erase<S: Store>(store: &S, erasure: &Erasure, limit: usize) -> Erasure {
@@ -166,10 +166,10 @@ async fn actions<S: AuditStore>(store: &S) -> Vec<AuditAction> {
     page(store, None).await.into_iter().map(|row| row.entry.action).collect()
 }
 
-pub(super) async fn verbs_note_what_they_did_and_nothing_else<S: Store>(store: Arc<S>) {
+pub(super) async fn methods_record_notes_only_for_changes<S: Store>(store: Arc<S>) {
     let lift_erasure = async || store.lift_erasure(user_id("ada"), note(AuditAction::Lifted, Some("ada")), at(5)).await;
     assert!(!lift_erasure().await.expect("answered"));
-    assert_eq!(actions(&*store).await, [], "nobody was struck out");
+    assert_eq!(actions(&*store).await, [], "nobody was erased");
     let erasure = begin_erasure(&*store, "ada").await;
     begin_erasure(&*store, "ada").await;
     assert_eq!(lift_erasure().await.expect_err("it is under way").kind(), ErrorKind::Conflict);
@@ -190,7 +190,7 @@ pub(super) async fn verbs_note_what_they_did_and_nothing_else<S: Store>(store: A
     assert_intact(&*store, 3).await;
 }
 
-pub(super) async fn an_erasure_takes_payloads_and_leaves_the_chain<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_deletes_payloads_and_keeps_the_chain<S: Store>(store: Arc<S>) {
     for (limit, name) in [(1, "ada"), (3, "eve"), (100, "ida")] {
         let before = page(&*store, None).await.len() as u64;
         let by = |actor: Actor, about: &str| {
@@ -201,7 +201,7 @@ pub(super) async fn an_erasure_takes_payloads_and_leaves_the_chain<S: Store>(sto
             record(&*store, by(Actor::System, name), 1).await;
             record(&*store, by(Actor::User(user_id(name)), "bob"), 1).await;
             record(&*store, by(Actor::User(user_id("bob")), "bob"), 1).await;
-            // An operator of the same name is somebody else.
+            // An operator of the same name is another person.
             record(&*store, by(Operator(name.into()), "bob"), 1).await;
         }
         let erasure = begin_erasure(&*store, name).await;
@@ -217,7 +217,7 @@ pub(super) async fn an_erasure_takes_payloads_and_leaves_the_chain<S: Store>(sto
     }
 }
 
-pub(super) async fn of_somebody_erased_no_name_is_written_down<S: Store>(store: Arc<S>) {
+pub(super) async fn record_audit_stores_no_payload_of_an_erased_user<S: Store>(store: Arc<S>) {
     let erasure = begin_erasure(&*store, "ada").await;
     record(&*store, note(AuditAction::Exported, Some("ada")), 1).await;
     assert!(page(&*store, None).await[1].payload.is_some(), "while there is something left of them");
@@ -231,7 +231,7 @@ pub(super) async fn of_somebody_erased_no_name_is_written_down<S: Store>(store: 
     assert_intact(&*store, 6).await;
 }
 
-pub(super) async fn a_verb_whose_note_is_refused_does_nothing<S: Store>(store: Arc<S>) {
+pub(super) async fn methods_change_nothing_if_their_note_is_refused<S: Store>(store: Arc<S>) {
     let long = |action| note(action, Some("ada")).detail(json!({ "long": "x".repeat(17 * 1024) }));
     let is_out = async || store.erasure_of(user_id("ada")).await.expect("readable");
     let refused = store.begin_erasure(user_id("ada"), at(900), long(AuditAction::ErasureBegan), at(3)).await;
@@ -241,7 +241,7 @@ pub(super) async fn a_verb_whose_note_is_refused_does_nothing<S: Store>(store: A
     let refused =
         store.erase_some(erasure.id, 100, ErasedActivities::Deleted, long(AuditAction::ErasureFinished), at(4)).await;
     assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);
-    assert_eq!(is_out().await.and_then(|erasure| erasure.user), Some(user_id("ada")), "it can be gone on with");
+    assert_eq!(is_out().await.and_then(|erasure| erasure.user), Some(user_id("ada")), "it can be continued");
     erase(&*store, &erasure, 100).await;
     let refused = store.lift_erasure(user_id("ada"), long(AuditAction::Lifted), at(5)).await;
     assert_eq!(refused.expect_err("too long").kind(), ErrorKind::TooLarge);

@@ -1,4 +1,4 @@
-//! A caller that leaves at any of the points where it waits.
+//! Cases for callers that leave while they wait.
 
 use std::{
     future::{Future, poll_fn},
@@ -28,7 +28,7 @@ pub(super) async fn poll_and_leave<F: Future>(future: F, polls: usize) {
     }
 }
 
-pub(super) async fn a_dropped_future_leaves_all_or_nothing<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn dropped_session_futures_are_atomic<S: SessionStore>(store: Arc<S>) {
     for polls in 0..20 {
         let stored = start(&*store, Some("ada"), START).await;
         let both = changes(&[("a", "1"), ("b", "1")]);
@@ -36,7 +36,7 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<S: SessionStore>(stor
         let rotation = stored.to(stored.record.head.clone(), changes(&[("c", "1"), ("d", "1")]));
         let new_key = rotation.new_key;
         poll_and_leave(store.rotate(rotation, SessionLimits::default(), CAP, START), polls).await;
-        // What was under way is done once a later operation on the same session is answered.
+        // Pending work is done once a later operation on the same session returns.
         store.touch(stored.id(), START).await.expect("touched");
         let (old, new) = (found(&*store, stored.key).await, found(&*store, new_key).await);
         assert!(old.is_some() != new.is_some(), "one key is live after {polls} polls");
@@ -50,7 +50,7 @@ pub(super) async fn a_dropped_future_leaves_all_or_nothing<S: SessionStore>(stor
     }
 }
 
-pub(super) async fn decisions_are_stored_whole_or_not_at_all<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn dropped_consent_futures_are_atomic<S: ConsentStore>(store: Arc<S>) {
     let both = |who: &Subject| {
         let decided = |what| decided(who, what, Decision::Granted, START);
         vec![decided(PurposeId::ANALYTICS), decided(PurposeId::MARKETING)]
@@ -58,7 +58,7 @@ pub(super) async fn decisions_are_stored_whole_or_not_at_all<S: ConsentStore>(st
     for polls in 0..20 {
         let (name, visitor) = (format!("user {polls}"), new_visitor());
         let (account, theirs) = (user(&name), Subject::Visitor(visitor));
-        // What was under way is done once a later write is answered.
+        // Pending work is done once a later write returns.
         let done = async |who: &Subject, decision| {
             record(&*store, vec![decided(who, PurposeId::FUNCTIONAL, decision, START)]).await;
             checked(&*store, who).await.len() - 1

@@ -1,4 +1,4 @@
-//! Cases for [`ConsentStore`]: records that are only added, and where they lead.
+//! Cases for [`ConsentStore`]: records and states.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ pub(super) fn user(name: &str) -> Subject {
     Subject::User(user_id(name))
 }
 
-/// A decision that somebody made purpose by purpose, and no more to prove it.
+/// A decision about one purpose, without further proof.
 pub(super) fn decided(who: &Subject, what: PurposeId, decision: Decision, now: Timestamp) -> ConsentRecord {
     let consent_state = consent_state(&what, DecisionEvent::new(decision, 1, now));
     let proof = Proof::new(DecisionMethod::Custom, now);
@@ -32,7 +32,7 @@ fn consent_state(what: &PurposeId, decided: DecisionEvent) -> ConsentState {
     ConsentState::after(&purpose, &decided)
 }
 
-/// What a request with `Sec-GPC: 1` leaves.
+/// The record of a request with `Sec-GPC: 1`.
 fn signal(who: &Subject, what: PurposeId, now: Timestamp) -> ConsentRecord {
     let mut record = decided(who, what, Decision::Objected, now);
     record.consent_state.gpc_present = true;
@@ -40,7 +40,7 @@ fn signal(who: &Subject, what: PurposeId, now: Timestamp) -> ConsentRecord {
     record
 }
 
-/// The same decision, with all that can prove it.
+/// The same decision with all fields of the proof.
 pub(super) fn proven(mut record: ConsentRecord) -> ConsentRecord {
     let address = std::net::IpAddr::from([203, 0, 113, 77]);
     let session = SessionId::generate(START).expect("the system has random bytes");
@@ -58,7 +58,7 @@ pub(super) fn proven(mut record: ConsentRecord) -> ConsentRecord {
     record
 }
 
-/// Stores records; the answer is where the subject stands.
+/// Stores records, and returns the states of the subject.
 pub(super) async fn record<S: ConsentStore>(store: &S, records: Vec<ConsentRecord>) -> ConsentStates {
     let subject = records.first().expect("something to store").subject.clone();
     let consent_states = store.record_consents(records).await.expect("stored");
@@ -70,13 +70,13 @@ pub(super) async fn consents<S: ConsentStore>(store: &S, subject: &Subject) -> C
     store.consents(subject.clone()).await.expect("readable")
 }
 
-/// All records, the last stored first.
+/// Returns all records, the last stored first.
 pub(super) async fn history<S: ConsentStore>(store: &S, subject: &Subject) -> Vec<ConsentRecord> {
     store.consent_history(subject.clone(), usize::MAX, None).await.expect("readable")
 }
 
-/// The subject's own records in the order of storing, after a look at whether the projection is
-/// what they say and each knows the one before it.
+/// Returns the subject's own records in order, after checking the states and the links to preceding
+/// records.
 pub(super) async fn checked<S: ConsentStore>(store: &S, subject: &Subject) -> Vec<ConsentRecord> {
     let mut records = history(store, subject).await;
     records.retain(|record| record.subject == *subject);
@@ -94,7 +94,7 @@ pub(super) fn ids(records: &[ConsentRecord]) -> Vec<ConsentId> {
     records.iter().map(|record| record.id).collect()
 }
 
-pub(super) async fn nobody_who_has_decided_nothing_is_known<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn consents_of_an_unknown_subject_are_empty<S: ConsentStore>(store: Arc<S>) {
     for subject in [user("ada"), new_visitor().into()] {
         assert_eq!(consents(&*store, &subject).await, ConsentStates::default());
         assert_eq!(history(&*store, &subject).await, []);
@@ -102,7 +102,7 @@ pub(super) async fn nobody_who_has_decided_nothing_is_known<S: ConsentStore>(sto
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
 
-pub(super) async fn what_is_recorded_is_read_back_with_its_proof<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn record_consents_stores_records_with_their_proof<S: ConsentStore>(store: Arc<S>) {
     let own = PurposeId::new(&format!("x{}", "-9_".repeat(21))).expect("a name of 64 bytes");
     let long = "ü".repeat(127) + "x";
     for subject in [user(&long), new_visitor().into()] {
@@ -121,7 +121,7 @@ pub(super) async fn what_is_recorded_is_read_back_with_its_proof<S: ConsentStore
     }
 }
 
-pub(super) async fn history_comes_in_pages_newest_first<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn consent_history_returns_pages_newest_first<S: ConsentStore>(store: Arc<S>) {
     let (ada, bob) = (user("ada"), user("bob"));
     let mut stored = Vec::new();
     for number in 0..10 {
@@ -136,7 +136,7 @@ pub(super) async fn history_comes_in_pages_newest_first<S: ConsentStore>(store: 
     let page = async |limit, before| ids(&store.consent_history(user("ada"), limit, before).await.expect("readable"));
     for size in [1, 3, 7, 20, 100] {
         let (mut pages, mut before) = (Vec::new(), None);
-        // One page more than there are shows that there is nothing behind the last one.
+        // One page more than there are shows that nothing follows the last one.
         for _ in 0..=stored.len().div_ceil(size) {
             let ids = page(size, before).await;
             assert_eq!(
@@ -156,7 +156,7 @@ pub(super) async fn history_comes_in_pages_newest_first<S: ConsentStore>(store: 
     assert_eq!(page(10, Some(unknown)).await, [], "nothing was stored before what is not stored");
 }
 
-pub(super) async fn records_of_two_subjects_or_none_are_refused<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn record_consents_requires_one_subject<S: ConsentStore>(store: Arc<S>) {
     let granted = |who: &Subject| decided(who, PurposeId::ANALYTICS, Decision::Granted, START);
     let (ada, visitor) = (user("ada"), Subject::Visitor(new_visitor()));
     let mixed = vec![granted(&ada), granted(&ada), granted(&visitor)];
@@ -170,7 +170,7 @@ pub(super) async fn records_of_two_subjects_or_none_are_refused<S: ConsentStore>
     }
 }
 
-pub(super) async fn a_taken_id_is_a_conflict_and_nothing_is_stored<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn record_consents_refuses_a_taken_id_as_a_whole<S: ConsentStore>(store: Arc<S>) {
     let (ada, bob) = (user("ada"), user("bob"));
     let granted = |who: &Subject, what| decided(who, what, Decision::Granted, START);
     let taken = granted(&ada, PurposeId::ANALYTICS);
@@ -193,7 +193,7 @@ pub(super) async fn a_taken_id_is_a_conflict_and_nothing_is_stored<S: ConsentSto
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
 
-pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn consents_equal_the_records<S: ConsentStore>(store: Arc<S>) {
     const DECISIONS: [Decision; 4] = [Decision::Granted, Decision::Denied, Decision::Withdrawn, Decision::Objected];
     let own = PurposeId::new("own").expect("a name");
     let purposes = [PurposeId::ANALYTICS, PurposeId::MARKETING, own];
@@ -232,7 +232,7 @@ pub(super) async fn the_projection_is_what_the_records_say<S: ConsentStore>(stor
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
 
-pub(super) async fn a_signal_is_recorded_only_if_it_is_news<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn record_consents_ignores_a_repeated_signal<S: ConsentStore>(store: Arc<S>) {
     let ada = user("ada");
     let signal = || signal(&ada, PurposeId::MARKETING, START);
     let decided = |decision| decided(&ada, PurposeId::MARKETING, decision, START);
@@ -267,7 +267,7 @@ pub(super) async fn a_signal_is_recorded_only_if_it_is_news<S: ConsentStore>(sto
     );
 }
 
-pub(super) async fn subjects_do_not_mix<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn consents_of_subjects_are_separate<S: ConsentStore>(store: Arc<S>) {
     let visitor = new_visitor();
     let spellings = [visitor.as_uuid().hyphenated().to_string(), visitor.as_uuid().simple().to_string()];
     let mut subjects = vec![Subject::Visitor(visitor), new_visitor().into(), user(&spellings[0]), user(&spellings[1])];
@@ -285,7 +285,7 @@ pub(super) async fn subjects_do_not_mix<S: ConsentStore>(store: Arc<S>) {
     }
 }
 
-pub(super) async fn an_identical_decision_within_a_day_is_one_record<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn record_consents_ignores_an_identical_decision_within_a_day<S: ConsentStore>(store: Arc<S>) {
     for subject in [user("ada"), new_visitor().into()] {
         let granted = |millis| proven(decided(&subject, PurposeId::ANALYTICS, Decision::Granted, at(millis)));
         let first = granted(0);
@@ -300,7 +300,7 @@ pub(super) async fn an_identical_decision_within_a_day_is_one_record<S: ConsentS
         let after = record(&*store, vec![renewed.clone()]).await;
         assert_eq!(after.get(&PurposeId::ANALYTICS), Some(&renewed.consent_state), "a day later it is renewed");
 
-        // All that makes it another decision.
+        // Everything that makes it another decision.
         type Change = fn(&mut ConsentRecord);
         let changes: [Change; 7] = [
             |record| record.consent_state.notice_version += 1,
@@ -328,7 +328,7 @@ pub(super) async fn an_identical_decision_within_a_day_is_one_record<S: ConsentS
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
 
-pub(super) async fn parallel_identical_decisions_are_one_record<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn record_consents_ignores_parallel_identical_decisions<S: ConsentStore>(store: Arc<S>) {
     at_once(|_| {
         let store = store.clone();
         let granted = decided(&user("ada"), PurposeId::ANALYTICS, Decision::Granted, START);

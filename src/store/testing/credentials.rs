@@ -1,4 +1,4 @@
-//! No session that was begun in an epoch outlives it.
+//! Cases for [`CredentialStore`](crate::store::CredentialStore): no session outlives its epoch.
 
 use std::{future::Future, sync::Arc};
 
@@ -43,7 +43,7 @@ fn insert<S: Store>(
     store.insert(key, record, CAP, rule, START)
 }
 
-/// A rotation of the session by its user with the rule.
+/// A rotation of the session by its user with this rule.
 fn rotation(stored: &Stored, user: &str, epoch: CredentialEpoch, rule: EpochRule) -> Rotation {
     let mut head = stored.record.head.clone();
     head.user = Some(user_id(user));
@@ -51,7 +51,7 @@ fn rotation(stored: &Stored, user: &str, epoch: CredentialEpoch, rule: EpochRule
     Rotation { epoch: rule, ..stored.to(head, changes(&[("a", "1")])) }
 }
 
-pub(super) async fn an_epoch_is_of_one_user_and_realm_and_goes_up<S: Store>(store: Arc<S>) {
+pub(super) async fn raise_credential_epoch_is_per_user_and_realm<S: Store>(store: Arc<S>) {
     let all = async || {
         let default = Realm::default;
         [
@@ -70,7 +70,7 @@ pub(super) async fn an_epoch_is_of_one_user_and_realm_and_goes_up<S: Store>(stor
     assert_eq!(all().await, [3, 1, 1]);
 }
 
-pub(super) async fn ending_all_sessions_raises_the_epoch<S: Store>(store: Arc<S>) {
+pub(super) async fn revoke_of_all_sessions_raises_the_epoch<S: Store>(store: Arc<S>) {
     let one = start(&*store, Some("1"), START).await;
     start(&*store, Some("1"), START).await;
     let revoke = async |revocation| store.revoke(revocation, START).await.expect("answered");
@@ -86,7 +86,7 @@ pub(super) async fn ending_all_sessions_raises_the_epoch<S: Store>(store: Arc<S>
     assert_eq!(epoch(&*store, admins(), "1").await.number(), 0);
 }
 
-pub(super) async fn an_insert_of_an_epoch_before_is_refused_and_leaves_nothing<S: Store>(store: Arc<S>) {
+pub(super) async fn insert_refuses_an_outdated_epoch<S: Store>(store: Arc<S>) {
     let before = epoch(&*store, Realm::default(), "1").await;
     let kept = start(&*store, Some("1"), START).await;
     let now = raise(&*store, Realm::default(), Some("1")).await;
@@ -110,7 +110,7 @@ pub(super) async fn an_insert_of_an_epoch_before_is_refused_and_leaves_nothing<S
     }
 }
 
-pub(super) async fn a_login_of_an_epoch_before_leaves_the_session_as_it_was<S: Store>(store: Arc<S>) {
+pub(super) async fn rotate_refuses_an_outdated_epoch_and_changes_nothing<S: Store>(store: Arc<S>) {
     let anonymous = start(&*store, None, START).await;
     let before = epoch(&*store, Realm::default(), "1").await;
     let now = raise(&*store, Realm::default(), Some("1")).await;
@@ -126,7 +126,7 @@ pub(super) async fn a_login_of_an_epoch_before_leaves_the_session_as_it_was<S: S
     assert_eq!(found(&*store, key).await, started.map(|started| started.record));
 }
 
-pub(super) async fn a_change_ends_the_others_and_restamps_the_session<S: Store>(store: Arc<S>) {
+pub(super) async fn rotate_with_raise_ends_other_sessions<S: Store>(store: Arc<S>) {
     let (own, phone) = (start(&*store, Some("1"), START).await, start(&*store, Some("1"), START).await);
     let stranger = start(&*store, Some("2"), START).await;
     let mut elsewhere = record("1", CredentialEpoch::default());
@@ -154,7 +154,7 @@ pub(super) async fn a_change_ends_the_others_and_restamps_the_session<S: Store>(
     assert_eq!(missed, None);
 }
 
-pub(super) async fn no_session_of_an_epoch_before_outlives_a_change_in_parallel<S: Store>(store: Arc<S>) {
+pub(super) async fn raise_credential_epoch_ends_parallel_logins<S: Store>(store: Arc<S>) {
     for round in 0..8 {
         let user = format!("user {round}");
         let own = start(&*store, Some(&user), START).await;
@@ -187,11 +187,11 @@ pub(super) async fn no_session_of_an_epoch_before_outlives_a_change_in_parallel<
     }
 }
 
-pub(super) async fn an_erased_user_has_no_epoch<S: Store>(store: Arc<S>) {
+pub(super) async fn credential_epoch_of_an_erased_user_is_zero<S: Store>(store: Arc<S>) {
     let now = raise(&*store, Realm::default(), Some("1")).await;
     raise(&*store, admins(), Some("1")).await;
     let began = note(AuditAction::ErasureBegan, Some("1"));
-    let mut erasure = store.begin_erasure(user_id("1"), START.after(CAP_DAYS), began, START).await.expect("struck out");
+    let mut erasure = store.begin_erasure(user_id("1"), START.after(CAP_DAYS), began, START).await.expect("erased");
     let refused = insert(&*store, new_key(), record("1", now), EpochRule::Compare).await;
     assert!(refused.is_err());
     assert_eq!(raise(&*store, Realm::default(), Some("1")).await.number(), 0, "nothing is stored of them");

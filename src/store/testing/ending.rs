@@ -1,4 +1,4 @@
-//! Sessions end when they should, to the millisecond, and stay ended.
+//! Cases for the end of sessions: to the millisecond, and final.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Whether a session is refused by every method at `now`, and stays as it is.
+/// Returns whether every method refuses a session at `now` and leaves it unchanged.
 async fn is_over<S: SessionStore>(store: &S, stored: &super::Stored, now: crate::time::Timestamp) -> bool {
     let before = store.load(stored.key, Realm::default()).await.expect("readable");
     let applied = set(store, stored.id(), &[("late", "write")], now).await.expect("answered");
@@ -26,7 +26,7 @@ async fn is_over<S: SessionStore>(store: &S, stored: &super::Stored, now: crate:
     applied == Applied::Ended && !touched && rotated.is_none() && unchanged && found(store, new_key).await.is_none()
 }
 
-pub(super) async fn a_deleted_session_does_not_come_back<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn delete_is_final<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     assert_eq!(store.delete(stored.id(), START).await.expect("deleted"), Some(stored.key));
     assert!(is_over(&*store, &stored, START).await);
@@ -34,7 +34,7 @@ pub(super) async fn a_deleted_session_does_not_come_back<S: SessionStore>(store:
     assert!(store.list(user_id("ada"), None, 10, START).await.expect("readable").is_empty());
 }
 
-pub(super) async fn a_revoked_user_has_no_session_left<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn revoke_of_a_user_leaves_no_session<S: SessionStore>(store: Arc<S>) {
     let mut sessions = Vec::new();
     for _ in 0..5 {
         sessions.push(start(&*store, Some("ada"), START).await);
@@ -50,7 +50,7 @@ pub(super) async fn a_revoked_user_has_no_session_left<S: SessionStore>(store: A
     assert_eq!(store.revoke(Revocation::User(Realm::default(), user_id("nobody")), START).await.expect("answered"), 0);
 }
 
-pub(super) async fn revocations_name_what_they_end<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn revoke_ends_exactly_the_named_sessions<S: SessionStore>(store: Arc<S>) {
     let (one, two) = (start(&*store, Some("ada"), START).await, start(&*store, Some("ada"), START).await);
     let (three, eve) = (start(&*store, Some("ada"), START).await, start(&*store, Some("eve"), START).await);
     let anonymous = start(&*store, None, START).await;
@@ -69,11 +69,11 @@ pub(super) async fn revocations_name_what_they_end<S: SessionStore>(store: Arc<S
     assert_eq!(
         store.load(anonymous.key, Realm::default()).await.expect("readable"),
         Loaded::Unknown,
-        "its client may begin anew"
+        "its client may begin a new session"
     );
 }
 
-pub(super) async fn an_idle_session_ends_to_the_millisecond<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn idle_timeout_ends_to_the_millisecond<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     let end = START.after(IDLE);
     let before = START.after(IDLE - MS);
@@ -88,7 +88,7 @@ pub(super) async fn an_idle_session_ends_to_the_millisecond<S: SessionStore>(sto
     assert!(is_over(&*store, &stored, before.after(IDLE - MS).after(IDLE)).await);
 }
 
-pub(super) async fn an_absolute_end_holds_to_the_millisecond<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn absolute_timeout_ends_to_the_millisecond<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     let mut now = START;
     while now.since(START) + IDLE < ABSOLUTE {
@@ -101,7 +101,7 @@ pub(super) async fn an_absolute_end_holds_to_the_millisecond<S: SessionStore>(st
     assert!(is_over(&*store, &stored, START.after(ABSOLUTE)).await);
 }
 
-pub(super) async fn a_touch_goes_forward_only<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn touch_never_moves_last_seen_back<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, at(1_000)).await;
     assert!(store.touch(stored.id(), at(5_000)).await.expect("touched"));
     assert!(store.touch(stored.id(), at(2_000)).await.expect("it is live"));
@@ -109,7 +109,7 @@ pub(super) async fn a_touch_goes_forward_only<S: SessionStore>(store: Arc<S>) {
     assert!(is_over(&*store, &stored, at(5_000).after(IDLE)).await);
 }
 
-pub(super) async fn an_ended_key_is_remembered_for_a_minute<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn load_remembers_ended_keys_for_a_minute<S: SessionStore>(store: Arc<S>) {
     let deleted = start(&*store, Some("ada"), START).await;
     let revoked = start(&*store, Some("eve"), START).await;
     let rotated = start(&*store, None, START).await;
@@ -120,11 +120,11 @@ pub(super) async fn an_ended_key_is_remembered_for_a_minute<S: SessionStore>(sto
     let left = start(&*store, None, START).await;
     store.delete(left.id(), START).await.expect("deleted");
     let keys = [(deleted.key, true), (revoked.key, true), (rotated.key, false), (left.key, false)];
-    store.delete_expired(START.after(ENDED_MEMORY), 100).await.expect("purged");
+    store.delete_expired(START.after(ENDED_MEMORY), 100).await.expect("deleted");
     for (key, logged_in) in keys {
         assert_eq!(store.load(key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in });
     }
-    store.delete_expired(START.after(ENDED_MEMORY + MS), 100).await.expect("purged");
+    store.delete_expired(START.after(ENDED_MEMORY + MS), 100).await.expect("deleted");
     for (key, _) in keys {
         assert_eq!(
             store.load(key, Realm::default()).await.expect("readable"),
@@ -134,13 +134,13 @@ pub(super) async fn an_ended_key_is_remembered_for_a_minute<S: SessionStore>(sto
     }
 }
 
-pub(super) async fn purging_takes_the_expired_in_chunks<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn delete_expired_works_in_chunks<S: SessionStore>(store: Arc<S>) {
     for _ in 0..7 {
         start(&*store, Some("ada"), START).await;
     }
     let live = start(&*store, None, at(1)).await;
     let now = START.after(IDLE);
-    let delete_expired = async || store.delete_expired(now, 3).await.expect("purged");
+    let delete_expired = async || store.delete_expired(now, 3).await.expect("deleted");
     assert_eq!(
         [delete_expired().await, delete_expired().await, delete_expired().await, delete_expired().await],
         [3, 3, 1, 0]
@@ -153,7 +153,7 @@ pub(super) async fn purging_takes_the_expired_in_chunks<S: SessionStore>(store: 
     );
 }
 
-pub(super) async fn the_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn insert_with_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
     let cap = SessionCap { max: 2, on_limit: OnSessionLimit::EndOldest };
     let expired = start(&*store, Some("ada"), START).await;
     let now = |millis| START.after(IDLE).after(Duration::from_millis(millis));
@@ -170,7 +170,7 @@ pub(super) async fn the_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
     let rotation = first.to(head(Some("ada"), now(4)), changes(&[]));
     let rotated = store.rotate(rotation, SessionLimits::default(), cap, now(4)).await.expect("answered");
     assert_eq!(rotated.expect("rotated").ended, []);
-    // Anonymous sessions are nobody's.
+    // Anonymous sessions do not count.
     for _ in 0..3 {
         let record = SessionRecord { head: head(None, now(5)), data: data(&[]) };
         assert_eq!(store.insert(new_key(), record, cap, EpochRule::Keep, now(5)).await.expect("stored").ended, []);
@@ -178,7 +178,7 @@ pub(super) async fn the_cap_ends_the_oldest<S: SessionStore>(store: Arc<S>) {
     assert_eq!(store.list(user_id("ada"), None, 10, now(5)).await.expect("readable").len(), 2);
 }
 
-pub(super) async fn the_cap_refuses<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn insert_with_cap_refuses<S: SessionStore>(store: Arc<S>) {
     let cap = SessionCap { max: 1, on_limit: OnSessionLimit::Refuse };
     let ada = start(&*store, Some("ada"), START).await;
     let anonymous = start(&*store, None, START).await;
@@ -198,7 +198,7 @@ pub(super) async fn the_cap_refuses<S: SessionStore>(store: Arc<S>) {
     assert_eq!(found(&*store, ada.key).await.map(|record| record.head.id), Some(ada.id()));
 }
 
-pub(super) async fn huge_lifetimes_do_not_overflow<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn insert_accepts_huge_lifetimes<S: SessionStore>(store: Arc<S>) {
     let mut head = head(None, START);
     head.lifetime = Lifetime::new(Duration::from_secs(86_400 * 365 * 1_000), Duration::from_secs(86_400 * 365 * 1_000));
     let stored = start_with(&*store, SessionRecord { head, data: data(&[]) }, START).await;

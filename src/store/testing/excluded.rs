@@ -1,4 +1,4 @@
-//! Cases for [`ActivityStore`]: types that are left out.
+//! Cases for [`ActivityStore`]: excluded event types.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ fn own(number: u64) -> EventType {
     EventType::new(&format!("own{number}")).expect("a name")
 }
 
-/// Whether history, count and discard agree with [`ActivityFilter::matches`].
+/// Checks that history, count and deletion agree with [`ActivityFilter::matches`].
 async fn check<S: ActivityStore>(store: &S, events: &[Event], filter: ActivityFilter) {
     let expected: Vec<_> = events.iter().filter(|event| filter.matches(event)).collect();
     for order in [Order::OldestFirst, Order::NewestFirst] {
@@ -26,7 +26,7 @@ async fn check<S: ActivityStore>(store: &S, events: &[Event], filter: ActivityFi
     assert_eq!(store.count(filter.clone()).await.expect("counted"), expected.len() as u64, "{filter:?}");
 }
 
-pub(super) async fn excluded_types_are_left_out_of_every_question<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn except_types_excludes_in_every_method<S: ActivityStore>(store: Arc<S>) {
     let types = [EventType::PAGE_VIEW, EventType::LOGIN, EventType::LOGOUT, own(1)];
     let visitor = new_visitor();
     let events: Vec<_> = (0..120u64)
@@ -58,7 +58,7 @@ pub(super) async fn excluded_types_are_left_out_of_every_question<S: ActivitySto
     check(&*store, &left, ActivityFilter::new().except_types([EventType::LOGIN])).await;
 }
 
-pub(super) async fn excluding_what_was_never_stored_excludes_nothing<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn except_types_ignores_unknown_types<S: ActivityStore>(store: Arc<S>) {
     let except = || ActivityFilter::new().except_types([EventType::PURCHASE, own(9)]);
     check(&*store, &[], except()).await;
     assert_eq!(store.delete_activities(except(), 10).await.expect("nothing"), 0);
@@ -69,7 +69,7 @@ pub(super) async fn excluding_what_was_never_stored_excludes_nothing<S: Activity
 }
 
 /// More types than a store may have bits for.
-pub(super) async fn types_are_told_apart_however_many_there_are<S: ActivityStore>(store: Arc<S>) {
+pub(super) async fn event_types_are_distinct_however_many<S: ActivityStore>(store: Arc<S>) {
     let events: Vec<_> = (0..400u64)
         .map(|number| {
             let mut event = page_view("ada", at(number));

@@ -1,13 +1,12 @@
-//! Cases for [`RestrictionStore`](crate::store::RestrictionStore): data that is not to be deleted.
+//! Cases for [`RestrictionStore`](crate::store::RestrictionStore): legal holds.
 
 use std::sync::Arc;
 
 use super::{
     START, Store, at,
     consents::{history, user},
-    new_visitor, note,
-    subjects::{activities, append, begin_erasure, decide, entries, erase, event, fill, is_over, link},
-    user_id,
+    erasures::{activities, append, begin_erasure, decide, entries, erase, event, fill, is_over, link},
+    new_visitor, note, user_id,
 };
 use crate::{
     error::ErrorKind,
@@ -30,7 +29,7 @@ pub(super) async fn release<S: Store>(store: &S, name: &str, class: HeldClass) -
     store.release_hold(user_id(name), class, note(AuditAction::HoldReleased, None), at(3)).await.expect("answered")
 }
 
-/// Erases until nothing is left but what is held at `now`.
+/// Erases until only data held at `now` is left.
 async fn erase_rest<S: Store>(store: &S, id: ErasureId, now: Timestamp) -> Erasure {
     for _ in 0..1_000 {
         let erasure = store.erase_some(id, 3, ErasedActivities::Deleted, is_over(), now).await.expect("erased");
@@ -38,10 +37,10 @@ async fn erase_rest<S: Store>(store: &S, id: ErasureId, now: Timestamp) -> Erasu
             return erasure;
         }
     }
-    panic!("an erasure does not come to an end");
+    panic!("an erasure does not finish");
 }
 
-pub(super) async fn a_hold_is_kept_and_released<S: Store>(store: Arc<S>) {
+pub(super) async fn place_hold_and_release_hold<S: Store>(store: Arc<S>) {
     let of = async |name| store.holds_of(user_id(name)).await.expect("readable");
     assert!(!release(&*store, "ada", HeldClass::Activities).await && of("ada").await.is_empty());
     for class in [HeldClass::Consents, HeldClass::Activities] {
@@ -57,7 +56,7 @@ pub(super) async fn a_hold_is_kept_and_released<S: Store>(store: Arc<S>) {
     assert_eq!(of("ada").await, [second]);
 }
 
-pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_released<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_keeps_held_data_until_release<S: Store>(store: Arc<S>) {
     for (number, class) in (0u64..).zip(CLASSES) {
         let name = format!("ada {number}");
         fill(&*store, &name, number * 1_000).await;
@@ -91,7 +90,7 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
         );
         store.delete_tombstones(begun.until, 9).await.expect("answered");
         assert_eq!(store.erasure_of(user_id(&name)).await.expect("readable"), Some(part), "it is not forgotten");
-        // What is left can still be held for longer, or for something else.
+        // The rest can still be held for longer, or in another class.
         hold(&*store, &name, class).await;
 
         assert!(release(&*store, &name, class).await);
@@ -110,7 +109,7 @@ pub(super) async fn an_erasure_leaves_what_is_held_and_is_finished_when_it_is_re
     }
 }
 
-pub(super) async fn a_hold_that_is_over_holds_nothing<S: Store>(store: Arc<S>) {
+pub(super) async fn expired_hold_does_not_stop_erasure<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let hold = LegalHold::new(HeldClass::Preferences, "lawsuit 12", START).expect("a reason").until(at(10));
     store.place_hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), START).await.expect("held");
@@ -120,7 +119,7 @@ pub(super) async fn a_hold_that_is_over_holds_nothing<S: Store>(store: Arc<S>) {
     assert!(store.holds_of(user_id("ada")).await.expect("readable").is_empty());
 }
 
-pub(super) async fn activities_of_linked_visitors_are_held_with_those_of_the_user<S: Store>(store: Arc<S>) {
+pub(super) async fn hold_covers_activities_of_linked_visitors<S: Store>(store: Arc<S>) {
     let visitor = new_visitor();
     decide(&*store, &visitor.into()).await;
     link(&*store, visitor, "ada").await;
@@ -137,7 +136,7 @@ pub(super) async fn activities_of_linked_visitors_are_held_with_those_of_the_use
     assert_eq!((finished.erased.activities, activities(&*store, ActivityFilter::new()).await.len()), (2, 1));
 }
 
-pub(super) async fn names_that_others_use_survive_an_erasure_in_two_parts<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_keeps_names_that_others_use<S: Store>(store: Arc<S>) {
     let visitor = new_visitor();
     decide(&*store, &visitor.into()).await;
     link(&*store, visitor, "ada").await;
@@ -153,11 +152,11 @@ pub(super) async fn names_that_others_use_survive_an_erasure_in_two_parts<S: Sto
     assert_eq!(bobs.iter().map(|activity| &activity.event).collect::<Vec<_>>(), [&event(Some("bob"), None); 2]);
 }
 
-pub(super) async fn who_is_held_is_spared_until_the_hold_is_over<S: Store>(store: Arc<S>) {
+pub(super) async fn except_restricted_excludes_held_activities_until_expiry<S: Store>(store: Arc<S>) {
     append(&*store, entries(1, ["ada", "bob"].map(|name| event(Some(name), None)))).await;
     let until = LegalHold::new(HeldClass::Activities, "lawsuit 12", START).expect("a reason").until(at(10));
     store.place_hold(user_id("ada"), until, note(AuditAction::HoldPlaced, None), START).await.expect("held");
-    // Another class has nothing to do with it.
+    // A hold of another class is irrelevant.
     hold(&*store, "bob", HeldClass::Consents).await;
     let spared_at =
         async |millis| store.count(ActivityFilter::new().except_restricted(at(millis))).await.expect("counted");

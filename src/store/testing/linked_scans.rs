@@ -1,5 +1,4 @@
-//! A case for [`AnalyticsStore`](super::AnalyticsStore): scans of visitors who were linked to
-//! users.
+//! A case for [`AnalyticsStore`](super::AnalyticsStore): scans with visitors linked to users.
 
 use std::{
     ops::ControlFlow,
@@ -33,7 +32,7 @@ async fn scanned<S: Store>(store: &S, scan: Scan) -> Vec<(Option<u64>, Option<u6
     all.clone()
 }
 
-pub(super) async fn a_scan_shows_to_whom_visitors_are_linked_and_leaves_them_out_together<S: Store>(store: Arc<S>) {
+pub(super) async fn scan_returns_linked_users_and_excludes_them_together<S: Store>(store: Arc<S>) {
     let [theirs, other] = [(); 2].map(|()| new_visitor());
     let granted = decided(&Subject::Visitor(theirs), PurposeId::ANALYTICS, Decision::Granted, at(1));
     record(&*store, vec![granted]).await;

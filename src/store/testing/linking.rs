@@ -1,4 +1,4 @@
-//! Cases for [`ConsentStore`]: a visitor logs in.
+//! Cases for [`ConsentStore`]: linking a visitor at login.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ fn decision(consent_states: &ConsentStates) -> Option<Decision> {
     consent_states.get(&PurposeId::ANALYTICS).map(|consent_state| consent_state.decision)
 }
 
-pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_merges_by_policy<S: ConsentStore>(store: Arc<S>) {
     for (number, (policy, account, theirs, is_merged)) in [
         (MostRestrictive, None, (Granted, 1), false),
         (MostRestrictive, None, (Denied, 1), true),
@@ -94,7 +94,7 @@ pub(super) async fn a_login_merges_as_the_policy_says<S: ConsentStore>(store: Ar
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
 
-pub(super) async fn a_merged_decision_keeps_its_proof<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_keeps_the_proof<S: ConsentStore>(store: Arc<S>) {
     let (ada, visitor) = (user("ada"), new_visitor());
     let ours = decided(&ada, PurposeId::MARKETING, Denied, at(5));
     record(&*store, vec![ours.clone()]).await;
@@ -118,7 +118,7 @@ pub(super) async fn a_merged_decision_keeps_its_proof<S: ConsentStore>(store: Ar
     assert_eq!(history(&*store, &theirs).await, of_visitor, "the visitor's own stay");
 }
 
-pub(super) async fn linking_again_changes_nothing<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_is_idempotent<S: ConsentStore>(store: Arc<S>) {
     let policies = [MostRestrictive, CarryGrants, LatestDecision, AccountWins];
     for (number, policy) in policies.into_iter().enumerate() {
         let (name, visitor) = (format!("user {number}"), new_visitor());
@@ -135,7 +135,7 @@ pub(super) async fn linking_again_changes_nothing<S: ConsentStore>(store: Arc<S>
     }
 }
 
-pub(super) async fn linking_again_does_not_undo_what_the_user_decided_since<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_again_keeps_later_decisions<S: ConsentStore>(store: Arc<S>) {
     let (ada, visitor) = (user("ada"), new_visitor());
     decide(&*store, &visitor.into(), Denied, 1).await;
     assert_eq!(decision(&link(&*store, visitor, "ada", MostRestrictive).await), Some(Denied));
@@ -144,7 +144,7 @@ pub(super) async fn linking_again_does_not_undo_what_the_user_decided_since<S: C
         assert_eq!(decision(&link(&*store, visitor, "ada", policy).await), Some(Granted), "{policy:?}");
     }
 
-    // Neither does a decision that was not merged, because there was a stricter one.
+    // Neither does a decision that was not merged because there was a stricter one.
     let (bob, visitor) = (user("bob"), new_visitor());
     decide(&*store, &bob, Objected, 1).await;
     decide(&*store, &visitor.into(), Denied, 2).await;
@@ -168,7 +168,7 @@ pub(super) async fn link_visitor_ends_the_visitor<S: ConsentStore>(store: Arc<S>
     assert_eq!(consents(&*store, &visitor.into()).await, ConsentStates::default());
 }
 
-pub(super) async fn a_decision_in_parallel_with_the_link_is_merged_or_refused<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_merges_or_refuses_parallel_decisions<S: ConsentStore>(store: Arc<S>) {
     for round in 0..8 {
         let (visitor, name) = (new_visitor(), format!("user {round}"));
         decide(&*store, &visitor.into(), Granted, 1).await;
@@ -198,7 +198,7 @@ pub(super) async fn a_decision_in_parallel_with_the_link_is_merged_or_refused<S:
     }
 }
 
-pub(super) async fn a_visitor_who_has_decided_nothing_brings_nothing<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_without_decisions_changes_nothing<S: ConsentStore>(store: Arc<S>) {
     let ours = decide(&*store, &user("ada"), Granted, 1).await;
     for (name, expected) in [("ada", ConsentStates::rebuild([&ours])), ("bob", ConsentStates::default())] {
         let visitor = new_visitor();
@@ -210,7 +210,7 @@ pub(super) async fn a_visitor_who_has_decided_nothing_brings_nothing<S: ConsentS
     assert_eq!(store.rebuild_consents().await.expect("rebuilt"), 0);
 }
 
-pub(super) async fn a_linked_visitor_stays_with_the_first_account<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_keeps_the_first_user<S: ConsentStore>(store: Arc<S>) {
     let visitor = new_visitor();
     decide(&*store, &visitor.into(), Denied, 1).await;
     link(&*store, visitor, "ada", MostRestrictive).await;
@@ -224,7 +224,7 @@ pub(super) async fn a_linked_visitor_stays_with_the_first_account<S: ConsentStor
     assert_eq!(history(&*store, &user("ada")).await.len(), 2, "one of the visitor, one merged");
 }
 
-pub(super) async fn a_users_history_has_that_of_linked_visitors<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn consent_history_includes_linked_visitors<S: ConsentStore>(store: Arc<S>) {
     let ada = user("ada");
     let (phone, laptop, stranger) = (new_visitor(), new_visitor(), new_visitor());
     let before = decide(&*store, &phone.into(), Granted, 1).await;
@@ -244,7 +244,7 @@ pub(super) async fn a_users_history_has_that_of_linked_visitors<S: ConsentStore>
     assert_eq!(ids(&history(&*store, &phone.into()).await), [last.id, before.id], "theirs only");
 }
 
-pub(super) async fn of_parallel_links_one_wins<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn link_visitor_has_one_winner_in_parallel<S: ConsentStore>(store: Arc<S>) {
     let visitor = new_visitor();
     decide(&*store, &visitor.into(), Denied, 1).await;
     let answers = at_once(|number| {

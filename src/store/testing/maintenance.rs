@@ -1,4 +1,4 @@
-//! Cases for [`MaintenanceStore`]: one holder at a time.
+//! Cases for [`MaintenanceStore`]: leases and free space.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ async fn lease<S: MaintenanceStore>(
     store.acquire_lease(name, holder, now, until).await.expect("answered")
 }
 
-pub(super) async fn a_lease_has_one_holder_until_it_is_over<S: MaintenanceStore>(store: Arc<S>) {
+pub(super) async fn acquire_lease_has_one_holder_until_expiry<S: MaintenanceStore>(store: Arc<S>) {
     assert!(lease(&*store, "a", ONE, at(0), at(100)).await, "it is free");
     assert!(!lease(&*store, "a", TWO, at(99), at(500)).await, "to the millisecond");
     assert!(lease(&*store, "a", ONE, at(50), at(200)).await, "its own");
@@ -29,19 +29,19 @@ pub(super) async fn a_lease_has_one_holder_until_it_is_over<S: MaintenanceStore>
     assert!(!lease(&*store, "a", ONE, at(200), at(300)).await, "and another's now");
 }
 
-pub(super) async fn a_holder_can_end_a_lease_early<S: MaintenanceStore>(store: Arc<S>) {
+pub(super) async fn acquire_lease_can_end_a_lease_early<S: MaintenanceStore>(store: Arc<S>) {
     assert!(lease(&*store, "a", ONE, at(0), at(1_000)).await);
     assert!(lease(&*store, "a", ONE, at(10), at(10)).await);
     assert!(lease(&*store, "a", TWO, at(10), at(20)).await);
 }
 
-pub(super) async fn leases_of_different_names_do_not_mix<S: MaintenanceStore>(store: Arc<S>) {
+pub(super) async fn acquire_lease_separates_names<S: MaintenanceStore>(store: Arc<S>) {
     assert!(lease(&*store, "a", ONE, at(0), at(100)).await);
     assert!(lease(&*store, "b", TWO, at(0), at(100)).await);
     assert!(!lease(&*store, "b", ONE, at(0), at(100)).await);
 }
 
-pub(super) async fn of_parallel_holders_one_wins<S: MaintenanceStore>(store: Arc<S>) {
+pub(super) async fn acquire_lease_has_one_winner_in_parallel<S: MaintenanceStore>(store: Arc<S>) {
     for round in 0..8 {
         let (now, until) = (at(round * 10), at(round * 10 + 10));
         let taken = at_once(|number| {
@@ -52,7 +52,7 @@ pub(super) async fn of_parallel_holders_one_wins<S: MaintenanceStore>(store: Arc
     }
 }
 
-pub(super) async fn space_is_given_back_up_to_the_limit<S: MaintenanceStore>(store: Arc<S>) {
+pub(super) async fn reclaim_space_respects_the_limit<S: MaintenanceStore>(store: Arc<S>) {
     let look = store.reclaim_space(0).await.expect("answered");
     assert_eq!(look.freed, 0, "only looked");
     let given = store.reclaim_space(3).await.expect("answered");

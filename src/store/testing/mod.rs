@@ -1,8 +1,8 @@
-//! The conformance suite: what every [`Store`] must pass, ours and yours.
+//! The conformance suite: the contract of every [`Store`], as tests.
 //!
-//! Give it a function that makes a fresh, empty store; it runs each case on one of its own and
-//! panics with the name of the case that fails. Run it on a multi-threaded runtime, or the parallel
-//! cases are not parallel. It takes seconds, never sleeps, and passes its own times to the store.
+//! Pass a function that creates an empty store. The suite runs each case on a new store, and panics
+//! with the name of the case that fails. Use a multi-threaded runtime; otherwise the parallel cases
+//! are not parallel. It takes seconds, never sleeps, and passes its own times to the store.
 //!
 //! ```
 //! use tower_guestbook::store::{MemoryStore, testing::conformance};
@@ -14,13 +14,12 @@
 //! # }
 //! ```
 //!
-//! [`conformance`] is all of it, for a [`Store`]. A store of one kind only runs
+//! [`conformance`] runs all cases, for a [`Store`]. A store of one kind runs only
 //! [`session_conformance`], [`activity_conformance`], [`consent_conformance`],
 //! [`preference_conformance`], [`maintenance_conformance`], [`audit_conformance`] or
-//! [`analytics_conformance`]; [`subject_conformance`] needs a whole [`Store`], too.
+//! [`analytics_conformance`]. [`privacy_conformance`] needs a complete [`Store`], too.
 //!
-//! A bug that a backend had is a case that is missing here: add it to the suite, not to the
-//! backend's own tests.
+//! If you find a bug in a store, add a case to this suite rather than to the tests of that store.
 
 mod activities;
 mod anonymised;
@@ -28,10 +27,11 @@ mod anonymous;
 mod audit;
 mod cancelled;
 mod consents;
+mod contexts;
 mod credentials;
 mod ending;
+mod erasures;
 mod excluded;
-mod guests;
 mod holds;
 mod linked_scans;
 mod linking;
@@ -44,15 +44,14 @@ mod records;
 mod refusals;
 mod requests;
 mod restrictions;
+mod rollups;
 mod rotation;
 mod scans;
-mod subjects;
-mod summed;
 mod support;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use self::subjects::tombstones;
+use self::erasures::tombstones;
 use self::support::{
     ABSOLUTE, CAP, IDLE, START, Stored, at, audit_key, changes, data, found, head, new_key, new_visitor, note, set,
     start, start_with, user_id, value,
@@ -63,11 +62,11 @@ use super::{
 };
 use crate::model::session::Realm;
 
-/// Runs every case of the suite, each on a store that `make` makes.
+/// Runs every case of the suite, each on a new store made by `make`.
 ///
 /// # Panics
 ///
-/// If a case fails; the message before the panic names it.
+/// If a case fails. The name of the case is printed before the panic.
 pub async fn conformance<S, F, Fut>(make: F)
 where
     S: Store,
@@ -83,7 +82,7 @@ where
     analytics_conformance(&make).await;
     run(credential_cases(), &make).await;
     run(guest_cases(), &make).await;
-    subject_conformance(&make).await;
+    privacy_conformance(&make).await;
 }
 
 /// Runs the cases for [`SessionStore`].
@@ -144,12 +143,12 @@ where
 
 /// Runs the cases for [`ErasureStore`](super::ErasureStore),
 /// [`RestrictionStore`](super::RestrictionStore) and
-/// [`PrivacyRequestStore`](super::PrivacyRequestStore), which need a whole [`Store`].
+/// [`PrivacyRequestStore`](super::PrivacyRequestStore), which need a complete [`Store`].
 ///
 /// # Panics
 ///
 /// As [`conformance`].
-pub async fn subject_conformance<S, F, Fut>(make: F)
+pub async fn privacy_conformance<S, F, Fut>(make: F)
 where
     S: Store,
     F: Fn() -> Fut,
@@ -212,7 +211,7 @@ where
     }
 }
 
-/// Says which case it was when one panics.
+/// Prints the name of the case when it panics.
 struct Named(&'static str);
 
 impl Drop for Named {
@@ -226,7 +225,7 @@ impl Drop for Named {
 
 type Case<S> = fn(Arc<S>) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// Lists cases by the name of their function.
+/// Lists cases by the names of their functions.
 macro_rules! list {
     ($list:ident of $trait:ident; $($module:ident: $($case:ident)*;)*) => {
         fn $list<S: $trait>() -> Vec<(&'static str, Case<S>)> {
@@ -238,248 +237,248 @@ macro_rules! list {
 list! {
     activity_cases of ActivityStore;
     activities:
-        what_is_appended_is_read_back
-        an_event_is_stored_once_however_often_it_comes
-        a_discarded_event_does_not_come_back
-        sequences_go_up_and_are_not_reused
-        pages_show_everything_once_in_order
-        pages_hold_while_others_write_and_delete
-        filters_name_what_they_name
-        discarding_takes_the_oldest_in_chunks
-        history_is_long_and_still_right
-        parallel_batches_all_arrive;
+        append_stores_events_unchanged
+        append_stores_each_event_once
+        append_ignores_a_deleted_event
+        append_never_reuses_a_sequence
+        history_returns_each_event_once_in_order
+        history_pages_are_stable_under_writes_and_deletions
+        activity_filter_combinations_match
+        delete_activities_deletes_the_oldest_in_chunks
+        history_is_correct_over_many_blocks
+        append_keeps_all_parallel_batches;
     anonymised:
-        what_is_anonymised_is_found_by_nothing_that_is_somebodys
-        anonymising_takes_the_oldest_in_chunks_and_each_once
-        anonymised_events_among_others_do_not_mix_with_them;
+        anonymised_events_match_no_person
+        anonymise_handles_the_oldest_in_chunks_and_each_once
+        anonymise_leaves_other_events_unchanged;
     excluded:
-        excluded_types_are_left_out_of_every_question
-        excluding_what_was_never_stored_excludes_nothing
-        types_are_told_apart_however_many_there_are;
+        except_types_excludes_in_every_method
+        except_types_ignores_unknown_types
+        event_types_are_distinct_however_many;
 }
 
 list! {
     maintenance_cases of MaintenanceStore;
     maintenance:
-        a_lease_has_one_holder_until_it_is_over
-        a_holder_can_end_a_lease_early
-        leases_of_different_names_do_not_mix
-        of_parallel_holders_one_wins
-        space_is_given_back_up_to_the_limit;
+        acquire_lease_has_one_holder_until_expiry
+        acquire_lease_can_end_a_lease_early
+        acquire_lease_separates_names
+        acquire_lease_has_one_winner_in_parallel
+        reclaim_space_respects_the_limit;
 }
 
 list! {
     audit_cases of AuditStore;
     audit:
-        entries_are_chained_and_read_back_in_order
-        a_page_is_of_one_subject_or_of_all
-        parallel_notes_leave_no_gap
-        old_entries_go_and_a_checkpoint_stays
-        a_trail_that_is_not_intact_is_kept
-        what_is_too_long_is_refused_and_leaves_no_gap;
+        record_audit_chains_entries_in_order
+        audit_page_filters_by_subject
+        record_audit_has_no_gaps_in_parallel
+        delete_audit_entries_leaves_a_checkpoint
+        delete_audit_entries_keeps_a_damaged_trail
+        record_audit_refuses_large_payloads_without_a_gap;
 }
 
 list! {
     analytics_cases of AnalyticsStore;
     scans:
-        a_scan_shows_each_event_of_the_range_once_in_order
-        a_scan_means_what_it_names
-        persons_are_left_out_of_all_types_or_of_some
-        a_scan_shows_what_it_is_asked_for
-        a_scan_ends_when_it_is_told_to
-        a_scan_sees_whole_batches_only
-        a_scan_that_nobody_waits_for_harms_nobody;
-    summed:
-        whole_answers_are_what_the_events_say
-        series_may_be_of_some_events_only
-        what_is_summed_up_follows_the_events
-        who_is_left_out_is_left_out_of_what_is_summed_up;
+        scan_returns_each_event_once_in_order
+        scan_conditions_match
+        scan_excludes_people_by_type
+        scan_returns_requested_properties
+        scan_ends_on_break
+        scan_sees_whole_batches
+        dropped_scan_blocks_nobody;
+    rollups:
+        aggregate_answers_equal_the_events
+        activity_series_of_one_property_equals_the_events
+        rollups_follow_changes_of_events
+        rollups_respect_exclusions;
 }
 
 list! {
     consent_cases of ConsentStore;
     consents:
-        nobody_who_has_decided_nothing_is_known
-        what_is_recorded_is_read_back_with_its_proof
-        history_comes_in_pages_newest_first
-        records_of_two_subjects_or_none_are_refused
-        a_taken_id_is_a_conflict_and_nothing_is_stored
-        the_projection_is_what_the_records_say
-        a_signal_is_recorded_only_if_it_is_news
-        an_identical_decision_within_a_day_is_one_record
-        parallel_identical_decisions_are_one_record
-        subjects_do_not_mix;
+        consents_of_an_unknown_subject_are_empty
+        record_consents_stores_records_with_their_proof
+        consent_history_returns_pages_newest_first
+        record_consents_requires_one_subject
+        record_consents_refuses_a_taken_id_as_a_whole
+        consents_equal_the_records
+        record_consents_ignores_a_repeated_signal
+        record_consents_ignores_an_identical_decision_within_a_day
+        record_consents_ignores_parallel_identical_decisions
+        consents_of_subjects_are_separate;
     refusals:
-        who_refuses_is_found_by_the_purpose_with_linked_visitors
-        whatever_is_decided_in_whatever_order_the_last_no_counts
-        a_limit_holds_and_shows_that_there_are_more;
+        refusing_subjects_includes_linked_visitors
+        refusing_subjects_follows_the_last_decision
+        refusing_subjects_respects_the_limit;
     linking:
-        a_login_merges_as_the_policy_says
-        a_merged_decision_keeps_its_proof
-        linking_again_changes_nothing
-        linking_again_does_not_undo_what_the_user_decided_since
+        link_visitor_merges_by_policy
+        link_visitor_keeps_the_proof
+        link_visitor_is_idempotent
+        link_visitor_again_keeps_later_decisions
         link_visitor_ends_the_visitor
-        a_decision_in_parallel_with_the_link_is_merged_or_refused
-        a_visitor_who_has_decided_nothing_brings_nothing
-        a_linked_visitor_stays_with_the_first_account
-        a_users_history_has_that_of_linked_visitors
-        of_parallel_links_one_wins;
+        link_visitor_merges_or_refuses_parallel_decisions
+        link_visitor_without_decisions_changes_nothing
+        link_visitor_keeps_the_first_user
+        consent_history_includes_linked_visitors
+        link_visitor_has_one_winner_in_parallel;
     notices:
-        a_notice_is_kept_as_it_is
-        a_hash_finds_the_first_notice_with_the_text
-        of_parallel_texts_of_one_version_one_is_kept
-        a_secret_is_made_once;
+        publish_notice_stores_the_text_unchanged
+        notice_returns_the_first_with_the_text
+        publish_notice_keeps_one_of_parallel_texts
+        signing_secret_is_created_once;
     parallel:
-        parallel_records_all_survive;
+        record_consents_keeps_all_parallel_records;
     cancelled:
-        decisions_are_stored_whole_or_not_at_all;
+        dropped_consent_futures_are_atomic;
 }
 
 list! {
     credential_cases of Store;
     credentials:
-        an_epoch_is_of_one_user_and_realm_and_goes_up
-        ending_all_sessions_raises_the_epoch
-        an_insert_of_an_epoch_before_is_refused_and_leaves_nothing
-        a_login_of_an_epoch_before_leaves_the_session_as_it_was
-        a_change_ends_the_others_and_restamps_the_session
-        no_session_of_an_epoch_before_outlives_a_change_in_parallel
-        an_erased_user_has_no_epoch;
+        raise_credential_epoch_is_per_user_and_realm
+        revoke_of_all_sessions_raises_the_epoch
+        insert_refuses_an_outdated_epoch
+        rotate_refuses_an_outdated_epoch_and_changes_nothing
+        rotate_with_raise_ends_other_sessions
+        raise_credential_epoch_ends_parallel_logins
+        credential_epoch_of_an_erased_user_is_zero;
 }
 
 list! {
     guest_cases of Store;
-    guests:
-        a_user_comes_with_decisions_and_preferences
-        an_account_may_have_one_part_only
-        an_anonymous_session_comes_with_the_account_of_the_visitor
-        a_key_that_is_unknown_or_ended_leaves_the_visitor
-        an_expired_session_still_names_its_user
-        of_nobody_nothing_is_known;
+    contexts:
+        load_context_returns_consent_and_preferences_of_the_user
+        profile_may_have_one_part_only
+        load_context_returns_the_profile_of_the_visitor
+        load_context_with_an_unknown_key_returns_the_visitor
+        load_context_of_an_expired_session_names_its_user
+        load_context_without_subject_is_empty;
 }
 
 list! {
     preference_cases of PreferenceStore;
     preferences:
-        a_user_who_has_set_nothing_has_no_overrides
-        preferences_are_merged_by_key_and_belong_to_one_user
-        a_version_goes_up_with_each_change_and_can_be_asked_for
-        too_many_preferences_are_refused_and_nothing_is_changed
-        parallel_changes_of_different_keys_all_survive
-        of_parallel_changes_of_one_version_one_wins;
+        preferences_of_an_unknown_user_are_empty
+        change_preferences_merges_by_key_per_user
+        change_preferences_checks_the_expected_version
+        change_preferences_refuses_too_much_and_changes_nothing
+        change_preferences_keeps_parallel_changes_of_different_keys
+        change_preferences_has_one_winner_per_version;
 }
 
 list! {
     session_cases of SessionStore;
     records:
-        what_is_inserted_is_loaded
-        a_taken_key_or_id_is_a_conflict
-        changes_are_merged_by_key
-        a_clear_removes_what_others_wrote
-        an_expected_value_must_hold
-        limits_hold_and_leave_the_data_alone
-        a_list_is_the_users_own_and_newest_first
-        data_is_read_by_the_public_id_as_long_as_the_session_lives;
+        load_returns_the_inserted_session
+        insert_refuses_a_taken_key_or_id
+        apply_merges_by_key
+        apply_clear_removes_parallel_changes
+        apply_checks_expected_values
+        apply_beyond_limits_changes_nothing
+        list_returns_sessions_of_the_user_newest_first
+        session_data_returns_data_while_live;
     ending:
-        a_deleted_session_does_not_come_back
-        a_revoked_user_has_no_session_left
-        revocations_name_what_they_end
-        an_idle_session_ends_to_the_millisecond
-        an_absolute_end_holds_to_the_millisecond
-        a_touch_goes_forward_only
-        an_ended_key_is_remembered_for_a_minute
-        purging_takes_the_expired_in_chunks
-        the_cap_ends_the_oldest
-        the_cap_refuses
-        huge_lifetimes_do_not_overflow;
+        delete_is_final
+        revoke_of_a_user_leaves_no_session
+        revoke_ends_exactly_the_named_sessions
+        idle_timeout_ends_to_the_millisecond
+        absolute_timeout_ends_to_the_millisecond
+        touch_never_moves_last_seen_back
+        load_remembers_ended_keys_for_a_minute
+        delete_expired_works_in_chunks
+        insert_with_cap_ends_the_oldest
+        insert_with_cap_refuses
+        insert_accepts_huge_lifetimes;
     rotation:
-        a_rotation_moves_everything_to_the_new_key
-        a_rotation_to_its_own_key_replaces_head_and_data
-        a_login_takes_the_data_along_and_ends_the_old_session
-        a_rotation_needs_the_current_key_and_a_live_session
-        a_rotation_that_fails_changes_nothing;
+        rotate_moves_the_session_to_the_new_key
+        rotate_to_the_same_key_replaces_head_and_data
+        rotate_with_a_new_id_keeps_data_and_ends_the_old_session
+        rotate_requires_the_current_key_and_a_live_session
+        failed_rotate_changes_nothing;
     realms:
-        a_key_of_another_realm_is_not_found_live_or_ended
-        lists_and_revocations_see_one_realm
-        an_erasure_ends_the_sessions_of_every_realm
-        a_limit_counts_the_sessions_of_one_realm
-        a_rotation_does_not_move_a_session_to_another_realm;
+        load_reports_a_key_of_another_realm
+        list_and_revoke_are_per_realm
+        begin_erasure_ends_sessions_of_every_realm
+        insert_with_cap_counts_one_realm
+        rotate_never_changes_the_realm;
     parallel:
-        different_keys_all_survive
-        the_same_key_has_one_winner
-        writes_follow_a_rotation
-        of_parallel_rotations_one_wins
-        nothing_survives_a_revocation
-        the_cap_holds_in_parallel;
+        apply_keeps_parallel_changes_of_different_keys
+        apply_with_expected_value_has_one_winner
+        apply_follows_a_parallel_rotation
+        rotate_has_one_winner_in_parallel
+        revoke_ends_parallel_sessions
+        insert_with_cap_holds_in_parallel;
     anonymous:
-        the_least_recently_used_anonymous_sessions_end
-        bytes_of_anonymous_sessions_are_bounded
-        a_trim_of_anonymous_sessions_goes_in_steps_to_a_little_below_the_bound
-        what_ends_an_anonymous_session_makes_room
-        anonymous_sessions_stay_within_the_bound_when_many_begin_at_once;
+        trim_anonymous_ends_the_least_recently_used
+        trim_anonymous_bounds_bytes
+        trim_anonymous_works_in_steps_to_below_the_limit
+        anonymous_total_counts_every_end_of_a_session
+        trim_anonymous_holds_the_limit_in_parallel;
     cancelled:
-        a_dropped_future_leaves_all_or_nothing;
+        dropped_session_futures_are_atomic;
 }
 
 list! {
     subject_cases of Store;
-    subjects:
-        nothing_of_somebody_who_is_struck_out_is_stored
-        sessions_of_somebody_who_is_struck_out_end_at_once
-        who_is_struck_out_already_stays_so
-        an_erasure_goes_on_in_chunks_until_nothing_is_left
-        visitors_who_were_linked_go_along_and_no_others
-        a_finished_erasure_names_nobody
-        unfinished_erasures_come_the_oldest_first
-        who_is_let_in_again_is_stored_again
-        finished_erasures_are_forgotten_when_their_time_is_over
-        a_store_nobody_reads_is_clean_after_scrubbing
-        whatever_the_order_nothing_of_an_erased_user_gets_in;
+    erasures:
+        begin_erasure_refuses_all_writes
+        begin_erasure_ends_sessions
+        begin_erasure_is_idempotent
+        erase_some_works_in_chunks_until_finished
+        erase_some_includes_linked_visitors_only
+        finished_erasure_names_nobody
+        unfinished_erasures_are_sorted_by_age
+        lift_erasure_allows_new_data
+        delete_tombstones_deletes_expired_erasures
+        scrub_succeeds_without_readers
+        begin_erasure_refuses_parallel_writes;
     anonymised:
-        an_erasure_can_leave_rows_of_nobody
-        another_process_that_continues_an_erasure_may_use_another_rule
-        activities_that_are_held_or_restricted_are_not_anonymised;
+        erase_some_can_anonymise_events
+        erase_some_may_change_its_mode_between_steps
+        anonymise_skips_held_and_restricted_activities;
     refusals:
-        who_is_erased_refuses_nothing_any_more;
+        refusing_subjects_excludes_erased_users;
     linked_scans:
-        a_scan_shows_to_whom_visitors_are_linked_and_leaves_them_out_together;
+        scan_returns_linked_users_and_excludes_them_together;
     audit:
-        verbs_note_what_they_did_and_nothing_else
-        a_verb_whose_note_is_refused_does_nothing
-        an_erasure_takes_payloads_and_leaves_the_chain
-        of_somebody_erased_no_name_is_written_down;
+        methods_record_notes_only_for_changes
+        methods_change_nothing_if_their_note_is_refused
+        erase_some_deletes_payloads_and_keeps_the_chain
+        record_audit_stores_no_payload_of_an_erased_user;
     restrictions:
-        a_restriction_is_kept_and_lifted
-        nothing_is_stored_of_somebody_who_is_restricted
-        what_linked_visitors_do_is_not_stored_either
-        the_rest_is_as_before_for_somebody_who_is_restricted
-        who_is_restricted_is_spared_and_nobody_else
-        who_is_struck_out_is_not_restricted;
+        restrict_stores_and_lifts
+        append_stores_nothing_of_restricted_users
+        append_stores_nothing_of_linked_visitors_of_restricted_users
+        restricted_users_keep_sessions_and_preferences
+        except_restricted_excludes_only_restricted_users
+        begin_erasure_supersedes_a_restriction;
     holds:
-        a_hold_is_kept_and_released
-        an_erasure_leaves_what_is_held_and_is_finished_when_it_is_released
-        a_hold_that_is_over_holds_nothing
-        activities_of_linked_visitors_are_held_with_those_of_the_user
-        names_that_others_use_survive_an_erasure_in_two_parts
-        who_is_held_is_spared_until_the_hold_is_over;
+        place_hold_and_release_hold
+        erase_some_keeps_held_data_until_release
+        expired_hold_does_not_stop_erasure
+        hold_covers_activities_of_linked_visitors
+        erase_some_keeps_names_that_others_use
+        except_restricted_excludes_held_activities_until_expiry;
     requests:
-        a_request_is_filed_once_and_read_back
-        a_change_is_one_of_what_the_caller_knows
-        lists_name_what_they_name
-        confirming_an_erasure_restricts_and_cancelling_it_lifts_that
-        who_has_confirmed_to_be_erased_stays_restricted
-        nobody_who_waits_to_be_erased_slips_out_of_that_in_parallel
-        an_erasure_answers_its_request_and_takes_the_name_from_all
-        an_erasure_that_leaves_something_answers_in_part
-        closed_requests_are_forgotten_when_their_time_is_over
-        of_parallel_requests_one_is_filed;
+        file_request_returns_the_open_request
+        change_request_checks_the_version
+        privacy_requests_filter_and_page
+        change_request_confirming_erasure_restricts
+        restrict_cannot_lift_a_pending_erasure
+        restrict_cannot_lift_a_pending_erasure_in_parallel
+        erase_some_answers_the_request_and_removes_the_name
+        erase_some_with_holds_answers_in_part
+        delete_requests_deletes_old_closed_requests
+        file_request_files_one_in_parallel;
     tombstones:
-        every_user_is_named_page_by_page
-        a_tombstone_is_found_by_its_pseudonym
-        an_erasure_that_is_remembered_is_done_again_as_it_was
-        a_finished_erasure_that_is_remembered_keeps_its_user_out
-        a_remembered_erasure_must_be_whole_and_of_this_store
-        an_erasure_is_lifted_by_its_id_when_it_is_finished
-        tombstones_are_restored_in_one_step_and_known_ones_stay
-        since_when_there_is_a_journal_is_remembered;
+        users_returns_every_user_in_pages
+        tombstone_finds_an_erasure_by_pseudonym
+        restore_erasure_repeats_the_erasure
+        restore_erasure_of_a_finished_erasure_refuses_writes
+        restore_erasure_checks_the_erasure
+        lift_erasure_by_id_requires_a_finished_erasure
+        restore_tombstones_is_atomic_and_keeps_known_ones
+        journal_since_keeps_the_first_time;
 }

@@ -1,4 +1,4 @@
-//! Cases for [`ConsentStore`]: the texts that were shown, and the secret that signs what was shown.
+//! Cases for [`ConsentStore`]: notices and the signing secret.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -16,7 +16,7 @@ async fn find<S: ConsentStore>(store: &S, text: &str) -> Option<Notice> {
     store.notice(NoticeHash::of(text)).await.expect("readable")
 }
 
-pub(super) async fn a_notice_is_kept_as_it_is<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn publish_notice_stores_the_text_unchanged<S: ConsentStore>(store: Arc<S>) {
     let largest = "x".repeat(64 * 1024);
     let own = PurposeId::new("own").expect("a name");
     let notices = [
@@ -39,7 +39,7 @@ pub(super) async fn a_notice_is_kept_as_it_is<S: ConsentStore>(store: Arc<S>) {
     }
 }
 
-pub(super) async fn a_hash_finds_the_first_notice_with_the_text<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn notice_returns_the_first_with_the_text<S: ConsentStore>(store: Arc<S>) {
     let first = notice(PurposeId::MARKETING, 2, "en", "We count visits.");
     for notice in [
         first.clone(),
@@ -56,7 +56,7 @@ pub(super) async fn a_hash_finds_the_first_notice_with_the_text<S: ConsentStore>
     }
 }
 
-pub(super) async fn of_parallel_texts_of_one_version_one_is_kept<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn publish_notice_keeps_one_of_parallel_texts<S: ConsentStore>(store: Arc<S>) {
     let published = at_once(|number| {
         let store = store.clone();
         let notice = notice(PurposeId::ANALYTICS, 1, "en", &format!("Text {}.", number / 2));
@@ -72,7 +72,7 @@ pub(super) async fn of_parallel_texts_of_one_version_one_is_kept<S: ConsentStore
     assert_eq!(kept, 2, "one text, which two had published");
 }
 
-pub(super) async fn a_secret_is_made_once<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn signing_secret_is_created_once<S: ConsentStore>(store: Arc<S>) {
     let secrets = at_once(|_| {
         let store = store.clone();
         async move { store.signing_secret().await.expect("made") }

@@ -1,4 +1,4 @@
-//! Many tasks at the same session, or at the same user.
+//! Cases with many tasks on the same session or user.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
     store::Revocation,
 };
 
-pub(super) async fn different_keys_all_survive<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn apply_keeps_parallel_changes_of_different_keys<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     at_once(|number| {
         let (store, id) = (store.clone(), stored.id());
@@ -34,7 +34,7 @@ pub(super) async fn different_keys_all_survive<S: SessionStore>(store: Arc<S>) {
     assert_eq!(found(&*store, stored.key).await.expect("live").data.len(), TASKS * 8);
 }
 
-pub(super) async fn the_same_key_has_one_winner<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn apply_with_expected_value_has_one_winner<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     set(&*store, stored.id(), &[("other", "kept")], START).await.expect("written");
     at_once(|_| {
@@ -64,7 +64,7 @@ pub(super) async fn the_same_key_has_one_winner<S: SessionStore>(store: Arc<S>) 
     assert_eq!(data.get::<String>("other").expect("text").as_deref(), Some("kept"));
 }
 
-pub(super) async fn writes_follow_a_rotation<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn apply_follows_a_parallel_rotation<S: SessionStore>(store: Arc<S>) {
     let mut stored = start(&*store, Some("ada"), START).await;
     for round in 0..10 {
         let rotation = stored.to(stored.record.head.clone(), changes(&[]));
@@ -89,7 +89,7 @@ pub(super) async fn writes_follow_a_rotation<S: SessionStore>(store: Arc<S>) {
     assert_eq!(store.revoke(Revocation::All(Realm::default()), START).await.expect("answered"), 1, "one live session");
 }
 
-pub(super) async fn of_parallel_rotations_one_wins<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn rotate_has_one_winner_in_parallel<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     let outcomes = at_once(|number| {
         let head = if number % 2 == 0 { stored.record.head.clone() } else { head(Some("ada"), START) };
@@ -106,7 +106,7 @@ pub(super) async fn of_parallel_rotations_one_wins<S: SessionStore>(store: Arc<S
     }
 }
 
-pub(super) async fn nothing_survives_a_revocation<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn revoke_ends_parallel_sessions<S: SessionStore>(store: Arc<S>) {
     for round in 0..8 {
         // A revocation raises the epoch, so each round has its own user.
         let user = format!("ada {round}");
@@ -137,7 +137,7 @@ pub(super) async fn nothing_survives_a_revocation<S: SessionStore>(store: Arc<S>
     }
 }
 
-pub(super) async fn the_cap_holds_in_parallel<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn insert_with_cap_holds_in_parallel<S: SessionStore>(store: Arc<S>) {
     let cap = SessionCap { max: 3, on_limit: OnSessionLimit::EndOldest };
     let insert = |cap| {
         let store = store.clone();
@@ -153,7 +153,7 @@ pub(super) async fn the_cap_holds_in_parallel<S: SessionStore>(store: Arc<S>) {
     assert_eq!(at_once(insert(refuse)).await.into_iter().filter(|stored| *stored).count(), 2);
 }
 
-pub(super) async fn parallel_records_all_survive<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn record_consents_keeps_all_parallel_records<S: ConsentStore>(store: Arc<S>) {
     let ada = user("ada");
     let stored = at_once(|number| {
         let (store, ada) = (store.clone(), ada.clone());
@@ -163,7 +163,7 @@ pub(super) async fn parallel_records_all_survive<S: ConsentStore>(store: Arc<S>)
                 let decision = if (number + round) % 2 == 0 { Decision::Granted } else { Decision::Withdrawn };
                 let decided = |what| {
                     let mut record = decided(&ada, what, decision, START);
-                    // Each is another decision than all others, so none is a repetition.
+                    // Each decision differs from all others, so none is a repetition.
                     record.consent_state.notice_version = u32::try_from(number * 4 + round + 1).expect("a few");
                     record
                 };

@@ -1,4 +1,4 @@
-//! Cases for [`PreferenceStore`]: changes key by key, versions, limits.
+//! Cases for [`PreferenceStore`]: merging, versions, limits.
 
 use std::sync::Arc;
 
@@ -31,14 +31,14 @@ async fn stored<S: PreferenceStore>(store: &S, user: &str) -> (String, u64) {
     (stored.overrides.to_json(), stored.version)
 }
 
-pub(super) async fn a_user_who_has_set_nothing_has_no_overrides<S: PreferenceStore>(store: Arc<S>) {
+pub(super) async fn preferences_of_an_unknown_user_are_empty<S: PreferenceStore>(store: Arc<S>) {
     let nothing = store.preferences(user_id("ada")).await.expect("read");
     assert_eq!(nothing, StoredPreferences { overrides: Overrides::default(), version: 0 });
     assert_eq!(change(&*store, json!({ "theme": "light" })).await.version, 0, "the default is no change");
     assert_eq!(stored(&*store, "ada").await, ("{}".into(), 0));
 }
 
-pub(super) async fn preferences_are_merged_by_key_and_belong_to_one_user<S: PreferenceStore>(store: Arc<S>) {
+pub(super) async fn change_preferences_merges_by_key_per_user<S: PreferenceStore>(store: Arc<S>) {
     change(&*store, json!({ "theme": "dark", "notifications": { "sms": true } })).await;
     change(&*store, json!({ "notifications": { "email": false }, "new": [1, "\u{1f600}'"] })).await;
     let expected = r#"{"new":[1,"😀'"],"notifications":{"email":false,"sms":true},"theme":"dark"}"#;
@@ -48,7 +48,7 @@ pub(super) async fn preferences_are_merged_by_key_and_belong_to_one_user<S: Pref
     assert_eq!(stored(&*store, "ada").await, ("{}".into(), 3), "the version goes on");
 }
 
-pub(super) async fn a_version_goes_up_with_each_change_and_can_be_asked_for<S: PreferenceStore>(store: Arc<S>) {
+pub(super) async fn change_preferences_checks_the_expected_version<S: PreferenceStore>(store: Arc<S>) {
     let dark = || patch(json!({ "theme": "dark" }));
     let wrong = store.change_preferences(user_id("ada"), dark(), Some(1)).await.expect("answered");
     assert_eq!(wrong, PreferenceChange::Mismatch(StoredPreferences::default()));
@@ -61,7 +61,7 @@ pub(super) async fn a_version_goes_up_with_each_change_and_can_be_asked_for<S: P
     assert_eq!(stored(&*store, "ada").await, (r#"{"theme":"dark"}"#.into(), 1));
 }
 
-pub(super) async fn too_many_preferences_are_refused_and_nothing_is_changed<S: PreferenceStore>(store: Arc<S>) {
+pub(super) async fn change_preferences_refuses_too_much_and_changes_nothing<S: PreferenceStore>(store: Arc<S>) {
     change(&*store, json!({ "a": "x".repeat(90) })).await;
     let before = stored(&*store, "ada").await;
     let more = patch(json!({ "b": "x".repeat(120), "theme": "dark" }));
@@ -70,7 +70,7 @@ pub(super) async fn too_many_preferences_are_refused_and_nothing_is_changed<S: P
     assert_eq!(stored(&*store, "ada").await, before);
 }
 
-pub(super) async fn parallel_changes_of_different_keys_all_survive<S: PreferenceStore>(store: Arc<S>) {
+pub(super) async fn change_preferences_keeps_parallel_changes_of_different_keys<S: PreferenceStore>(store: Arc<S>) {
     let tasks: Vec<_> = (0..16)
         .map(|number| {
             let store = store.clone();
@@ -87,7 +87,7 @@ pub(super) async fn parallel_changes_of_different_keys_all_survive<S: Preference
     }
 }
 
-pub(super) async fn of_parallel_changes_of_one_version_one_wins<S: PreferenceStore>(store: Arc<S>) {
+pub(super) async fn change_preferences_has_one_winner_per_version<S: PreferenceStore>(store: Arc<S>) {
     let tasks: Vec<_> = (0..16)
         .map(|number| {
             let store = store.clone();

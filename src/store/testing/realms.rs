@@ -1,4 +1,4 @@
-//! Sessions of one realm are no business of another.
+//! Cases for realms: sessions of one realm do not affect another.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ async fn load<S: SessionStore>(store: &S, stored: &Stored, realm: Realm) -> Load
     store.load(stored.key, realm).await.expect("readable")
 }
 
-pub(super) async fn a_key_of_another_realm_is_not_found_live_or_ended<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn load_reports_a_key_of_another_realm<S: SessionStore>(store: Arc<S>) {
     for (own, other) in [(Realm::default(), admins()), (admins(), Realm::default())] {
         for user in [Some("1"), None] {
             let stored = start_in(&*store, own.clone(), user).await;
@@ -42,7 +42,7 @@ pub(super) async fn a_key_of_another_realm_is_not_found_live_or_ended<S: Session
 
             let revoked = start_in(&*store, own.clone(), user).await;
             store.revoke(Revocation::All(own.clone()), START).await.expect("revoked");
-            // The key of an anonymous one is not remembered.
+            // The key of an anonymous session is not remembered.
             let [here, there] = match user {
                 Some(_) => [Loaded::Ended { logged_in: true }, Loaded::OtherRealm],
                 None => [Loaded::Unknown, Loaded::Unknown],
@@ -52,16 +52,16 @@ pub(super) async fn a_key_of_another_realm_is_not_found_live_or_ended<S: Session
         }
     }
     let later: Timestamp = START.after(ENDED_MEMORY * 2);
-    store.delete_expired(later, 100).await.expect("purged");
+    store.delete_expired(later, 100).await.expect("deleted");
     let unknown = start_in(&*store, admins(), None).await;
     store.delete(unknown.id(), START).await.expect("deleted");
-    store.delete_expired(later, 100).await.expect("purged");
+    store.delete_expired(later, 100).await.expect("deleted");
     for realm in [Realm::default(), admins()] {
         assert_eq!(load(&*store, &unknown, realm).await, Loaded::Unknown);
     }
 }
 
-pub(super) async fn lists_and_revocations_see_one_realm<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn list_and_revoke_are_per_realm<S: SessionStore>(store: Arc<S>) {
     let customer = start_in(&*store, Realm::default(), Some("1")).await;
     let admin = start_in(&*store, admins(), Some("1")).await;
     let guest = start_in(&*store, admins(), None).await;
@@ -85,7 +85,7 @@ pub(super) async fn lists_and_revocations_see_one_realm<S: SessionStore>(store: 
     assert_eq!(revoke(Revocation::All(admins())).await, 2, "the anonymous one, too");
 }
 
-pub(super) async fn an_erasure_ends_the_sessions_of_every_realm<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn begin_erasure_ends_sessions_of_every_realm<S: SessionStore>(store: Arc<S>) {
     let mut sessions = Vec::new();
     for realm in [Realm::default(), admins()] {
         sessions.push((realm.clone(), start_in(&*store, realm.clone(), Some("1")).await));
@@ -98,7 +98,7 @@ pub(super) async fn an_erasure_ends_the_sessions_of_every_realm<S: SessionStore>
     assert_eq!(store.list(user_id("2"), None, 10, START).await.expect("readable").len(), 2);
 }
 
-pub(super) async fn a_limit_counts_the_sessions_of_one_realm<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn insert_with_cap_counts_one_realm<S: SessionStore>(store: Arc<S>) {
     let customer = start_in(&*store, Realm::default(), Some("1")).await;
     let end = SessionCap { max: 1, on_limit: OnSessionLimit::EndOldest };
     let refuse = SessionCap { max: 1, on_limit: OnSessionLimit::Refuse };
@@ -109,7 +109,7 @@ pub(super) async fn a_limit_counts_the_sessions_of_one_realm<S: SessionStore>(st
     assert_eq!(load(&*store, &customer, Realm::default()).await, Loaded::Found(customer.record.clone()));
 }
 
-pub(super) async fn a_rotation_does_not_move_a_session_to_another_realm<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn rotate_never_changes_the_realm<S: SessionStore>(store: Arc<S>) {
     let customer = start_in(&*store, Realm::default(), Some("1")).await;
     let rotation = customer.to(record(admins(), Some("1")).head, changes(&[("a", "1")]));
     let key = rotation.new_key;

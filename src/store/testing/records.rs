@@ -1,4 +1,4 @@
-//! What is stored is what comes back, and changes are merged by key.
+//! Cases for session data: loading and merging.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     model::session::{Changes, Device, Lifetime, SessionLimits, SessionRecord, TruncatedAddress},
 };
 
-pub(super) async fn what_is_inserted_is_loaded<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn load_returns_the_inserted_session<S: SessionStore>(store: Arc<S>) {
     let long = "ü".repeat(127) + "x";
     let large = "x".repeat(60_000);
     for (user, address, persistent) in [
@@ -33,7 +33,7 @@ pub(super) async fn what_is_inserted_is_loaded<S: SessionStore>(store: Arc<S>) {
     assert_eq!(store.load(new_key(), Realm::default()).await.expect("readable"), Loaded::Unknown);
 }
 
-pub(super) async fn a_taken_key_or_id_is_a_conflict<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn insert_refuses_a_taken_key_or_id<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     let mut other = SessionRecord { head: head(Some("eve"), START), data: data(&[("a", "forged")]) };
     let error =
@@ -48,7 +48,7 @@ pub(super) async fn a_taken_key_or_id_is_a_conflict<S: SessionStore>(store: Arc<
     assert!(store.list(user_id("eve"), None, 10, START).await.expect("readable").is_empty());
 }
 
-pub(super) async fn changes_are_merged_by_key<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn apply_merges_by_key<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     set(&*store, stored.id(), &[("a", "1"), ("b", "1")], START).await.expect("written");
     let mut changes = changes(&[("b", "2"), ("c", "2")]);
@@ -60,7 +60,7 @@ pub(super) async fn changes_are_merged_by_key<S: SessionStore>(store: Arc<S>) {
     assert_eq!(found(&*store, stored.key).await, Some(expected));
 }
 
-pub(super) async fn a_clear_removes_what_others_wrote<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn apply_clear_removes_parallel_changes<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     set(&*store, stored.id(), &[("a", "1")], START).await.expect("written");
     let mut changes = Changes::default();
@@ -70,7 +70,7 @@ pub(super) async fn a_clear_removes_what_others_wrote<S: SessionStore>(store: Ar
     assert_eq!(found(&*store, stored.key).await.expect("live").data, data(&[("b", "2")]));
 }
 
-pub(super) async fn an_expected_value_must_hold<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn apply_checks_expected_values<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     set(&*store, stored.id(), &[("a", "1")], START).await.expect("written");
     let seen = found(&*store, stored.key).await.expect("live").data;
@@ -92,7 +92,7 @@ pub(super) async fn an_expected_value_must_hold<S: SessionStore>(store: Arc<S>) 
     assert_eq!(value(&*store, stored.key, "a").await.as_deref(), Some("other"));
 }
 
-pub(super) async fn limits_hold_and_leave_the_data_alone<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn apply_beyond_limits_changes_nothing<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     // `"1"` with its quotes: three bytes, and one for the key.
     let limits = SessionLimits { bytes: 8, keys: 2, key_bytes: 3 };
@@ -109,7 +109,7 @@ pub(super) async fn limits_hold_and_leave_the_data_alone<S: SessionStore>(store:
     assert_eq!(found(&*store, stored.key).await.expect("live").data, data(&[("a", "1"), ("b", "1")]));
 }
 
-pub(super) async fn a_list_is_the_users_own_and_newest_first<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn list_returns_sessions_of_the_user_newest_first<S: SessionStore>(store: Arc<S>) {
     let first = start(&*store, Some("ada"), START).await;
     let second = start(&*store, Some("ada"), at(1)).await;
     let third = start(&*store, Some("ada"), at(2)).await;
@@ -126,7 +126,7 @@ pub(super) async fn a_list_is_the_users_own_and_newest_first<S: SessionStore>(st
     assert_eq!(heads[1], third.record.head);
 }
 
-pub(super) async fn data_is_read_by_the_public_id_as_long_as_the_session_lives<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn session_data_returns_data_while_live<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     let other = start(&*store, Some("eve"), START).await;
     set(&*store, stored.id(), &[("a", "1"), ("b", "[2]")], START).await.expect("written");

@@ -1,13 +1,12 @@
-//! Cases for [`ConsentStore::refusing`]: who says no to what.
+//! Cases for [`ConsentStore::refusing_subjects`].
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     ConsentStore, Store, at,
     consents::{decided, history, record, user},
-    new_visitor,
-    subjects::{begin_erasure, erase},
-    user_id,
+    erasures::{begin_erasure, erase},
+    new_visitor, user_id,
 };
 use crate::{
     id::VisitorId,
@@ -34,7 +33,7 @@ async fn link<S: ConsentStore>(store: &S, visitor: VisitorId, name: &str) {
     store.link_visitor(visitor, user_id(name), MergePolicy::AccountWins, at(2)).await.expect("linked");
 }
 
-pub(super) async fn who_refuses_is_found_by_the_purpose_with_linked_visitors<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn refusing_subjects_includes_linked_visitors<S: ConsentStore>(store: Arc<S>) {
     let [ada, bob, cid] = ["ada", "bob", "cid"].map(user);
     let [phone, tablet, watch, stranger] = [(); 4].map(|()| new_visitor());
     for visitor in [phone, tablet, watch] {
@@ -43,7 +42,7 @@ pub(super) async fn who_refuses_is_found_by_the_purpose_with_linked_visitors<S: 
     for who in [&ada, &bob] {
         decide(&*store, who, PurposeId::ANALYTICS, Granted).await;
     }
-    // A visitor who refuses as well is there once.
+    // A visitor who also refuses is listed once.
     decide(&*store, &watch.into(), PurposeId::ANALYTICS, Withdrawn).await;
     link(&*store, phone, "ada").await;
     link(&*store, watch, "ada").await;
@@ -67,10 +66,10 @@ pub(super) async fn who_refuses_is_found_by_the_purpose_with_linked_visitors<S: 
     assert_eq!(refusing(&*store, PurposeId::new("own").expect("a name"), true).await, BTreeSet::new());
 }
 
-pub(super) async fn whatever_is_decided_in_whatever_order_the_last_no_counts<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn refusing_subjects_follows_the_last_decision<S: ConsentStore>(store: Arc<S>) {
     let decisions = [Granted, Denied, Withdrawn, Objected];
     let all: Vec<Subject> = (0..64).map(|number| user(&format!("user{number}"))).collect();
-    // Each sequence of three.
+    // Each sequence of three decisions.
     for (number, who) in all.iter().enumerate() {
         for step in [number % 4, number / 4 % 4, number / 16] {
             decide(&*store, who, PurposeId::ANALYTICS, decisions[step]).await;
@@ -95,7 +94,7 @@ pub(super) async fn whatever_is_decided_in_whatever_order_the_last_no_counts<S: 
     check().await;
 }
 
-pub(super) async fn a_limit_holds_and_shows_that_there_are_more<S: ConsentStore>(store: Arc<S>) {
+pub(super) async fn refusing_subjects_respects_the_limit<S: ConsentStore>(store: Arc<S>) {
     for number in 0..5 {
         let (name, visitor) = (format!("user{number}"), new_visitor());
         decide(&*store, &visitor.into(), PurposeId::ANALYTICS, Granted).await;
@@ -109,7 +108,7 @@ pub(super) async fn a_limit_holds_and_shows_that_there_are_more<S: ConsentStore>
     }
 }
 
-pub(super) async fn who_is_erased_refuses_nothing_any_more<S: Store>(store: Arc<S>) {
+pub(super) async fn refusing_subjects_excludes_erased_users<S: Store>(store: Arc<S>) {
     let phone = new_visitor();
     decide(&*store, &phone.into(), PurposeId::ANALYTICS, Withdrawn).await;
     for name in ["ada", "bob"] {

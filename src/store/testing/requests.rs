@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Store, at, note,
+    Store, at,
+    erasures::{begin_erasure, erase, fill, is_over},
+    note,
     restrictions::restrict,
-    subjects::{begin_erasure, erase, fill, is_over},
     support::at_once,
     user_id,
 };
@@ -30,7 +31,7 @@ async fn file<S: Store>(store: &S, request: PrivacyRequest) -> PrivacyRequest {
     filed.request
 }
 
-/// Takes a step with a request that is stored.
+/// Takes a step with a stored request.
 async fn step<S: Store>(store: &S, id: RequestId, step: RequestStep, now: Timestamp) -> PrivacyRequest {
     let mut request = load(store, id).await;
     let before = request.version;
@@ -48,7 +49,7 @@ async fn ids<S: Store>(store: &S, query: RequestQuery) -> Vec<RequestId> {
     store.privacy_requests(query).await.expect("readable").iter().map(|request| request.id).collect()
 }
 
-pub(super) async fn a_request_is_filed_once_and_read_back<S: Store>(store: Arc<S>) {
+pub(super) async fn file_request_returns_the_open_request<S: Store>(store: Arc<S>) {
     let request = receive("ada", RequestKind::Access, at(1));
     assert_eq!(store.privacy_request(request.id).await.expect("readable"), None);
     assert_eq!(file(&*store, request.clone()).await, request);
@@ -56,7 +57,7 @@ pub(super) async fn a_request_is_filed_once_and_read_back<S: Store>(store: Arc<S
     let second = receive("ada", RequestKind::Access, at(2));
     let filed = store.file_request(second, note(AuditAction::RequestFiled, None), at(2)).await.expect("answered");
     assert_eq!((filed.request, filed.is_duplicate), (request.clone(), true));
-    // Another kind, another user, and one that was answered.
+    // Another kind, another user, and an answered request.
     file(&*store, receive("ada", RequestKind::Erasure, at(3))).await;
     file(&*store, receive("bob", RequestKind::Access, at(3))).await;
     step(&*store, request.id, RequestStep::Cancel, at(4)).await;
@@ -66,12 +67,12 @@ pub(super) async fn a_request_is_filed_once_and_read_back<S: Store>(store: Arc<S
     for _ in 0..2 {
         let refused = receive("cid", RequestKind::Access, at(5));
         let refused = store.file_request(refused, note(AuditAction::RequestFiled, None), at(5)).await;
-        assert_eq!(refused.expect_err("struck out").kind(), ErrorKind::UserErased);
+        assert_eq!(refused.expect_err("erased").kind(), ErrorKind::UserErased);
         erase(&*store, erased.id, 9).await;
     }
 }
 
-pub(super) async fn a_change_is_one_of_what_the_caller_knows<S: Store>(store: Arc<S>) {
+pub(super) async fn change_request_checks_the_version<S: Store>(store: Arc<S>) {
     let mut request = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
     let known = request.version;
     request.step(RequestStep::Verify, at(2)).expect("it can follow");
@@ -88,7 +89,7 @@ pub(super) async fn a_change_is_one_of_what_the_caller_knows<S: Store>(store: Ar
     assert_eq!(store.privacy_request(unknown.id).await.expect("readable"), None);
 }
 
-pub(super) async fn lists_name_what_they_name<S: Store>(store: Arc<S>) {
+pub(super) async fn privacy_requests_filter_and_page<S: Store>(store: Arc<S>) {
     let mut all = Vec::new();
     for (number, (name, kind)) in [
         ("ada", RequestKind::Access),
@@ -114,8 +115,7 @@ pub(super) async fn lists_name_what_they_name<S: Store>(store: Arc<S>) {
         (RequestQuery::new().kind(RequestKind::Erasure), &[2, 3]),
         (RequestQuery::new().open(), &[1, 2, 3, 4]),
         (RequestQuery::new().user(user_id("ada")).open().kind(RequestKind::Access), &[]),
-        // What was received first is overdue first, but for what was extended and what was
-        // answered.
+        // The first received is overdue first, except for extended and answered requests.
         (RequestQuery::new().overdue_at(late), &[2]),
         (RequestQuery::new().overdue_at(all[2].due_at), &[]),
         (RequestQuery::new().grace_over_at(at(99)), &[]),
@@ -131,14 +131,14 @@ pub(super) async fn lists_name_what_they_name<S: Store>(store: Arc<S>) {
     assert_eq!(counts, RequestCounts { open: 4, overdue: 1 });
 }
 
-pub(super) async fn confirming_an_erasure_restricts_and_cancelling_it_lifts_that<S: Store>(store: Arc<S>) {
+pub(super) async fn change_request_confirming_erasure_restricts<S: Store>(store: Arc<S>) {
     let restriction = async |name| store.restriction_of(user_id(name)).await.expect("readable");
     let request = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
     step(&*store, request.id, RequestStep::Confirm { grace_until: at(100) }, at(5)).await;
     assert_eq!(restriction("ada").await, Some(Restriction::new(at(5), RestrictionReason::ErasurePending)));
     step(&*store, request.id, RequestStep::Cancel, at(6)).await;
     assert_eq!(restriction("ada").await, None);
-    // Somebody who is restricted anyway stays so.
+    // A user who is restricted for another reason stays restricted.
     let other = Some(Restriction::new(at(1), RestrictionReason::Claims));
     restrict(&*store, "ada", other).await;
     let request = file(&*store, receive("ada", RequestKind::Erasure, at(7))).await;
@@ -147,7 +147,7 @@ pub(super) async fn confirming_an_erasure_restricts_and_cancelling_it_lifts_that
     assert_eq!((restriction("ada").await, restriction("bob").await), (other, None));
 }
 
-pub(super) async fn who_has_confirmed_to_be_erased_stays_restricted<S: Store>(store: Arc<S>) {
+pub(super) async fn restrict_cannot_lift_a_pending_erasure<S: Store>(store: Arc<S>) {
     let because = |reason| Some(Restriction::new(at(3), reason));
     let (claims, pending) = (because(RestrictionReason::Claims), because(RestrictionReason::ErasurePending));
     let ask = async |restriction, now| {
@@ -172,7 +172,7 @@ pub(super) async fn who_has_confirmed_to_be_erased_stays_restricted<S: Store>(st
     }
     step(&*store, request.id, RequestStep::Cancel, at(5)).await;
     assert_eq!((ask(claims, at(6)).await, state().await.0), (Ok(None), claims));
-    // What restricted before can go: it was not the only reason.
+    // The earlier restriction can be lifted: it was not the only reason.
     let request = file(&*store, receive("ada", RequestKind::Erasure, at(6))).await;
     step(&*store, request.id, RequestStep::Confirm { grace_until: at(100) }, at(7)).await;
     assert_eq!(ask(None, at(8)).await, Ok(claims));
@@ -181,7 +181,7 @@ pub(super) async fn who_has_confirmed_to_be_erased_stays_restricted<S: Store>(st
     assert_eq!((ask(None, at(9)).await, state().await.0), (Ok(None), None));
 }
 
-pub(super) async fn nobody_who_waits_to_be_erased_slips_out_of_that_in_parallel<S: Store>(store: Arc<S>) {
+pub(super) async fn restrict_cannot_lift_a_pending_erasure_in_parallel<S: Store>(store: Arc<S>) {
     for round in 0..8 {
         let name = format!("user {round}");
         let request = file(&*store, receive(&name, RequestKind::Erasure, at(1))).await;
@@ -207,7 +207,7 @@ pub(super) async fn nobody_who_waits_to_be_erased_slips_out_of_that_in_parallel<
     }
 }
 
-pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_answers_the_request_and_removes_the_name<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let erasure = file(&*store, receive("ada", RequestKind::Erasure, at(1))).await;
     let access = file(&*store, receive("ada", RequestKind::Access, at(1))).await;
@@ -236,7 +236,7 @@ pub(super) async fn an_erasure_answers_its_request_and_takes_the_name_from_all<S
     assert!(ids(&*store, RequestQuery::new().user(user_id("ada"))).await.is_empty());
 }
 
-pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_with_holds_answers_in_part<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let hold = LegalHold::new(HeldClass::Activities, "lawsuit 12", at(1)).expect("a reason");
     store.place_hold(user_id("ada"), hold, note(AuditAction::HoldPlaced, None), at(1)).await.expect("held");
@@ -263,7 +263,7 @@ pub(super) async fn an_erasure_that_leaves_something_answers_in_part<S: Store>(s
     assert_eq!((done.state.clone(), done.closed_at, done.user()), (RequestState::Done, Some(at(4)), None));
 }
 
-pub(super) async fn closed_requests_are_forgotten_when_their_time_is_over<S: Store>(store: Arc<S>) {
+pub(super) async fn delete_requests_deletes_old_closed_requests<S: Store>(store: Arc<S>) {
     let mut all = Vec::new();
     for (name, closed_at) in [("ada", Some(10)), ("bob", None), ("cid", Some(30)), ("dan", Some(20))] {
         let request = file(&*store, receive(name, RequestKind::Access, at(1))).await;
@@ -278,7 +278,7 @@ pub(super) async fn closed_requests_are_forgotten_when_their_time_is_over<S: Sto
     assert_eq!(ids(&*store, RequestQuery::new()).await, [all[1]], "what is open is kept");
 }
 
-pub(super) async fn of_parallel_requests_one_is_filed<S: Store>(store: Arc<S>) {
+pub(super) async fn file_request_files_one_in_parallel<S: Store>(store: Arc<S>) {
     let filed = at_once(|_| {
         let store = store.clone();
         async move {

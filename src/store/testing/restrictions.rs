@@ -1,11 +1,11 @@
-//! Cases for [`RestrictionStore`](crate::store::RestrictionStore): data that is kept and not used.
+//! Cases for [`RestrictionStore`](crate::store::RestrictionStore): restricted users.
 
 use std::sync::Arc;
 
 use super::{
-    START, Store, at, new_visitor, note, start,
-    subjects::{activities, append, begin_erasure, decide, entries, erase, event, fill, link, set_theme},
-    user_id,
+    START, Store, at,
+    erasures::{activities, append, begin_erasure, decide, entries, erase, event, fill, link, set_theme},
+    new_visitor, note, start, user_id,
 };
 use crate::{
     error::ErrorKind,
@@ -24,7 +24,7 @@ fn because(reason: RestrictionReason) -> Option<Restriction> {
     Some(Restriction::new(at(3), reason))
 }
 
-pub(super) async fn a_restriction_is_kept_and_lifted<S: Store>(store: Arc<S>) {
+pub(super) async fn restrict_stores_and_lifts<S: Store>(store: Arc<S>) {
     let of = async |name| store.restriction_of(user_id(name)).await.expect("readable");
     let (accuracy, claims) = (because(RestrictionReason::Accuracy), because(RestrictionReason::Claims));
     assert_eq!((restrict(&*store, "ada", None).await, of("ada").await), (None, None), "there was nothing to lift");
@@ -40,13 +40,13 @@ pub(super) async fn a_restriction_is_kept_and_lifted<S: Store>(store: Arc<S>) {
         restrict(&*store, name, claims).await;
     }
     assert_eq!(store.restricted_users(9).await.expect("readable"), ["abe", "ada", "bob"].map(user_id));
-    assert_eq!(store.restricted_users(2).await.expect("readable"), ["abe", "ada"].map(user_id), "at most so many");
+    assert_eq!(store.restricted_users(2).await.expect("readable"), ["abe", "ada"].map(user_id), "at most the limit");
     restrict(&*store, "ada", None).await;
     assert_eq!(store.restricted_users(9).await.expect("readable"), ["abe", "bob"].map(user_id));
 }
 
-pub(super) async fn nothing_is_stored_of_somebody_who_is_restricted<S: Store>(store: Arc<S>) {
-    // Known by heart before.
+pub(super) async fn append_stores_nothing_of_restricted_users<S: Store>(store: Arc<S>) {
+    // Cached before.
     fill(&*store, "ada", 1).await;
     let batch = |first| entries(first, ["ada", "bob", "ada"].map(|name| event(Some(name), None)));
     let stored = |sequences: Vec<Option<u64>>| sequences.iter().map(Option::is_some).collect::<Vec<_>>();
@@ -62,14 +62,14 @@ pub(super) async fn nothing_is_stored_of_somebody_who_is_restricted<S: Store>(st
     assert_eq!(activities(&*store, ActivityFilter::new().user(user_id("bob"))).await.len(), 3);
 }
 
-pub(super) async fn what_linked_visitors_do_is_not_stored_either<S: Store>(store: Arc<S>) {
+pub(super) async fn append_stores_nothing_of_linked_visitors_of_restricted_users<S: Store>(store: Arc<S>) {
     let [theirs, other] = [(); 2].map(|()| new_visitor());
     for visitor in [theirs, other] {
         decide(&*store, &visitor.into()).await;
     }
     append(&*store, entries(1, [event(None, Some(theirs)), event(None, Some(other))])).await;
     restrict(&*store, "ada", because(RestrictionReason::Unlawful)).await;
-    // Linked after it was known by heart, and after the restriction.
+    // Linked after the cache was filled, and after the restriction.
     link(&*store, theirs, "ada").await;
     let batch =
         [event(None, Some(theirs)), event(None, Some(other)), event(Some("bob"), Some(theirs)), event(None, None)];
@@ -77,7 +77,7 @@ pub(super) async fn what_linked_visitors_do_is_not_stored_either<S: Store>(store
     assert_eq!(sequences.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true, true]);
 }
 
-pub(super) async fn the_rest_is_as_before_for_somebody_who_is_restricted<S: Store>(store: Arc<S>) {
+pub(super) async fn restricted_users_keep_sessions_and_preferences<S: Store>(store: Arc<S>) {
     restrict(&*store, "ada", because(RestrictionReason::Claims)).await;
     start(&*store, Some("ada"), START).await;
     set_theme(&*store, "ada").await.expect("they may change what they like");
@@ -85,7 +85,7 @@ pub(super) async fn the_rest_is_as_before_for_somebody_who_is_restricted<S: Stor
     assert_eq!(store.list(user_id("ada"), None, 9, START).await.expect("readable").len(), 1);
 }
 
-pub(super) async fn who_is_restricted_is_spared_and_nobody_else<S: Store>(store: Arc<S>) {
+pub(super) async fn except_restricted_excludes_only_restricted_users<S: Store>(store: Arc<S>) {
     let [theirs, other] = [(); 2].map(|()| new_visitor());
     for visitor in [theirs, other] {
         decide(&*store, &visitor.into()).await;
@@ -119,12 +119,12 @@ pub(super) async fn who_is_restricted_is_spared_and_nobody_else<S: Store>(store:
     assert_eq!(store.delete_activities(sparing(), 9).await.expect("discarded"), 2);
 }
 
-pub(super) async fn who_is_struck_out_is_not_restricted<S: Store>(store: Arc<S>) {
+pub(super) async fn begin_erasure_supersedes_a_restriction<S: Store>(store: Arc<S>) {
     restrict(&*store, "ada", because(RestrictionReason::Accuracy)).await;
     let erasure = begin_erasure(&*store, "ada").await;
     let refused = async || {
         let again = because(RestrictionReason::Claims);
-        store.restrict(user_id("ada"), again, note(AuditAction::Restricted, None), at(4)).await.expect_err("struck out")
+        store.restrict(user_id("ada"), again, note(AuditAction::Restricted, None), at(4)).await.expect_err("erased")
     };
     assert_eq!(refused().await.kind(), ErrorKind::UserErased);
     assert!(erase(&*store, erasure.id, 10).await.finished_at.is_some());

@@ -1,4 +1,4 @@
-//! A new key for the same session, or for a new one that takes its data along.
+//! Cases for rotation: a new key for a session, or a new session with its data.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     model::session::{Lifetime, SessionLimits, SessionRecord},
 };
 
-pub(super) async fn a_rotation_moves_everything_to_the_new_key<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn rotate_moves_the_session_to_the_new_key<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     set(&*store, stored.id(), &[("a", "1"), ("b", "1")], START).await.expect("written");
     let mut head = stored.record.head.clone();
@@ -28,7 +28,7 @@ pub(super) async fn a_rotation_moves_everything_to_the_new_key<S: SessionStore>(
     assert_eq!(store.delete(stored.id(), at(9)).await.expect("deleted"), Some(new_key), "whatever its key is now");
 }
 
-pub(super) async fn a_rotation_to_its_own_key_replaces_head_and_data<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn rotate_to_the_same_key_replaces_head_and_data<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     set(&*store, stored.id(), &[("a", "1")], START).await.expect("written");
     let mut longer = stored.record.head.clone();
@@ -49,7 +49,7 @@ pub(super) async fn a_rotation_to_its_own_key_replaces_head_and_data<S: SessionS
     assert_eq!(store.load(stored.key, Realm::default()).await.expect("readable"), Loaded::Ended { logged_in: true });
 }
 
-pub(super) async fn a_login_takes_the_data_along_and_ends_the_old_session<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn rotate_with_a_new_id_keeps_data_and_ends_the_old_session<S: SessionStore>(store: Arc<S>) {
     let anonymous = start(&*store, None, START).await;
     set(&*store, anonymous.id(), &[("cart", "what another request wrote")], START).await.expect("written");
     let login = head(Some("ada"), at(1));
@@ -67,7 +67,7 @@ pub(super) async fn a_login_takes_the_data_along_and_ends_the_old_session<S: Ses
     assert_eq!(value(&*store, new_key, "b").await.as_deref(), Some("1"));
 }
 
-pub(super) async fn a_rotation_needs_the_current_key_and_a_live_session<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn rotate_requires_the_current_key_and_a_live_session<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, Some("ada"), START).await;
     let first = stored.to(stored.record.head.clone(), changes(&[]));
     let current = first.new_key;
@@ -82,7 +82,7 @@ pub(super) async fn a_rotation_needs_the_current_key_and_a_live_session<S: Sessi
     assert_eq!(rotated.expect("answered"), None, "an expired session does not log in");
 }
 
-pub(super) async fn a_rotation_that_fails_changes_nothing<S: SessionStore>(store: Arc<S>) {
+pub(super) async fn failed_rotate_changes_nothing<S: SessionStore>(store: Arc<S>) {
     let stored = start(&*store, None, START).await;
     let other = start(&*store, Some("eve"), START).await;
     let mut taken_key = stored.to(stored.record.head.clone(), changes(&[("a", "1")]));

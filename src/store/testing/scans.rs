@@ -1,4 +1,4 @@
-//! Cases for [`AnalyticsStore`]: what a scan shows, and when it ends.
+//! Cases for [`AnalyticsStore`]: scans.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use crate::{
     store::{Exclusion, Scan},
 };
 
-/// What one event of a scan was, without borrowing.
+/// One event of a scan, without borrowing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
     sequence: u64,
@@ -42,7 +42,7 @@ fn range(from: u64, until: u64) -> Range {
     Range::new(at(from), at(until)).expect("it does not end before it begins")
 }
 
-/// At most `limit` events of a scan.
+/// Returns at most `limit` events of a scan.
 async fn some<S: AnalyticsStore>(store: &S, scan: Scan, limit: usize) -> Vec<Seen> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let all = seen.clone();
@@ -74,8 +74,8 @@ async fn sequences<S: AnalyticsStore>(store: &S, scan: Scan) -> Vec<u64> {
     all(store, scan).await.iter().map(|seen| seen.sequence).collect()
 }
 
-/// Events of some persons, types, sessions and routes, at times that go up and down; the sequence
-/// of each.
+/// Stores events with different people, types, sessions and routes, at times that go up and down.
+/// Returns each with its sequence number.
 async fn stored<S: AnalyticsStore>(store: &S, count: u64) -> Vec<(u64, Event)> {
     let events: Vec<_> = (0..count).map(event).collect();
     let entries: Vec<_> = (1..).zip(events.iter().cloned()).map(|(number, event)| entry(number, event)).collect();
@@ -89,7 +89,7 @@ async fn stored<S: AnalyticsStore>(store: &S, count: u64) -> Vec<(u64, Event)> {
 
 fn event(number: u64) -> Event {
     let types = [EventType::PAGE_VIEW, EventType::PAGE_VIEW, EventType::LOGIN, EventType::PURCHASE];
-    // 7,919 is prime: times are mixed up, some of them twice.
+    // 7,919 is prime: times are mixed, some of them occur twice.
     let mut event = page_view("ada", at(number * 7_919 % 1_000));
     event.event_type = types[(number % 4) as usize].clone();
     event.user = (!number.is_multiple_of(3)).then(|| user_id(if number % 5 < 3 { "ada" } else { "ben" }));
@@ -104,7 +104,7 @@ fn event(number: u64) -> Event {
     event
 }
 
-pub(super) async fn a_scan_shows_each_event_of_the_range_once_in_order<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn scan_returns_each_event_once_in_order<S: AnalyticsStore>(store: Arc<S>) {
     assert_eq!(sequences(&*store, Scan::new(range(0, 1_000))).await, [0; 0], "there is nothing yet");
     let events = stored(&*store, 3_000).await;
     for (from, until) in [(0, 1_000), (0, 1), (1, 2), (500, 700), (999, 1_000), (1_000, 5_000), (300, 300)] {
@@ -120,7 +120,7 @@ pub(super) async fn a_scan_shows_each_event_of_the_range_once_in_order<S: Analyt
     assert_eq!(left, expected.map(|(_, (sequence, _))| *sequence).collect::<Vec<_>>());
 }
 
-pub(super) async fn a_scan_means_what_it_names<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn scan_conditions_match<S: AnalyticsStore>(store: Arc<S>) {
     let events = stored(&*store, 2_500).await;
     let everything = || Scan::new(range(0, 1_000));
     let ada = || user_id("ada");
@@ -157,7 +157,7 @@ pub(super) async fn a_scan_means_what_it_names<S: AnalyticsStore>(store: Arc<S>)
     }
 }
 
-pub(super) async fn persons_are_left_out_of_all_types_or_of_some<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn scan_excludes_people_by_type<S: AnalyticsStore>(store: Arc<S>) {
     let (phone, other) = (VisitorId::from(uuid::Uuid::from_u128(7)), VisitorId::from(uuid::Uuid::from_u128(8)));
     let mut events = Vec::new();
     for user in [Some("ada"), Some("bob"), None] {
@@ -195,7 +195,7 @@ pub(super) async fn persons_are_left_out_of_all_types_or_of_some<S: AnalyticsSto
     }
 }
 
-pub(super) async fn a_scan_shows_what_it_is_asked_for<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn scan_returns_requested_properties<S: AnalyticsStore>(store: Arc<S>) {
     let events = stored(&*store, 1_200).await;
     let plain = all(&*store, Scan::new(range(0, 1_000))).await;
     assert!(plain.iter().all(|seen| seen.session.is_none() && seen.route.is_none() && seen.data.is_none()));
@@ -218,7 +218,7 @@ pub(super) async fn a_scan_shows_what_it_is_asked_for<S: AnalyticsStore>(store: 
     assert_eq!((users.len(), visitors.len(), sessions.len(), types.len(), routes.len()), (2, 7, 11, 3, 4));
 }
 
-/// The number is that of the name, and no other's.
+/// Asserts that a number belongs to this name and no other.
 fn same<T: PartialEq + std::fmt::Debug>(known: &mut HashMap<u64, T>, number: Option<u64>, name: Option<T>) {
     assert_eq!(number.is_some(), name.is_some());
     if let (Some(number), Some(name)) = (number, name) {
@@ -227,7 +227,7 @@ fn same<T: PartialEq + std::fmt::Debug>(known: &mut HashMap<u64, T>, number: Opt
     }
 }
 
-pub(super) async fn a_scan_ends_when_it_is_told_to<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn scan_ends_on_break<S: AnalyticsStore>(store: Arc<S>) {
     let events = stored(&*store, 1_500).await;
     for limit in [1, 2, 1_100] {
         let seen = some(&*store, Scan::new(range(0, 1_000)), limit).await;
@@ -236,7 +236,7 @@ pub(super) async fn a_scan_ends_when_it_is_told_to<S: AnalyticsStore>(store: Arc
     }
 }
 
-pub(super) async fn a_scan_sees_whole_batches_only<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn scan_sees_whole_batches<S: AnalyticsStore>(store: Arc<S>) {
     let writer = {
         let store = store.clone();
         tokio::spawn(async move {
@@ -256,7 +256,7 @@ pub(super) async fn a_scan_sees_whole_batches_only<S: AnalyticsStore>(store: Arc
     writer.await.expect("it does not panic");
 }
 
-pub(super) async fn a_scan_that_nobody_waits_for_harms_nobody<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn dropped_scan_blocks_nobody<S: AnalyticsStore>(store: Arc<S>) {
     let events = stored(&*store, 1_500).await;
     for polls in 0..4 {
         poll_and_leave(store.scan(Scan::new(range(0, 1_000)), Box::new(|_| ControlFlow::Continue(()))), polls).await;

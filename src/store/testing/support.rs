@@ -1,4 +1,4 @@
-//! What the cases need: times, keys, sessions that are stored.
+//! Helpers of the cases: times, keys, stored sessions.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A moment far from zero.
+/// A time far from zero.
 pub(super) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 pub(super) const CAP: SessionCap = SessionCap { max: 1_000, on_limit: OnSessionLimit::EndOldest };
 pub(super) const IDLE: Duration = Duration::from_secs(1_800);
@@ -47,12 +47,12 @@ pub(super) fn user_id(name: &str) -> UserId {
     UserId::try_from(name).expect("a short name is a user id")
 }
 
-/// The key of trails here.
+/// The audit key of the cases.
 pub(super) fn audit_key() -> AuditKey {
     AuditKey::new([7; 32])
 }
 
-/// A note of the system's.
+/// A note by the system.
 pub(super) fn note(action: AuditAction, about: Option<&str>) -> AuditNote {
     AuditNote::new(action, Actor::System, about.map(user_id), audit_key())
 }
@@ -70,7 +70,7 @@ pub(super) fn data(values: &[(&str, &str)]) -> SessionData {
     SessionData::from_json(serde_json::Value::Object(json).to_string().as_bytes()).expect("this is an object")
 }
 
-/// A session that is stored.
+/// A stored session.
 #[derive(Clone)]
 pub(super) struct Stored {
     pub(super) key: SessionKey,
@@ -82,7 +82,7 @@ impl Stored {
         self.record.head.id
     }
 
-    /// The rotation of this session to a new key, with `head`.
+    /// Returns the rotation of this session to a new key, with `head`.
     pub(super) fn to(&self, head: SessionHead, changes: Changes) -> Rotation {
         Rotation { id: self.id(), key: self.key, new_key: new_key(), head, changes, epoch: EpochRule::Keep }
     }
@@ -121,7 +121,7 @@ pub(super) async fn value<S: SessionStore>(store: &S, key: SessionKey, name: &st
 
 pub(super) const TASKS: usize = 16;
 
-/// Runs `task` so many times at once.
+/// Runs `task` this many times at once.
 pub(super) async fn at_once<T, Fut>(task: impl Fn(usize) -> Fut) -> Vec<T>
 where
     T: Send + 'static,

@@ -117,7 +117,7 @@ async fn rotation_keeps_everything_but_the_token() {
 }
 
 #[tokio::test]
-async fn an_idle_session_ends_to_the_millisecond() {
+async fn idle_timeout_ends_to_the_millisecond() {
     let (app, _, clock) = memory_app();
     let mut guest = TestClient::new(&app);
     guest.ok("/login/ada").await;

@@ -1,4 +1,4 @@
-//! Cases for what an [`AnalyticsStore`] knows a quicker way to: it is what its events say.
+//! Cases for answers of an [`AnalyticsStore`] from rollups: they equal the events.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
 const HOUR: u64 = 60 * 60 * 1_000;
 const LIMIT: usize = 4;
 
-/// Events of three days, most of them in visits that go over the edges of hours and days.
+/// Events of three days, most of them in visits across the edges of hours and days.
 fn events() -> Vec<Event> {
     (0..400).map(event).collect()
 }
@@ -75,7 +75,7 @@ fn has(only: &Slice, event: &Event) -> bool {
     }
 }
 
-/// All that is stored.
+/// All stored events.
 async fn stored<S: AnalyticsStore>(store: &S) -> Vec<Activity> {
     let query = HistoryQuery::new(ActivityFilter::new()).order(Order::OldestFirst).limit(1_000);
     store.history(query).await.expect("read").activities
@@ -87,10 +87,10 @@ async fn check_overview<S: AnalyticsStore>(store: &S, counting: &AggregateQuery)
     stored.iter().filter(|activity| is_counted(counting, activity)).for_each(|activity| gathering.add(activity));
     let expected = gathering.finish(LIMIT);
     let found = store.overview(counting.clone(), Zone::UTC, LIMIT, OverviewParts::ALL).await.expect("answered");
-    assert!(found.is_none_or(|found| found == expected), "the overview is not what the events say");
+    assert!(found.is_none_or(|found| found == expected), "the overview differs from the events");
 }
 
-/// What the store answers as a whole is what its events say, if it does.
+/// Checks that aggregate answers of the store equal its events.
 async fn check<S: AnalyticsStore>(store: &S, counting: AggregateQuery) {
     if counting.only.is_none() {
         check_overview(store, &counting).await;
@@ -102,7 +102,7 @@ async fn check<S: AnalyticsStore>(store: &S, counting: AggregateQuery) {
         counted().for_each(|activity| buckets.add(&activity.event));
         let found = store.activity_series(counting.clone(), period, zone.clone()).await.expect("answered");
         let expected = buckets.finish();
-        assert!(found.is_none_or(|found| found == expected), "the series is not what the events say");
+        assert!(found.is_none_or(|found| found == expected), "the series differs from the events");
     }
 
     let (mut days, wider) = Buckets::days(counting.range, zone.clone()).expect("not too many");
@@ -110,20 +110,20 @@ async fn check<S: AnalyticsStore>(store: &S, counting: AggregateQuery) {
     stored.iter().filter(|activity| is_counted(&wider, activity)).for_each(|activity| days.add(&activity.event));
     let expected = days.finish_days();
     let found = store.active_users_series(counting, zone).await.expect("answered");
-    assert!(found.is_none_or(|found| found == expected), "active users are not what the events say");
+    assert!(found.is_none_or(|found| found == expected), "active users differ from the events");
 }
 
-/// Rolls up until there is nothing left to do.
+/// Rolls up until nothing is left to do.
 async fn roll_up<S: AnalyticsStore>(store: &S, counting: &AggregateQuery, now: Timestamp) {
     for _ in 0..1_000 {
-        if !store.roll_up(counting.clone(), now).await.expect("summed up") {
+        if !store.roll_up(counting.clone(), now).await.expect("rolled up") {
             return;
         }
     }
-    panic!("summing up does not end");
+    panic!("rolling up does not end");
 }
 
-pub(super) async fn whole_answers_are_what_the_events_say<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn aggregate_answers_equal_the_events<S: AnalyticsStore>(store: Arc<S>) {
     check(&*store, counting()).await;
     let entries = (1..).zip(events()).map(|(number, event)| entry(number, event)).collect();
     append(&*store, entries).await;
@@ -140,7 +140,7 @@ pub(super) async fn whole_answers_are_what_the_events_say<S: AnalyticsStore>(sto
     check(&*store, counting()).await;
 }
 
-pub(super) async fn series_may_be_of_some_events_only<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn activity_series_of_one_property_equals_the_events<S: AnalyticsStore>(store: Arc<S>) {
     let slices = [
         Slice::Type(EventType::LOGIN),
         Slice::Type(EventType::LOGOUT),
@@ -161,20 +161,20 @@ pub(super) async fn series_may_be_of_some_events_only<S: AnalyticsStore>(store: 
     }
 }
 
-pub(super) async fn what_is_summed_up_follows_the_events<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn rollups_follow_changes_of_events<S: AnalyticsStore>(store: Arc<S>) {
     let entries = (1..).zip(events()).map(|(number, event)| entry(number, event)).collect();
     append(&*store, entries).await;
     let now = at(80 * HOUR);
     roll_up(&*store, &counting(), now).await;
 
-    // What comes late, and what lies ahead.
+    // Late events, and events in the future.
     let late = [at(30 * HOUR + 5), at(50 * HOUR), at(200 * HOUR)].map(|time| page_view("dan", time));
     append(&*store, (1_001..).zip(late).map(|(number, event)| entry(number, event)).collect()).await;
     check(&*store, counting()).await;
     roll_up(&*store, &counting(), now).await;
     check(&*store, counting()).await;
 
-    // What is deleted, of somebody and of a time.
+    // Deletions by user and by time.
     store.delete_activities(ActivityFilter::new().user(user_id("ben")), 1_000).await.expect("deleted");
     check(&*store, counting()).await;
     roll_up(&*store, &counting(), now).await;
@@ -186,7 +186,7 @@ pub(super) async fn what_is_summed_up_follows_the_events<S: AnalyticsStore>(stor
     assert_eq!(store.check_rollups(counting()).await.expect("compared").wrong, []);
 }
 
-pub(super) async fn who_is_left_out_is_left_out_of_what_is_summed_up<S: AnalyticsStore>(store: Arc<S>) {
+pub(super) async fn rollups_respect_exclusions<S: AnalyticsStore>(store: Arc<S>) {
     let entries = (1..).zip(events()).map(|(number, event)| entry(number, event)).collect();
     append(&*store, entries).await;
     let now = at(80 * HOUR);
@@ -194,7 +194,7 @@ pub(super) async fn who_is_left_out_is_left_out_of_what_is_summed_up<S: Analytic
         counting(),
         counting().exclusion(vec![without(["ada"])]),
         counting().exclusion(vec![without(["cy", "nobody"])]).except_types([EventType::LOGIN]),
-        // Of some types only, and of others more: what one leaves in the other may leave out.
+        // Different exclusions by type: what one excludes, another may count.
         counting().exclusion(vec![
             without(["ada", "ben"]).types([EventType::LOGIN]),
             without(["ben", "cy"]).except_types([EventType::LOGIN]),
@@ -204,7 +204,7 @@ pub(super) async fn who_is_left_out_is_left_out_of_what_is_summed_up<S: Analytic
         counting().except_types([EventType::PURCHASE, EventType::LOGOUT]),
         counting(),
     ];
-    // Whatever it was rolled up for before.
+    // Whatever exclusions it was rolled up for before.
     for rolled_up in &questions {
         roll_up(&*store, rolled_up, now).await;
         assert_eq!(store.check_rollups(rolled_up.clone()).await.expect("compared").wrong, []);

@@ -1,4 +1,4 @@
-//! Cases for [`Store`]: what comes in one trip is what the parts answer one after the other.
+//! Cases for [`Store`]: methods that combine others return the same results.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::{
     store::{LoadedContext, Profile, StoredPreferences},
 };
 
-/// What the store answers at once, after a look at what its parts answer.
-async fn guest<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>) -> LoadedContext {
+/// Returns the combined result, after comparing it with its parts.
+async fn load_context<S: Store>(store: &S, key: SessionKey, visitor: Option<VisitorId>) -> LoadedContext {
     let session = store.load(key, Realm::default()).await.expect("readable");
     let named = match &session {
         Loaded::Found(record) => record.head.user.clone().map(Subject::User),
@@ -55,7 +55,7 @@ fn decision(profile: &Profile) -> Option<Decision> {
     profile.consents.get(&PurposeId::ANALYTICS).map(|consent_state| consent_state.decision)
 }
 
-pub(super) async fn a_user_comes_with_decisions_and_preferences<S: Store>(store: Arc<S>) {
+pub(super) async fn load_context_returns_consent_and_preferences_of_the_user<S: Store>(store: Arc<S>) {
     let session = start(&*store, Some("ada"), START).await;
     let visitor = new_visitor();
     decide(&*store, &user("ada"), Decision::Granted).await;
@@ -63,70 +63,70 @@ pub(super) async fn a_user_comes_with_decisions_and_preferences<S: Store>(store:
     decide(&*store, &visitor.into(), Decision::Denied).await;
     preferences::change(&*store, json!({ "theme": "dark" })).await;
     for visitor in [None, Some(visitor), Some(new_visitor())] {
-        let guest = guest(&*store, session.key, visitor).await;
+        let guest = load_context(&*store, session.key, visitor).await;
         assert_eq!((&guest.session, &guest.subject), (&Loaded::Found(session.record.clone()), &Some(user("ada"))));
         assert_eq!((decision(&guest.profile), guest.profile.preferences.version), (Some(Decision::Granted), 1));
     }
 }
 
-pub(super) async fn an_account_may_have_one_part_only<S: Store>(store: Arc<S>) {
+pub(super) async fn profile_may_have_one_part_only<S: Store>(store: Arc<S>) {
     assert_eq!(profile(&*store, &user("ada")).await, Profile::default(), "nobody knows the user");
     let session = start(&*store, Some("ada"), START).await;
-    assert_eq!(guest(&*store, session.key, None).await.profile, Profile::default());
+    assert_eq!(load_context(&*store, session.key, None).await.profile, Profile::default());
     preferences::change(&*store, json!({ "theme": "dark" })).await;
-    let of_ada = guest(&*store, session.key, None).await.profile;
+    let of_ada = load_context(&*store, session.key, None).await.profile;
     assert!(of_ada.consents.is_empty() && of_ada.preferences.version == 1);
     decide(&*store, &user("bob"), Decision::Denied).await;
     let of_bob = profile(&*store, &user("bob")).await;
     assert_eq!((decision(&of_bob), of_bob.preferences), (Some(Decision::Denied), StoredPreferences::default()));
 }
 
-pub(super) async fn an_anonymous_session_comes_with_the_account_of_the_visitor<S: Store>(store: Arc<S>) {
+pub(super) async fn load_context_returns_the_profile_of_the_visitor<S: Store>(store: Arc<S>) {
     let session = start(&*store, None, START).await;
     let visitor = new_visitor();
     decide(&*store, &visitor.into(), Decision::Objected).await;
-    // A user whose name is the visitor's, and who likes something.
+    // A user with the name of the visitor, and a preference.
     let namesake = user_id(&visitor.as_uuid().to_string());
     let patch = preferences::patch(json!({ "theme": "dark" }));
     store.change_preferences(namesake, patch, None).await.expect("changed");
-    let known = guest(&*store, session.key, Some(visitor)).await;
+    let known = load_context(&*store, session.key, Some(visitor)).await;
     assert_eq!((&known.session, &known.subject), (&Loaded::Found(session.record), &Some(visitor.into())));
     assert_eq!(decision(&known.profile), Some(Decision::Objected));
     assert_eq!(known.profile.preferences, StoredPreferences::default());
     let other = new_visitor();
-    let unknown = guest(&*store, session.key, Some(other)).await;
+    let unknown = load_context(&*store, session.key, Some(other)).await;
     assert_eq!((unknown.subject, unknown.profile), (Some(other.into()), Profile::default()));
-    let nobody = guest(&*store, session.key, None).await;
+    let nobody = load_context(&*store, session.key, None).await;
     assert_eq!((nobody.subject, nobody.profile), (None, Profile::default()));
 }
 
-pub(super) async fn a_key_that_is_unknown_or_ended_leaves_the_visitor<S: Store>(store: Arc<S>) {
+pub(super) async fn load_context_with_an_unknown_key_returns_the_visitor<S: Store>(store: Arc<S>) {
     let session = start(&*store, Some("ada"), START).await;
     let visitor = new_visitor();
     decide(&*store, &user("ada"), Decision::Granted).await;
     decide(&*store, &visitor.into(), Decision::Denied).await;
     store.delete(session.id(), START).await.expect("deleted");
     for (key, expected) in [(session.key, Loaded::Ended { logged_in: true }), (new_key(), Loaded::Unknown)] {
-        let left = guest(&*store, key, Some(visitor)).await;
+        let left = load_context(&*store, key, Some(visitor)).await;
         assert_eq!((left.session, left.subject), (expected, Some(visitor.into())));
         assert_eq!(decision(&left.profile), Some(Decision::Denied));
-        assert_eq!(guest(&*store, key, None).await.subject, None);
+        assert_eq!(load_context(&*store, key, None).await.subject, None);
     }
 }
 
-pub(super) async fn an_expired_session_still_names_its_user<S: Store>(store: Arc<S>) {
+pub(super) async fn load_context_of_an_expired_session_names_its_user<S: Store>(store: Arc<S>) {
     let session = start(&*store, Some("ada"), START).await;
     decide(&*store, &user("ada"), Decision::Granted).await;
     let late = START.after(2 * ABSOLUTE);
     assert!(session.record.head.is_expired(late) && !store.touch(session.id(), late).await.expect("answered"));
-    let expired = guest(&*store, session.key, Some(new_visitor())).await;
+    let expired = load_context(&*store, session.key, Some(new_visitor())).await;
     assert_eq!((expired.session, expired.subject), (Loaded::Found(session.record), Some(user("ada"))));
     assert_eq!(decision(&expired.profile), Some(Decision::Granted));
 }
 
-pub(super) async fn of_nobody_nothing_is_known<S: Store>(store: Arc<S>) {
-    let nobody = guest(&*store, new_key(), None).await;
+pub(super) async fn load_context_without_subject_is_empty<S: Store>(store: Arc<S>) {
+    let nobody = load_context(&*store, new_key(), None).await;
     assert_eq!(nobody, LoadedContext { session: Loaded::Unknown, subject: None, profile: Profile::default() });
-    let stranger = guest(&*store, new_key(), Some(new_visitor())).await;
+    let stranger = load_context(&*store, new_key(), Some(new_visitor())).await;
     assert_eq!((stranger.session, stranger.profile), (Loaded::Unknown, Profile::default()));
 }

@@ -1,4 +1,4 @@
-//! What the cases about subjects do and look at, one step each.
+//! Steps and assertions of the cases for erasure.
 
 use serde_json::json;
 
@@ -24,10 +24,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// Until when an erased user stays out.
+/// Expiry of the tombstone.
 pub(super) const UNTIL: Timestamp = Timestamp::from_millis(START.as_millis() + 1_000_000);
 
-/// What is kept of somebody.
+/// The stored data of a user.
 #[derive(Debug, PartialEq)]
 pub(super) struct Kept {
     pub(super) sessions: Vec<SessionHead>,
@@ -66,7 +66,7 @@ pub(in crate::store::testing) async fn activities<S: Store>(store: &S, filter: A
     page.activities
 }
 
-/// Numbers for events: each store of the suite sees each of them once.
+/// Numbers events: a store sees each of them once.
 pub(in crate::store::testing) fn entries(first: u64, events: impl IntoIterator<Item = Event>) -> Vec<Entry> {
     let origin = 0xe4a5_e000_0000_0001;
     events.into_iter().zip(first..).map(|(event, number)| Entry { id: EventId { origin, number }, event }).collect()
@@ -98,7 +98,7 @@ pub(in crate::store::testing) async fn set_theme<S: Store>(store: &S, name: &str
     store.change_preferences(user_id(name), patch(json!({ "theme": "dark" })), None).await.map(drop)
 }
 
-/// Two sessions, preferences, a decision and ten events from `first` on.
+/// Stores two sessions, preferences, a decision and ten events from `first` on.
 pub(in crate::store::testing) async fn fill<S: Store>(store: &S, name: &str, first: u64) -> [Stored; 2] {
     let sessions = [start(store, Some(name), START).await, start(store, Some(name), START).await];
     set_theme(store, name).await.expect("changed");
@@ -109,7 +109,7 @@ pub(in crate::store::testing) async fn fill<S: Store>(store: &S, name: &str, fir
 }
 
 pub(in crate::store::testing) async fn begin_erasure<S: Store>(store: &S, name: &str) -> Erasure {
-    store.begin_erasure(user_id(name), UNTIL, began(name), at(3)).await.expect("struck out")
+    store.begin_erasure(user_id(name), UNTIL, began(name), at(3)).await.expect("erased")
 }
 
 pub(super) fn began(name: &str) -> AuditNote {
@@ -124,7 +124,7 @@ pub(super) async fn lift_erasure<S: Store>(store: &S) -> Result<bool> {
     store.lift_erasure(user_id("ada"), note(AuditAction::Lifted, Some("ada")), at(5)).await
 }
 
-/// Erases until it is finished, `limit` rows at a time.
+/// Erases until the erasure is finished, `limit` rows at a time.
 pub(in crate::store::testing) async fn erase<S: Store>(store: &S, id: ErasureId, limit: usize) -> Erasure {
     let rows = |erased: &ErasedCounts| erased.activities + erased.consents;
     let mut before = 0;
@@ -136,16 +136,16 @@ pub(in crate::store::testing) async fn erase<S: Store>(store: &S, id: ErasureId,
             return erasure;
         }
         let unfinished = store.unfinished_erasures().await.expect("readable");
-        assert!(unfinished.iter().any(|one| one.id == id && one.user.is_some()), "it can be gone on with");
+        assert!(unfinished.iter().any(|one| one.id == id && one.user.is_some()), "it can be continued");
     }
-    panic!("an erasure does not come to an end");
+    panic!("an erasure does not finish");
 }
 
 pub(super) fn assert_user_erased<T: std::fmt::Debug>(result: Result<T>) {
     assert_eq!(result.expect_err("it is not stored").kind(), ErrorKind::UserErased);
 }
 
-/// Tries each method that would store something of the user.
+/// Tries each method that would store data of the user.
 pub(super) async fn assert_nothing_is_stored<S: Store>(store: &S, name: &str, first: u64) {
     let stranger =
         start_with(store, SessionRecord { head: head(None, START), data: data(&[("cart", "3")]) }, START).await;
@@ -160,7 +160,7 @@ pub(super) async fn assert_nothing_is_stored<S: Store>(store: &S, name: &str, fi
     assert_eq!(found(store, stranger.key).await.as_ref(), Some(&stranger.record), "the stranger is who they were");
 
     assert_user_erased(set_theme(store, name).await);
-    // The default is no change, and refused all the same.
+    // The default is no change, and is refused all the same.
     let nothing = patch(json!({ "theme": "system" }));
     assert_user_erased(store.change_preferences(user_id(name), nothing, Some(7)).await);
     let decision = decided(&user(name), PurposeId::ANALYTICS, Decision::Denied, at(5));

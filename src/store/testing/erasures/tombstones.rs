@@ -1,4 +1,4 @@
-//! Cases for erasures that are remembered elsewhere and come back to the store.
+//! Cases for erasures that are restored from a journal.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ async fn pseudonym<S: Store>(store: &S, name: &str) -> Pseudonym {
     Pseudonym::of(&user_id(name), &store.signing_secret().await.expect("there is a secret"))
 }
 
-/// An erasure as a journal remembers it.
+/// An erasure as a journal has it.
 async fn remembered<S: Store>(store: &S, name: &str) -> Erasure {
     Erasure::begin(user_id(name), pseudonym(store, name).await, at(1), UNTIL).expect("the system has random bytes")
 }
@@ -33,7 +33,7 @@ async fn names<S: Store>(store: &S, limit: usize) -> Vec<String> {
     }
 }
 
-pub(in crate::store::testing) async fn every_user_is_named_page_by_page<S: Store>(store: Arc<S>) {
+pub(in crate::store::testing) async fn users_returns_every_user_in_pages<S: Store>(store: Arc<S>) {
     assert_eq!(names(&*store, 10).await, [""; 0]);
     set_theme(&*store, "b preferences").await.expect("changed");
     decide(&*store, &user("c decision")).await;
@@ -51,7 +51,7 @@ pub(in crate::store::testing) async fn every_user_is_named_page_by_page<S: Store
     assert!(!names(&*store, 100).await.contains(&"b preferences".to_owned()), "an erased name is gone");
 }
 
-pub(in crate::store::testing) async fn a_tombstone_is_found_by_its_pseudonym<S: Store>(store: Arc<S>) {
+pub(in crate::store::testing) async fn tombstone_finds_an_erasure_by_pseudonym<S: Store>(store: Arc<S>) {
     let of_ada = pseudonym(&*store, "ada").await;
     assert_eq!(store.tombstone(of_ada).await.expect("readable"), None);
     fill(&*store, "ada", 1).await;
@@ -64,12 +64,12 @@ pub(in crate::store::testing) async fn a_tombstone_is_found_by_its_pseudonym<S: 
     assert_eq!(store.tombstone(pseudonym(&*store, "bob").await).await.expect("readable"), None);
 }
 
-pub(in crate::store::testing) async fn an_erasure_that_is_remembered_is_done_again_as_it_was<S: Store>(store: Arc<S>) {
+pub(in crate::store::testing) async fn restore_erasure_repeats_the_erasure<S: Store>(store: Arc<S>) {
     let sessions = fill(&*store, "ada", 1).await;
     fill(&*store, "bob", 100).await;
     let before = kept(&*store, "bob").await;
     let erasure = remembered(&*store, "ada").await;
-    let begun = store.restore_erasure(erasure.clone(), began("ada"), at(3)).await.expect("struck out");
+    let begun = store.restore_erasure(erasure.clone(), began("ada"), at(3)).await.expect("erased");
     assert_eq!(begun, Erasure { erased: ErasedCounts { sessions: 2, ..ErasedCounts::default() }, ..erasure.clone() });
     for session in sessions {
         assert_eq!(
@@ -85,16 +85,14 @@ pub(in crate::store::testing) async fn an_erasure_that_is_remembered_is_done_aga
     assert_eq!((done.erased.activities, done.erased.preferences, done.erased.consents), (10, 1, 1));
     assert!(kept(&*store, "ada").await.is_nothing());
     assert_eq!(kept(&*store, "bob").await, before, "others are as they were");
-    // Whatever else is remembered of her: there is a tombstone.
+    // Another erasure of the same user changes nothing: there is a tombstone.
     let other = remembered(&*store, "ada").await;
     for again in [erasure, finished(other.clone()), other] {
         assert_eq!(store.restore_erasure(again, began("ada"), at(9)).await.expect("answered"), done);
     }
 }
 
-pub(in crate::store::testing) async fn a_finished_erasure_that_is_remembered_keeps_its_user_out<S: Store>(
-    store: Arc<S>,
-) {
+pub(in crate::store::testing) async fn restore_erasure_of_a_finished_erasure_refuses_writes<S: Store>(store: Arc<S>) {
     let erasure = finished(remembered(&*store, "ada").await);
     let answers = at_once(|_| {
         let (store, erasure) = (store.clone(), erasure.clone());
@@ -105,11 +103,11 @@ pub(in crate::store::testing) async fn a_finished_erasure_that_is_remembered_kee
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), Some(erasure.clone()));
     assert_eq!(store.unfinished_erasures().await.expect("readable"), []);
     assert_nothing_is_stored(&*store, "ada", 1).await;
-    assert_eq!(begin_erasure(&*store, "ada").await, erasure, "she is struck out already");
+    assert_eq!(begin_erasure(&*store, "ada").await, erasure, "she is erased already");
     assert_eq!(store.delete_tombstones(UNTIL, 10).await.expect("answered"), 1);
 }
 
-pub(in crate::store::testing) async fn a_remembered_erasure_must_be_whole_and_of_this_store<S: Store>(store: Arc<S>) {
+pub(in crate::store::testing) async fn restore_erasure_checks_the_erasure<S: Store>(store: Arc<S>) {
     let right = remembered(&*store, "ada").await;
     let (mut named, mut nameless, mut foreign) = (right.clone(), right.clone(), right.clone());
     named.finished_at = Some(at(2));
@@ -123,7 +121,7 @@ pub(in crate::store::testing) async fn a_remembered_erasure_must_be_whole_and_of
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
 }
 
-pub(in crate::store::testing) async fn an_erasure_is_lifted_by_its_id_when_it_is_finished<S: Store>(store: Arc<S>) {
+pub(in crate::store::testing) async fn lift_erasure_by_id_requires_a_finished_erasure<S: Store>(store: Arc<S>) {
     let unknown = ErasureId::generate(START).expect("the system has random bytes");
     assert!(!store.lift_erasure_by_id(unknown, note(AuditAction::Lifted, None), at(5)).await.expect("answered"));
     fill(&*store, "ada", 1).await;
@@ -143,7 +141,7 @@ pub(in crate::store::testing) async fn an_erasure_is_lifted_by_its_id_when_it_is
     fill(&*store, "ada", 100).await;
 }
 
-pub(in crate::store::testing) async fn since_when_there_is_a_journal_is_remembered<S: Store>(store: Arc<S>) {
+pub(in crate::store::testing) async fn journal_since_keeps_the_first_time<S: Store>(store: Arc<S>) {
     let since = async || store.journal_since().await.expect("readable");
     assert_eq!(since().await, None);
     for now in [at(5), at(9), at(2)] {
@@ -152,9 +150,7 @@ pub(in crate::store::testing) async fn since_when_there_is_a_journal_is_remember
     }
 }
 
-pub(in crate::store::testing) async fn tombstones_are_restored_in_one_step_and_known_ones_stay<S: Store>(
-    store: Arc<S>,
-) {
+pub(in crate::store::testing) async fn restore_tombstones_is_atomic_and_keeps_known_ones<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let of_ada = begin_erasure(&*store, "ada").await;
     let names = ["bob", "cid", "dan"];
@@ -172,7 +168,7 @@ pub(in crate::store::testing) async fn tombstones_are_restored_in_one_step_and_k
     }
     assert_eq!(store.tombstone(missing[0].pseudonym).await.expect("readable"), None, "nothing was restored");
 
-    // One of them is there already, and one of them comes twice.
+    // One of them is known, and one of them occurs twice.
     assert_eq!(store.restore_tombstones(vec![missing[1].clone()], began("one"), at(3)).await.expect("answered"), 1);
     let mut all = missing.clone();
     all.extend([finished(remembered(&*store, "ada").await), finished(remembered(&*store, "bob").await)]);

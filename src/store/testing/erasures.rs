@@ -1,5 +1,4 @@
-//! Cases for [`ErasureStore`](crate::store::ErasureStore): a user is erased, and nothing of
-//! them is left or comes back.
+//! Cases for [`ErasureStore`](crate::store::ErasureStore).
 
 mod steps;
 pub(super) mod tombstones;
@@ -27,8 +26,8 @@ use crate::{
     },
 };
 
-pub(super) async fn nothing_of_somebody_who_is_struck_out_is_stored<S: Store>(store: Arc<S>) {
-    // One whom the store knows, and one of whom it has never heard.
+pub(super) async fn begin_erasure_refuses_all_writes<S: Store>(store: Arc<S>) {
+    // A known user, and an unknown one.
     fill(&*store, "ada", 1).await;
     for (name, first) in [("ada", 100), ("nobody", 200)] {
         let erasure = begin_erasure(&*store, name).await;
@@ -42,7 +41,7 @@ pub(super) async fn nothing_of_somebody_who_is_struck_out_is_stored<S: Store>(st
     }
 }
 
-pub(super) async fn sessions_of_somebody_who_is_struck_out_end_at_once<S: Store>(store: Arc<S>) {
+pub(super) async fn begin_erasure_ends_sessions<S: Store>(store: Arc<S>) {
     let theirs = fill(&*store, "ada", 1).await;
     let others = [start(&*store, Some("bob"), START).await, start(&*store, None, START).await];
     let erasure = begin_erasure(&*store, "ada").await;
@@ -60,7 +59,7 @@ pub(super) async fn sessions_of_somebody_who_is_struck_out_end_at_once<S: Store>
     }
 }
 
-pub(super) async fn who_is_struck_out_already_stays_so<S: Store>(store: Arc<S>) {
+pub(super) async fn begin_erasure_is_idempotent<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let first = begin_erasure(&*store, "ada").await;
     let answers =
@@ -87,7 +86,7 @@ pub(super) async fn who_is_struck_out_already_stays_so<S: Store>(store: Arc<S>) 
     assert_ne!((answers[0].id, answers[0].pseudonym), (first.id, first.pseudonym));
 }
 
-pub(super) async fn an_erasure_goes_on_in_chunks_until_nothing_is_left<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_works_in_chunks_until_finished<S: Store>(store: Arc<S>) {
     for (number, limit) in [1, 3, 10, 11, 1_000].into_iter().enumerate() {
         let (name, other) = (format!("ada {limit}"), format!("bob {limit}"));
         let first = number as u64 * 1_000;
@@ -109,7 +108,7 @@ pub(super) async fn an_erasure_goes_on_in_chunks_until_nothing_is_left<S: Store>
     }
 }
 
-pub(super) async fn visitors_who_were_linked_go_along_and_no_others<S: Store>(store: Arc<S>) {
+pub(super) async fn erase_some_includes_linked_visitors_only<S: Store>(store: Arc<S>) {
     let [phone, laptop, stranger, of_bob] = [(); 4].map(|()| new_visitor());
     let mut before = Vec::new();
     for visitor in [phone, laptop, stranger, of_bob] {
@@ -135,13 +134,13 @@ pub(super) async fn visitors_who_were_linked_go_along_and_no_others<S: Store>(st
         let left = left.iter().filter(|activity| activity.event.user.is_none());
         assert_eq!(left.count(), usize::from(!is_gone));
         assert_eq!(history(&*store, &visitor.into()).await, if is_gone { vec![] } else { vec![record] });
-        // Who was linked stands nowhere.
+        // A linked visitor is listed nowhere.
         assert_eq!(store.consents(visitor.into()).await.expect("readable").is_empty(), visitor != stranger);
     }
     assert_eq!(kept(&*store, "bob").await, bob, "he used the phone, too");
 }
 
-pub(super) async fn a_finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
+pub(super) async fn finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
     let begun = begin_erasure(&*store, "ada").await;
@@ -164,9 +163,9 @@ pub(super) async fn a_finished_erasure_names_nobody<S: Store>(store: Arc<S>) {
     );
 }
 
-pub(super) async fn unfinished_erasures_come_the_oldest_first<S: Store>(store: Arc<S>) {
+pub(super) async fn unfinished_erasures_are_sorted_by_age<S: Store>(store: Arc<S>) {
     for (name, millis) in [("cid", 3), ("ada", 1), ("bob", 2)] {
-        store.begin_erasure(user_id(name), UNTIL, began(name), at(millis)).await.expect("struck out");
+        store.begin_erasure(user_id(name), UNTIL, began(name), at(millis)).await.expect("erased");
     }
     let unfinished = store.unfinished_erasures().await.expect("readable");
     let names: Vec<_> = unfinished.iter().map(|erasure| erasure.user.as_ref().map(UserId::as_str)).collect();
@@ -176,8 +175,8 @@ pub(super) async fn unfinished_erasures_come_the_oldest_first<S: Store>(store: A
     assert_eq!(left.iter().map(|erasure| erasure.id).collect::<Vec<_>>(), [unfinished[0].id, unfinished[2].id]);
 }
 
-pub(super) async fn who_is_let_in_again_is_stored_again<S: Store>(store: Arc<S>) {
-    assert!(!lift_erasure(&*store).await.expect("answered"), "nobody was struck out");
+pub(super) async fn lift_erasure_allows_new_data<S: Store>(store: Arc<S>) {
+    assert!(!lift_erasure(&*store).await.expect("answered"), "nobody was erased");
     fill(&*store, "ada", 1).await;
     let erasure = begin_erasure(&*store, "ada").await;
     assert_eq!(lift_erasure(&*store).await.expect_err("under way").kind(), ErrorKind::Conflict);
@@ -185,7 +184,7 @@ pub(super) async fn who_is_let_in_again_is_stored_again<S: Store>(store: Arc<S>)
     assert!(lift_erasure(&*store).await.expect("answered"));
     assert!(!lift_erasure(&*store).await.expect("answered"));
     assert_eq!(store.erasure_of(user_id("ada")).await.expect("readable"), None);
-    // An event of before does not come back, a new one is stored.
+    // An old event is not stored again, a new one is.
     assert_eq!(append(&*store, entries(1, [event(Some("ada"), None)])).await, [None]);
     fill(&*store, "ada", 100).await;
     let again = kept(&*store, "ada").await;
@@ -195,9 +194,9 @@ pub(super) async fn who_is_let_in_again_is_stored_again<S: Store>(store: Arc<S>)
     assert_eq!(erase(&*store, second.id, 100).await.erased.activities, 10);
 }
 
-pub(super) async fn finished_erasures_are_forgotten_when_their_time_is_over<S: Store>(store: Arc<S>) {
+pub(super) async fn delete_tombstones_deletes_expired_erasures<S: Store>(store: Arc<S>) {
     for (name, millis) in [("ada", 10), ("bob", 20), ("cid", 30), ("dan", 10)] {
-        let erasure = store.begin_erasure(user_id(name), at(millis), began(name), START).await.expect("struck out");
+        let erasure = store.begin_erasure(user_id(name), at(millis), began(name), START).await.expect("erased");
         if name != "dan" {
             erase(&*store, erasure.id, 10).await;
         }
@@ -214,7 +213,7 @@ pub(super) async fn finished_erasures_are_forgotten_when_their_time_is_over<S: S
     assert_eq!(store.unfinished_erasures().await.expect("readable").len(), 1);
 }
 
-pub(super) async fn a_store_nobody_reads_is_clean_after_scrubbing<S: Store>(store: Arc<S>) {
+pub(super) async fn scrub_succeeds_without_readers<S: Store>(store: Arc<S>) {
     fill(&*store, "ada", 1).await;
     let erasure = begin_erasure(&*store, "ada").await;
     erase(&*store, erasure.id, 5).await;
@@ -223,7 +222,7 @@ pub(super) async fn a_store_nobody_reads_is_clean_after_scrubbing<S: Store>(stor
     assert_nothing_is_stored(&*store, "ada", 100).await;
 }
 
-pub(super) async fn whatever_the_order_nothing_of_an_erased_user_gets_in<S: Store>(store: Arc<S>) {
+pub(super) async fn begin_erasure_refuses_parallel_writes<S: Store>(store: Arc<S>) {
     const EVENTS: u64 = 20;
     for round in 0..8u64 {
         let (name, visitor) = (format!("ada {round}"), new_visitor());
