@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::rejection::BytesRejection,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    extract::{self, FromRequestParts, rejection::BytesRejection},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower_guestbook::ErrorKind;
 
@@ -19,6 +20,23 @@ use crate::{hashing::Busy, server::TooSlow};
 pub(crate) struct Refusal(Box<Response>);
 
 pub(crate) type Answer<T = Json<Value>> = Result<T, Refusal>;
+
+/// For answers that can be others the next time.
+pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+/// Parameters of the path. What is wrong with them is answered as everything else.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match extract::Path::from_request_parts(parts, state).await {
+            Ok(extract::Path(parameters)) => Ok(Self(parameters)),
+            Err(rejection) => Err(refuse(rejection.status(), &rejection.body_text())),
+        }
+    }
+}
 
 pub(crate) fn success(message: &str) -> Json<Value> {
     Json(json!({ "status": "success", "message": message }))

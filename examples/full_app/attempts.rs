@@ -8,7 +8,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -33,6 +33,7 @@ pub(crate) enum Account {
 
 pub(crate) struct Attempts {
     state: Mutex<State>,
+    pending: Arc<()>,
 }
 
 struct State {
@@ -48,12 +49,14 @@ pub(crate) struct Attempt {
     network: IpAddr,
     /// How long to wait before the password is checked.
     pub(crate) delay: Duration,
+    /// Held while the attempt is under way.
+    _pending: Arc<()>,
 }
 
 impl Attempts {
     pub(crate) fn new() -> Self {
         let (pairs, networks, accounts) = (Windows::new(), Windows::new(), Windows::new());
-        Self { state: Mutex::new(State { pairs, networks, accounts }) }
+        Self { state: Mutex::new(State { pairs, networks, accounts }), pending: Arc::default() }
     }
 
     /// Counts an attempt as failed before it is judged, so that parallel guesses count too. `Err`
@@ -72,7 +75,12 @@ impl Attempts {
         state.pairs.add(pair, 1, now);
         state.networks.add(network, 1, now);
         state.accounts.add(account.clone(), 1, now);
-        Ok(Attempt { account, network, delay })
+        Ok(Attempt { account, network, delay, _pending: self.pending.clone() })
+    }
+
+    /// Whether attempts are under way.
+    pub(crate) fn are_pending(&self) -> bool {
+        Arc::strong_count(&self.pending) > 1
     }
 
     /// The password was right, or could not be judged.

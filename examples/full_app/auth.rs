@@ -1,6 +1,10 @@
 //! Login, logout, change of password.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json,
@@ -10,12 +14,13 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_guestbook::{CurrentUserId, Session, UserId, session, session::Lifetime};
+use tower_guestbook::{CurrentUserId, Guestbook, Session, UserId, session, session::Lifetime};
 
 use crate::{
     App,
     answers::{Answer, Refusal, refuse, success, unauthorized, wait},
     attempts::Account,
+    users::Users,
 };
 
 #[derive(Deserialize)]
@@ -89,8 +94,36 @@ pub(crate) async fn change_password(
     if check(&app, Account::Id(id), peer, changed).await?.is_none() {
         return Err(refuse(StatusCode::FORBIDDEN, "The old password is not right"));
     }
-    let ended = session.credentials_changed().await?;
+    let ended = match session.credentials_changed().await {
+        Ok(ended) => ended,
+        Err(error) => {
+            // The password has changed. Those who know the old one are logged out as soon as the store takes it.
+            tokio::spawn(finish_password_change(app.guestbook.clone(), app.users.clone(), id));
+            return Err(error.into());
+        }
+    };
+    app.users.password_change_is_done(id)?;
     Ok(Json(json!({ "status": "success", "message": "Password changed", "ended_sessions": ended })))
+}
+
+/// Ends the sessions from before changes of passwords that a stop or a failing store interrupted.
+pub(crate) fn finish_password_changes(guestbook: &Guestbook, users: &Arc<Users>) -> Result<(), crate::Error> {
+    for id in users.password_changes()? {
+        tokio::spawn(finish_password_change(guestbook.clone(), users.clone(), id));
+    }
+    Ok(())
+}
+
+async fn finish_password_change(guestbook: Guestbook, users: Arc<Users>, id: i64) {
+    loop {
+        let ended = guestbook.sessions().credentials_changed(&UserId::from(id)).await;
+        let done = ended.map_err(crate::Error::from).and_then(|_| users.password_change_is_done(id));
+        match done {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "sessions from before a change of password could not be ended yet"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Checks a password with `checked`, if it may be tried now. Only a wrong one, `None`, counts as a
@@ -101,7 +134,15 @@ async fn check<T>(
     peer: SocketAddr,
     checked: impl Future<Output = Result<Option<T>, crate::Error>>,
 ) -> Answer<Option<T>> {
-    let attempt = app.attempts.begin(account, peer.ip(), Instant::now());
+    // Attempts under way count as failures until they are judged: several right ones at once wait for each other.
+    let mut attempt = app.attempts.begin(account.clone(), peer.ip(), Instant::now());
+    for _ in 0..MOST_WAITS {
+        if attempt.is_ok() || !app.attempts.are_pending() {
+            break;
+        }
+        tokio::time::sleep(WAIT).await;
+        attempt = app.attempts.begin(account.clone(), peer.ip(), Instant::now());
+    }
     let attempt = attempt.map_err(|left| wait("Too many failed logins", left))?;
     tokio::time::sleep(attempt.delay).await;
     let checked = checked.await;
@@ -110,6 +151,10 @@ async fn check<T>(
     }
     Ok(checked?)
 }
+
+/// How often, and how long each time, an attempt waits for others of its account or network.
+const MOST_WAITS: u32 = 40;
+const WAIT: Duration = Duration::from_millis(50);
 
 /// A `T` in JSON, or `problem` if it is JSON but no `T`.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], problem: &str) -> Result<T, Refusal> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use tower_guestbook::{
 
 use crate::{
     App,
-    answers::{Answer, Refusal, refuse, success},
+    answers::{Answer, NO_STORE, Path, Refusal, refuse, success},
     auth::parse,
     page,
     purposes::offers_cookie,
@@ -31,8 +31,6 @@ pub(crate) const MAX_BODY: usize = 16 * 1024;
 
 /// So much of the history is shown.
 const HISTORY: usize = 100;
-
-const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// `consent_type` and `granted`, or several `choices` and the `method` they were made by.
 #[derive(Deserialize)]

@@ -2,18 +2,15 @@
 //! recorded, and the record of processing. What users may do about their own data is the
 //! guestbook's router.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderName, header},
-    response::IntoResponse,
-};
+use axum::{Json, extract::State, response::IntoResponse};
 use serde_json::json;
 use tower_guestbook::CurrentUserId;
 
-use crate::{App, answers::Answer, sessions::check_admin};
-
-const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+use crate::{
+    App,
+    answers::{Answer, NO_STORE},
+    sessions::check_admin,
+};
 
 /// Whether the trail is what was recorded.
 pub(crate) async fn verify(State(app): State<App>, user: Option<CurrentUserId>) -> Answer<impl IntoResponse> {

@@ -130,6 +130,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         .preferences(preferences::rules()?)
         .build()?;
     guestbook.ready().await?;
+    auth::finish_password_changes(&guestbook, &users)?;
     tracing::info!(secure, "the session cookie is Secure on every address but loopback");
     if secure {
         tracing::warn!("browsers send a Secure cookie over HTTPS only: put a TLS proxy in front of this server");
@@ -219,6 +220,8 @@ fn routes(app: App, recording: bool) -> tower_guestbook::Result<Router> {
     let router = Router::new()
         .route("/", get(page::index))
         .route("/style.css", get(page::style))
+        .route("/favicon.svg", get(page::icon))
+        .route("/favicon.ico", get(page::icon))
         .route("/health", get(page::health))
         .route("/auth/login", post(auth::login))
         .route("/auth/logout", post(auth::logout))

@@ -58,6 +58,11 @@ pub(crate) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/style.css"))
 }
 
+pub(crate) async fn icon() -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, include_str!("page/favicon.svg"))
+}
+
 /// Whether requests can be served. The log says why not.
 pub(crate) async fn health(State(app): State<App>) -> (StatusCode, Json<Value>) {
     match app.guestbook.health().await {

@@ -4,7 +4,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{State, rejection::BytesRejection},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,7 @@ use tower_guestbook::{
 
 use crate::{
     App,
-    answers::{Answer, Refusal, not_found, refuse, success},
+    answers::{Answer, NO_STORE, Path, Refusal, not_found, refuse, success},
     auth::parse_value,
 };
 
@@ -85,7 +85,7 @@ pub(crate) async fn reset(mut own: Own, headers: HeaderMap, Path(path): Path<Str
 }
 
 /// What everybody may see of a user. Who has no public profile looks like one who does not exist.
-pub(crate) async fn profile(State(app): State<App>, Path(id): Path<String>) -> Answer {
+pub(crate) async fn profile(State(app): State<App>, Path(id): Path<String>) -> Answer<impl IntoResponse> {
     let id: i64 = match id.parse() {
         Ok(id) => id,
         Err(_) => return Err(not_found().await),
@@ -103,7 +103,8 @@ pub(crate) async fn profile(State(app): State<App>, Path(id): Path<String>) -> A
         let history = app.guestbook.activities().history_for_others(views).await?;
         profile["page_views"] = history.activities.iter().map(page_view).collect();
     }
-    Ok(Json(profile))
+    // Preferences, restriction and objection can change what is shown at any time.
+    Ok((NO_STORE, Json(profile)))
 }
 
 async fn change(mut own: Own, headers: &HeaderMap, patch: &Value) -> Answer<Response> {

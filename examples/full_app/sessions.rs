@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{State, rejection::BytesRejection},
     http::StatusCode,
 };
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use tower_guestbook::{CurrentUserId, Session, Tracker, UserId};
 
 use crate::{
     App,
-    answers::{Answer, refuse, success, unauthorized},
+    answers::{Answer, Path, refuse, success, unauthorized},
     auth::parse_value,
     tracking,
 };

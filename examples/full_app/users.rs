@@ -37,6 +37,7 @@ impl Users {
         let mut database = Connection::open(path)?;
         database.execute_batch("PRAGMA journal_mode = WAL")?;
         make(&mut database)?;
+        database.execute_batch("CREATE TABLE IF NOT EXISTS password_changes (user INTEGER PRIMARY KEY) STRICT")?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let nobody = hash("a password that nobody has")?;
         Ok(Self { database: Mutex::new(database), hashing: Hashing::new(cores, queue), nobody })
@@ -80,7 +81,29 @@ impl Users {
         let new = self.hashing.run(move || hash(&new)).await???;
         // Only in place of the hash that was verified: of two changes at once one wins, and the other is told.
         let update = "UPDATE users SET password = ?2 WHERE id = ?1 AND password = ?3";
-        Ok(self.with(|database| database.execute(update, params![id, new, current]))? == 1)
+        Ok(self.with(|database| {
+            let change = database.unchecked_transaction()?;
+            let is_changed = change.execute(update, params![id, new, current])? == 1;
+            if is_changed {
+                change.execute("INSERT OR IGNORE INTO password_changes VALUES (?1)", [id])?;
+            }
+            change.commit()?;
+            Ok(is_changed)
+        })?)
+    }
+
+    /// Users whose password has changed and whose sessions from before may live on.
+    pub(crate) fn password_changes(&self) -> Result<Vec<i64>, Error> {
+        Ok(self.with(|database| {
+            let mut statement = database.prepare("SELECT user FROM password_changes")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })?)
+    }
+
+    /// The sessions from before the change of this user's password have ended.
+    pub(crate) fn password_change_is_done(&self, id: i64) -> Result<(), Error> {
+        self.with(|database| database.execute("DELETE FROM password_changes WHERE user = ?1", [id]))?;
+        Ok(())
     }
 
     async fn verify(&self, hash: String, password: &str) -> Result<bool, Error> {
@@ -107,8 +130,7 @@ fn create_private(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// The accounts are data of users, too: part of what they may take along, and struck out with the
-/// rest.
+/// The accounts are data of users, too: part of exports, and erased with the rest.
 pub(crate) struct Accounts(pub(crate) Arc<Users>);
 
 impl PersonalData for Accounts {
@@ -128,6 +150,7 @@ impl PersonalData for Accounts {
         let erased = match user.as_str().parse::<i64>() {
             Ok(id) => self.0.with(|database| {
                 database.execute_batch("PRAGMA secure_delete = ON")?;
+                database.execute("DELETE FROM password_changes WHERE user = ?1", [id])?;
                 let erased = database.execute("DELETE FROM users WHERE id = ?1", [id])?;
                 database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
                 Ok(erased as u64)

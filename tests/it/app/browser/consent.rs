@@ -68,6 +68,8 @@ async fn in_a_browser_a_guest_decides_and_what_they_decided_lasts() {
     assert_eq!(browser.cookies().await, ["consent", "offers"]);
     browser.shoot("offers.png").await;
 
+    assert_eq!(browser.console_errors().await, [""; 0]);
+
     // What is taken back is gone; what leads elsewhere is no way back.
     browser.open(&format!("{page}?purpose=marketing&return=//evil.example/")).await;
     browser.element("#purposes li").await;

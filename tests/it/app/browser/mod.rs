@@ -56,6 +56,7 @@ impl Browser {
         arguments.extend(more);
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
         } } });
         let reply = ask(&address, Method::POST, "/session", &[], capabilities.to_string()).await;
         let session = reply.json["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{}", reply.json)).to_owned();
@@ -117,6 +118,17 @@ impl Browser {
 
     async fn open(&self, url: &str) {
         self.command(Method::POST, "url", json!({ "url": url })).await;
+    }
+
+    /// The errors in the console since the last time. That nobody is logged in is none: the page
+    /// asks for it.
+    async fn console_errors(&self) -> Vec<String> {
+        let entries = self.command(Method::POST, "se/log", json!({ "type": "browser" })).await;
+        let is_error = |entry: &&Value| {
+            let message = entry["message"].as_str().unwrap();
+            entry["level"] == "SEVERE" && !(message.contains("/api/session ") && message.contains("401"))
+        };
+        entries.as_array().unwrap().iter().filter(is_error).map(ToString::to_string).collect()
     }
 
     async fn reload(&self) {

@@ -7,6 +7,7 @@ mod files;
 mod limits;
 mod live;
 mod parts;
+mod passwords;
 mod preferences;
 mod profile;
 mod rights;

@@ -73,7 +73,9 @@ fn attempts_do_not_count_a_success() {
     for _ in 0..100 {
         let attempt = attempts.begin(name("ada"), address(1), now).unwrap();
         assert_eq!(attempt.delay, Duration::ZERO);
+        assert!(attempts.are_pending());
         attempts.forgive(attempt);
+        assert!(!attempts.are_pending());
     }
 }
 

@@ -25,6 +25,7 @@ async fn full_app_shows_a_profile_only_as_far_as_its_user_wants() {
     user.patch(json!({ "privacy": { "profile_public": true } })).await;
     let profile = stranger.get(path).await;
     assert_eq!(profile.status, StatusCode::OK);
+    assert_eq!(profile.headers[header::CACHE_CONTROL], "no-store");
     assert_eq!((&profile.json["user_id"], &profile.json["name"]), (&json!(2), &json!("user1")));
     let views = profile.json["page_views"].as_array().unwrap();
     let pages: Vec<_> = views.iter().map(|view| view["page"].as_str().unwrap()).collect();
