@@ -27,9 +27,9 @@ async fn load_context<S: Store>(store: &S, key: SessionKey, visitor: Option<Visi
         Some(subject) => profile(store, subject).await,
         None => Profile::default(),
     };
-    let guest = store.load_context(key, Realm::default(), visitor).await.expect("readable");
-    assert_eq!(guest, LoadedContext { session, subject, profile });
-    guest
+    let loaded = store.load_context(key, Realm::default(), visitor).await.expect("readable");
+    assert_eq!(loaded, LoadedContext { session, subject, profile });
+    loaded
 }
 
 async fn profile<S: Store>(store: &S, subject: &Subject) -> Profile {
@@ -63,9 +63,9 @@ pub(super) async fn load_context_returns_consent_and_preferences_of_the_user<S: 
     decide(&*store, &visitor.into(), Decision::Denied).await;
     preferences::change(&*store, json!({ "theme": "dark" })).await;
     for visitor in [None, Some(visitor), Some(new_visitor())] {
-        let guest = load_context(&*store, session.key, visitor).await;
-        assert_eq!((&guest.session, &guest.subject), (&Loaded::Found(session.record.clone()), &Some(user("ada"))));
-        assert_eq!((decision(&guest.profile), guest.profile.preferences.version), (Some(Decision::Granted), 1));
+        let loaded = load_context(&*store, session.key, visitor).await;
+        assert_eq!((&loaded.session, &loaded.subject), (&Loaded::Found(session.record.clone()), &Some(user("ada"))));
+        assert_eq!((decision(&loaded.profile), loaded.profile.preferences.version), (Some(Decision::Granted), 1));
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn load_reports_a_key_of_another_realm<S: SessionStore>(store: 
 pub(super) async fn list_and_revoke_are_per_realm<S: SessionStore>(store: Arc<S>) {
     let customer = start_in(&*store, Realm::default(), Some("1")).await;
     let admin = start_in(&*store, admins(), Some("1")).await;
-    let guest = start_in(&*store, admins(), None).await;
+    let session = start_in(&*store, admins(), None).await;
     let list = async |realm| {
         let heads = store.list(user_id("1"), realm, 10, START).await.expect("readable");
         heads.into_iter().map(|head| head.id).collect::<Vec<_>>()
@@ -81,7 +81,7 @@ pub(super) async fn list_and_revoke_are_per_realm<S: SessionStore>(store: Arc<S>
     assert_eq!((list(None).await, list(Some(Realm::default())).await), (vec![admin.id()], vec![]));
     start_in(&*store, Realm::try_from("others").expect("a realm"), None).await;
     assert_eq!(revoke(Revocation::All(Realm::default())).await, 0);
-    assert_eq!(load(&*store, &guest, admins()).await, Loaded::Found(guest.record.clone()));
+    assert_eq!(load(&*store, &session, admins()).await, Loaded::Found(session.record.clone()));
     assert_eq!(revoke(Revocation::All(admins())).await, 2, "the anonymous one, too");
 }
 

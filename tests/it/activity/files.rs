@@ -155,8 +155,8 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     let store = SqliteStore::open(&path).unwrap();
     let guestbook = Guestbook::builder(store.clone()).build().unwrap();
     let app = crate::support::app(&guestbook);
-    let mut guest = crate::support::TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = crate::support::TestClient::new(&app);
+    client.ok("/login/ada").await;
     guestbook.shutdown().await;
     store.close().await.unwrap();
     // What the first version knew are sessions and users.
@@ -210,8 +210,8 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
 
     let store = SqliteStore::open(&path).unwrap();
     let guestbook = Guestbook::builder(store.clone()).build().unwrap();
-    guest.app = crate::support::routes().layer(guestbook.layer());
-    assert_eq!(guest.user().await.as_deref(), Some("ada"), "still logged in");
+    client.app = crate::support::routes().layer(guestbook.layer());
+    assert_eq!(client.user().await.as_deref(), Some("ada"), "still logged in");
     guestbook.flush().await.unwrap();
     let ada = ActivityFilter::new().user(UserId::try_from("ada").unwrap());
     assert_eq!(guestbook.activities().count(ada).await.unwrap(), 1);

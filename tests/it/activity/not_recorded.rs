@@ -79,17 +79,17 @@ async fn a_withheld_event_is_told_once_and_its_caller_is_told_each_time() {
         serde_json::to_string(&[queued, durable]).unwrap()
     };
     let app = routes().route("/track", get(track)).layer(guestbook.layer());
-    let mut guest = TestClient::new(&app);
+    let mut client = TestClient::new(&app);
     for _ in 0..3 {
-        assert_eq!(guest.ok("/track").await.body, r#"["withheld","withheld"]"#);
+        assert_eq!(client.ok("/track").await.body, r#"["withheld","withheld"]"#);
     }
     assert_eq!(log.text().matches("reason=\"consent\"").count(), 1, "{}", log.text());
     assert!(!log.text().contains("reason=\"restricted\""));
 
-    guest.ok("/login/ada").await;
+    client.ok("/login/ada").await;
     guestbook.rights().restrict(&UserId::try_from("ada").unwrap(), RestrictionReason::Claims).await.unwrap();
     for _ in 0..3 {
-        assert_eq!(guest.ok("/track").await.body, r#"["withheld","withheld"]"#);
+        assert_eq!(client.ok("/track").await.body, r#"["withheld","withheld"]"#);
     }
     assert_eq!(log.text().matches("reason=\"restricted\"").count(), 1, "{}", log.text());
     assert!(!log.text().contains("ada"), "no names: {}", log.text());

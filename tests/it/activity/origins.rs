@@ -155,9 +155,9 @@ async fn requests_with_a_spammers_referrer_are_left_out_and_counted_unless_someb
     assert_eq!(other.as_deref(), Some("notspam.example"));
 
     let app = routes().layer(guestbook.layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    let cookie = format!("__Host-session={}", guest.cookie.as_deref().unwrap());
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    let cookie = format!("__Host-session={}", client.cookie.as_deref().unwrap());
     let headers = [("referer", b"https://spam.example/".as_slice()), ("cookie", cookie.as_bytes())];
     let trace = recorded(&guestbook, &headers).await.expect("whoever is logged in is no spammer");
     assert_eq!(trace.referrer, None, "but spam is no referrer");

@@ -113,13 +113,13 @@ async fn a_request_leaves_one_trace_with_what_is_documented_and_no_more() {
 async fn a_trace_knows_the_user_and_the_session_also_of_the_login_and_the_logout() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = routes().layer(guestbook.layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/set/a/1").await;
-    let anonymous: Value = guest.ok("/session").await.json();
-    guest.ok("/login/ada").await;
-    let ada: Value = guest.ok("/session").await.json();
-    guest.ok("/logout").await;
-    guest.ok("/").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/set/a/1").await;
+    let anonymous: Value = client.ok("/session").await.json();
+    client.ok("/login/ada").await;
+    let ada: Value = client.ok("/session").await.json();
+    client.ok("/logout").await;
+    client.ok("/").await;
 
     let seen: Vec<_> = events(&guestbook)
         .await
@@ -496,8 +496,8 @@ async fn what_nobody_wants_to_see_is_left_out_and_counted() {
 async fn whoever_is_logged_in_is_no_bot_whatever_the_program_is_called() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = routes().layer(guestbook.layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     let curl = |cookie: Option<&str>| {
         let mut request = get_("/");
         request.headers_mut().insert(header::USER_AGENT, "curl/8.5.0".parse().unwrap());
@@ -509,7 +509,7 @@ async fn whoever_is_logged_in_is_no_bot_whatever_the_program_is_called() {
     let before = events(&guestbook).await.len();
     finish(&app, curl(None)).await;
     assert_eq!(events(&guestbook).await.len(), before);
-    finish(&app, curl(guest.cookie.as_deref())).await;
+    finish(&app, curl(client.cookie.as_deref())).await;
     let last = events(&guestbook).await.pop().unwrap();
     let agent = last.request.unwrap().agent;
     assert_eq!((agent.browser, agent.device), (Some("curl"), DeviceClass::Other));
@@ -656,11 +656,11 @@ async fn a_sample_takes_all_requests_of_a_session_or_none() {
     let app = routes().layer(guestbook.layer());
     let mut taken = 0;
     for number in 0..100 {
-        let mut guest = TestClient::new(&app);
-        guest.ok(&format!("/login/user{number}")).await;
+        let mut client = TestClient::new(&app);
+        client.ok(&format!("/login/user{number}")).await;
         let before = events(&guestbook).await.len();
         for _ in 0..3 {
-            guest.ok("/session").await;
+            client.ok("/session").await;
         }
         match events(&guestbook).await.len() - before {
             0 => {}

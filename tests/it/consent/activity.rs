@@ -236,13 +236,13 @@ async fn withheld_requests_take_no_route_names() {
     let guestbook = builder.activity(capacity).consent(rules()).build().unwrap();
     let app = super::routes().fallback(async || "found").layer(guestbook.layer());
     let site = Site { app, guestbook, clock };
-    let (mut stranger, mut guest) = (site.browser(), site.browser());
+    let (mut stranger, mut client) = (site.browser(), site.browser());
     for word in &words[..20] {
         ok(stranger.get(&format!("/{word}")).await);
     }
-    guest.grant("analytics").await;
+    client.grant("analytics").await;
     for path in ["/page-x", "/page-y", "/page-z"] {
-        ok(guest.get(path).await);
+        ok(client.get(path).await);
     }
     let expected = [("api_call", "/decide"), ("api_call", "/page-x"), ("api_call", "/page-y"), ("api_call", ":other")];
     assert_eq!(recorded(&site).await, pairs(expected), "a quarter of eight names is left to this network");

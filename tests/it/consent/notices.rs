@@ -228,7 +228,7 @@ async fn snapshot_is_valid_only_for_its_subject() {
         for (number, mut browser) in browsers.into_iter().enumerate() {
             let answer = browser.decide(wanted.clone()).await;
             let expected = if number == index { StatusCode::OK } else { StatusCode::CONFLICT };
-            assert_eq!(answer.status, expected, "snapshot {index}, guest {number}: {}", answer.body);
+            assert_eq!(answer.status, expected, "snapshot {index}, client {number}: {}", answer.body);
         }
         // A no needs no notice, so it is recorded without the one that is somebody else's.
         let refusal = json!({ "made": [["analytics", "decline"]], "snapshot": snapshot });

@@ -28,21 +28,21 @@ async fn a_gate_for_recent_logins_closes_after_its_time() {
     let gated =
         Router::new().route("/danger", get(async || "done")).layer(guestbook.require_login().within(minutes(5)));
     let app = routes().merge(gated.clone()).layer(guestbook.session_layer());
-    let mut guest = TestClient::new(&app);
-    assert_eq!(guest.get("/danger").await.status, StatusCode::UNAUTHORIZED);
-    guest.ok("/set/a/1").await;
-    assert_eq!(guest.get("/danger").await.status, StatusCode::UNAUTHORIZED, "a session is no login");
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    assert_eq!(client.get("/danger").await.status, StatusCode::UNAUTHORIZED);
+    client.ok("/set/a/1").await;
+    assert_eq!(client.get("/danger").await.status, StatusCode::UNAUTHORIZED, "a session is no login");
+    client.ok("/login/ada").await;
     clock.advance(minutes(5));
-    assert_eq!(guest.ok("/danger").await.body, "done");
+    assert_eq!(client.ok("/danger").await.body, "done");
     clock.advance(Duration::from_millis(1));
-    let refused = guest.get("/danger").await;
+    let refused = client.get("/danger").await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.json()["title"], "Recent login required");
-    guest.ok("/rotate").await;
-    assert_eq!(guest.get("/danger").await.status, StatusCode::UNAUTHORIZED, "a rotation is no login");
-    guest.ok("/login/ada").await;
-    guest.ok("/danger").await;
+    client.ok("/rotate").await;
+    assert_eq!(client.get("/danger").await.status, StatusCode::UNAUTHORIZED, "a rotation is no login");
+    client.ok("/login/ada").await;
+    client.ok("/danger").await;
 
     let without_sessions = TestClient::new(&gated).get("/danger").await;
     assert_eq!(without_sessions.problem(), "500 Session layer missing", "it fails closed, and names the fix");

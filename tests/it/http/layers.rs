@@ -63,8 +63,8 @@ async fn a_guestbook_applied_twice_does_everything_once_and_warns_once() {
     let (log, _guard) = log();
     let guestbook = guestbook();
     let app = Router::new().nest("/in", pages().layer(guestbook.layer())).layer(guestbook.layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/in/page").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/in/page").await;
     assert_eq!(views(&guestbook).await, [None]);
 
     let stale = format!("__Host-session={}", &*SessionToken::generate().unwrap().expose_secret());
@@ -184,7 +184,7 @@ async fn gates_and_layers_look_at_the_guests_of_their_own_guestbook() {
         .layer(outer.guestbook.session_layer());
     let mut browser = Browser { app, ..outer.browser() };
     // The innermost session layer is that of the outer guestbook once more: handlers see its
-    // guests.
+    // clients.
     browser.login("ada").await;
     browser.grant("marketing").await;
     assert_eq!(browser.cookies.keys().map(String::as_str).collect::<Vec<_>>(), ["__Host-session"]);

@@ -61,7 +61,7 @@ async fn everybody(app: &Router) -> [Browser; 2] {
     [Browser::new(app), Browser::of(app, "ada").await]
 }
 
-/// What was recorded of the browser's guest, the last first.
+/// What was recorded of the browser's client, the last first.
 async fn decisions(browser: &mut Browser) -> Vec<(String, String, String)> {
     let decisions = browser.get("/decisions").await.json();
     let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();

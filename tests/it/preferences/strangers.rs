@@ -185,11 +185,11 @@ async fn critical_color_scheme_applies_to_html_only() {
             .route("/json", get(async |likes: Preferences<StandardPreferences>| Json(likes.value().clone())))
             .route("/plain", get(async || Html("")))
             .layer(guestbook.layer());
-        let mut guest = TestClient::new(&app);
+        let mut client = TestClient::new(&app);
         for (path, is_asked, critical_for) in
             [("/page", true, expected), ("/json", true, None), ("/plain", false, None)]
         {
-            let answer = guest.ok(path).await;
+            let answer = client.ok(path).await;
             assert_eq!(answer.headers.contains_key("accept-ch"), is_asked, "{path}");
             let said = answer.headers.get(&critical).map(|value| value.to_str().unwrap());
             assert_eq!(said, critical_for, "{path}, {is_critical}");

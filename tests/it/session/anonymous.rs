@@ -38,17 +38,17 @@ async fn the_least_recently_used_end<S: Store + Clone>(store: S) {
     let mut ada = TestClient::new(&app);
     ada.ok("/login/ada").await;
     ada.ok("/set/a/1").await;
-    let mut guests: Vec<_> = (0..5).map(|_| TestClient::new(&app)).collect();
-    for guest in &mut guests {
+    let mut clients: Vec<_> = (0..5).map(|_| TestClient::new(&app)).collect();
+    for client in &mut clients {
         clock.advance(minutes(2));
-        guest.ok("/set/a/1").await;
+        client.ok("/set/a/1").await;
     }
     assert_eq!(stored(&store).await.0, 3);
-    for guest in &mut guests[..2] {
-        assert_eq!(guest.value("a").await, Value::Null, "it ended");
-        assert!(guest.ok("/set/a/2").await.cookie().is_some(), "and another may begin");
+    for client in &mut clients[..2] {
+        assert_eq!(client.value("a").await, Value::Null, "it ended");
+        assert!(client.ok("/set/a/2").await.cookie().is_some(), "and another may begin");
     }
-    assert_eq!(guests[4].value("a").await, json!("1"));
+    assert_eq!(clients[4].value("a").await, json!("1"));
     assert_eq!(ada.user().await.as_deref(), Some("ada"), "sessions of users are none of it");
     assert_eq!(ada.value("a").await, json!("1"));
 }
@@ -212,14 +212,14 @@ async fn limits_that_hold_no_session_are_refused_by_build() {
 async fn a_full_memory_store_ends_an_anonymous_session_and_no_other() {
     let guestbook = builder(MemoryStore::new().capacity(3)).0.cache_age(Duration::ZERO).build().unwrap();
     let app = app(&guestbook);
-    let mut guests: Vec<_> = (0..3).map(|_| TestClient::new(&app)).collect();
-    guests[0].ok("/login/ada").await;
-    guests[1].ok("/set/a/1").await;
-    guests[2].ok("/set/a/1").await;
+    let mut clients: Vec<_> = (0..3).map(|_| TestClient::new(&app)).collect();
+    clients[0].ok("/login/ada").await;
+    clients[1].ok("/set/a/1").await;
+    clients[2].ok("/set/a/1").await;
     TestClient::new(&app).ok("/login/eve").await;
-    assert_eq!((guests[1].value("a").await, guests[2].value("a").await), (Value::Null, json!("1")));
+    assert_eq!((clients[1].value("a").await, clients[2].value("a").await), (Value::Null, json!("1")));
     TestClient::new(&app).ok("/login/bob").await;
     let refused = TestClient::new(&app).get("/login/mia").await;
     assert_eq!(refused.status, StatusCode::INSUFFICIENT_STORAGE);
-    assert_eq!(guests[0].user().await.as_deref(), Some("ada"));
+    assert_eq!(clients[0].user().await.as_deref(), Some("ada"));
 }

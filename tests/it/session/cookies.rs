@@ -26,9 +26,9 @@ async fn with_cookies(app: &Router, lines: &[&[u8]]) -> Answer {
 }
 
 async fn logged_in(app: &Router) -> String {
-    let mut guest = TestClient::new(app);
-    guest.ok("/login/ada").await;
-    guest.cookie.unwrap()
+    let mut client = TestClient::new(app);
+    client.ok("/login/ada").await;
+    client.cookie.unwrap()
 }
 
 #[tokio::test]
@@ -171,10 +171,10 @@ async fn header_transports_are_off_until_asked_for() {
 #[tokio::test]
 async fn only_responses_that_depend_on_the_session_say_so_to_caches() {
     let (app, _, _) = memory_app();
-    let mut guest = TestClient::with_cookie(&app, logged_in(&app).await);
-    let public = guest.ok("/").await;
+    let mut client = TestClient::with_cookie(&app, logged_in(&app).await);
+    let public = client.ok("/").await;
     assert_eq!((public.header(header::VARY), public.header(header::CACHE_CONTROL)), (None, None));
-    let private = guest.ok("/user").await;
+    let private = client.ok("/user").await;
     assert_eq!(private.header(header::VARY), Some("cookie"));
     assert_eq!(private.header(header::CACHE_CONTROL), Some("no-store"));
     let stranger = TestClient::new(&app).ok("/session").await;

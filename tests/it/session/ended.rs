@@ -74,15 +74,15 @@ impl Slow {
         Self { app, guestbook, begun, go_on }
     }
 
-    /// Sends `path` with the cookie of `guest`, runs `meanwhile` while it is under way, and returns
+    /// Sends `path` with the cookie of `client`, runs `meanwhile` while it is under way, and returns
     /// its answer.
     async fn during(
         &mut self,
-        guest: &TestClient,
+        client: &TestClient,
         path: &'static str,
         meanwhile: impl AsyncFnOnce(&Guestbook),
     ) -> Answer {
-        let mut slow = guest.clone();
+        let mut slow = client.clone();
         let answer = tokio::spawn(async move { slow.get(path).await });
         self.begun.recv().await.unwrap();
         meanwhile(&self.guestbook).await;
@@ -101,30 +101,30 @@ fn is_session_ended(answer: &Answer) -> bool {
 
 async fn a_write_of_a_logged_in_session_that_ended_is_401<S: Store>(store: S) {
     let mut slow = Slow::new(store);
-    let mut guest = TestClient::new(&slow.app);
-    guest.ok("/login/ada").await;
-    let parallel = guest.clone();
-    let answer = slow.during(&guest, "/slow/write", async |_| drop(parallel.clone().ok("/logout").await)).await;
+    let mut client = TestClient::new(&slow.app);
+    client.ok("/login/ada").await;
+    let parallel = client.clone();
+    let answer = slow.during(&client, "/slow/write", async |_| drop(parallel.clone().ok("/logout").await)).await;
     assert!(is_session_ended(&answer), "{answer:?}");
     // Just before: the token was valid until a moment ago.
-    assert!(is_session_ended(&guest.get("/set/a/1").await));
-    let error = guest.get("/save/a/1").await;
+    assert!(is_session_ended(&client.get("/set/a/1").await));
+    let error = client.get("/save/a/1").await;
     assert_eq!(error.status, StatusCode::UNAUTHORIZED);
     assert!(error.body.contains("session ended: the session has ended"), "{}", error.body);
     // A request that writes nothing is none of this one's business.
-    assert_eq!(guest.get("/get/a").await.status, StatusCode::OK);
+    assert_eq!(client.get("/get/a").await.status, StatusCode::OK);
 
     // A revocation, a new login in the same browser, and a new token that the request does not
     // know.
-    guest.ok("/login/ada").await;
+    client.ok("/login/ada").await;
     let revoke = async |guestbook: &Guestbook| {
         assert_eq!(guestbook.sessions().revoke_user(&"ada".try_into().unwrap()).await.unwrap(), 1)
     };
-    assert!(is_session_ended(&slow.during(&guest, "/slow/write", revoke).await));
-    guest.ok("/login/ada").await;
-    let parallel = guest.clone();
+    assert!(is_session_ended(&slow.during(&client, "/slow/write", revoke).await));
+    client.ok("/login/ada").await;
+    let parallel = client.clone();
     let login = async |_: &Guestbook| drop(parallel.clone().ok("/login/ada").await);
-    assert!(is_session_ended(&slow.during(&guest, "/slow/write", login).await));
+    assert!(is_session_ended(&slow.during(&client, "/slow/write", login).await));
     let mut rotated = TestClient::new(&slow.app);
     rotated.ok("/login/ada").await;
     let old = rotated.clone();
@@ -136,11 +136,11 @@ async fn a_write_of_a_logged_in_session_that_ended_is_401<S: Store>(store: S) {
 async fn save_says_that_the_session_ended<S: Store>(store: S) {
     let mut slow = Slow::new(store);
     for login in ["/login/ada", "/set/a/1"] {
-        let mut guest = TestClient::new(&slow.app);
-        guest.ok(login).await;
-        let parallel = guest.clone();
+        let mut client = TestClient::new(&slow.app);
+        client.ok(login).await;
+        let parallel = client.clone();
         let move_on = async |_: &Guestbook| drop(parallel.clone().ok("/login/ada").await);
-        let answer = slow.during(&guest, "/slow/save", move_on).await;
+        let answer = slow.during(&client, "/slow/save", move_on).await;
         let ended = format!("{:?} {:?}", Err::<(), _>(ErrorKind::Ended), Err::<(), _>(ErrorKind::Ended));
         assert_eq!((answer.status, &answer.body, answer.set_cookie()), (StatusCode::OK, &ended, None), "{login}");
     }
@@ -148,17 +148,17 @@ async fn save_says_that_the_session_ended<S: Store>(store: S) {
 
 async fn an_anonymous_session_that_logged_in_meanwhile_keeps_the_new_cookie<S: Store>(store: S) {
     let mut slow = Slow::new(store);
-    let mut guest = TestClient::new(&slow.app);
-    guest.ok("/set/a/1").await;
-    let mut browser = guest.clone();
-    let answer = slow.during(&guest, "/slow/write", async |_| drop(browser.ok("/login/ada").await)).await;
+    let mut client = TestClient::new(&slow.app);
+    client.ok("/set/a/1").await;
+    let mut browser = client.clone();
+    let answer = slow.during(&client, "/slow/write", async |_| drop(browser.ok("/login/ada").await)).await;
     assert_eq!((answer.status, answer.set_cookie()), (StatusCode::OK, None));
-    let late = guest.get("/set/late/1").await;
+    let late = client.get("/set/late/1").await;
     assert_eq!((late.status, late.set_cookie()), (StatusCode::OK, None));
-    assert_eq!(guest.get("/save/late/1").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(client.get("/save/late/1").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(browser.user().await.as_deref(), Some("ada"));
     assert_eq!(browser.value("late").await, json!(null), "what the old token wrote is not in the new session");
-    let answer = slow.during(&guest, "/slow/visits", async |_| {}).await;
+    let answer = slow.during(&client, "/slow/visits", async |_| {}).await;
     assert_eq!((answer.status, answer.set_cookie()), (StatusCode::UNAUTHORIZED, None));
 }
 
@@ -167,9 +167,9 @@ async fn an_anonymous_session_that_is_gone_begins_anew<S: Store>(store: S) {
     let all = async |guestbook: &Guestbook| {
         guestbook.sessions().revoke_all().await.unwrap();
     };
-    let mut guest = TestClient::new(&slow.app);
-    guest.ok("/set/a/1").await;
-    let answer = slow.during(&guest, "/slow/write", all).await;
+    let mut client = TestClient::new(&slow.app);
+    client.ok("/set/a/1").await;
+    let answer = slow.during(&client, "/slow/write", all).await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "Stored"));
     let mut anew = TestClient::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
     assert_eq!((anew.value("late").await, anew.value("a").await), (json!("written"), json!(null)));
@@ -223,10 +223,10 @@ async fn a_write_after_another_process_ended_the_session_is_401_although_the_cac
     let here = builder(open()).0.cache_age(Duration::from_secs(3_600)).build().unwrap();
     let there = builder(open()).0.build().unwrap();
     let app = routes().layer(here.session_layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    assert_eq!(guest.user().await.as_deref(), Some("ada"), "now in the cache");
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    assert_eq!(client.user().await.as_deref(), Some("ada"), "now in the cache");
     assert_eq!(there.sessions().revoke_user(&"ada".try_into().unwrap()).await.unwrap(), 1);
-    assert!(is_session_ended(&guest.get("/set/a/1").await));
-    assert_eq!(guest.user().await, None, "the cache has learnt it");
+    assert!(is_session_ended(&client.get("/set/a/1").await));
+    assert_eq!(client.user().await, None, "the cache has learnt it");
 }

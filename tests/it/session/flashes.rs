@@ -42,8 +42,8 @@ fn taking_together(guestbook: &Guestbook, together: &Arc<Barrier>) -> Router {
 /// What `path` answers to requests at the same time, one after the other to each of `apps`.
 async fn at_once(apps: &[Router], cookie: &str, path: &'static str) -> Vec<String> {
     let requests = (0..REQUESTS).map(|number| {
-        let mut guest = TestClient::with_cookie(&apps[number % apps.len()], cookie);
-        tokio::spawn(async move { guest.ok(path).await.body })
+        let mut client = TestClient::with_cookie(&apps[number % apps.len()], cookie);
+        tokio::spawn(async move { client.ok(path).await.body })
     });
     let mut answers = Vec::new();
     for request in requests.collect::<Vec<_>>() {
@@ -59,12 +59,12 @@ async fn exactly_one_request_gets_it<S: Store>(stores: [S; 2]) {
     let stale = |store| builder(store).0.cache_age(Duration::from_secs(3_600)).build().unwrap();
     let guestbooks = stores.map(stale);
     let apps = guestbooks.each_ref().map(|guestbook| taking_together(guestbook, &together));
-    let mut guest = TestClient::new(&apps[0]);
+    let mut client = TestClient::new(&apps[0]);
     for _ in 0..20 {
-        guest.ok("/set/state/secret").await;
-        guest.ok("/flash/saved").await;
-        guest.ok("/flash/sent").await;
-        let cookie = guest.cookie.clone().unwrap();
+        client.ok("/set/state/secret").await;
+        client.ok("/flash/saved").await;
+        client.ok("/flash/sent").await;
+        let cookie = client.cookie.clone().unwrap();
         let taken = at_once(&apps, &cookie, "/take/together").await;
         let mut expected = vec!["null".to_owned(); REQUESTS - 1];
         expected.insert(0, "\"secret\"".to_owned());
@@ -99,11 +99,11 @@ async fn take_flashes_does_not_ask_the_store_if_the_session_holds_none() {
     let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
     let guestbook = builder.build().unwrap();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/set/a/1").await;
-    guest.ok("/session").await;
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/set/a/1").await;
+    client.ok("/session").await;
     let asked = store.asked();
-    assert_eq!(guest.ok("/flashes").await.json(), json!([]));
+    assert_eq!(client.ok("/flashes").await.json(), json!([]));
     assert_eq!(store.asked(), asked);
 }
 
@@ -112,13 +112,13 @@ async fn take_flashes_that_fails_leaves_the_messages() {
     let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
     let guestbook = builder.build().unwrap();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/flash/saved").await;
-    guest.ok("/session").await;
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/flash/saved").await;
+    client.ok("/session").await;
     store.set(Fault::ReadOnly);
-    assert_eq!(guest.get("/flashes").await.status.as_u16(), 503);
+    assert_eq!(client.get("/flashes").await.status.as_u16(), 503);
     store.set(Fault::Good);
-    assert_eq!(guest.ok("/flashes").await.json(), json!([{"level": "info", "text": "saved"}]));
+    assert_eq!(client.ok("/flashes").await.json(), json!([{"level": "info", "text": "saved"}]));
 }
 
 #[tokio::test]
@@ -145,14 +145,14 @@ async fn take_flashes_keeps_the_order_of_one_request_and_sees_its_own_messages()
         .route("/own", get(own))
         .route("/clear", get(cleared))
         .layer(guestbook.session_layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/leave").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/leave").await;
     let mut expected: Vec<_> = (0..20).map(|number| number.to_string()).collect();
     expected.push("own".to_owned());
-    assert_eq!(guest.ok("/own").await.json(), json!([expected, 0]));
-    assert_eq!(guest.ok("/own").await.json(), json!([["own"], 0]));
-    guest.ok("/leave").await;
-    assert_eq!(guest.ok("/clear").await.json(), json!(0), "cleared");
+    assert_eq!(client.ok("/own").await.json(), json!([expected, 0]));
+    assert_eq!(client.ok("/own").await.json(), json!([["own"], 0]));
+    client.ok("/leave").await;
+    assert_eq!(client.ok("/clear").await.json(), json!(0), "cleared");
     Ok(())
 }
 
@@ -167,12 +167,12 @@ async fn take_returns_the_value_once_and_leaves_a_value_of_another_type() {
             get(async |session: Session| Ok::<_, Error>(Json(session.take::<u64>("guestbook.x").await?))),
         )
         .layer(guestbook.session_layer());
-    let mut guest = TestClient::new(&app);
-    let answer = guest.ok("/take").await;
+    let mut client = TestClient::new(&app);
+    let answer = client.ok("/take").await;
     assert_eq!((answer.json(), answer.set_cookie()), (json!(null), None), "nothing begins a session");
-    guest.ok("/set/a/word").await;
-    assert_eq!(guest.get("/take/number").await.status.as_u16(), 500);
-    assert_eq!(guest.get("/take/ours").await.status.as_u16(), 400);
-    assert_eq!(guest.ok("/take").await.json(), json!("word"));
-    assert_eq!(guest.ok("/take").await.json(), json!(null));
+    client.ok("/set/a/word").await;
+    assert_eq!(client.get("/take/number").await.status.as_u16(), 500);
+    assert_eq!(client.get("/take/ours").await.status.as_u16(), 400);
+    assert_eq!(client.ok("/take").await.json(), json!("word"));
+    assert_eq!(client.ok("/take").await.json(), json!(null));
 }

@@ -150,19 +150,19 @@ async fn a_stale_visitors_cookie_is_removed_by_a_top_level_navigation_only() {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An application with a logo, and a guest who is remembered for 14 days.
+/// An application with a logo, and a client who is remembered for 14 days.
 async fn remembered(store: impl tower_guestbook::store::Store) -> (Router, TestClient, Clock) {
     let (builder, clock) = builder(store);
     let guestbook = builder.session_limits(SessionLimits { bytes: 100, ..SessionLimits::default() }).build().unwrap();
     let logo = async || ([(header::CACHE_CONTROL, "public, max-age=31536000, immutable")], "logo");
     let app = routes().route("/logo.png", get(logo)).layer(guestbook.session_layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/remember/ada").await;
-    (app, guest, clock)
+    let mut client = TestClient::new(&app);
+    client.ok("/remember/ada").await;
+    (app, client, clock)
 }
 
-async fn renewal(app: &Router, guest: &TestClient, path: &str, headers: &[(&str, &str)]) -> Option<String> {
-    let token = guest.cookie.as_ref().unwrap();
+async fn renewal(app: &Router, client: &TestClient, path: &str, headers: &[(&str, &str)]) -> Option<String> {
+    let token = client.cookie.as_ref().unwrap();
     let answer = get_with(app, path, &format!("__Host-session={token}"), headers).await;
     tokio::task::yield_now().await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -178,46 +178,46 @@ async fn renewal(app: &Router, guest: &TestClient, path: &str, headers: &[(&str,
 
 #[tokio::test]
 async fn a_remembered_cookie_is_renewed_once_a_day_and_not_with_assets() {
-    let (app, guest, clock) = remembered(MemoryStore::new()).await;
+    let (app, client, clock) = remembered(MemoryStore::new()).await;
     let image = [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
     let script = [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
     clock.advance(Duration::from_secs(61));
-    assert_eq!(renewal(&app, &guest, "/user", &TOP_LEVEL).await, None, "not at each touch");
+    assert_eq!(renewal(&app, &client, "/user", &TOP_LEVEL).await, None, "not at each touch");
     for _ in 0..3 {
         clock.advance(DAY);
         for headers in [&image[..], &[("sec-fetch-dest", "style")], &[("sec-fetch-dest", "iframe")]] {
-            assert_eq!(renewal(&app, &guest, "/user", headers).await, None, "{headers:?}");
+            assert_eq!(renewal(&app, &client, "/user", headers).await, None, "{headers:?}");
         }
         for headers in [&[][..], &image, &script] {
-            let token = guest.cookie.as_ref().unwrap();
+            let token = client.cookie.as_ref().unwrap();
             let asset = get_with(&app, "/logo.png", &format!("__Host-session={token}"), headers).await;
             assert_eq!(asset.set_cookie(), None, "{headers:?}");
             assert_eq!(asset.header(header::CACHE_CONTROL), Some("public, max-age=31536000, immutable"));
         }
         let headers = if clock.now().as_millis() % 2 == 0 { &TOP_LEVEL } else { &script };
-        assert!(renewal(&app, &guest, "/", headers).await.is_some(), "an asset before does not use it up");
+        assert!(renewal(&app, &client, "/", headers).await.is_some(), "an asset before does not use it up");
         clock.advance(DAY - Duration::from_millis(1));
-        assert_eq!(renewal(&app, &guest, "/user", &TOP_LEVEL).await, None);
+        assert_eq!(renewal(&app, &client, "/user", &TOP_LEVEL).await, None);
         clock.advance(Duration::from_millis(1));
-        assert!(renewal(&app, &guest, "/user", &[]).await.is_some(), "a client that says nothing of what it wants");
+        assert!(renewal(&app, &client, "/user", &[]).await.is_some(), "a client that says nothing of what it wants");
     }
 }
 
 #[tokio::test]
 async fn parallel_requests_renew_a_cookie_once() {
-    let (app, guest, clock) = remembered(MemoryStore::new()).await;
+    let (app, client, clock) = remembered(MemoryStore::new()).await;
     clock.advance(DAY);
-    let both = tokio::join!(renewal(&app, &guest, "/", &TOP_LEVEL), renewal(&app, &guest, "/", &TOP_LEVEL));
+    let both = tokio::join!(renewal(&app, &client, "/", &TOP_LEVEL), renewal(&app, &client, "/", &TOP_LEVEL));
     assert!(both.0.is_some() != both.1.is_some(), "{both:?}");
 }
 
 #[tokio::test]
 async fn a_full_session_is_renewed_all_the_same() {
-    let (app, mut guest, clock) = remembered(MemoryStore::new()).await;
-    guest.ok("/fill/k/97").await;
+    let (app, mut client, clock) = remembered(MemoryStore::new()).await;
+    client.ok("/fill/k/97").await;
     clock.advance(DAY);
-    assert!(renewal(&app, &guest, "/", &TOP_LEVEL).await.is_some());
-    guest.ok("/rotate").await;
+    assert!(renewal(&app, &client, "/", &TOP_LEVEL).await.is_some());
+    client.ok("/rotate").await;
 }
 
 #[tokio::test]
@@ -235,16 +235,16 @@ async fn a_token_that_was_rotated_meanwhile_is_not_sent_again() {
     let mut on_arrival = on_arrival;
     let app = routes().route("/slow", slow).layer(guestbook.session_layer());
     for ending in ["/rotate", "/logout", "/login/ada"] {
-        let mut guest = TestClient::new(&app);
-        guest.ok("/remember/ada").await;
+        let mut client = TestClient::new(&app);
+        client.ok("/remember/ada").await;
         clock.advance(DAY);
-        let cookie = format!("__Host-session={}", guest.cookie.clone().unwrap());
+        let cookie = format!("__Host-session={}", client.cookie.clone().unwrap());
         let late = tokio::spawn({
             let app = app.clone();
             async move { get_with(&app, "/slow", &cookie, &TOP_LEVEL).await }
         });
         on_arrival.recv().await.unwrap();
-        guest.ok(ending).await;
+        client.ok(ending).await;
         go.send(()).await.unwrap();
         let late = late.await.unwrap();
         assert_eq!((late.body.as_str(), late.set_cookie()), ("slow", None), "{ending}");
@@ -254,19 +254,19 @@ async fn a_token_that_was_rotated_meanwhile_is_not_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_cannot_be_noted_is_left_for_later_and_the_answer_goes_out() {
     let store = FaultyStore::default();
-    let (app, mut guest, clock) = remembered(store.clone()).await;
+    let (app, mut client, clock) = remembered(store.clone()).await;
     for mood in [Fault::ReadOnly, Fault::Failing] {
         clock.advance(DAY);
         // It is in the cache, and was looked at by a script that is no browser's.
-        let token = guest.cookie.clone().unwrap();
+        let token = client.cookie.clone().unwrap();
         get_with(&app, "/logo.png", &format!("__Host-session={token}"), &[("sec-fetch-dest", "image")]).await;
         store.set(mood);
-        assert_eq!(renewal(&app, &guest, "/", &TOP_LEVEL).await, None, "{mood:?}");
+        assert_eq!(renewal(&app, &client, "/", &TOP_LEVEL).await, None, "{mood:?}");
         store.set(Fault::Good);
         clock.advance(Duration::from_secs(61));
-        assert!(renewal(&app, &guest, "/", &TOP_LEVEL).await.is_some(), "{mood:?}");
+        assert!(renewal(&app, &client, "/", &TOP_LEVEL).await.is_some(), "{mood:?}");
     }
-    assert_eq!(guest.user().await.as_deref(), Some("ada"));
+    assert_eq!(client.user().await.as_deref(), Some("ada"));
 }
 
 #[tokio::test]
@@ -284,9 +284,9 @@ async fn a_response_that_read_the_session_is_private_whatever_its_handler_says()
         .layer(guestbook.session_layer());
     let mut ada = TestClient::new(&app);
     ada.ok("/login/ada").await;
-    for mut guest in [ada.clone(), TestClient::new(&app)] {
+    for mut client in [ada.clone(), TestClient::new(&app)] {
         let mut control = async |path: &str| {
-            let headers = guest.ok(path).await.headers;
+            let headers = client.ok(path).await.headers;
             let lines: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().cloned().collect();
             lines.iter().map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
         };

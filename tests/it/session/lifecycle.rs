@@ -15,34 +15,34 @@ use crate::support::{START, TestClient, app, builder, memory_app, minutes, until
 #[tokio::test]
 async fn a_visit_without_a_write_makes_no_session_and_no_cookie() {
     let (app, _, _) = memory_app();
-    let mut guest = TestClient::new(&app);
+    let mut client = TestClient::new(&app);
     for path in ["/", "/session", "/get/a", "/maybe", "/clear", "/remove/a", "/logout", "/flashes"] {
-        let answer = guest.ok(path).await;
+        let answer = client.ok(path).await;
         if path == "/logout" {
             assert!(answer.removes_cookie(), "whoever asks to be logged out keeps nothing");
         } else {
             assert_eq!(answer.set_cookie(), None, "{path}");
         }
     }
-    assert_eq!(guest.ok("/maybe").await.json(), json!(false));
+    assert_eq!(client.ok("/maybe").await.json(), json!(false));
 }
 
 #[tokio::test]
 async fn a_first_write_makes_an_anonymous_session_with_a_safe_cookie() {
     let (app, _, _) = memory_app();
-    let mut guest = TestClient::new(&app);
-    let answer = guest.ok("/set/theme/dark").await;
+    let mut client = TestClient::new(&app);
+    let answer = client.ok("/set/theme/dark").await;
     let cookie = answer.set_cookie().unwrap();
     assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/"), "{cookie}");
     assert_eq!(answer.cookie().unwrap().len(), 43);
     assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"));
-    assert_eq!(guest.value("theme").await, json!("dark"));
-    assert_eq!(guest.ok("/maybe").await.json(), json!(true));
-    assert_eq!(guest.user().await, None);
-    let again = guest.ok("/set/theme/light").await;
+    assert_eq!(client.value("theme").await, json!("dark"));
+    assert_eq!(client.ok("/maybe").await.json(), json!(true));
+    assert_eq!(client.user().await, None);
+    let again = client.ok("/set/theme/light").await;
     assert_eq!(again.set_cookie(), None, "the client has its cookie");
-    guest.ok("/remove/theme").await;
-    assert_eq!(guest.value("theme").await, Value::Null);
+    client.ok("/remove/theme").await;
+    assert_eq!(client.value("theme").await, Value::Null);
 }
 
 #[tokio::test]
@@ -72,44 +72,44 @@ async fn login_keeps_the_data_and_a_planted_token_is_worth_nothing() {
 #[tokio::test]
 async fn a_second_login_gives_a_new_token_and_another_user_gets_no_data() {
     let (app, _, _) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    guest.ok("/set/secret/hers").await;
-    let mut old = guest.clone();
-    guest.ok("/login/ada").await;
-    assert_eq!(guest.value("secret").await, json!("hers"));
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    client.ok("/set/secret/hers").await;
+    let mut old = client.clone();
+    client.ok("/login/ada").await;
+    assert_eq!(client.value("secret").await, json!("hers"));
     assert_eq!(old.user().await, None);
-    guest.ok("/login/bob").await;
-    assert_eq!(guest.value("secret").await, Value::Null);
-    assert_eq!(guest.user().await.as_deref(), Some("bob"));
+    client.ok("/login/bob").await;
+    assert_eq!(client.value("secret").await, Value::Null);
+    assert_eq!(client.user().await.as_deref(), Some("bob"));
 }
 
 #[tokio::test]
 async fn logout_ends_the_session_for_everybody_who_has_the_token() {
     let (app, _, _) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    guest.ok("/set/a/1").await;
-    let mut replay = guest.clone();
-    assert!(guest.ok("/logout").await.removes_cookie());
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    client.ok("/set/a/1").await;
+    let mut replay = client.clone();
+    assert!(client.ok("/logout").await.removes_cookie());
     for _ in 0..2 {
         assert_eq!(replay.user().await, None);
         assert_eq!(replay.value("a").await, Value::Null);
     }
-    assert_eq!(guest.user().await, None);
+    assert_eq!(client.user().await, None);
 }
 
 #[tokio::test]
 async fn rotation_keeps_everything_but_the_token() {
     let (app, _, _) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    guest.ok("/set/a/1").await;
-    let before = guest.ok("/session").await.json();
-    let mut old = guest.clone();
-    let token = guest.ok("/rotate").await.body;
-    assert_eq!(guest.cookie.as_ref(), Some(&token));
-    assert_eq!(guest.ok("/session").await.json(), before);
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    client.ok("/set/a/1").await;
+    let before = client.ok("/session").await.json();
+    let mut old = client.clone();
+    let token = client.ok("/rotate").await.body;
+    assert_eq!(client.cookie.as_ref(), Some(&token));
+    assert_eq!(client.ok("/session").await.json(), before);
     let refused = old.get("/user").await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.set_cookie(), None, "a removal would take the new cookie away");
@@ -119,72 +119,72 @@ async fn rotation_keeps_everything_but_the_token() {
 #[tokio::test]
 async fn idle_timeout_ends_to_the_millisecond() {
     let (app, _, clock) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     clock.advance(minutes(30) - Duration::from_millis(1));
-    assert_eq!(guest.user().await.as_deref(), Some("ada"));
-    let seen = guest.ok("/session").await.json();
+    assert_eq!(client.user().await.as_deref(), Some("ada"));
+    let seen = client.ok("/session").await.json();
     assert_eq!(seen["last_seen"], json!(clock.now()));
     clock.advance(minutes(30));
-    let answer = guest.get("/user").await;
+    let answer = client.get("/user").await;
     assert_eq!((answer.status, answer.set_cookie()), (StatusCode::UNAUTHORIZED, None));
 }
 
 #[tokio::test]
 async fn a_busy_session_ends_at_its_absolute_limit_to_the_millisecond() {
     let (app, _, clock) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     for _ in 0..35 {
         clock.advance(minutes(20));
-        assert!(guest.user().await.is_some());
+        assert!(client.user().await.is_some());
     }
     clock.advance(minutes(20) - Duration::from_millis(1));
-    assert!(guest.user().await.is_some());
+    assert!(client.user().await.is_some());
     clock.advance(Duration::from_millis(1));
     assert_eq!(clock.now().since(START), minutes(12 * 60));
-    assert_eq!(guest.user().await, None);
+    assert_eq!(client.user().await, None);
 }
 
 #[tokio::test]
 async fn a_request_is_recorded_at_most_once_a_minute() {
     let (app, guestbook, clock) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     let ada = UserId::try_from("ada").unwrap();
     let stored = async || guestbook.sessions().list(&ada).await.unwrap()[0].last_seen;
     clock.advance(Duration::from_millis(59_999));
-    guest.ok("/user").await;
+    client.ok("/user").await;
     tokio::task::yield_now().await;
     assert_eq!(stored().await, START);
     clock.advance(Duration::from_millis(1));
-    guest.ok("/user").await;
+    client.ok("/user").await;
     until(async || stored().await == clock.now()).await;
 }
 
 #[tokio::test]
 async fn remember_me_is_a_matter_of_the_login() {
     let (app, _, clock) = memory_app();
-    let mut guest = TestClient::new(&app);
-    let answer = guest.ok("/remember/ada").await;
+    let mut client = TestClient::new(&app);
+    let answer = client.ok("/remember/ada").await;
     let days = |days: u64| days * 24 * 60 * 60;
     assert!(answer.set_cookie().unwrap().ends_with(&format!("; Max-Age={}", days(14))));
     let plain = TestClient::new(&app).ok("/login/ada").await;
     assert!(!plain.set_cookie().unwrap().contains("Max-Age"));
 
     clock.advance(Duration::from_secs(days(13)));
-    let renewed = guest.ok("/").await;
+    let renewed = client.ok("/").await;
     assert!(renewed.set_cookie().unwrap().ends_with(&format!("; Max-Age={}", days(14))), "{renewed:?}");
-    assert_eq!(guest.ok("/").await.set_cookie(), None, "renewed once a day");
+    assert_eq!(client.ok("/").await.set_cookie(), None, "renewed once a day");
     for _ in 0..5 {
         clock.advance(Duration::from_secs(days(13)));
-        assert!(guest.user().await.is_some());
+        assert!(client.user().await.is_some());
     }
     let last = days(90) - days(13) * 6;
-    let rest = guest.clone().ok("/session").await.json();
+    let rest = client.clone().ok("/session").await.json();
     assert_eq!(rest["expires_at"], json!(clock.now().after(Duration::from_secs(last))), "the absolute limit holds");
     clock.advance(Duration::from_secs(last));
-    assert_eq!(guest.user().await, None);
+    assert_eq!(client.user().await, None);
 }
 
 #[tokio::test]
@@ -221,28 +221,28 @@ async fn a_user_sees_and_ends_their_sessions() {
 #[tokio::test]
 async fn others_or_all_sessions_can_be_ended_at_once() {
     let (app, guestbook, _) = memory_app();
-    let mut guests: Vec<_> = (0..4).map(|_| TestClient::new(&app)).collect();
-    for guest in &mut guests {
-        guest.ok("/login/ada").await;
+    let mut clients: Vec<_> = (0..4).map(|_| TestClient::new(&app)).collect();
+    for client in &mut clients {
+        client.ok("/login/ada").await;
     }
-    assert_eq!(guests[0].ok("/others").await.json(), json!(3));
-    assert_eq!(guests[0].user().await.as_deref(), Some("ada"));
-    for guest in &mut guests[1..] {
-        assert_eq!(guest.user().await, None);
-        guest.ok("/login/ada").await;
+    assert_eq!(clients[0].ok("/others").await.json(), json!(3));
+    assert_eq!(clients[0].user().await.as_deref(), Some("ada"));
+    for client in &mut clients[1..] {
+        assert_eq!(client.user().await, None);
+        client.ok("/login/ada").await;
     }
-    assert!(guests[1].ok("/everywhere").await.removes_cookie());
-    for guest in &mut guests {
-        assert_eq!(guest.user().await, None);
-        guest.ok("/login/ada").await;
+    assert!(clients[1].ok("/everywhere").await.removes_cookie());
+    for client in &mut clients {
+        assert_eq!(client.user().await, None);
+        client.ok("/login/ada").await;
     }
     assert_eq!(guestbook.sessions().revoke_user(&UserId::try_from("ada").unwrap()).await.unwrap(), 4);
-    guests[0].ok("/login/eve").await;
-    guests[1].cookie = None;
-    guests[1].ok("/set/a/1").await;
+    clients[0].ok("/login/eve").await;
+    clients[1].cookie = None;
+    clients[1].ok("/set/a/1").await;
     assert_eq!(guestbook.sessions().revoke_all().await.unwrap(), 2);
-    assert_eq!(guests[0].user().await, None);
-    assert_eq!(guests[1].value("a").await, Value::Null);
+    assert_eq!(clients[0].user().await, None);
+    assert_eq!(clients[1].value("a").await, Value::Null);
 }
 
 #[tokio::test]
@@ -253,14 +253,14 @@ async fn the_number_of_sessions_is_limited_as_configured() {
         (app(&guestbook), clock)
     };
     let (app, clock) = with(OnSessionLimit::EndOldest);
-    let mut guests: Vec<_> = (0..3).map(|_| TestClient::new(&app)).collect();
-    for guest in &mut guests {
+    let mut clients: Vec<_> = (0..3).map(|_| TestClient::new(&app)).collect();
+    for client in &mut clients {
         clock.advance(Duration::from_secs(1));
-        guest.ok("/login/ada").await;
-        assert!(guest.user().await.is_some(), "now in the cache");
+        client.ok("/login/ada").await;
+        assert!(client.user().await.is_some(), "now in the cache");
     }
-    assert_eq!(guests[0].user().await, None);
-    assert!(guests[1].user().await.is_some() && guests[2].user().await.is_some());
+    assert_eq!(clients[0].user().await, None);
+    assert!(clients[1].user().await.is_some() && clients[2].user().await.is_some());
 
     let (app, _) = with(OnSessionLimit::Refuse);
     let mut third = TestClient::new(&app);
@@ -274,31 +274,31 @@ async fn the_number_of_sessions_is_limited_as_configured() {
 #[tokio::test]
 async fn a_flash_message_is_shown_once() {
     let (app, _, clock) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/flash/saved").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/flash/saved").await;
     clock.advance(Duration::from_millis(1));
-    guest.ok("/flash/sent").await;
-    assert_eq!(guest.ok("/session").await.json()["keys"], json!([]), "messages are not the application's keys");
-    let shown = guest.ok("/flashes").await.json();
+    client.ok("/flash/sent").await;
+    assert_eq!(client.ok("/session").await.json()["keys"], json!([]), "messages are not the application's keys");
+    let shown = client.ok("/flashes").await.json();
     assert_eq!(shown, json!([{"level": "info", "text": "saved"}, {"level": "info", "text": "sent"}]));
-    assert_eq!(guest.ok("/flashes").await.json(), json!([]));
+    assert_eq!(client.ok("/flashes").await.json(), json!([]));
 }
 
 #[tokio::test]
 async fn data_beyond_the_limit_is_refused_with_its_limit() {
     let (app, _, _) = memory_app();
-    let mut guest = TestClient::new(&app);
-    guest.ok("/fill/a/30000").await;
-    guest.ok("/fill/b/30000").await;
-    let refused = guest.get("/fill/c/30000").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/fill/a/30000").await;
+    client.ok("/fill/b/30000").await;
+    let refused = client.get("/fill/c/30000").await;
     assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(refused.json()["detail"], "too large: session data has at most 65536 bytes");
-    assert_eq!(guest.value("c").await, Value::Null);
+    assert_eq!(client.value("c").await, Value::Null);
     let key = "k".repeat(129);
-    assert_eq!(guest.get(&format!("/set/{key}/1")).await.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(guest.get("/set/guestbook.x/1").await.status, StatusCode::BAD_REQUEST);
-    guest.ok("/clear").await;
-    guest.ok("/fill/c/30000").await;
+    assert_eq!(client.get(&format!("/set/{key}/1")).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(client.get("/set/guestbook.x/1").await.status, StatusCode::BAD_REQUEST);
+    client.ok("/clear").await;
+    client.ok("/fill/c/30000").await;
 }
 
 #[tokio::test]

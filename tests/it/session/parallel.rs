@@ -9,49 +9,49 @@ use crate::support::{TestClient, app, builder};
 async fn parallel_writers<S: Store>(store: S) {
     let guestbook = builder(store).0.build().unwrap();
     let app = app(&guestbook);
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     let writers = (0..64).map(|writer| {
-        let mut guest = guest.clone();
+        let mut client = client.clone();
         tokio::spawn(async move {
-            guest.ok(&format!("/set/key{writer}/{writer}")).await;
-            guest.ok("/count").await;
+            client.ok(&format!("/set/key{writer}/{writer}")).await;
+            client.ok("/count").await;
             // What this client was told is stored, it reads.
-            assert_eq!(guest.value(&format!("key{writer}")).await, json!(writer.to_string()));
+            assert_eq!(client.value(&format!("key{writer}")).await, json!(writer.to_string()));
         })
     });
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap();
     }
     for writer in 0..64 {
-        assert_eq!(guest.value(&format!("key{writer}")).await, json!(writer.to_string()));
+        assert_eq!(client.value(&format!("key{writer}")).await, json!(writer.to_string()));
     }
-    assert_eq!(guest.value("count").await, json!(64));
+    assert_eq!(client.value("count").await, json!(64));
 }
 
 async fn writers_beside_rotations<S: Store>(store: S) {
     let guestbook = builder(store).0.build().unwrap();
     let app = app(&guestbook);
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     for round in 0..20 {
         let writers = (0..4).map(|writer| {
-            let mut guest = guest.clone();
+            let mut client = client.clone();
             tokio::spawn(async move {
                 let key = format!("r{round}w{writer}");
-                (guest.get(&format!("/set/{key}/1")).await, key)
+                (client.get(&format!("/set/{key}/1")).await, key)
             })
         });
         let writers: Vec<_> = writers.collect();
-        guest.ok("/rotate").await;
+        client.ok("/rotate").await;
         for writer in writers {
             let (answer, key) = writer.await.unwrap();
             assert_eq!(answer.set_cookie(), None, "the new cookie must not be overwritten");
             // Whoever came with a token that was live then is stored; whoever came too late is
             // told.
             match answer.status {
-                StatusCode::OK => assert_eq!(guest.value(&key).await, json!("1"), "{key}"),
-                StatusCode::UNAUTHORIZED => assert_eq!(guest.value(&key).await, json!(null), "{key}"),
+                StatusCode::OK => assert_eq!(client.value(&key).await, json!("1"), "{key}"),
+                StatusCode::UNAUTHORIZED => assert_eq!(client.value(&key).await, json!(null), "{key}"),
                 status => panic!("{status}: {}", answer.body),
             }
         }

@@ -36,11 +36,11 @@ fn faulty_store(policy: OnStoreError) -> (Router, Guestbook, FaultyStore) {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_or_hangs_on_loading_is_a_503_that_logs_nobody_out() {
     let (app, _guestbook, store) = faulty_store(OnStoreError::Refuse);
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     for mood in [Fault::Failing, Fault::Stuck] {
         store.set(mood);
-        let answer = guest.get("/user").await;
+        let answer = client.get("/user").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.header(header::CONTENT_TYPE), Some("application/problem+json"));
         assert_eq!(answer.header(header::RETRY_AFTER), Some("1"));
@@ -49,43 +49,43 @@ async fn a_store_that_fails_or_hangs_on_loading_is_a_503_that_logs_nobody_out() 
         assert_eq!(TestClient::new(&app).get("/").await.status, StatusCode::OK, "who has no session does not notice");
     }
     store.set(Fault::Good);
-    assert_eq!(guest.user().await.as_deref(), Some("ada"));
+    assert_eq!(client.user().await.as_deref(), Some("ada"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn going_on_without_a_session_neither_reads_nor_writes_nor_logs_in() {
     let (app, _guestbook, store) = faulty_store(OnStoreError::ContinueWithoutSession);
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    guest.ok("/set/a/1").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    client.ok("/set/a/1").await;
     for mood in [Fault::Failing, Fault::Stuck] {
         store.set(mood);
-        assert_eq!(guest.value("a").await, Value::Null);
+        assert_eq!(client.value("a").await, Value::Null);
         for path in ["/set/a/2", "/login/eve", "/logout"] {
-            let answer = guest.get(path).await;
+            let answer = client.get(path).await;
             assert_eq!((answer.problem().as_str(), answer.set_cookie()), (HANDLER_UNAVAILABLE, None), "{path}");
         }
     }
     store.set(Fault::Good);
-    assert_eq!(guest.value("a").await, json!("1"));
-    assert_eq!(guest.user().await.as_deref(), Some("ada"));
+    assert_eq!(client.value("a").await, json!("1"));
+    assert_eq!(client.user().await.as_deref(), Some("ada"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_saved_is_not_acknowledged() {
     for policy in [OnStoreError::Refuse, OnStoreError::ContinueWithoutSession] {
         let (app, _guestbook, store) = faulty_store(policy);
-        let mut guest = TestClient::new(&app);
-        guest.ok("/set/a/1").await;
+        let mut client = TestClient::new(&app);
+        client.ok("/set/a/1").await;
         store.set(Fault::ReadOnly);
-        assert_eq!(guest.get("/set/a/2").await.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(client.get("/set/a/2").await.status, StatusCode::SERVICE_UNAVAILABLE);
         let mut newcomer = TestClient::new(&app);
         let refused = newcomer.get("/set/a/2").await;
         assert_eq!((refused.status, refused.set_cookie()), (StatusCode::SERVICE_UNAVAILABLE, None));
-        assert_eq!(guest.get("/login/ada").await.problem(), HANDLER_UNAVAILABLE);
-        assert_eq!(guest.get("/logout").await.problem(), HANDLER_UNAVAILABLE);
+        assert_eq!(client.get("/login/ada").await.problem(), HANDLER_UNAVAILABLE);
+        assert_eq!(client.get("/logout").await.problem(), HANDLER_UNAVAILABLE);
         store.set(Fault::Good);
-        assert_eq!(guest.value("a").await, json!("1"));
+        assert_eq!(client.value("a").await, json!("1"));
     }
 }
 
@@ -94,29 +94,29 @@ async fn a_cache_hit_does_not_ask_the_store() {
     let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let guestbook = builder.build().unwrap();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
-    guest.ok("/user").await;
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
+    client.ok("/user").await;
     let before = store.asked();
     for _ in 0..10 {
         clock.advance(Duration::from_millis(99));
-        assert!(guest.user().await.is_some());
-        guest.ok("/").await;
+        assert!(client.user().await.is_some());
+        client.ok("/").await;
     }
     assert_eq!(store.asked(), before);
     clock.advance(Duration::from_millis(10));
-    guest.ok("/user").await;
+    client.ok("/user").await;
     assert_eq!(store.asked(), before + 1, "an entry is used for a second");
 }
 
 #[tokio::test]
 async fn changes_are_saved_whatever_the_handler_answers() {
     let (app, _guestbook, _) = faulty_store(OnStoreError::Refuse);
-    let mut guest = TestClient::new(&app);
-    let answer = guest.get("/fail/a/1").await;
+    let mut client = TestClient::new(&app);
+    let answer = client.get("/fail/a/1").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(answer.set_cookie().is_some());
-    assert_eq!(guest.value("a").await, json!("1"));
+    assert_eq!(client.value("a").await, json!("1"));
 }
 
 #[tokio::test]
@@ -142,10 +142,10 @@ async fn changes_are_saved_when_the_handler_never_answers() {
             }),
         )
         .layer(guestbook.session_layer());
-    let mut guest = TestClient::new(&stuck);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&stuck);
+    client.ok("/login/ada").await;
     let request = |path: &str| {
-        let cookie = format!("__Host-session={}", guest.cookie.as_ref().unwrap());
+        let cookie = format!("__Host-session={}", client.cookie.as_ref().unwrap());
         Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap()
     };
 
@@ -159,17 +159,17 @@ async fn changes_are_saved_when_the_handler_never_answers() {
     assert!(panicking.await.unwrap_err().is_panic());
 
     guestbook.shutdown().await;
-    assert_eq!(guest.value("a").await, json!("from a request without an end"));
-    assert_eq!(guest.value("b").await, json!("from a request that panics"));
+    assert_eq!(client.value("a").await, json!("from a request without an end"));
+    assert_eq!(client.value("b").await, json!("from a request that panics"));
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_at_any_point_leaves_a_whole_session_behind() {
     for polls in 0..40 {
         let (app, guestbook, _) = faulty_store(OnStoreError::Refuse);
-        let mut guest = TestClient::new(&app);
-        guest.ok("/login/ada").await;
-        let mut leaving = guest.clone();
+        let mut client = TestClient::new(&app);
+        client.ok("/login/ada").await;
+        let mut leaving = client.clone();
         for path in ["/set/a/1", "/count", "/rotate"] {
             let mut request = Box::pin(leaving.get(path));
             for _ in 0..polls {
@@ -184,13 +184,13 @@ async fn a_client_that_leaves_at_any_point_leaves_a_whole_session_behind() {
         let ada = UserId::try_from("ada").unwrap();
         let sessions = guestbook.sessions().list(&ada).await.unwrap();
         assert_eq!(sessions.len(), 1, "one live session after {polls} polls");
-        let held = [guest.cookie.clone(), leaving.cookie.clone()];
+        let held = [client.cookie.clone(), leaving.cookie.clone()];
         let mut alive = 0;
         for cookie in held.into_iter().flatten().collect::<std::collections::HashSet<_>>() {
-            let mut guest = TestClient::with_cookie(&app, cookie);
-            if guest.user().await.is_some() {
+            let mut client = TestClient::with_cookie(&app, cookie);
+            if client.user().await.is_some() {
                 alive += 1;
-                let (a, count) = (guest.value("a").await, guest.value("count").await);
+                let (a, count) = (client.value("a").await, client.value("count").await);
                 assert!([Value::Null, json!("1")].contains(&a) && [Value::Null, json!(1)].contains(&count));
             }
         }
@@ -217,30 +217,30 @@ fn slow_writer(guestbook: &Guestbook) -> (Router, tokio::sync::broadcast::Sender
 async fn a_write_that_was_under_way_during_a_rotation_is_kept_and_seen_at_once() {
     let guestbook = builder(FaultyStore::default()).0.build().unwrap();
     let (app, gate) = slow_writer(&guestbook);
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    let mut slow = guest.clone();
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    let mut slow = client.clone();
     let slow_request = tokio::spawn(async move { slow.get("/slow").await });
     until(async || gate.receiver_count() > 0).await;
-    guest.ok("/rotate").await;
-    assert_eq!(guest.value("late").await, Value::Null, "now in the cache under the new key");
+    client.ok("/rotate").await;
+    assert_eq!(client.value("late").await, Value::Null, "now in the cache under the new key");
     gate.send(()).unwrap();
     let answer = slow_request.await.unwrap();
     assert_eq!((answer.status, answer.set_cookie()), (StatusCode::OK, None));
-    assert_eq!(guest.value("late").await, json!("write"));
+    assert_eq!(client.value("late").await, json!("write"));
 }
 
 #[tokio::test]
 async fn a_session_that_ends_while_a_request_runs_stays_ended() {
     let guestbook = builder(FaultyStore::default()).0.build().unwrap();
     let (app, gate) = slow_writer(&guestbook);
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
     let ada = UserId::try_from("ada").unwrap();
-    let mut slow = guest.clone();
+    let mut slow = client.clone();
     let slow_request = tokio::spawn(async move { (slow.get("/slow").await, slow) });
     until(async || gate.receiver_count() > 0).await;
-    guest.ok("/logout").await;
+    client.ok("/logout").await;
     gate.send(()).unwrap();
     let (answer, mut slow) = slow_request.await.unwrap();
     assert_eq!((answer.status, answer.json()["title"].as_str()), (StatusCode::UNAUTHORIZED, Some("Session ended")));
@@ -262,11 +262,11 @@ async fn a_body_that_streams_can_write_to_a_session_but_not_begin_one() {
     let mut stranger = TestClient::new(&app);
     let answer = stranger.ok("/stream").await;
     assert_eq!((answer.body.as_str(), answer.set_cookie()), ("true", None));
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    guest.ok("/stream").await;
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    client.ok("/stream").await;
     guestbook.shutdown().await;
-    assert_eq!(guest.value("late").await, json!("from the body"));
+    assert_eq!(client.value("late").await, json!("from the body"));
 }
 
 /// A stream of one frame that is made when it is asked for.
@@ -287,15 +287,15 @@ async fn parallel_growth_beyond_the_limit_is_told_and_not_stored() {
     let limits = SessionLimits { bytes: 1_000, ..SessionLimits::default() };
     let guestbook = builder.session_limits(limits).build().unwrap();
     let app = app(&guestbook);
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    guest.ok("/user").await;
-    let (mut one, mut two) = (guest.clone(), guest.clone());
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    client.ok("/user").await;
+    let (mut one, mut two) = (client.clone(), client.clone());
     let (first, second) = tokio::join!(one.get("/fill/a/600"), two.get("/fill/b/600"));
     let mut statuses = [first.status, second.status];
     statuses.sort();
     assert_eq!(statuses, [StatusCode::OK, StatusCode::PAYLOAD_TOO_LARGE]);
-    let stored = [guest.value("a").await, guest.value("b").await];
+    let stored = [client.value("a").await, client.value("b").await];
     assert_eq!(stored.iter().filter(|value| value.is_null()).count(), 1);
 }
 

@@ -39,7 +39,7 @@ fn child(part: &str, database: &Path) -> Child {
         .unwrap()
 }
 
-/// Part of a child: logs guests in as fast as it can and says so once it is acknowledged.
+/// Part of a child: logs clients in as fast as it can and says so once it is acknowledged.
 #[tokio::test(flavor = "multi_thread")]
 async fn child_that_logs_guests_in() {
     let Some(database) = env::var_os(DATABASE) else { return };
@@ -49,11 +49,11 @@ async fn child_that_logs_guests_in() {
         let app = app.clone();
         tokio::spawn(async move {
             for number in 0..100_000 {
-                let mut guest = TestClient::new(&app);
+                let mut client = TestClient::new(&app);
                 let user = format!("user{task}x{number}");
-                guest.ok(&format!("/login/{user}")).await;
-                guest.ok(&format!("/set/number/{number}")).await;
-                let line = format!("acknowledged {user} {number} {}\n", guest.cookie.unwrap());
+                client.ok(&format!("/login/{user}")).await;
+                client.ok(&format!("/set/number/{number}")).await;
+                let line = format!("acknowledged {user} {number} {}\n", client.cookie.unwrap());
                 std::io::stdout().write_all(line.as_bytes()).unwrap();
             }
         })
@@ -79,9 +79,9 @@ async fn a_session_that_another_process_revokes_is_refused_within_the_cache_age(
     let database = directory.path().join("guestbook.db");
     let (builder, clock) = builder(SqliteStore::open(&database).unwrap());
     let guestbook = builder.build().unwrap();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
-    assert_eq!(guest.user().await.as_deref(), Some("ada"));
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
+    assert_eq!(client.user().await.as_deref(), Some("ada"));
 
     let mut child = child("child_that_revokes", &database);
     writeln!(child.stdin.take().unwrap(), "ada").unwrap();
@@ -89,7 +89,7 @@ async fn a_session_that_another_process_revokes_is_refused_within_the_cache_age(
     assert!(String::from_utf8_lossy(&output.stdout).contains("revoked 1"), "{output:?}");
 
     clock.advance(Duration::from_millis(1_000));
-    assert_eq!(guest.user().await, None);
+    assert_eq!(client.user().await, None);
     let mut again = TestClient::new(&app(&guestbook));
     again.ok("/login/ada").await;
     assert!(again.user().await.is_some(), "the file serves both");
@@ -120,9 +120,9 @@ async fn every_acknowledged_login_survives_a_kill() {
         let app = app(&guestbook);
         for login in &logins {
             let [_, user, number, token] = login.split(' ').collect::<Vec<_>>()[..] else { panic!("{login}") };
-            let mut guest = TestClient::with_cookie(&app, token);
-            assert_eq!(guest.user().await.as_deref(), Some(user));
-            assert_eq!(guest.value("number").await, json!(number));
+            let mut client = TestClient::with_cookie(&app, token);
+            assert_eq!(client.user().await.as_deref(), Some(user));
+            assert_eq!(client.value("number").await, json!(number));
         }
         guestbook.sessions().revoke_all().await.unwrap();
         guestbook.shutdown().await;

@@ -1,4 +1,4 @@
-//! An application with a route for each thing a session can do, and a guest who keeps a cookie like
+//! An application with a route for each thing a session can do, and a client who keeps a cookie like
 //! a browser.
 
 pub(crate) mod faulty_store;

@@ -102,11 +102,11 @@ async fn an_event_of_the_future_counts_where_its_time_lies() {
 
 #[tokio::test]
 async fn a_person_who_logs_in_is_followed_and_a_user_begins_at_the_login() {
-    let guest = |mut event: Event| {
+    let of_visitor = |mut event: Event| {
         event.visitor = Some(visitor(7));
         event
     };
-    let both = Both::with(&[guest(event("page_view", 0)), guest(by(1, "purchase", 5))]).await;
+    let both = Both::with(&[of_visitor(event("page_view", 0)), of_visitor(by(1, "purchase", 5))]).await;
     assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [1, 1]);
     assert_eq!(stages(&both, range(0, DAY), two_steps().actor(AnalyticsActor::Visitor)).await, [1, 1]);
     assert_eq!(stages(&both, range(0, DAY), two_steps().actor(AnalyticsActor::User)).await, [0, 0]);
@@ -114,9 +114,9 @@ async fn a_person_who_logs_in_is_followed_and_a_user_begins_at_the_login() {
 
 #[tokio::test]
 async fn a_user_and_a_visitor_of_the_same_number_are_two() {
-    let mut guest = event("page_view", 0);
-    guest.visitor = Some(visitor(1));
-    let both = Both::with(&[by(1, "page_view", 0), guest]).await;
+    let mut of_visitor = event("page_view", 0);
+    of_visitor.visitor = Some(visitor(1));
+    let both = Both::with(&[by(1, "page_view", 0), of_visitor]).await;
     assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [2, 0]);
 }
 

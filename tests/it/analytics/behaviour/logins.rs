@@ -25,7 +25,7 @@ fn experiment() -> Experiment {
     Experiment::new("checkout", step("purchase")).variant("old", 1).variant("new", 1)
 }
 
-fn guest(number: u128, mut event: Event) -> Event {
+fn of_visitor(number: u128, mut event: Event) -> Event {
     event.visitor = Some(visitor(number));
     event
 }
@@ -39,16 +39,16 @@ async fn an_experiment_follows_visitors_who_buy_after_they_have_logged_in() {
     let mut events = Vec::new();
     for number in 1..=400 {
         let (variant, time) = (["old", "new"][number as usize % 2], number as i64);
-        events.push(exposure(variant, guest(number, event("experiment_viewed", time))));
+        events.push(exposure(variant, of_visitor(number, event("experiment_viewed", time))));
         // The request of the login knows both; what comes later, the user only.
-        events.push(guest(number, by(number as i64, "purchase", 1_000 + time)));
+        events.push(of_visitor(number, by(number as i64, "purchase", 1_000 + time)));
         if number % 4 == 0 {
             events.push(exposure(variant, by(number as i64, "experiment_viewed", 2_000 + time)));
         }
     }
     // One sees the other variant after the login, and one never logs in.
     events.push(exposure("old", by(7, "experiment_viewed", 3_000)));
-    events.push(exposure("new", guest(1_000, event("experiment_viewed", 1))));
+    events.push(exposure("new", of_visitor(1_000, event("experiment_viewed", 1))));
     let both = Both::with(&events).await;
     let report = both.ask(async |analytics| analytics.experiment(range(0, DAY), experiment()).await).await;
     let counts: Vec<_> = report.variants.iter().map(|variant| (variant.subjects, variant.conversions)).collect();
@@ -58,10 +58,10 @@ async fn an_experiment_follows_visitors_who_buy_after_they_have_logged_in() {
 
 #[tokio::test]
 async fn every_question_about_persons_follows_a_login() {
-    let guest = |event| guest(7, event);
+    let of_visitor = |event| of_visitor(7, event);
     let both = Both::with(&[
-        guest(on_route(event("page_view", 0), "/a")),
-        guest(view(1, "/b", MINUTE)),
+        of_visitor(on_route(event("page_view", 0), "/a")),
+        of_visitor(view(1, "/b", MINUTE)),
         view(1, "/c", 2 * MINUTE),
         by(1, "action", DAY + MINUTE),
     ])
@@ -109,11 +109,11 @@ async fn decide<S: Store>(store: &S, visitor: VisitorId) {
 /// No event has both: only the store knows who logged in.
 async fn the_store_knows<S: Store + Clone>(store: S) {
     let events = [
-        guest(7, event("page_view", 0)),
+        of_visitor(7, event("page_view", 0)),
         by(1, "purchase", 5),
-        guest(8, event("page_view", 0)),
+        of_visitor(8, event("page_view", 0)),
         by(2, "purchase", 5),
-        guest(9, event("page_view", 0)),
+        of_visitor(9, event("page_view", 0)),
         by(3, "purchase", 5),
     ];
     append(&store, &events).await;

@@ -21,11 +21,11 @@ type Draw = (u8, u8, u8, i64, usize, usize);
 const TYPES: [&str; 3] = ["page_view", "purchase", "action"];
 
 fn history(draws: &[Draw]) -> Vec<Event> {
-    let events = draws.iter().map(|(user, guest, stay, minutes, what, page)| {
+    let events = draws.iter().map(|(user, number, stay, minutes, what, page)| {
         let millis = minutes * 17 * MINUTE;
         let mut event =
             if *user > 0 { by(i64::from(*user), TYPES[*what], millis) } else { event(TYPES[*what], millis) };
-        event.visitor = (*guest > 0).then(|| visitor(u128::from(*guest)));
+        event.visitor = (*number > 0).then(|| visitor(u128::from(*number)));
         event.session = (*stay > 0).then(|| session(u128::from(*stay)));
         match page {
             0 => event,

@@ -54,7 +54,7 @@ async fn in_a_browser_a_guest_decides_and_what_they_decided_lasts() {
     assert_eq!(switches(&browser).await, ["necessary", "functional", "analytics", "personalisation"]);
     assert!(browser.text().await.contains("Off: you took your consent back on"));
 
-    // The gate says why, and leads back to where the guest was going.
+    // The gate says why, and leads back to where the client was going.
     browser.open(&format!("{page}offers?page=2")).await;
     browser.element("#asked:not([hidden])").await;
     let address = browser.command(Method::GET, "url", Value::Null).await;

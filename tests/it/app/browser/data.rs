@@ -67,7 +67,7 @@ async fn in_a_browser_a_user_takes_a_copy_asks_objects_restricts_corrects_and_is
 
     browser.click("#erase").await;
     browser.click("#erase-dialog [value=cancel]").await;
-    assert!(browser.text().await.contains("Logged in as user 2"), "the guest thought better of it");
+    assert!(browser.text().await.contains("Logged in as user 2"), "the client thought better of it");
     browser.click("#erase").await;
     browser.click("#erase-sure").await;
     browser.element("#erased:not([hidden]) dd").await;

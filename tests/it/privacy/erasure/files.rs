@@ -39,7 +39,7 @@ pub(super) fn rows_of(place: &Place, name: &str) -> Vec<String> {
     rows
 }
 
-/// Does everything that a guest can do, with words of their own.
+/// Does everything that a client can do, with words of their own.
 pub(super) struct TestClient {
     pub(super) name: String,
     /// What is kept, and in the export.

@@ -409,7 +409,7 @@ async fn two_guestbooks_share_a_journal() {
         .map(|number| {
             let rights = if number % 2 == 0 { first.rights().clone() } else { second.rights().clone() };
             // Each is erased by both.
-            tokio::spawn(async move { rights.erase(&user(&format!("guest{}", number / 2))).await.map(drop) })
+            tokio::spawn(async move { rights.erase(&user(&format!("client{}", number / 2))).await.map(drop) })
         })
         .collect();
     for task in tasks {

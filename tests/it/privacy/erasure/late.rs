@@ -148,7 +148,7 @@ async fn erase_with_parallel_logins_and_logouts_leaves_nothing() {
     let app = routes(&guestbook);
     for round in 0..5 {
         let name = format!("ada{round}");
-        let guests = (0..8).map(|_| {
+        let clients = (0..8).map(|_| {
             let (app, name) = (app.clone(), name.clone());
             tokio::spawn(async move {
                 for _ in 0..10 {
@@ -159,12 +159,12 @@ async fn erase_with_parallel_logins_and_logouts_leaves_nothing() {
                 }
             })
         });
-        let guests: Vec<_> = guests.collect();
+        let clients: Vec<_> = clients.collect();
         tokio::time::sleep(Duration::from_millis(2 * round)).await;
         let receipt = guestbook.rights().erase(&user(&name)).await.unwrap();
         assert!(receipt.erasure.finished_at.is_some());
-        for guest in guests {
-            guest.await.unwrap();
+        for client in clients {
+            client.await.unwrap();
         }
         guestbook.flush().await.unwrap();
         let raw = place.raw();

@@ -104,9 +104,9 @@ async fn export_has_session_data_without_tokens_and_secrets() {
         session.insert("oauth", "hidden needle").unwrap();
     };
     let app: Router = support::routes().route("/fill-two", get(fill)).layer(guestbook.session_layer());
-    let (mut guest, mut other) = (TestClient::new(&app), TestClient::new(&app));
-    let token = guest.ok("/login/ada").await.body;
-    guest.ok("/fill-two").await;
+    let (mut client, mut other) = (TestClient::new(&app), TestClient::new(&app));
+    let token = client.ok("/login/ada").await.body;
+    client.ok("/fill-two").await;
     other.ok("/login/eve").await;
     other.ok("/set/note/of-eve").await;
     let text = String::from_utf8(text(&guestbook, "ada").await).unwrap();

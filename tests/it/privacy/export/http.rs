@@ -35,9 +35,9 @@ async fn app(max_idle: Option<Duration>, others: usize) -> (Router, Vec<String>,
     let app = support::routes().route_service("/export", service).layer(guestbook.session_layer());
     let mut cookies = Vec::new();
     for name in &names {
-        let mut guest = TestClient::new(&app);
-        guest.ok(&format!("/login/{name}")).await;
-        cookies.push(guest.cookie.unwrap());
+        let mut client = TestClient::new(&app);
+        client.ok(&format!("/login/{name}")).await;
+        cookies.push(client.cookie.unwrap());
     }
     (app, cookies, guestbook)
 }
@@ -163,9 +163,9 @@ async fn export_service_does_not_count_the_time_of_a_source_as_idle() {
     let (builder, _clock) = rules(MemoryStore::new());
     let guestbook = builder.personal_data(Slow(gate.clone())).build().unwrap();
     let app = support::routes().route_service("/export", guestbook.export_service()).layer(guestbook.session_layer());
-    let mut guest = TestClient::new(&app);
-    guest.ok("/login/ada").await;
-    let body = ask(&app, &guest.cookie.unwrap(), "/export", None).await.into_body();
+    let mut client = TestClient::new(&app);
+    client.ok("/login/ada").await;
+    let body = ask(&app, &client.cookie.unwrap(), "/export", None).await.into_body();
     let reading = tokio::spawn(body.collect());
     for _ in 0..10 {
         tokio::task::yield_now().await;

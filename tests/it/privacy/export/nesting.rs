@@ -65,10 +65,10 @@ async fn of_deep_data(guestbook: &Guestbook) -> (StatusCode, StatusCode) {
             ),
         )
         .layer(guestbook.session_layer());
-    let mut guest = support::TestClient::new(&app);
-    guest.ok("/login").await;
-    guest.ok(&format!("/set/{MOST}")).await;
-    let (set, updated) = (guest.get("/set/127").await, guest.get("/update/127").await);
+    let mut client = support::TestClient::new(&app);
+    client.ok("/login").await;
+    client.ok(&format!("/set/{MOST}")).await;
+    let (set, updated) = (client.get("/set/127").await, client.get("/update/127").await);
     (set.status, updated.status)
 }
 

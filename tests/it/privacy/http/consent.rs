@@ -62,9 +62,9 @@ async fn consent_prompt_has_the_language_of_the_browser() {
     let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build().unwrap());
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.consent(notices.into_iter().fold(rules, ConsentRules::notice)).build().unwrap();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
-    let ada = Caller { app: app(&guestbook), cookie: guest.cookie, origin: None };
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
+    let ada = Caller { app: app(&guestbook), cookie: client.cookie, origin: None };
     for (asked, language) in [("de-AT, en;q=0.5", "de"), ("fr", "en"), ("", "en")] {
         let state = ada.ask(Method::GET, "/consent", &[("accept-language", asked)], "").await;
         assert_eq!(assert_ok(&state, StatusCode::OK, asked)["offer"]["language"], language);

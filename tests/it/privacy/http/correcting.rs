@@ -61,9 +61,9 @@ async fn rectification_too_large_gets_413_and_stores_nothing() {
     let schema = Schema::<StandardPreferences>::new().unwrap().max_bytes(20);
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.preferences(PreferenceRules::new(schema)).build().unwrap();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
-    let ada = Caller { app: app(&guestbook), cookie: guest.cookie, origin: None };
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
+    let ada = Caller { app: app(&guestbook), cookie: client.cookie, origin: None };
     let long = json!({ "preferences": { "theme": "dark", "language": "de" } });
     assert_problem(&patch(&ada, &long).await, 413, "too much");
     assert_ok(&patch(&ada, &json!({ "preferences": { "theme": "dark" } })).await, StatusCode::OK, "it fits");

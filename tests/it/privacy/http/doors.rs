@@ -63,9 +63,9 @@ async fn each_endpoint<S: Store>(store: impl Fn() -> S, callers: &[&str]) {
                 "nobody" => site.stranger(),
                 "forged" => Caller { cookie: Some("A".repeat(43)), ..site.stranger() },
                 "anonymous" => {
-                    let mut guest = TestClient::new(&site.app);
-                    guest.ok("/set/key/value").await;
-                    Caller { cookie: guest.cookie, ..site.stranger() }
+                    let mut client = TestClient::new(&site.app);
+                    client.ok("/set/key/value").await;
+                    Caller { cookie: client.cookie, ..site.stranger() }
                 }
                 _ => site.login("ada").await,
             };

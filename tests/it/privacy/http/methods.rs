@@ -74,9 +74,9 @@ async fn head_answers_like_get_without_a_body() {
 async fn objection_without_consent_gets_404() {
     let (builder, _clock) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
-    let ada = Caller { app: app(&guestbook), cookie: guest.cookie, origin: None };
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
+    let ada = Caller { app: app(&guestbook), cookie: client.cookie, origin: None };
     for path in ["/objection", "/consent", "/consent/receipt"] {
         assert_problem(&ada.get(path).await, 404, path);
     }

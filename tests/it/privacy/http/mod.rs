@@ -163,9 +163,9 @@ impl Site {
     }
 
     async fn login(&self, name: &str) -> Caller {
-        let mut guest = TestClient::new(&self.app);
-        guest.ok(&format!("/login/{name}")).await;
-        Caller { app: self.app.clone(), cookie: guest.cookie, origin: None }
+        let mut client = TestClient::new(&self.app);
+        client.ok(&format!("/login/{name}")).await;
+        Caller { app: self.app.clone(), cookie: client.cookie, origin: None }
     }
 
     fn stranger(&self) -> Caller {

@@ -32,18 +32,18 @@ async fn confirm_erasure_restricts_at_once_and_erases_after_the_grace() {
     let (id, token) = ask(rights, "ada").await;
     assert_eq!(rights.restriction_of(&user("ada")).await.unwrap(), None, "nothing happens yet");
     clock.advance(DAY - Duration::from_millis(1));
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
     guestbook.flush().await.unwrap();
     let before = count(&guestbook, "ada").await;
     let request_now = rights.confirm_erasure(id, &token).await.unwrap();
     let grace_until = clock.now().after(7 * DAY);
     assert_eq!(request_now.state, RequestState::Confirmed { grace_until });
-    assert_eq!(guest.ok("/allows/analytics").await.body, "false Restricted", "here at once");
+    assert_eq!(client.ok("/allows/analytics").await.body, "false Restricted", "here at once");
     assert_eq!(rights.lift_restriction(&user("ada")).await.unwrap_err().kind(), ErrorKind::Conflict);
 
     // A login does not cancel anything, and is not recorded.
-    guest.ok("/login/ada").await;
+    client.ok("/login/ada").await;
     guestbook.flush().await.unwrap();
     clock.advance(7 * DAY - Duration::from_millis(1));
     assert_eq!((rights.resume_erasures().await.unwrap(), is_erased(rights).await), (0, false));
@@ -53,7 +53,7 @@ async fn confirm_erasure_restricts_at_once_and_erases_after_the_grace() {
     assert_eq!(rights.resume_erasures().await.unwrap(), 1);
     assert!(is_erased(rights).await);
     assert_eq!((request(rights, id).await.state, count(&guestbook, "ada").await), (RequestState::Done, 0));
-    assert_eq!(guest.ok("/user").await.body, "");
+    assert_eq!(client.ok("/user").await.body, "");
     assert_eq!(rights.resume_erasures().await.unwrap(), 0);
 }
 
@@ -61,14 +61,14 @@ async fn confirm_erasure_restricts_at_once_and_erases_after_the_grace() {
 async fn cancel_erasure_restores_the_state_before() {
     let (guestbook, clock) = guestbook(MemoryStore::new());
     let rights = guestbook.rights();
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
     let id = confirmed(rights).await;
-    assert_eq!(guest.ok("/track").await.body, "Restricted");
+    assert_eq!(client.ok("/track").await.body, "Restricted");
     clock.advance(6 * DAY);
-    guest.ok("/login/ada").await;
+    client.ok("/login/ada").await;
     assert_eq!(rights.cancel_erasure(&user("ada"), id).await.unwrap().state, RequestState::Cancelled);
-    assert_eq!(guest.ok("/track").await.body, "stored");
+    assert_eq!(client.ok("/track").await.body, "stored");
     clock.advance(6 * DAY);
     assert_eq!((rights.resume_erasures().await.unwrap(), is_erased(rights).await), (0, false));
     // And may think better of that, too.

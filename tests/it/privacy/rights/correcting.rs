@@ -12,14 +12,14 @@ use crate::support::TestClient;
 #[tokio::test]
 async fn object_overrides_a_grant() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
-    guest.ok("/grant/marketing").await;
-    assert_eq!(guest.ok("/allows/marketing").await.body, "true Granted");
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
+    client.ok("/grant/marketing").await;
+    assert_eq!(client.ok("/allows/marketing").await.body, "true Granted");
     let both = [PurposeId::MARKETING, PurposeId::ANALYTICS];
     guestbook.rights().object(&user("ada"), both).await.unwrap();
     for purpose in ["marketing", "analytics"] {
-        assert_eq!(guest.ok(&format!("/allows/{purpose}")).await.body, "false Objected");
+        assert_eq!(client.ok(&format!("/allows/{purpose}")).await.body, "false Objected");
     }
     for purposes in [vec![], vec![PurposeId::new("fun").unwrap()]] {
         let refused = guestbook.rights().object(&user("ada"), purposes).await.unwrap_err();

@@ -72,12 +72,12 @@ async fn restrict_applies_in_the_store_at_once_and_elsewhere_within_the_cache_ag
 #[tokio::test]
 async fn events_of_a_restricted_user_are_left_out_and_counted() {
     let (guestbook, _clock) = guestbook(MemoryStore::new());
-    let mut guest = TestClient::new(&app(&guestbook));
-    guest.ok("/login/ada").await;
+    let mut client = TestClient::new(&app(&guestbook));
+    client.ok("/login/ada").await;
     guestbook.rights().restrict(&user("ada"), REASON).await.unwrap();
     guestbook.flush().await.unwrap();
     let before = guestbook.recorder().stats();
-    guest.ok("/track").await;
+    client.ok("/track").await;
     guestbook.flush().await.unwrap();
     let after = guestbook.recorder().stats();
     // The event and the request.

@@ -58,15 +58,15 @@ impl Site {
         Self { guestbook, app, password, clock }
     }
 
-    fn guest(&self) -> TestClient {
+    fn client(&self) -> TestClient {
         TestClient::new(&self.app)
     }
 
     /// Somebody who is logged in.
     async fn user(&self) -> TestClient {
-        let mut guest = self.guest();
-        guest.ok("/login/ada").await;
-        guest
+        let mut client = self.client();
+        client.ok("/login/ada").await;
+        client
     }
 
     async fn epoch(&self) -> CredentialEpoch {
@@ -126,7 +126,7 @@ on_each_store! {
 
 async fn change<S: Store>(store: S) {
     let site = Site::new(store);
-    let (mut own, mut phone, mut bob) = (site.user().await, site.user().await, site.guest());
+    let (mut own, mut phone, mut bob) = (site.user().await, site.user().await, site.client());
     bob.ok("/login/bob").await;
     own.ok("/set/cart/book").await;
     let (before, old) = (own.ok("/session").await.json(), own.cookie.clone().unwrap());
@@ -146,7 +146,7 @@ async fn ends<S: Store>(store: S) {
     let site = Site::new(store);
     let sessions = site.guestbook.sessions();
     for way in ["everybody", "password reset", "disabled", "/everywhere"] {
-        let (mut user, mut late) = (site.user().await, site.guest());
+        let (mut user, mut late) = (site.user().await, site.client());
         late.ok("/epoch").await;
         late.ok("/verify/old").await;
         let before = site.epoch().await;
@@ -167,7 +167,7 @@ async fn ends<S: Store>(store: S) {
     }
     // What ends some sessions refuses nobody.
     for path in ["/logout", "/others", "/rotate"] {
-        let (mut user, mut late) = (site.user().await, site.guest());
+        let (mut user, mut late) = (site.user().await, site.client());
         late.ok("/epoch").await;
         late.ok("/verify/old").await;
         user.ok(path).await;
@@ -178,24 +178,24 @@ async fn ends<S: Store>(store: S) {
 
 async fn refused<S: Store>(store: S) {
     let site = Site::new(store);
-    let mut guest = site.guest();
-    guest.ok("/set/cart/book").await;
-    guest.ok("/epoch").await;
-    guest.ok("/verify/old").await;
-    let (before, cookie) = (guest.ok("/session").await.json(), guest.cookie.clone());
+    let mut client = site.client();
+    client.ok("/set/cart/book").await;
+    client.ok("/epoch").await;
+    client.ok("/verify/old").await;
+    let (before, cookie) = (client.ok("/session").await.json(), client.cookie.clone());
     site.guestbook.sessions().credentials_changed(&ada()).await.unwrap();
-    let answer = guest.get("/finish").await;
+    let answer = client.get("/finish").await;
     assert_eq!((answer.status, answer.set_cookie()), (StatusCode::CONFLICT, None));
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("log in again") && !detail.contains("ada"), "{detail}");
-    assert_eq!((guest.ok("/session").await.json(), guest.cookie.clone()), (before, cookie));
-    assert_eq!((guest.value("cart").await, site.count().await), (json!("book"), 0));
+    assert_eq!((client.ok("/session").await.json(), client.cookie.clone()), (before, cookie));
+    assert_eq!((client.value("cart").await, site.count().await), (json!("book"), 0));
     // Trying again works.
     for path in ["/epoch", "/verify/old", "/finish"] {
-        guest.ok(path).await;
+        client.ok(path).await;
     }
-    assert_eq!(guest.user().await.as_deref(), Some("ada"));
-    assert_eq!(guest.value("cart").await, json!("book"));
+    assert_eq!(client.user().await.as_deref(), Some("ada"));
+    assert_eq!(client.value("cart").await, json!("book"));
 }
 
 async fn over<S: Store>(store: S) {
@@ -216,7 +216,7 @@ async fn over<S: Store>(store: S) {
     assert_eq!((own.user().await, phone.user().await, site.count().await), (None, None, 0));
     // Nobody is logged in: there is no telling whose credentials they are.
     let epoch = site.epoch().await;
-    assert_eq!(site.guest().get("/changed").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(site.client().get("/changed").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(site.epoch().await, epoch);
 }
 
@@ -229,7 +229,7 @@ async fn afterwards<S: Store>(store: S) {
         own.ok(&format!("/set/round/{round}")).await;
         site.clock.advance(minutes(2));
         assert_eq!(own.value("round").await, json!(round.to_string()));
-        let mut again = site.guest();
+        let mut again = site.client();
         again.ok("/at-once/old").await;
         assert_eq!((again.user().await.as_deref(), site.count().await), (Some("ada"), 2));
     }
@@ -240,21 +240,21 @@ async fn afterwards<S: Store>(store: S) {
 async fn a_split_store_serves_no_session_that_its_session_store_forgot_to_end() {
     let (sessions, records) = (MemoryStore::new(), MemoryStore::new());
     let site = Site::new(SplitStore::new(sessions.clone(), records.clone()));
-    let (mut guest, mut other) = (site.user().await, site.guest());
+    let (mut client, mut other) = (site.user().await, site.client());
     other.ok("/login/bob").await;
-    assert_eq!(guest.user().await.as_deref(), Some("ada"), "now it is in the cache");
+    assert_eq!(client.user().await.as_deref(), Some("ada"), "now it is in the cache");
     // The process dies between the two steps of a revocation.
     records.raise_credential_epoch(Realm::default(), Some(ada())).await.unwrap();
-    assert_eq!(guest.user().await.as_deref(), Some("ada"), "within the age of the cache");
+    assert_eq!(client.user().await.as_deref(), Some("ada"), "within the age of the cache");
     site.clock.advance(Duration::from_secs(1));
-    assert_eq!(guest.user().await, None);
+    assert_eq!(client.user().await, None);
     assert_eq!(site.count().await, 0, "nor is it listed");
-    assert_eq!(guest.get("/save/a/1").await.status, StatusCode::UNAUTHORIZED, "it has ended");
+    assert_eq!(client.get("/save/a/1").await.status, StatusCode::UNAUTHORIZED, "it has ended");
     assert_eq!(other.user().await.as_deref(), Some("bob"));
 
     // The session store comes back from a copy of before the revocation.
-    let mut guest = site.user().await;
-    let key = tower_guestbook::SessionToken::parse(guest.cookie.as_ref().unwrap().as_bytes()).unwrap().key();
+    let mut client = site.user().await;
+    let key = tower_guestbook::SessionToken::parse(client.cookie.as_ref().unwrap().as_bytes()).unwrap().key();
     let copy = match sessions.load(key, Realm::default()).await.unwrap() {
         tower_guestbook::store::Loaded::Found(record) => record,
         nothing => panic!("{nothing:?}"),
@@ -263,7 +263,7 @@ async fn a_split_store_serves_no_session_that_its_session_store_forgot_to_end() 
     let cap = tower_guestbook::session::SessionCap::default();
     sessions.insert(key, copy, cap, EpochRule::Keep, START).await.unwrap();
     assert_eq!(sessions.list(ada(), None, 10, START).await.unwrap().len(), 1, "it is there");
-    assert_eq!((guest.user().await, site.count().await), (None, 0));
+    assert_eq!((client.user().await, site.count().await), (None, 0));
     assert_eq!(sessions.revoke(Revocation::Erased(ada()), START).await.unwrap(), 1);
 }
 

@@ -44,7 +44,7 @@ async fn orders<S: Store + Clone>(store: S) {
         *site.password.lock().unwrap() = "old".to_owned();
         site.guestbook.sessions().revoke_user(&ada()).await.unwrap();
         let mut own = site.user().await;
-        let mut logins: Vec<_> = (0..6).map(|_| site.guest()).collect();
+        let mut logins: Vec<_> = (0..6).map(|_| site.client()).collect();
         let place = |step| order.iter().position(|other| *other == step).unwrap();
         let is_verified = place(Step::Verify) < place(Step::StoreHash);
         for step in &order {
@@ -86,14 +86,14 @@ async fn parallel<S: Store + Clone>(store: S) {
         let start = Arc::new(Barrier::new(7));
         let logins: Vec<_> = (0..6)
             .map(|_| {
-                let (guest, start) = (site.guest(), start.clone());
+                let (client, start) = (site.client(), start.clone());
                 tokio::spawn(async move {
                     start.wait().await;
                     let (mut made, mut refused) = (Vec::new(), 0);
                     for _ in 0..8 {
-                        let mut guest = guest.clone();
-                        match guest.get("/at-once/old").await.status {
-                            StatusCode::OK => made.push(guest),
+                        let mut client = client.clone();
+                        match client.get("/at-once/old").await.status {
+                            StatusCode::OK => made.push(client),
                             StatusCode::CONFLICT => refused += 1,
                             StatusCode::FORBIDDEN => return (made, refused),
                             other => panic!("{other}"),
@@ -111,11 +111,11 @@ async fn parallel<S: Store + Clone>(store: S) {
         own.ok("/changed").await;
         for login in logins {
             let (made, _) = login.await.unwrap();
-            for mut guest in made {
-                assert_eq!(guest.user().await, None, "round {round}");
+            for mut client in made {
+                assert_eq!(client.user().await, None, "round {round}");
             }
         }
         assert_eq!((own.user().await.as_deref(), site.count().await), (Some("ada"), 1), "round {round}");
-        assert_eq!(site.guest().get("/at-once/new").await.status, StatusCode::OK);
+        assert_eq!(site.client().get("/at-once/new").await.status, StatusCode::OK);
     }
 }

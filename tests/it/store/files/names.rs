@@ -4,7 +4,7 @@ use tower_guestbook::{ErrorKind, store::SqliteStore};
 
 #[test]
 fn a_name_of_a_database_in_memory_is_refused_and_memory_store_is_named() {
-    for name in ["", ":memory:", "file::memory:", "file::memory:?cache=shared", "file:guests?mode=memory"] {
+    for name in ["", ":memory:", "file::memory:", "file::memory:?cache=shared", "file:clients?mode=memory"] {
         let error = SqliteStore::open(name).expect_err(name);
         assert_eq!(error.kind(), ErrorKind::Configuration, "{name:?}");
         assert!(error.to_string().contains("MemoryStore"), "{name:?}: {error}");
