@@ -1,5 +1,4 @@
-//! The activity layer behind real connections: what a server does with a body, and a client with a
-//! connection.
+//! The activity layer behind real connections.
 
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use tower_guestbook::{
 
 use crate::{activity::requests::guestbook, support::FIREFOX};
 
-/// A server on a free port, and what it records.
+/// A server on a free port, and its recorded events.
 async fn serve(routes: Router) -> (TcpStream, Guestbook, Subscription) {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let live = guestbook.subscribe(ActivityFilter::new()).unwrap();
@@ -40,7 +39,7 @@ async fn send(connection: &mut TcpStream, method: &str, path: &str, headers: &st
     connection.write_all(request.as_bytes()).await.unwrap();
 }
 
-/// Reads until what came ends with `end`.
+/// Reads until the received bytes end with `end`.
 async fn read_until(connection: &mut TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     while !text.ends_with(end.as_bytes()) {
@@ -52,7 +51,7 @@ async fn read_until(connection: &mut TcpStream, end: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Route, status, bytes and outcome of the next trace.
+/// Returns route, status, bytes and outcome of the next event.
 async fn next(live: &mut Subscription) -> (String, u16, u64, Outcome) {
     let next = tokio::time::timeout(Duration::from_secs(30), live.next()).await.expect("it is recorded");
     let Some(Live::Activity(activity)) = next else { panic!("{next:?}") };
@@ -83,7 +82,7 @@ impl<I: Iterator + Unpin> futures_core::Stream for Frames<I> {
 }
 
 #[tokio::test]
-async fn whatever_way_a_server_sends_a_body_it_is_complete_when_the_client_has_it() {
+async fn body_is_completed_when_the_client_has_received_it() {
     let routes = Router::new()
         .route("/full", get(async || "onetwosix"))
         .route("/chunked", get(async || streamed(None)))
@@ -106,7 +105,7 @@ async fn whatever_way_a_server_sends_a_body_it_is_complete_when_the_client_has_i
 }
 
 #[tokio::test]
-async fn a_client_that_disconnects_in_the_middle_of_a_body_is_recorded_as_gone() {
+async fn client_disconnect_during_the_body_is_recorded_as_abandoned() {
     let endless = async || {
         let mut first = Some(Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(b"hello"))));
         Body::new(StreamBody::new(PollFn(move || match first.take() {
@@ -132,7 +131,7 @@ impl<T, F: FnMut() -> std::task::Poll<Option<T>> + Unpin> futures_core::Stream f
 }
 
 #[tokio::test]
-async fn a_connection_that_is_upgraded_works_and_is_recorded_once() {
+async fn upgraded_connection_is_recorded_once() {
     let upgrade = async |mut request: Request<Body>| {
         let upgraded = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Activities in a SQLite file: what is in it, what is not, what happens to it.
+//! Activities in a SQLite file.
 
 use std::{path::Path, sync::Arc};
 
@@ -28,7 +28,7 @@ use crate::support::{FIREFOX, START, UNDO_AFTER_SCHEMA_16, until};
 fn page_view(number: u64) -> Event {
     let mut event = Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(START.as_millis() + number as i64 * 300));
     event.user = Some(UserId::from((number * 7_919 % 1_000) as i64));
-    // Ten events a session.
+    // Ten events per session.
     event.session = Some(SessionId::from(uuid::Uuid::from_u128(u128::from(number / 10) << 64 | 7)));
     let mut request = RequestTrace::default();
     request.route = format!("/section/{}", number % 40).into();
@@ -48,7 +48,7 @@ async fn append(store: &SqliteStore, entries: Vec<Entry>) {
     store.append(entries.into(), Commit::Relaxed).await.unwrap();
 }
 
-/// Whether any file of the database has these bytes.
+/// Returns whether any file of the database contains these bytes.
 fn found(directory: &Path, needle: &[u8]) -> bool {
     std::fs::read_dir(directory).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -57,7 +57,7 @@ fn found(directory: &Path, needle: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn a_plain_page_view_takes_at_most_120_bytes_of_disk_with_its_indexes() {
+async fn page_view_takes_at_most_120_bytes_of_disk_with_indexes() {
     const ROWS: u64 = 100_000;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
@@ -76,7 +76,7 @@ async fn a_plain_page_view_takes_at_most_120_bytes_of_disk_with_its_indexes() {
 }
 
 #[tokio::test]
-async fn no_secret_and_no_full_address_is_in_any_file() {
+async fn files_contain_no_secret_and_no_full_address() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let guestbook = Guestbook::builder(store.clone()).accept_bearer().accept_header("x-session-id").build().unwrap();
@@ -109,8 +109,7 @@ async fn no_secret_and_no_full_address_is_in_any_file() {
     guestbook.flush().await.unwrap();
     let history = guestbook.activities().history(HistoryQuery::new(ActivityFilter::new())).await.unwrap();
     assert_eq!(history.activities.len(), 4, "login, seen and two requests");
-    // While the log is moved into the database, a reader of one file after the other may miss what
-    // moves.
+    // While the log is moved into the database, a reader of one file after the other may miss data.
     let kept = async || found(directory.path(), b"kept") && found(directory.path(), b"/login/{code}");
     until(kept).await;
 
@@ -149,7 +148,7 @@ async fn no_secret_and_no_full_address_is_in_any_file() {
 }
 
 #[tokio::test]
-async fn a_database_of_the_first_version_is_brought_up_to_date() {
+async fn open_migrates_a_database_of_the_first_version() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -159,7 +158,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     client.ok("/login/ada").await;
     guestbook.shutdown().await;
     store.close().await.unwrap();
-    // What the first version knew are sessions and users.
+    // The first version has only sessions and users.
     let raw = Connection::open(&path).unwrap();
     raw.execute_batch(UNDO_AFTER_SCHEMA_16).unwrap();
     for table in [
@@ -218,7 +217,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn two_writers_on_one_file_mix_up_no_names() {
+async fn append_from_two_writers_keeps_names_apart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
@@ -228,7 +227,7 @@ async fn two_writers_on_one_file_mix_up_no_names() {
         event.event_type = EventType::new(name).unwrap();
         event
     };
-    // Each learns names that the other gives other numbers to, if it does not look again.
+    // Each caches names to which the other gives other ids, unless it invalidates its cache.
     for round in 0..20u64 {
         for (origin, store) in (0u64..).zip(&stores) {
             let names = [format!("name{}", round % 7), format!("own{origin}x{round}"), "shared".to_owned()];
@@ -237,7 +236,7 @@ async fn two_writers_on_one_file_mix_up_no_names() {
             append(store, entries.collect()).await;
         }
         if round % 5 == 4 {
-            // Rows and their sessions go while the other still knows their numbers.
+            // Rows and their sessions are deleted while the other still has their ids cached.
             stores[0]
                 .delete_activities(ActivityFilter::new().event_type(EventType::new("shared").unwrap()), 100)
                 .await
@@ -253,7 +252,7 @@ async fn two_writers_on_one_file_mix_up_no_names() {
 }
 
 #[tokio::test]
-async fn a_batch_that_fails_leaves_nothing_behind_and_the_next_one_is_whole() {
+async fn failed_append_stores_nothing_and_the_next_batch_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -265,7 +264,7 @@ async fn a_batch_that_fails_leaves_nothing_behind_and_the_next_one_is_whole() {
     let broken = vec![entry(1, 2, own.clone()), entry(1, u64::MAX, page_view(3))];
     let error = store.append(broken.into(), Commit::Relaxed).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    // Something that was looked up in a batch that was undone must be looked up again.
+    // Names cached by a batch that was undone must be looked up again.
     let raw = Connection::open(&path).unwrap();
     raw.execute_batch("CREATE TRIGGER full BEFORE INSERT ON activity_blocks BEGIN SELECT raise(ABORT, 'no'); END")
         .unwrap();
@@ -278,7 +277,7 @@ async fn a_batch_that_fails_leaves_nothing_behind_and_the_next_one_is_whole() {
 }
 
 #[tokio::test]
-async fn what_is_discarded_is_not_in_the_file_any_more() {
+async fn delete_activities_removes_data_from_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -322,7 +321,7 @@ async fn what_is_discarded_is_not_in_the_file_any_more() {
 }
 
 #[tokio::test]
-async fn the_tables_of_blocks_say_what_is_in_the_blocks() {
+async fn block_tables_match_the_rows_of_their_blocks() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();

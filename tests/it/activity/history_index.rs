@@ -11,14 +11,13 @@ use tower_guestbook::{
 
 const USERS: i64 = 5;
 
-/// Events of some users in turns, the third one only now and then; nobody is logged in in every
-/// fifth.
+/// Events of several users in turns, the third one rarely; every fifth event has no user.
 fn entries(from: u64, count: u64) -> Vec<Entry> {
     let entry = |number: u64| {
         let kind = if number.is_multiple_of(3) { EventType::LOGIN } else { EventType::ACTION };
         // The clock goes back now and then.
         let mut event = Event::new(kind, Timestamp::from_millis((number * 1_000 - number % 7 * 900) as i64));
-        // For a while there is hardly anybody but the last one.
+        // For a while almost all events are the last user's.
         let user = if number % 4_000 > 3_000 && !number.is_multiple_of(30) {
             USERS - 1
         } else {
@@ -36,7 +35,7 @@ fn session(number: u64) -> SessionId {
     SessionId::from(uuid::Uuid::from_u128(number.into()))
 }
 
-/// Stores the same in both, in batches of another size each time.
+/// Stores the same events in both, in batches of different sizes.
 async fn append(file: &SqliteStore, memory: &MemoryStore, from: u64, count: u64) {
     let (mut rest, mut size) = (entries(from, count), 1);
     while !rest.is_empty() {
@@ -47,7 +46,7 @@ async fn append(file: &SqliteStore, memory: &MemoryStore, from: u64, count: u64)
     }
 }
 
-/// All pages of each user's history, however it is asked for.
+/// Returns all pages of each user's history, for each query.
 async fn compare(file: &SqliteStore, memory: &MemoryStore) {
     for user in 0..=USERS {
         let of_user = ActivityFilter::new().user(UserId::from(user));
@@ -58,7 +57,7 @@ async fn compare(file: &SqliteStore, memory: &MemoryStore) {
         for (filter, limit) in [(of_user, 1_000), (span, 7), (logins, 100), (others, 1), (of_session, 11)] {
             for order in [Order::NewestFirst, Order::OldestFirst] {
                 let mut query = HistoryQuery::new(filter.clone()).order(order).limit(limit);
-                // So many pages and no more, where they are of a single event.
+                // The exact number of pages, if each has one event.
                 for _ in 0..20 {
                     let page = file.history(query.clone()).await.unwrap();
                     assert_eq!(page, memory.history(query.clone()).await.unwrap());
@@ -70,7 +69,7 @@ async fn compare(file: &SqliteStore, memory: &MemoryStore) {
     }
 }
 
-/// How many users are in how many blocks; each known place is that of a row, and no row is without.
+/// Counts users per block, and checks that the known places are exactly those of the rows.
 fn check_places(path: &Path) -> (usize, usize) {
     let database = Connection::open(path).unwrap();
     let mut statement =
@@ -97,7 +96,7 @@ fn check_places(path: &Path) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn a_history_is_complete_whatever_was_deleted_and_whether_or_not_places_are_known() {
+async fn user_history_is_complete_after_deletions_and_without_places() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let (file, memory) = (SqliteStore::open(&path).unwrap(), MemoryStore::new());
@@ -106,7 +105,7 @@ async fn a_history_is_complete_whatever_was_deleted_and_whether_or_not_places_ar
     let (known, unknown) = check_places(&path);
     assert!(known > 20 && unknown == 0, "four users in five blocks each, and one in some: {known}, {unknown}");
 
-    // As a version left them that did not know places, and one block that it had only begun.
+    // As written by a version without places, with one block only begun.
     let raw = Connection::open(&path).unwrap();
     raw.execute("UPDATE activity_user_blocks SET places = NULL WHERE block IN (1, 2, 4)", []).unwrap();
     compare(&file, &memory).await;
@@ -115,7 +114,7 @@ async fn a_history_is_complete_whatever_was_deleted_and_whether_or_not_places_ar
     let (_, unknown) = check_places(&path);
     assert!(unknown > 12, "where they are not known they stay so: {unknown}");
 
-    // Deleting looks through blocks anyway.
+    // Deletion reads the blocks anyway.
     let logins = ActivityFilter::new().event_type(EventType::LOGIN).until(Timestamp::from_millis(3_000_000));
     while file.delete_activities(logins.clone(), 100).await.unwrap() > 0 {}
     while memory.delete_activities(logins.clone(), 100).await.unwrap() > 0 {}

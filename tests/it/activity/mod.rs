@@ -1,4 +1,4 @@
-//! Activity: what is recorded, and how it reaches the store.
+//! Activity: recording, and the way to the store.
 
 mod connections;
 #[cfg(feature = "sqlite")]

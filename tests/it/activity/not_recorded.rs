@@ -1,4 +1,4 @@
-//! What is not recorded is told: once for each reason at level info, after that at level debug.
+//! Skipped events are logged: once per reason at level info, then at level debug.
 
 use std::io;
 
@@ -26,7 +26,7 @@ use crate::{
 
 const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
-/// A log of this level and the more urgent ones.
+/// A log of this level and more severe ones.
 fn log(level: Level) -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
@@ -45,7 +45,7 @@ async fn ask(app: &Router, method: Method, path: &str, agent: &str) {
 }
 
 #[tokio::test]
-async fn each_reason_to_leave_a_request_out_is_told_once_per_guestbook() {
+async fn skipped_request_is_logged_once_per_reason_and_guestbook() {
     for (level, expected) in [(Level::INFO, 1), (Level::DEBUG, 3)] {
         let (log, _guard) = log(level);
         let (builder, _) = builder(MemoryStore::new());
@@ -67,7 +67,7 @@ async fn each_reason_to_leave_a_request_out_is_told_once_per_guestbook() {
 }
 
 #[tokio::test]
-async fn a_withheld_event_is_told_once_and_its_caller_is_told_each_time() {
+async fn withheld_event_is_logged_once_and_returned_each_time() {
     let (log, _guard) = log(Level::INFO);
     let purposes =
         Purposes::builder().purpose(Purpose::new("analytics", Category::Analytics).expiry(180 * DAY)).build().unwrap();
@@ -96,7 +96,7 @@ async fn a_withheld_event_is_told_once_and_its_caller_is_told_each_time() {
 }
 
 #[tokio::test]
-async fn events_without_a_route_template_are_recorded_and_told_once() {
+async fn event_without_a_route_template_is_recorded_and_logged_once() {
     let (log, _guard) = log(Level::INFO);
     let (builder, _) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
@@ -113,8 +113,7 @@ async fn events_without_a_route_template_are_recorded_and_told_once() {
     assert_eq!(events(&guestbook).await.len(), 3);
     assert_eq!(log.text().matches("reason=\"template\"").count(), 1, "{}", log.text());
 
-    // Inside it they have one, and events of a handler that the activity layer does not see have
-    // none.
+    // Inside it they have one. Events of a handler outside the activity layer have none.
     let inside = Router::new().route("/page/{id}", get(async || "x")).layer(guestbook.activity_layer());
     ask(&inside, Method::GET, "/page/7", FIREFOX).await;
     let track = async |tracker: Tracker| assert_eq!(tracker.track("seen", &json!({})).unwrap(), Tracked::Queued);
@@ -128,7 +127,7 @@ async fn events_without_a_route_template_are_recorded_and_told_once() {
 }
 
 #[tokio::test]
-async fn a_client_event_is_marked_loses_its_query_and_is_no_security_event() {
+async fn client_tracker_marks_events_drops_queries_and_refuses_security_events() {
     let types = tower_guestbook::activity::EventTypes::new().security(["password_changed"]).unwrap();
     let (builder, _) = builder(MemoryStore::new());
     let settings = tower_guestbook::activity::RecorderSettings::new().event_types(types);
@@ -179,8 +178,8 @@ async fn a_client_event_is_marked_loses_its_query_and_is_no_security_event() {
     ];
     let expected = expected.map(|(kind, data, origin)| (kind.to_owned(), data.to_owned(), origin));
     assert_eq!(all.iter().map(said).collect::<Vec<_>>(), expected);
-    // On its way, in the spool say, and in exports it is marked as well; what the server says needs
-    // no mark.
+    // It is also marked on its way, for example in the spool, and in exports. Events of the server
+    // have no mark.
     let json = serde_json::to_value(&all[3]).unwrap();
     assert_eq!(json["origin"], "client");
     assert_eq!(serde_json::from_value::<Event>(json).unwrap(), all[3]);

@@ -1,5 +1,4 @@
-//! Activities as Parquet files, read back by the reader of the format, and by DuckDB where it is
-//! installed.
+//! Activities as Parquet files, read back by a Parquet reader, and by DuckDB where it is installed.
 
 use std::{path::Path, process::Command};
 
@@ -37,7 +36,7 @@ fn event(event_type: EventType, at: i64, user: Option<&str>) -> Event {
     event
 }
 
-/// Everything that an event can say.
+/// An event with all fields.
 fn full(at: i64, user: &str) -> Event {
     let mut event = event(EventType::PAGE_VIEW, at, Some(user)).with_client_time(Timestamp::from_millis(MIDNIGHT + 7));
     event.session = Some(SessionId::from(uuid::Uuid::from_u128(5)));
@@ -81,7 +80,7 @@ fn as_json(row: &Row) -> Value {
 }
 
 #[tokio::test]
-async fn each_day_is_a_file_and_the_range_is_half_open() {
+async fn offload_writes_one_file_per_day_of_a_half_open_range() {
     let (guestbook, directory) = (guestbook(), tempfile::tempdir().unwrap());
     let at = [-1, 0, DAY - 1, DAY, 2 * DAY, 4 * DAY];
     record(&guestbook, at.map(|at| event(EventType::ACTION, at, None))).await;
@@ -96,7 +95,7 @@ async fn each_day_is_a_file_and_the_range_is_half_open() {
 }
 
 #[tokio::test]
-async fn what_an_event_says_is_in_its_columns_and_the_rest_is_null() {
+async fn offload_writes_all_fields_and_nulls() {
     let (guestbook, directory) = (guestbook(), tempfile::tempdir().unwrap());
     record(&guestbook, [full(10, "ada"), event(EventType::LOGIN, 11, None)]).await;
     let offload = Offload::new(days(0, 1)).users(OffloadedUsers::Plain);
@@ -121,7 +120,7 @@ async fn what_an_event_says_is_in_its_columns_and_the_rest_is_null() {
 }
 
 #[tokio::test]
-async fn users_are_named_as_asked_and_by_default_they_are_not() {
+async fn offload_users_defaults_to_pseudonyms() {
     let guestbook = guestbook();
     record(&guestbook, [event(EventType::LOGIN, 1, Some("ada")), event(EventType::LOGIN, 2, Some("ben"))]).await;
     record(&guestbook, [event(EventType::LOGIN, DAY, Some("ada"))]).await;
@@ -138,13 +137,13 @@ async fn users_are_named_as_asked_and_by_default_they_are_not() {
     let pseudonyms = named(None).await;
     assert_eq!(pseudonyms[0], pseudonyms[2], "the same user in each file");
     assert_ne!(pseudonyms[0], pseudonyms[1]);
-    // Digits of a hash, among which any short name may stand by chance.
+    // Digits of a hash, which may contain any short name by chance.
     assert!(pseudonyms.iter().flatten().all(|name| name.len() == 64 && name.bytes().all(|c| c.is_ascii_hexdigit())));
     assert_eq!(named(None).await, pseudonyms, "and in each run");
 }
 
 #[tokio::test]
-async fn offloaded_again_a_day_has_what_is_there_now_and_a_day_without_events_no_file() {
+async fn offload_again_replaces_files_and_removes_empty_days() {
     let (guestbook, directory) = (guestbook(), tempfile::tempdir().unwrap());
     record(&guestbook, [event(EventType::LOGIN, 1, Some("ada")), event(EventType::LOGIN, DAY, Some("ada"))]).await;
     record(&guestbook, [event(EventType::LOGIN, DAY + 1, Some("ben"))]).await;
@@ -157,7 +156,7 @@ async fn offloaded_again_a_day_has_what_is_there_now_and_a_day_without_events_no
 }
 
 #[tokio::test]
-async fn a_filter_narrows_and_more_rows_than_a_page_or_a_group_are_all_there() {
+async fn offload_filter_and_many_rows_are_complete() {
     let (guestbook, directory) = (guestbook(), tempfile::tempdir().unwrap());
     for chunk in 0..35 {
         record(&guestbook, (0..2_000).map(|n| event(EventType::ACTION, chunk * 2_000 + n, None))).await;
@@ -173,7 +172,7 @@ async fn a_filter_narrows_and_more_rows_than_a_page_or_a_group_are_all_there() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_an_error_and_leaves_no_file_that_looks_whole() {
+async fn offload_error_leaves_no_complete_looking_file() {
     let (guestbook, directory) = (guestbook(), tempfile::tempdir().unwrap());
     record(&guestbook, [event(EventType::LOGIN, 1, None)]).await;
     let file = directory.path().join("file");
@@ -184,9 +183,9 @@ async fn what_cannot_be_written_is_an_error_and_leaves_no_file_that_looks_whole(
     assert_eq!((error.kind(), error.to_string().contains("ten years")), (ErrorKind::InvalidInput, true));
 }
 
-/// The query in the docs of the module, over these files.
+/// Runs the query of the docs over these files.
 #[tokio::test]
-async fn duckdb_reads_the_files_and_finds_the_same_funnel() {
+async fn duckdb_computes_the_same_funnel_from_offloaded_files() {
     if std::env::var_os("GUESTBOOK_ORACLES").is_none() {
         return;
     }
@@ -198,8 +197,8 @@ async fn duckdb_reads_the_files_and_finds_the_same_funnel() {
     };
     let bought = |at, user| event(EventType::PURCHASE, at, Some(user));
     let events = [
-        // One who buys, one who bought before, one a moment too late, one who only looks, one at
-        // the last moment.
+        // One buys, one bought before, one a moment too late, one only looks, one at the last
+        // moment.
         [seen(10, "ada"), bought(20, "ada")],
         [bought(10, "ben"), seen(20, "ben")],
         [seen(0, "cleo"), bought(14 * DAY + 1, "cleo")],
@@ -219,7 +218,7 @@ async fn duckdb_reads_the_files_and_finds_the_same_funnel() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_of_whoever_is_restricted_or_under_a_purpose_that_they_refuse() {
+async fn offload_excludes_restricted_users_and_refused_purposes() {
     use tower_guestbook::{
         consent::{Category, ConsentRules, Mode, Purpose, PurposeId, Purposes},
         privacy::RestrictionReason,

@@ -1,4 +1,4 @@
-//! Where requests come from: addresses behind proxies, referrers.
+//! Origins of requests: addresses behind proxies, referrers.
 
 use axum::{Router, body::Body, http::Request};
 use http::HeaderValue;
@@ -17,7 +17,7 @@ use crate::{
     support::{FIREFOX, TestClient, builder, routes},
 };
 
-/// What is recorded of a request with these headers, several of which may have one name.
+/// Records a request with these headers, some of which may have the same name.
 async fn recorded(guestbook: &Guestbook, headers: &[(&'static str, &[u8])]) -> Option<RequestTrace> {
     let before = events(guestbook).await.len();
     let mut request = Request::get("/").header("user-agent", FIREFOX).body(Body::empty()).unwrap();
@@ -37,7 +37,7 @@ async fn network(address: ClientAddress, headers: &[(&'static str, &[u8])]) -> O
 }
 
 #[tokio::test]
-async fn forwarded_is_read_with_its_quoted_strings_so_that_a_host_cannot_pretend_to_be_an_element() {
+async fn forwarded_header_parses_quoted_strings() {
     let one = ClientAddress::Forwarded { proxies: 1 };
     for value in [
         br#"for=203.0.113.9;host="a,for=198.51.100.66""#.as_slice(),
@@ -57,7 +57,7 @@ async fn forwarded_is_read_with_its_quoted_strings_so_that_a_host_cannot_pretend
 }
 
 #[tokio::test]
-async fn a_bad_byte_of_a_stranger_does_not_hide_the_address_that_a_proxy_appended() {
+async fn forwarded_address_survives_invalid_bytes_of_the_client() {
     let one = ClientAddress::XForwardedFor { proxies: 1 };
     let same_line = [("x-forwarded-for", b"\xfflie, 203.0.113.9".as_slice())];
     assert_eq!(network(one, &same_line).await.as_deref(), Some("203.0.113.0/24"));
@@ -72,8 +72,8 @@ async fn a_bad_byte_of_a_stranger_does_not_hide_the_address_that_a_proxy_appende
     assert_eq!(network(two, &[bad, proxy]).await, None, "what is no address is not replaced by another");
 }
 
-/// The referrer of a request to `shop.example` with these headers; `None` for one that is left out,
-/// too.
+/// Returns the referrer of a request to `shop.example` with these headers; `None` also for a
+/// skipped request.
 async fn referrer(guestbook: &Guestbook, headers: &[(&'static str, &str)]) -> Option<String> {
     let host = [("host", "shop.example")].into_iter().filter(|_| !headers.iter().any(|(name, _)| *name == "host"));
     let headers: Vec<_> = host.chain(headers.iter().copied()).map(|(name, value)| (name, value.as_bytes())).collect();
@@ -81,7 +81,7 @@ async fn referrer(guestbook: &Guestbook, headers: &[(&'static str, &str)]) -> Op
 }
 
 #[tokio::test]
-async fn behind_a_proxy_that_rewrites_host_the_site_is_not_its_own_referrer() {
+async fn own_hosts_are_no_referrer_behind_a_rewriting_proxy() {
     let proxied = ("host", "backend:8080");
     let from_shop = ("referer", "https://shop.example/page");
     let plain = builder(MemoryStore::new()).0.build().unwrap();
@@ -120,7 +120,7 @@ async fn behind_a_proxy_that_rewrites_host_the_site_is_not_its_own_referrer() {
 }
 
 #[tokio::test]
-async fn a_host_is_one_referrer_however_it_is_written_and_www_counts_if_nobody_says_otherwise() {
+async fn referrer_hosts_are_normalised_and_www_is_kept_by_default() {
     let (plain, bare) = (ActivityRules::new(), ActivityRules::new().ignore_www(true));
     let [plain, bare] = [plain, bare].map(|rules| builder(MemoryStore::new()).0.activity(rules).build().unwrap());
     for (url, as_sent, without_www) in [
@@ -141,7 +141,7 @@ async fn a_host_is_one_referrer_however_it_is_written_and_www_counts_if_nobody_s
 }
 
 #[tokio::test]
-async fn requests_with_a_spammers_referrer_are_left_out_and_counted_unless_somebody_is_logged_in() {
+async fn referrer_spam_is_skipped_and_counted_unless_logged_in() {
     let rules = ActivityRules::new().exclude_referrers(["Spam.example."]);
     let guestbook = builder(MemoryStore::new()).0.activity(rules).build().unwrap();
     for url in
@@ -168,7 +168,7 @@ async fn requests_with_a_spammers_referrer_are_left_out_and_counted_unless_someb
 }
 
 #[tokio::test]
-async fn invented_referrers_of_one_network_do_not_take_the_names_of_others() {
+async fn invented_referrers_of_one_network_leave_room_for_others() {
     let guestbook = builder(MemoryStore::new()).0.build().unwrap();
     let app: Router = Router::new().fallback(async || "x").layer(guestbook.layer());
     let ask = async |host: String, network: u8| {
@@ -199,7 +199,7 @@ async fn invented_referrers_of_one_network_do_not_take_the_names_of_others() {
 }
 
 #[tokio::test]
-async fn phones_with_bot_in_their_name_are_people_and_driven_browsers_are_not() {
+async fn bot_detection_accepts_phones_and_finds_driven_browsers() {
     let guestbook = builder(MemoryStore::new()).0.build().unwrap();
     let app: Router = Router::new().fallback(async || "x").layer(guestbook.layer());
     let chrome = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0";

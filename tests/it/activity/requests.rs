@@ -1,4 +1,4 @@
-//! What the activity layer records, and what it leaves out.
+//! Requests that the activity layer records, and those it skips.
 
 use std::{
     convert::Infallible,
@@ -40,7 +40,7 @@ pub(crate) fn guestbook(rules: ActivityRules) -> (Guestbook, Clock) {
     (builder.activity(rules).build().unwrap(), clock)
 }
 
-/// Everything that was recorded, the oldest first.
+/// Returns everything that was recorded, the oldest first.
 pub(crate) async fn events(guestbook: &Guestbook) -> Vec<Event> {
     guestbook.flush().await.unwrap();
     let query = HistoryQuery::new(ActivityFilter::new()).order(Order::OldestFirst).limit(1_000);
@@ -68,7 +68,7 @@ async fn finish(app: &Router, request: Request<Body>) -> StatusCode {
     status
 }
 
-/// Route, type, status and outcome, for short.
+/// Returns route, type, status and outcome.
 fn brief(event: &Event) -> (String, String, u16, Outcome) {
     let response = event.response.unwrap();
     let route = event.request.as_ref().unwrap().route.to_string();
@@ -76,7 +76,7 @@ fn brief(event: &Event) -> (String, String, u16, Outcome) {
 }
 
 #[tokio::test]
-async fn a_request_leaves_one_trace_with_what_is_documented_and_no_more() {
+async fn activity_layer_records_exactly_the_documented_fields() {
     let (guestbook, clock) = guestbook(ActivityRules::new());
     let hand = clock.clone();
     let page = async move |Path(_): Path<String>| {
@@ -110,7 +110,7 @@ async fn a_request_leaves_one_trace_with_what_is_documented_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_trace_knows_the_user_and_the_session_also_of_the_login_and_the_logout() {
+async fn activity_layer_records_user_and_session_of_login_and_logout() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = routes().layer(guestbook.layer());
     let mut client = TestClient::new(&app);
@@ -153,7 +153,7 @@ async fn a_trace_knows_the_user_and_the_session_also_of_the_login_and_the_logout
 }
 
 #[tokio::test]
-async fn without_the_activity_layer_nothing_is_recorded_by_itself() {
+async fn without_the_activity_layer_requests_are_not_recorded() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let track = async |session: Session, tracker: Tracker| {
         session.login("ada").await.unwrap();
@@ -167,7 +167,7 @@ async fn without_the_activity_layer_nothing_is_recorded_by_itself() {
 }
 
 #[tokio::test]
-async fn without_the_session_layer_strangers_are_recorded_and_handlers_can_track() {
+async fn activity_layer_works_without_the_session_layer() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let track = async |tracker: Tracker| {
         tracker.page_view("/inner").unwrap();
@@ -199,7 +199,7 @@ async fn without_the_session_layer_strangers_are_recorded_and_handlers_can_track
 }
 
 #[tokio::test]
-async fn a_missing_activity_layer_is_named_with_its_fix() {
+async fn missing_activity_layer_error_names_the_fix() {
     let app: Router = Router::new().route("/", get(async |_: Tracker| {}));
     let response = app.oneshot(get_("/")).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -208,7 +208,7 @@ async fn a_missing_activity_layer_is_named_with_its_fix() {
 }
 
 #[tokio::test]
-async fn bad_events_are_refused_with_the_reason() {
+async fn track_refuses_invalid_events_with_the_reason() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let errors: Arc<Mutex<Vec<(ErrorKind, String)>>> = Arc::default();
     let told = errors.clone();
@@ -260,12 +260,12 @@ async fn bad_events_are_refused_with_the_reason() {
     assert_eq!((errors.len(), events(&guestbook).await.len()), (words.len(), 1), "only the request itself");
 }
 
-/// Without copying the value level by level.
+/// Builds the value without copying it level by level.
 fn json_object(key: &str, value: Value) -> Value {
     Value::Object([(key.to_owned(), value)].into_iter().collect())
 }
 
-/// Takes a deep value apart without recursion.
+/// Drops a deep value without recursion.
 fn shallow(mut value: Value) {
     loop {
         value = match value {
@@ -276,7 +276,7 @@ fn shallow(mut value: Value) {
     }
 }
 
-/// A body of so many frames, made when they are asked for; then an error, or the end.
+/// A body with this number of frames, made on demand; then an error, or the end.
 struct Frames {
     left: usize,
     frame: Bytes,
@@ -309,7 +309,7 @@ impl http_body::Body for Frames {
 }
 
 #[tokio::test]
-async fn the_trace_is_written_when_the_body_ends_and_says_how() {
+async fn request_is_recorded_with_its_outcome_when_the_body_ends() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let stream = |fails| get(async move || Frames::body(3, "abc", fails).0);
     let app = Router::new()
@@ -340,7 +340,7 @@ async fn the_trace_is_written_when_the_body_ends_and_says_how() {
 }
 
 #[tokio::test]
-async fn bodies_that_a_server_does_not_read_are_complete() {
+async fn unread_bodies_are_recorded_as_completed() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = Router::new()
         .route("/page", get(async || "a text"))
@@ -364,7 +364,7 @@ async fn bodies_that_a_server_does_not_read_are_complete() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_before_the_answer_is_recorded_once() {
+async fn client_disconnect_before_the_response_is_recorded_once() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = Router::new().route("/slow", get(pending::<()>)).layer(guestbook.layer());
     for polls in 0..3 {
@@ -379,7 +379,7 @@ async fn a_client_that_leaves_before_the_answer_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn a_panic_is_recorded_once_whoever_catches_it() {
+async fn panic_is_recorded_once_wherever_it_is_caught() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let panic = || -> &'static str { if true { panic!("on purpose") } else { "" } };
     let app = Router::new()
@@ -388,7 +388,7 @@ async fn a_panic_is_recorded_once_whoever_catches_it() {
         .layer(guestbook.layer());
     assert!(tokio::spawn(app.clone().oneshot(get_("/panic"))).await.unwrap_err().is_panic());
 
-    // As a layer does that turns panics into answers: the future is dropped some time after the
+    // Like a layer that turns panics into responses: the future is dropped some time after the
     // panic.
     let mut caught = Box::pin(app.clone().oneshot(get_("/panic")));
     let mut context = Context::from_waker(Waker::noop());
@@ -420,7 +420,7 @@ impl http_body::Body for PanickingBody {
 }
 
 #[tokio::test]
-async fn an_error_of_the_service_passes_as_it_is_and_is_recorded() {
+async fn service_error_is_passed_on_and_recorded() {
     let (guestbook, _) = guestbook(ActivityRules::new().path_words(["a"]));
     let broken = service_fn(async |_: Request<Body>| Err::<Response, _>("broken"));
     let service = guestbook.layer().layer(broken);
@@ -430,7 +430,7 @@ async fn an_error_of_the_service_passes_as_it_is_and_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_body_of_a_gibibyte_is_passed_on_frame_by_frame() {
+async fn body_of_a_gibibyte_is_passed_on_frame_by_frame() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let (body, made) = Frames::body(1_024, vec![7; 1 << 20], false);
     let body = Arc::new(Mutex::new(Some(body)));
@@ -447,7 +447,7 @@ async fn a_body_of_a_gibibyte_is_passed_on_frame_by_frame() {
 }
 
 #[tokio::test]
-async fn what_nobody_wants_to_see_is_left_out_and_counted() {
+async fn activity_rules_skip_and_count_documented_requests() {
     let requests = || {
         let with = |path: &str, name: &'static str, value: &str| {
             let mut request = get_(path);
@@ -493,7 +493,7 @@ async fn what_nobody_wants_to_see_is_left_out_and_counted() {
 }
 
 #[tokio::test]
-async fn whoever_is_logged_in_is_no_bot_whatever_the_program_is_called() {
+async fn logged_in_user_is_never_a_bot() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = routes().layer(guestbook.layer());
     let mut client = TestClient::new(&app);
@@ -516,7 +516,7 @@ async fn whoever_is_logged_in_is_no_bot_whatever_the_program_is_called() {
 }
 
 #[tokio::test]
-async fn pages_and_calls_are_told_apart_by_a_rule_that_can_be_replaced() {
+async fn classify_replaces_the_rule_for_page_views_and_api_calls() {
     let pages = || {
         Router::new()
             .route("/page", get(async || Html("")).post(async || Html("")))
@@ -559,7 +559,7 @@ async fn pages_and_calls_are_told_apart_by_a_rule_that_can_be_replaced() {
 }
 
 #[tokio::test]
-async fn routes_can_opt_out_and_name_themselves() {
+async fn unrecorded_and_route_template_work_per_route() {
     let (guestbook, _) = guestbook(ActivityRules::new().path_words(["found", "wp-admin.php"]));
     let app = Router::new()
         .route(
@@ -609,7 +609,7 @@ async fn routes_can_opt_out_and_name_themselves() {
 }
 
 #[tokio::test]
-async fn hooks_decide_and_add() {
+async fn should_record_and_enrich_hooks_are_applied() {
     let rules = ActivityRules::new()
         .should_record(|request| request.uri.path() != "/internal")
         .bot_detector(|request| request.uri.path() == "/robot")
@@ -651,7 +651,7 @@ async fn hooks_decide_and_add() {
 }
 
 #[tokio::test]
-async fn a_sample_takes_all_requests_of_a_session_or_none() {
+async fn sample_rate_records_all_requests_of_a_session_or_none() {
     let (guestbook, _) = guestbook(ActivityRules::new().sample_rate(0.5));
     let app = routes().layer(guestbook.layer());
     let mut taken = 0;
@@ -677,7 +677,7 @@ async fn a_sample_takes_all_requests_of_a_session_or_none() {
 }
 
 #[tokio::test]
-async fn rules_that_cannot_be_are_refused_with_their_name() {
+async fn build_refuses_invalid_activity_rules_by_name() {
     for (rules, name) in [
         (ActivityRules::new().headers(["Cookie"]), "cookie"),
         (ActivityRules::new().headers(["authorization"]), "authorization"),
@@ -694,7 +694,7 @@ async fn rules_that_cannot_be_are_refused_with_their_name() {
 }
 
 #[tokio::test]
-async fn an_address_behind_a_proxy_is_the_clients_and_truncated() {
+async fn recorded_address_is_the_clients_and_truncated() {
     let (builder, _) = builder(MemoryStore::new());
     let guestbook = builder.client_address(ClientAddress::XForwardedFor { proxies: 1 }).build().unwrap();
     let app = Router::new().fallback(async || "x").layer(guestbook.layer());

@@ -1,4 +1,4 @@
-//! Nothing, one thing, the same moment, midnight, what lies ahead, and who logs in.
+//! Edge cases of overviews: empty ranges, equal times, midnight, the future, logins.
 
 use serde_json::json;
 use tower_guestbook::{
@@ -19,7 +19,7 @@ fn by(visitor: u128, mut event: Event) -> Event {
 }
 
 #[tokio::test]
-async fn an_empty_range_has_nothing_in_it_not_even_what_happened_at_its_moment() {
+async fn empty_range_excludes_events_at_its_time() {
     let analytics = in_memory(vec![login(1, DAY.0)], DAY.1).await.analytics().clone();
     let empty = range(DAY.0, DAY.0);
     let overview = analytics.overview(empty, Zone::UTC, EventFilter::new(), 10).await.unwrap();
@@ -32,10 +32,10 @@ async fn an_empty_range_has_nothing_in_it_not_even_what_happened_at_its_moment()
 }
 
 #[tokio::test]
-async fn one_event_is_one_visit_of_no_length() {
+async fn single_event_is_a_visit_of_length_zero() {
     let mut seen = view("/a", DAY.0);
     seen.user = Some(UserId::from(1));
-    // A page that was left at once is a bounce; a login is something that somebody does.
+    // A page left at once is a bounce; a login is an interaction.
     for (event, bounces, without_bounces) in [(seen, 1, json!(null)), (login(1, DAY.0), 0, json!(0))] {
         let analytics = in_memory(vec![event], DAY.1).await.analytics().clone();
         let overview = analytics.overview(range(DAY.0, DAY.1), Zone::UTC, EventFilter::new(), 10).await.unwrap();
@@ -50,7 +50,7 @@ async fn one_event_is_one_visit_of_no_length() {
 }
 
 #[tokio::test]
-async fn of_equal_times_what_was_recorded_first_came_first() {
+async fn equal_times_are_ordered_by_sequence() {
     let mut events = vec![view("/a", DAY.0), view("/b", DAY.0), view("/c", DAY.0)];
     events.iter_mut().for_each(|event| event.session = Some(session(1)));
     let analytics = in_memory(events, DAY.1).await.analytics().clone();
@@ -63,7 +63,7 @@ async fn of_equal_times_what_was_recorded_first_came_first() {
 }
 
 #[tokio::test]
-async fn what_lies_ahead_counts_only_where_the_range_reaches_it() {
+async fn future_events_count_only_within_the_range() {
     let now = "2026-11-25T12:00:00Z";
     let events = vec![login(1, now), login(1, "2026-11-25T12:00:00.001Z"), login(2, "2026-11-25T18:00:00Z")];
     let analytics = in_memory(events, now).await.analytics().clone();
@@ -77,7 +77,7 @@ async fn what_lies_ahead_counts_only_where_the_range_reaches_it() {
 }
 
 #[tokio::test]
-async fn a_visitor_who_logs_in_is_one_visit_in_one_session_and_counts_as_visitor_and_as_user() {
+async fn overview_counts_a_login_as_one_visit_and_as_visitor_and_user() {
     let mut events = vec![
         by(1, view("/a", "2026-11-25T09:00:00Z")),
         by(1, login(7, "2026-11-25T09:01:00Z")),
@@ -88,7 +88,7 @@ async fn a_visitor_who_logs_in_is_one_visit_in_one_session_and_counts_as_visitor
         events.iter_mut().for_each(|event| event.session = Some(session(1)));
         events
     };
-    // Without a session nothing says that the two are one.
+    // Without a session nothing links the two.
     for (events, visits) in [(in_session(events.clone()), 1), (events, 2)] {
         let analytics = in_memory(events, DAY.1).await.analytics().clone();
         let overview = analytics.overview(range(DAY.0, DAY.1), Zone::UTC, EventFilter::new(), 10).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_visitor_who_logs_in_is_one_visit_in_one_session_and_counts_as_visitor
 }
 
 #[tokio::test]
-async fn a_visit_over_midnight_is_one_on_two_days() {
+async fn visit_across_midnight_counts_on_two_days() {
     let mut events = vec![login(1, "2026-11-25T23:50:00Z"), login(1, "2026-11-26T00:10:00Z")];
     events.iter_mut().for_each(|event| event.session = Some(session(1)));
     let analytics = in_memory(events, "2026-11-27T00:00:00Z").await.analytics().clone();
@@ -106,16 +106,16 @@ async fn a_visit_over_midnight_is_one_on_two_days() {
     let overview = analytics.overview(both, Zone::UTC, EventFilter::new(), 10).await.unwrap();
     assert_eq!((overview.days_active, overview.visits.count, overview.visits.average_ms), (2, 1, Some(20 * 60_000)));
     assert_eq!((overview.activity_by_hour[23], overview.activity_by_hour[0]), (1, 1));
-    // Where it is one in the morning, it is one day.
+    // In a zone where it is one in the morning, it is one day.
     let berlin = Zone::named("Europe/Berlin").unwrap();
     assert_eq!(analytics.overview(both, berlin, EventFilter::new(), 10).await.unwrap().days_active, 1);
-    // A range that ends within it has what lies before.
+    // A range that ends within the visit has its earlier part.
     let first = analytics.overview(range(DAY.0, DAY.1), Zone::UTC, EventFilter::new(), 10).await.unwrap();
     assert_eq!((first.visits.count, first.visits.average_ms), (1, Some(0)));
 }
 
 #[tokio::test]
-async fn a_visit_ends_after_24_hours_however_busy_it_is() {
+async fn visit_ends_after_24_hours() {
     // Every 20 minutes for 25 hours.
     let events = (0..75).map(|step| {
         let mut event = login(1, DAY.0);
@@ -126,7 +126,7 @@ async fn a_visit_ends_after_24_hours_however_busy_it_is() {
     let analytics = in_memory(events.collect(), "2026-11-27T00:00:00Z").await.analytics().clone();
     let both = range(DAY.0, "2026-11-27T00:00:00Z");
     let overview = analytics.overview(both, Zone::UTC, EventFilter::new(), 10).await.unwrap();
-    // 24 hours to the minute are still one visit; the last two events are another.
+    // 24 hours exactly are still one visit; the last two events are another.
     let hour = 60 * 60_000;
     assert_eq!((overview.visits.count, overview.visits.p95_ms), (2, Some(24 * hour)));
     assert_eq!(overview.visits.average_ms, Some((24 * hour + hour * 20 / 60) / 2));
@@ -134,7 +134,7 @@ async fn a_visit_ends_after_24_hours_however_busy_it_is() {
 }
 
 #[tokio::test]
-async fn more_events_than_one_answer_may_look_at_are_too_many_and_the_limit_is_named() {
+async fn overview_beyond_its_limit_is_too_large() {
     let events = vec![login(1, DAY.0), login(1, "2026-11-25T01:00:00Z"), login(1, "2026-11-25T02:00:00Z")];
     let rules = AnalyticsRules::new().max_events(2);
     let analytics = guestbook(MemoryStore::new(), events, DAY.1, rules).await.analytics().clone();
@@ -146,7 +146,7 @@ async fn more_events_than_one_answer_may_look_at_are_too_many_and_the_limit_is_n
 }
 
 #[tokio::test]
-async fn whoever_is_restricted_does_not_count_until_that_is_lifted() {
+async fn restricted_user_does_not_count_until_lifted() {
     let events = vec![login(1, "2026-11-25T01:00:00Z"), login(2, "2026-11-25T02:00:00Z")];
     let guestbook = in_memory(events, DAY.1).await;
     let (analytics, rights, ada) = (guestbook.analytics(), guestbook.rights(), UserId::from(1));
@@ -165,7 +165,7 @@ async fn whoever_is_restricted_does_not_count_until_that_is_lifted() {
 }
 
 #[tokio::test]
-async fn every_answer_can_be_asked_for_in_a_task_of_its_own() {
+async fn every_query_future_is_send() {
     let analytics = in_memory(vec![login(1, DAY.0)], DAY.1).await.analytics().clone();
     let task = tokio::spawn(async move {
         let (day, all) = (range(DAY.0, DAY.1), EventFilter::new);
@@ -175,7 +175,7 @@ async fn every_answer_can_be_asked_for_in_a_task_of_its_own() {
         let users = analytics.active_users(at(DAY.1), window).await.unwrap();
         let report = analytics.user_report(UserId::from(1)).await.unwrap();
         let system = analytics.system_report(at(DAY.1)).await.unwrap();
-        // Who it is about is in the answer, but not in a log of it.
+        // The user is named in the answer, but not in its debug output.
         assert!([format!("{report:?}"), format!("{system:?}")].iter().all(|log| log.contains("UserId(redacted)")));
         (hours.buckets[0].events, active.days[0].daily, users, report.summary.total_activities, system.activities_24h)
     });

@@ -1,4 +1,4 @@
-//! Many questions at a time, and more events than an answer may look at.
+//! Many queries at the same time, and queries over too many events.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn funnel(analytics: Analytics) -> tower_guestbook::Result<u64> {
     Ok(analytics.funnel(range(DAY.0, DAY.1), funnel).await?.stages[0].actors)
 }
 
-/// Lets what was spawned go as far as it can.
+/// Lets spawned tasks run as far as they can.
 async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
@@ -27,7 +27,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn questions_beyond_the_room_are_refused_as_unavailable_and_room_is_given_back() {
+async fn queries_beyond_max_concurrent_events_are_unavailable() {
     let store = FaultyStore::default();
     let rules = AnalyticsRules::new().max_concurrent_events(1).max_wait(Duration::from_millis(100));
     let events = vec![login(1, DAY.0), login(2, "2026-11-25T01:00:00Z")];
@@ -40,7 +40,7 @@ async fn questions_beyond_the_room_are_refused_as_unavailable_and_room_is_given_
     assert_eq!((error.kind(), error.kind().status().as_u16()), (ErrorKind::Unavailable, 503), "{error}");
     let overview = analytics.overview(range(DAY.0, DAY.1), Zone::UTC, EventFilter::new(), 10);
     assert_eq!(overview.await.unwrap_err().kind(), ErrorKind::Unavailable);
-    // Whoever asked goes away.
+    // The caller leaves.
     first.abort();
     let _ = first.await;
     store.set(Fault::Good);
@@ -48,7 +48,7 @@ async fn questions_beyond_the_room_are_refused_as_unavailable_and_room_is_given_
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_behalf_of_a_user_one_question_is_answered_at_a_time_and_others_go_on() {
+async fn on_behalf_of_runs_one_query_per_user() {
     let store = FaultyStore::default();
     let rules = AnalyticsRules::new().max_wait(Duration::from_secs(1));
     let analytics = guestbook(store.clone(), vec![login(1, DAY.0)], DAY.1, rules).await.analytics().clone();
@@ -78,10 +78,10 @@ async fn on_behalf_of_a_user_one_question_is_answered_at_a_time_and_others_go_on
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn a_flood_of_events_leaves_everybody_the_report_of_what_is_rolled_up() {
+async fn system_report_survives_a_burst_of_events() {
     let now = "2026-11-25T12:05:00Z";
     let mut events = vec![login(1, "2026-11-25T09:00:00Z"), login(2, "2026-11-25T10:00:00Z")];
-    // In the hour that is not over, and so not rolled up.
+    // In the current hour, which is not rolled up.
     events.extend((0..50).map(|_| login(3, "2026-11-25T12:01:00Z")));
     let rules = AnalyticsRules::new().max_events(20).roll_up_every(None);
     let directory = tempfile::tempdir().unwrap();
@@ -103,7 +103,7 @@ async fn a_flood_of_events_leaves_everybody_the_report_of_what_is_rolled_up() {
     let active = analytics.active_users_series(range(DAY.0, now), Zone::UTC, all()).await.unwrap();
     assert_eq!((active.days[0].daily, active.unread), (2, found.unread));
 
-    // What can be read is read: nothing is missing.
+    // Everything can be read: nothing is missing.
     let quiet = guestbook(MemoryStore::new(), events[..2].to_vec(), now, rules.clone()).await;
     let whole = quiet.analytics().overview(range(DAY.0, now), Zone::UTC, all(), 10).await.unwrap();
     assert!(whole.unread.is_empty() && serde_json::to_value(&whole).unwrap().get("unread").is_none());

@@ -1,4 +1,4 @@
-//! Answers about what was recorded, the same from each store.
+//! Analytics, with equal answers from each store.
 
 #[cfg(feature = "sqlite")]
 mod behaviour;
@@ -23,7 +23,7 @@ use tower_guestbook::{
 };
 
 const MINUTE: i64 = 60_000;
-/// A midnight in UTC.
+/// Midnight in UTC.
 const DAY: i64 = 1_799_971_200_000;
 
 fn at(text: &str) -> Timestamp {
@@ -50,7 +50,7 @@ fn session(number: u128) -> SessionId {
     SessionId::from(uuid::Uuid::from_u128(number))
 }
 
-/// A guestbook in which these happened, in this order, and whose clock shows `now`.
+/// Creates a guestbook with these events, in this order, and a clock at `now`.
 async fn guestbook(store: impl Store, events: Vec<Event>, now: &str, rules: AnalyticsRules) -> Guestbook {
     let entries = (1..).zip(events).map(|(number, event)| Entry { id: EventId { origin: 1, number }, event });
     let entries: Arc<[Entry]> = entries.collect();
@@ -96,12 +96,12 @@ async fn overview<S: Store>(store: S, zone: Zone) -> Overview {
 }
 
 #[tokio::test]
-async fn an_overview_is_what_was_counted_by_hand() {
+async fn overview_equals_manual_counts() {
     let found = serde_json::to_value(overview(MemoryStore::new(), Zone::UTC).await).unwrap();
     assert_eq!((&found["events"], &found["active_users"], &found["days_active"]), (&json!(5), &json!(2), &json!(1)));
     assert_eq!(found["event_breakdown"], json!({ "login": 1, "page_view": 4 }));
-    // `/a`: ten minutes, then thirty, which is just still a gap within a visit; `/b` is followed by
-    // nothing within thirty.
+    // `/a`: ten minutes, then thirty, which is not yet a gap; `/b` is followed by nothing within
+    // thirty.
     let pages = json!([
         { "page": "/a", "views": 3, "unique_users": 2, "average_time_ms": 20 * MINUTE },
         { "page": "/b", "views": 1, "unique_users": 1, "average_time_ms": null },
@@ -117,7 +117,7 @@ async fn an_overview_is_what_was_counted_by_hand() {
 }
 
 #[tokio::test]
-async fn both_stores_give_the_same_overview_in_each_zone() {
+async fn overview_is_equal_on_both_stores_in_each_zone() {
     let directory = tempfile::tempdir().unwrap();
     for (index, name) in ["UTC", "Asia/Kolkata", "America/New_York"].into_iter().enumerate() {
         let zone = Zone::named(name).unwrap();

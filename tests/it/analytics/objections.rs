@@ -1,4 +1,4 @@
-//! Whoever refuses a purpose does not count under it, with what was recorded before.
+//! Users who refuse a purpose do not count under it, including earlier events.
 
 use tower_guestbook::{
     GuestbookBuilder, VisitorId,
@@ -52,8 +52,8 @@ async fn decide(guestbook: &Guestbook, who: &Subject, purpose: PurposeId, decisi
     guestbook.consents().unwrap().decide(who, choices, &DecisionContext::default()).await.unwrap();
 }
 
-/// Events and users of an overview, actors with a view, with a purchase, with a login, and steps of
-/// the journey of user 1.
+/// Events and users of an overview, actors with a view, a purchase, a login, and steps of the
+/// journey of user 1.
 async fn figures(guestbook: &Guestbook) -> [u64; 6] {
     let (analytics, today) = (guestbook.analytics(), range(TODAY.0, TODAY.1));
     let overview = analytics.overview(today, Zone::UTC, EventFilter::new(), 10).await.unwrap();
@@ -66,7 +66,7 @@ async fn figures(guestbook: &Guestbook) -> [u64; 6] {
     [overview.events, overview.active_users, actors[0], actors[1], actors[2], journey.steps.len() as u64]
 }
 
-async fn whoever_refuses_does_not_count<S: Store>(store: S) {
+async fn refusing_users_do_not_count<S: Store>(store: S) {
     let phone = VisitorId::generate().unwrap();
     let kinds = [EventType::PAGE_VIEW, EventType::PURCHASE, EventType::LOGIN];
     let mut events: Vec<_> =
@@ -103,18 +103,18 @@ async fn whoever_refuses_does_not_count<S: Store>(store: S) {
 }
 
 #[tokio::test]
-async fn whoever_refuses_a_purpose_does_not_count_under_it_until_they_agree_again() {
-    whoever_refuses_does_not_count(MemoryStore::new()).await;
+async fn refusing_users_do_not_count_until_they_agree_again() {
+    refusing_users_do_not_count(MemoryStore::new()).await;
 }
 
 #[tokio::test]
-async fn in_a_file_they_do_not_count_either() {
+async fn refusing_users_do_not_count_in_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    whoever_refuses_does_not_count(SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
+    refusing_users_do_not_count(SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 #[tokio::test]
-async fn what_a_user_did_as_a_visitor_goes_with_them_and_what_others_did_in_the_browser_does_not() {
+async fn refusal_covers_the_users_earlier_visitor_events_only() {
     let store = FaultyStore::default();
     let phone = VisitorId::generate().unwrap();
     let events = vec![
@@ -131,7 +131,7 @@ async fn what_a_user_did_as_a_visitor_goes_with_them_and_what_others_did_in_the_
 }
 
 #[tokio::test]
-async fn a_denial_matters_where_something_is_recorded_before_it_and_only_there() {
+async fn denial_excludes_only_where_events_precede_consent() {
     for (mode, counted) in [(Mode::OptIn, 1), (Mode::OptOut, 0)] {
         let events = vec![by(Some(1), None, EventType::PAGE_VIEW)];
         let guestbook = asking(MemoryStore::new(), events, rules(mode), AnalyticsRules::new()).await;
@@ -141,7 +141,7 @@ async fn a_denial_matters_where_something_is_recorded_before_it_and_only_there()
 }
 
 #[tokio::test]
-async fn too_many_who_refuse_are_an_error_and_not_counted_silently() {
+async fn too_many_refusing_users_are_too_large() {
     let events = vec![by(Some(1), None, EventType::PAGE_VIEW)];
     let guestbook =
         asking(MemoryStore::new(), events, rules(Mode::OptOut), AnalyticsRules::new().max_excluded_people(2)).await;
@@ -163,7 +163,7 @@ async fn too_many_who_refuse_are_an_error_and_not_counted_silently() {
 }
 
 #[tokio::test]
-async fn history_for_others_has_nothing_of_somebody_whose_data_is_restricted() {
+async fn history_for_others_excludes_restricted_users() {
     let events = [1, 2].map(|user| by(Some(user), None, EventType::LOGIN)).to_vec();
     let guestbook = asking(MemoryStore::new(), events, rules(Mode::OptIn), AnalyticsRules::new()).await;
     let shown = async |filter: ActivityFilter| {
@@ -180,7 +180,7 @@ async fn history_for_others_has_nothing_of_somebody_whose_data_is_restricted() {
 }
 
 #[tokio::test]
-async fn too_many_who_are_restricted_are_an_error_and_not_counted_silently() {
+async fn too_many_restricted_users_are_too_large() {
     let events = vec![by(Some(1), None, EventType::PAGE_VIEW)];
     let guestbook =
         asking(MemoryStore::new(), events, rules(Mode::OptOut), AnalyticsRules::new().max_excluded_people(2)).await;
@@ -192,7 +192,7 @@ async fn too_many_who_are_restricted_are_an_error_and_not_counted_silently() {
     let error = guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.unwrap_err();
     assert_eq!(error.kind(), tower_guestbook::ErrorKind::TooLarge);
     assert!(error.to_string().contains("max_excluded_people"), "{error}");
-    // Both kinds count together.
+    // Refusals and restrictions count together.
     guestbook.rights().lift_restriction(&UserId::from(3)).await.unwrap();
     assert!(guestbook.analytics().overview(today, Zone::UTC, EventFilter::new(), 10).await.is_ok());
     decide(&guestbook, &UserId::from(4).into(), PurposeId::ANALYTICS, Decision::Objected).await;

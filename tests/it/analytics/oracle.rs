@@ -1,8 +1,6 @@
-//! The same answers reckoned a second time, by a program of its own (`tests/oracles/analytics.py`),
-//! over many events.
+//! The same answers from an independent program (`tests/oracles/analytics.py`), over many events.
 //!
-//! Runs wherever there is a `python3` with time zones; with `GUESTBOOK_ORACLES=1` there has to be
-//! one.
+//! It runs if there is a `python3` with time zones. With `GUESTBOOK_ORACLES=1` it is required.
 
 mod behaviour;
 
@@ -25,16 +23,16 @@ use tower_guestbook::{
 
 use super::{at, guestbook, session};
 
-/// So many events: enough that each rule is met, few enough for the slow ways of the other program.
+/// Number of events: enough to cover each rule, few enough for the slow oracle.
 const EVENTS: u64 = 3_000;
 const USERS: [&str; 3] = ["1", "17", "999"];
 const WINDOWS: [u64; 3] = [1, 7, 30];
 const PERIODS: [Period; 4] = [Period::Hour, Period::Day, Period::Week, Period::Month];
 
 #[tokio::test]
-async fn another_program_comes_to_the_same_answers() {
+async fn overview_equals_the_python_oracle() {
     for (seed, zone, from, until) in [
-        // Over the days on which clocks change; ranges that begin and end within a day.
+        // Over the days on which clocks change, with ranges that begin and end within a day.
         (1, "Europe/Berlin", "2026-03-20T10:30:00Z", "2026-04-03T07:15:00Z"),
         (2, "America/New_York", "2026-10-25T00:00:00Z", "2026-11-08T05:00:00Z"),
         (3, "UTC", "2026-12-28T00:00:00Z", "2027-01-11T00:00:00Z"),
@@ -78,7 +76,7 @@ async fn another_program_comes_to_the_same_answers() {
     }
 }
 
-/// The other program's answers; `None` where it cannot run and need not.
+/// Returns the answers of the oracle; `None` if it cannot run and is not required.
 fn ask_the_other(events: &[Event], range: Range, zone: &str) -> Option<Value> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/analytics.py");
     let is_needed = are_asked();
@@ -90,7 +88,7 @@ fn ask_the_other(events: &[Event], range: Range, zone: &str) -> Option<Value> {
         Err(error) => panic!("python3 does not start: {error}"),
     };
     let lines = std::iter::once(question(range, zone)).chain(events.iter().map(line)).map(|line| format!("{line}\n"));
-    // It reads all before it writes anything. If it ended early its status says why.
+    // It reads everything before it writes. If it ended early, its status says why.
     let _ = child.stdin.take().unwrap().write_all(lines.collect::<String>().as_bytes());
     let output = child.wait_with_output().unwrap();
     match output.status.code() {
@@ -110,19 +108,19 @@ fn question(range: Range, zone: &str) -> Value {
     })
 }
 
-/// Whether programs that need more than Python are to be run.
+/// Returns whether programs that need more than Python are to be run.
 fn are_asked() -> bool {
     std::env::var_os("GUESTBOOK_ORACLES").is_some_and(|value| value == "1")
 }
 
-/// What another program in `tests/oracles` answers to a question about these events.
+/// Returns the answer of another program in `tests/oracles`.
 fn ask(program: &str, question: Value, events: impl Iterator<Item = Value>) -> Value {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(program);
     let mut command = Command::new("python3");
     command.env("PYTHONDONTWRITEBYTECODE", "1").arg(program);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = std::iter::once(question).chain(events).map(|line| format!("{line}\n"));
-    // It reads all before it writes anything. If it ended early its status says why.
+    // It reads everything before it writes. If it ended early, its status says why.
     let _ = child.stdin.take().unwrap().write_all(lines.collect::<String>().as_bytes());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the other program failed");
@@ -144,13 +142,13 @@ fn line(event: &Event) -> Value {
     })
 }
 
-/// People who come in bursts: with and without account, session, page and request; late, at equal
-/// times, and at the very edges of gaps; some before the range and some after.
+/// Bursts of events: with and without user, session, page and request; late, at equal times, and at
+/// the edges of gaps; some before the range and some after.
 fn history(seed: u64, range: Range) -> Vec<Event> {
     let mut dice = Dice(seed);
     let first = range.from().as_millis() - 36 * 24 * 60 * 60_000;
     let length = u64::try_from(range.until().as_millis() - range.from().as_millis()).unwrap();
-    // One session goes on for days.
+    // One session lasts for days.
     let busy = (0..200).map(|step: i64| {
         let mut event =
             Event::new(EventType::PAGE_VIEW, Timestamp::from_millis(range.from().as_millis() + step * 29 * 60_000));
@@ -161,7 +159,7 @@ fn history(seed: u64, range: Range) -> Vec<Event> {
     let mut events: Vec<_> = busy.collect();
     while (events.len() as u64) < EVENTS {
         // A quarter of the bursts begins in the five weeks before, the others in the range, or
-        // somewhat after.
+        // shortly after.
         let mut time = match dice.below(4) {
             0 => first + dice.below(36 * 24 * 60) as i64 * 60_000,
             _ => range.from().as_millis() + dice.below(length / 60_000 + 600) as i64 * 60_000,
@@ -196,7 +194,7 @@ fn history(seed: u64, range: Range) -> Vec<Event> {
                 event.request = Some(request);
             }
             events.push(event);
-            // The same moment, exactly half an hour, a millisecond more, or some minutes.
+            // The same time, exactly half an hour, a millisecond more, or some minutes.
             time += match dice.below(6) {
                 0 => 0,
                 1 => 30 * 60_000,
@@ -237,7 +235,7 @@ fn assert_same(found: &Value, expected: &Value, path: &str) {
     }
 }
 
-/// Numbers that look random and are the same each time: splitmix64.
+/// A pseudo-random generator with a fixed seed: splitmix64.
 struct Dice(u64);
 
 impl Dice {

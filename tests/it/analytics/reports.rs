@@ -1,4 +1,4 @@
-//! A user in a few figures, and reports.
+//! Summaries and reports.
 
 use serde_json::{Value, json};
 use tower_guestbook::{
@@ -27,17 +27,17 @@ fn from(device: DeviceClass, route: &str, referrer: Option<&str>, mut event: Eve
 fn some_days() -> Vec<Event> {
     vec![
         of(7, Some(1), login(7, "2026-11-20T09:00:00Z")),
-        // An hour's pause: two visits, one session.
+        // A pause of an hour: two visits, one session.
         of(7, Some(1), view("/a", "2026-11-20T10:00:00Z")),
         of(7, Some(1), view("/a", "2026-11-20T10:10:00Z")),
-        // No session: a visit is taken for one.
+        // No session: its visit counts as one.
         of(7, None, view("/b", "2026-11-24T20:00:00Z")),
         of(8, Some(2), login(8, "2026-11-25T08:00:00Z")),
     ]
 }
 
 #[tokio::test]
-async fn a_users_summary_is_what_was_counted_by_hand() {
+async fn user_summary_equals_manual_counts() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let now = "2026-11-25T12:00:00Z";
@@ -60,7 +60,7 @@ async fn a_users_summary_is_what_was_counted_by_hand() {
 }
 
 #[tokio::test]
-async fn a_summary_of_somebody_who_was_never_here_is_empty() {
+async fn user_summary_of_an_unknown_user_is_empty() {
     let guestbook = in_memory(some_days(), "2026-11-25T12:00:00Z").await;
     let summary = guestbook.analytics().user_summary(UserId::from(9)).await.unwrap();
     assert_eq!((summary.total_activities, summary.total_sessions, summary.days_active), (0, 0, 0));
@@ -81,7 +81,7 @@ async fn user_report_serializes_summary_pages_and_hours() {
 }
 
 #[tokio::test]
-async fn a_system_report_is_of_the_24_hours_before() {
+async fn system_report_covers_the_last_24_hours() {
     let now = "2026-11-25T09:00:00Z";
     let guestbook = in_memory(some_days(), now).await;
     let report = guestbook.analytics().system_report(at(now)).await.unwrap();
@@ -97,16 +97,16 @@ async fn a_system_report_is_of_the_24_hours_before() {
 }
 
 #[tokio::test]
-async fn entries_exits_referrers_and_devices_are_listed_most_frequent_first() {
+async fn overview_lists_are_sorted_by_count() {
     let (desktop, mobile) = (DeviceClass::Desktop, DeviceClass::Mobile);
     let events = vec![
-        // A login is no page: the visit is entered by what comes after.
+        // A login is no page: the entry page is the next one.
         of(1, Some(1), from(desktop, "/login", None, login(1, "2026-11-25T08:59:00Z"))),
         of(1, Some(1), from(desktop, "/a", Some("example.org"), view("/a", "2026-11-25T09:00:00Z"))),
         of(1, Some(1), from(desktop, "/b", None, view("/b", "2026-11-25T09:01:00Z"))),
         of(2, Some(2), from(mobile, "/b", Some("example.com"), view("/b", "2026-11-25T09:00:00Z"))),
         of(3, Some(3), from(mobile, "/a", Some("example.org"), view("/a", "2026-11-25T09:00:00Z"))),
-        // Without a request there is no device; without a page of its own neither.
+        // Without a request there is no device, and without a page no page.
         of(4, Some(4), login(4, "2026-11-25T09:00:00Z")),
     ];
     let analytics = in_memory(events, "2026-11-25T12:00:00Z").await.analytics().clone();
@@ -118,13 +118,13 @@ async fn entries_exits_referrers_and_devices_are_listed_most_frequent_first() {
     assert_eq!(json["exit_pages"], counts([("/b", 2), ("/a", 1)]));
     assert_eq!(json["referrers"], counts([("example.org", 2), ("example.com", 1)]));
     assert_eq!(json["devices"], counts([("desktop", 3), ("mobile", 2)]));
-    // Each list alone is the same, and a limit is one.
+    // Each single list is equal, and the limit applies.
     let one = analytics.popular_pages(day, EventFilter::new(), 1).await.unwrap();
     assert_eq!(one, all.popular_pages[..1]);
     let top = analytics.top_users(day, EventFilter::new(), 2).await.unwrap();
     assert_eq!(top, all.top_users[..2]);
     assert_eq!(analytics.event_breakdown(day, EventFilter::new()).await.unwrap(), all.event_breakdown);
-    // A kind of device, a route, both.
+    // By device class, by route, by both.
     let breakdown = async |filter| analytics.event_breakdown(day, filter).await.unwrap().into_values().sum::<u64>();
     assert_eq!(breakdown(EventFilter::new().device(mobile)).await, 2);
     assert_eq!(breakdown(EventFilter::new().route("/b")).await, 2);
@@ -132,7 +132,7 @@ async fn entries_exits_referrers_and_devices_are_listed_most_frequent_first() {
 }
 
 #[tokio::test]
-async fn types_that_do_not_count_make_nobody_active_in_any_answer() {
+async fn excluded_types_make_no_user_active() {
     let ping = |user: i64, time: &str| {
         let mut event = login(user, time);
         event.event_type = EventType::new("ping").unwrap();
@@ -150,14 +150,14 @@ async fn types_that_do_not_count_make_nobody_active_in_any_answer() {
     let day = range("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
     let report = analytics.system_report(at(now)).await.unwrap();
     assert_eq!((report.active_users_24h, report.activities_24h), (1, 2));
-    // What does not count holds no visit together: 40 minutes are between two that do.
+    // Excluded events do not continue a visit: 40 minutes lie between two that count.
     assert_eq!((report.visits.count, report.visits.average_ms), (2, Some(0)));
     assert_eq!(analytics.user_summary(UserId::from(2)).await.unwrap().total_activities, 0);
     let hour = std::time::Duration::from_secs(3_601);
     assert_eq!(analytics.active_users(at(now), hour).await.unwrap(), 1);
     let series = analytics.active_users_series(day, Default::default(), EventFilter::new()).await.unwrap();
     assert_eq!((series.days[0].daily, series.stickiness), (1, Some(1.0)));
-    // Nor if it is asked for, nor beside what a question leaves out by itself.
+    // Nor if it is queried, nor in addition to a query's own exclusions.
     let pings = ActivityFilter::new().event_type(EventType::new("ping").unwrap());
     assert!(analytics.event_breakdown(day, pings).await.unwrap().is_empty());
     let others = ActivityFilter::new().except_types([EventType::LOGIN]);

@@ -1,4 +1,4 @@
-//! What is summed up answers what the events answer, whatever happens in between.
+//! Answers from rollups equal answers from events, whatever happens in between.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -18,19 +18,19 @@ use super::view;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-/// A midnight in UTC; New York's clocks go back on the second day after it.
+/// Midnight in UTC; New York's clocks go back on the second day after it.
 const START: i64 = 1_793_318_400_000;
 
 fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(START + millis)
 }
 
-/// Rules by which nothing happens by itself, and one type does not count.
+/// Rules without background work, and with one excluded type.
 fn rules() -> AnalyticsRules {
     AnalyticsRules::new().roll_up_every(None).except_types([EventType::API_CALL])
 }
 
-/// A store with its guestbook, and the clock of that.
+/// A store with its guestbook and clock.
 struct Book<S> {
     store: S,
     guestbook: Guestbook,
@@ -52,7 +52,7 @@ impl<S: Store + Clone> Book<S> {
         }
     }
 
-    /// What cannot be done, such as restricting somebody who is erased, is an answer, too.
+    /// An impossible operation, such as restricting an erased user, is an answer, too.
     async fn act(&self, step: &Step, number: u64) -> Result<(), ErrorKind> {
         let rights = self.guestbook.rights();
         let done = match step {
@@ -188,7 +188,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn a_store_that_sums_up_answers_what_one_answers_that_looks_at_each_event(
+    fn rollup_answers_equal_event_answers(
         steps in prop::collection::vec((step(), question()), 1..12)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -209,8 +209,8 @@ proptest! {
     }
 }
 
-/// A file with three days of events, summed up.
-async fn summed_up(directory: &Path) -> Book<SqliteStore> {
+/// A file with three days of events, rolled up.
+async fn rolled_up(directory: &Path) -> Book<SqliteStore> {
     let book = Book::new(SqliteStore::open(directory.join("guestbook.db")).unwrap());
     book.append(1, &three_days()).await;
     book.clock.advance(Duration::from_secs(3 * 24 * 3_600));
@@ -218,7 +218,7 @@ async fn summed_up(directory: &Path) -> Book<SqliteStore> {
     book
 }
 
-/// Every half hour somebody looks at a page.
+/// A page view every half hour.
 fn three_days() -> Vec<Event> {
     let event = |half: i64| {
         let mut event = view(&format!("/page/{}", half % 3), "2026-11-25T00:00:00Z");
@@ -241,16 +241,16 @@ fn periods(directory: &Path) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn what_is_summed_up_is_not_looked_at_again() {
+async fn rolled_up_events_are_not_read_again() {
     let directory = tempfile::tempdir().unwrap();
-    let book = summed_up(directory.path()).await;
+    let book = rolled_up(directory.path()).await;
     assert_eq!(periods(directory.path()), (72, 3));
     let before = book.ask(&all()).await;
-    // Behind the store's back, as nothing in it can.
+    // Behind the store's back, which its API does not allow.
     let file = Connection::open(directory.path().join("guestbook.db")).unwrap();
     file.execute("DELETE FROM activities WHERE sequence % 2 = 0", []).unwrap();
     assert_eq!(book.ask(&all()).await, before);
-    // It is found, and mended.
+    // It is found, and repaired.
     let check = book.guestbook.analytics().check_rollups().await.unwrap();
     assert_eq!((check.checked, check.wrong.len()), (75, 75));
     book.guestbook.analytics().rebuild_rollups().await.unwrap();
@@ -259,14 +259,14 @@ async fn what_is_summed_up_is_not_looked_at_again() {
 }
 
 #[tokio::test]
-async fn a_late_event_counts_at_once() {
+async fn late_event_counts_immediately() {
     let directory = tempfile::tempdir().unwrap();
-    let book = summed_up(directory.path()).await;
+    let book = rolled_up(directory.path()).await;
     let mut late = view("/late", "2026-11-25T00:00:00Z");
     late.time = time(DAY + 5 * HOUR + 1);
     late.user = Some(UserId::from(99));
     book.append(1_000, &[late]).await;
-    assert_eq!(periods(directory.path()), (71, 2), "its hour and its day are no longer summed up");
+    assert_eq!(periods(directory.path()), (71, 2), "its hour and its day are no longer rolled up");
     let found = book.ask(&all()).await;
     assert_eq!((found.overview.events, found.overview.active_users, found.series.buckets[1].active_users), (145, 5, 5));
     book.guestbook.analytics().roll_up().await.unwrap();
@@ -275,9 +275,9 @@ async fn a_late_event_counts_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_damaged_is_read_from_the_events_and_mended() {
+async fn damaged_rollup_is_replaced_by_events_and_rebuilt() {
     let directory = tempfile::tempdir().unwrap();
-    let book = summed_up(directory.path()).await;
+    let book = rolled_up(directory.path()).await;
     let before = book.ask(&all()).await;
     let file = Connection::open(directory.path().join("guestbook.db")).unwrap();
     file.execute("UPDATE rollup_parts SET state = x'ff'", []).unwrap();
@@ -289,7 +289,7 @@ async fn what_is_damaged_is_read_from_the_events_and_mended() {
 }
 
 #[tokio::test]
-async fn a_claim_whose_owner_was_killed_holds_nobody_up() {
+async fn abandoned_rollup_claim_blocks_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let book = Book::new(SqliteStore::open(directory.path().join("guestbook.db")).unwrap());
     book.append(1, &three_days()).await;
@@ -302,11 +302,11 @@ async fn a_claim_whose_owner_was_killed_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_stored_while_its_hour_is_summed_up_is_not_lost() {
+async fn event_stored_during_its_rollup_is_not_lost() {
     let directory = tempfile::tempdir().unwrap();
-    let book = Arc::new(summed_up(directory.path()).await);
+    let book = Arc::new(rolled_up(directory.path()).await);
     let writer = book.clone();
-    // Late events for all hours, again and again, through another handle of the same file.
+    // Late events for all hours, repeatedly, through another handle of the same file.
     let other = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let writing = tokio::spawn(async move {
         for round in 0..40 {
@@ -334,14 +334,14 @@ async fn an_event_that_is_stored_while_its_hour_is_summed_up_is_not_lost() {
 }
 
 #[tokio::test]
-async fn who_is_erased_is_in_nothing_that_is_summed_up() {
+async fn erased_user_is_in_no_rollup() {
     let directory = tempfile::tempdir().unwrap();
-    let book = summed_up(directory.path()).await;
+    let book = rolled_up(directory.path()).await;
     let file = Connection::open(directory.path().join("guestbook.db")).unwrap();
     let number: i64 = file.query_row("SELECT id FROM users WHERE external = '3'", [], |row| row.get(0)).unwrap();
     assert!(number > 0);
     book.guestbook.rights().erase(&UserId::from(3)).await.unwrap();
-    // Of four half hours one was theirs: every second hour, and each day.
+    // One of four half hours was theirs: every second hour, and each day.
     assert_eq!(periods(directory.path()), (36, 0));
     let parts: i64 =
         file.query_row("SELECT count(DISTINCT place & (1 << 48) - 1) FROM rollup_parts", [], |row| row.get(0)).unwrap();
@@ -354,9 +354,9 @@ async fn who_is_erased_is_in_nothing_that_is_summed_up() {
 }
 
 #[tokio::test]
-async fn a_restricted_user_counts_no_more_at_once_and_again_when_it_is_lifted() {
+async fn restriction_takes_effect_on_rollups_immediately() {
     let directory = tempfile::tempdir().unwrap();
-    let book = summed_up(directory.path()).await;
+    let book = rolled_up(directory.path()).await;
     let rights = book.guestbook.rights();
     rights.restrict(&UserId::from(2), RestrictionReason::Accuracy).await.unwrap();
     let found = book.ask(&all()).await;

@@ -1,4 +1,4 @@
-//! Over time: periods of a calendar, and who comes again.
+//! Series: calendar periods and active users.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{at, guestbook, in_memory, login, range, view};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
-async fn a_window_begins_with_its_first_moment_and_ends_right_before_now() {
+async fn active_users_window_is_half_open() {
     let events = vec![
         login(1, "2026-11-24T11:59:59.999Z"),
         login(2, "2026-11-24T12:00:00Z"),
@@ -32,7 +32,7 @@ async fn a_window_begins_with_its_first_moment_and_ends_right_before_now() {
 }
 
 #[tokio::test]
-async fn a_series_has_a_bucket_for_each_period_also_for_those_in_which_nothing_happened() {
+async fn activity_series_has_a_bucket_for_each_period() {
     let events = vec![
         login(1, "2026-11-23T00:00:00Z"),
         login(1, "2026-11-23T23:59:59.999Z"),
@@ -61,7 +61,7 @@ async fn a_series_has_a_bucket_for_each_period_also_for_those_in_which_nothing_h
 }
 
 #[tokio::test]
-async fn days_on_which_clocks_change_have_23_and_25_hours_of_their_own() {
+async fn activity_series_handles_days_of_23_and_25_hours() {
     let berlin = Zone::named("Europe/Berlin").unwrap();
     for (from, until, hours) in
         [("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", 23), ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", 25)]
@@ -80,16 +80,16 @@ async fn days_on_which_clocks_change_have_23_and_25_hours_of_their_own() {
         assert_eq!(each_hour.iter().map(|hour| hour.events).collect::<Vec<_>>(), vec![1; hours as usize], "{from}");
         let each_day = by(Period::Day).await.unwrap().buckets;
         assert_eq!(each_day.iter().map(|day| day.events).collect::<Vec<_>>(), [hours], "{from}");
-        // The clock showed two o'clock never, or twice.
+        // Two o'clock occurred never, or twice.
         let shown = analytics.activity_by_hour(day, berlin.clone(), EventFilter::new()).await.unwrap();
         assert_eq!((shown[1], shown[2], shown[3]), (1, hours - 23, 1), "{from}");
     }
 }
 
 #[tokio::test]
-async fn weeks_and_months_of_active_users_reach_back_to_before_the_range() {
+async fn active_users_series_reads_29_days_before_the_range() {
     let events = vec![
-        // 29 days before the 25th: in its month just still; and a day earlier: not.
+        // 29 days before the 25th: still in its month; a day earlier: not.
         login(1, "2026-10-27T00:00:00Z"),
         login(2, "2026-10-26T23:59:59.999Z"),
         // Six days before, and seven.
@@ -106,13 +106,13 @@ async fn weeks_and_months_of_active_users_reach_back_to_before_the_range() {
     let days = range("2026-11-25T00:00:00Z", now);
     let found = guestbook.analytics().active_users_series(days, Zone::UTC, EventFilter::new()).await.unwrap();
     let counts: Vec<_> = found.days.iter().map(|day| (day.start, day.daily, day.weekly, day.monthly)).collect();
-    // On the 26th user 1 is gone from the month; 3 is in the week by that day alone.
+    // On the 26th user 1 is not in the month any more; 3 is in the week by that day alone.
     assert_eq!(counts, [(at("2026-11-25T00:00:00Z"), 1, 2, 4), (at("2026-11-26T00:00:00Z"), 1, 2, 3)]);
     assert_eq!(found.stickiness, Some(2.0 / 7.0));
 }
 
 #[tokio::test]
-async fn a_series_of_too_many_periods_is_refused_and_the_limit_named() {
+async fn activity_series_of_too_many_periods_is_refused() {
     let analytics = in_memory(vec![], "2026-11-25T00:00:00Z").await.analytics().clone();
     let week = range("2026-11-18T00:00:00Z", "2026-11-25T00:00:00Z");
     let error = analytics.activity_series(week, Period::Minute, Zone::UTC, EventFilter::new()).await.unwrap_err();

@@ -1,5 +1,4 @@
-//! How long pages are looked at, what is a bounce, and how long visits are: what a page fetches by
-//! itself changes none of it.
+//! Time on page, bounces and lengths of visits, which passive events do not change.
 
 use tower_guestbook::{
     Guestbook, Timestamp,
@@ -12,8 +11,8 @@ use super::{at, guestbook, range, session, view};
 
 const DAY: (&str, &str) = ("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
 
-/// Events of one session, by their milliseconds after the beginning of the day: pages by their
-/// name, other types by theirs.
+/// Events of one session, by milliseconds since the start of the day: pages by their name, other
+/// types by theirs.
 fn events(number: u128, steps: &[(i64, &str)]) -> Vec<Event> {
     let event = |(millis, what): &(i64, &str)| {
         let mut event = match what.starts_with('/') {
@@ -31,7 +30,7 @@ async fn of_the_day(guestbook: &Guestbook) -> Overview {
     guestbook.analytics().overview(range(DAY.0, DAY.1), Zone::UTC, EventFilter::new(), 10).await.unwrap()
 }
 
-/// The same answer from memory, from a file, and from what is rolled up.
+/// Returns the answer, which must be equal from memory, from a file, and from rollups.
 async fn answer(events: Vec<Event>, rules: AnalyticsRules) -> Overview {
     let (rules, later) = (rules.roll_up_every(None), "2026-11-28T00:00:00Z");
     let answer = of_the_day(&guestbook(MemoryStore::new(), events.clone(), later, rules.clone()).await).await;
@@ -54,7 +53,7 @@ fn times(overview: &Overview) -> Vec<(&str, Option<u64>)> {
 }
 
 #[tokio::test]
-async fn time_on_page_ends_with_the_next_page_view_and_not_with_the_fetch_of_the_page() {
+async fn time_on_page_ends_with_the_next_page_view_not_with_passive_events() {
     let steps = [(0, "/a"), (200, "api_call"), (60_200, "/b"), (60_400, "api_call")];
     let overview = answer(events(1, &steps), AnalyticsRules::new()).await;
     assert_eq!(times(&overview), [("/a", Some(60_200)), ("/b", None)]);
@@ -73,13 +72,13 @@ async fn time_on_the_last_page_ends_with_the_last_interaction_of_the_visit() {
     assert_eq!(times(&overview), [("/a", Some(9_000)), ("/b", None)]);
     let visits = &overview.visits;
     assert_eq!((visits.count, visits.bounces, visits.average_without_bounces_ms), (2, 1, Some(9_000)));
-    // The session is both visits.
+    // The session consists of both visits.
     let sessions = &overview.sessions;
     assert_eq!((sessions.count, sessions.bounces, sessions.average_ms), (1, 0, Some(hour.unsigned_abs())));
 }
 
 #[tokio::test]
-async fn one_page_view_with_its_fetches_is_a_bounce_of_no_length() {
+async fn page_view_with_passive_events_is_a_bounce_of_length_zero() {
     let steps = [(0, "api_call"), (100, "/a"), (200, "api_call"), (90_000, "api_call")];
     let overview = answer(events(1, &steps), AnalyticsRules::new()).await;
     for durations in [&overview.visits, &overview.sessions] {
@@ -103,7 +102,7 @@ async fn passive_types_are_a_setting() {
 }
 
 #[tokio::test]
-async fn fetches_keep_a_visit_together_and_a_page_lasts_over_them_and_over_the_edges_of_hours_and_days() {
+async fn passive_events_continue_a_visit_across_hours_and_days() {
     let minute = 60_000;
     let mut steps = vec![(23 * 60 * minute, "/a")];
     steps.extend((1..=9).map(|step| (23 * 60 * minute + step * 6 * minute, "api_call")));
@@ -118,7 +117,7 @@ async fn fetches_keep_a_visit_together_and_a_page_lasts_over_them_and_over_the_e
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn what_was_rolled_up_with_other_passive_types_is_not_used() {
+async fn rollups_with_other_passive_types_are_ignored() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let open = || tower_guestbook::store::SqliteStore::open(&path).unwrap();

@@ -6,7 +6,7 @@ use tower_guestbook::{ErrorKind, analytics::Zone};
 
 const CHILD: &str = "GUESTBOOK_TEST_CHILD_WITHOUT_ZONES";
 
-/// Part of a child process that has no time zone database: checks what works there.
+/// Runs in a child process without a time zone database.
 #[test]
 fn child_without_a_time_zone_database() {
     if env::var_os(CHILD).is_none() {
@@ -27,10 +27,10 @@ fn child_without_a_time_zone_database() {
     println!("child: checked");
 }
 
-/// Only the superuser can hide the database of the machine from a child.
+/// Only the superuser can hide the machine's database from a child.
 #[cfg(target_os = "linux")]
 #[test]
-fn utc_works_without_a_time_zone_database_and_other_names_say_what_is_missing() {
+fn zone_named_without_a_database_knows_only_utc() {
     let hide = "mount -t tmpfs none /usr/share/zoneinfo 2>/dev/null || exit 77; exec \"$@\"";
     let child = Command::new("unshare")
         .args(["-m", "sh", "-c", hide, "sh"])
@@ -48,7 +48,7 @@ fn utc_works_without_a_time_zone_database_and_other_names_say_what_is_missing() 
 }
 
 #[test]
-fn a_zone_that_the_database_does_not_have_is_named() {
+fn zone_named_names_an_unknown_zone() {
     let error = Zone::named("Mars/Olympus").unwrap_err();
     assert_eq!((error.kind(), error.to_string().contains("Mars/Olympus")), (ErrorKind::InvalidInput, true));
     assert_eq!(Zone::named("Europe/Berlin").unwrap().name(), "Europe/Berlin");

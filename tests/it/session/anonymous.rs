@@ -1,4 +1,4 @@
-//! Anonymous sessions are bounded, and nobody is locked out by what a stranger does.
+//! The limits on anonymous sessions, which lock out nobody else.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -24,7 +24,7 @@ fn with<S: Store>(store: S, limits: AnonymousLimits) -> (GuestbookBuilder<S>, to
     (builder.cache_age(Duration::ZERO).anonymous_sessions(limits), clock)
 }
 
-/// The number of anonymous sessions in a store, and their bytes.
+/// Returns the number of anonymous sessions in a store, and their bytes.
 async fn stored<S: SessionStore>(store: &S) -> (u64, u64) {
     let none = AnonymousBound { sessions: u64::MAX, bytes: u64::MAX };
     let total = store.trim_anonymous(none, 0).await.unwrap();
@@ -86,21 +86,21 @@ async fn on<S: Store + Clone>(make: impl Fn(&str) -> S) {
 }
 
 #[tokio::test]
-async fn anonymous_sessions_are_bounded_and_the_least_recently_used_end_in_memory() {
+async fn anonymous_limit_ends_the_least_recently_used_in_memory() {
     on(|_| MemoryStore::new()).await;
     on(|_| SplitStore::new(MemoryStore::new(), MemoryStore::new())).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn anonymous_sessions_are_bounded_and_the_least_recently_used_end_on_sqlite() {
+async fn anonymous_limit_ends_the_least_recently_used_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     on(|name| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn anonymous_sessions_of_two_processes_share_one_bound() {
+async fn anonymous_limit_is_shared_by_processes() {
     let directory = tempfile::tempdir().unwrap();
     let open = || tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let limits = AnonymousLimits::default().sessions(64);
@@ -115,7 +115,7 @@ async fn anonymous_sessions_of_two_processes_share_one_bound() {
     assert!(stored(&store).await.0 >= 63);
 }
 
-/// Without a cookie, from an address.
+/// Sends a request without a cookie, from an address.
 async fn from(app: &Router, address: [u8; 4], path: &str, cookie: Option<&str>) -> Answer {
     let mut request = Request::get(path);
     if let Some(cookie) = cookie {
@@ -127,7 +127,7 @@ async fn from(app: &Router, address: [u8; 4], path: &str, cookie: Option<&str>) 
 }
 
 #[tokio::test]
-async fn a_network_that_begins_too_many_sessions_gets_429_and_others_do_not() {
+async fn network_beginning_too_many_sessions_gets_429() {
     let store = MemoryStore::new();
     let limits = AnonymousLimits::default().sessions(40).per_network(10, 1_024 * KIB);
     let (builder, clock) = with(store.clone(), limits);
@@ -144,15 +144,15 @@ async fn a_network_that_begins_too_many_sessions_gets_429_and_others_do_not() {
         accepted += 1;
         assert!(accepted < 40, "nobody refuses it");
     };
-    // A process does not ask each time how many there are.
+    // A process does not read the total each time.
     assert!((20..25).contains(&accepted), "until more than half of the bound is used, not {accepted}");
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.header(header::CONTENT_TYPE), Some("application/problem+json"));
     assert_eq!((refused.json()["title"].as_str(), refused.set_cookie()), (Some("Too many new sessions"), None));
-    // One of ten is given back in a tenth of ten minutes.
+    // One of ten is returned in a tenth of ten minutes.
     assert_eq!(refused.header(header::RETRY_AFTER), Some("60"));
 
-    // Nobody else notices, and who is logged in, logs in or only reads does not either.
+    // Others are not affected, nor are logged-in users, logins and reads.
     assert_eq!(from(&app, [192, 0, 2, 1], "/set/a/1", None).await.status, StatusCode::OK);
     assert_eq!(from(&app, [203, 0, 113, 9], "/set/a/1", None).await.status, StatusCode::OK);
     assert_eq!(from(&app, [198, 51, 100, 1], "/login/ada", None).await.status, StatusCode::OK);
@@ -170,7 +170,7 @@ async fn a_network_that_begins_too_many_sessions_gets_429_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn a_network_that_stores_too_much_gets_429_for_what_grows() {
+async fn network_storing_too_much_gets_429() {
     let limits = AnonymousLimits::default().bytes(400 * KIB).per_network(1_000, 100 * KIB);
     let (builder, _) = with(MemoryStore::new(), limits);
     let guestbook = builder.build().unwrap();
@@ -197,7 +197,7 @@ async fn a_network_that_stores_too_much_gets_429_for_what_grows() {
 }
 
 #[tokio::test]
-async fn limits_that_hold_no_session_are_refused_by_build() {
+async fn build_refuses_anonymous_limits_below_one_session() {
     let build = |limits| with(MemoryStore::new(), limits).0.build().map(drop).map_err(|error| error.kind());
     let of_session = SessionLimits::default().bytes as u64;
     let good = AnonymousLimits::default().sessions(1).bytes(of_session).per_network(1, of_session);
@@ -209,7 +209,7 @@ async fn limits_that_hold_no_session_are_refused_by_build() {
 }
 
 #[tokio::test]
-async fn a_full_memory_store_ends_an_anonymous_session_and_no_other() {
+async fn full_memory_store_ends_only_anonymous_sessions() {
     let guestbook = builder(MemoryStore::new().capacity(3)).0.cache_age(Duration::ZERO).build().unwrap();
     let app = app(&guestbook);
     let mut clients: Vec<_> = (0..3).map(|_| TestClient::new(&app)).collect();

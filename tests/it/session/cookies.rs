@@ -1,4 +1,4 @@
-//! What clients send, by mistake or on purpose, and what they are sent.
+//! Cookies that clients send, by mistake or on purpose, and the responses.
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use tower_guestbook::{SessionToken, http::SessionCookie, store::MemoryStore};
 
 use crate::support::{Answer, TestClient, app, builder, memory_app, minutes, send};
 
-/// A person opens a page with these cookies.
+/// A browser opens a page with these cookies.
 async fn with_cookies(app: &Router, lines: &[&[u8]]) -> Answer {
     let request = Request::get("/user").header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
     let mut request = request.body(Body::empty()).unwrap();
@@ -32,7 +32,7 @@ async fn logged_in(app: &Router) -> String {
 }
 
 #[tokio::test]
-async fn forged_truncated_and_respelled_tokens_are_nobody() {
+async fn forged_and_malformed_tokens_authenticate_nobody() {
     let (app, _, _) = memory_app();
     let token = logged_in(&app).await;
     let mut swapped = token.clone().into_bytes();
@@ -63,7 +63,7 @@ async fn forged_truncated_and_respelled_tokens_are_nobody() {
 }
 
 #[tokio::test]
-async fn of_several_cookies_the_first_valid_one_counts() {
+async fn first_valid_session_cookie_counts() {
     let (app, _, _) = memory_app();
     let token = logged_in(&app).await;
     let good = format!("__Host-session={token}");
@@ -80,7 +80,7 @@ async fn of_several_cookies_the_first_valid_one_counts() {
 }
 
 #[tokio::test]
-async fn a_removal_cookie_is_sent_where_it_is_due_only() {
+async fn removal_cookie_is_sent_only_for_a_stale_cookie() {
     let (app, _, clock) = memory_app();
     let token = logged_in(&app).await;
     let mut live = TestClient::with_cookie(&app, &token);
@@ -100,7 +100,7 @@ async fn a_removal_cookie_is_sent_where_it_is_due_only() {
 }
 
 #[tokio::test]
-async fn ten_thousand_random_and_mutated_cookie_headers_let_nobody_in() {
+async fn random_and_mutated_cookie_headers_authenticate_nobody() {
     let (app, _, _) = memory_app();
     let token = logged_in(&app).await;
     let good = format!("__Host-session={token}").into_bytes();
@@ -126,7 +126,7 @@ async fn ten_thousand_random_and_mutated_cookie_headers_let_nobody_in() {
             header
         };
         let Ok(value) = HeaderValue::from_bytes(&header) else { continue };
-        // A mutation that leaves the pair as it was is no forgery.
+        // A mutation that leaves the pair unchanged is no forgery.
         let intact = String::from_utf8_lossy(&header).contains(std::str::from_utf8(&good).unwrap());
         let request = Request::get("/user").header(header::COOKIE, value).body(Body::empty()).unwrap();
         let answer = send(&app, request).await;
@@ -136,7 +136,7 @@ async fn ten_thousand_random_and_mutated_cookie_headers_let_nobody_in() {
 }
 
 #[tokio::test]
-async fn header_transports_are_off_until_asked_for() {
+async fn header_transports_are_off_by_default() {
     let (plain, _, _) = memory_app();
     let token = logged_in(&plain).await;
     let by = |name: &str, value: String| Request::get("/user").header(name, value).body(Body::empty()).unwrap();
@@ -157,11 +157,11 @@ async fn header_transports_are_off_until_asked_for() {
         assert_eq!(answer.header(header::VARY), Some("cookie, authorization, x-session-id"));
         assert_eq!(answer.set_cookie(), None);
     }
-    // Somebody else's bearer token is no reason to forget the cookie.
+    // A foreign bearer token does not remove the cookie.
     let mut request = by("authorization", "Bearer eyJhbGciOiJub25lIn0.e30.".into());
     request.headers_mut().insert(header::COOKIE, format!("__Host-session={token}").parse().unwrap());
     assert_eq!(send(&open, request).await.body, "ada");
-    // A token in a header is meant for this request: the cookie does not take its place.
+    // A token in a header is meant for this request: the cookie does not replace it.
     let mut request = by("x-session-id", SessionToken::generate().unwrap().expose_secret().to_string());
     request.headers_mut().insert(header::COOKIE, format!("__Host-session={token}").parse().unwrap());
     let refused = send(&open, request).await;
@@ -169,7 +169,7 @@ async fn header_transports_are_off_until_asked_for() {
 }
 
 #[tokio::test]
-async fn only_responses_that_depend_on_the_session_say_so_to_caches() {
+async fn only_responses_that_read_the_session_are_private() {
     let (app, _, _) = memory_app();
     let mut client = TestClient::with_cookie(&app, logged_in(&app).await);
     let public = client.ok("/").await;
@@ -182,7 +182,7 @@ async fn only_responses_that_depend_on_the_session_say_so_to_caches() {
 }
 
 #[tokio::test]
-async fn a_cookie_of_another_name_and_scope_works_end_to_end() {
+async fn custom_cookie_name_and_scope_work() {
     let (builder, _) = builder(MemoryStore::new());
     let cookie = SessionCookie::new().name("sid").domain("example.com").path("/app");
     let guestbook = builder.cookie(cookie).build().unwrap();
@@ -194,7 +194,7 @@ async fn a_cookie_of_another_name_and_scope_works_end_to_end() {
 }
 
 #[tokio::test]
-async fn a_missing_layer_is_named_with_its_fix() {
+async fn missing_session_layer_error_names_the_fix() {
     let bare = crate::support::routes();
     let answer = TestClient::new(&bare).get("/user").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);

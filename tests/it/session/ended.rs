@@ -1,5 +1,5 @@
-//! Writes to a session that ended while the request ran, or just before: what is not stored is not
-//! acknowledged.
+//! Writes to a session that ended during the request, or just before: a write that is not stored is
+//! not acknowledged.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use tower_guestbook::{
 
 use crate::support::{Answer, TestClient, builder, routes};
 
-/// An application with slow requests: each says when it runs, and goes on when it may.
+/// An application with slow requests: each reports that it runs, and continues when allowed.
 struct Slow {
     app: Router,
     guestbook: Guestbook,
@@ -56,7 +56,7 @@ impl Slow {
                     session.insert("late", "written")?;
                     save().await;
                     let saved = session.save().await.map_err(|error| error.kind());
-                    // Whoever ignores the error and goes on writing gets no further.
+                    // Ignoring the error and writing again changes nothing.
                     session.insert("later", "written")?;
                     let again = session.save().await.map_err(|error| error.kind());
                     Ok::<_, Error>(format!("{saved:?} {again:?}"))
@@ -74,8 +74,8 @@ impl Slow {
         Self { app, guestbook, begun, go_on }
     }
 
-    /// Sends `path` with the cookie of `client`, runs `meanwhile` while it is under way, and returns
-    /// its answer.
+    /// Sends `path` with the cookie of `client`, runs `meanwhile` during the request, and returns
+    /// the response.
     async fn during(
         &mut self,
         client: &TestClient,
@@ -111,7 +111,7 @@ async fn a_write_of_a_logged_in_session_that_ended_is_401<S: Store>(store: S) {
     let error = client.get("/save/a/1").await;
     assert_eq!(error.status, StatusCode::UNAUTHORIZED);
     assert!(error.body.contains("session ended: the session has ended"), "{}", error.body);
-    // A request that writes nothing is none of this one's business.
+    // A request that writes nothing is not affected.
     assert_eq!(client.get("/get/a").await.status, StatusCode::OK);
 
     // A revocation, a new login in the same browser, and a new token that the request does not
@@ -174,7 +174,7 @@ async fn an_anonymous_session_that_is_gone_begins_anew<S: Store>(store: S) {
     let mut anew = TestClient::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
     assert_eq!((anew.value("late").await, anew.value("a").await), (json!("written"), json!(null)));
 
-    // A page that counts visits, and one that comes just after the end.
+    // A page that counts requests, and one that comes just after the end.
     assert_eq!(slow.during(&anew, "/slow/visits", async |_| {}).await.json(), json!(1));
     assert_eq!(slow.during(&anew, "/slow/visits", async |_| {}).await.json(), json!(2));
     let answer = slow.during(&anew, "/slow/visits", all).await;
@@ -187,7 +187,7 @@ async fn an_anonymous_session_that_is_gone_begins_anew<S: Store>(store: S) {
     assert!(again.cookie.is_some() && again.cookie != before);
     assert_eq!(again.value("a").await, json!("1"));
 
-    // Explicitly, it is told; what is written afterwards begins a session.
+    // An explicit save returns the error; later writes begin a session.
     let answer = slow.during(&again, "/slow/save", all).await;
     assert_eq!(answer.body, format!("{:?} Ok(())", Err::<(), _>(ErrorKind::Ended)));
     let mut third = TestClient::with_cookie(&slow.app, answer.cookie().expect("a new session has a cookie"));
@@ -202,14 +202,14 @@ async fn each<S: Store>(make: impl Fn(&str) -> S) {
 }
 
 #[tokio::test]
-async fn a_write_after_the_end_is_401_or_begins_anew_in_memory() {
+async fn write_after_the_end_is_401_or_begins_a_session_in_memory() {
     each(|_| MemoryStore::new()).await;
     each(|_| SplitStore::new(MemoryStore::new(), MemoryStore::new())).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn a_write_after_the_end_is_401_or_begins_anew_on_sqlite() {
+async fn write_after_the_end_is_401_or_begins_a_session_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let open = |name: &str| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap();
     each(open).await;
@@ -217,7 +217,7 @@ async fn a_write_after_the_end_is_401_or_begins_anew_on_sqlite() {
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn a_write_after_another_process_ended_the_session_is_401_although_the_cache_has_it() {
+async fn write_after_another_process_ended_the_session_is_401() {
     let directory = tempfile::tempdir().unwrap();
     let open = || tower_guestbook::store::SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let here = builder(open()).0.cache_age(Duration::from_secs(3_600)).build().unwrap();

@@ -18,7 +18,7 @@ use crate::support::{
 
 const REQUESTS: usize = 8;
 
-/// Routes whose requests all wait until each of them has its session before they take anything.
+/// Routes whose requests all wait until each has its session before they take anything.
 fn taking_together(guestbook: &Guestbook, together: &Arc<Barrier>) -> Router {
     let (flashes, state) = (together.clone(), together.clone());
     routes()
@@ -39,7 +39,7 @@ fn taking_together(guestbook: &Guestbook, together: &Arc<Barrier>) -> Router {
         .layer(guestbook.session_layer())
 }
 
-/// What `path` answers to requests at the same time, one after the other to each of `apps`.
+/// Returns the responses of `path` to parallel requests, spread over `apps`.
 async fn at_once(apps: &[Router], cookie: &str, path: &'static str) -> Vec<String> {
     let requests = (0..REQUESTS).map(|number| {
         let mut client = TestClient::with_cookie(&apps[number % apps.len()], cookie);
@@ -53,7 +53,7 @@ async fn at_once(apps: &[Router], cookie: &str, path: &'static str) -> Vec<Strin
     answers
 }
 
-/// Two guestbooks on the same data, each with a cache that believes for an hour what it has seen.
+/// Two guestbooks on the same data, each with a cache of one hour.
 async fn exactly_one_request_gets_it<S: Store>(stores: [S; 2]) {
     let together = Arc::new(Barrier::new(REQUESTS));
     let stale = |store| builder(store).0.cache_age(Duration::from_secs(3_600)).build().unwrap();
@@ -74,7 +74,7 @@ async fn exactly_one_request_gets_it<S: Store>(stores: [S; 2]) {
         let shown: Vec<_> = shown.into_iter().filter(|body| body != "[]").collect();
         let both = r#"[{"level":"info","text":"saved"},{"level":"info","text":"sent"}]"#;
         assert_eq!(shown, [both]);
-        // The other cache is still sure that nobody had taken them, in the next round as well.
+        // The other cache still has them, in the next round as well.
     }
 }
 

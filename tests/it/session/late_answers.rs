@@ -1,4 +1,4 @@
-//! An answer that comes late does not take away a cookie that the browser has got meanwhile.
+//! A late response does not overwrite a cookie that the browser has got meanwhile.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn read_head(connection: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_late_answer_to_a_stale_cookie_leaves_the_cookie_of_a_login_alone() {
+async fn late_response_to_a_stale_cookie_keeps_the_cookie_of_a_login() {
     let (builder, _) = builder(MemoryStore::new());
     let cookie = SessionCookie::new().name("session_id").insecure_without_secure();
     let guestbook = builder.cookie(cookie).build().unwrap();
@@ -79,7 +79,7 @@ async fn a_late_answer_to_a_stale_cookie_leaves_the_cookie_of_a_login_alone() {
 }
 
 #[tokio::test]
-async fn a_late_write_with_a_stale_cookie_begins_no_session_in_place_of_a_login() {
+async fn late_write_with_a_stale_cookie_replaces_no_login() {
     let (builder, clock) = builder(MemoryStore::new());
     let (arrived, mut on_arrival) = tokio::sync::mpsc::channel::<()>(1);
     let (go, on_go) = tokio::sync::mpsc::channel::<()>(1);
@@ -109,7 +109,7 @@ async fn a_late_write_with_a_stale_cookie_begins_no_session_in_place_of_a_login(
 }
 
 #[tokio::test]
-async fn a_stale_session_cookie_is_removed_by_a_top_level_navigation_only() {
+async fn stale_session_cookie_is_removed_only_by_top_level_navigation() {
     let (builder, _) = builder(MemoryStore::new());
     let app = app(&builder.build().unwrap());
     let forged = format!("__Host-session={}", &*SessionToken::generate().unwrap().expose_secret());
@@ -136,7 +136,7 @@ async fn a_stale_session_cookie_is_removed_by_a_top_level_navigation_only() {
 }
 
 #[tokio::test]
-async fn a_stale_visitors_cookie_is_removed_by_a_top_level_navigation_only() {
+async fn stale_visitor_cookie_is_removed_only_by_top_level_navigation() {
     let site = Site::new(MemoryStore::new(), rules());
     let cookie = "__Host-consent=malformed";
     for headers in [&[][..], &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]] {
@@ -177,7 +177,7 @@ async fn renewal(app: &Router, client: &TestClient, path: &str, headers: &[(&str
 }
 
 #[tokio::test]
-async fn a_remembered_cookie_is_renewed_once_a_day_and_not_with_assets() {
+async fn persistent_cookie_is_renewed_once_a_day_and_not_with_assets() {
     let (app, client, clock) = remembered(MemoryStore::new()).await;
     let image = [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
     let script = [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
@@ -212,7 +212,7 @@ async fn parallel_requests_renew_a_cookie_once() {
 }
 
 #[tokio::test]
-async fn a_full_session_is_renewed_all_the_same() {
+async fn renewal_works_for_a_session_at_its_size_limit() {
     let (app, mut client, clock) = remembered(MemoryStore::new()).await;
     client.ok("/fill/k/97").await;
     clock.advance(DAY);
@@ -221,7 +221,7 @@ async fn a_full_session_is_renewed_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_rotated_meanwhile_is_not_sent_again() {
+async fn renewal_never_sends_a_rotated_token() {
     let (builder, clock) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     let (arrived, on_arrival) = tokio::sync::mpsc::channel::<()>(1);
@@ -252,25 +252,25 @@ async fn a_token_that_was_rotated_meanwhile_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_cannot_be_noted_is_left_for_later_and_the_answer_goes_out() {
+async fn failed_renewal_is_retried_later_and_the_response_is_sent() {
     let store = FaultyStore::default();
     let (app, mut client, clock) = remembered(store.clone()).await;
-    for mood in [Fault::ReadOnly, Fault::Failing] {
+    for fault in [Fault::ReadOnly, Fault::Failing] {
         clock.advance(DAY);
-        // It is in the cache, and was looked at by a script that is no browser's.
+        // It is in the cache, and was read by a script, not by a browser.
         let token = client.cookie.clone().unwrap();
         get_with(&app, "/logo.png", &format!("__Host-session={token}"), &[("sec-fetch-dest", "image")]).await;
-        store.set(mood);
-        assert_eq!(renewal(&app, &client, "/", &TOP_LEVEL).await, None, "{mood:?}");
+        store.set(fault);
+        assert_eq!(renewal(&app, &client, "/", &TOP_LEVEL).await, None, "{fault:?}");
         store.set(Fault::Good);
         clock.advance(Duration::from_secs(61));
-        assert!(renewal(&app, &client, "/", &TOP_LEVEL).await.is_some(), "{mood:?}");
+        assert!(renewal(&app, &client, "/", &TOP_LEVEL).await.is_some(), "{fault:?}");
     }
     assert_eq!(client.user().await.as_deref(), Some("ada"));
 }
 
 #[tokio::test]
-async fn a_response_that_read_the_session_is_private_whatever_its_handler_says() {
+async fn response_that_read_the_session_is_always_private() {
     let (builder, _) = builder(MemoryStore::new());
     let guestbook = builder.build().unwrap();
     let said = |control: &'static str| {

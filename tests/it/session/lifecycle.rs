@@ -13,7 +13,7 @@ use tower_guestbook::{
 use crate::support::{START, TestClient, app, builder, memory_app, minutes, until};
 
 #[tokio::test]
-async fn a_visit_without_a_write_makes_no_session_and_no_cookie() {
+async fn request_without_a_write_creates_no_session_and_no_cookie() {
     let (app, _, _) = memory_app();
     let mut client = TestClient::new(&app);
     for path in ["/", "/session", "/get/a", "/maybe", "/clear", "/remove/a", "/logout", "/flashes"] {
@@ -28,7 +28,7 @@ async fn a_visit_without_a_write_makes_no_session_and_no_cookie() {
 }
 
 #[tokio::test]
-async fn a_first_write_makes_an_anonymous_session_with_a_safe_cookie() {
+async fn first_write_creates_an_anonymous_session_with_a_secure_cookie() {
     let (app, _, _) = memory_app();
     let mut client = TestClient::new(&app);
     let answer = client.ok("/set/theme/dark").await;
@@ -46,7 +46,7 @@ async fn a_first_write_makes_an_anonymous_session_with_a_safe_cookie() {
 }
 
 #[tokio::test]
-async fn login_keeps_the_data_and_a_planted_token_is_worth_nothing() {
+async fn login_keeps_data_and_invalidates_a_planted_token() {
     let (app, _, _) = memory_app();
     let mut attacker = TestClient::new(&app);
     attacker.ok("/set/cart/book").await;
@@ -70,7 +70,7 @@ async fn login_keeps_the_data_and_a_planted_token_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_login_gives_a_new_token_and_another_user_gets_no_data() {
+async fn login_again_issues_a_new_token_and_another_user_gets_no_data() {
     let (app, _, _) = memory_app();
     let mut client = TestClient::new(&app);
     client.ok("/login/ada").await;
@@ -85,7 +85,7 @@ async fn a_second_login_gives_a_new_token_and_another_user_gets_no_data() {
 }
 
 #[tokio::test]
-async fn logout_ends_the_session_for_everybody_who_has_the_token() {
+async fn logout_invalidates_the_token_everywhere() {
     let (app, _, _) = memory_app();
     let mut client = TestClient::new(&app);
     client.ok("/login/ada").await;
@@ -100,7 +100,7 @@ async fn logout_ends_the_session_for_everybody_who_has_the_token() {
 }
 
 #[tokio::test]
-async fn rotation_keeps_everything_but_the_token() {
+async fn rotate_keeps_data_and_invalidates_the_old_token() {
     let (app, _, _) = memory_app();
     let mut client = TestClient::new(&app);
     client.ok("/login/ada").await;
@@ -131,7 +131,7 @@ async fn idle_timeout_ends_to_the_millisecond() {
 }
 
 #[tokio::test]
-async fn a_busy_session_ends_at_its_absolute_limit_to_the_millisecond() {
+async fn absolute_timeout_ends_an_active_session_to_the_millisecond() {
     let (app, _, clock) = memory_app();
     let mut client = TestClient::new(&app);
     client.ok("/login/ada").await;
@@ -147,7 +147,7 @@ async fn a_busy_session_ends_at_its_absolute_limit_to_the_millisecond() {
 }
 
 #[tokio::test]
-async fn a_request_is_recorded_at_most_once_a_minute() {
+async fn touch_is_stored_at_most_once_a_minute() {
     let (app, guestbook, clock) = memory_app();
     let mut client = TestClient::new(&app);
     client.ok("/login/ada").await;
@@ -163,7 +163,7 @@ async fn a_request_is_recorded_at_most_once_a_minute() {
 }
 
 #[tokio::test]
-async fn remember_me_is_a_matter_of_the_login() {
+async fn login_with_remembered_lifetime_sets_a_persistent_cookie() {
     let (app, _, clock) = memory_app();
     let mut client = TestClient::new(&app);
     let answer = client.ok("/remember/ada").await;
@@ -188,7 +188,7 @@ async fn remember_me_is_a_matter_of_the_login() {
 }
 
 #[tokio::test]
-async fn a_user_sees_and_ends_their_sessions() {
+async fn list_and_revoke_show_and_end_sessions_of_the_user() {
     let (app, _, clock) = memory_app();
     let mut laptop = TestClient::new(&app);
     let mut phone = TestClient::new(&app);
@@ -219,7 +219,7 @@ async fn a_user_sees_and_ends_their_sessions() {
 }
 
 #[tokio::test]
-async fn others_or_all_sessions_can_be_ended_at_once() {
+async fn logout_others_and_logout_everywhere_end_sessions() {
     let (app, guestbook, _) = memory_app();
     let mut clients: Vec<_> = (0..4).map(|_| TestClient::new(&app)).collect();
     for client in &mut clients {
@@ -246,7 +246,7 @@ async fn others_or_all_sessions_can_be_ended_at_once() {
 }
 
 #[tokio::test]
-async fn the_number_of_sessions_is_limited_as_configured() {
+async fn session_cap_is_enforced() {
     let with = |on_limit| {
         let (builder, clock) = builder(MemoryStore::new());
         let guestbook = builder.sessions_per_user(SessionCap { max: 2, on_limit }).build().unwrap();
@@ -272,7 +272,7 @@ async fn the_number_of_sessions_is_limited_as_configured() {
 }
 
 #[tokio::test]
-async fn a_flash_message_is_shown_once() {
+async fn flash_message_is_shown_once() {
     let (app, _, clock) = memory_app();
     let mut client = TestClient::new(&app);
     client.ok("/flash/saved").await;
@@ -285,7 +285,7 @@ async fn a_flash_message_is_shown_once() {
 }
 
 #[tokio::test]
-async fn data_beyond_the_limit_is_refused_with_its_limit() {
+async fn insert_beyond_the_limit_names_the_limit() {
     let (app, _, _) = memory_app();
     let mut client = TestClient::new(&app);
     client.ok("/fill/a/30000").await;
@@ -302,7 +302,7 @@ async fn data_beyond_the_limit_is_refused_with_its_limit() {
 }
 
 #[tokio::test]
-async fn impossible_settings_are_named_at_build() {
+async fn build_names_invalid_settings() {
     type Setting = fn(tower_guestbook::GuestbookBuilder<MemoryStore>) -> tower_guestbook::GuestbookBuilder<MemoryStore>;
     let settings: [(&str, Setting); 6] = [
         ("session_lifetime", |builder| builder.session_lifetime(Lifetime::new(minutes(2), minutes(1)))),
@@ -324,7 +324,7 @@ async fn impossible_settings_are_named_at_build() {
 }
 
 #[test]
-fn a_guestbook_without_a_runtime_says_how_to_get_one() {
+fn build_without_a_runtime_names_the_fix() {
     let error = builder(MemoryStore::new()).0.build().unwrap_err();
     assert!(error.to_string().contains("#[tokio::main]"), "{error}");
 }

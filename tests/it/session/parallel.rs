@@ -1,4 +1,4 @@
-//! Requests at the same time lose nothing.
+//! Parallel requests lose nothing.
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn parallel_writers<S: Store>(store: S) {
         tokio::spawn(async move {
             client.ok(&format!("/set/key{writer}/{writer}")).await;
             client.ok("/count").await;
-            // What this client was told is stored, it reads.
+            // A client reads what it was told is stored.
             assert_eq!(client.value(&format!("key{writer}")).await, json!(writer.to_string()));
         })
     });
@@ -47,8 +47,7 @@ async fn writers_beside_rotations<S: Store>(store: S) {
         for writer in writers {
             let (answer, key) = writer.await.unwrap();
             assert_eq!(answer.set_cookie(), None, "the new cookie must not be overwritten");
-            // Whoever came with a token that was live then is stored; whoever came too late is
-            // told.
+            // A request with a token that was live is stored; one that came too late gets an error.
             match answer.status {
                 StatusCode::OK => assert_eq!(client.value(&key).await, json!("1"), "{key}"),
                 StatusCode::UNAUTHORIZED => assert_eq!(client.value(&key).await, json!(null), "{key}"),
@@ -59,14 +58,14 @@ async fn writers_beside_rotations<S: Store>(store: S) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parallel_requests_lose_no_key_and_no_count_in_memory() {
+async fn parallel_requests_lose_no_changes_in_memory() {
     parallel_writers(MemoryStore::new()).await;
     writers_beside_rotations(MemoryStore::new()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread")]
-async fn parallel_requests_lose_no_key_and_no_count_on_sqlite() {
+async fn parallel_requests_lose_no_changes_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let open = |name: &str| tower_guestbook::store::SqliteStore::open(directory.path().join(name)).unwrap();
     parallel_writers(open("writers.db")).await;

@@ -1,4 +1,4 @@
-//! Two kinds of accounts on one store.
+//! Two realms on one store.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tower_guestbook::{
 
 use crate::support::{Answer, START, on_each_store, routes, send};
 
-/// One guestbook for customers and one for administrators, both of whom have a user 1.
+/// One guestbook for customers and one for administrators; both have a user 1.
 struct Site {
     shop: Side,
     admin: Side,
@@ -59,8 +59,7 @@ impl Site {
 }
 
 impl Side {
-    /// Asks as a browser does that opens a page, with `token` in a place where this side looks for
-    /// one.
+    /// Sends a request like a browser that opens a page, with `token` where this side reads it.
     async fn get(&self, path: &str, token: &str, place: Place) -> Answer {
         let (name, value) = match place {
             Place::Cookie => (header::COOKIE, format!("{}={token}", self.cookie)),
@@ -127,7 +126,7 @@ async fn unknown<S: Store + Clone>(store: S) {
         let token = own.login("1").await;
         assert_eq!(own.user(&token).await.as_deref(), Some("1"));
         for place in PLACES {
-            // Once from the store, once from whatever is cached.
+            // Once from the store, once from the cache.
             for _ in 0..2 {
                 let answer = other.get("/user", &token, place).await;
                 assert_eq!((answer.status, answer.set_cookie()), (StatusCode::UNAUTHORIZED, None), "{place:?}");
@@ -138,7 +137,7 @@ async fn unknown<S: Store + Clone>(store: S) {
             }
             let answer = other.get("/others", &token, place).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "nobody is logged in");
-            // What is written begins a session of this realm and does not reach the other one.
+            // A write begins a session of this realm and does not reach the other one.
             let answer = other.get("/save/planted/1", &token, place).await;
             assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
             let cookie = answer.set_cookie().unwrap();
@@ -146,7 +145,7 @@ async fn unknown<S: Store + Clone>(store: S) {
             assert_eq!(own.ok("/session", &token).await["keys"], json!([]));
         }
         assert_eq!(own.user(&token).await.as_deref(), Some("1"), "as before");
-        // A token that nobody knows is still taken away.
+        // An unknown token is still removed.
         let forged = "A".repeat(43);
         let answer = other.get("/maybe", &forged, Place::Cookie).await;
         assert!(answer.set_cookie().is_some_and(|cookie| cookie.contains("Max-Age=0")));
@@ -180,7 +179,7 @@ async fn revocations<S: Store + Clone>(store: S) {
         assert_eq!(other.ok("/others", &theirs).await, json!(0));
         assert_eq!(own.user(&mine).await.as_deref(), Some("1"));
 
-        // The limit is two of each realm: the third ends the first of its own.
+        // The limit is two per realm: the third ends the first of its own.
         site.clock.advance(Duration::from_millis(1));
         let (second, third) = (own.login("1").await, own.login("1").await);
         assert_eq!((own.user(&mine).await, own.count().await, other.count().await), (None, 2, 1));
@@ -231,7 +230,7 @@ async fn erasure<S: Store + Clone>(store: S) {
 
     site.shop.guestbook.rights().erase(&one()).await.unwrap();
     assert_eq!(site.shop.user(&tokens[0]).await, None);
-    // The other guestbook notices it as it notices another process.
+    // The other guestbook notices it like a change by another process.
     site.clock.advance(Duration::from_secs(1));
     assert_eq!(site.admin.user(&tokens[1]).await, None);
     assert_eq!(site.admin.user(&bystander).await.as_deref(), Some("2"));

@@ -3,18 +3,18 @@
 use tower_guestbook::store::{MemoryStore, SplitStore, testing::conformance};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_memory_store_conforms() {
+async fn memory_store_passes_the_conformance_suite() {
     conformance(async || MemoryStore::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pair_of_stores_conforms() {
+async fn split_store_passes_the_conformance_suite() {
     conformance(async || SplitStore::new(MemoryStore::new(), MemoryStore::new())).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sqlite_store_conforms() {
+async fn sqlite_store_passes_the_conformance_suite() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     let directory = tempfile::tempdir().unwrap();

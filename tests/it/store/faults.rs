@@ -1,4 +1,4 @@
-//! A store that fails, a store that is slow, a handler that fails, a client that leaves.
+//! A failing store, a slow store, a failing handler, a client that disconnects.
 
 use std::{
     future::{Future, pending, poll_fn},
@@ -28,13 +28,13 @@ use crate::support::{
 fn faulty_store(policy: OnStoreError) -> (Router, Guestbook, FaultyStore) {
     let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
-    // No cache: each request asks the store.
+    // No cache: each request reads the store.
     let guestbook = builder.on_store_error(policy).cache_age(Duration::ZERO).build().unwrap();
     (app(&guestbook), guestbook, store)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_or_hangs_on_loading_is_a_503_that_logs_nobody_out() {
+async fn failing_or_hanging_load_is_a_503_and_keeps_the_login() {
     let (app, _guestbook, store) = faulty_store(OnStoreError::Refuse);
     let mut client = TestClient::new(&app);
     client.ok("/login/ada").await;
@@ -53,7 +53,7 @@ async fn a_store_that_fails_or_hangs_on_loading_is_a_503_that_logs_nobody_out() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn going_on_without_a_session_neither_reads_nor_writes_nor_logs_in() {
+async fn continue_without_session_neither_reads_writes_nor_logs_in() {
     let (app, _guestbook, store) = faulty_store(OnStoreError::ContinueWithoutSession);
     let mut client = TestClient::new(&app);
     client.ok("/login/ada").await;
@@ -72,7 +72,7 @@ async fn going_on_without_a_session_neither_reads_nor_writes_nor_logs_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_saved_is_not_acknowledged() {
+async fn failed_save_is_not_acknowledged() {
     for policy in [OnStoreError::Refuse, OnStoreError::ContinueWithoutSession] {
         let (app, _guestbook, store) = faulty_store(policy);
         let mut client = TestClient::new(&app);
@@ -90,7 +90,7 @@ async fn what_could_not_be_saved_is_not_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_cache_hit_does_not_ask_the_store() {
+async fn cached_session_is_served_without_the_store() {
     let store = FaultyStore::default();
     let (builder, clock) = builder(store.clone());
     let guestbook = builder.build().unwrap();
@@ -110,7 +110,7 @@ async fn a_cache_hit_does_not_ask_the_store() {
 }
 
 #[tokio::test]
-async fn changes_are_saved_whatever_the_handler_answers() {
+async fn changes_are_saved_for_every_response_status() {
     let (app, _guestbook, _) = faulty_store(OnStoreError::Refuse);
     let mut client = TestClient::new(&app);
     let answer = client.get("/fail/a/1").await;
@@ -120,7 +120,7 @@ async fn changes_are_saved_whatever_the_handler_answers() {
 }
 
 #[tokio::test]
-async fn changes_are_saved_when_the_handler_never_answers() {
+async fn changes_are_saved_when_the_handler_never_responds() {
     let store = FaultyStore::default();
     let (builder, _) = builder(store.clone());
     let guestbook = builder.build().unwrap();
@@ -164,7 +164,7 @@ async fn changes_are_saved_when_the_handler_never_answers() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_at_any_point_leaves_a_whole_session_behind() {
+async fn client_disconnect_at_any_point_leaves_a_consistent_session() {
     for polls in 0..40 {
         let (app, guestbook, _) = faulty_store(OnStoreError::Refuse);
         let mut client = TestClient::new(&app);
@@ -198,7 +198,7 @@ async fn a_client_that_leaves_at_any_point_leaves_a_whole_session_behind() {
     }
 }
 
-/// A route that says it is there, waits until it is told, and writes.
+/// A route that reports that it runs, waits for a signal, and writes.
 fn slow_writer(guestbook: &Guestbook) -> (Router, tokio::sync::broadcast::Sender<()>) {
     let (gate, _) = tokio::sync::broadcast::channel::<()>(4);
     let sender = gate.clone();
@@ -214,7 +214,7 @@ fn slow_writer(guestbook: &Guestbook) -> (Router, tokio::sync::broadcast::Sender
 }
 
 #[tokio::test]
-async fn a_write_that_was_under_way_during_a_rotation_is_kept_and_seen_at_once() {
+async fn write_during_a_rotation_is_kept_and_visible() {
     let guestbook = builder(FaultyStore::default()).0.build().unwrap();
     let (app, gate) = slow_writer(&guestbook);
     let mut client = TestClient::new(&app);
@@ -231,7 +231,7 @@ async fn a_write_that_was_under_way_during_a_rotation_is_kept_and_seen_at_once()
 }
 
 #[tokio::test]
-async fn a_session_that_ends_while_a_request_runs_stays_ended() {
+async fn session_ended_during_a_request_stays_ended() {
     let guestbook = builder(FaultyStore::default()).0.build().unwrap();
     let (app, gate) = slow_writer(&guestbook);
     let mut client = TestClient::new(&app);
@@ -250,7 +250,7 @@ async fn a_session_that_ends_while_a_request_runs_stays_ended() {
 }
 
 #[tokio::test]
-async fn a_body_that_streams_can_write_to_a_session_but_not_begin_one() {
+async fn streaming_body_can_write_to_a_session_but_not_begin_one() {
     let guestbook = builder(MemoryStore::new()).0.build().unwrap();
     let stream = async |session: Session| {
         Body::new(http_body_util::StreamBody::new(Once(Some(move || {
@@ -269,7 +269,7 @@ async fn a_body_that_streams_can_write_to_a_session_but_not_begin_one() {
     assert_eq!(client.value("late").await, json!("from the body"));
 }
 
-/// A stream of one frame that is made when it is asked for.
+/// A stream of one frame, made on demand.
 struct Once<F>(Option<F>);
 
 impl<F: FnOnce() -> bool + Unpin> futures_core::Stream for Once<F> {
@@ -281,7 +281,7 @@ impl<F: FnOnce() -> bool + Unpin> futures_core::Stream for Once<F> {
 }
 
 #[tokio::test]
-async fn parallel_growth_beyond_the_limit_is_told_and_not_stored() {
+async fn parallel_growth_beyond_the_limit_is_reported_and_not_stored() {
     let store = MemoryStore::new();
     let (builder, _) = builder(store);
     let limits = SessionLimits { bytes: 1_000, ..SessionLimits::default() };
@@ -300,7 +300,7 @@ async fn parallel_growth_beyond_the_limit_is_told_and_not_stored() {
 }
 
 #[tokio::test]
-async fn a_body_is_passed_on_as_it_is() {
+async fn body_is_passed_on_unchanged() {
     let guestbook = builder(MemoryStore::new()).0.build().unwrap();
     let big = Router::new()
         .route(

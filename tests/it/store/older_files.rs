@@ -1,4 +1,4 @@
-//! Database files of earlier versions are opened, upgraded, and keep what they hold.
+//! Database files of earlier versions are opened, migrated, and keep their data.
 //!
 //! `tests/fixtures/schema-16.db` was written through the public API by the version with that
 //! schema: Ada has one remembered session (its token is [`TOKEN`]), two decisions, preferences, six
@@ -41,7 +41,7 @@ fn guestbook(store: SqliteStore, clock: &Clock) -> Guestbook {
     Guestbook::builder(store).clock(clock.clone()).consent(rules).preferences(preferences).build().unwrap()
 }
 
-/// A copy of the fixture of schema 16, opened, and the clock three hours after its first event.
+/// Opens a copy of the fixture of schema 16, with the clock three hours after its first event.
 fn open(directory: &TempDir) -> (SqliteStore, Guestbook, Clock) {
     open_schema(16, directory)
 }
@@ -56,7 +56,7 @@ fn open_schema(schema: u32, directory: &TempDir) -> (SqliteStore, Guestbook, Clo
 }
 
 #[tokio::test]
-async fn sessions_activities_decisions_and_preferences_of_schema_16_are_kept() {
+async fn schema_16_keeps_sessions_activities_decisions_and_preferences() {
     let directory = TempDir::new().unwrap();
     let (store, book, _) = open(&directory);
     let mut ada = TestClient::with_cookie(&support::app(&book), TOKEN);
@@ -88,7 +88,7 @@ async fn sessions_activities_decisions_and_preferences_of_schema_16_are_kept() {
 }
 
 #[tokio::test]
-async fn rights_and_the_audit_trail_of_schema_16_are_kept() {
+async fn schema_16_keeps_rights_and_the_audit_trail() {
     let directory = TempDir::new().unwrap();
     let (_, book, _) = open(&directory);
     let rights = book.rights();
@@ -111,7 +111,7 @@ async fn rights_and_the_audit_trail_of_schema_16_are_kept() {
 }
 
 #[tokio::test]
-async fn rollups_of_schema_16_are_right_or_made_anew() {
+async fn schema_16_rollups_are_correct_or_rebuilt() {
     let directory = TempDir::new().unwrap();
     let (_, book, _) = open(&directory);
     book.analytics().roll_up().await.unwrap();
@@ -121,7 +121,7 @@ async fn rollups_of_schema_16_are_right_or_made_anew() {
 }
 
 #[tokio::test]
-async fn what_schema_22_renamed_is_kept() {
+async fn schema_22_renames_keep_data() {
     let directory = TempDir::new().unwrap();
     let (_, book, _) = open_schema(21, &directory);
     let rights = book.rights();

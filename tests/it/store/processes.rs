@@ -1,6 +1,6 @@
-//! Several processes on one file, and processes that die without a word.
+//! Several processes on one file, and processes that are killed.
 //!
-//! A child process is this test binary again, told by an environment variable which part to play.
+//! A child process is this test binary again; an environment variable selects its part.
 
 use std::{
     collections::HashMap,
@@ -39,9 +39,9 @@ fn child(part: &str, database: &Path) -> Child {
         .unwrap()
 }
 
-/// Part of a child: logs clients in as fast as it can and says so once it is acknowledged.
+/// Child process: logs clients in as fast as it can and reports each acknowledged login.
 #[tokio::test(flavor = "multi_thread")]
-async fn child_that_logs_guests_in() {
+async fn child_that_logs_in_clients() {
     let Some(database) = env::var_os(DATABASE) else { return };
     let guestbook = Guestbook::builder(SqliteStore::open(database).unwrap()).build().unwrap();
     let app = app(&guestbook);
@@ -63,7 +63,7 @@ async fn child_that_logs_guests_in() {
     }
 }
 
-/// Part of a child: ends the sessions of the user that it is told.
+/// Child process: ends the sessions of the given user.
 #[tokio::test]
 async fn child_that_revokes() {
     let Some(database) = env::var_os(DATABASE) else { return };
@@ -74,7 +74,7 @@ async fn child_that_revokes() {
 }
 
 #[tokio::test]
-async fn a_session_that_another_process_revokes_is_refused_within_the_cache_age() {
+async fn session_revoked_by_another_process_is_refused_within_the_cache_age() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("guestbook.db");
     let (builder, clock) = builder(SqliteStore::open(&database).unwrap());
@@ -101,16 +101,15 @@ async fn every_acknowledged_login_survives_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("guestbook.db");
     for round in 0..rounds {
-        let mut child = child("child_that_logs_guests_in", &database);
+        let mut child = child("child_that_logs_in_clients", &database);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        // A moment that differs from round to round and hits the writer at work, as it never
-        // pauses.
+        // A moment that differs from round to round, so that the writer is interrupted at work.
         let moment = 1 + (round * 7919) % 97;
         let acknowledged = |line: &String| line.starts_with("acknowledged ");
         let mut logins: Vec<String> = lines.by_ref().filter(acknowledged).take(moment).collect();
         child.kill().unwrap();
         child.wait().unwrap();
-        // What the pipe still holds was acknowledged as well; the last line may be cut off.
+        // The rest in the pipe was acknowledged as well; the last line may be cut off.
         logins.extend(
             lines.filter(acknowledged).filter(|line| line.split(' ').nth(3).is_some_and(|token| token.len() == 43)),
         );
@@ -132,8 +131,7 @@ async fn every_acknowledged_login_survives_a_kill() {
     }
 }
 
-/// A store whose answers cannot be relied on: of three batches one is stored and denied, one is
-/// refused.
+/// An unreliable store: of three batches one is stored and reported as failed, one is refused.
 struct Unreliable {
     store: SqliteStore,
     calls: AtomicUsize,
@@ -170,7 +168,7 @@ fn spooling(database: &Path) -> RecorderSettings {
     RecorderSettings::new().retry(1, Duration::ZERO).spool(database.with_extension("spool"), 64 << 20)
 }
 
-/// Part of a child: records events as fast as it can, and says which durable ones are acknowledged.
+/// Child process: records events as fast as it can, and reports acknowledged durable ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn child_that_tracks() {
     let Some(database) = env::var_os(DATABASE) else { return };
@@ -200,7 +198,7 @@ async fn child_that_tracks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_kill_no_acknowledged_event_is_missing_and_none_is_there_twice() {
+async fn kill_loses_no_acknowledged_event_and_duplicates_none() {
     let rounds = env::var("GUESTBOOK_KILL_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("guestbook.db");
@@ -215,15 +213,15 @@ async fn after_a_kill_no_acknowledged_event_is_missing_and_none_is_there_twice()
         acknowledged.extend(names.by_ref().take(moment));
         child.kill().unwrap();
         child.wait().unwrap();
-        // What the pipe still holds was acknowledged as well.
+        // The rest in the pipe was acknowledged as well.
         acknowledged.extend(names);
 
-        // The next start stores what the dead process left in its spool.
+        // The next start stores the spool of the dead process.
         let store = Arc::new(SqliteStore::open(&database).unwrap());
         let (recorder, worker) = Recorder::pair(store.clone(), spooling(&database), Clock::system()).unwrap();
         replayed += recorder.stats().adopted;
         let worker = tokio::spawn(worker.run());
-        // A flush is answered after the adopted files are.
+        // A flush returns after the adopted files are stored.
         recorder.flush().await.unwrap();
         let stats = recorder.stats();
         assert_eq!((stats.spooled, stats.lost), (0, 0), "{stats:?}");

@@ -1,4 +1,4 @@
-//! The SQLite store and what can happen to its file.
+//! The SQLite store and its file.
 
 use std::{
     path::{Path, PathBuf},
@@ -49,7 +49,7 @@ fn open_error(path: &Path) -> tower_guestbook::Error {
     SqliteStore::builder(path).busy_timeout(Duration::from_millis(50)).open().expect_err("it cannot be opened")
 }
 
-/// A file system of its own, which only the superuser can mount.
+/// A separate file system, which only the superuser can mount.
 pub(crate) struct Disk(pub(crate) PathBuf);
 
 impl Disk {
@@ -74,7 +74,7 @@ impl Drop for Disk {
 }
 
 #[tokio::test]
-async fn a_new_file_has_the_documented_settings() {
+async fn new_database_has_the_documented_settings() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -96,7 +96,7 @@ async fn a_new_file_has_the_documented_settings() {
 }
 
 #[tokio::test]
-async fn what_is_stored_is_there_after_closing_and_opening() {
+async fn data_survives_close_and_open() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -110,7 +110,7 @@ async fn what_is_stored_is_there_after_closing_and_opening() {
 }
 
 #[test]
-fn files_that_are_not_ours_are_refused_and_left_alone() {
+fn open_refuses_foreign_files_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
 
@@ -139,7 +139,7 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
 }
 
 #[test]
-fn a_database_that_many_open_at_once_is_made_once() {
+fn parallel_open_creates_the_database_once() {
     let directory = tempfile::tempdir().unwrap();
     for round in 0..40 {
         let path = directory.path().join(format!("{round}.db"));
@@ -154,7 +154,7 @@ fn a_database_that_many_open_at_once_is_made_once() {
 }
 
 #[tokio::test]
-async fn while_another_process_holds_the_lock_reads_go_on_and_writes_say_why_they_fail() {
+async fn locked_database_allows_reads_and_fails_writes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::builder(&path).busy_timeout(Duration::from_millis(50)).open().unwrap();
@@ -173,7 +173,7 @@ async fn while_another_process_holds_the_lock_reads_go_on_and_writes_say_why_the
 }
 
 #[tokio::test]
-async fn an_operation_that_fails_does_not_take_its_transaction_along() {
+async fn failed_operation_does_not_roll_back_its_transaction() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
     let (taken, id) = insert(&store, "ada", "x").await.unwrap();
@@ -215,12 +215,12 @@ async fn an_operation_that_fails_does_not_take_its_transaction_along() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_writes_keeps_what_it_has_and_recovers_by_itself() {
+async fn full_disk_refuses_writes_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Disk::mount(directory.path().join("disk"), "2m");
     let path = match &disk {
         Some(disk) => disk.0.join("guestbook.db"),
-        // Without the right to mount, the size that SQLite allows itself stands for the disk's.
+        // Without the right to mount, SQLite's own size limit replaces the disk's.
         None => directory.path().join("guestbook.db"),
     };
     let builder = SqliteStore::builder(&path);
@@ -255,7 +255,7 @@ async fn a_full_disk_refuses_writes_keeps_what_it_has_and_recovers_by_itself() {
 }
 
 #[tokio::test]
-async fn a_read_only_file_is_named_at_open() {
+async fn open_names_a_read_only_file() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Disk::mount(directory.path().join("disk"), "8m");
     let path = disk.as_ref().map_or(directory.path(), |disk| &disk.0).join("guestbook.db");
@@ -266,7 +266,7 @@ async fn a_read_only_file_is_named_at_open() {
     match &disk {
         Some(disk) => disk.remount("ro"),
         None => {
-            // Whoever cannot mount is not the superuser, so that permissions count.
+            // Without the right to mount, the process is not the superuser, so permissions apply.
             let mut permissions = std::fs::metadata(&path).unwrap().permissions();
             permissions.set_readonly(true);
             std::fs::set_permissions(&path, permissions).unwrap();
@@ -277,7 +277,7 @@ async fn a_read_only_file_is_named_at_open() {
 }
 
 #[tokio::test]
-async fn what_two_stores_on_one_file_end_is_over_for_both() {
+async fn session_ended_by_one_store_is_ended_for_the_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let (one, two) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
@@ -289,7 +289,7 @@ async fn what_two_stores_on_one_file_end_is_over_for_both() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_not_in_the_file_any_more() {
+async fn deleted_data_is_not_in_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -311,18 +311,18 @@ async fn what_is_deleted_is_not_in_the_file_any_more() {
 }
 
 #[tokio::test]
-async fn a_list_of_sessions_does_not_read_their_data() {
+async fn list_does_not_read_session_data() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("guestbook.db");
     let store = SqliteStore::open(&path).unwrap();
     let (key, id) = insert(&store, "ada", &"x".repeat(60_000)).await.unwrap();
-    // Whoever reads it fails.
+    // Reading it fails.
     let database = Connection::open(&path).unwrap();
     assert_eq!(database.execute("UPDATE sessions SET data = 'no JSON'", []).unwrap(), 1);
     assert_eq!(store.load(key, Realm::default()).await.unwrap_err().kind(), ErrorKind::Corrupt);
     let heads = store.list(UserId::try_from("ada").unwrap(), Some(Realm::default()), 10, START).await.unwrap();
     assert_eq!(heads.iter().map(|head| head.id).collect::<Vec<_>>(), [id]);
-    // Nor does SQLite on the way: no column of a list stands behind the data.
+    // Nor does SQLite read it on the way: no column of a list stands behind the data.
     let mut columns = database.prepare("SELECT name FROM pragma_table_info('sessions') ORDER BY cid").unwrap();
     let columns = columns.query_map([], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(columns.last().unwrap().unwrap(), "data");

@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order, each event becomes something that is counted.
+//! Every event is counted, in any sequence of operations.
 
 use super::*;
 
@@ -26,7 +26,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_stored_and_counted_drops_are_the_events_offered(steps in steps(), spool in any::<bool>()) {
+    fn recorder_stats_balance_for_any_sequence(steps in steps(), spool in any::<bool>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let directory = tempfile::tempdir().unwrap();

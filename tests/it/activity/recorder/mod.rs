@@ -1,4 +1,4 @@
-//! The recorder and what can happen to it: a full queue, a store that fails, a disk that is full.
+//! The recorder under overload and failures.
 
 mod balance;
 mod sharing;
@@ -61,7 +61,7 @@ fn running(store: &FaultyStore, settings: RecorderSettings) -> Recorder {
     recorder
 }
 
-/// Every event that was offered has become something.
+/// Checks that every offered event is counted with its result.
 fn assert_balanced(stats: &RecorderStats) {
     let RecorderStats { offered, written, duplicates, dropped, refused, lost, spooled, queued, adopted, .. } = *stats;
     assert_eq!(offered + adopted, written + duplicates + dropped + refused + lost + spooled + queued, "{stats:?}");
@@ -71,17 +71,17 @@ fn spool_files(directory: &Path) -> usize {
     fs::read_dir(directory).unwrap().count()
 }
 
-/// The spool is read on another thread; waits for it without a clock.
+/// Waits for the spool, which is read on another thread, without a clock.
 async fn until_spool_is_empty(recorder: &Recorder) {
     while recorder.stats().spooled > 0 || recorder.stats().queued > 0 {
         tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
-        // A batch to be stored makes the worker look at the spool.
+        // A batch makes the worker look at the spool.
         let _ = recorder.flush().await;
     }
 }
 
 #[tokio::test]
-async fn a_full_queue_drops_the_newest_and_counts_them() {
+async fn record_drops_and_counts_events_beyond_the_queue() {
     let store = FaultyStore::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new().queue(4).batch(4, Duration::from_millis(50)));
     for number in 0..10 {
@@ -97,7 +97,7 @@ async fn a_full_queue_drops_the_newest_and_counts_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_goes_out_when_it_is_full_or_old_or_somebody_waits() {
+async fn batch_is_stored_when_full_old_or_flushed() {
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().batch(3, Duration::from_millis(50)));
     let begin = tokio::time::Instant::now();
@@ -121,7 +121,7 @@ async fn a_batch_goes_out_when_it_is_full_or_old_or_somebody_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_stuck_for_ten_seconds_loses_nothing() {
+async fn stuck_store_loses_nothing_within_ten_seconds() {
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
     store.set(Fault::Stuck);
@@ -141,13 +141,13 @@ async fn a_store_that_is_stuck_for_ten_seconds_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_store_is_stuck_memory_stays_bounded_and_the_drops_are_counted() {
+async fn stuck_store_keeps_memory_bounded_and_counts_drops() {
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().queue(100).batch(10, Duration::ZERO));
     store.set(Fault::Stuck);
     for number in 0..1_000 {
         let mut event = event(number);
-        // Of so many users that no share of the queue is in the way.
+        // As many users as needed to stay below each share of the queue.
         event.user = Some(UserId::from(number as i64));
         recorder.record(event);
         tokio::task::yield_now().await;
@@ -158,7 +158,7 @@ async fn while_the_store_is_stuck_memory_stays_bounded_and_the_drops_are_counted
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counted_and_told() {
+async fn failing_store_is_retried_five_times_and_losses_are_counted_and_logged() {
     let (log, _guard) = Log::capture();
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
@@ -183,7 +183,7 @@ async fn a_store_that_fails_for_good_is_tried_five_times_then_the_loss_is_counte
     assert_balanced(&recorder.stats());
 }
 
-/// Stores every batch and says every other time that it has not.
+/// Stores every batch and reports an error every other time.
 #[derive(Default)]
 struct Ambiguous {
     store: MemoryStore,
@@ -217,7 +217,7 @@ impl ActivityStore for Ambiguous {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_stores_nothing_twice() {
+async fn lost_answer_of_the_store_duplicates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = Arc::new(Ambiguous::default());
     for attempts in [3, 1] {
@@ -238,7 +238,7 @@ async fn an_answer_that_is_lost_stores_nothing_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_durable_event_is_stored_or_its_caller_is_told() {
+async fn record_durable_stores_the_event_or_returns_the_error() {
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
     recorder.record_durable(event(1)).await.unwrap();
@@ -263,7 +263,7 @@ async fn a_durable_event_is_stored_or_its_caller_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_runs() {
+async fn overload_wait_delays_the_handler_until_a_place_is_free() {
     use axum::{Router, body::Body, http::Request, routing::get};
     use tower::ServiceExt;
 
@@ -285,7 +285,7 @@ async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_
         app.clone().oneshot(request.unwrap())
     };
     store.set(Fault::Failing);
-    // One in hand, two in the queue.
+    // One in the worker, two in the queue.
     for number in 1..=3 {
         drop(request().await.unwrap());
         until(async || guestbook.recorder().stats().queued == number).await;
@@ -311,7 +311,7 @@ async fn with_the_policy_to_wait_a_request_waits_for_a_place_before_its_handler_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
+async fn shutdown_stores_queued_events_or_reports_losses() {
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().batch(10, Duration::from_secs(60)));
     for number in 0..25 {
@@ -338,7 +338,7 @@ async fn a_shutdown_stores_what_is_queued_or_says_what_it_could_not_store() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_dropped_takes_nothing_along_uncounted() {
+async fn dropped_worker_counts_its_events_as_lost() {
     let store = FaultyStore::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new());
     for number in 0..5 {
@@ -353,7 +353,7 @@ async fn a_worker_that_is_dropped_takes_nothing_along_uncounted() {
 }
 
 #[tokio::test]
-async fn a_client_time_is_kept_beside_the_servers_and_near_it() {
+async fn client_time_is_limited_to_a_day_from_the_server_time() {
     let event = |millis: i64| event(0).with_client_time(Timestamp::from_millis(START.as_millis() + millis));
     let day = 24 * 60 * 60 * 1_000;
     for (claimed, kept) in [(5, 5), (-day, -day), (day + 1, day), (i64::MAX / 2, day), (i64::MIN / 2, -day)] {

@@ -1,4 +1,4 @@
-//! A full queue is shared fairly, and security events have room of their own.
+//! Fair shares of a full queue, and reserved places for security events.
 
 use tower_guestbook::activity::{EventTypes, RequestTrace, Tracked};
 
@@ -10,7 +10,7 @@ fn by(user: i64, event_type: EventType) -> Event {
     event
 }
 
-/// What a stranger does from a network, if it is known.
+/// An event of a client without a login, from a network if known.
 fn from(network: Option<[u8; 4]>) -> Event {
     let mut event = Event::new(EventType::ACTION, START);
     let network = network.map(|network| std::net::IpAddr::from(network).into());
@@ -25,10 +25,10 @@ async fn count<S: ActivityStore>(store: &S, filter: ActivityFilter) -> u64 {
 }
 
 #[tokio::test]
-async fn all_logins_of_others_are_recorded_while_one_user_floods_the_queue() {
+async fn queue_records_logins_of_others_while_one_user_floods_it() {
     let store = FaultyStore::default();
     let (recorder, worker) = pair(&store, RecorderSettings::new());
-    // Nobody stores anything yet, as with a store that is slow.
+    // Nothing is stored yet, as with a slow store.
     for _ in 0..20_000 {
         recorder.record(by(1, EventType::ACTION));
     }
@@ -45,7 +45,7 @@ async fn all_logins_of_others_are_recorded_while_one_user_floods_the_queue() {
 }
 
 #[tokio::test]
-async fn security_events_find_room_when_all_users_together_have_filled_the_queue() {
+async fn security_queue_accepts_events_when_the_queue_is_full() {
     let store = FaultyStore::default();
     let types = EventTypes::new().security(["password_changed"]).unwrap();
     let settings = RecorderSettings::new().queue(64).security_queue(64).batch(8, Duration::ZERO).event_types(types);
@@ -66,7 +66,7 @@ async fn security_events_find_room_when_all_users_together_have_filled_the_queue
     recorder.flush().await.unwrap();
     assert_eq!(count(&*store.store, ActivityFilter::new()).await, 64 + 60 + 4);
     assert_balanced(&recorder.stats());
-    // All places are free again: those of the queue, and those of the reserve.
+    // All places are free again, those of the queue and of the reserve.
     for round in 0..3 {
         for user in 0..64 {
             let event = by(user, EventType::ACTION);
@@ -77,7 +77,7 @@ async fn security_events_find_room_when_all_users_together_have_filled_the_queue
 }
 
 #[tokio::test]
-async fn strangers_share_by_network_and_the_application_itself_is_not_limited() {
+async fn queue_shares_clients_by_network_and_does_not_limit_the_application() {
     let store = FaultyStore::default();
     let settings = RecorderSettings::new().queue(160).batch(16, Duration::ZERO);
     let (recorder, _worker) = pair(&store, settings);
@@ -92,7 +92,7 @@ async fn strangers_share_by_network_and_the_application_itself_is_not_limited() 
 }
 
 #[tokio::test]
-async fn a_share_is_new_when_the_worker_has_fetched_what_waits() {
+async fn queue_shares_reset_when_the_worker_fetches() {
     let store = FaultyStore::default();
     let settings = RecorderSettings::new().queue(32).batch(32, Duration::ZERO);
     let recorder = running(&store, settings);
@@ -105,7 +105,7 @@ async fn a_share_is_new_when_the_worker_has_fetched_what_waits() {
 }
 
 #[tokio::test]
-async fn record_durable_says_stored_or_that_the_store_has_nothing_of_the_user() {
+async fn record_durable_returns_stored_or_withheld() {
     let guestbook = Guestbook::builder(MemoryStore::new()).clock(Clock::manual(START)).build().unwrap();
     let ada = UserId::try_from("ada").unwrap();
     let event = || {

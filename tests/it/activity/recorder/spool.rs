@@ -1,9 +1,9 @@
-//! What the store does not take waits on the disk.
+//! Events that the store does not accept wait on disk.
 
 use super::*;
 
 #[tokio::test]
-async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
+async fn spool_keeps_events_until_the_store_accepts_them() {
     let directory = tempfile::tempdir().unwrap();
     let store = FaultyStore::default();
     let settings = RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
@@ -33,7 +33,7 @@ async fn what_the_store_does_not_take_waits_in_the_spool_until_it_does() {
 }
 
 #[tokio::test]
-async fn a_spool_takes_so_many_bytes_and_the_rest_is_a_counted_loss() {
+async fn spool_is_bounded_and_further_events_are_counted_as_lost() {
     let directory = tempfile::tempdir().unwrap();
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 10_000));
@@ -49,7 +49,7 @@ async fn a_spool_takes_so_many_bytes_and_the_rest_is_a_counted_loss() {
 }
 
 #[tokio::test]
-async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() {
+async fn spool_adopts_files_of_dead_processes_only() {
     let directory = tempfile::tempdir().unwrap();
     let dead = FaultyStore::default();
     let settings = || RecorderSettings::new().retry(1, Duration::ZERO).spool(directory.path(), 1 << 20);
@@ -88,7 +88,7 @@ async fn a_spool_that_a_dead_process_left_is_adopted_and_a_living_ones_is_not() 
 }
 
 #[tokio::test]
-async fn what_the_store_finds_wrong_is_lost_and_keeps_nothing_else_waiting() {
+async fn refused_events_are_lost_and_block_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = FaultyStore::default();
     fs::write(directory.path().join("guestbook-spool-0000000000000007.ndjson"), "").unwrap();
@@ -101,7 +101,7 @@ async fn what_the_store_finds_wrong_is_lost_and_keeps_nothing_else_waiting() {
     recorder.record(event(2));
     assert_eq!(recorder.flush().await.unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!((recorder.stats().lost, recorder.stats().spooled), (1, 1));
-    // What is in the spool is wrong now, too.
+    // The events in the spool are invalid now, too.
     until_spool_is_empty(&recorder).await;
     assert_eq!((recorder.stats().lost, spool_files(directory.path())), (2, 0));
     store.set(Fault::Good);
@@ -112,7 +112,7 @@ async fn what_the_store_finds_wrong_is_lost_and_keeps_nothing_else_waiting() {
 }
 
 #[tokio::test]
-async fn a_spool_that_cannot_be_is_an_error_at_the_start() {
+async fn invalid_spool_is_an_error_at_start() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
@@ -132,7 +132,7 @@ async fn a_spool_that_cannot_be_is_an_error_at_the_start() {
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn a_disk_that_is_full_fills_the_spool_and_once_there_is_room_everything_is_stored() {
+async fn full_disk_fills_the_spool_and_everything_is_stored_later() {
     use tower_guestbook::{
         activity::{Campaign, RequestTrace},
         store::SqliteStore,

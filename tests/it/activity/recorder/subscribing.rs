@@ -1,9 +1,9 @@
-//! Who sees events as they are stored.
+//! Subscriptions to stored events.
 
 use super::*;
 
 #[tokio::test]
-async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed() {
+async fn subscribe_yields_stored_events_and_counts_missed_ones() {
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new().subscriptions(2, 3));
     let mut all = recorder.subscribe(ActivityFilter::new()).unwrap();
@@ -23,7 +23,7 @@ async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed(
     recorder.record(event(6));
     recorder.flush().await.unwrap();
     assert_eq!(number(all.next().await), 6);
-    // Missed in the middle: told before what came after.
+    // Missed in the middle: reported before the later ones.
     for number in 0..4 {
         recorder.record(event(number));
     }
@@ -43,7 +43,7 @@ async fn subscribers_see_what_is_stored_and_slow_ones_are_told_what_they_missed(
 }
 
 #[tokio::test]
-async fn what_subscribers_see_has_the_sequence_of_the_history() {
+async fn subscribe_yields_the_sequence_of_the_history() {
     let store = FaultyStore::default();
     let recorder = running(&store, RecorderSettings::new());
     let mut live = recorder.subscribe(ActivityFilter::new()).unwrap();

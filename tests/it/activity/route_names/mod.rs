@@ -1,5 +1,4 @@
-//! Under which name a path is recorded: never a secret in it, and never another's because a
-//! stranger has made up paths.
+//! The recorded names of paths: without secrets, and not affected by paths that clients invent.
 
 use axum::{
     Router,
@@ -38,24 +37,24 @@ async fn get_from(app: &Router, path: &str, network: u8) -> StatusCode {
     get_as(app, path, network, FIREFOX).await
 }
 
-/// The routes of everything that was recorded.
+/// Returns the routes of everything that was recorded.
 async fn names(guestbook: &Guestbook) -> Vec<String> {
     events(guestbook).await.into_iter().map(|event| event.request.unwrap().route.to_string()).collect()
 }
 
-/// Answers each path with the status at its end, and 200 without one.
+/// Responds to each path with the status at its end, and 200 without one.
 async fn by_path(request: Request<Body>) -> StatusCode {
     let end = request.uri().path().rsplit('/').next().unwrap_or_default();
     end.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::OK)
 }
 
-/// Words that tell paths apart: all of two letters.
+/// Words that distinguish paths: all of two letters.
 fn words() -> Vec<String> {
     ('a'..='z').flat_map(|first| ('a'..='z').map(move |second| format!("{first}{second}"))).collect()
 }
 
 #[tokio::test]
-async fn a_bot_a_probe_and_what_leaves_no_row_take_no_names_of_routes() {
+async fn unrecorded_requests_and_probes_use_no_route_names() {
     let rules = ActivityRules::new().path_words(words()).route_capacity(4).health_paths(["/health"]);
     let rules = rules.should_record(|request| !request.uri.path().ends_with("/quiet"));
     let rules = rules.classify(|answer| (answer.status != StatusCode::ACCEPTED).then_some(EventType::API_CALL));
@@ -84,14 +83,14 @@ async fn a_bot_a_probe_and_what_leaves_no_row_take_no_names_of_routes() {
 }
 
 #[tokio::test]
-async fn ten_thousand_invented_paths_rename_neither_routes_nor_the_paths_of_others() {
+async fn route_capacity_protects_other_paths_from_invented_ones() {
     let (guestbook, clock) = guestbook(ActivityRules::new().path_words(words()).route_capacity(1_000));
     let app = Router::new()
         .route("/late/{id}", get(async || "x"))
         .route("/named", get(async || (axum::Extension(RouteTemplate::new("/by/{name}")), "x")))
         .fallback(by_path)
         .layer(guestbook.layer());
-    // Each is found, as where a page for all paths comes from a fallback.
+    // Each is found, as with a fallback that serves one page for all paths.
     for (number, word) in words().iter().enumerate() {
         for second in words().iter().skip(number).take(15) {
             get_from(&app, &format!("/{word}/{second}/x"), 1).await;
@@ -123,7 +122,7 @@ async fn ten_thousand_invented_paths_rename_neither_routes_nor_the_paths_of_othe
 }
 
 #[tokio::test]
-async fn a_path_without_a_template_keeps_declared_routes_and_words_and_nothing_else() {
+async fn path_without_a_template_keeps_only_declared_routes_and_words() {
     let rules = ActivityRules::new()
         .routes(["/", "/users/{id}", "/users/{id}/posts/{post}", "/files/{*path}"])
         .path_words(["about-us", "v2"]);
@@ -154,7 +153,7 @@ async fn a_path_without_a_template_keeps_declared_routes_and_words_and_nothing_e
 }
 
 #[tokio::test]
-async fn literals_of_templates_that_were_seen_are_words_too() {
+async fn literals_of_known_templates_are_kept() {
     let (guestbook, _) = guestbook(ActivityRules::new());
     let app = Router::new().route("/shop/{item}/parts", get(async || "x")).fallback(by_path).layer(guestbook.layer());
     for path in ["/shop/all", "/shop/7/parts", "/shop/all/parts/x"] {
@@ -164,7 +163,7 @@ async fn literals_of_templates_that_were_seen_are_words_too() {
 }
 
 #[tokio::test]
-async fn no_token_of_any_common_kind_is_recorded_as_part_of_a_path() {
+async fn paths_never_contain_tokens() {
     let common = ["reset", "users", "about-us", "v2", "admin", "2024-report"];
     let (guestbook, _) = guestbook(ActivityRules::new().path_words(common));
     let track = async |tracker: Tracker| {
@@ -199,7 +198,7 @@ async fn no_token_of_any_common_kind_is_recorded_as_part_of_a_path() {
 }
 
 #[tokio::test]
-async fn routes_and_words_that_cannot_be_are_refused_with_their_name() {
+async fn build_refuses_invalid_routes_and_path_words_by_name() {
     for (rules, name) in [
         (ActivityRules::new().routes(["users"]), "routes()"),
         (ActivityRules::new().routes(["/a/{b}", "/a/{c}"]), "routes()"),

@@ -1,6 +1,6 @@
-//! Tokens as applications make them, from dice that fall the same each time.
+//! Tokens as applications create them, from a fixed seed.
 
-/// A small generator; good enough to make texts that look like chance.
+/// A small generator of pseudo-random texts.
 pub(super) struct Dice(u64);
 
 impl Dice {

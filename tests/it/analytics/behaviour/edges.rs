@@ -1,5 +1,4 @@
-//! The odd cases: nothing, one, the same time, the wrong time, the same again, somebody who logs
-//! in.
+//! Edge cases of behaviour queries: empty ranges, equal times, wrong clocks, duplicates, logins.
 
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ fn two_steps() -> Funnel {
     Funnel::new([step("page_view"), step("purchase")])
 }
 
-/// Every question of a range in which nothing is.
+/// Runs every query over an empty range.
 async fn nothing(both: &Both, range: Range) {
     let funnel = both.ask(async |analytics| analytics.funnel(range, two_steps().breakdown("x")).await).await;
     assert_eq!((funnel.stages[0].actors, funnel.stages[1].from_previous, funnel.branches.len()), (0, None, 0));
@@ -53,7 +52,7 @@ async fn nothing(both: &Both, range: Range) {
 }
 
 #[tokio::test]
-async fn of_nothing_every_answer_is_none_and_no_error() {
+async fn empty_range_gives_empty_answers() {
     nothing(&Both::with(&[]).await, range(0, DAY)).await;
     let events = [view(1, "/", 5), by(1, "purchase", 6)];
     let both = Both::with(&events).await;
@@ -62,7 +61,7 @@ async fn of_nothing_every_answer_is_none_and_no_error() {
 }
 
 #[tokio::test]
-async fn a_single_event_is_a_visit_an_entry_and_no_pattern() {
+async fn single_event_is_a_visit_and_an_entry_without_a_pattern() {
     let both = Both::with(&[view(1, "/", 5)]).await;
     assert_eq!(stages(&both, range(5, 6), two_steps()).await, [1, 0]);
     let common = both.ask(async |analytics| analytics.common_patterns(range(0, DAY), PatternQuery::new()).await).await;
@@ -74,14 +73,14 @@ async fn a_single_event_is_a_visit_an_entry_and_no_pattern() {
 }
 
 #[tokio::test]
-async fn events_of_one_time_come_in_the_order_in_which_they_were_stored() {
+async fn events_of_one_time_are_ordered_by_sequence() {
     let both = Both::with(&[by(1, "purchase", 5), view(1, "/", 5), view(2, "/", 5), by(2, "purchase", 5)]).await;
     assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [2, 1]);
 }
 
 #[tokio::test]
-async fn when_the_clock_goes_back_the_time_decides_and_not_the_order_of_storing() {
-    // Stored late: what came first.
+async fn events_are_ordered_by_time_when_the_clock_goes_back() {
+    // Stored late, but earlier in time.
     let both = Both::with(&[by(1, "purchase", 9), view(1, "/", 5), view(2, "/", 9), by(2, "purchase", 5)]).await;
     assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [2, 1]);
     let journey = both.ask(async |analytics| analytics.journey(UserId::from(1), None, range(0, DAY), 10).await).await;
@@ -89,7 +88,7 @@ async fn when_the_clock_goes_back_the_time_decides_and_not_the_order_of_storing(
 }
 
 #[tokio::test]
-async fn an_event_of_the_future_counts_where_its_time_lies() {
+async fn future_events_count_at_their_time() {
     // The clock shows START.
     let both = Both::with(&[view(1, "/", 10 * DAY), by(1, "purchase", 11 * DAY)]).await;
     assert_eq!(stages(&both, range(0, DAY), two_steps()).await, [0, 0]);
@@ -101,7 +100,7 @@ async fn an_event_of_the_future_counts_where_its_time_lies() {
 }
 
 #[tokio::test]
-async fn a_person_who_logs_in_is_followed_and_a_user_begins_at_the_login() {
+async fn actor_person_follows_a_login_and_actor_user_starts_there() {
     let of_visitor = |mut event: Event| {
         event.visitor = Some(visitor(7));
         event
@@ -113,7 +112,7 @@ async fn a_person_who_logs_in_is_followed_and_a_user_begins_at_the_login() {
 }
 
 #[tokio::test]
-async fn a_user_and_a_visitor_of_the_same_number_are_two() {
+async fn user_and_visitor_with_equal_ids_are_distinct() {
     let mut of_visitor = event("page_view", 0);
     of_visitor.visitor = Some(visitor(1));
     let both = Both::with(&[by(1, "page_view", 0), of_visitor]).await;
@@ -121,7 +120,7 @@ async fn a_user_and_a_visitor_of_the_same_number_are_two() {
 }
 
 #[tokio::test]
-async fn a_visit_goes_on_across_midnight_and_across_a_change_of_clocks() {
+async fn visit_continues_across_midnight_and_clock_changes() {
     let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
     for midnight in ["2026-03-28T23:50:00Z", "2026-03-29T00:50:00Z", "2026-10-25T00:50:00Z"] {
         let begin = time(midnight) - at(0).as_millis();
@@ -133,7 +132,7 @@ async fn a_visit_goes_on_across_midnight_and_across_a_change_of_clocks() {
 }
 
 #[tokio::test]
-async fn days_of_cohorts_are_those_of_the_zone() {
+async fn cohort_days_follow_the_zone() {
     let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond() - at(0).as_millis();
     // In Berlin both are on Sunday, which has 23 hours; in UTC on Saturday and Sunday.
     let both = Both::with(&[by(1, "x", time("2026-03-28T23:30:00Z")), by(1, "x", time("2026-03-29T21:30:00Z"))]).await;
@@ -148,7 +147,7 @@ async fn days_of_cohorts_are_those_of_the_zone() {
 }
 
 #[tokio::test]
-async fn a_step_that_is_asked_for_twice_needs_two_events() {
+async fn funnel_with_a_repeated_step_needs_two_events() {
     let twice = || Funnel::new([step("purchase"), step("purchase")]);
     let both = Both::with(&[by(1, "purchase", 0), by(2, "purchase", 0), by(2, "purchase", 0)]).await;
     for order in [FunnelOrder::Ordered, FunnelOrder::Strict, FunnelOrder::Any] {
@@ -157,7 +156,7 @@ async fn a_step_that_is_asked_for_twice_needs_two_events() {
 }
 
 #[tokio::test]
-async fn the_same_event_twice_counts_once() {
+async fn event_stored_twice_counts_once() {
     let events = [by(1, "purchase", 0), view(1, "/", 1)];
     let store = tower_guestbook::store::MemoryStore::new();
     append(&store, &events).await;
@@ -168,7 +167,7 @@ async fn the_same_event_twice_counts_once() {
 }
 
 #[tokio::test]
-async fn a_funnel_goes_on_after_the_range_and_an_exclusion_takes_out() {
+async fn funnel_continues_after_the_range_and_applies_exclusions() {
     let both = Both::with(&[
         view(1, "/", 9),
         by(1, "purchase", 20),
@@ -190,7 +189,7 @@ async fn a_funnel_goes_on_after_the_range_and_an_exclusion_takes_out() {
 }
 
 #[tokio::test]
-async fn a_breakdown_is_by_the_value_of_the_first_event() {
+async fn funnel_breakdown_uses_the_first_event() {
     let from = |event: Event, value: serde_json::Value| with_data(event, &json!({ "from": value }));
     let both = Both::with(&[
         from(view(1, "/", 1), json!("news")),
@@ -210,7 +209,7 @@ async fn a_breakdown_is_by_the_value_of_the_first_event() {
 }
 
 #[tokio::test]
-async fn a_journey_is_of_one_session_if_asked_and_of_the_last_events() {
+async fn journey_returns_the_last_events_of_a_session() {
     let in_session = |number: u128, millis: i64| {
         let mut event = by(1, "page_view", millis);
         event.session = Some(session(number));
@@ -230,7 +229,7 @@ async fn a_journey_is_of_one_session_if_asked_and_of_the_last_events() {
 }
 
 #[tokio::test]
-async fn an_experiment_is_assigned_recorded_and_read_back() {
+async fn experiment_counts_exposures_and_conversions() {
     let experiment = || Experiment::new("checkout", step("purchase")).variant("old", 1).variant("new", 1);
     let exposure = |user: i64, variant: &str, name: &str| {
         with_data(by(user, "experiment_viewed", 1), &json!({ "experiment": name, "variant": variant }))
@@ -248,7 +247,7 @@ async fn an_experiment_is_assigned_recorded_and_read_back() {
             counts.1 += 1;
         }
     }
-    // Bought before, saw both, saw another experiment, saw what is none of it.
+    // Bought before, saw both, saw another experiment, saw an undeclared variant.
     events.extend([by(30, "purchase", 0), exposure(30, "old", "checkout")]);
     expected.get_mut("old").unwrap().0 += 1;
     events.extend([exposure(31, "old", "checkout"), exposure(31, "new", "checkout")]);
@@ -266,7 +265,7 @@ async fn an_experiment_is_assigned_recorded_and_read_back() {
 }
 
 #[tokio::test]
-async fn who_is_erased_is_in_no_answer_any_more() {
+async fn erased_user_is_in_no_answer() {
     let both = Both::with(&[view(1, "/", 0), by(1, "purchase", 1), view(2, "/", 0)]).await;
     for guestbook in [&both.memory, &both.sqlite] {
         guestbook.rights().erase(&UserId::from(1)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who logs in in the middle of what is measured is followed.
+//! Visitors who log in are followed.
 
 use axum::{
     Router,
@@ -35,12 +35,12 @@ fn exposure(variant: &str, event: Event) -> Event {
 }
 
 #[tokio::test]
-async fn an_experiment_follows_visitors_who_buy_after_they_have_logged_in() {
+async fn experiment_follows_visitors_across_a_login() {
     let mut events = Vec::new();
     for number in 1..=400 {
         let (variant, time) = (["old", "new"][number as usize % 2], number as i64);
         events.push(exposure(variant, of_visitor(number, event("experiment_viewed", time))));
-        // The request of the login knows both; what comes later, the user only.
+        // The request of the login has both ids; later ones have the user only.
         events.push(of_visitor(number, by(number as i64, "purchase", 1_000 + time)));
         if number % 4 == 0 {
             events.push(exposure(variant, by(number as i64, "experiment_viewed", 2_000 + time)));
@@ -57,7 +57,7 @@ async fn an_experiment_follows_visitors_who_buy_after_they_have_logged_in() {
 }
 
 #[tokio::test]
-async fn every_question_about_persons_follows_a_login() {
+async fn all_person_queries_follow_a_login() {
     let of_visitor = |event| of_visitor(7, event);
     let both = Both::with(&[
         of_visitor(on_route(event("page_view", 0), "/a")),
@@ -106,7 +106,7 @@ async fn decide<S: Store>(store: &S, visitor: VisitorId) {
     store.record_consents(vec![record.unwrap()]).await.unwrap();
 }
 
-/// No event has both: only the store knows who logged in.
+/// No event has both ids: only the store knows who logged in.
 async fn the_store_knows<S: Store + Clone>(store: S) {
     let events = [
         of_visitor(7, event("page_view", 0)),
@@ -129,19 +129,19 @@ async fn the_store_knows<S: Store + Clone>(store: S) {
     };
     assert_eq!(stages(AnalyticsRules::new()).await, [3, 2], "the third has never been linked");
     assert_eq!(stages(AnalyticsRules::new().follow_logins(false)).await, [3, 0]);
-    // Whoever does not count did not as a visitor either.
+    // An excluded user is excluded as a visitor, too.
     assert_eq!(stages(AnalyticsRules::new().except_users([UserId::from(2)])).await, [2, 1]);
 }
 
 #[tokio::test]
-async fn links_of_the_store_are_followed_and_lead_to_nobody_who_does_not_count() {
+async fn linked_visitors_are_followed_except_to_excluded_users() {
     the_store_knows(FaultyStore::default()).await;
     let directory = tempfile::tempdir().unwrap();
     the_store_knows(SqliteStore::open(directory.path().join("guestbook.db")).unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_session_keeps_the_variant_of_an_experiment_across_a_login() {
+async fn variant_of_is_stable_across_a_login() {
     let guestbook: Guestbook = support::builder(MemoryStore::new()).0.build().unwrap();
     async fn variant(session: Session) -> Result<String> {
         session.variant_of(&experiment()).map(str::to_owned)
@@ -166,9 +166,9 @@ async fn a_session_keeps_the_variant_of_an_experiment_across_a_login() {
         assert_eq!(ask("/", &cookie).await.0, before);
         *seen.entry(before).or_insert(0) += 1;
     }
-    // 40 fair throws: all the same happens once in 500,000 million times.
+    // 40 fair throws: all equal once in 500,000 million times.
     assert_eq!(seen.len(), 2);
-    // A user who has met nothing before has the variant of the user, on each device.
+    // A user without an earlier variant has the variant of the user id, on each device.
     let own = experiment().variant_of(&Subject::User(UserId::try_from("ada").unwrap())).unwrap().to_owned();
     for _ in 0..2 {
         let (_, cookie) = ask("/login", "").await;

@@ -20,7 +20,7 @@ use crate::support::{self, START};
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// So many milliseconds after [`START`].
+/// A time this many milliseconds after [`START`].
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(START.as_millis() + millis)
 }
@@ -41,7 +41,7 @@ fn event(name: &str, millis: i64) -> Event {
     Event::new(kind(name), at(millis))
 }
 
-/// The event of a user.
+/// An event of a user.
 fn by(user: i64, name: &str, millis: i64) -> Event {
     let mut event = event(name, millis);
     event.user = Some(UserId::from(user));
@@ -68,7 +68,7 @@ fn on_route(mut event: Event, route: &str) -> Event {
     event
 }
 
-/// A view of a page by a user.
+/// A page view by a user.
 fn view(user: i64, page: &str, millis: i64) -> Event {
     on_route(by(user, "page_view", millis), page)
 }
@@ -89,7 +89,7 @@ async fn append<S: ActivityStore>(store: &S, events: &[Event]) {
 }
 
 impl Both {
-    /// The order of `events` is that of their sequence.
+    /// Stores `events` in the order of their sequence.
     async fn with(events: &[Event]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let sqlite =
@@ -101,7 +101,7 @@ impl Both {
         Self { memory, sqlite: support::builder(sqlite).0.build().unwrap(), _directory: directory }
     }
 
-    /// The one answer of both.
+    /// Returns the answer, which both stores must agree on.
     async fn ask<A: Serialize + PartialEq + std::fmt::Debug>(
         &self,
         question: impl AsyncFn(&tower_guestbook::analytics::Analytics) -> Result<A>,

@@ -1,4 +1,4 @@
-//! Random small histories: both stores say what the definitions say, counted here event by event.
+//! Random small histories: both stores equal a naive implementation of the definitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use tower_guestbook::{
 
 use super::{Both, DAY, MINUTE, at, by, event, kind, on_route, range, session, step, visitor, with_data};
 
-/// What is random of an event: who (user, visitor, session), when, what.
+/// The random parts of an event: user, visitor, session, time, type.
 type Draw = (u8, u8, u8, i64, usize, usize);
 
 const TYPES: [&str; 3] = ["page_view", "purchase", "action"];
@@ -50,10 +50,10 @@ fn actors() -> impl Strategy<Value = AnalyticsActor> {
     ])
 }
 
-/// The first user that each visitor is seen together with, in the order of recording.
+/// The first user with each visitor, in order of recording.
 type Logins = BTreeMap<VisitorId, UserId>;
 
-/// Of events that a question looks at.
+/// The events that a query reads.
 fn logins<'a>(events: impl IntoIterator<Item = &'a Event>) -> Logins {
     let mut logins = Logins::new();
     for event in events {
@@ -64,7 +64,7 @@ fn logins<'a>(events: impl IntoIterator<Item = &'a Event>) -> Logins {
     logins
 }
 
-/// Whose event it is, in words.
+/// Returns the actor of an event, as text.
 fn whose(event: &Event, actor: AnalyticsActor, logins: &Logins) -> Option<String> {
     let named = |user: &UserId| format!("user {}", user.as_str());
     let user = event.user.as_ref().map(named);
@@ -78,7 +78,7 @@ fn whose(event: &Event, actor: AnalyticsActor, logins: &Logins) -> Option<String
     }
 }
 
-/// The events of each actor in order.
+/// Returns the events of each actor in order.
 fn of_actors<'a>(events: &'a [Event], actor: AnalyticsActor, logins: &Logins) -> Vec<Vec<&'a Event>> {
     let mut all: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in events {
@@ -103,7 +103,7 @@ fn label(event: &Event, labels: Labels) -> String {
     page(event).filter(|_| by_page).map_or_else(|| name.to_owned(), |page| format!("{name}:{page}"))
 }
 
-/// The visits of actors, of what `what` makes of their events.
+/// Returns the visits of actors, mapped by `what`.
 fn visits(
     events: &[Event],
     actor: AnalyticsActor,
@@ -135,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn a_funnel_counts_who_the_definition_counts(
+    fn funnel_equals_the_definition(
         draws in draws(),
         actor in actors(),
         window in 0..2_000i64,
@@ -153,8 +153,7 @@ proptest! {
             .window(std::time::Duration::from_secs(window as u64 * 60))
             .order(order)
             .actor(actor);
-        // Later than anything of the window there is nothing to look at: what lies between must be
-        // in the scan.
+        // Nothing later than the window matters: events between must be in the scan.
         let looked_at = events.iter().filter(|event| {
             let end = at(until).after(std::time::Duration::from_secs(window as u64 * 60));
             let is_a_step = ["page_view", "purchase"].contains(&event.event_type.as_str());
@@ -186,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn patterns_features_transitions_and_paths_are_those_of_the_definitions(
+    fn patterns_features_transitions_and_paths_equal_the_definitions(
         draws in draws(),
         actor in actors(),
         labels in prop::sample::select(vec![Labels::Types, Labels::Pages, Labels::TypesAndPages]),
@@ -256,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn cohorts_and_adoption_are_those_of_the_definitions(draws in draws(), actor in actors()) {
+    fn cohorts_and_adoption_equal_the_definitions(draws in draws(), actor in actors()) {
         let all = history(&draws);
         let range = range(0, 3 * DAY);
         let events: Vec<_> = all.iter().filter(|event| range.contains(event.time)).cloned().collect();

@@ -1,4 +1,4 @@
-//! Which events count, what a question may cost, and what is refused.
+//! Rules: which events count, the cost of queries, and refusals.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn guestbook(
     (configure(support::builder(store.clone()).0).build().unwrap(), store)
 }
 
-/// The labels that occur.
+/// Returns the labels that occur.
 async fn labels(analytics: &Analytics) -> Vec<String> {
     let usage = analytics.feature_usage(range(0, DAY), FeatureQuery::new()).await.unwrap();
     let mut labels: Vec<_> = usage.features.into_iter().map(|feature| feature.label).collect();
@@ -44,7 +44,7 @@ fn some_events() -> Vec<Event> {
 }
 
 #[tokio::test]
-async fn what_the_rules_leave_out_does_not_count_and_cannot_be_asked_for() {
+async fn excluded_types_do_not_count_and_cannot_be_queried() {
     let rules = AnalyticsRules::new().except_types([EventType::PURCHASE]).except_users([UserId::from(2)]);
     let (guestbook, _) = guestbook(&some_events(), |builder| builder.analytics(rules)).await;
     let analytics = guestbook.analytics();
@@ -54,7 +54,7 @@ async fn what_the_rules_leave_out_does_not_count_and_cannot_be_asked_for() {
     let error =
         analytics.feature_usage(range(0, DAY), FeatureQuery::new().types([EventType::PURCHASE])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    // In strict order only what counts comes between.
+    // In strict order, only counted events come between.
     let strict = Funnel::new([step("login"), step("safety")]).order(FunnelOrder::Strict);
     assert_eq!(analytics.funnel(range(0, DAY), strict).await.unwrap().stages[1].actors, 1);
     let journey =
@@ -63,7 +63,7 @@ async fn what_the_rules_leave_out_does_not_count_and_cannot_be_asked_for() {
 }
 
 #[tokio::test]
-async fn what_was_stored_without_asking_is_not_counted_where_people_are_asked() {
+async fn events_recorded_without_consent_do_not_count_under_consent() {
     let purposes = || {
         Purposes::builder()
             .purpose(Purpose::new("necessary", Category::Necessary).mode(Mode::Necessary))
@@ -93,7 +93,7 @@ async fn what_was_stored_without_asking_is_not_counted_where_people_are_asked() 
 }
 
 #[tokio::test]
-async fn too_many_events_are_an_error_that_names_the_limit() {
+async fn query_beyond_max_events_is_too_large() {
     let events: Vec<_> = (0..4).map(|millis| by(1, "page_view", millis)).collect();
     let (guestbook, _) = guestbook(&events, |builder| builder.analytics(AnalyticsRules::new().max_events(3))).await;
     let analytics = guestbook.analytics();
@@ -107,7 +107,7 @@ async fn too_many_events_are_an_error_that_names_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_or_hangs_is_said_to() {
+async fn query_reports_store_errors_and_timeouts() {
     let (guestbook, store) = guestbook(&some_events(), |builder| builder).await;
     let analytics = guestbook.analytics();
     for (mood, kind) in [(Fault::Failing, ErrorKind::Unavailable), (Fault::Stuck, ErrorKind::Timeout)] {
@@ -122,7 +122,7 @@ async fn a_store_that_fails_or_hangs_is_said_to() {
 }
 
 #[tokio::test]
-async fn a_question_that_makes_no_sense_is_refused_before_anything_is_asked() {
+async fn invalid_query_is_refused_before_the_store_is_read() {
     let (guestbook, store) = guestbook(&[], |builder| builder).await;
     let (analytics, day) = (guestbook.analytics(), range(0, DAY));
     let before = store.asked();
@@ -158,7 +158,7 @@ async fn a_question_that_makes_no_sense_is_refused_before_anything_is_asked() {
 }
 
 #[tokio::test]
-async fn impossible_rules_are_refused_when_the_guestbook_is_built() {
+async fn build_refuses_invalid_analytics_rules() {
     for rules in [AnalyticsRules::new().max_events(0), AnalyticsRules::new().time_limit(Duration::ZERO)] {
         let error = support::builder(FaultyStore::default()).0.analytics(rules).build().unwrap_err();
         assert_eq!((error.kind(), error.to_string().contains("analytics()")), (ErrorKind::Configuration, true));

@@ -1,5 +1,5 @@
-//! Behaviour against DuckDB and pandas (`tests/oracles/behaviour.py`), where `GUESTBOOK_ORACLES=1`
-//! says that they are installed.
+//! Behaviour queries against DuckDB and pandas (`tests/oracles/behaviour.py`), if
+//! `GUESTBOOK_ORACLES=1` says that they are installed.
 
 mod questions;
 
@@ -23,7 +23,7 @@ const EVENTS: usize = 4_000;
 const MINUTE: i64 = 60_000;
 
 #[tokio::test]
-async fn duckdb_comes_to_the_same_answers_about_behaviour() {
+async fn behaviour_equals_duckdb_and_pandas() {
     if !are_asked() {
         return;
     }
@@ -52,7 +52,7 @@ async fn duckdb_comes_to_the_same_answers_about_behaviour() {
     }
 }
 
-/// Each question twice: for the library, and in JSON for the other program.
+/// Each query twice: for the library, and in JSON for the other program.
 struct Questions {
     zone: &'static str,
     funnels: Vec<(Funnel, Value)>,
@@ -160,14 +160,13 @@ fn line(event: &Event) -> Value {
     })
 }
 
-/// Bursts of what people do in a shop, some of them before and after the range, some late, many at
-/// equal times, some just within a gap or a window and some a millisecond beyond; visitors log in
-/// on the way.
+/// Bursts of events in a shop, some before and after the range, some late, many at equal times,
+/// some just within a gap or a window and some a millisecond beyond; visitors log in on the way.
 fn history(seed: u64, range: Range) -> Vec<Event> {
     let mut dice = Dice(seed * 1_000);
     let first = range.from().as_millis() - 3 * 24 * 60 * MINUTE;
     let length = u64::try_from(range.until().as_millis() - first).unwrap() / MINUTE as u64 + 4 * 24 * 60;
-    // One visit goes on for days.
+    // One visit lasts for days.
     let mut events: Vec<Event> = (0..150)
         .map(|step: i64| {
             let mut event =
@@ -208,7 +207,7 @@ fn history(seed: u64, range: Range) -> Vec<Event> {
     events
 }
 
-/// Something that happens in a shop.
+/// An event in a shop.
 fn shopping(dice: &mut Dice, time: i64, who: u64) -> Event {
     let kinds = [
         "page_view",
@@ -227,7 +226,7 @@ fn shopping(dice: &mut Dice, time: i64, who: u64) -> Event {
     let name = kinds[dice.below(kinds.len() as u64) as usize];
     let mut event = Event::new(kind(name), Timestamp::from_millis(time));
     let data = match name {
-        // Most meet the variant that is theirs; some several, an unknown one or none.
+        // Most see their own variant; some several, an unknown one or none.
         "experiment_viewed" => match dice.below(12) {
             0 => json!({ "experiment": "button" }),
             1 => json!({ "experiment": "button", "variant": "odd" }),

@@ -1,4 +1,4 @@
-//! No session that was made with the old password outlives its change.
+//! No session made with the old password outlives its change.
 
 mod races;
 
@@ -62,7 +62,7 @@ impl Site {
         TestClient::new(&self.app)
     }
 
-    /// Somebody who is logged in.
+    /// A logged-in client.
     async fn user(&self) -> TestClient {
         let mut client = self.client();
         client.ok("/login/ada").await;
@@ -80,7 +80,7 @@ impl Site {
 
 type State = axum::extract::State<(Sessions, Arc<Mutex<String>>)>;
 
-/// The first step of a login in several.
+/// The first step of a login in several steps.
 async fn read_epoch(session: Session, axum::extract::State((sessions, _)): State) -> Result<(), Error> {
     session.insert("epoch", &sessions.credential_epoch(&ada()).await?)
 }
@@ -102,7 +102,7 @@ async fn finish(session: Session) -> Result<StatusCode, Error> {
     Ok(StatusCode::OK)
 }
 
-/// All steps in one request, as most applications have it.
+/// All steps in one request, as in most applications.
 async fn at_once(session: Session, Path(given): Path<String>, state: State) -> Result<StatusCode, Error> {
     let (sessions, password) = &*state;
     let epoch = sessions.credential_epoch(&ada()).await?;
@@ -165,7 +165,7 @@ async fn ends<S: Store>(store: S) {
             assert_eq!(site.count().await, 0, "{way}");
         }
     }
-    // What ends some sessions refuses nobody.
+    // Ending some sessions refuses no login.
     for path in ["/logout", "/others", "/rotate"] {
         let (mut user, mut late) = (site.user().await, site.client());
         late.ok("/epoch").await;
@@ -190,7 +190,7 @@ async fn refused<S: Store>(store: S) {
     assert!(detail.contains("log in again") && !detail.contains("ada"), "{detail}");
     assert_eq!((client.ok("/session").await.json(), client.cookie.clone()), (before, cookie));
     assert_eq!((client.value("cart").await, site.count().await), (json!("book"), 0));
-    // Trying again works.
+    // A retry works.
     for path in ["/epoch", "/verify/old", "/finish"] {
         client.ok(path).await;
     }
@@ -201,7 +201,7 @@ async fn refused<S: Store>(store: S) {
 async fn over<S: Store>(store: S) {
     let site = Site::new(store);
     let sessions = site.guestbook.sessions().clone();
-    // The session of the request ends while the password is being changed.
+    // The session of the request ends while the password is changed.
     let changing = get(async move |session: Session| {
         let id = session.id().unwrap();
         assert!(sessions.revoke(&ada(), id).await.unwrap());
@@ -214,7 +214,7 @@ async fn over<S: Store>(store: S) {
     assert_eq!(late.get("/late").await.status, StatusCode::UNAUTHORIZED);
     assert_ne!(site.epoch().await, before);
     assert_eq!((own.user().await, phone.user().await, site.count().await), (None, None, 0));
-    // Nobody is logged in: there is no telling whose credentials they are.
+    // Nobody is logged in: the user is unknown.
     let epoch = site.epoch().await;
     assert_eq!(site.client().get("/changed").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(site.epoch().await, epoch);
@@ -237,7 +237,7 @@ async fn afterwards<S: Store>(store: S) {
 }
 
 #[tokio::test]
-async fn a_split_store_serves_no_session_that_its_session_store_forgot_to_end() {
+async fn split_store_serves_no_session_after_an_incomplete_revocation() {
     let (sessions, records) = (MemoryStore::new(), MemoryStore::new());
     let site = Site::new(SplitStore::new(sessions.clone(), records.clone()));
     let (mut client, mut other) = (site.user().await, site.client());
@@ -252,7 +252,7 @@ async fn a_split_store_serves_no_session_that_its_session_store_forgot_to_end() 
     assert_eq!(client.get("/save/a/1").await.status, StatusCode::UNAUTHORIZED, "it has ended");
     assert_eq!(other.user().await.as_deref(), Some("bob"));
 
-    // The session store comes back from a copy of before the revocation.
+    // The session store is restored from a copy made before the revocation.
     let mut client = site.user().await;
     let key = tower_guestbook::SessionToken::parse(client.cookie.as_ref().unwrap().as_bytes()).unwrap().key();
     let copy = match sessions.load(key, Realm::default()).await.unwrap() {
@@ -268,7 +268,7 @@ async fn a_split_store_serves_no_session_that_its_session_store_forgot_to_end() 
 }
 
 #[tokio::test]
-async fn a_change_that_the_store_cannot_take_is_an_error_and_can_be_repeated() {
+async fn credentials_changed_can_be_repeated_after_a_store_error() {
     let store = FaultyStore::default();
     let site = Site::new(store.clone());
     let (mut own, mut phone) = (site.user().await, site.user().await);
@@ -284,7 +284,7 @@ async fn a_change_that_the_store_cannot_take_is_an_error_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_refused_login_takes_nothing_of_the_visitors_over() {
+async fn refused_login_links_no_visitor() {
     let marketing = Purpose::new("marketing", Category::Marketing).expiry(Duration::from_secs(90 * 86_400));
     let rules = ConsentRules::new(Purposes::builder().purpose(marketing).build().unwrap());
     let guestbook = support::builder(MemoryStore::new()).0.consent(rules).build().unwrap();
@@ -331,7 +331,7 @@ async fn login_refuses_each_lifetime_that_build_refuses() {
 }
 
 #[tokio::test]
-async fn login_reports_a_name_that_is_no_user_id() {
+async fn login_refuses_an_invalid_user_id() {
     let site = Site::new(MemoryStore::new());
     let login = get(async |session: Session| session.log_in(Login::new("a\nb").lifetime(Lifetime::remembered())).await);
     let app = Router::new().route("/login", login).layer(site.guestbook.session_layer());
@@ -341,7 +341,7 @@ async fn login_reports_a_name_that_is_no_user_id() {
 }
 
 #[test]
-fn an_epoch_is_kept_as_a_number() {
+fn credential_epoch_serializes_as_a_number() {
     let epoch = CredentialEpoch::from_number(7);
     let value = serde_json::to_value(epoch).unwrap();
     assert_eq!((&value, serde_json::from_value::<CredentialEpoch>(value.clone()).unwrap()), (&Value::from(7), epoch));

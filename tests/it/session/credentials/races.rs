@@ -9,7 +9,7 @@ on_each_store! {
     of_six_logins_during_a_change_none_with_the_old_password_outlives_it => parallel;
 }
 
-/// The steps of a login, and of a change of password, in the order in which each does its own.
+/// The steps of a login, and of a password change, each in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
     ReadEpoch,
@@ -22,7 +22,7 @@ enum Step {
 const LOGIN: [Step; 3] = [Step::ReadEpoch, Step::Verify, Step::LogIn];
 const CHANGE: [Step; 2] = [Step::StoreHash, Step::Tell];
 
-/// Each way to merge the two.
+/// Each way to interleave the two.
 fn merged(login: &[Step], change: &[Step]) -> Vec<Vec<Step>> {
     let mut all = Vec::new();
     for (first, rest) in [

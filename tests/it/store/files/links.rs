@@ -1,4 +1,4 @@
-//! Names under which somebody else has put something.
+//! Links and files placed by somebody else under our names.
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf, sync::Arc};
 
@@ -18,7 +18,7 @@ struct Place {
 }
 
 impl Place {
-    /// With a file of somebody else that must stay as it is.
+    /// Creates a foreign file that must not change.
     fn new() -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         fs::write(place.at("victim"), "theirs").unwrap();
@@ -45,7 +45,7 @@ async fn open(journal: &FileJournal) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_journal_that_is_written_anew_follows_no_link_and_leaves_nothing_beside_it() {
+async fn rewritten_journal_follows_no_link_and_leaves_no_temporary_file() {
     let place = Place::new();
     symlink(place.at("victim"), place.at("erasures.new")).unwrap();
     let journal = FileJournal::new(place.at("erasures"));
@@ -53,7 +53,7 @@ async fn a_journal_that_is_written_anew_follows_no_link_and_leaves_nothing_besid
     for until in [10, 20] {
         journal.append(entry(until)).await.unwrap();
     }
-    // What a process has left that died when it wrote the journal anew, and a link with such a
+    // The leftover of a process that died while it rewrote the journal, and a link with such a
     // name.
     fs::write(place.at("erasures.0123456789abcdef.new"), "half").unwrap();
     symlink(place.at("victim"), place.at("erasures.0123456789abcde0.new")).unwrap();
@@ -67,7 +67,7 @@ async fn a_journal_that_is_written_anew_follows_no_link_and_leaves_nothing_besid
 }
 
 #[tokio::test]
-async fn a_journal_behind_a_link_stays_where_it_is() {
+async fn journal_behind_a_link_stays_in_place() {
     let place = Place::new();
     fs::create_dir(place.at("other disk")).unwrap();
     fs::write(place.at("other disk/real"), "").unwrap();
@@ -85,7 +85,7 @@ async fn a_journal_behind_a_link_stays_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_link_under_the_name_of_a_lock_is_refused() {
+async fn lock_file_that_is_a_link_is_refused() {
     let place = Place::new();
     symlink(place.at("not there"), place.at("erasures.lock")).unwrap();
     let error = open(&FileJournal::new(place.at("erasures"))).await.unwrap_err();
@@ -96,7 +96,7 @@ async fn a_link_under_the_name_of_a_lock_is_refused() {
 
 #[cfg(feature = "parquet")]
 #[tokio::test]
-async fn a_file_of_activities_follows_no_link_and_replaces_the_one_before_whole() {
+async fn offloaded_file_follows_no_link_and_replaces_atomically() {
     use tower_guestbook::{
         Guestbook,
         activity::{Event, EventType, Offload},
@@ -123,7 +123,7 @@ async fn a_file_of_activities_follows_no_link_and_replaces_the_one_before_whole(
 }
 
 #[test]
-fn what_has_the_name_of_a_file_of_the_spool_and_is_none_is_a_clear_error() {
+fn directory_named_like_a_spool_file_is_a_clear_error() {
     let open = |place: &Place, spool: &str| -> Error {
         let settings = RecorderSettings::new().spool(place.at(spool), 1 << 20);
         Recorder::pair(Arc::new(MemoryStore::new()), settings, Clock::system()).map(drop).expect_err("it is refused")
@@ -146,7 +146,7 @@ fn what_has_the_name_of_a_file_of_the_spool_and_is_none_is_a_clear_error() {
 }
 
 #[test]
-fn a_database_behind_a_link_is_made_where_the_link_leads() {
+fn open_creates_the_database_at_the_target_of_a_link() {
     let place = Place::new();
     fs::create_dir(place.at("disk")).unwrap();
     symlink("disk/real.db", place.at("guestbook.db")).unwrap();

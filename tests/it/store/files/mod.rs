@@ -1,5 +1,5 @@
-//! The files that a guestbook makes: their names, who may read them, and what happens when they are
-//! replaced or gone.
+//! The files of a guestbook: their names, their modes, and what happens when they are replaced or
+//! gone.
 
 #[cfg(unix)]
 mod links;

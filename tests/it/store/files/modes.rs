@@ -1,4 +1,4 @@
-//! Who can read what is made.
+//! Modes of new files.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -15,14 +15,14 @@ use crate::support::{
     log::Log,
 };
 
-/// Each file and directory below, with its mode, in the order of their names.
+/// Returns each file and directory below, with its mode, in order of names.
 pub(super) fn modes(directory: &Path) -> Vec<(String, u32)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode() & 0o777;
         let name = path.file_name().unwrap().to_string_lossy();
-        // A file of the spool has a random name.
+        // A spool file has a random name.
         let name = name.split("-spool-").next().unwrap().to_owned();
         if path.is_dir() {
             found.extend(modes(&path).into_iter().map(|(below, mode)| (format!("{name}/{below}"), mode)));
@@ -43,7 +43,7 @@ fn event() -> Event {
     Event::new(EventType::PAGE_VIEW, START)
 }
 
-/// Makes a database, a journal, a spool with a file, and files of activities.
+/// Creates a database, a journal, a spool with a file, and files of activities.
 async fn make_everything(directory: &Path, mode: Option<u32>) {
     let at = |name: &str| directory.join(name);
     let store = SqliteStore::builder(at("guestbook.db"));
@@ -90,19 +90,19 @@ async fn make_everything(directory: &Path, mode: Option<u32>) {
 }
 
 #[tokio::test]
-async fn only_the_owner_can_read_what_is_made() {
+async fn new_files_are_readable_by_the_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     make_everything(directory.path(), None).await;
 }
 
 #[tokio::test]
-async fn file_mode_lets_a_group_read_what_is_made() {
+async fn file_mode_lets_a_group_read_new_files() {
     let directory = tempfile::tempdir().unwrap();
     make_everything(directory.path(), Some(0o640)).await;
 }
 
 #[tokio::test]
-async fn a_file_that_is_there_keeps_its_mode_and_one_warning_says_who_can_read_it() {
+async fn existing_file_keeps_its_mode_with_one_warning() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     make_everything(directory.path(), None).await;
@@ -139,7 +139,7 @@ async fn a_file_that_is_there_keeps_its_mode_and_one_warning_says_who_can_read_i
 }
 
 #[tokio::test]
-async fn a_mode_that_is_none_of_a_file_is_refused() {
+async fn file_mode_refuses_invalid_modes() {
     let directory = tempfile::tempdir().unwrap();
     for mode in [0o400, 0o755, 0o1600, 0] {
         let opened = SqliteStore::builder(directory.path().join("guestbook.db")).file_mode(mode).open();

@@ -1,4 +1,4 @@
-//! The database is moved, deleted or replaced while it is in use.
+//! The database is moved, deleted or replaced during use.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ struct Place {
 }
 
 impl Place {
-    /// With a row in the database.
+    /// Creates a database with a row.
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
@@ -44,8 +44,8 @@ impl Place {
         Ok(self.guestbook.sessions().list(&UserId::from(1)).await?.len())
     }
 
-    /// It takes a second at most, in which nothing can be asserted: whoever opens another
-    /// connection is refused before.
+    /// It takes at most a second, in which nothing can be asserted: opening another connection is
+    /// refused before.
     async fn wait(&self, is_there: bool) {
         loop {
             match self.guestbook.health().await {
@@ -70,7 +70,7 @@ fn rows(database: &Path) -> i64 {
 }
 
 #[tokio::test]
-async fn a_database_that_is_deleted_is_not_used_any_more() {
+async fn deleted_database_fails_all_operations() {
     let place = Place::new().await;
     fs::remove_file(place.at("guestbook.db")).unwrap();
     place.assert_refused().await;
@@ -78,7 +78,7 @@ async fn a_database_that_is_deleted_is_not_used_any_more() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_moved_and_put_back_is_used_again() {
+async fn moved_database_works_again_when_put_back() {
     let place = Place::new().await;
     fs::rename(place.at("guestbook.db"), place.at("aside")).unwrap();
     place.assert_refused().await;
@@ -91,7 +91,7 @@ async fn a_database_that_is_moved_and_put_back_is_used_again() {
 }
 
 #[tokio::test]
-async fn another_file_under_the_name_of_the_database_is_not_taken_for_it() {
+async fn replaced_database_fails_all_operations() {
     let place = Place::new().await;
     fs::copy(place.at("guestbook.db"), place.at("backup")).unwrap();
     fs::rename(place.at("backup"), place.at("guestbook.db")).unwrap();
@@ -99,14 +99,14 @@ async fn another_file_under_the_name_of_the_database_is_not_taken_for_it() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_deleted_is_missed_as_well() {
+async fn deleted_log_fails_all_operations() {
     let place = Place::new().await;
     fs::remove_file(place.at("guestbook.db-wal")).unwrap();
     place.assert_refused().await;
 }
 
 #[tokio::test]
-async fn a_database_behind_a_link_that_leads_elsewhere_is_not_used_any_more() {
+async fn database_behind_a_changed_link_fails_all_operations() {
     let place = Place::new().await;
     place.guestbook.shutdown().await;
     place.store.close().await.unwrap();

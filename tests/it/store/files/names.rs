@@ -1,9 +1,9 @@
-//! Names that mean something to SQLite and nothing to a file system.
+//! Names that are special to SQLite, but not to a file system.
 
 use tower_guestbook::{ErrorKind, store::SqliteStore};
 
 #[test]
-fn a_name_of_a_database_in_memory_is_refused_and_memory_store_is_named() {
+fn open_refuses_in_memory_names() {
     for name in ["", ":memory:", "file::memory:", "file::memory:?cache=shared", "file:clients?mode=memory"] {
         let error = SqliteStore::open(name).expect_err(name);
         assert_eq!(error.kind(), ErrorKind::Configuration, "{name:?}");

@@ -1,4 +1,4 @@
-//! What is asked: for the library, and the same in JSON for the other program.
+//! The queries: for the library, and the same in JSON for the other program.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn step_json((name, plan): (&str, Option<&str>)) -> Value {
 pub(super) fn funnels() -> Vec<(Funnel, Value)> {
     let shop = [("view_item", None), ("cart", None), ("purchase", None)];
     let gold = [("view_item", None), ("cart", Some("gold")), ("purchase", None)];
-    // The same step twice, and one that is a part of another.
+    // The same step twice, and one that includes another.
     let twice = [("page_view", None), ("cart", None), ("cart", Some("gold")), ("purchase", None)];
     let orders = [(FunnelOrder::Ordered, "ordered"), (FunnelOrder::Strict, "strict"), (FunnelOrder::Any, "any")];
     let mut all = Vec::new();
