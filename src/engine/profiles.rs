@@ -57,7 +57,7 @@ pub(crate) struct Memo {
 const MEMO: usize = 8;
 
 impl Profiles {
-    /// Creates a cache of at most so many entries and bytes, each for `age`.
+    /// Creates a cache with at most this number of entries and bytes, each kept for `age`.
     pub(crate) fn new(runtime: Runtime, (entries, bytes): (usize, usize), age: Duration) -> Self {
         Self { inner: Arc::new(Inner { runtime, cache: Cache::new(entries, bytes, age) }) }
     }

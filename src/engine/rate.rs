@@ -11,8 +11,7 @@ use lru::LruCache;
 
 use crate::time::{Timestamp, to_millis};
 
-/// How often somebody may do something: so many times at once, and as many again in each span of
-/// time, evenly.
+/// A rate limit: a number of operations at once, replenished evenly over a span of time.
 ///
 /// ```
 /// use std::time::Duration;

@@ -218,7 +218,7 @@ impl CookieFormat {
     }
 }
 
-/// A parent domain can plant cookies of our name: so many are tried.
+/// Maximum number of cookies tried, because a parent domain can plant cookies of our name.
 pub(crate) const MAX_CANDIDATES: usize = 4;
 
 fn header_value(text: String) -> HeaderValue {

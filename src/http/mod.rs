@@ -38,8 +38,8 @@
 //!   `http_body_util::Limited`;
 //! - **a time limit for a client that reads nothing** of an answer, or it keeps its connection for
 //!   ever;
-//! - **a bounded number of connections**, of which each **live stream** holds one: a bound per user
-//!   keeps room for others;
+//! - **a bounded number of connections**. Each **live stream** holds one, so a limit per user keeps
+//!   room for others;
 //! - **a bounded queue before password hashing**, with 503 beyond it, and failed logins counted by
 //!   account and network together and by network. An account alone is delayed and never locked, or
 //!   a stranger could lock its owner out.

@@ -101,7 +101,7 @@ def durations(runs, passive):
     rest = len(runs) - bounces
 
     def at_most(percent):
-        """The smallest length that at least so many of a hundred do not exceed."""
+        """Returns a percentile (nearest rank)."""
         for length in lengths:
             if 100 * sum(other <= length for other in lengths) >= percent * len(lengths):
                 return length

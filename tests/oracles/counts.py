@@ -65,7 +65,7 @@ def runs_of(frame, key):
 
 
 def at_most(length, percent):
-    """The smallest length that at least so many of a hundred do not exceed."""
+    """Returns a percentile (nearest rank)."""
     shares = length.value_counts().sort_index().cumsum() * 100
     return int(shares[shares >= percent * len(length)].index[0])
 

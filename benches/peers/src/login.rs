@@ -39,7 +39,7 @@ impl AuthUser for User {
     }
 
     fn session_auth_hash(&self) -> &[u8] {
-        b"the hash of a password, of which there is none here"
+        b"the hash of a password, which does not exist here"
     }
 }
 

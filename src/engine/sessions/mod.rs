@@ -58,7 +58,7 @@ struct Inner {
     /// Keys of no session in whose place somebody logged in: a late request that brought one starts
     /// no session.
     replaced: Cache<SessionKey, ()>,
-    /// If there is anything to know of a guest beside the session.
+    /// Set if consent or preferences are configured.
     profiles: Option<Profiles>,
     anonymous: AnonymousSessions,
     settings: Settings,
@@ -101,7 +101,7 @@ pub(crate) enum Usage {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) finding: Finding,
-    /// The guest's account, if the store was asked for it and the session is live.
+    /// The profile of the user or visitor, if the store was read and the session is live.
     pub(crate) profile: Option<Arc<CachedProfile>>,
 }
 
@@ -205,12 +205,12 @@ impl Sessions {
         self.revoke_user(user).await
     }
 
-    /// Removes what is expired from the store, in small steps. The guestbook does this by itself;
-    /// how many were removed.
+    /// Deletes expired sessions from the store, in small steps, and returns their number. The
+    /// guestbook also does this in the background.
     ///
     /// # Errors
     ///
-    /// If the store fails. What was removed before stays removed.
+    /// If the store fails. Sessions deleted before the error stay deleted.
     pub async fn delete_expired(&self) -> Result<u64> {
         let mut total = 0;
         loop {
@@ -244,32 +244,32 @@ impl Sessions {
         &self.inner.runtime.tasks
     }
 
-    /// The session under `key` without asking the store.
+    /// Returns the session under `key` from the cache.
     pub(crate) fn cached(&self, key: &SessionKey, usage: Usage, now: Timestamp) -> Option<Arc<SessionRecord>> {
         let record = self.inner.cache.get(key, now)?;
         match session_status(&record.head, now) {
             SessionStatus::Touch if usage == Usage::Passive => Some(record),
             SessionStatus::Keep => Some(record),
             SessionStatus::Touch => Some(self.touch(key, record, now)),
-            // Another process may have seen the guest since: the store decides.
+            // Another process may have touched the session since: the store decides.
             SessionStatus::Expire => None,
         }
     }
 
-    /// What the store has under `key`, and in the same trip of the guest, who is `visitor` if
-    /// nobody is logged in.
+    /// Returns the session under `key`, and in the same trip the profile of its user, or of
+    /// `visitor` without a login.
     pub(crate) async fn find(&self, key: &SessionKey, usage: Usage, visitor: Option<VisitorId>) -> Result<Found> {
         let ticket = self.inner.cache.ticket(key);
         let (loaded, profile) = match &self.inner.profiles {
             Some(profiles) => {
                 let ticket = profiles.ticket();
-                let guest = self
+                let loaded = self
                     .inner
                     .runtime
                     .tasks
                     .within(self.inner.runtime.store.load_context(*key, self.realm(), visitor))
                     .await?;
-                let LoadedContext { session, subject, profile } = guest;
+                let LoadedContext { session, subject, profile } = loaded;
                 let kept = subject.map(|subject| (profiles.keep(&subject, profile, ticket), subject));
                 (session, kept)
             }

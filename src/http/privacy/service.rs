@@ -78,7 +78,7 @@ use crate::{
 ///
 /// # What users can change
 ///
-/// - **Restriction**: a user can set and lift it, whoever set it. An operator who must keep data
+/// - **Restriction**: a user can set and lift it, including one set by an operator. An operator who must keep data
 ///   places a [hold](crate::privacy::Rights::place_hold). The restriction of a confirmed erasure
 ///   can be neither replaced nor lifted (409); cancelling the request lifts it.
 /// - **Erasure**: a filed request waits for a person. With [`PrivacyRules::confirm_erasures_by`]

@@ -149,7 +149,7 @@ impl Changes {
     }
 }
 
-/// Redacted: session data belongs to the guest.
+/// Redacted: session data is personal.
 impl std::fmt::Debug for Changes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Changes").field("clear", &self.clear).field("keys", &self.entries.len()).finish()

@@ -114,7 +114,7 @@ impl SessionData {
     }
 }
 
-/// Redacted: session data belongs to the guest.
+/// Redacted: session data is personal.
 impl std::fmt::Debug for SessionData {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SessionData").field("keys", &self.len()).field("bytes", &self.bytes).finish()

@@ -159,7 +159,7 @@ async fn referrer_spam_is_skipped_and_counted_unless_logged_in() {
     client.ok("/login/ada").await;
     let cookie = format!("__Host-session={}", client.cookie.as_deref().unwrap());
     let headers = [("referer", b"https://spam.example/".as_slice()), ("cookie", cookie.as_bytes())];
-    let trace = recorded(&guestbook, &headers).await.expect("whoever is logged in is no spammer");
+    let trace = recorded(&guestbook, &headers).await.expect("a logged-in user is no spammer");
     assert_eq!(trace.referrer, None, "but spam is no referrer");
 
     let known = ActivityRules::new().exclude_known_spam(false);

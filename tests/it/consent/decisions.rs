@@ -204,7 +204,7 @@ async fn receipt_contains_own_decisions_only() {
     assert_eq!(receipt, expected);
     assert!(receipt["receipt_id"].is_string());
 
-    // Whoever logs in takes home what they decided before, and nothing of the other browser's.
+    // A login merges the decisions of this browser, and none of the other's.
     browser.login("ada").await;
     let receipt = site.consents().receipt(&user("ada")).await.unwrap();
     let mut told: Vec<_> = receipt.pii_processing.iter().flat_map(|purpose| &purpose.events).collect();

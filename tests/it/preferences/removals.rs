@@ -54,7 +54,7 @@ impl Default for Mail {
     }
 }
 
-/// Fills what is missing by itself.
+/// Fills missing values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Filling {
@@ -299,7 +299,7 @@ fn free_json_value_follows_rfc_7396() {
     }
 }
 
-/// Names of boards, some of which the default has.
+/// Names of boards; the default has some of them.
 fn boards() -> impl Strategy<Value = Value> {
     let entry = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::Bool)];
     let some = prop::collection::btree_map(prop::sample::select(vec!["news", "sport", "chess", "go"]), entry, 0..4);

@@ -92,7 +92,7 @@ async fn invalid_stored_value_falls_back_to_its_default_and_is_counted() {
     assert_eq!(ada.get("/ignored").await.json(), json!([]));
 }
 
-/// Working hours, of which the first must come before the last.
+/// Working hours; the first must come before the last.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Hours")]
 struct Work(Hours);

@@ -20,7 +20,7 @@ fn free_pages(path: &Path) -> u64 {
     Connection::open(path).unwrap().query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0)).unwrap() as u64
 }
 
-/// Page views of which four fill a page.
+/// Page views; four of them fill a page.
 fn large_views(count: usize, age: Duration) -> Vec<Event> {
     let data = EventData::new(&json!({ "text": "x".repeat(900) }), &EventLimits::default()).unwrap();
     let mut events = views(count, age);

@@ -38,7 +38,7 @@ fn event(event_type: EventType, time: Timestamp) -> Event {
     event
 }
 
-/// So many page views of this age.
+/// Stores this number of page views of this age.
 fn views(count: usize, age: Duration) -> Vec<Event> {
     (0..count).map(|_| event(EventType::PAGE_VIEW, ago(age))).collect()
 }

@@ -1,4 +1,4 @@
-//! Of several processes one runs, by itself.
+//! Of several processes, one runs retention in the background.
 
 use std::sync::Arc;
 

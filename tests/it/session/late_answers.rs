@@ -131,7 +131,7 @@ async fn stale_session_cookie_is_removed_only_by_top_level_navigation() {
         let answer = get_with(&app, "/user", cookie, &TOP_LEVEL).await;
         assert!(answer.removes_cookie(), "{cookie}");
         assert_eq!(answer.header(header::CACHE_CONTROL), Some("no-store"));
-        assert!(get_with(&app, "/logout", cookie, &[]).await.removes_cookie(), "whoever logs out keeps nothing");
+        assert!(get_with(&app, "/logout", cookie, &[]).await.removes_cookie(), "a logout keeps nothing");
     }
 }
 

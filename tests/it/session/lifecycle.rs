@@ -19,7 +19,7 @@ async fn request_without_a_write_creates_no_session_and_no_cookie() {
     for path in ["/", "/session", "/get/a", "/maybe", "/clear", "/remove/a", "/logout", "/flashes"] {
         let answer = client.ok(path).await;
         if path == "/logout" {
-            assert!(answer.removes_cookie(), "whoever asks to be logged out keeps nothing");
+            assert!(answer.removes_cookie(), "a logout keeps nothing");
         } else {
             assert_eq!(answer.set_cookie(), None, "{path}");
         }

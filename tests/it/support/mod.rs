@@ -30,7 +30,7 @@ use tower_guestbook::{
 /// A start that is far from zero, so that subtractions show.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// A note for verbs of a store that want one.
+/// A note for store methods that require one.
 #[cfg(feature = "sqlite")]
 pub(crate) fn note() -> AuditNote {
     AuditNote::new(AuditAction::Rectified, Actor::System, None, AuditKey::new([7; 32]))

@@ -57,7 +57,7 @@ const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Fi
 const ROUNDS: usize = 300;
 const REQUESTS: u32 = 1_000;
 
-/// Of so many calls a task keeps the time.
+/// Number of calls whose time a task keeps.
 const SAMPLES: usize = 4_000_000;
 
 fn request() -> Request<Body> {

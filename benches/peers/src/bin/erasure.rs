@@ -1,4 +1,4 @@
-//! How long an erasure takes among millions of rows, what others feel of it, and how fast and how thriftily an export goes.
+//! How long an erasure takes among millions of rows, how it affects others, and the speed and memory of an export.
 //!
 //! `cargo run --release --bin erasure -- 5000000 100000 1000000`: rows in all, rows of the user who is erased, spread evenly, and
 //! rows of the user who is exported (0: no export). `ERASURE_DATABASE` names a file that keeps the rows for another run. With the feature `count` the export's heap is measured.

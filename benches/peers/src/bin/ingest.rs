@@ -1,6 +1,6 @@
 //! What storing activities costs beside a raw prepared batch insert of the same rows, and how large a row is.
 //!
-//! `cargo run --release --bin ingest -- 1000000 [uniform] [apart]`: so many rows; `uniform` takes a random user for each row,
+//! `cargo run --release --bin ingest -- 1000000 [uniform] [apart]`: this number of rows; `uniform` takes a random user for each row,
 //! the worst case for an index, instead of sessions of some ten events; `apart` measures one side after the other instead of
 //! in turns, so that neither has to share the disk and the caches.
 

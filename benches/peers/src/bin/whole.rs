@@ -52,7 +52,7 @@ where
     begin.elapsed().as_nanos() as f64 / f64::from(REQUESTS)
 }
 
-/// A service that is no router: axum boxes the body of every layer that can answer by itself.
+/// A service that is no router: axum boxes the body of every layer that can respond without it.
 async fn plain(_: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::from("ok")))
 }

@@ -18,7 +18,7 @@ use crate::{
     model::{activity::EventType, consent::Subject},
 };
 
-/// An A/B test: two or more variants, of which each subject gets one.
+/// An A/B test: two or more variants; each subject gets one of them.
 ///
 /// # Assignment
 ///

@@ -115,7 +115,7 @@ impl AuditAction {
         Err(Error::new(ErrorKind::InvalidInput, problem))
     }
 
-    /// Returns the action with this stored name, whoever wrote it.
+    /// Returns the action with this stored name, even if another program wrote it.
     pub fn stored(name: &str) -> Self {
         let known = KNOWN.into_iter().find(|(_, known)| *known == name);
         known.map_or_else(|| Self::Other(ActionName(name.into())), |(action, _)| action)

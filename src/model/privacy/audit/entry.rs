@@ -231,7 +231,8 @@ impl AuditEntry {
     }
 }
 
-/// The text of a payload. The detail is read by itself: it may have as many levels as can be read at all.
+/// The text of a payload. The detail is parsed separately: it may have as many levels as a parser
+/// accepts.
 #[derive(Deserialize)]
 struct Stored<'a> {
     #[serde(borrow)]

@@ -68,7 +68,7 @@ impl PrivacyRequest {
     }
 }
 
-/// As it is shown: to the user whose it is, and to whoever answers it.
+/// The form that is shown to the user and to the operator.
 impl Serialize for PrivacyRequest {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         #[derive(Serialize)]

@@ -1,11 +1,11 @@
-//! Decisions, by clicking.
+//! Consent decisions in a browser.
 
 use super::*;
 
 const ALL: [&str; 5] = ["necessary", "functional", "analytics", "marketing", "personalisation"];
 
 #[tokio::test]
-async fn in_a_browser_a_guest_decides_and_what_they_decided_lasts() {
+async fn browser_records_and_keeps_consent_decisions() {
     if !is_wanted() {
         return;
     }

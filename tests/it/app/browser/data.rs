@@ -1,9 +1,9 @@
-//! What a user may demand, by clicking.
+//! Privacy rights in a browser.
 
 use super::*;
 
 #[tokio::test]
-async fn in_a_browser_a_user_takes_a_copy_asks_objects_restricts_corrects_and_is_erased() {
+async fn browser_exercises_every_privacy_right() {
     if !is_wanted() {
         return;
     }
@@ -94,7 +94,7 @@ async fn in_a_browser_a_user_takes_a_copy_asks_objects_restricts_corrects_and_is
 }
 
 #[tokio::test]
-async fn in_a_browser_a_user_reads_why_something_is_refused() {
+async fn browser_shows_why_a_request_is_refused() {
     if !is_wanted() {
         return;
     }
@@ -141,7 +141,7 @@ async fn in_a_browser_a_user_reads_why_something_is_refused() {
     browser.element("#message.error:not([hidden])").await;
     browser.shoot("refused.png").await;
 
-    // Whoever cannot reach the server hears that, too.
+    // Without a connection to the server, the page says so.
     drop(server);
     says(&browser, "#restriction-form button", "The server cannot be reached.").await;
     browser.quit().await;

@@ -1,9 +1,9 @@
-//! What people do, as they see it themselves, and as the administrator sees it.
+//! Figures in a browser, for users and for the administrator.
 
 use super::*;
 
 #[tokio::test]
-async fn in_a_browser_users_see_their_own_figures_and_the_administrator_everybodys() {
+async fn browser_shows_own_figures_and_administrator_figures() {
     if !is_wanted() {
         return;
     }

@@ -231,7 +231,7 @@ async fn decide(browser: &Browser, selector: &str) {
 }
 
 #[tokio::test]
-async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
+async fn browser_logs_in_and_out() {
     if !is_wanted() {
         return;
     }
@@ -262,7 +262,7 @@ async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
         assert!(text.contains(seen), "{seen}: {text}");
     }
 
-    // What was done is there, and what is done comes by itself.
+    // Past events are listed, and new ones appear.
     browser.activity("user_logged_in").await;
     assert!(!browser.text().await.contains("button_click"));
     browser.script("window.isSamePage = true").await;
@@ -297,7 +297,7 @@ async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
     assert_eq!(browser.script("return document.querySelector('[name=note]').value").await, "");
     assert_eq!(browser.script("return document.querySelectorAll('#activities tr').length").await, 0);
 
-    // Whoever comes next sees their own.
+    // The next user sees their own.
     browser.enter("[name=username]", "user1").await;
     browser.enter("[name=password]", "user123").await;
     browser.click("#login-form button").await;
@@ -310,7 +310,7 @@ async fn in_a_browser_a_guest_logs_in_is_seen_and_logs_out() {
     assert!(!what.contains("note_kept"), "{what}");
     shoot("next.png").await;
 
-    // Logged out on another device, which the page notices by itself.
+    // Logged out on another device, which the page notices.
     let login = json!({ "username": "user1", "password": "user123" }).to_string();
     let login = ask(&server.address, Method::POST, "/auth/login", &[], login).await;
     let token = login.json["session_id"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Preferences, by clicking.
+//! Preferences in a browser.
 
 use super::*;
 
@@ -9,7 +9,7 @@ async fn fetched(browser: &Browser, expression: &str) -> Value {
 }
 
 #[tokio::test]
-async fn in_a_browser_what_a_guest_likes_takes_effect_at_once_and_lasts() {
+async fn browser_applies_and_keeps_preferences() {
     if !is_wanted() {
         return;
     }
@@ -81,7 +81,7 @@ async fn in_a_browser_what_a_guest_likes_takes_effect_at_once_and_lasts() {
 }
 
 #[tokio::test]
-async fn a_browser_that_is_dark_gets_its_first_page_dark_until_somebody_chooses() {
+async fn browser_color_scheme_sets_the_first_page_until_chosen() {
     if !is_wanted() {
         return;
     }

@@ -23,7 +23,7 @@ async fn post(server: &Server, token: &str, path: &str, body: &Value) -> Reply {
 }
 
 #[tokio::test]
-async fn full_app_records_pages_and_actions_as_it_is_told() {
+async fn full_app_records_reported_pages_and_actions() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let user = token(&server, "user1", "user123").await;
@@ -61,7 +61,7 @@ async fn full_app_records_pages_and_actions_as_it_is_told() {
 }
 
 #[tokio::test]
-async fn full_app_records_only_for_somebody_and_only_what_makes_sense() {
+async fn full_app_records_only_valid_events_of_known_users() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     for (method, path) in [
@@ -99,7 +99,7 @@ async fn full_app_records_only_for_somebody_and_only_what_makes_sense() {
 }
 
 #[tokio::test]
-async fn full_app_judges_each_event_of_a_batch_on_its_own() {
+async fn full_app_checks_each_event_of_a_batch() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let user = token(&server, "user1", "user123").await;
@@ -175,7 +175,7 @@ async fn full_app_limits_batches() {
 }
 
 #[tokio::test]
-async fn full_app_records_logins_requests_and_pages_by_itself() {
+async fn full_app_records_logins_requests_and_pages() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let first = token(&server, "user1", "user123").await;
@@ -217,7 +217,7 @@ async fn full_app_records_logins_requests_and_pages_by_itself() {
 }
 
 #[tokio::test]
-async fn full_app_shows_everybody_their_own_history_page_by_page() {
+async fn full_app_pages_the_history_of_the_user() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (user, admin) = (token(&server, "user1", "user123").await, token(&server, "admin", "admin123").await);
@@ -264,7 +264,7 @@ async fn full_app_shows_everybody_their_own_history_page_by_page() {
 }
 
 #[tokio::test]
-async fn full_app_tells_the_administrator_what_became_of_the_events() {
+async fn full_app_shows_recorder_stats_to_the_administrator() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (user, admin) = (token(&server, "user1", "user123").await, token(&server, "admin", "admin123").await);
@@ -290,7 +290,7 @@ async fn full_app_tells_the_administrator_what_became_of_the_events() {
 }
 
 #[tokio::test]
-async fn full_app_without_recording_keeps_what_it_is_told_and_nothing_else() {
+async fn full_app_without_recording_stores_only_reported_events() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start_with(directory.path(), &["--recording", "off"]);
     let user = token(&server, "user1", "user123").await;
@@ -366,7 +366,7 @@ fn contains(bytes: &[u8], needle: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn full_app_takes_no_security_events_from_clients() {
+async fn full_app_refuses_security_events_of_clients() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let user = token(&server, "user1", "user123").await;

@@ -36,7 +36,7 @@ pub(super) fn all(granted: bool) -> Value {
 }
 
 #[tokio::test]
-async fn full_app_records_a_decision_with_two_fields_and_shows_where_everything_stands() {
+async fn full_app_records_a_decision_and_shows_consent_states() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let mut guest = TestClient::new(&server);
@@ -79,7 +79,7 @@ async fn full_app_records_a_decision_with_two_fields_and_shows_where_everything_
 }
 
 #[tokio::test]
-async fn full_app_refuses_what_is_wrong_with_a_decision_and_records_nothing() {
+async fn full_app_refuses_invalid_decisions() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let elsewhere = tempfile::tempdir().unwrap();
@@ -142,7 +142,7 @@ async fn full_app_refuses_what_is_wrong_with_a_decision_and_records_nothing() {
 }
 
 #[tokio::test]
-async fn full_app_records_the_pages_buttons_with_the_text_that_was_shown() {
+async fn full_app_records_decisions_with_the_shown_notice() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let mut guest = TestClient::new(&server);
@@ -225,7 +225,7 @@ async fn full_app_gives_a_receipt_of_what_was_decided() {
 }
 
 #[tokio::test]
-async fn full_app_takes_a_malformed_consent_cookie_for_none_and_removes_it() {
+async fn full_app_removes_a_malformed_consent_cookie() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let long = "a".repeat(4_000);

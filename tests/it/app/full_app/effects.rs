@@ -20,7 +20,7 @@ impl TestClient<'_> {
 }
 
 #[tokio::test]
-async fn full_app_sets_no_cookie_until_somebody_asks_for_something_that_needs_one() {
+async fn full_app_sets_no_cookie_before_it_is_needed() {
     let directory = tempfile::tempdir().unwrap();
     for recording in ["on", "off"] {
         let server = Server::start_with(directory.path(), &["--recording", recording]);
@@ -120,7 +120,7 @@ async fn full_app_shows_offers_only_to_those_who_agreed_to_marketing() {
 }
 
 #[tokio::test]
-async fn full_app_honours_global_privacy_control_and_says_so() {
+async fn full_app_honours_global_privacy_control() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let support = ask(&server.address, Method::GET, "/.well-known/gpc.json", &[], "").await;
@@ -197,7 +197,7 @@ async fn full_app_records_nothing_of_those_who_object() {
 }
 
 #[tokio::test]
-async fn full_app_takes_a_visitors_decisions_into_the_account_at_login() {
+async fn full_app_merges_visitor_decisions_at_login() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let mut guest = TestClient::new(&server);

@@ -4,7 +4,7 @@ use super::*;
 
 #[cfg(unix)]
 #[tokio::test]
-async fn full_app_makes_files_that_only_its_owner_can_read() {
+async fn full_app_files_are_readable_by_the_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
@@ -56,7 +56,7 @@ async fn full_app_starts_and_serves_when_its_log_cannot_be_written() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn full_app_makes_the_users_file_private_behind_a_symlink_that_leads_nowhere() {
+async fn full_app_creates_the_users_file_private_behind_a_dangling_symlink() {
     use std::os::unix::fs::PermissionsExt;
 
     let directory = tempfile::tempdir().unwrap();

@@ -74,7 +74,7 @@ async fn full_app_serves_a_bounded_number_of_connections_and_the_next_when_one_e
 }
 
 #[tokio::test]
-async fn full_app_gets_the_places_of_silent_connections_back() {
+async fn full_app_frees_places_of_silent_connections() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start_with(directory.path(), &["--connections", "2", "--head-timeout", "0.3"]);
     let _silent = [connect(&server, "").await, connect(&server, "GET / HT").await];
@@ -124,7 +124,7 @@ async fn full_app_answers_one_of_two_password_changes_at_once_and_the_other_chan
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn full_app_stops_who_guesses_a_password_and_not_the_owner() {
+async fn full_app_blocks_password_guessing_without_locking_the_owner() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let from = async |last: u8, password: &str| {
@@ -140,7 +140,7 @@ async fn full_app_stops_who_guesses_a_password_and_not_the_owner() {
 }
 
 #[tokio::test]
-async fn full_app_takes_no_name_for_the_id_of_another_user() {
+async fn full_app_never_confuses_names_with_user_ids() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let user = token(&server, "user1", "user123").await;
@@ -261,7 +261,7 @@ async fn full_app_answers_no_dropped_event_as_tracked_and_stores_all_that_it_acc
 }
 
 #[tokio::test]
-async fn full_app_does_not_make_erased_accounts_again() {
+async fn full_app_never_recreates_erased_accounts() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     for (name, password) in [("admin", "admin123"), ("user1", "user123")] {
@@ -278,7 +278,7 @@ async fn full_app_does_not_make_erased_accounts_again() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn full_app_names_secure_cookies_with_the_prefix_that_protects_them() {
+async fn full_app_secure_cookies_have_the_host_prefix() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start_with(directory.path(), &["--addr", "0.0.0.0:0"]);
     server.address = server.address.replace("0.0.0.0", "127.0.0.1");

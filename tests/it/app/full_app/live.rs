@@ -34,7 +34,7 @@ async fn next_but_requests(events: &mut EventStream) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn full_app_tells_live_what_a_user_does_and_nothing_of_others() {
+async fn full_app_streams_only_events_of_the_user() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (user, admin) = (token(&server, "user1", "user123").await, token(&server, "admin", "admin123").await);
@@ -55,7 +55,7 @@ async fn full_app_tells_live_what_a_user_does_and_nothing_of_others() {
 }
 
 #[tokio::test]
-async fn full_app_tells_live_until_the_session_is_over() {
+async fn full_app_streams_until_the_session_ends() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (gone, stays) = (token(&server, "user1", "user123").await, token(&server, "user1", "user123").await);
@@ -127,7 +127,7 @@ async fn full_app_limits_the_live_connections_of_one_user_and_leaves_room_for_ot
 }
 
 #[tokio::test]
-async fn full_app_tells_a_slow_listener_how_much_was_missed() {
+async fn full_app_reports_missed_events_to_a_slow_listener() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let user = token(&server, "user1", "user123").await;

@@ -291,7 +291,7 @@ async fn full_app_survives_a_restart_and_logs_no_secret() {
 }
 
 #[tokio::test]
-async fn full_app_keeps_no_session_that_the_old_password_got_during_its_change() {
+async fn full_app_ends_sessions_of_the_old_password_during_its_change() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let own = token(&server, "user1", "user123").await;
@@ -317,7 +317,7 @@ async fn full_app_keeps_no_session_that_the_old_password_got_during_its_change()
 }
 
 #[test]
-fn full_app_says_what_is_wrong_with_its_settings() {
+fn full_app_names_invalid_settings() {
     let directory = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();

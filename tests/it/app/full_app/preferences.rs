@@ -247,7 +247,7 @@ async fn full_app_loses_nothing_where_tabs_change_different_keys_at_once() {
 }
 
 #[tokio::test]
-async fn full_app_gives_each_browser_what_it_asks_for_until_somebody_chooses() {
+async fn full_app_negotiates_preferences_until_chosen() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let wishes = [("accept-language", "fr, de-AT;q=0.9, en;q=0.5"), ("sec-ch-prefers-color-scheme", "\"dark\"")];
@@ -270,7 +270,7 @@ async fn full_app_gives_each_browser_what_it_asks_for_until_somebody_chooses() {
 }
 
 #[tokio::test]
-async fn full_app_takes_what_a_visitor_likes_into_the_account_where_that_has_not_chosen() {
+async fn full_app_merges_visitor_preferences_at_login() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let mut device = TestClient::new(&server);
@@ -289,7 +289,7 @@ async fn full_app_takes_what_a_visitor_likes_into_the_account_where_that_has_not
 }
 
 #[tokio::test]
-async fn full_app_has_one_answer_to_whether_it_may_measure() {
+async fn full_app_consent_and_preference_of_analytics_agree() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (mut visitor, mut user) = (TestClient::new(&server), TestClient::new(&server));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn full_app_shows_a_profile_only_as_far_as_its_user_wants() {
+async fn full_app_profile_respects_visibility() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let mut user = TestClient::new(&server);
@@ -39,7 +39,7 @@ async fn full_app_shows_a_profile_only_as_far_as_its_user_wants() {
 }
 
 #[tokio::test]
-async fn full_app_shows_no_activity_of_somebody_whose_data_is_restricted_or_who_objects() {
+async fn full_app_profile_hides_activity_of_restricted_or_objecting_users() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (mut user, mut stranger) = (TestClient::new(&server), TestClient::new(&server));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn full_app_gives_users_all_that_is_kept_of_them_and_nothing_of_others() {
+async fn full_app_exports_all_data_of_the_user_only() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (mut guest, mut other) = (TestClient::new(&server), TestClient::new(&server));
@@ -37,7 +37,7 @@ async fn full_app_gives_users_all_that_is_kept_of_them_and_nothing_of_others() {
 }
 
 #[tokio::test]
-async fn full_app_strikes_a_user_out_who_has_just_logged_in() {
+async fn full_app_erases_a_user_after_a_recent_login() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (mut guest, mut other) = (TestClient::new(&server), TestClient::new(&server));
@@ -69,7 +69,7 @@ async fn full_app_strikes_a_user_out_who_has_just_logged_in() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn full_app_erases_again_whoever_a_restored_backup_brings_back() {
+async fn full_app_erases_users_restored_from_a_backup() {
     let directory = tempfile::tempdir().unwrap();
     let files = ["guestbook.db", "guestbook.db.users"].map(|name| directory.path().join(name));
     let start = || Server::start(directory.path());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn full_app_answers_requests_and_shows_what_was_done_with_ones_data() {
+async fn full_app_answers_requests_and_shows_the_audit_trail() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (mut guest, mut admin) = (TestClient::new(&server), TestClient::new(&server));
@@ -41,7 +41,7 @@ async fn full_app_answers_requests_and_shows_what_was_done_with_ones_data() {
 }
 
 #[tokio::test]
-async fn full_app_knows_what_people_do_and_names_the_parameter_that_is_wrong() {
+async fn full_app_shows_figures_and_names_invalid_parameters() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());
     let (mut guest, mut admin) = (TestClient::new(&server), TestClient::new(&server));

@@ -1,11 +1,11 @@
-//! The trail is verified by itself.
+//! The trail is verified in the background.
 
 use tower_guestbook::{Timestamp, privacy::VerificationReport};
 
 use super::*;
 use crate::support::faulty_store::{Fault, FaultyStore};
 
-/// Between two sweeps; time does not pass by itself where it is paused.
+/// Time between two sweeps; paused time does not advance on its own.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// When and how the last verification ended, after one more sweep.

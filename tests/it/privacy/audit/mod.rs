@@ -52,7 +52,7 @@ impl Place {
         Connection::open(self.path()).unwrap()
     }
 
-    /// So many entries, about one user after the other.
+    /// Records this number of entries, about one user after the other.
     async fn fill(&self, entries: u64) -> AuditHead {
         let mut head = AuditHead::BEGINNING;
         for number in 0..entries {

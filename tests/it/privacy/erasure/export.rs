@@ -21,7 +21,7 @@ async fn decide<S: ConsentStore>(store: &S, who: &Subject, what: &str, decision:
     store.record_consents(vec![record]).await.unwrap();
 }
 
-/// A user with two visitors, decisions, preferences and so many events; and somebody on the same
+/// A user with two visitors, decisions, preferences and events; and another user on the same
 /// browser.
 async fn fill<S: Store>(store: &S, events: u64) -> [VisitorId; 2] {
     let visitors = [(); 2].map(|()| VisitorId::generate().unwrap());

@@ -285,8 +285,7 @@ async fn erase_of_many_users_leaves_next_to_no_residue_between_other_rows() {
 #[tokio::test]
 async fn scrub_blocked_by_a_reader_is_done_by_the_next_sweep() {
     let place = Place::new();
-    // Whoever waited for the reader, who does not end before they are done, would wait for so long,
-    // and fail.
+    // Waiting for the reader, which does not end before, would take this long and fail.
     let forever = Duration::from_secs(600);
     let (store, word) = (SqliteStore::builder(place.database()).busy_timeout(forever).open().unwrap(), needle());
     let (builder, _clock) = support::builder(store.clone());

@@ -203,7 +203,7 @@ async fn replay_erases_users_of_a_restored_backup_and_nobody_else() {
         of_bob.app = routes(&guestbook);
         assert_eq!(of_bob.ok("/user").await.body, bob);
         assert!(store.preferences(user(&bob)).await.unwrap().version > 0);
-        // The guestbook may still be at what it does by itself.
+        // Background tasks of the guestbook may still run.
         assert!(guestbook.rights().erase(&user(&ada)).await.unwrap().is_clean);
         close(guestbook, store).await;
         assert_eq!(place.find(ada.as_bytes()), [""; 0]);

@@ -1,5 +1,4 @@
-//! Users who are struck out: nothing of them is left in any file, whatever happens meanwhile, and
-//! nothing of others is missing.
+//! Erasure of users: nothing of them is left in any file, and nothing of others is missing.
 
 mod anonymised;
 mod export;
@@ -149,7 +148,7 @@ fn shapes(needle: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 #[derive(Clone)]
 struct Addresses {
     path: PathBuf,
-    /// So often it fails to erase.
+    /// Number of attempts that fail.
     failures: Arc<AtomicUsize>,
 }
 

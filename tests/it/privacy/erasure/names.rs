@@ -60,7 +60,7 @@ async fn erase_removes_names_that_nobody_else_uses() {
     let history = store.history(HistoryQuery::new(of("cid"))).await.unwrap();
     let seen: Vec<_> = history.activities.iter().map(|activity| activity.event.event_type.as_str()).collect();
     assert_eq!(seen, ["login", "own.ada"]);
-    // Whoever is last takes them along.
+    // The last erasure deletes them.
     erase(&store, "bob", 500).await;
     erase(&store, "cid", 500).await;
     assert_eq!(names(&place), [""; 0]);

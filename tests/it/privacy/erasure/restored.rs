@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What this crate cannot know by itself: the tombstone is gone with the file that had it.
+/// A case that this crate cannot detect: the tombstone is gone with its file.
 #[tokio::test]
 async fn restored_backup_without_a_journal_has_the_user_until_erased_again() {
     let (place, word) = (Place::new(), needle());

@@ -15,7 +15,7 @@ use tower_guestbook::{
 use super::*;
 use crate::support::{TestClient, faulty_store::FaultyStore};
 
-/// An application, and somebody who is logged in; so many others are too.
+/// An application with a logged-in user and others.
 async fn app(max_idle: Option<Duration>, others: usize) -> (Router, Vec<String>, Guestbook) {
     let store = FaultyStore::default();
     let names: Vec<_> = (0..=others).map(|number| format!("user{number}")).collect();

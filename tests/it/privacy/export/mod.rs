@@ -85,7 +85,7 @@ async fn document(guestbook: &Guestbook, name: &str) -> Value {
     serde_json::from_slice(&text(guestbook, name).await).unwrap()
 }
 
-/// A source of so many rows for everybody, one a page, that fails at one of them.
+/// A source with this number of rows for each user, one per page, that fails at one of them.
 #[derive(Clone, Debug)]
 struct Rows {
     name: &'static str,

@@ -15,7 +15,7 @@ use super::*;
 /// The deepest value that is stored.
 const MOST: usize = 100;
 
-/// Arrays in arrays, so many.
+/// Nested arrays, to this depth.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!([]), |inner, _| json!([inner]))
 }

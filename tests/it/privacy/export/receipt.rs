@@ -1,4 +1,4 @@
-//! Receipts of erasures: whoever hands one back can be believed.
+//! Receipts of erasures, and their verification.
 
 use tower_guestbook::privacy::ErasureReceipt;
 

@@ -1,4 +1,4 @@
-//! The trail, as far as it is about whoever asks.
+//! The audit trail of the user.
 
 use tower_guestbook::privacy::{Actor, AuditAction};
 

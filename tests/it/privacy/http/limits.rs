@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// So many requests that are answered.
+/// Sends this number of requests, which must be answered.
 async fn ask(caller: &Caller, path: &str, times: usize) {
     for number in 1..=times {
         assert_eq!(caller.get(path).await.status, StatusCode::OK, "{path}, number {number}");
@@ -111,7 +111,7 @@ async fn users_beyond_limited_users_do_not_limit_each_other() {
         }
     }
     ask(&users[9], "/restriction", 1).await;
-    assert_throttled(&users[9].get("/restriction").await, "30", "whoever is remembered is limited");
+    assert_throttled(&users[9].get("/restriction").await, "30", "a remembered user is limited");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use tower_guestbook::consent::{Choices, Decision, DecisionContext};
 
 use super::*;
 
-/// Whether purposes are allowed for whoever asks.
+/// Returns whether purposes are allowed for the user.
 async fn allowed(caller: &Caller) -> (Value, Value) {
     let state = assert_ok(&caller.get("/consent").await, StatusCode::OK, "consent");
     let of = |id: &str| {

@@ -117,12 +117,12 @@ async fn confirm_erasure_accepts_the_last_token_for_a_day_and_five_tries() {
         rights.confirm_erasure(id, &first).await.unwrap_err();
     }
     rights.confirm_erasure(id, &third).await.unwrap_err();
-    assert!(request(rights, id).await.is_open(), "whoever tried has not harmed her");
+    assert!(request(rights, id).await.is_open(), "the attempts have not harmed her");
     let (_, fourth) = ask_again(rights).await;
     for _ in 0..4 {
         rights.confirm_erasure(id, &first).await.unwrap_err();
     }
-    // Tries are counted in the store, whoever counts.
+    // Attempts are counted in the store, for all processes.
     another(place.open(), &clock).rights().confirm_erasure(id, &fourth).await.unwrap();
     let late = rights.request_erasure(&user("ada")).await.unwrap();
     assert!(late.token.is_none() && late.is_duplicate, "she has confirmed already");

@@ -1,4 +1,4 @@
-//! What is held is left, whoever wants it gone.
+//! Held data is not deleted.
 
 use tower_guestbook::privacy::{HeldClass, LegalHold};
 

@@ -98,7 +98,7 @@ impl PersonalData for Addresses {
     }
 }
 
-/// Consent, of which analytics needs none until somebody objects, and preferences.
+/// Consent, with analytics as opt-out, and preferences.
 fn with_rules<S: Store>(builder: GuestbookBuilder<S>) -> GuestbookBuilder<S> {
     let purposes = Purposes::builder()
         .purpose(Purpose::new("analytics", Category::Analytics).mode(Mode::ExemptWithObjection))

@@ -1,4 +1,4 @@
-//! Article 12: whoever asks is answered within a month.
+//! Article 12: requests are answered within a month.
 
 use tower_guestbook::{
     privacy::{Actor, AuditAction, RestrictionReason},
@@ -125,7 +125,11 @@ async fn audit_records_each_step_of_a_request_with_its_actor() {
     guestbook.rights().verify_request(id).await.unwrap();
     assert_eq!(noted().await, changed_by(&Actor::System), "nobody was named");
     by_desk.cancel_request(&user("ada"), id).await.unwrap();
-    assert_eq!(noted().await, changed_by(&Actor::User(user("ada"))), "that is theirs, whoever types it");
+    assert_eq!(
+        noted().await,
+        changed_by(&Actor::User(user("ada"))),
+        "the actor is the user, even if an operator types it"
+    );
 }
 
 #[tokio::test]

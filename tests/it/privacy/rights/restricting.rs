@@ -52,7 +52,7 @@ async fn restrict_applies_in_the_store_at_once_and_elsewhere_within_the_cache_ag
     clock.advance(Duration::from_secs(1));
     assert_eq!(there.ok("/allows/marketing").await.body, "false Restricted");
     assert_eq!(there.ok("/allows/analytics").await.body, "false Restricted");
-    assert_eq!(there.ok("/track").await.body, "Restricted", "whoever asks is told");
+    assert_eq!(there.ok("/track").await.body, "Restricted", "the user is told");
     assert_eq!(there.ok("/user").await.body, "ada", "she may still be logged in");
     let mut here = TestClient::new(&app(&one));
     here.ok("/login/ada").await;

@@ -7,8 +7,8 @@
 //!
 //! The file is made the first time (`--seed` makes another one) and taken again if it has the same size. Each question is asked
 //! `--times` times (5) by a process of its own, so that its memory is its own: `MiB` is the peak above what the process had before it
-//! asked anything. Before that, hours and days are summed up; with `--raw yes` they are left as they are, and with
-//! `--rolling yes` they are summed up while the file is made. `--only WORD` asks those whose name has that word. With `--export` the rows are written as Parquet, and with
+//! asked anything. Before that, hours and days are rolled up; with `--raw yes` they are not, and with
+//! `--rolling yes` they are rolled up while the file is made. `--only WORD` asks those whose name has that word. With `--export` the rows are written as Parquet, and with
 //! `--peer PYTHON` DuckDB (the package `duckdb` of that Python, with two threads) loads them into a table and is asked the same as
 //! often, in turns; the answers are compared to the last row.
 
@@ -95,7 +95,7 @@ async fn fill(settings: &Settings) {
         let guestbook = builder.retention(RetentionRules::off()).build().expect("the settings are right");
         tokio::spawn(async move {
             loop {
-                guestbook.analytics().roll_up().await.expect("summed up");
+                guestbook.analytics().roll_up().await.expect("rolled up");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         })
@@ -138,9 +138,9 @@ fn guestbook(settings: &Settings) -> Guestbook {
 /// Sums up what is over.
 async fn roll_up(settings: &Settings) {
     let (guestbook, begin) = (guestbook(settings), Instant::now());
-    guestbook.analytics().roll_up().await.expect("summed up");
+    guestbook.analytics().roll_up().await.expect("rolled up");
     let size = std::fs::metadata(&settings.file).expect("it is there").len() >> 20;
-    println!("summed up in {:.1} s, the file has {size} MiB", begin.elapsed().as_secs_f64());
+    println!("rolled up in {:.1} s, the file has {size} MiB", begin.elapsed().as_secs_f64());
 }
 
 async fn export(settings: &Settings, directory: &Path) {

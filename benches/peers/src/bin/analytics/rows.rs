@@ -69,7 +69,7 @@ struct RequestContext {
     session: u64,
     agent: usize,
     network: u32,
-    /// So many events are to come.
+    /// Number of events still to come.
     left: u64,
     is_new: bool,
     route: usize,

@@ -266,7 +266,7 @@ async fn erase_fails_without_effect_when_the_journal_is_read_only() {
     match &disk {
         Some(disk) => disk.remount("ro"),
         None => {
-            // Whoever cannot mount is not the superuser, so that permissions count.
+            // Without the right to mount, the process is not the superuser, so permissions apply.
             let mut permissions = std::fs::metadata(&path).unwrap().permissions();
             permissions.set_readonly(true);
             std::fs::set_permissions(&path, permissions).unwrap();

@@ -4,7 +4,7 @@ use tower_guestbook::{activity::Recorder, http::OnStoreError};
 
 use super::*;
 
-/// A store as it was restored: somebody is logged in whom the journal keeps out, and somebody else.
+/// A restored store with a session of a user who is erased in the journal, and one of another user.
 async fn restored(place: &Place) -> (SqliteStore, Shelf, Browser, Browser) {
     let store = place.open();
     let (builder, _clock) = support::builder(store.clone());
@@ -82,7 +82,7 @@ async fn requests_see_a_store_error_while_the_replay_fails() {
         assert!(rights.export(&user("ada")).await.is_err());
         assert_eq!(guestbook.sessions().list(&user("bob")).await.unwrap_err().kind(), ErrorKind::Unavailable);
 
-        // The next sweep tries again by itself.
+        // The next sweep tries again.
         shelf.set(Fault::Good);
         while guestbook.ready().await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
