@@ -45,7 +45,9 @@ use crate::{
 ///
 /// At login the user takes over the refusals of the visitor
 /// ([`MergePolicy`](crate::consent::MergePolicy)), the cookie is removed, and its token is invalid
-/// afterwards. After a logout the browser is a new visitor. If a browser sends its first two
+/// afterwards. After a logout the browser is a new visitor: an objection that the user made as a
+/// visitor is the account's now, and purposes that need no consent are allowed again in this
+/// browser until somebody objects there. If a browser sends its first two
 /// decisions in parallel, each creates a visitor and the browser keeps one of them: send the
 /// decisions one after the other, or as one.
 ///
