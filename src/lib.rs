@@ -95,7 +95,7 @@
 //! | `tower-sessions-0-14` | | the same for 0.14, which axum-login 0.18 uses |
 //! | `tzdb` | | a time zone database compiled in, for systems that have none |
 //! | `zip` | | `Rights::export_archive` and `ExportService`: a copy of somebody's data as a ZIP file with a manifest |
-//! | `testing` | | `store::testing`, the conformance suite for your own store |
+//! | `testing` | | `testing::login_as` for the tests of an application; `store::testing`, the conformance suite for your own store |
 
 mod api;
 mod engine;
@@ -114,6 +114,8 @@ pub mod security;
 pub mod store;
 mod time;
 
+#[cfg(feature = "testing")]
+pub use self::api::testing;
 #[cfg(feature = "axum")]
 pub use self::http::extract::{CurrentUserId, Permitted};
 pub use self::{

@@ -9,3 +9,5 @@ pub mod prelude;
 pub mod privacy;
 pub mod retention;
 pub mod session;
+#[cfg(feature = "testing")]
+pub mod testing;

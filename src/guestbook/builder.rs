@@ -22,7 +22,7 @@ use crate::{
         retention::RetentionRules,
         rights::PersonalData,
         runtime::Runtime,
-        sessions::Settings,
+        sessions::{Hooks, Settings},
         users::{DynUserLoader, UserLoader},
     },
     error::Result,
@@ -32,7 +32,7 @@ use crate::{
     },
     model::{
         privacy::{AuditKey, ErasedActivities},
-        session::{AnonymousLimits, Lifetime, Realm, SessionCap, SessionLimits},
+        session::{AnonymousLimits, Lifetime, LoginEvent, LogoutEvent, Realm, SessionCap, SessionLimits},
     },
     store::Store,
     time::Clock,
@@ -76,6 +76,7 @@ pub struct GuestbookBuilder<S> {
     preferences: Option<Box<MakePreferences>>,
     users: Option<Box<dyn DynUserLoader>>,
     user_cache_age: Duration,
+    hooks: Hooks,
     sources: Vec<Box<dyn PersonalData>>,
     tombstone_retention: Duration,
     erased_activities: ErasedActivities,
@@ -132,6 +133,7 @@ impl<S> GuestbookBuilder<S> {
             preferences: None,
             users: None,
             user_cache_age: Duration::ZERO,
+            hooks: Hooks::default(),
             sources: Vec::new(),
             tombstone_retention: 400 * DAY,
             erased_activities: ErasedActivities::Deleted,
@@ -258,6 +260,36 @@ impl<S: Store> GuestbookBuilder<S> {
     /// depends on consent.
     pub fn consent(mut self, rules: ConsentRules) -> Self {
         self.consent = Some(rules);
+        self
+    }
+
+    /// Adds a hook that is called after each login, once its session is stored: to tell the user of
+    /// a login from a new device, for example.
+    ///
+    /// The request waits for it, so start a task for what takes long. A hook that panics is logged
+    /// and changes nothing. Knowing whether a device is new costs a read of the user's sessions.
+    ///
+    /// ```
+    /// # use tower_guestbook::{Guestbook, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new())
+    ///     .on_login(|login| {
+    ///         if login.is_new_device == Some(true) {
+    ///             println!("tell {} of a login on {:?}", login.user.as_str(), login.session.device);
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # drop(guestbook); Ok(()) }
+    /// ```
+    pub fn on_login(mut self, hook: impl Fn(&LoginEvent) + Send + Sync + 'static) -> Self {
+        self.hooks.login.push(Box::new(hook));
+        self
+    }
+
+    /// Adds a hook that is called after each logout that a user makes. Sessions that expire, or
+    /// that are revoked from elsewhere, are no logouts.
+    pub fn on_logout(mut self, hook: impl Fn(&LogoutEvent) + Send + Sync + 'static) -> Self {
+        self.hooks.logout.push(Box::new(hook));
         self
     }
 

@@ -25,7 +25,8 @@ use crate::{
         ActivityLayer, ConsentEnforcement, ConsentLayer, ErasureService, ExportService, GuestbookLayer, PrivacyService,
         RequireConsent, RequireLogin, SessionLayer,
     },
-    model::{activity::ActivityFilter, consent::PurposeId},
+    id::SessionToken,
+    model::{activity::ActivityFilter, consent::PurposeId, session::Login},
     store::Store,
 };
 
@@ -107,6 +108,41 @@ impl Guestbook {
             }
             _ => Err(wrong(&format!("require_consent(): purpose {:?} is not declared in consent()", purpose.as_str()))),
         }
+    }
+
+    /// Logs a user in outside of a request, and returns the token of the new session: for a client
+    /// that keeps it itself, such as a program with an `Authorization` header, and for tests.
+    ///
+    /// No browser gets a cookie from it: in a handler use
+    /// [`Session::log_in`](crate::Session::log_in).
+    ///
+    /// ```
+    /// use tower_guestbook::{Guestbook, session::Login, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
+    /// let guestbook = Guestbook::builder(MemoryStore::new()).accept_bearer().build()?;
+    /// let token = guestbook.log_in(Login::new(42)).await?;
+    /// let header = format!("Bearer {}", &*token.expose_secret());
+    /// # let _ = header;
+    /// assert_eq!(guestbook.sessions().list(&42.into()).await?.len(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`Session::log_in`](crate::Session::log_in).
+    pub async fn log_in(&self, login: Login) -> Result<SessionToken> {
+        let login = login.into_parts()?;
+        let stamp = match (login.stamp, &self.inner.users) {
+            (None, Some(users)) => users.current_stamp(&login.user).await?,
+            (stamp, _) => stamp,
+        };
+        self.inner.sessions.begin(login, stamp).await
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.inner.session_layer.cookie_name()
     }
 
     /// Returns a gate that lets a request pass only for a logged-in user: a layer for routes, inside

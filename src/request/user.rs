@@ -159,10 +159,9 @@ impl RequestContext {
     /// [`ErrorKind::InvalidInput`] if the loader does not know the user, [`ErrorKind::Unavailable`]
     /// and [`ErrorKind::Timeout`].
     pub(super) async fn current_stamp(&self, id: &UserId) -> Result<Option<CredentialStamp>> {
-        let Some(users) = self.inner.services.users() else { return Ok(None) };
-        match users.load(id).await? {
-            Some(user) => Ok(user.stamp()),
-            None => Err(Error::new(ErrorKind::InvalidInput, "the user loader does not know this user")),
+        match self.inner.services.users() {
+            Some(users) => users.current_stamp(id).await,
+            None => Ok(None),
         }
     }
 

@@ -1,10 +1,12 @@
 //! [`Sessions`]: the sessions of a guestbook, found, started and ended. Store, cache, rules and clock come together here.
 
 mod anonymous;
+mod hooks;
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use self::anonymous::AnonymousSessions;
+pub(crate) use self::hooks::Hooks;
 use crate::{
     engine::{
         pending::PendingErasures,
@@ -13,12 +15,13 @@ use crate::{
         tasks::Tasks,
     },
     error::{Error, ErrorKind, Result},
-    id::{SessionId, SessionKey, UserId, VisitorId},
+    id::{SessionId, SessionKey, SessionToken, UserId, VisitorId},
     model::{
         consent::Subject,
         session::{
-            AnonymousLimits, Changes, CredentialEpoch, Lifetime, Merge, Realm, SessionCap, SessionData, SessionInfo,
-            SessionLimits, SessionRecord, SessionStatus, note_renewal, session_status,
+            AnonymousLimits, Changes, CredentialEpoch, CredentialStamp, Lifetime, LoginParts, Merge, Realm, SessionCap,
+            SessionData, SessionHead, SessionInfo, SessionLimits, SessionRecord, SessionStatus, note_renewal,
+            session_status,
         },
     },
     store::{
@@ -63,6 +66,7 @@ struct Inner {
     anonymous: AnonymousSessions,
     settings: Settings,
     pending: PendingErasures,
+    hooks: Hooks,
 }
 
 #[derive(Clone, Debug)]
@@ -125,11 +129,12 @@ impl Sessions {
         profiles: Option<Profiles>,
         pending: PendingErasures,
         settings: Settings,
+        hooks: Hooks,
     ) -> Self {
         let cache = SessionCache::new(settings.cache_entries, settings.cache_bytes, settings.cache_age);
         let replaced = Cache::new(REPLACED_KEYS, usize::MAX, ENDED_MEMORY);
         let anonymous = AnonymousSessions::new(settings.anonymous);
-        let inner = Inner { runtime, cache, replaced, profiles, anonymous, settings, pending };
+        let inner = Inner { runtime, cache, replaced, profiles, anonymous, settings, pending, hooks };
         Self { inner: Arc::new(inner) }
     }
 
@@ -145,6 +150,26 @@ impl Sessions {
     /// The live sessions of a user in every realm, for a copy of all their data.
     pub(crate) async fn list_of_all_realms(&self, user: &UserId) -> Result<Vec<SessionInfo>> {
         self.list_in(None, user, None).await
+    }
+
+    /// Begins a session for a user who logs in outside of a request. Returns its token.
+    pub(crate) async fn begin(&self, login: LoginParts, stamp: Option<CredentialStamp>) -> Result<SessionToken> {
+        let LoginParts { user, lifetime, epoch, .. } = login;
+        let lifetime = lifetime.unwrap_or(self.inner.settings.lifetime);
+        lifetime.check()?;
+        let now = self.now();
+        let mut head = SessionHead::new(SessionId::generate(now)?, now, lifetime);
+        head.realm = self.realm();
+        head.authenticated_at = Some(now);
+        head.user = Some(user);
+        head.epoch = epoch.unwrap_or_default();
+        head.stamp = stamp;
+        let rule = if epoch.is_some() { EpochRule::Compare } else { EpochRule::Stamp };
+        let token = SessionToken::generate()?;
+        let record = SessionRecord { head, data: SessionData::default() };
+        let started = self.insert(token.key(), record, rule, None).await?;
+        self.logged_in(&started.record.head).await;
+        Ok(token)
     }
 
     /// Ends one session of a user. `false` if it was over already or belongs to somebody else.

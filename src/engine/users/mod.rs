@@ -80,10 +80,6 @@ impl LoadedUser {
         self.user.downcast_ref()
     }
 
-    pub(crate) fn stamp(&self) -> Option<CredentialStamp> {
-        self.stamp
-    }
-
     /// Whether a session with this stamp belongs to the current credentials. A session without one
     /// is bound to none.
     fn agrees_with(&self, stamp: Option<CredentialStamp>) -> bool {
@@ -135,6 +131,17 @@ impl Users {
             }
         }
         Ok(loaded)
+    }
+
+    /// Returns the stamp of the user's credentials as they are now; `None` if the loader makes none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the loader does not know the user, and as for
+    /// [`find`](Self::find).
+    pub(crate) async fn current_stamp(&self, id: &UserId) -> Result<Option<CredentialStamp>> {
+        let unknown = || Error::new(ErrorKind::InvalidInput, "the user loader does not know this user");
+        Ok(self.load(id).await?.ok_or_else(unknown)?.stamp)
     }
 
     pub(crate) fn has_role(&self, user: &LoadedUser, role: &str) -> bool {

@@ -88,7 +88,7 @@ impl<S: Store> GuestbookBuilder<S> {
         let activities = Activities::new(runtime.clone(), objections.clone());
         let analytics = Analytics::new(runtime.clone(), analytics_rules, objections);
         let absolute = self.settings.lifetime.absolute;
-        let sessions = Sessions::new(runtime.clone(), profiles.clone(), pending.clone(), self.settings);
+        let sessions = Sessions::new(runtime.clone(), profiles.clone(), pending.clone(), self.settings, self.hooks);
         // The replay of the journal is recorded while everybody else waits for it.
         let audit = AuditTrail::new(ungated.clone(), self.audit_key);
         let periods = periods(&self.retention, absolute, self.tombstone_retention);

@@ -41,6 +41,11 @@ impl SessionLayer {
         self.shared.keeps_targets.store(true, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.shared.transport.cookie.name()
+    }
+
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.shared.sessions
     }

@@ -3,6 +3,7 @@
 mod anonymous;
 mod changes;
 mod data;
+mod events;
 mod login;
 mod policy;
 mod realm;
@@ -19,6 +20,7 @@ pub use self::{
     anonymous::AnonymousLimits,
     changes::{Changes, Merge},
     data::{SessionData, SessionLimits},
+    events::{LoginEvent, LogoutEvent},
     login::{CredentialEpoch, Login},
     policy::{Lifetime, OnSessionLimit, SessionCap},
     realm::Realm,

@@ -87,6 +87,10 @@ impl Session {
             return Err(error);
         }
         self.context.load_user_profile(user).await;
+        let stored = self.context.state().current.clone();
+        if let Some(current) = stored {
+            self.context.sessions().logged_in(&current.record.head).await;
+        }
         if let Some(activity) = self.context.activity() {
             activity.login();
         }
@@ -372,6 +376,10 @@ impl Session {
     }
 
     fn logged_out(&self) {
+        let ended = self.context.state().current.clone();
+        if let Some(current) = ended {
+            self.context.sessions().logged_out(&current.record.head);
+        }
         if let Some(activity) = self.context.activity().filter(|_| self.context.who().0.is_some()) {
             activity.logout();
         }

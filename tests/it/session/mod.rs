@@ -5,6 +5,7 @@ mod cookies;
 mod credentials;
 mod ended;
 mod flashes;
+mod hooks;
 mod late_answers;
 mod lifecycle;
 mod parallel;
