@@ -15,7 +15,7 @@ use crate::{
     id::fill_random,
 };
 
-/// Who may read and write what we make, as the permission bits of Unix. Elsewhere it means nothing.
+/// Permission bits of new files on Unix. Ignored on other systems.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileMode(u32);
 
@@ -24,7 +24,7 @@ impl FileMode {
         Self(mode)
     }
 
-    /// The owner must be able to use the file, and nobody can run it.
+    /// The owner must be able to use the file, and nobody may execute it.
     pub(crate) fn check(self) -> Result<()> {
         if self.0 & 0o600 == 0o600 && self.0 & !0o666 == 0 {
             return Ok(());
@@ -65,8 +65,8 @@ pub(crate) fn create_new(path: &Path, mode: FileMode) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file if it is not there, and warns if others can read one that is. What a dangling link
-/// points to is made.
+/// Creates a file if it does not exist, and warns if others can read an existing one. The target of
+/// a dangling link is created.
 #[cfg(feature = "sqlite")]
 pub(crate) fn create_if_missing(path: &Path, mode: FileMode) -> io::Result<()> {
     match create_new(path, mode) {
@@ -147,7 +147,7 @@ impl Replacement {
             fill_random(&mut random).map_err(io::Error::other)?;
             let temporary = beside(&target, &format!(".{:016x}{suffix}", u64::from_ne_bytes(random)));
             let file = create_new(&temporary, mode)?;
-            // Locked for as long as somebody is at it: nobody else takes it for abandoned.
+            // Locked while it is in use, so that no other process takes it for abandoned.
             if file.try_lock().is_ok() && temporary.exists() {
                 return Ok(Self { file: Some(file), temporary, target });
             }
@@ -241,5 +241,5 @@ fn set_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// How many times another process may take a new file for an abandoned one.
+/// How many times another process may mistake a new file for an abandoned one.
 const ATTEMPTS: u32 = 5;

@@ -29,7 +29,7 @@ impl Gate {
         self.state.send_replace(State::Open);
     }
 
-    /// What must come first went wrong. A gate that is open stays open.
+    /// A prerequisite has failed. An open gate stays open.
     pub(crate) fn fail(&self, error: Error) {
         self.state.send_if_modified(|state| {
             let is_open = matches!(state, State::Open);

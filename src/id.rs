@@ -1,4 +1,4 @@
-//! Who and which: [`UserId`], the public [`SessionId`], the secret [`SessionToken`] and its hash,
+//! Identifiers: [`UserId`], the public [`SessionId`], the secret [`SessionToken`] and its hash,
 //! [`SessionKey`].
 
 use std::{fmt, str::FromStr, sync::Arc};
@@ -135,12 +135,12 @@ impl<'de> Deserialize<'de> for UserId {
     }
 }
 
-/// A visitor without an account: a UUID that means nothing. It may appear in events and receipts;
-/// it lets nobody decide.
+/// A visitor without an account: a random UUID. It may appear in events and receipts, and does not
+/// authorise decisions.
 ///
-/// Where consent is configured, a visitor who decides gets one: made from the secret in their
-/// cookie, by a hash. Otherwise the application may put one into the request's extensions before
-/// the activity layer, or set it in its `enrich` hook.
+/// With consent configured, a visitor who decides gets one, derived from the secret in their cookie
+/// by a hash. Otherwise the application may insert one into the request's extensions before the
+/// activity layer, or set it in its `enrich` hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VisitorId(Uuid);
@@ -204,8 +204,8 @@ impl fmt::Debug for VisitorToken {
     }
 }
 
-/// The public name of a session, a UUIDv7 (RFC 9562). It may appear in lists and logs; it lets
-/// nobody in.
+/// The public id of a session, a UUIDv7 (RFC 9562). It may appear in lists and logs, and does not
+/// authenticate anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
@@ -338,8 +338,8 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// The SHA-256 of a [`SessionToken`]: what a store knows a session by. Who reads the store cannot
-/// log in with it.
+/// The SHA-256 of a [`SessionToken`], under which a store keeps a session. A reader of the store
+/// cannot log in with it.
 ///
 /// A token has 256 random bits, so a plain fast hash is enough: there is nothing to guess that salt
 /// would protect.

@@ -140,7 +140,7 @@ impl Clock {
     ///
     /// # Panics
     ///
-    /// On the system clock, which nobody but the system moves.
+    /// On the system clock, which cannot be moved.
     pub fn advance(&self, duration: Duration) {
         let hand = self.manual.as_ref().expect("only a manual clock can be moved");
         hand.fetch_add(to_millis(duration), Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! What works outside a request: each part brings a store, its rules, the clock and background
-//! tasks together.
+//! The services outside a request. Each combines a store, its rules, the clock and background
+//! tasks.
 
 pub(crate) mod activities;
 pub(crate) mod analytics;

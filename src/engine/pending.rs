@@ -27,7 +27,7 @@ pub(crate) struct PendingErasures {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Whether there is one, so that nobody takes the lock when there is none.
+    /// Whether there is any, so that the lock is taken only then.
     is_any: AtomicBool,
     users: Mutex<HashMap<UserId, PendingErasure>>,
 }
@@ -61,8 +61,8 @@ impl PendingErasures {
         self.inner.is_any.store(true, Ordering::Release);
     }
 
-    /// Whether the caller may try: nobody else does. Users who are not pending may be tried by
-    /// everybody.
+    /// Returns whether the caller may try; nobody else does then. Everybody may try users who are
+    /// not pending.
     pub(crate) fn take_turn(&self, user: &UserId) -> bool {
         match self.users().get_mut(user) {
             Some(pending) => !std::mem::replace(&mut pending.is_tried, true),
@@ -78,12 +78,12 @@ impl PendingErasures {
         }
     }
 
-    /// What the journal has of the user already.
+    /// The journal's erasures of the user.
     pub(crate) fn entered(&self, user: &UserId) -> Option<Erasure> {
         self.users().get(user)?.entered.clone()
     }
 
-    /// Those that nobody tries at the moment, and in whose name they are to be tried.
+    /// Users whom nobody tries at the moment, and the actor of the attempt.
     pub(crate) fn waiting(&self) -> Vec<(UserId, Actor)> {
         let users = self.users();
         let waiting = users.iter().filter(|(_, pending)| !pending.is_tried);

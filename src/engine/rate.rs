@@ -1,4 +1,4 @@
-//! [`RateLimit`]: how often somebody may do something, and [`Allowances`]: how much of it they have used.
+//! [`RateLimit`] and [`Allowances`]: rate limits by key.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -26,11 +26,11 @@ pub struct RateLimit {
     per: Duration,
 }
 
-/// What each of a bounded number of keys has used of one limit. The key that was used least
-/// recently is forgotten first and begins anew, so nobody is limited by what others do.
+/// The use of one limit by a bounded number of keys. The least recently used key is dropped first
+/// and starts again, so nobody is limited by the use of others.
 ///
-/// It knows keys by a hash with a random seed: nobody can choose to share one, and no name is left
-/// of somebody who is erased.
+/// Keys are stored as hashes with a random seed: nobody can choose to collide with another, and no
+/// name of an erased user remains.
 #[derive(Debug)]
 pub(crate) struct Allowances {
     limit: RateLimit,
@@ -60,12 +60,12 @@ impl RateLimit {
         self.requests > 0 && (MIN_SPAN..=MAX_SPAN).contains(&self.per)
     }
 
-    /// What a request uses up.
+    /// Returns the cost of a request.
     pub(crate) fn cost(self) -> u64 {
         u64::try_from(to_millis(self.per)).unwrap_or(0)
     }
 
-    /// What is left of `used` after some time.
+    /// Returns what still counts of `used` after some time.
     pub(crate) fn left(self, used: u64, elapsed: Duration) -> u64 {
         let millis = u64::try_from(to_millis(elapsed)).unwrap_or(0);
         used.saturating_sub(millis.saturating_mul(self.requests.into()))
@@ -87,7 +87,7 @@ impl Allowances {
         Self { limit, used: Mutex::new(used), hasher: RandomState::new() }
     }
 
-    /// Uses the limit of `key` once, or says how long to wait. A refusal uses nothing.
+    /// Uses the limit of `key` once, or returns how long to wait. A refusal uses nothing.
     pub(crate) fn take(&self, key: &impl Hash, now: Timestamp) -> Result<(), Duration> {
         let key = self.hasher.hash_one(key);
         let mut all = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Allowances {
         }
     }
 
-    /// What was [taken](Self::take) turned out not to be needed.
+    /// Gives back what was [taken](Self::take) but not needed.
     pub(crate) fn give_back(&self, key: &impl Hash) {
         let key = self.hasher.hash_one(key);
         if let Some(used) = self.used.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&key) {

@@ -1,11 +1,11 @@
-//! What a guestbook does in the background, beside storing events and retention.
+//! Background tasks of a guestbook, except storing events and retention.
 
 use std::time::Duration;
 
 use crate::engine::{audit::AuditTrail, rights::Rights, sessions::Sessions};
 
-/// Removes expired sessions for as long as the guestbook lives; an error is reported and tried
-/// again next time.
+/// Deletes expired sessions as long as the guestbook lives. An error is logged, and the next run
+/// tries again.
 pub(super) async fn sweep(sessions: Sessions, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -19,8 +19,8 @@ pub(super) async fn sweep(sessions: Sessions, interval: Duration) {
     }
 }
 
-/// Replays the journal, goes on with erasures that were interrupted, and forgets old ones. Apart
-/// from [`sweep`], as a source of the application may take its time.
+/// Replays the journal, continues interrupted erasures, and deletes expired ones. Separate from
+/// [`sweep`], because a source of the application may be slow.
 pub(super) async fn go_on_erasing(rights: Rights, interval: Duration) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! [`GuestbookBuilder`]: what a guestbook is told before it is built.
+//! [`GuestbookBuilder`]: the settings of a guestbook.
 
 mod build;
 mod check;
@@ -99,7 +99,7 @@ pub struct GuestbookBuilder<S> {
 /// Makes the preferences, whose type only the caller of [`GuestbookBuilder::preferences`] knows.
 type MakePreferences = dyn FnOnce(Parts) -> Result<Arc<dyn DynPreferences>> + Send + Sync;
 
-/// What preferences are made of, beside their rules.
+/// The parts from which the preference service is created, beside its rules.
 struct Parts {
     runtime: Runtime,
     profiles: Profiles,

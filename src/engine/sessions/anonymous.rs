@@ -28,7 +28,7 @@ pub(super) struct AnonymousSessions {
     is_crowded: AtomicBool,
 }
 
-/// What this process may add before it asks the store again.
+/// What this process may add before it reads the total from the store again.
 #[derive(Debug, Default)]
 struct Room {
     sessions: u64,
@@ -36,8 +36,8 @@ struct Room {
     warned_at: Option<Timestamp>,
 }
 
-/// What a network has used up lately, in units of one session, or one byte, and one millisecond:
-/// nothing is rounded.
+/// Recent use of a network, in units of one session, or one byte, and one millisecond: nothing is
+/// rounded.
 #[derive(Clone, Copy, Debug)]
 struct Used {
     at: Timestamp,
@@ -52,7 +52,7 @@ const SPAN: Duration = Duration::from_secs(600);
 /// begins anew.
 const NETWORKS: NonZeroUsize = NonZeroUsize::new(10_000).expect("more than none");
 
-/// The most sessions that one step ends, and the most steps at a time: the rest is for the next.
+/// Maximum number of sessions that one step ends, and of steps at a time.
 const STEP: usize = 256;
 const STEPS: usize = 8;
 
@@ -101,7 +101,7 @@ impl AnonymousSessions {
                 return Err(Error::new(ErrorKind::RateLimited, problem).with_retry_after(longest));
             }
         }
-        // What was used while there was room for all is no debt.
+        // Use before the limit was half full does not count.
         used.sessions = used.sessions.min(most_sessions);
         used.bytes = used.bytes.min(most_bytes);
         Ok(())
@@ -173,7 +173,7 @@ fn cost(amount: u64) -> u128 {
     u128::from(amount) * millis(SPAN)
 }
 
-/// What is left of `used` after some time, if `most` is given back in a span.
+/// Returns what still counts of `used` after some time, if `most` is replenished in a span.
 fn left(used: u128, elapsed: Duration, most: u64) -> u128 {
     used.saturating_sub(millis(elapsed) * u128::from(most))
 }

@@ -58,8 +58,7 @@ pub struct Sessions {
 struct Inner {
     runtime: Runtime,
     cache: SessionCache,
-    /// Keys of no session in whose place somebody logged in: a late request that brought one starts
-    /// no session.
+    /// Keys of unknown tokens that a login has replaced: a late request with one begins no session.
     replaced: Cache<SessionKey, ()>,
     /// Set if consent or preferences are configured.
     profiles: Option<Profiles>,
@@ -82,7 +81,7 @@ pub(crate) struct Settings {
     pub(crate) cache_bytes: usize,
 }
 
-/// What was found under a key that a request presented.
+/// The session under a key that a request presented.
 #[derive(Debug)]
 pub(crate) enum Finding {
     Live(Arc<SessionRecord>),
@@ -101,7 +100,7 @@ pub(crate) enum Usage {
     Passive,
 }
 
-/// What [`Sessions::find`] found.
+/// The result of [`Sessions::find`].
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) finding: Finding,
@@ -115,7 +114,7 @@ const LIST_LIMIT: usize = 1_000;
 /// The number of logins with a stale cookie that are remembered, for a minute.
 const REPLACED_KEYS: usize = 4_096;
 
-/// How many expired sessions one transaction removes.
+/// Number of expired sessions that one transaction deletes.
 const PURGE_CHUNK: usize = 500;
 
 impl Sessions {
@@ -172,7 +171,8 @@ impl Sessions {
         Ok(token)
     }
 
-    /// Ends one session of a user. `false` if it was over already or belongs to somebody else.
+    /// Ends one session of a user. Returns `false` if it has ended already or belongs to another
+    /// user.
     ///
     /// # Errors
     ///
@@ -181,9 +181,9 @@ impl Sessions {
         Ok(self.end(Revocation::One(self.realm(), user.clone(), id)).await? > 0)
     }
 
-    /// Ends all sessions of a user, for example when the account is disabled. How many there were.
+    /// Ends all sessions of a user, for example when the account is disabled. Returns their number.
     ///
-    /// Raises the user's [epoch](CredentialEpoch) in the same step: a login with an epoch that was
+    /// Raises the user's [epoch](CredentialEpoch) in the same transaction: a login with an epoch
     /// read before is refused.
     ///
     /// # Errors
@@ -193,9 +193,9 @@ impl Sessions {
         self.end(Revocation::User(self.realm(), user.clone())).await
     }
 
-    /// Ends every session of everybody, anonymous ones too. How many there were.
+    /// Ends all sessions, including anonymous ones. Returns their number.
     ///
-    /// Raises everybody's [epoch](CredentialEpoch) in the same step.
+    /// Raises the [epoch](CredentialEpoch) of all users in the same transaction.
     ///
     /// # Errors
     ///
@@ -216,16 +216,16 @@ impl Sessions {
         self.inner.runtime.tasks.within(self.inner.runtime.store.credential_epoch(self.realm(), user.clone())).await
     }
 
-    /// Raises the [epoch](CredentialEpoch) of a user and ends all their sessions: for a password
-    /// that is changed where the user is not logged in, by a reset or by an administrator. How many
-    /// sessions there were.
+    /// Raises the [epoch](CredentialEpoch) of a user and ends all their sessions. Returns their
+    /// number. Use it after a password reset, or a change by an administrator.
     ///
-    /// Call it after the new hash is stored. Where the user changes it in a session of their own,
-    /// [`Session::credentials_changed`](crate::Session::credentials_changed) keeps that session.
+    /// Call it after the new hash is stored. If the user changes the password in a session of their
+    /// own, use [`Session::credentials_changed`](crate::Session::credentials_changed), which keeps
+    /// that session.
     ///
     /// # Errors
     ///
-    /// If the store fails: repeat it then, or sessions made with the old password go on.
+    /// If the store fails: repeat the call; otherwise sessions made with the old password continue.
     pub async fn credentials_changed(&self, user: &UserId) -> Result<u64> {
         self.revoke_user(user).await
     }
@@ -351,7 +351,7 @@ impl Sessions {
         Ok(is_live)
     }
 
-    /// What the store has under `key` now, whatever the cache has.
+    /// Returns the session that the store has under `key`, regardless of the cache.
     pub(crate) async fn reload(&self, key: &SessionKey) -> Result<Loaded> {
         self.inner.runtime.tasks.within(self.inner.runtime.store.load(*key, self.realm())).await
     }
@@ -533,8 +533,8 @@ impl Sessions {
         Ok(heads.into_iter().map(|head| SessionInfo::new(head, current)).collect())
     }
 
-    /// Anonymous sessions have so much more in them. `address`: whose share it is, if nobody has
-    /// counted it yet.
+    /// Counts growth of an anonymous session. `address` is the network that pays for it, if it is
+    /// not counted yet.
     async fn grew(&self, bytes: u64, address: Option<IpAddr>, now: Timestamp) {
         let anonymous = &self.inner.anonymous;
         // It is stored, so it is too late for a refusal.

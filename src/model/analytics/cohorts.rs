@@ -41,14 +41,18 @@ use crate::{error::Result, time::Timestamp};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-/// for (user, event_type, day) in [(1, "visit", 0), (2, "visit", 0), (1, "visit", 2), (3, "visit", 1), (3, "visit", 2)] {
-///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(day * 86_400_000));
+/// for (user, day) in [(1, 0), (2, 0), (1, 2), (3, 1), (3, 2)] {
+///     let time = Timestamp::from_millis(day * 86_400_000);
+///     let mut event = Event::new(EventType::PAGE_VIEW, time);
 ///     event.user = Some(UserId::from(user));
 ///     guestbook.recorder().record_durable(event).await?;
 /// }
 /// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(3 * 86_400_000))?;
-/// let retention = guestbook.analytics().cohort_retention(range, CohortQuery::new(Period::Day)).await?;
-/// let actors = |cohort: usize| retention.cohorts[cohort].cells.iter().map(|cell| cell.actors).collect::<Vec<_>>();
+/// let query = CohortQuery::new(Period::Day);
+/// let retention = guestbook.analytics().cohort_retention(range, query).await?;
+/// let actors = |cohort: usize| {
+///     retention.cohorts[cohort].cells.iter().map(|cell| cell.actors).collect::<Vec<_>>()
+/// };
 /// assert_eq!((actors(0), actors(1), actors(2)), (vec![2, 0, 1], vec![1, 1], vec![0]));
 /// assert_eq!(retention.cohorts[0].cells[2].share, Some(0.5));
 /// # Ok(()) }

@@ -30,15 +30,17 @@ use crate::{error::Result, model::activity::EventType, time::Timestamp};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-/// for (user, event_type, day) in [(1, "search", 0), (1, "search", 0), (2, "search", 0), (2, "export", 0)] {
-///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(day * 86_400_000));
+/// for (user, event_type) in [(1, "search"), (1, "search"), (2, "search"), (2, "export")] {
+///     let time = Timestamp::from_millis(0);
+///     let mut event = Event::new(EventType::new(event_type)?, time);
 ///     event.user = Some(UserId::from(user));
 ///     guestbook.recorder().record_durable(event).await?;
 /// }
-/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(1 * 86_400_000))?;
+/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
 /// let usage = guestbook.analytics().feature_usage(range, FeatureQuery::new().limit(1)).await?;
 /// assert_eq!((usage.active, usage.distinct), (2, 2));
-/// assert_eq!((&*usage.features[0].label, usage.features[0].events, usage.features[0].actors), ("search", 3, 2));
+/// let search = &usage.features[0];
+/// assert_eq!((&*search.label, search.events, search.actors), ("search", 3, 2));
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,8 +189,10 @@ struct Tally {
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-/// for (user, event_type, day) in [(1, "export", 0), (1, "export", 1), (2, "export", 2), (3, "search", 2)] {
-///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(day * 86_400_000));
+/// let events = [(1, "export", 0), (1, "export", 1), (2, "export", 2), (3, "search", 2)];
+/// for (user, event_type, day) in events {
+///     let time = Timestamp::from_millis(day * 86_400_000);
+///     let mut event = Event::new(EventType::new(event_type)?, time);
 ///     event.user = Some(UserId::from(user));
 ///     guestbook.recorder().record_durable(event).await?;
 /// }

@@ -55,7 +55,7 @@ use crate::error::Result;
 ///     event.request = Some(request);
 ///     guestbook.recorder().record_durable(event).await?;
 /// }
-/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(1 * 86_400_000))?;
+/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
 /// let paths = guestbook.analytics().paths(range, PathQuery::from_page("/prices").depth(3)).await?;
 /// let next: Vec<_> = paths.next.iter().map(|place| (place.page.as_str(), place.visits)).collect();
 /// assert_eq!((paths.visits, next), (2, vec![("/", 1), ("/buy", 1)]));

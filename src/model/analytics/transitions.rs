@@ -48,11 +48,12 @@ use crate::error::Result;
 ///     event.request = Some(request);
 ///     guestbook.recorder().record_durable(event).await?;
 /// }
-/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(1 * 86_400_000))?;
+/// let range = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
 /// let query = TransitionQuery::new().without_loops();
 /// let answer = guestbook.analytics().transitions(range, query).await?;
 /// assert_eq!(answer.total, 2);
-/// assert_eq!((&*answer.transitions[0].from, &*answer.transitions[0].to, answer.transitions[0].count), ("/", "/prices", 2));
+/// let first = &answer.transitions[0];
+/// assert_eq!((&*first.from, &*first.to, first.count), ("/", "/prices", 2));
 ///
 /// let prices = guestbook.analytics().page_neighbours(range, "/prices", query).await?;
 /// assert_eq!((prices.views, prices.entries, prices.loops, prices.exits), (3, 0, 1, 2));

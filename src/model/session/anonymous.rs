@@ -1,18 +1,18 @@
 //! [`AnonymousLimits`]: how many sessions of people who are not logged in are kept, and how much is in them.
 
-/// How many anonymous sessions are kept, and how many bytes of data in them.
+/// Limits on anonymous sessions: their number, and the bytes of their data.
 ///
-/// Anybody can begin an anonymous session, so there is a bound on all of them together. Beyond it
-/// the **least recently used** anonymous sessions end, so a new visitor always gets a session;
-/// sessions of logged-in users are never ended for it. The bound can be exceeded for a moment by
-/// what is being stored.
+/// Anybody can begin an anonymous session, so all of them together are limited. Beyond the limit
+/// the **least recently used** anonymous sessions end, so a new visitor always gets a session.
+/// Sessions of logged-in users never end for this reason. The limit may be exceeded briefly by
+/// requests in progress.
 ///
-/// While anonymous sessions take more than half of the bound, each network (the first 24 bits of an
-/// IPv4 address, the first 48 of an IPv6 address) has a share of its own: a request that begins an
-/// anonymous session, or lets one grow, is answered with 429 if its network has used that up. It
-/// holds in each process, only where the client's address is known and
+/// When anonymous sessions take more than half of the limit, each network (the first 24 bits of an
+/// IPv4 address, the first 48 bits of an IPv6 address) has a limit of its own: a request that
+/// begins or enlarges an anonymous session gets 429 if its network has used that up. It applies in
+/// each process, only if the client's address is known and
 /// [trusted](crate::GuestbookBuilder::client_address), and not for private and loopback addresses,
-/// which are those of a proxy.
+/// which belong to proxies.
 ///
 /// ```
 /// use tower_guestbook::session::AnonymousLimits;

@@ -72,7 +72,7 @@ impl Changes {
         !self.clear && self.entries.is_empty()
     }
 
-    /// What a reader that sees `data` through these changes finds under `key`.
+    /// Returns the value under `key` in `data` with these changes applied.
     ///
     /// # Errors
     ///

@@ -80,7 +80,7 @@ impl SessionData {
         self.entries.keys().map(|key| &**key)
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

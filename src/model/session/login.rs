@@ -31,7 +31,7 @@ pub struct Login {
     stamp: Option<CredentialStamp>,
 }
 
-/// What a [`Login`] is made of.
+/// The parts of a [`Login`].
 pub(crate) struct LoginParts {
     pub(crate) user: UserId,
     pub(crate) lifetime: Option<Lifetime>,
@@ -87,7 +87,8 @@ impl fmt::Debug for Login {
     }
 }
 
-/// How often a user's credentials were changed or their sessions ended, in one realm.
+/// The number of changes of a user's credentials in one realm, including revocations of all
+/// sessions.
 ///
 /// A login takes time: the stored password hash is read, verified, and then a session begins. If
 /// the password is changed in between, that session belongs to somebody who knows the *old*

@@ -65,19 +65,20 @@ impl Lifetime {
         Err(Error::new(ErrorKind::InvalidInput, problem))
     }
 
-    /// How often at most a request is recorded as activity: every 60 seconds, or every twentieth of
-    /// a short idle time.
+    /// The minimum time between two stored touches: 60 seconds, or a twentieth of a short idle
+    /// timeout.
     ///
-    /// So a session ends between `idle - touch_interval` and `idle` after its last request, never
+    /// A session therefore ends between `idle - touch_interval` and `idle` after its last request,
+    /// never later.
     /// later.
     pub fn touch_interval(&self) -> Duration {
         Duration::from_secs(60).min(self.idle / 20)
     }
 
-    /// How often at most a persistent cookie is sent again with a new `Max-Age`: once a day, or
-    /// every quarter of an idle time that is shorter than four days.
+    /// The minimum time between two renewals of a persistent cookie: one day, or a quarter of an
+    /// idle timeout shorter than four days.
     ///
-    /// So the browser keeps the cookie until up to one such interval before the session ends.
+    /// The browser may therefore drop the cookie up to one such interval before the session ends.
     pub fn renewal_interval(&self) -> Duration {
         Duration::from_secs(24 * 60 * 60).min(self.idle / 4)
     }
@@ -89,12 +90,12 @@ impl Default for Lifetime {
     }
 }
 
-/// How many sessions a user may have at a time (OWASP ASVS 7.1.2).
+/// The maximum number of sessions per user (OWASP ASVS 7.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionCap {
     /// The number, at least 1. Default: 100.
     pub max: u32,
-    /// What a login does when there are that many. Default: end the oldest.
+    /// What a login does at the maximum. Default: end the oldest session.
     pub on_limit: OnSessionLimit,
 }
 
@@ -110,7 +111,7 @@ impl Default for SessionCap {
     }
 }
 
-/// What a login does when the user has as many sessions as allowed.
+/// What a login does when the user has the maximum number of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnSessionLimit {

@@ -17,7 +17,7 @@ pub struct SessionHead {
     pub id: SessionId,
     /// Which kind of accounts it belongs to.
     pub realm: Realm,
-    /// Who is logged in; `None` for an anonymous session.
+    /// The logged-in user; `None` for an anonymous session.
     pub user: Option<UserId>,
     /// The epoch of the user's credentials that the session was made in; 0 for an anonymous
     /// session.

@@ -3,7 +3,7 @@
 use super::record::SessionHead;
 use crate::time::Timestamp;
 
-/// What is to be done with a session that a request presents.
+/// What to do with a session that a request presents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
     /// It is live and was recorded as seen a moment ago.
@@ -14,7 +14,7 @@ pub enum SessionStatus {
     Expire,
 }
 
-/// What is to be done with the session `head` at `now`.
+/// Returns what to do with the session `head` at `now`.
 pub fn session_status(head: &SessionHead, now: Timestamp) -> SessionStatus {
     if head.is_expired(now) {
         SessionStatus::Expire

@@ -70,8 +70,10 @@ use crate::error::Result;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> tower_guestbook::Result<()> {
 /// let guestbook = Guestbook::builder(MemoryStore::new()).build()?;
-/// for (user, event_type, second) in [(1, "visit", 0), (2, "visit", 0), (1, "order", 60), (3, "order", 60)] {
-///     let mut event = Event::new(EventType::new(event_type)?, Timestamp::from_millis(second * 1_000));
+/// let events = [(1, "visit", 0), (2, "visit", 0), (1, "order", 60), (3, "order", 60)];
+/// for (user, event_type, second) in events {
+///     let time = Timestamp::from_millis(second * 1_000);
+///     let mut event = Event::new(EventType::new(event_type)?, time);
 ///     event.user = Some(UserId::from(user));
 ///     guestbook.recorder().record_durable(event).await?;
 /// }

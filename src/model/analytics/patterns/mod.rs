@@ -54,7 +54,8 @@ use crate::{error::Result, model::activity::EventType};
 /// }
 /// let day = Range::new(Timestamp::from_millis(0), Timestamp::from_millis(86_400_000))?;
 /// let common = guestbook.analytics().common_patterns(day, PatternQuery::new()).await?;
-/// let found: Vec<_> = common.patterns.iter().map(|pattern| (pattern.labels.join(" "), pattern.visits)).collect();
+/// let patterns = common.patterns.iter();
+/// let found: Vec<_> = patterns.map(|pattern| (pattern.labels.join(" "), pattern.visits)).collect();
 /// assert_eq!(found[0], ("search open".into(), 2));
 /// assert_eq!(found[1], ("search open buy".into(), 1));
 /// assert_eq!(found[2], ("open buy".into(), 1));

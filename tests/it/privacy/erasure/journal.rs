@@ -416,7 +416,7 @@ async fn two_guestbooks_share_a_journal() {
         task.await.unwrap().unwrap();
     }
     assert_eq!(counts(second.rights().replay_journal().await.unwrap()), [10, 0, 0, 0]);
-    assert!(second.rights().lift_erasure(&user("guest3")).await.unwrap());
+    assert!(second.rights().lift_erasure(&user("client3")).await.unwrap());
     assert_eq!(counts(first.rights().replay_journal().await.unwrap()), [9, 0, 0, 0]);
-    assert_eq!(login(&first, "guest3").await, StatusCode::OK);
+    assert_eq!(login(&first, "client3").await, StatusCode::OK);
 }
