@@ -102,7 +102,7 @@ impl RecorderSettings {
         self
     }
 
-    /// Sets what happens when the queue is full. Default: [`Overload::Drop`].
+    /// Sets what happens when the queue is full. Default: [`Overload::DropNewest`].
     pub fn overload(mut self, overload: Overload) -> Self {
         self.overload = overload;
         self

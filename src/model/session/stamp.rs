@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 /// A fingerprint of a user's credentials, which a session keeps from the login on.
 ///
 /// Make it from what changes with the credentials: the stored password hash, or a version number of
-/// the account. [`UserLoader::stamp`](super::UserLoader::stamp) returns the current one each time
+/// the account. [`UserLoader::stamp`](crate::session::UserLoader::stamp) returns the current one each time
 /// the user is loaded. A session with another stamp has ended: so a password that was changed
 /// without this library, by a migration or an administrator's SQL, ends the sessions that began
 /// before.

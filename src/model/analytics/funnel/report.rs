@@ -35,7 +35,7 @@ pub struct FunnelReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FunnelStage {
-    /// Event type of the step. With [`FunnelOrder::Any`], the step at this place of the list,
+    /// Event type of the step. With [`FunnelOrder::Any`](super::FunnelOrder::Any), the step at this place of the list,
     /// whichever steps were done.
     pub event_type: String,
     /// Number of actors that reached this stage.
