@@ -18,11 +18,20 @@ use crate::{
     time::Timestamp,
 };
 
+/// The visitor that the activity layer saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ObservedVisitors {
+    /// The visitor that the application named.
+    pub(crate) named: Option<VisitorId>,
+    /// The visitor of events that have neither a user nor a session nor another visitor.
+    pub(crate) cookieless: Option<VisitorId>,
+}
+
 /// The facts of a request that the activity layer has observed.
 #[derive(Debug)]
 pub(crate) struct ObservedRequest {
     pub(crate) trace: RequestTrace,
-    pub(crate) visitor: Option<VisitorId>,
+    pub(crate) visitors: ObservedVisitors,
 }
 
 /// The services that a request context uses. One trait object, because every pointer costs each

@@ -34,7 +34,8 @@ pub use self::{
 };
 pub(crate) use self::{
     identity::{
-        Client, CookieChange, Identity, ObservedRequest, Outcome, RequestServices, TokenStatus, Visitor, VisitorCookie,
+        Client, CookieChange, Identity, ObservedRequest, ObservedVisitors, Outcome, RequestServices, TokenStatus,
+        Visitor, VisitorCookie,
     },
     layers::Layers,
     recording_decision::{RecordingDecision, recording_decision},
@@ -196,9 +197,8 @@ impl RequestContext {
     /// Returns the tracker for explicit events.
     pub fn tracker(&self) -> Tracker {
         let observed = self.inner.observed.get();
-        let (trace, visitor) =
-            (observed.map(|observed| observed.trace.clone()), observed.and_then(|observed| observed.visitor));
-        Tracker::of_context(self.clone(), trace, visitor)
+        let (trace, visitors) = observed.map(|observed| (observed.trace.clone(), observed.visitors)).unzip();
+        Tracker::of_context(self.clone(), trace, visitors.unwrap_or_default())
     }
 
     /// Queues an event, see [`Tracker::track`].

@@ -78,10 +78,14 @@ impl State {
 
 impl RecordingDecision {
     /// Returns the part of `event` that may be recorded.
-    pub(crate) fn apply(self, mut event: Event) -> Option<Event> {
+    ///
+    /// `cookieless` is the visitor of an event that nobody else is known for. It never stands beside
+    /// a user: whoever shares the network and the browser would be taken for that user.
+    pub(crate) fn apply(self, mut event: Event, cookieless: Option<VisitorId>) -> Option<Event> {
         match self {
             Self::Full(visitor) => {
-                event.visitor = event.visitor.or(visitor);
+                let is_unknown = event.user.is_none() && event.session.is_none();
+                event.visitor = event.visitor.or(visitor).or(cookieless.filter(|_| is_unknown));
                 Some(event)
             }
             Self::Unlinked => Some(event.without_person()),

@@ -5,14 +5,13 @@ use std::{borrow::Cow, fmt};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{RecordingDecision, RequestContext, recording_decision};
+use super::{ObservedVisitors, RecordingDecision, RequestContext, recording_decision};
 use crate::{
     engine::{
         consents::Consents,
         recorder::{Recorder, Tracked},
     },
     error::{Error, ErrorKind, Result},
-    id::VisitorId,
     model::activity::{Event, EventData, EventType, RequestTrace},
 };
 
@@ -59,23 +58,23 @@ pub struct Tracker {
     /// For a tracker without a request context.
     consents: Option<Consents>,
     trace: Option<RequestTrace>,
-    visitor: Option<VisitorId>,
+    visitors: ObservedVisitors,
 }
 
 impl Tracker {
-    pub(super) fn of_context(context: RequestContext, trace: Option<RequestTrace>, visitor: Option<VisitorId>) -> Self {
+    pub(super) fn of_context(context: RequestContext, trace: Option<RequestTrace>, visitors: ObservedVisitors) -> Self {
         let (recorder, consents) =
             (context.inner.services.recorder().clone(), context.inner.services.consents().cloned());
-        Self { recorder, context: Some(context), consents, trace, visitor }
+        Self { recorder, context: Some(context), consents, trace, visitors }
     }
 
     pub(crate) fn without_context(
         recorder: Recorder,
         consents: Option<Consents>,
         trace: RequestTrace,
-        visitor: Option<VisitorId>,
+        visitors: ObservedVisitors,
     ) -> Self {
-        Self { recorder, context: None, consents, trace: Some(trace), visitor }
+        Self { recorder, context: None, consents, trace: Some(trace), visitors }
     }
 
     /// Returns whether its events go to `recorder`.
@@ -213,7 +212,7 @@ impl Tracker {
         if is_withheld {
             self.recorder.withhold(recording_decision == RecordingDecision::Restricted);
         }
-        (recording_decision.apply(event), is_withheld)
+        (recording_decision.apply(event, self.visitors.cookieless), is_withheld)
     }
 
     pub(super) fn recorder(&self) -> &Recorder {
@@ -230,7 +229,7 @@ impl Tracker {
         if let Some(context) = &self.context {
             (event.user, event.session) = context.who();
         }
-        event.visitor = self.visitor;
+        event.visitor = self.visitors.named;
         event.request = self.trace.clone();
         if self.trace.is_none() {
             self.recorder.log_missing_route(false);

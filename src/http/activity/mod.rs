@@ -2,6 +2,7 @@
 
 mod agents;
 mod body;
+mod cookieless;
 mod crawlers;
 mod declared;
 mod facts;

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     engine::recorder::Permit,
+    id::VisitorId,
     model::{
         activity::{Event, Method, Outcome, ResponseTrace},
         client::TruncatedAddress,
@@ -34,6 +35,7 @@ pub(super) struct Recording {
     named: Named,
     network: Option<TruncatedAddress>,
     by_script: bool,
+    cookieless: Option<VisitorId>,
     status: u16,
     bytes: u64,
     /// Expected length of the body, if known.
@@ -59,10 +61,17 @@ impl Recording {
             named,
             network,
             by_script,
+            cookieless: None,
             status: 0,
             bytes: 0,
             expected: None,
         }
+    }
+
+    /// Sets the visitor of an event that nobody else is known for.
+    pub(super) fn cookieless(mut self, visitor: Option<VisitorId>) -> Self {
+        self.cookieless = visitor;
+        self
     }
 
     /// Handles the head of the response. Returns `false` if the request is not recorded after all.
@@ -120,7 +129,7 @@ impl Recording {
         if !matches!(recording_decision, RecordingDecision::Full(_)) {
             self.shared.recorder.withhold(recording_decision == RecordingDecision::Restricted);
         }
-        let Some(mut event) = recording_decision.apply(event) else { return };
+        let Some(mut event) = recording_decision.apply(event, self.cookieless) else { return };
         self.take_names(&mut event);
         // Dropped events are counted; nobody waits for this result.
         let _ = match self.place.take() {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderName, header};
 
-use super::{Answered, RequestHead, declared::Declared, referrer::Referrers};
+use super::{Answered, RequestHead, cookieless::CookielessVisitors, declared::Declared, referrer::Referrers};
 use crate::{
     error::{Error, ErrorKind, Result},
     model::activity::{Event, EventType},
@@ -64,6 +64,7 @@ pub struct ActivityRules {
     pub(super) enrich: Option<Arc<Enrich>>,
     pub(super) classify: Option<Arc<Classify>>,
     pub(super) sample_rate: f64,
+    pub(super) cookieless: Option<Arc<CookielessVisitors>>,
     pub(super) route_capacity: usize,
     pub(super) declared: Declared,
     pub(super) referrers: Referrers,
@@ -102,6 +103,7 @@ impl ActivityRules {
             enrich: None,
             classify: None,
             sample_rate: 1.0,
+            cookieless: None,
             route_capacity: 10_000,
             declared: Declared::default(),
             referrers: Referrers::default(),
@@ -200,6 +202,28 @@ impl ActivityRules {
     /// recorded. Default: 1.
     pub fn sample_rate(mut self, rate: f64) -> Self {
         self.sample_rate = rate;
+        self
+    }
+
+    /// Sets whether visitors without a session and without a cookie are told apart, for a day.
+    /// Default: no; their requests belong to nobody, and analytics know no visits of theirs.
+    ///
+    /// The id of such a visitor is an HMAC of the client's truncated network, the family of its
+    /// browser, system and device, and the host of the site. Its key is random and in memory only:
+    /// it is replaced at midnight (UTC) and never stored, so ids of two days, of two processes or of
+    /// two sites cannot be compared, and nobody can compute an id later. People behind one network
+    /// with the same browser count as one. An event with a user, a session or another visitor never
+    /// gets such an id, so it does not lead to an account.
+    ///
+    /// **Law.** For the day the id is personal data (GDPR, Recital 26): it needs a legal basis, and
+    /// consent rules apply to it as to all activity. Whether it also needs consent under Article 5(3)
+    /// of the ePrivacy Directive is disputed: nothing is stored on the device, but the guidelines
+    /// 2/2023 of the European Data Protection Board count some uses of what a browser sends as
+    /// access to it. Ask your counsel; with
+    /// [`activity_purpose`](crate::consent::ConsentRules::activity_purpose) it is recorded only for
+    /// those who allow it.
+    pub fn cookieless_visitors(mut self, are_told_apart: bool) -> Self {
+        self.cookieless = are_told_apart.then(Arc::default);
         self
     }
 

@@ -29,7 +29,7 @@ use crate::{
         activity::{Event, EventType, Method, RequestTrace},
         client::{Agent, DeviceClass, TruncatedAddress},
     },
-    request::{ObservedRequest, RequestContext, Tracker},
+    request::{ObservedRequest, ObservedVisitors, RequestContext, Tracker},
 };
 
 /// The service of an [`ActivityLayer`](super::ActivityLayer).
@@ -119,6 +119,13 @@ impl Shared {
             (!is_in_sample).then_some(Reason::Sampling)
         });
 
+        let cookieless = match &self.rules.cookieless {
+            Some(visitors) if user.is_none() && session.is_none() && reason.is_none() => {
+                visitors.visitor(network, agent, facts.host.unwrap_or_default(), self.recorder.clock().now())
+            }
+            _ => None,
+        };
+
         let (route, named) = self.route(head);
         let mut trace = RequestTrace {
             route,
@@ -150,14 +157,16 @@ impl Shared {
                     enrich(head, &mut event);
                     visitor = event.visitor;
                 }
-                Some(Box::new(Recording::new(self.clone(), context.clone(), event, begin, named, network, by_script)))
+                let recording = Recording::new(self.clone(), context.clone(), event, begin, named, network, by_script);
+                Some(Box::new(recording.cookieless(cookieless)))
             }
         };
         trace.route = self.routes.look(&trace.route, named, None);
+        let visitors = ObservedVisitors { named: visitor, cookieless };
         match context {
-            Some(context) => context.attach(ObservedRequest { trace, visitor }),
+            Some(context) => context.attach(ObservedRequest { trace, visitors }),
             None => {
-                let tracker = Tracker::without_context(self.recorder.clone(), self.consents.clone(), trace, visitor);
+                let tracker = Tracker::without_context(self.recorder.clone(), self.consents.clone(), trace, visitors);
                 request.extensions_mut().insert(tracker);
             }
         }

@@ -1,6 +1,7 @@
 //! Activity: recording, and the way to the store.
 
 mod connections;
+mod cookieless;
 #[cfg(feature = "sqlite")]
 mod files;
 #[cfg(feature = "sqlite")]
