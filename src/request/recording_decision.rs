@@ -80,7 +80,7 @@ impl RecordingDecision {
     /// Returns the part of `event` that may be recorded.
     ///
     /// `cookieless` is the visitor of an event that nobody else is known for. It never stands beside
-    /// a user: whoever shares the network and the browser would be taken for that user.
+    /// a user: others with the same network and browser would be taken for that user.
     pub(crate) fn apply(self, mut event: Event, cookieless: Option<VisitorId>) -> Option<Event> {
         match self {
             Self::Full(visitor) => {

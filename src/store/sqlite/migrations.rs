@@ -73,5 +73,5 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE audit_checkpoint RENAME COLUMN seal TO signature;
     ALTER TABLE rollups RENAME COLUMN sealed TO finalized;
     ",
-    "ALTER TABLE sessions ADD COLUMN stamp BLOB;",
+    super::anonymous::STAMP_SCHEMA,
 ];
