@@ -33,6 +33,7 @@ pub struct SessionCookie {
     same_site: SameSite,
     secure: bool,
     http_only: bool,
+    partitioned: bool,
 }
 
 /// With which requests of other sites the browser sends the cookie.
@@ -57,6 +58,7 @@ impl SessionCookie {
             same_site: SameSite::Lax,
             secure: true,
             http_only: true,
+            partitioned: false,
         }
     }
 
@@ -87,6 +89,15 @@ impl SessionCookie {
     #[must_use]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
+        self
+    }
+
+    /// Keeps a jar of its own for each site that embeds this one (CHIPS, `Partitioned`), so that
+    /// browsers without third-party cookies send it in a frame. A user who logs in inside of one
+    /// site's frame is logged in there only. Needs [`SameSite::None`] and `Secure`.
+    #[must_use]
+    pub fn partitioned(mut self) -> Self {
+        self.partitioned = true;
         self
     }
 
@@ -126,6 +137,8 @@ impl SessionCookie {
             Some("a cookie named __Host-… or __Secure-… must be Secure: choose another .name()")
         } else if !self.secure && self.same_site == SameSite::None {
             Some("SameSite=None needs Secure")
+        } else if self.partitioned && (!self.secure || self.same_site != SameSite::None) {
+            Some("a partitioned cookie is for frames of other sites: it needs SameSite=None and Secure")
         } else if !self.path.starts_with('/') || !self.path.bytes().all(is_attribute_byte) {
             Some("the cookie's path must begin with \"/\" and have no \";\" or control characters")
         } else if self.domain.as_ref().is_some_and(|domain| domain.is_empty() || !domain.bytes().all(is_domain_byte)) {
@@ -142,7 +155,8 @@ impl SessionCookie {
             .path(&self.path)
             .same_site(self.same_site.into())
             .secure(self.secure)
-            .http_only(self.http_only);
+            .http_only(self.http_only)
+            .partitioned(self.partitioned);
         let cookie = match &self.domain {
             Some(domain) => cookie.domain(domain),
             None => cookie,
@@ -306,6 +320,8 @@ mod tests {
             base().name("__HOST-s").insecure_without_secure(),
             base().name("__host-s").path("/app"),
             base().name("s").same_site(SameSite::None).insecure_without_secure(),
+            base().partitioned(),
+            base().partitioned().same_site(SameSite::Lax),
             base().name("s").path("/a;b"),
             base().name("s").path("app"),
             base().name("s").domain("a b"),
@@ -313,6 +329,9 @@ mod tests {
         ] {
             assert_eq!(wrong.build().unwrap_err().kind(), ErrorKind::Configuration);
         }
+        let framed = base().same_site(SameSite::None).partitioned().build().unwrap();
+        let attributes = "HttpOnly; SameSite=None; Partitioned; Secure; Path=/; Max-Age=0";
+        assert_eq!(framed.remove().to_str().unwrap(), format!("__Host-session=; {attributes}"));
         let loose = base().name("s").domain("example.com").path("/app").same_site(SameSite::Strict);
         let format = loose.insecure_without_secure().insecure_without_http_only().build().unwrap();
         assert_eq!(format.remove().to_str().unwrap(), "s=; SameSite=Strict; Path=/app; Domain=example.com; Max-Age=0");

@@ -17,7 +17,7 @@ use crate::{
     id::{SessionId, SessionKey, SessionToken, UserId},
     model::session::{
         AnonymousLimits, Changes, CredentialEpoch, CredentialStamp, Lifetime, LoginParts, Merge, Realm, SessionCap,
-        SessionData, SessionHead, SessionInfo, SessionLimits, SessionRecord, note_renewal, session_status,
+        SessionData, SessionHead, SessionInfo, SessionLimits, SessionRecord, note_renewal,
     },
     store::{
         Applied, ENDED_MEMORY, EpochRule, Loaded, Revocation, Rotation, Started,

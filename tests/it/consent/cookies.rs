@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
 use tower_guestbook::{
     VisitorId,
     consent::{Category, ConsentRules, Purpose, PurposeCookie, Purposes, UndeclaredCookies},
+    http::{SameSite, SessionCookie},
     session::Lifetime,
     store::MemoryStore,
 };
 
 use super::{Browser, DAY, Site, all, names, ok, rules, set_cookies, visitor};
 use crate::support::{
-    Answer,
+    Answer, builder,
     faulty_store::{Fault, FaultyStore},
     send,
 };
@@ -341,4 +344,21 @@ async fn disallowed_cookies_are_removed_by_page_loads_and_partitioned_ones_by_fr
         assert_eq!((names(&answer).as_slice(), answer.body.as_str()), (expected, ""), "{mode} {destination}");
     }
     assert_eq!(names(&ok(browser.get("/cookies").await)), [""; 0], "a client that says nothing of what it wants");
+}
+
+#[tokio::test]
+async fn partitioned_session_cookie_has_a_partitioned_visitor_cookie_and_removals_repeat_it() {
+    let (builder, clock) = builder(MemoryStore::new());
+    let cookie = SessionCookie::new().same_site(SameSite::None).partitioned();
+    let site = Site::of(builder.cookie(cookie), clock, rules());
+    let mut browser = site.browser();
+    let decided = browser.grant("marketing").await;
+    let login = browser.login("ada").await;
+    let logout = ok(browser.post("/logout").await);
+    let all: Vec<_> = [&decided, &login, &logout].into_iter().flat_map(set_cookies).collect();
+    let ours: Vec<_> = all.iter().filter(|cookie| cookie.starts_with("__Host-")).collect();
+    assert_eq!(ours.len(), 4, "two are set and two are removed: {all:?}");
+    for cookie in ours {
+        assert!(cookie.contains("; SameSite=None; Partitioned; Secure; Path=/"), "{cookie}");
+    }
 }
