@@ -153,7 +153,7 @@ def patterns(question, start, until):
     listed = [
         {"labels": labels, "visits": support, "percent": 100 * support / total} for labels, support in found[: question["limit"]]
     ]
-    return {"visits": total, "different": len(found), "patterns": listed}
+    return {"visits": total, "distinct": len(found), "patterns": listed}
 
 
 def transitions(question, start, until):
@@ -232,7 +232,7 @@ def features(question, start, until):
         {"label": label, "events": count, "actors": actors, "share": share(actors, active), "first": first, "last": last}
         for label, count, actors, first, last in found[: question["limit"]]
     ]
-    return {"active": active, "different": len(found), "features": listed}
+    return {"active": active, "distinct": len(found), "features": listed}
 
 
 def main():

@@ -210,7 +210,7 @@ async fn duckdb_computes_the_same_funnel_from_offloaded_files() {
     let docs = include_str!("../../../src/engine/activities/offload/mod.rs");
     let (_, query) = docs.split_once("```sql").unwrap();
     let (query, _) = query.split_once("```").unwrap();
-    let query = query.replace("//!", "").replace("DIRECTORY", directory.path().to_str().unwrap());
+    let query = query.replace("///", "").replace("DIRECTORY", directory.path().to_str().unwrap());
     let program = "import duckdb, sys; print(*duckdb.sql(sys.argv[1].strip().rstrip(';')).fetchall()[0])";
     let output = Command::new("python3").args(["-c", program, &query]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
