@@ -135,7 +135,7 @@ pub(crate) async fn report(State(app): State<App>, user: Option<CurrentUserId>, 
     }
 }
 
-/// Whether what is summed up is what the events say: everything is reckoned anew.
+/// Compares the rollups with the events, from which everything is computed again.
 pub(crate) async fn rollups(State(app): State<App>, user: Option<CurrentUserId>) -> Answer {
     Ok(Json(json!(admin(&app, user)?.check_rollups().await?)))
 }

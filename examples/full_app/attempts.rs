@@ -92,7 +92,7 @@ impl Attempts {
     }
 }
 
-/// Whoever has one IPv6 address has 2^64 of them.
+/// A client with one IPv6 address usually has all of its /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),

@@ -42,7 +42,7 @@ pub(crate) async fn login(
     if login.username.len() > 255 || login.password.len() > 1_024 {
         return Err(refuse(StatusCode::UNAUTHORIZED, "Invalid credentials"));
     }
-    // Before the hash is read: whoever verifies a password that is changed meanwhile is not let in.
+    // Before the hash is read: a login that verifies a password while it changes is refused.
     let id = UserId::from(app.users.id(&login.username)?.unwrap_or_default());
     let epoch = app.guestbook.sessions().credential_epoch(&id).await?;
     let checked = app.users.authenticate(&login.username, &login.password);
@@ -75,7 +75,7 @@ struct ChangePassword {
     new_password: String,
 }
 
-/// Behind a gate for recent logins. Whoever else was logged in as this user no longer is.
+/// Behind a gate for recent logins. Ends the other sessions of the user.
 pub(crate) async fn change_password(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -1,4 +1,4 @@
-//! What the guest agrees to, with and without a login; and the offers, which need that.
+//! Consent, with and without a login; and the offers, which need it.
 
 use std::collections::BTreeMap;
 
@@ -137,7 +137,7 @@ pub(crate) async fn offers_as_json(session: Session) -> Json<Value> {
 }
 
 impl Button {
-    /// Whoever accepts everything declines nothing. A record that says otherwise would prove
+    /// "Accept all" declines nothing. A record that says otherwise would prove
     /// nothing.
     fn fits(self, choices: &BTreeMap<String, bool>) -> bool {
         match self {

@@ -153,7 +153,7 @@ async fn serve(config: Config) -> Result<(), Error> {
         asked_to_stop().await;
         stop.send_replace(true);
     };
-    // Whoever reads nothing, from a computer that sleeps, say, would be waited for for hours.
+    // A client that reads nothing, on a computer that sleeps, say, would keep the server waiting for hours.
     let patience = async move {
         let _ = asked.changed().await;
         tokio::time::sleep(PATIENCE).await;

@@ -19,7 +19,7 @@ pub(crate) async fn index(preferences: Preferences<StandardPreferences>) -> impl
     html(include_str!("page/index.html"), &preferences)
 }
 
-/// A page in the guest's theme and language from its first byte on. Not to be kept: the back button
+/// A page in the user's theme and language from its first byte on. Not to be kept: the back button
 /// after a logout must ask again.
 pub(crate) fn html(template: &str, preferences: &StandardPreferences) -> impl IntoResponse + use<> {
     let theme = match preferences.theme {

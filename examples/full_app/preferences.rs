@@ -1,4 +1,4 @@
-//! What the guest likes, with and without a login; and what others see of a user, which is one of
+//! Preferences, with and without a login; and what others see of a user, which is one of
 //! those things.
 
 use axum::{
@@ -25,7 +25,7 @@ use crate::{
 /// The largest body that is read: no more than that can be stored.
 pub(crate) const MAX_BODY: usize = 16 * 1024;
 
-/// So many page views are part of a profile.
+/// The number of page views in a profile.
 const PROFILE_VIEWS: usize = 10;
 
 /// It shows a decision: see [`rules`].

@@ -14,7 +14,7 @@ pub(crate) fn offers_cookie(secure: bool) -> &'static str {
 /// How long a decision lasts. Nobody is asked again before.
 const HALF_A_YEAR: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// Whoever changes a text changes the version of its purpose too, and then grants under the old one
+/// A new text needs a new version of its purpose, and then grants under the old one
 /// no longer count.
 const NOTICES: [(PurposeId, &str, &str); 10] = [
     (

@@ -170,7 +170,7 @@ impl PersonalData for Accounts {
     }
 }
 
-/// So many names are read at a time.
+/// The number of names that are read at a time.
 const PAGE: i64 = 1_000;
 
 fn failed(error: Error) -> tower_guestbook::Error {

@@ -34,14 +34,14 @@ function problem({ status, wait, json: { error, message, title, detail, reason }
 
 const unreachable = () => say("The server cannot be reached.", true);
 
-// How often the page asked who the guest is: what was asked for one of them is not for the next.
-let guests = 0;
+// Counts the users that the page has shown: an answer for one of them is not shown to the next.
+let users = 0;
 
-// What is kept of whoever is logged in; nothing if it is refused, or comes when somebody else is.
+// The answer for the user who is logged in; null if it is refused, or another user is logged in by now.
 async function own(path) {
-  const guest = guests;
+  const user = users;
   const answer = await call("GET", path);
-  if (guest !== guests) return null;
+  if (user !== users) return null;
   if (!answer.ok) problem(answer);
   return answer.ok ? answer.json : null;
 }
@@ -54,7 +54,7 @@ function panel(id, load) {
   panels.set($(id), open);
   $(id).addEventListener("toggle", () => {
     if (!$(id).open || $("account").hidden) return;
-    // To the guest it is a page, though the server hears nothing of it.
+    // To the user it is a page, though the server hears nothing of it.
     call("POST", "/api/track/page", { page: `/${id}` }).catch(() => {});
     open();
   });
@@ -98,7 +98,7 @@ function facts(id, pairs) {
   $(id).replaceChildren(...pairs.map(tell));
 }
 
-// Gives the guest a file.
+// Offers a file for download.
 function keep(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
@@ -194,23 +194,23 @@ function forgetActivities() {
 }
 
 async function show() {
-  const guest = ++guests;
+  const user = ++users;
   forgetActivities();
   forgetPanels();
-  // They do not depend on a login, and are as the guest has them whoever that is.
+  // They do not depend on a login.
   showConsent().catch(() => {});
   showPreferences().catch(() => {});
   const answer = await call("GET", "/api/session");
-  if (guest !== guests) return;
-  const isGuest = answer.ok;
-  if (!isGuest && answer.status !== 401) problem(answer);
-  $("who").hidden = $("account").hidden = !isGuest;
-  $("login").hidden = isGuest;
-  $("user").textContent = isGuest ? `user ${answer.json.user_id}` : "";
+  if (user !== users) return;
+  const isLoggedIn = answer.ok;
+  if (!isLoggedIn && answer.status !== 401) problem(answer);
+  $("who").hidden = $("account").hidden = !isLoggedIn;
+  $("login").hidden = isLoggedIn;
+  $("user").textContent = isLoggedIn ? `user ${answer.json.user_id}` : "";
   $("sessions").replaceChildren();
   $("note-form").elements.note.value = "";
   $("dashboard").hidden = !answer.json.is_admin;
-  if (!isGuest) return;
+  if (!isLoggedIn) return;
   $("erased").hidden = true;
   follow();
   showPanels();

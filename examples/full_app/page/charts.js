@@ -6,7 +6,7 @@ function draw(name, attributes) {
   return element;
 }
 
-// A column for each of `values`, which are [label, number]; and the same as a table, for whoever does not see it.
+// A column for each of `values`, which are [label, number]; and the same as a table, for screen readers.
 function columns(id, values, what) {
   const highest = Math.max(0, ...values.map(([, value]) => value));
   const top = values.find(([, value]) => value === highest);

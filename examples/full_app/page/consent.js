@@ -8,7 +8,7 @@ const NAMES = {
   personalisation: "Personalisation",
 };
 
-// What the server said last of the guest's decisions; and how often it was asked, as answers may overtake each other.
+// What the server said last of the user's decisions, and a count of requests, as answers may overtake each other.
 let consent = null;
 let consentAsked = 0;
 
@@ -101,7 +101,7 @@ async function showConsent() {
   }
 }
 
-// Records choices, with the proof of what was shown. Then everything is shown as it is now, or the guest goes on to
+// Records choices, with the proof of what was shown. Then everything is shown as it is now, or the user goes on to
 // where they came from.
 async function decide(method, choices) {
   if (Object.keys(choices).length === 0) return say("Nothing has changed.");
@@ -124,7 +124,7 @@ function all(granted) {
   return Object.fromEntries(optional.map((purpose) => [purpose.id, granted]));
 }
 
-// What the guest has changed, and what they have left as it is where that is an answer.
+// What the user has changed, and what they have left as it is where that is an answer.
 function chosen() {
   const toggles = $("consent-form").elements;
   const states = consent.purposes.filter((state) => toggles[state.id].checked !== state.allowed || state.ask);

@@ -73,10 +73,10 @@ async function showPatterns() {
 }
 
 async function showReport() {
-  const guest = guests;
+  const user = users;
   const response = await fetch("/api/analytics/report?format=text");
   const text = response.ok ? await response.text() : problem(await read(response));
-  if (guest === guests) $("report").textContent = text ?? "";
+  if (user === users) $("report").textContent = text ?? "";
 }
 
 const dashboard = () =>
@@ -91,5 +91,5 @@ onClick("check", async () => {
   if (!answer) return;
   const { checked, wrong } = answer;
   $("checked").textContent =
-    wrong.length > 0 ? `${wrong.length} of ${checked} are wrong.` : checked > 0 ? `All ${checked} are right.` : "Nothing is summed up yet.";
+    wrong.length > 0 ? `${wrong.length} of ${checked} are wrong.` : checked > 0 ? `All ${checked} are right.` : "Nothing is rolled up yet.";
 });

@@ -1,6 +1,6 @@
 "use strict";
 
-// What the server answered to the erasure. The guest may keep it, as nobody else does.
+// What the server answered to the erasure. Only the user keeps it.
 let receipt = null;
 
 function showReceipt() {

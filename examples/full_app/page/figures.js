@@ -22,7 +22,7 @@ async function showJourney() {
   let begins = false;
   for (const { timestamp, event_type, event_data, new_visit } of answer.journey) {
     begins ||= new_visit;
-    // What this page asks for by itself is no step of the guest's.
+    // What this page asks for by itself is no step of the user's.
     if (event_type === "api_call") continue;
     const where = event_data?.page || event_data?.action || "";
     steps.push([time(timestamp), event_type, begins ? `${where} (a visit begins)`.trim() : where]);

@@ -35,7 +35,7 @@ const nest = (path, value) => path.split(".").reduceRight((inner, key) => ({ [ke
 
 async function save({ name, value, checked, type }) {
   value = type === "checkbox" ? checked : value;
-  // This one shows a decision, and whoever decides on this page has read the notice: `decide` proves it.
+  // This one shows a decision, and a user who decides on this page has read the notice: `decide` proves it.
   if (name === "privacy.allow_analytics") return decide("custom", { analytics: value });
   const headers = { "content-type": "application/merge-patch+json", "if-match": preferencesTag };
   const answer = await call("PATCH", "/api/preferences", nest(name, value), headers);
@@ -43,7 +43,7 @@ async function save({ name, value, checked, type }) {
   else if (!answer.ok) problem(answer);
   else say("Saved.");
   await showPreferences();
-  // The notices are in the guest's language.
+  // The notices are in the user's language.
   if (name === "language") await showConsent();
 }
 

@@ -61,7 +61,7 @@ async fn browser_shows_own_figures_and_administrator_figures() {
     browser.click("#series summary").await;
     browser.element("#series td").await;
     browser.click("#check").await;
-    browser.until("document.querySelector('#checked').textContent === 'Nothing is summed up yet.'").await;
+    browser.until("document.querySelector('#checked').textContent === 'Nothing is rolled up yet.'").await;
     browser.shoot("dashboard.png").await;
     browser.quit().await;
 }
