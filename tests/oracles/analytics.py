@@ -180,16 +180,21 @@ def overview(events, start, end, zone, limit, passive):
     }
 
 
+WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
 def first_of(period, day):
-    if period == "week":
-        return day - timedelta(days=day.weekday())
+    if period.startswith("week"):
+        # `week` begins on Monday, `week_sunday` on Sunday.
+        first = WEEKDAYS.index(period.removeprefix("week_")) if "_" in period else 0
+        return day - timedelta(days=(day.weekday() - first) % 7)
     return day.replace(day=1) if period == "month" else day
 
 
 def following(period, day):
     if period == "month":
         return date(day.year + day.month // 12, day.month % 12 + 1, 1)
-    return day + timedelta(days=7 if period == "week" else 1)
+    return day + timedelta(days=7 if period.startswith("week") else 1)
 
 
 def series(events, start, end, zone, period):
@@ -209,7 +214,8 @@ def series(events, start, end, zone, period):
         inside = [event for event in events if max(begin, start) <= event["time"] < stop]
         users = {event["user"] for event in inside if event.get("user")}
         buckets.append({"start": begin, "events": len(inside), "active_users": len(users)})
-    return {"range": {"from": start, "until": end}, "period": period, "zone": str(zone), "buckets": buckets}
+    shown = {"week_from": period.removeprefix("week_")} if period.startswith("week_") else period
+    return {"range": {"from": start, "until": end}, "period": shown, "zone": str(zone), "buckets": buckets}
 
 
 def active_days(events, start, end, zone):

@@ -19,11 +19,16 @@ DAY = 24 * 60 * 60 * 1000
 # ---- periods
 
 
+WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
 def periods(start, until, period, zone):
     """Beginning and end of each period that the range touches, by the clock of the zone."""
     moment = lambda ms: pd.Timestamp(ms, unit="ms", tz="UTC").tz_convert(zone)
     day = moment(start).normalize()
-    day -= {"week": pd.DateOffset(days=day.weekday()), "month": pd.DateOffset(days=day.day - 1)}.get(period, pd.DateOffset(0))
+    period, _, begins = period.partition("_")
+    into_week = (day.weekday() - WEEKDAYS.index(begins or "monday")) % 7
+    day -= {"week": pd.DateOffset(days=into_week), "month": pd.DateOffset(days=day.day - 1)}.get(period, pd.DateOffset(0))
     step = {"day": pd.DateOffset(days=1), "week": pd.DateOffset(weeks=1), "month": pd.DateOffset(months=1)}[period]
     millis = lambda day: day.value // 1_000_000
     found = []

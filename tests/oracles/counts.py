@@ -151,12 +151,17 @@ def overview(events, start, end, zone, limit, passive):
     }
 
 
+WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
 def starts(start, end, zone, period):
     """Beginnings of the periods that the range touches."""
     if period == "hour":
         return list(range(start // 3_600_000 * 3_600_000, end, 3_600_000))
     first = pd.Timestamp(start, unit="ms", tz="UTC").tz_convert(zone).normalize()
-    first -= {"week": pd.DateOffset(days=first.weekday()), "month": pd.DateOffset(days=first.day - 1)}.get(period, pd.DateOffset(0))
+    period, _, begins = period.partition("_")
+    into_week = (first.weekday() - WEEKDAYS.index(begins or "monday")) % 7
+    first -= {"week": pd.DateOffset(days=into_week), "month": pd.DateOffset(days=first.day - 1)}.get(period, pd.DateOffset(0))
     found = []
     while first.value // 1_000_000 < end:
         found.append(first.value // 1_000_000)
@@ -172,7 +177,8 @@ def series(events, start, end, zone, period):
     buckets = [
         {"start": begin, "events": int(counts[index]), "active_users": int(users[index])} for index, begin in enumerate(edges)
     ]
-    return {"range": {"from": start, "until": end}, "period": period, "zone": zone, "buckets": buckets}
+    shown = {"week_from": period.removeprefix("week_")} if period.startswith("week_") else period
+    return {"range": {"from": start, "until": end}, "period": shown, "zone": zone, "buckets": buckets}
 
 
 def active(events, start, end, zone):

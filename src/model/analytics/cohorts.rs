@@ -27,7 +27,7 @@ use crate::{error::Result, time::Timestamp};
 ///
 /// # Limits
 ///
-/// Periods are days, weeks or months; a query has at most [`MAX_PERIODS`](Self::MAX_PERIODS).
+/// Periods are days, weeks (from any day of the week) or months; a query has at most [`MAX_PERIODS`](Self::MAX_PERIODS).
 ///
 /// # Examples
 ///
@@ -157,7 +157,7 @@ impl CohortQuery {
 
     /// Returns the periods of the range.
     pub(crate) fn periods(&self, range: Range) -> Result<Periods> {
-        if !matches!(self.period, Period::Day | Period::Week | Period::Month) {
+        if !matches!(self.period, Period::Day | Period::Week | Period::WeekFrom(_) | Period::Month) {
             return Err(invalid("period", "cohorts are of a day, a week or a month"));
         }
         self.start_event.iter().chain(&self.return_event).try_for_each(FunnelStep::check)?;

@@ -46,7 +46,7 @@ pub use self::{
     timelines::MAX_NAMES,
     transitions::{PageCount, PageNeighbours, Transition, TransitionQuery, Transitions},
     visits::{LONGEST_VISIT, VISIT_GAP, visits},
-    zone::{Period, Zone},
+    zone::{Period, Weekday, Zone},
 };
 pub(crate) use self::{
     experiment::VARIANT_FIELD,

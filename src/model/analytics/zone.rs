@@ -1,4 +1,4 @@
-//! [`Zone`] and [`Period`]: calendar periods in a time zone.
+//! [`Zone`], [`Period`] and [`Weekday`]: calendar periods in a time zone.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,6 @@ use std::{fmt, str::FromStr};
 use jiff::civil::Date;
 use jiff::{
     Zoned,
-    civil::Weekday,
     tz::{TimeZone, TimeZoneDatabase},
 };
 use serde::{Serialize, Serializer};
@@ -22,7 +21,7 @@ pub struct Zone(TimeZone);
 
 /// A period of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Period {
     /// One minute.
@@ -33,8 +32,24 @@ pub enum Period {
     Day,
     /// One week, from Monday (ISO 8601).
     Week,
+    /// One week, from this day: Sunday in the United States, Saturday in Egypt.
+    WeekFrom(Weekday),
     /// One month.
     Month,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Weekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
 }
 
 impl Zone {
@@ -98,10 +113,8 @@ impl Zone {
             Period::Minute => there.with().second(0).subsec_nanosecond(0).build(),
             Period::Hour => there.with().minute(0).second(0).subsec_nanosecond(0).build(),
             Period::Day => there.start_of_day(),
-            Period::Week => {
-                let days = there.weekday().since(Weekday::Monday);
-                there.checked_sub(jiff::Span::new().days(i64::from(days))).and_then(|monday| monday.start_of_day())
-            }
+            Period::Week => start_of_week(&there, Weekday::Monday),
+            Period::WeekFrom(first) => start_of_week(&there, first),
             Period::Month => there.first_of_month().and_then(|first| first.start_of_day()),
         };
         start.map_or(time, |start| here(&start))
@@ -118,7 +131,7 @@ impl Zone {
                 Period::Minute => jiff::Span::new().minutes(count),
                 Period::Hour => jiff::Span::new().hours(count),
                 Period::Day => jiff::Span::new().days(count),
-                Period::Week => jiff::Span::new().weeks(count),
+                Period::Week | Period::WeekFrom(_) => jiff::Span::new().weeks(count),
                 Period::Month => jiff::Span::new().months(count),
             };
             there.checked_add(span).map_or(time, |next| self.start_of(period, here(&next)))
@@ -147,8 +160,27 @@ impl Zone {
 /// Names of UTC that need no database.
 const ALWAYS_KNOWN: [&str; 4] = ["UTC", "Etc/UTC", "GMT", "Etc/GMT"];
 
+fn start_of_week(there: &Zoned, first: Weekday) -> Result<Zoned, jiff::Error> {
+    let days = there.weekday().since(first.into());
+    there.checked_sub(jiff::Span::new().days(i64::from(days))).and_then(|first| first.start_of_day())
+}
+
 fn here(moment: &Zoned) -> Timestamp {
     Timestamp::from_millis(moment.timestamp().as_millisecond())
+}
+
+impl From<Weekday> for jiff::civil::Weekday {
+    fn from(day: Weekday) -> Self {
+        match day {
+            Weekday::Monday => Self::Monday,
+            Weekday::Tuesday => Self::Tuesday,
+            Weekday::Wednesday => Self::Wednesday,
+            Weekday::Thursday => Self::Thursday,
+            Weekday::Friday => Self::Friday,
+            Weekday::Saturday => Self::Saturday,
+            Weekday::Sunday => Self::Sunday,
+        }
+    }
 }
 
 impl Default for Zone {
@@ -210,6 +242,29 @@ mod tests {
         assert_eq!(tokyo.start_of(Period::Week, at("2026-11-22T20:00:00Z")), at("2026-11-22T15:00:00Z"));
         assert_eq!(Zone::UTC.start_of(Period::Week, at("2026-11-22T20:00:00Z")), at("2026-11-16T00:00:00Z"));
         assert_eq!(tokyo.next(Period::Month, at("2026-02-10T00:00:00Z")), at("2026-02-28T15:00:00Z"));
+    }
+
+    #[test]
+    fn week_from_begins_on_each_day_of_the_week_in_turn() {
+        use Weekday::{Friday, Monday, Saturday, Sunday, Thursday, Tuesday, Wednesday};
+        // A Wednesday in Berlin, three days after the clock went forward.
+        let (berlin, noon) = (Zone::named("Europe/Berlin").unwrap(), at("2026-04-01T10:00:00Z"));
+        for (first, start) in [
+            (Monday, "2026-03-29T22:00:00Z"),
+            (Tuesday, "2026-03-30T22:00:00Z"),
+            (Wednesday, "2026-03-31T22:00:00Z"),
+            (Thursday, "2026-03-25T23:00:00Z"),
+            (Friday, "2026-03-26T23:00:00Z"),
+            (Saturday, "2026-03-27T23:00:00Z"),
+            (Sunday, "2026-03-28T23:00:00Z"),
+        ] {
+            assert_eq!(berlin.start_of(Period::WeekFrom(first), noon), at(start), "{first:?}");
+            let next = berlin.next(Period::WeekFrom(first), noon);
+            assert_eq!(berlin.start_of(Period::WeekFrom(first), next), next, "{first:?}");
+            let days = (next.as_millis() - at(start).as_millis()) as f64 / (24 * HOUR) as f64;
+            assert!((6.9..7.1).contains(&days), "{first:?}: {days}");
+        }
+        assert_eq!(berlin.start_of(Period::Week, noon), berlin.start_of(Period::WeekFrom(Monday), noon));
     }
 
     #[test]

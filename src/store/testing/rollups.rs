@@ -11,7 +11,7 @@ use crate::{
     id::VisitorId,
     model::{
         activity::{Activity, ActivityFilter, Event, EventType, HistoryQuery, Method, Order, RequestTrace},
-        analytics::{Buckets, OverviewBuilder, Period, Range, Slice, Zone},
+        analytics::{Buckets, OverviewBuilder, Period, Range, Slice, Weekday, Zone},
         client::{Agent, DeviceClass},
         consent::Subject,
     },
@@ -97,7 +97,7 @@ async fn check<S: AnalyticsStore>(store: &S, counting: AggregateQuery) {
     }
     let (stored, zone) = (stored(store).await, Zone::UTC);
     let counted = || stored.iter().filter(|activity| is_counted(&counting, activity));
-    for period in [Period::Hour, Period::Day, Period::Week] {
+    for period in [Period::Hour, Period::Day, Period::Week, Period::WeekFrom(Weekday::Saturday)] {
         let mut buckets = Buckets::new(counting.range, period, zone.clone()).expect("not too many");
         counted().for_each(|activity| buckets.add(&activity.event));
         let found = store.activity_series(counting.clone(), period, zone.clone()).await.expect("answered");

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tower_guestbook::{
     Timestamp, UserId, VisitorId,
     activity::{Event, EventData, EventLimits, EventType, RequestTrace},
-    analytics::{AnalyticsRules, EventFilter, Period, Range, Zone},
+    analytics::{AnalyticsRules, EventFilter, Period, Range, Weekday, Zone},
     client::DeviceClass,
     store::{MemoryStore, SqliteStore},
 };
@@ -27,7 +27,14 @@ use super::{at, guestbook, session};
 const EVENTS: u64 = 3_000;
 const USERS: [&str; 3] = ["1", "17", "999"];
 const WINDOWS: [u64; 3] = [1, 7, 30];
-const PERIODS: [Period; 4] = [Period::Hour, Period::Day, Period::Week, Period::Month];
+const PERIODS: [Period; 6] = [
+    Period::Hour,
+    Period::Day,
+    Period::Week,
+    Period::WeekFrom(Weekday::Sunday),
+    Period::WeekFrom(Weekday::Thursday),
+    Period::Month,
+];
 
 #[tokio::test]
 async fn overview_equals_the_python_oracle() {
@@ -56,7 +63,7 @@ async fn overview_equals_the_python_oracle() {
             let mut series = BTreeMap::new();
             for period in PERIODS {
                 let found = analytics.activity_series(range, period, zone.clone(), EventFilter::new()).await.unwrap();
-                series.insert(format!("{period:?}").to_lowercase(), found);
+                series.insert(period_name(period), found);
             }
             let active = analytics.active_users_series(range, zone, EventFilter::new()).await.unwrap();
             let mut windows = Vec::new();
@@ -100,10 +107,19 @@ fn ask_the_other(events: &[Event], range: Range, zone: &str) -> Option<Value> {
     }
 }
 
+/// Returns the name of the period for the other programs: `week` begins on Monday, and
+/// `week_sunday` on Sunday.
+fn period_name(period: Period) -> String {
+    match period {
+        Period::WeekFrom(first) => format!("week_{first:?}").to_lowercase(),
+        _ => format!("{period:?}").to_lowercase(),
+    }
+}
+
 fn question(range: Range, zone: &str) -> Value {
     json!({
         "from": range.from(), "until": range.until(), "zone": zone, "limit": 5,
-        "periods": PERIODS, "users": USERS, "windows": WINDOWS, "except_types": ["api_call"],
+        "periods": PERIODS.map(period_name), "users": USERS, "windows": WINDOWS, "except_types": ["api_call"],
         "passive_types": ["form_submit"],
     })
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tower_guestbook::{
     Clock, ErrorKind, Guestbook, SessionId, Timestamp, UserId, VisitorId,
     activity::{ActivityFilter, Entry, Event, EventId, EventType, RequestTrace},
-    analytics::{ActiveUsers, ActivitySeries, AnalyticsRules, EventFilter, Overview, Period, Range, Zone},
+    analytics::{ActiveUsers, ActivitySeries, AnalyticsRules, EventFilter, Overview, Period, Range, Weekday, Zone},
     client::DeviceClass,
     privacy::RestrictionReason,
     store::{ActivityStore, Commit, MemoryStore, SqliteStore, Store},
@@ -180,7 +180,13 @@ fn question() -> impl Strategy<Value = Question> {
     let hour =
         || prop_oneof![(-2..7i64).prop_map(|day| day * DAY), (0..120i64).prop_map(|hour| hour * HOUR), -DAY..6 * DAY];
     let zone = prop::sample::select(vec!["UTC", "America/New_York", "Asia/Kolkata"]);
-    let period = prop::sample::select(vec![Period::Hour, Period::Day, Period::Week, Period::Month]);
+    let period = prop::sample::select(vec![
+        Period::Hour,
+        Period::Day,
+        Period::Week,
+        Period::WeekFrom(Weekday::Sunday),
+        Period::Month,
+    ]);
     (hour(), hour(), zone, period).prop_map(|(from, until, zone, period)| Question { from, until, zone, period })
 }
 

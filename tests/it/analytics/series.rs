@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_guestbook::{
     ErrorKind,
     activity::{ActivityFilter, EventType},
-    analytics::{AnalyticsRules, EventFilter, Period, Zone},
+    analytics::{AnalyticsRules, CohortQuery, EventFilter, Period, Weekday, Zone},
     store::SqliteStore,
 };
 
@@ -120,4 +120,53 @@ async fn activity_series_of_too_many_periods_is_refused() {
     let minutes = range("2026-11-18T00:00:00Z", "2026-11-24T22:40:00Z");
     let series = analytics.activity_series(minutes, Period::Minute, Zone::UTC, EventFilter::new()).await.unwrap();
     assert_eq!(series.buckets.len(), 10_000);
+}
+
+#[tokio::test]
+async fn weeks_may_begin_on_any_day_in_series_and_cohorts() {
+    let events = vec![
+        login(1, "2026-11-21T23:59:59.999Z"), // Saturday
+        login(1, "2026-11-22T00:00:00Z"),     // Sunday
+        login(2, "2026-11-22T12:00:00Z"),
+        login(2, "2026-11-23T00:00:00Z"), // Monday
+        login(1, "2026-11-28T23:00:00Z"), // Saturday
+        login(2, "2026-11-29T00:00:00Z"), // Sunday
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let file = SqliteStore::open(directory.path().join("guestbook.db")).unwrap();
+    let now = "2026-12-10T00:00:00Z";
+    let file = guestbook(file, events.clone(), now, AnalyticsRules::new().roll_up_every(None)).await;
+    // All days are rolled up: the weeks are put together from whole days.
+    file.analytics().roll_up().await.unwrap();
+    let memory = in_memory(events, now).await;
+    let all = range("2026-11-16T00:00:00Z", "2026-12-05T00:00:00Z");
+    for guestbook in [file, memory] {
+        let weeks = async |period| {
+            let found =
+                guestbook.analytics().activity_series(all, period, Zone::UTC, EventFilter::new()).await.unwrap();
+            found.buckets.into_iter().map(|week| (week.start, week.events, week.active_users)).collect::<Vec<_>>()
+        };
+        let monday = [
+            (at("2026-11-16T00:00:00Z"), 3, 2),
+            (at("2026-11-23T00:00:00Z"), 3, 2),
+            (at("2026-11-30T00:00:00Z"), 0, 0),
+        ];
+        assert_eq!(weeks(Period::Week).await, monday);
+        assert_eq!(weeks(Period::WeekFrom(Weekday::Monday)).await, monday);
+        let sunday = [
+            (at("2026-11-15T00:00:00Z"), 1, 1),
+            (at("2026-11-22T00:00:00Z"), 4, 2),
+            (at("2026-11-29T00:00:00Z"), 1, 1),
+        ];
+        assert_eq!(weeks(Period::WeekFrom(Weekday::Sunday)).await, sunday);
+
+        let query = CohortQuery::new(Period::WeekFrom(Weekday::Sunday));
+        let retention = guestbook.analytics().cohort_retention(all, query).await.unwrap();
+        let actors = |cohort: usize| retention.cohorts[cohort].cells.iter().map(|cell| cell.actors).collect::<Vec<_>>();
+        assert_eq!((actors(0), actors(1), actors(2)), (vec![1, 1, 0], vec![1, 1], vec![0]));
+        let starts: Vec<_> = retention.cohorts.iter().map(|cohort| cohort.from).collect();
+        assert_eq!(starts, sunday.map(|(start, ..)| start));
+    }
+    let shown = serde_json::to_value([Period::Week, Period::WeekFrom(Weekday::Sunday)]).unwrap();
+    assert_eq!(shown, json!(["week", { "week_from": "sunday" }]));
 }

@@ -7,7 +7,7 @@ use tower_guestbook::{
     activity::EventType,
     analytics::{
         AdoptionQuery, AnalyticsActor, CohortQuery, DataFilter, Experiment, FeatureQuery, Funnel, FunnelOrder,
-        FunnelStep, Labels, PathQuery, PatternQuery, Period, TransitionQuery, Zone,
+        FunnelStep, Labels, PathQuery, PatternQuery, Period, TransitionQuery, Weekday, Zone,
     },
 };
 
@@ -73,7 +73,13 @@ pub(super) fn funnels() -> Vec<(Funnel, Value)> {
 
 pub(super) fn cohorts(zone: &str) -> Vec<(CohortQuery, Value)> {
     let mut all = Vec::new();
-    for (period, name) in [(Period::Day, "day"), (Period::Week, "week"), (Period::Month, "month")] {
+    let periods = [
+        (Period::Day, "day"),
+        (Period::Week, "week"),
+        (Period::WeekFrom(Weekday::Sunday), "week_sunday"),
+        (Period::Month, "month"),
+    ];
+    for (period, name) in periods {
         for (recurring, unbounded) in [(false, false), (false, true), (true, false), (true, true)] {
             for (begin, back, (actor, actor_name)) in
                 [(None, None, ACTORS[0]), (Some(("view_item", None)), Some(("cart", Some("gold"))), ACTORS[1])]
