@@ -74,6 +74,10 @@ pub(crate) struct Outcome {
     pub(crate) language: bool,
     /// Whether the response depends on the colour scheme that the browser asks for.
     pub(crate) scheme: bool,
+    /// Whether the response depends on `Sec-CH-Prefers-Reduced-Motion`.
+    pub(crate) reduced_motion: bool,
+    /// Whether the response depends on `Save-Data`.
+    pub(crate) save_data: bool,
 }
 
 /// The facts of a request that a session or a decision stores.

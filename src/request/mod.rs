@@ -148,6 +148,10 @@ const CONSENT_READ: u8 = 8;
 const LANGUAGE: u8 = 16;
 /// The response depends on the colour scheme of the browser.
 const SCHEME: u8 = 32;
+/// The response depends on whether the browser asks for less motion.
+const REDUCED_MOTION: u8 = 64;
+/// The response depends on whether the browser asks for less data.
+const SAVE_DATA: u8 = 128;
 
 impl RequestContext {
     #[inline]

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{CONSENT_READ, LANGUAGE, READ, RequestContext, SCHEME};
+use super::{CONSENT_READ, LANGUAGE, READ, REDUCED_MOTION, RequestContext, SAVE_DATA, SCHEME};
 use crate::{
     engine::{
         preferences::{Edit, Negotiated, UserPreferences, mismatch, overrides, version},
@@ -29,8 +29,8 @@ use crate::{
 /// falls back to its default and is counted; it is never an error. If the store is unavailable, the
 /// defaults and the values that the browser asks for take effect.
 ///
-/// The response gets `Vary` for everything it depends on, and `Accept-CH` if the colour scheme is
-/// negotiated.
+/// The response gets `Vary` for everything it depends on, and `Accept-CH` if the colour scheme or
+/// reduced motion is negotiated.
 ///
 /// # Examples
 ///
@@ -264,9 +264,13 @@ where
 {
     let session = context.session_overrides();
     let profile = context.state().profile.clone();
-    let (language, scheme) = all.depends_on(&profile, session.as_ref());
+    let depends = all.depends_on(&profile, session.as_ref());
     let flag = |depends, flag| if depends { flag } else { 0 };
-    context.mark(READ | flag(language, LANGUAGE) | flag(scheme, SCHEME) | flag(all.has_views(), CONSENT_READ));
+    let negotiated_flags = flag(depends.language, LANGUAGE)
+        | flag(depends.scheme, SCHEME)
+        | flag(depends.reduced_motion, REDUCED_MOTION)
+        | flag(depends.save_data, SAVE_DATA);
+    context.mark(READ | negotiated_flags | flag(all.has_views(), CONSENT_READ));
     let effective = all.effective(&profile, session.as_ref(), negotiated, context.verdict_inputs());
     Snapshot { profile, session, effective }
 }

@@ -9,8 +9,8 @@ use std::{
 use http::HeaderMap;
 
 use super::{
-    CHANGED, CONSENT_READ, CookieChange, Current, HEAD_SENT, Inner, LANGUAGE, Outcome, READ, RequestContext, SCHEME,
-    TokenStatus, VisitorCookie, ended, unavailable,
+    CHANGED, CONSENT_READ, CookieChange, Current, HEAD_SENT, Inner, LANGUAGE, Outcome, READ, REDUCED_MOTION,
+    RequestContext, SAVE_DATA, SCHEME, TokenStatus, VisitorCookie, ended, unavailable,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -113,6 +113,8 @@ impl RequestContext {
             consent_read: flags & CONSENT_READ != 0,
             language: flags & LANGUAGE != 0,
             scheme: flags & SCHEME != 0,
+            reduced_motion: flags & REDUCED_MOTION != 0,
+            save_data: flags & SAVE_DATA != 0,
         };
         drop(state);
         self.inner.services.write_headers(headers, outcome);

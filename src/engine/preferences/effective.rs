@@ -5,7 +5,10 @@ use std::sync::{Arc, atomic::Ordering};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{UserPreferences, rules::Negotiated};
+use super::{
+    UserPreferences,
+    rules::{Negotiated, NegotiatedKeys},
+};
 use crate::{
     engine::{consents::VerdictInputs, profiles::ProfileState},
     model::preferences::{Effective, Overrides},
@@ -67,15 +70,16 @@ impl<T: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> 
         })
     }
 
-    /// Returns which negotiated values take effect because nothing is set: language and colour
-    /// scheme.
-    pub(crate) fn depends_on(&self, profile: &ProfileState, session: Option<&Overrides>) -> (bool, bool) {
+    /// Returns which negotiated values take effect because nothing is set.
+    pub(crate) fn depends_on(&self, profile: &ProfileState, session: Option<&Overrides>) -> NegotiatedKeys {
         let stored = profile.cached().map(|cached| &cached.profile().preferences.overrides);
         let is_unset = |path: &[String]| !stored.into_iter().chain(session).any(|layer| layer.get(path).is_some());
         let rules = &self.inner.rules;
-        (
-            rules.language.as_ref().is_some_and(|languages| is_unset(&languages.path)),
-            rules.color_scheme.as_ref().is_some_and(|schemes| is_unset(&schemes.path)),
-        )
+        NegotiatedKeys {
+            language: rules.language.as_ref().is_some_and(|languages| is_unset(&languages.path)),
+            scheme: rules.color_scheme.as_ref().is_some_and(|schemes| is_unset(&schemes.path)),
+            reduced_motion: rules.reduced_motion.as_ref().is_some_and(|switch| is_unset(&switch.path)),
+            save_data: rules.save_data.as_ref().is_some_and(|switch| is_unset(&switch.path)),
+        }
     }
 }

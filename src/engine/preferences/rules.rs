@@ -11,7 +11,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     model::{
         consent::{Mode, PurposeId, Regime},
-        preferences::{ColorScheme, Overrides, Schema, StandardPreferences, lookup_language_index},
+        preferences::{
+            ColorScheme, Overrides, Schema, StandardPreferences, lookup_language_index, reduced_motion, save_data,
+        },
     },
 };
 
@@ -58,6 +60,8 @@ pub struct PreferenceRules<T> {
     language: Option<(String, Vec<String>)>,
     color_scheme: Option<String>,
     is_scheme_critical: bool,
+    reduced_motion: Option<String>,
+    save_data: Option<String>,
     views: Vec<(String, PurposeId)>,
 }
 
@@ -68,6 +72,8 @@ pub(crate) struct CheckedRules<T> {
     pub(super) language: Option<LanguageNegotiation>,
     pub(super) color_scheme: Option<ColorSchemes>,
     pub(super) is_scheme_critical: bool,
+    pub(super) reduced_motion: Option<Switch>,
+    pub(super) save_data: Option<Switch>,
     pub(super) views: Vec<ConsentView>,
 }
 
@@ -87,6 +93,14 @@ pub(super) struct ColorSchemes {
     dark: Overrides,
 }
 
+/// A boolean that a header sets.
+#[derive(Debug)]
+pub(super) struct Switch {
+    pub(super) path: Vec<String>,
+    /// The overrides to false and to true.
+    overrides: [Overrides; 2],
+}
+
 /// A key that shows whether a purpose is allowed.
 #[derive(Debug)]
 pub(super) struct ConsentView {
@@ -100,9 +114,22 @@ pub(crate) struct Negotiated {
     /// The language, counted from 1; 0 for none.
     pub(super) language: u8,
     pub(super) scheme: Option<ColorScheme>,
+    reduced_motion: Option<bool>,
+    save_data: Option<bool>,
+}
+
+/// Which negotiated values take effect because nothing is set.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NegotiatedKeys {
+    pub(crate) language: bool,
+    pub(crate) scheme: bool,
+    pub(crate) reduced_motion: bool,
+    pub(crate) save_data: bool,
 }
 
 const COLOR_SCHEME: HeaderName = HeaderName::from_static("sec-ch-prefers-color-scheme");
+const REDUCED_MOTION: HeaderName = HeaderName::from_static("sec-ch-prefers-reduced-motion");
+const SAVE_DATA: HeaderName = HeaderName::from_static("save-data");
 
 impl PreferenceRules<StandardPreferences> {
     /// Creates rules for [`StandardPreferences`].
@@ -118,7 +145,15 @@ impl PreferenceRules<StandardPreferences> {
 impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
     /// Creates rules for this schema, without negotiation and consent views.
     pub fn new(schema: Schema<T>) -> Self {
-        Self { schema, language: None, color_scheme: None, is_scheme_critical: false, views: Vec::new() }
+        Self {
+            schema,
+            language: None,
+            color_scheme: None,
+            is_scheme_critical: false,
+            reduced_motion: None,
+            save_data: None,
+            views: Vec::new(),
+        }
     }
 
     /// Negotiates the value at `path` from `Accept-Language` until the user sets it: the one of
@@ -153,6 +188,26 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
         self
     }
 
+    /// Negotiates the boolean at `path` from `Sec-CH-Prefers-Reduced-Motion` until the user sets
+    /// it: true for `reduce`, false for `no-preference`.
+    ///
+    /// As with the colour scheme, browsers send this header only after a page has requested it
+    /// (`Accept-CH`). Style sheets have the media query `prefers-reduced-motion`; this is for what
+    /// the server decides, such as a still image in place of a film.
+    pub fn negotiate_reduced_motion(mut self, path: impl Into<String>) -> Self {
+        self.reduced_motion = Some(path.into());
+        self
+    }
+
+    /// Negotiates the boolean at `path` from `Save-Data` until the user sets it: true for `on`.
+    ///
+    /// Browsers with this setting send the header with every request, so it needs no `Accept-CH`.
+    /// Without the header the default takes effect.
+    pub fn negotiate_save_data(mut self, path: impl Into<String>) -> Self {
+        self.save_data = Some(path.into());
+        self
+    }
+
     /// Makes the boolean at `path` a view on consent: reading it shows whether the purpose is
     /// allowed, and writing it makes a decision about the purpose.
     ///
@@ -167,6 +222,7 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
     pub(crate) fn check(self, consents: Option<&Consents>) -> Result<CheckedRules<T>> {
         let mut schema = self.schema;
         let negotiated = self.language.iter().map(|(path, _)| path).chain(&self.color_scheme);
+        let negotiated = negotiated.chain(&self.reduced_motion).chain(&self.save_data);
         negotiated.for_each(|path| schema.store_default_at(path));
         let override_of = |path: &str, value: Value| -> Result<(Vec<String>, Overrides)> {
             let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
@@ -196,6 +252,12 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
             }
             None => None,
         };
+        let switch = |path: Option<String>| -> Result<Option<Switch>> {
+            let Some(path) = path else { return Ok(None) };
+            let ((keys, off), (_, on)) = (override_of(&path, false.into())?, override_of(&path, true.into())?);
+            Ok(Some(Switch { path: keys, overrides: [off, on] }))
+        };
+        let (reduced_motion, save_data) = (switch(self.reduced_motion)?, switch(self.save_data)?);
         if self.views.len() > 16 {
             return Err(wrong("there are more than 16 calls of consent_view()"));
         }
@@ -218,7 +280,8 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
             override_of(&path, false.into())?;
             views.push(ConsentView { path: keys, purpose });
         }
-        Ok(CheckedRules { schema, language, color_scheme, is_scheme_critical: self.is_scheme_critical, views })
+        let is_scheme_critical = self.is_scheme_critical;
+        Ok(CheckedRules { schema, language, color_scheme, is_scheme_critical, reduced_motion, save_data, views })
     }
 }
 
@@ -228,7 +291,10 @@ impl<T> CheckedRules<T> {
         let language = self.language.as_ref().and_then(|languages| languages.negotiate(headers));
         let scheme = self.color_scheme.as_ref();
         let scheme = scheme.and_then(|_| ColorScheme::from_header(headers.get(COLOR_SCHEME)?.as_bytes()));
-        Negotiated { language: language.unwrap_or_default(), scheme }
+        let motion = self.reduced_motion.as_ref();
+        let motion = motion.and_then(|_| reduced_motion(headers.get(REDUCED_MOTION)?.as_bytes()));
+        let save = self.save_data.as_ref().and_then(|_| save_data(headers.get(SAVE_DATA)?.as_bytes()));
+        Negotiated { language: language.unwrap_or_default(), scheme, reduced_motion: motion, save_data: save }
     }
 
     /// Returns the overrides of negotiated values.
@@ -241,7 +307,11 @@ impl<T> CheckedRules<T> {
             ColorScheme::Light => &schemes.light,
             ColorScheme::Dark => &schemes.dark,
         });
-        language.into_iter().chain(scheme)
+        let switches = [(&self.reduced_motion, negotiated.reduced_motion), (&self.save_data, negotiated.save_data)];
+        let switched = |(switch, on): (&Option<Switch>, Option<bool>)| {
+            switch.as_ref().zip(on).map(|(switch, on)| &switch.overrides[usize::from(on)])
+        };
+        language.into_iter().chain(scheme).chain(switches.map(switched).into_iter().flatten())
     }
 }
 
@@ -287,7 +357,9 @@ impl Negotiated {
             Some(ColorScheme::Light) => 1,
             Some(ColorScheme::Dark) => 2,
         };
-        u32::from(self.language) | scheme << 8 | u32::from(view_bits) << 16
+        let switch = |on: Option<bool>| on.map_or(0, |on| 1 + u32::from(on));
+        let switches = switch(self.reduced_motion) << 10 | switch(self.save_data) << 12;
+        u32::from(self.language) | scheme << 8 | switches | u32::from(view_bits) << 16
     }
 }
 

@@ -136,6 +136,8 @@ impl RequestServices for Shared {
             outcome.consent_read || visitor.is_some(),
             outcome.language,
             outcome.scheme,
+            outcome.reduced_motion,
+            outcome.save_data,
         ];
         if let Some(vary) = self.vary.of(depends) {
             headers.append(header::VARY, vary.clone());
@@ -146,6 +148,9 @@ impl RequestServices for Shared {
             if is_critical && is_html(headers) {
                 headers.append(CRITICAL_CH, COLOR_SCHEME);
             }
+        }
+        if outcome.reduced_motion {
+            headers.append(ACCEPT_CH, REDUCED_MOTION);
         }
         if cookie.is_some() || visitor.is_some() {
             headers.insert(header::CACHE_CONTROL, NO_STORE);
@@ -166,13 +171,20 @@ impl RequestServices for Shared {
 }
 
 /// The `Vary` for each combination of what a response can depend on: made once.
-struct Varies([Option<HeaderValue>; 16]);
+struct Varies([Option<HeaderValue>; 64]);
 
 impl Varies {
     fn new(session: &HeaderValue) -> Self {
         let session = session.to_str().expect("header names are text");
         Self(std::array::from_fn(|number| {
-            let parts = [session, "sec-gpc, cookie", "accept-language", "sec-ch-prefers-color-scheme"];
+            let parts = [
+                session,
+                "sec-gpc, cookie",
+                "accept-language",
+                "sec-ch-prefers-color-scheme",
+                "sec-ch-prefers-reduced-motion",
+                "save-data",
+            ];
             let mut names: Vec<&str> = Vec::new();
             for (_, part) in parts.iter().enumerate().filter(|(bit, _)| number & (1 << bit) != 0) {
                 for name in part.split(", ").filter(|name| !name.is_empty()) {
@@ -186,7 +198,7 @@ impl Varies {
         }))
     }
 
-    fn of(&self, depends: [bool; 4]) -> Option<&HeaderValue> {
+    fn of(&self, depends: [bool; 6]) -> Option<&HeaderValue> {
         let number = depends.iter().enumerate().fold(0, |number, (bit, depends)| number | usize::from(*depends) << bit);
         self.0[number].as_ref()
     }
@@ -209,6 +221,7 @@ impl fmt::Debug for Shared {
 }
 
 const COLOR_SCHEME: HeaderValue = HeaderValue::from_static("sec-ch-prefers-color-scheme");
+const REDUCED_MOTION: HeaderValue = HeaderValue::from_static("sec-ch-prefers-reduced-motion");
 const ACCEPT_CH: HeaderName = HeaderName::from_static("accept-ch");
 const CRITICAL_CH: HeaderName = HeaderName::from_static("critical-ch");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private");

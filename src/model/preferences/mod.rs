@@ -8,7 +8,7 @@ mod patch;
 mod schema;
 mod standard;
 
-pub(crate) use self::negotiate::lookup_language_index;
+pub(crate) use self::negotiate::{lookup_language_index, reduced_motion, save_data};
 pub use self::{
     entity_tags::EntityTags,
     negotiate::{ColorScheme, lookup_language},

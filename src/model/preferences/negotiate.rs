@@ -22,16 +22,34 @@ impl ColorScheme {
     /// assert_eq!(ColorScheme::from_header(b"no-preference"), None);
     /// ```
     pub fn from_header(value: &[u8]) -> Option<Self> {
-        let value = value.trim_ascii();
-        let (item, parameters) = value.split_at(value.iter().position(|byte| *byte == b';').unwrap_or(value.len()));
-        let is_text = |byte: &u8| (b' '..=b'~').contains(byte);
-        match item {
-            _ if !parameters.iter().all(is_text) => None,
+        match item(value)? {
             b"light" | br#""light""# => Some(Self::Light),
             b"dark" | br#""dark""# => Some(Self::Dark),
             _ => None,
         }
     }
+}
+
+/// Parses the value of `Sec-CH-Prefers-Reduced-Motion`: whether the client asks for less motion.
+pub(crate) fn reduced_motion(value: &[u8]) -> Option<bool> {
+    match item(value)? {
+        b"reduce" | br#""reduce""# => Some(true),
+        b"no-preference" | br#""no-preference""# => Some(false),
+        _ => None,
+    }
+}
+
+/// Parses the value of `Save-Data`: whether the client asks for less data.
+pub(crate) fn save_data(value: &[u8]) -> Option<bool> {
+    let item = item(value)?.trim_ascii_end();
+    item.eq_ignore_ascii_case(b"on").then_some(true)
+}
+
+/// Returns an item of structured fields (RFC 8941) without its parameters.
+fn item(value: &[u8]) -> Option<&[u8]> {
+    let value = value.trim_ascii();
+    let (item, parameters) = value.split_at(value.iter().position(|byte| *byte == b';').unwrap_or(value.len()));
+    parameters.iter().all(|byte| (b' '..=b'~').contains(byte)).then_some(item)
 }
 
 /// The number of language ranges to read from a header. Browsers send a few.
@@ -156,6 +174,35 @@ mod tests {
             (b"?1", None),
         ] {
             assert_eq!(ColorScheme::from_header(value), expected, "{}", String::from_utf8_lossy(value));
+        }
+    }
+
+    #[test]
+    fn reduced_motion_and_save_data_accept_their_tokens() {
+        for (value, expected) in [
+            (b"reduce".as_slice(), Some(true)),
+            (br#""reduce""#, Some(true)),
+            (br#" "no-preference";a=1"#, Some(false)),
+            (b"no-preference", Some(false)),
+            (b"", None),
+            (b"Reduce", None),
+            (b"reduce, reduce", None),
+            (b"?1", None),
+        ] {
+            assert_eq!(reduced_motion(value), expected, "{}", String::from_utf8_lossy(value));
+        }
+        for (value, expected) in [
+            (b"on".as_slice(), Some(true)),
+            (b" On ", Some(true)),
+            (b"on; q=1", Some(true)),
+            (b"on ;q", Some(true)),
+            (b"", None),
+            (b"off", None),
+            (b"?1", None),
+            (b"on, on", None),
+            (b"on;\xff", None),
+        ] {
+            assert_eq!(save_data(value), expected, "{}", String::from_utf8_lossy(value));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Preferences: whose value takes effect, what is kept of it, and that nobody loses a change.
 
 mod consent_views;
+mod hints;
 mod model;
 mod overrides;
 mod precedence;

@@ -27,6 +27,10 @@ async fn build_refuses_negotiation_that_the_schema_does_not_accept() {
         (rules().negotiate_language("language", many()), "negotiate_language()"),
         (rules().negotiate_color_scheme("notifications"), "notifications"),
         (rules().negotiate_color_scheme("colour"), "colour"),
+        (rules().negotiate_reduced_motion("theme"), "theme"),
+        (rules().negotiate_reduced_motion("motion"), "motion"),
+        (rules().negotiate_save_data("language"), "language"),
+        (rules().negotiate_save_data("notifications"), "notifications"),
     ] {
         let error = builder(MemoryStore::new()).0.preferences(rules).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
