@@ -89,6 +89,7 @@
 //! |---|---|---|
 //! | `sqlite` | yes | `SqliteStore`, with SQLite compiled in |
 //! | `axum` | yes | extractors `Session`, `Option<Session>`, `CurrentUserId`, `Tracker`, `Consent`, `Preferences<T>`; `Error` as an answer; `Guestbook::privacy_router`; axum's `ConnectInfo` as peer address and `MatchedPath` as route |
+//! | `likely-subtags` | | languages are matched by their likely scripts and regions (CLDR): `zh-TW` finds `zh-Hant`, `no` finds `nb`; adds 130 KiB |
 //! | `parquet` | | `Activities::offload`: activities as Parquet files, for DuckDB, ClickHouse, Spark |
 //! | `metrics` | | counters and gauges of the recorder, of retention, of the audit trail and of requests of users through the `metrics` facade |
 //! | `tower-sessions` | | `session::tower_sessions`: the store of the guestbook as a store of tower-sessions 0.15 |

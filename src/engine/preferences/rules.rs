@@ -12,7 +12,8 @@ use crate::{
     model::{
         consent::{Mode, PurposeId, Regime},
         preferences::{
-            ColorScheme, Overrides, Schema, StandardPreferences, lookup_language_index, reduced_motion, save_data,
+            ColorScheme, LikelyTags, Overrides, Schema, StandardPreferences, lookup_language_index, reduced_motion,
+            save_data,
         },
     },
 };
@@ -81,6 +82,7 @@ pub(crate) struct CheckedRules<T> {
 pub(super) struct LanguageNegotiation {
     pub(super) path: Vec<String>,
     tags: Vec<String>,
+    likely: LikelyTags,
     overrides: Vec<Overrides>,
     /// Recent headers with their results: few headers differ, and each comes with many requests.
     recent: Mutex<Vec<(HeaderValue, Option<u8>)>>,
@@ -157,7 +159,8 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
     }
 
     /// Negotiates the value at `path` from `Accept-Language` until the user sets it: the one of
-    /// these languages, at most 250, that fits best (RFC 4647, lookup).
+    /// these languages, at most 250, that fits best (RFC 4647, lookup; with the feature
+    /// `likely-subtags` as [`lookup_language`](crate::preferences::lookup_language) says).
     pub fn negotiate_language<L: Into<String>>(
         mut self,
         path: impl Into<String>,
@@ -240,7 +243,13 @@ impl<T: Serialize + DeserializeOwned + Default> PreferenceRules<T> {
                 let all = tags.iter().map(|tag| override_of(&path, tag.as_str().into()));
                 let (paths, overrides): (Vec<_>, Vec<_>) = all.collect::<Result<Vec<_>>>()?.into_iter().unzip();
                 let path = paths.into_iter().next().unwrap_or_default();
-                Some(LanguageNegotiation { path, tags, overrides, recent: Mutex::default() })
+                Some(LanguageNegotiation {
+                    path,
+                    tags,
+                    likely: LikelyTags::default(),
+                    overrides,
+                    recent: Mutex::default(),
+                })
             }
             None => None,
         };
@@ -307,11 +316,9 @@ impl<T> CheckedRules<T> {
             ColorScheme::Light => &schemes.light,
             ColorScheme::Dark => &schemes.dark,
         });
-        let switches = [(&self.reduced_motion, negotiated.reduced_motion), (&self.save_data, negotiated.save_data)];
-        let switched = |(switch, on): (&Option<Switch>, Option<bool>)| {
-            switch.as_ref().zip(on).map(|(switch, on)| &switch.overrides[usize::from(on)])
-        };
-        language.into_iter().chain(scheme).chain(switches.map(switched).into_iter().flatten())
+        let motion = overridden(self.reduced_motion.as_ref(), negotiated.reduced_motion);
+        let save_data = overridden(self.save_data.as_ref(), negotiated.save_data);
+        language.into_iter().chain(scheme).chain(motion).chain(save_data)
     }
 }
 
@@ -341,7 +348,7 @@ impl LanguageNegotiation {
     }
 
     fn look_up(&self, header: &str) -> Option<u8> {
-        u8::try_from(lookup_language_index(header, &self.tags)? + 1).ok()
+        u8::try_from(lookup_language_index(header, &self.tags, &self.likely)? + 1).ok()
     }
 }
 
@@ -361,6 +368,10 @@ impl Negotiated {
         let switches = switch(self.reduced_motion) << 10 | switch(self.save_data) << 12;
         u32::from(self.language) | scheme << 8 | switches | u32::from(view_bits) << 16
     }
+}
+
+fn overridden(switch: Option<&Switch>, is_on: Option<bool>) -> Option<&Overrides> {
+    switch.zip(is_on).map(|(switch, is_on)| &switch.overrides[usize::from(is_on)])
 }
 
 fn wrong(problem: &str) -> Error {

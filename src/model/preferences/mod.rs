@@ -2,13 +2,13 @@
 //! for. No I/O.
 
 mod entity_tags;
+mod likely_subtags;
 mod negotiate;
 mod overrides;
 mod patch;
 mod schema;
 mod standard;
 
-pub(crate) use self::negotiate::{lookup_language_index, reduced_motion, save_data};
 pub use self::{
     entity_tags::EntityTags,
     negotiate::{ColorScheme, lookup_language},
@@ -16,4 +16,8 @@ pub use self::{
     patch::Patch,
     schema::{Effective, Schema},
     standard::{Notifications, Privacy, StandardPreferences, Theme, Viewer},
+};
+pub(crate) use self::{
+    likely_subtags::LikelyTags,
+    negotiate::{lookup_language_index, reduced_motion, save_data},
 };

@@ -1,5 +1,7 @@
 //! Content negotiation for preferences: language and colour scheme.
 
+use super::likely_subtags::{Fit, LikelyTags};
+
 /// A colour scheme of `Sec-CH-Prefers-Color-Scheme`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
@@ -61,6 +63,16 @@ const MAX_RANGES: usize = 32;
 /// `None` if no language fits, or only `*` does: use the default then. At most 32 language ranges
 /// of the header are read.
 ///
+/// With the feature `likely-subtags`, a range also finds a language that is spelled differently:
+///
+/// - A region implies a script, and a language its region (CLDR, likely subtags): `zh-TW` finds
+///   `zh-Hant`, and not `zh`, which is simplified Chinese; `pt` finds `pt-BR`.
+/// - Deprecated tags stand for their successors: `iw` finds `he`, `no` finds `nb`.
+/// - Another region is better than another language: `en-AU` finds `en-GB`.
+///
+/// An exact match wins over these, these over a shorter tag in another script. A language that the
+/// header refuses (`q=0`) is not found, nor are its regions.
+///
 /// ```
 /// use tower_guestbook::preferences::lookup_language;
 ///
@@ -69,14 +81,20 @@ const MAX_RANGES: usize = 32;
 /// assert_eq!(lookup_language("fr;q=0.9, EN-gb;q=0.8", &supported), Some("en"));
 /// assert_eq!(lookup_language("zh-Hant-TW", &supported), Some("zh-Hant"));
 /// assert_eq!(lookup_language("de;q=0, *", &supported), None);
+/// # #[cfg(feature = "likely-subtags")]
+/// assert_eq!(lookup_language("zh-TW", &supported), Some("zh-Hant"));
 /// ```
 pub fn lookup_language<'a, L: AsRef<str>>(header: &str, supported: &'a [L]) -> Option<&'a str> {
-    lookup_language_index(header, supported).map(|index| supported[index].as_ref())
+    lookup_language_index(header, supported, &LikelyTags::default()).map(|index| supported[index].as_ref())
 }
 
-/// As [`lookup_language`], but returns the index. No maintained crate implements this lookup with
-/// weights.
-pub(crate) fn lookup_language_index<L: AsRef<str>>(header: &str, supported: &[L]) -> Option<usize> {
+/// As [`lookup_language`], but returns the index. `likely` is that of these languages. No
+/// maintained crate implements this lookup with weights.
+pub(crate) fn lookup_language_index<L: AsRef<str>>(
+    header: &str,
+    supported: &[L],
+    likely: &LikelyTags,
+) -> Option<usize> {
     let mut ranges: [Range<'_>; MAX_RANGES] = [(b"", 0); MAX_RANGES];
     let mut count = 0;
     for range in header.as_bytes().split(|byte| *byte == b',').take(MAX_RANGES).filter_map(range) {
@@ -88,7 +106,7 @@ pub(crate) fn lookup_language_index<L: AsRef<str>>(header: &str, supported: &[L]
     ranges.sort_by_key(|(_, weight)| std::cmp::Reverse(*weight));
     let refused = ranges.iter().position(|(_, weight)| *weight == 0).unwrap_or(count);
     let (accepted, refused) = ranges.split_at(refused);
-    accepted.iter().find_map(|(range, _)| look_up(range, supported, refused))
+    accepted.iter().find_map(|(range, _)| look_up(range, supported, refused, likely))
 }
 
 /// A language range and its weight, in thousandths.
@@ -130,14 +148,40 @@ fn qvalue(text: &[u8]) -> Option<u16> {
     }
 }
 
-/// Removes subtags from the end of `range` until it is one of `supported`.
-fn look_up<L: AsRef<str>>(range: &[u8], supported: &[L], refused: &[Range<'_>]) -> Option<usize> {
+fn look_up<L: AsRef<str>>(range: &[u8], supported: &[L], refused: &[Range<'_>], likely: &LikelyTags) -> Option<usize> {
+    let tag = |index: usize| supported[index].as_ref().as_bytes();
+    let is_named = |index: usize| refused.iter().any(|(refused, _)| refused.eq_ignore_ascii_case(tag(index)));
+    let exact = (0..supported.len()).find(|index| tag(*index).eq_ignore_ascii_case(range));
+    if let Some(index) = exact.filter(|index| !is_named(*index)) {
+        return Some(index);
+    }
+    if let Some(fit) = likely.of_range(range, supported) {
+        // A language that no range names is not found below one that is refused.
+        let is_refused = |index: usize| refused.iter().any(|(refused, _)| is_within(tag(index), refused));
+        for least in [Fit::Region, Fit::Script] {
+            let fits = |index: usize| fit(index) >= least && !is_refused(index);
+            let found = truncated(range, supported, fits).or_else(|| (0..supported.len()).find(|index| fits(*index)));
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+    truncated(range, supported, |index| !is_named(index))
+}
+
+/// Returns whether `tag` is `range` or continues it (RFC 4647, section 3.3.1).
+fn is_within(tag: &[u8], range: &[u8]) -> bool {
+    tag.split_at_checked(range.len())
+        .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(range) && rest.first().is_none_or(|byte| *byte == b'-'))
+}
+
+/// Removes subtags from the end of `range` until it is one of `supported` that is allowed.
+fn truncated<L: AsRef<str>>(range: &[u8], supported: &[L], is_allowed: impl Fn(usize) -> bool) -> Option<usize> {
     let mut range = range;
     loop {
         let tag = |index: usize| supported[index].as_ref().as_bytes();
         let found = (0..supported.len()).find(|index| tag(*index).eq_ignore_ascii_case(range));
-        let is_refused = |tag: &[u8]| refused.iter().any(|(refused, _)| refused.eq_ignore_ascii_case(tag));
-        if let Some(index) = found.filter(|index| !is_refused(tag(*index))) {
+        if let Some(index) = found.filter(|index| is_allowed(*index)) {
             return Some(index);
         }
         range = &range[..range.iter().rposition(|byte| *byte == b'-')?];
@@ -220,7 +264,7 @@ mod tests {
             ("de;q=0.5, en;q=0.501", Some("en")),
             ("zh-Hant-CN-x-private1-private2", Some("zh-Hant")),
             ("zh-x-y", None),
-            ("pt", None),
+            ("pt", cfg!(feature = "likely-subtags").then_some("pt-BR")),
             ("fr, de;q=0, en;q=0.1", Some("en")),
             ("de;q=0", None),
             ("en-US, en;q=0", None),

@@ -2,6 +2,7 @@
 
 mod consent_views;
 mod hints;
+mod languages;
 mod model;
 mod overrides;
 mod precedence;
