@@ -2,7 +2,7 @@
 
 export CARGO_TERM_COLOR := "never"
 
-features := "'' sqlite axum metrics parquet testing tower-sessions tower-sessions-0-14 tzdb zip"
+features := "'' sqlite axum likely-subtags metrics parquet testing tower-sessions tower-sessions-0-14 tzdb zip"
 
 default:
     @just --list
